@@ -1,0 +1,10 @@
+//! The pure logic of the Anglerfish event gateway: no I/O, no clock, no randomness.
+//!
+//! Time, state and randomness come in as arguments, so that one decision can be replayed, explained, simulated and
+//! fuzzed. The gateway component is a thin shell over this crate; the native host uses the same crate for what happens
+//! outside the component (signing what goes out, settling attempts by policy, reading the configuration document).
+
+pub mod decision;
+pub mod event;
+pub mod problem;
+pub mod request;
