@@ -1,1 +1,6 @@
-//! Host.
+//! Anglerfish: an event gateway for webhooks, as a library to embed.
+//!
+//! The decisions are made inside a WebAssembly component; this crate is the native shell around it: it takes requests
+//! in, runs the component, makes its decisions durable and delivers them.
+
+pub mod store;
