@@ -60,6 +60,9 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// All values of a header field, in order; the name is compared without regard to ASCII case.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+        self.headers
+            .iter()
+            .filter(move |header| header.name.eq_ignore_ascii_case(name))
+            .map(|header| header.value)
     }
 }
