@@ -37,6 +37,8 @@ pub struct Answer {
     pub status: u16,
     /// The media type of the body.
     pub content_type: String,
+    /// Further header fields, by lower-case name: some handshakes echo one.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -82,8 +84,11 @@ pub struct FilterFailure {
 /// A document that the decision needs from the provider's own host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
-    /// An `https` URL on a host that the scheme's definition pins.
+    /// An `https` URL on a host that the scheme's definition pins. A fragment, if any, is not sent; it tells apart
+    /// answers that the same address gives to different bodies.
     pub url: String,
+    /// A JSON document to send with `POST`; without one the request is a `GET`. It can hold credentials.
+    pub post: Option<Vec<u8>>,
     /// How long the answer may be cached and given to later decisions, in seconds; 0 forbids it.
     pub cache_seconds: u32,
 }
