@@ -3,4 +3,5 @@
 //! The decisions are made inside a WebAssembly component; this crate is the native shell around it: it takes requests
 //! in, runs the component, makes its decisions durable and delivers them.
 
+pub mod api;
 pub mod store;
