@@ -4,6 +4,7 @@
 //! fuzzed. The gateway component is a thin shell over this crate; the native host uses the same crate for what happens
 //! outside the component (signing what goes out, settling attempts by policy, reading the configuration document).
 
+pub mod answer;
 pub mod config;
 pub mod decision;
 pub mod event;

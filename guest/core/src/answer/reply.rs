@@ -1,0 +1,139 @@
+//! One HTTP answer, as plain data.
+
+use super::problem_json;
+use crate::decision::Answer;
+use serde::Serialize;
+
+/// An HTTP answer: what a shell writes, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status, 200 to 599.
+    pub status: u16,
+    /// Header fields, names in lower case; the length of the body is the HTTP library's to say.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Receipt<'a> {
+    id: &'a str,
+    status: &'a str,
+    deliveries: usize,
+}
+
+impl Reply {
+    /// An event that is on disk, with the number of its deliveries: 202, or what the provider wants to read.
+    #[must_use]
+    pub fn accepted(id: &str, deliveries: usize, answer: Option<Answer>) -> Self {
+        answer.map_or_else(
+            || Self::receipt(202, &Receipt { id, status: "accepted", deliveries }),
+            Self::answered,
+        )
+    }
+
+    /// An event that was accepted before: 200, or what the provider wants to read.
+    #[must_use]
+    pub fn duplicate(id: &str, answer: Option<Answer>) -> Self {
+        answer.map_or_else(
+            || Self::receipt(200, &Receipt { id, status: "duplicate", deliveries: 0 }),
+            Self::answered,
+        )
+    }
+
+    /// A provider's handshake. A status that cannot end an exchange becomes a 500.
+    #[must_use]
+    pub fn answered(answer: Answer) -> Self {
+        if !(200..=599).contains(&answer.status) {
+            return Self::problem(500, "internal", "the decision's answer has no usable status");
+        }
+        Self {
+            status: answer.status,
+            headers: vec![("content-type", answer.content_type)],
+            body: answer.body,
+        }
+    }
+
+    /// A refused request, as the decision gave it. A status that is no error becomes a 500: a refusal never looks
+    /// like success.
+    #[must_use]
+    pub fn rejected(status: u16, code: &str, reason: &str) -> Self {
+        let status = if (400..=599).contains(&status) { status } else { 500 };
+        Self::problem(status, code, reason)
+    }
+
+    pub(super) fn problem(status: u16, code: &str, detail: &str) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", problem_json::MEDIA_TYPE.to_owned())],
+            body: problem_json::body(status, code, detail),
+        }
+    }
+
+    fn receipt(status: u16, receipt: &Receipt<'_>) -> Self {
+        match serde_json::to_vec(receipt) {
+            Ok(body) => Self { status, headers: vec![("content-type", "application/json".to_owned())], body },
+            Err(_) => Self::problem(500, "internal", "the receipt could not be written"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(reply: &Reply) -> &str {
+        std::str::from_utf8(&reply.body).unwrap()
+    }
+
+    #[test]
+    fn an_accepted_event_is_a_202_with_its_id_and_deliveries() {
+        let reply = Reply::accepted("evt \"1\"", 3, None);
+        assert_eq!(reply.status, 202);
+        assert_eq!(reply.headers, [("content-type", "application/json".to_owned())]);
+        assert_eq!(text(&reply), r#"{"id":"evt \"1\"","status":"accepted","deliveries":3}"#);
+    }
+
+    #[test]
+    fn a_duplicate_is_a_200_without_deliveries() {
+        let reply = Reply::duplicate("evt_1", None);
+        assert_eq!(reply.status, 200);
+        assert_eq!(text(&reply), r#"{"id":"evt_1","status":"duplicate","deliveries":0}"#);
+    }
+
+    #[test]
+    fn what_the_provider_insists_on_takes_the_receipts_place() {
+        let answer = Answer { status: 200, content_type: "text/plain".into(), body: b"ok".to_vec() };
+        for reply in [Reply::accepted("a", 1, Some(answer.clone())), Reply::duplicate("a", Some(answer))] {
+            assert_eq!((reply.status, text(&reply)), (200, "ok"));
+            assert_eq!(reply.headers, [("content-type", "text/plain".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_problem_document() {
+        let reply = Reply::rejected(401, "verification-failed", "the header webhook-signature is missing");
+        assert_eq!(reply.status, 401);
+        assert_eq!(reply.headers, [("content-type", "application/problem+json".to_owned())]);
+        assert_eq!(
+            text(&reply),
+            concat!(
+                r#"{"type":"about:blank","title":"Unauthorized","status":401,"#,
+                r#""detail":"the header webhook-signature is missing","code":"verification-failed"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_refusal_never_looks_like_success() {
+        for status in [0, 100, 200, 302, 600] {
+            assert_eq!(Reply::rejected(status, "odd", "odd").status, 500);
+        }
+    }
+
+    #[test]
+    fn an_answer_with_an_interim_status_is_an_error() {
+        let answer = Answer { status: 101, content_type: "text/plain".into(), body: Vec::new() };
+        assert_eq!(Reply::answered(answer).status, 500);
+    }
+}
