@@ -4,4 +4,5 @@
 //! in, runs the component, makes its decisions durable and delivers them.
 
 pub mod api;
+pub mod cli;
 pub mod store;

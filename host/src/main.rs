@@ -1,1 +1,7 @@
-fn main() {}
+//! The `anglerfish` binary: see `anglerfish --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anglerfish::cli::main()
+}

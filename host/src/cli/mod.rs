@@ -1,0 +1,14 @@
+//! The command line: data on stdout, talk on stderr, exit 0 fine, 1 a negative answer, 2 misuse or bad configuration.
+//!
+//! [`command`] is the frame, one file beside it is one command. A command is a function from its arguments and an
+//! [`Output`] to an [`Outcome`] or a [`Failure`]; it neither prints errors nor exits.
+
+mod command;
+mod deliveries;
+mod events;
+mod exit;
+mod output;
+
+pub use command::main;
+pub use exit::{Failure, Outcome};
+pub use output::{Format, Output};
