@@ -1,0 +1,134 @@
+use super::{Children, Comprehension, ConstantId, Node, NodeId, Path, PathId, PatternId, ScopeId};
+use crate::function::Pattern;
+use crate::value::Value;
+
+/// A part of the source text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Where it starts.
+    pub start: u16,
+    /// Where it ends, exclusively.
+    pub end: u16,
+}
+
+impl Span {
+    /// The text of this part.
+    #[must_use]
+    pub fn of(self, source: &str) -> &str {
+        source.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
+
+    /// The part from the start of this one to the end of the other.
+    #[must_use]
+    pub const fn to(self, other: Self) -> Self {
+        Self { start: self.start, end: other.end }
+    }
+}
+
+/// What is only needed to explain a program to a human.
+#[derive(Debug, Clone)]
+pub struct Debug {
+    /// The text that was compiled.
+    pub source: Box<str>,
+    /// Where each node stands in it.
+    pub spans: Box<[Span]>,
+}
+
+/// One expression, lowered.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub(crate) nodes: Box<[Node]>,
+    pub(crate) children: Box<[NodeId]>,
+    pub(crate) constants: Box<[Value<'static>]>,
+    pub(crate) comprehensions: Box<[Comprehension]>,
+    pub(crate) patterns: Box<[Pattern]>,
+    pub(crate) paths: Box<[Path]>,
+    pub(crate) debug: Option<Box<Debug>>,
+}
+
+impl Program {
+    /// The node whose value is the expression's: the last one.
+    #[must_use]
+    pub fn root(&self) -> NodeId {
+        NodeId(u16::try_from(self.nodes.len().saturating_sub(1)).unwrap_or(u16::MAX))
+    }
+
+    /// All nodes, children before their parents.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node.
+    ///
+    /// An id of another program gives some node of this one, or the constant number 0, but does not panic.
+    #[must_use]
+    #[inline]
+    pub fn node(&self, id: NodeId) -> Node {
+        self.nodes.get(id.index()).copied().unwrap_or(Node::Constant(ConstantId(0)))
+    }
+
+    /// The children in a run.
+    #[must_use]
+    #[inline]
+    pub fn children(&self, run: Children) -> &[NodeId] {
+        let start = usize::from(run.start);
+        self.children.get(start..start.saturating_add(usize::from(run.count))).unwrap_or_default()
+    }
+
+    /// The constant; null for an id of another program.
+    #[must_use]
+    #[inline]
+    pub fn constant(&self, id: ConstantId) -> &Value<'static> {
+        const NULL: &Value<'static> = &Value::Null;
+        self.constants.get(usize::from(id.0)).unwrap_or(NULL)
+    }
+
+    /// The text of a string constant; empty if it is none.
+    #[must_use]
+    pub fn text(&self, id: ConstantId) -> &str {
+        self.constant(id).as_str().unwrap_or_default()
+    }
+
+    /// The comprehension.
+    #[must_use]
+    pub fn comprehension(&self, id: ScopeId) -> Option<&Comprehension> {
+        self.comprehensions.get(usize::from(id.0))
+    }
+
+    /// The compiled regular expression.
+    #[must_use]
+    pub fn pattern(&self, id: PatternId) -> Option<&Pattern> {
+        self.patterns.get(usize::from(id.0))
+    }
+
+    /// The paths that the program reads, each once; empty after [`Program::map_paths`].
+    #[must_use]
+    pub fn paths(&self) -> &[Path] {
+        &self.paths
+    }
+
+    /// What explains the program, unless it was dropped.
+    #[must_use]
+    pub fn debug(&self) -> Option<&Debug> {
+        self.debug.as_deref()
+    }
+
+    /// Renames the paths to those of a table that many programs share, and forgets the program's own list of them.
+    pub fn map_paths(&mut self, mut id: impl FnMut(&Path) -> PathId) {
+        let ids: Vec<PathId> = self.paths.iter().map(&mut id).collect();
+        for node in &mut self.nodes {
+            if let Node::Path(path) | Node::Has(path) | Node::OptionalPath { path, .. } = node
+                && let Some(mapped) = ids.get(path.0 as usize)
+            {
+                *path = *mapped;
+            }
+        }
+        self.paths = Box::default();
+    }
+
+    /// Forgets the source text and the places of the nodes, to save memory.
+    pub fn drop_debug(&mut self) {
+        self.debug = None;
+    }
+}
