@@ -6,3 +6,5 @@
 pub mod api;
 pub mod cli;
 pub mod store;
+pub mod subscription;
+pub mod telemetry;

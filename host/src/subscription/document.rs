@@ -1,0 +1,133 @@
+//! A subscription's document: as it is written, and as it may be shown.
+
+use anglerfish_core::problem::Problem;
+use serde_json::Value;
+
+/// What stands in place of a secret.
+pub(super) const HIDDEN: &str = "…";
+
+/// The document without what must not be shown: secrets and header values that are written out become `…`, references
+/// (`env:NAME`, `file:PATH`) stay as they are written, credentials in the URL go.
+#[must_use]
+pub fn shown(document: &Value) -> Value {
+    let mut document = document.clone();
+    for_each_secret(&mut document, &mut |_, value| hide(value));
+    if let Some(url) = document.pointer_mut("/endpoint/url") {
+        hide_credentials(url);
+    }
+    document
+}
+
+/// Refuses `…` in place of a secret: someone sends back what [`shown`] gave them, and the secret would be lost.
+pub(super) fn refuse_hidden(document: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut document = document.clone();
+    for_each_secret(&mut document, &mut |path, value| {
+        if value.as_str() == Some(HIDDEN) {
+            let message =
+                "`…` stands for a value that is not shown; write the value or a reference such as `env:NAME`";
+            problems.push(Problem::new(path, message));
+        }
+    });
+    if document.pointer("/endpoint/url").and_then(Value::as_str).is_some_and(|url| url.contains("//…@")) {
+        problems.push(Problem::new(
+            "endpoint.url",
+            "`…` stands for credentials that are not shown; write them out",
+        ));
+    }
+    problems
+}
+
+/// Visits every place of a document that can hold a secret. Whatever stands under `headers`, `secret` or `secrets`
+/// counts, of whatever type: a value in the wrong form is still a secret.
+fn for_each_secret(document: &mut Value, visit: &mut dyn FnMut(&str, &mut Value)) {
+    let Some(endpoint) = document.get_mut("endpoint").and_then(Value::as_object_mut) else { return };
+    for name in ["headers", "secret", "secrets"] {
+        if let Some(value) = endpoint.get_mut(name) {
+            for_each_leaf(&format!("endpoint.{name}"), value, visit);
+        }
+    }
+}
+
+fn for_each_leaf(path: &str, value: &mut Value, visit: &mut dyn FnMut(&str, &mut Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                for_each_leaf(&format!("{path}.{name}"), member, visit);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                for_each_leaf(&format!("{path}[{index}]"), item, visit);
+            }
+        }
+        leaf => visit(path, leaf),
+    }
+}
+
+fn hide(value: &mut Value) {
+    let reference = value.as_str().is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
+    if !reference && !value.is_null() {
+        *value = HIDDEN.into();
+    }
+}
+
+fn hide_credentials(url: &mut Value) {
+    let Some(text) = url.as_str() else { return };
+    let Some((scheme, rest)) = text.split_once("//") else { return };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+    if let Some(at) = authority.rfind('@') {
+        *url = format!("{scheme}//{HIDDEN}{}", rest.get(at..).unwrap_or_default()).into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn hides_literals_and_shows_references_as_written() {
+        let document = json!({
+            "id": "a",
+            "endpoint": {
+                "url": "https://user:hunter2@example.com/x?y=@z",
+                "headers": {"authorization": "Bearer hunter2", "x-api-key": "env:KEY", "x-wrong": ["hunter2"]},
+                "secret": "whsec_hunter2",
+                "secrets": ["whsec_hunter2", "file:/run/secret", 42]
+            }
+        });
+        let shown = shown(&document);
+        assert_eq!(
+            shown["endpoint"],
+            json!({
+                "url": "https://…@example.com/x?y=@z",
+                "headers": {"authorization": "…", "x-api-key": "env:KEY", "x-wrong": ["…"]},
+                "secret": "…",
+                "secrets": ["…", "file:/run/secret", "…"]
+            })
+        );
+        assert!(!shown.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn leaves_a_url_without_credentials_alone() {
+        for url in
+            ["https://example.com/@me", "http://[::1]:9000/a@b?c@d", "nonsense", "https://example.com#@"]
+        {
+            let document = json!({"endpoint": {"url": url}});
+            assert_eq!(shown(&document), document);
+        }
+    }
+
+    #[test]
+    fn refuses_what_was_hidden_when_it_is_sent_back() {
+        let document = json!({"endpoint": {
+            "url": "https://u:p@h/", "headers": {"a": "x", "b": "env:B"}, "secrets": ["y"]
+        }});
+        let problems = refuse_hidden(&shown(&document));
+        let paths = problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>();
+        assert_eq!(paths, ["endpoint.headers.a", "endpoint.secrets[0]", "endpoint.url"]);
+        assert!(refuse_hidden(&document).is_empty());
+    }
+}

@@ -1,0 +1,46 @@
+//! Why a subscription could not be written.
+
+use super::RoutingError;
+use crate::store::StoreError;
+use anglerfish_core::problem::Problem;
+
+/// Why a subscription could not be written. Nothing was changed, except where [`SubscriptionError::Internal`] says so.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SubscriptionError {
+    /// The document has problems.
+    #[error("the document has {} problem(s)", .0.len())]
+    Invalid(Vec<Problem>),
+    /// There is one with this id.
+    #[error("a subscription `{0}` exists; replace it with PUT")]
+    Exists(String),
+    /// There is none with this id.
+    #[error("there is no subscription `{0}`")]
+    Unknown(String),
+    /// It stands in the configuration file.
+    #[error("subscription `{0}` comes from the configuration file; change it there")]
+    FromFile(String),
+    /// The store or the component cannot be reached now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Something is wrong inside.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for SubscriptionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Closed => Self::Unavailable(error.to_string()),
+            StoreError::Unusable(_) | StoreError::Internal(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<RoutingError> for SubscriptionError {
+    fn from(error: RoutingError) -> Self {
+        match error {
+            RoutingError::Invalid(problems) => Self::Invalid(problems),
+            RoutingError::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}

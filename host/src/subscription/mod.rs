@@ -1,0 +1,15 @@
+//! The subscriptions of a running gateway: those of the configuration file and those written at run time.
+//!
+//! [`Subscriptions`] keeps the routing table, the delivery queues and the store in step. It reaches the first two
+//! through [`Routing`] and [`Dispatch`].
+
+mod document;
+mod error;
+mod port;
+mod registry;
+mod write;
+
+pub use document::shown;
+pub use error::SubscriptionError;
+pub use port::{Dispatch, PastEvent, Reader, Routing, RoutingError, Verdict, VerdictOutcome};
+pub use registry::{Declared, Origin, Subscription, Subscriptions};

@@ -1,0 +1,95 @@
+//! What the registry needs of the rooms beside it.
+
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::event::Event;
+use anglerfish_core::problem::Problem;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Turns a subscription's document (JSON) into a valid one with its secrets resolved, or tells all its problems.
+pub type Reader = Arc<dyn Fn(&[u8]) -> Result<SubscriptionConfig, Vec<Problem>> + Send + Sync>;
+
+/// Why the routing table could not do something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RoutingError {
+    /// The subscription is refused.
+    #[error("the subscription has {} problem(s)", .0.len())]
+    Invalid(Vec<Problem>),
+    /// The component cannot be asked now; the same call may work later.
+    #[error("routing is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// An event that was accepted before, with all that a filter can see of it.
+#[derive(Debug, Clone)]
+pub struct PastEvent {
+    /// Its attributes.
+    pub event: Event,
+    /// The header fields that were kept.
+    pub headers: Vec<(String, String)>,
+    /// Its data.
+    pub data: Bytes,
+}
+
+/// What a filter says of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictOutcome {
+    /// The subscription wants it.
+    Match,
+    /// It does not.
+    NoMatch,
+    /// The filter could not be evaluated, so the event is not for it.
+    Error,
+}
+
+/// What one subscription says of an event, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The subscription.
+    #[serde(rename = "id")]
+    pub subscription: String,
+    /// Whether it wants the event.
+    pub outcome: VerdictOutcome,
+    /// The sub-expression that decided, with its values.
+    pub reason: String,
+}
+
+/// The routing table.
+#[async_trait]
+pub trait Routing: Send + Sync + 'static {
+    /// Checks a subscription without touching the table.
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError>;
+
+    /// Adds or replaces a subscription without rebuilding the table. On an error the table is as it was.
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError>;
+
+    /// Removes a subscription; an unknown id is no error. When it returns, no later decision names it.
+    async fn delete(&self, id: &str) -> Result<(), RoutingError>;
+
+    /// What the subscriptions of the table say of an event; `only` names one of them, `None` means all.
+    async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError>;
+
+    /// What a subscription that is not in the table says of an event.
+    async fn explain_with(
+        &self,
+        event: PastEvent,
+        sources: &[String],
+        filter: Option<&str>,
+    ) -> Result<Verdict, RoutingError>;
+}
+
+/// The delivery queues.
+#[async_trait]
+pub trait Dispatch: Send + Sync + 'static {
+    /// Starts a queue for a subscription, or gives the running one its new settings. On an error all is as it was.
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>>;
+
+    /// Ends the queue of a subscription; an unknown id is no error.
+    async fn remove(&self, id: &str);
+
+    /// Tells a queue that deliveries became due.
+    fn wake(&self, id: &str);
+}

@@ -1,0 +1,220 @@
+//! Which subscriptions there are.
+
+use super::{Dispatch, Reader, Routing, RoutingError, document};
+use crate::store::{Store, StoreError, StoredSubscription};
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Where a subscription was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// In the configuration file; it cannot be changed at run time.
+    File,
+    /// Through the management API; it is kept in the store.
+    Api,
+}
+
+/// A subscription as the configuration file declares it.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// The subscription.
+    pub config: SubscriptionConfig,
+    /// Its table as it is written in the file, as JSON: secrets are references or literals, not resolved.
+    pub document: Value,
+}
+
+/// One subscription.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// Its id.
+    pub id: String,
+    /// Where it was written.
+    pub origin: Origin,
+    /// When it was last written, if that was at run time.
+    pub updated: Option<UnixMillis>,
+    /// Why it gets no events: it was valid when it was written and no longer is (a secret is gone, say). Its
+    /// deliveries wait until it is replaced or deleted, or the gateway starts again with what was missing.
+    pub problems: Vec<Problem>,
+    pub(super) document: Value,
+    pub(super) text: String,
+    pub(super) config: Option<SubscriptionConfig>,
+}
+
+impl Subscription {
+    /// Its document without what must not be shown.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        document::shown(&self.document)
+    }
+
+    /// The subscription as it runs; `None` if it has problems.
+    #[must_use]
+    pub fn config(&self) -> Option<&SubscriptionConfig> {
+        self.config.as_ref()
+    }
+
+    pub(super) fn stored(&self) -> StoredSubscription {
+        StoredSubscription {
+            id: self.id.clone(),
+            document: self.text.clone(),
+            updated: self.updated.unwrap_or_default(),
+        }
+    }
+}
+
+/// The subscriptions of a running gateway. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Subscriptions {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) entries: RwLock<BTreeMap<String, Arc<Subscription>>>,
+    /// Held by the one who writes.
+    pub(super) writer: tokio::sync::Mutex<()>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) routing: Arc<dyn Routing>,
+    pub(super) dispatch: Arc<dyn Dispatch>,
+    pub(super) reader: Reader,
+}
+
+impl Subscriptions {
+    /// Takes the subscriptions of the configuration file, which run already, and starts those of the store.
+    ///
+    /// One of the store that is no longer valid does not stop the gateway: it is kept with its problems. One that has
+    /// the id of one of the file is left aside as long as the file names it.
+    pub async fn open(
+        declared: Vec<Declared>,
+        reader: Reader,
+        store: Arc<dyn Store>,
+        routing: Arc<dyn Routing>,
+        dispatch: Arc<dyn Dispatch>,
+    ) -> Result<Self, StoreError> {
+        let mut entries = BTreeMap::new();
+        for Declared { config, document } in declared {
+            let id = config.id.clone();
+            let entry = Subscription {
+                id: id.clone(),
+                origin: Origin::File,
+                updated: None,
+                problems: Vec::new(),
+                text: String::new(),
+                document,
+                config: Some(config),
+            };
+            entries.insert(id, Arc::new(entry));
+        }
+        for stored in store.subscriptions().await? {
+            if entries.contains_key(&stored.id) {
+                tracing::warn!(
+                    subscription = stored.id,
+                    "the configuration file and the store both have this subscription; the file's is used"
+                );
+                continue;
+            }
+            let entry = start(stored, &reader, &*routing, &*dispatch).await?;
+            if let Some(problem) = entry.problems.first() {
+                tracing::error!(
+                    subscription = entry.id,
+                    problems = entry.problems.len(),
+                    "a stored subscription is no longer valid and gets no events: {problem}"
+                );
+            }
+            entries.insert(entry.id.clone(), Arc::new(entry));
+        }
+        for (id, open) in store.backlog().await? {
+            if !entries.contains_key(&id) {
+                tracing::warn!(
+                    subscription = id,
+                    open,
+                    "open deliveries of a subscription that is gone wait for it to come back; \
+                     deleting it through the management API ends them"
+                );
+            }
+        }
+        let shared = Shared {
+            entries: RwLock::new(entries),
+            writer: tokio::sync::Mutex::new(()),
+            store,
+            routing,
+            dispatch,
+            reader,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// One subscription.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<Arc<Subscription>> {
+        self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Up to `limit` subscriptions by id, those behind `after`, and whether there are more.
+    #[must_use]
+    pub fn list(&self, after: Option<&str>, limit: usize) -> (Vec<Arc<Subscription>>, bool) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = entries.range::<str, _>((start, Bound::Unbounded)).map(|(_, entry)| Arc::clone(entry));
+        let items = rest.by_ref().take(limit).collect();
+        (items, rest.next().is_some())
+    }
+
+    /// Tells a subscription's queue that deliveries became due.
+    pub fn wake(&self, id: &str) {
+        self.shared.dispatch.wake(id);
+    }
+
+    /// The routing table.
+    #[must_use]
+    pub fn routing(&self) -> &dyn Routing {
+        &*self.shared.routing
+    }
+}
+
+async fn start(
+    stored: StoredSubscription,
+    reader: &Reader,
+    routing: &dyn Routing,
+    dispatch: &dyn Dispatch,
+) -> Result<Subscription, StoreError> {
+    let StoredSubscription { id, document: text, updated } = stored;
+    let (config, problems) = match read(&id, &text, reader) {
+        Err(problems) => (None, problems),
+        Ok(config) => match run(&config, routing, dispatch).await {
+            Ok(()) => (Some(config), Vec::new()),
+            Err(RoutingError::Invalid(problems)) => (None, problems),
+            Err(RoutingError::Unavailable(reason)) => return Err(StoreError::Unavailable(reason)),
+        },
+    };
+    let document = serde_json::from_str(&text).unwrap_or(Value::Null);
+    Ok(Subscription { id, origin: Origin::Api, updated: Some(updated), problems, document, text, config })
+}
+
+fn read(id: &str, text: &str, reader: &Reader) -> Result<SubscriptionConfig, Vec<Problem>> {
+    let config = reader(text.as_bytes())?;
+    if config.id == id {
+        Ok(config)
+    } else {
+        Err(vec![Problem::new("id", format!("is `{}`, but it is stored as `{id}`", config.id))])
+    }
+}
+
+async fn run(
+    config: &SubscriptionConfig,
+    routing: &dyn Routing,
+    dispatch: &dyn Dispatch,
+) -> Result<(), RoutingError> {
+    dispatch.put(config).await.map_err(RoutingError::Invalid)?;
+    let routed = routing.put(config).await;
+    if routed.is_err() {
+        dispatch.remove(&config.id).await;
+    }
+    routed
+}

@@ -1,0 +1,212 @@
+//! Writing subscriptions at run time: validate, persist, apply; on a failure all is put back.
+
+use super::registry::Shared;
+use super::{Origin, Subscription, SubscriptionError, Subscriptions, document};
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
+use serde_json::Value;
+use std::fmt::Display;
+use std::sync::{Arc, PoisonError};
+
+/// What ends the open deliveries of a deleted subscription.
+const DELETED: &str = "the subscription was deleted";
+
+impl Subscriptions {
+    /// Creates a subscription from a document (JSON).
+    pub async fn create(
+        &self,
+        document: String,
+        now: UnixMillis,
+    ) -> Result<Arc<Subscription>, SubscriptionError> {
+        let shared = Arc::clone(&self.shared);
+        to_the_end(async move { Ok(shared.write(None, document, now).await?.0) }).await
+    }
+
+    /// Replaces a subscription by a document (JSON), which need not repeat the id, or creates it. The flag tells
+    /// whether it was created.
+    pub async fn replace(
+        &self,
+        id: String,
+        document: String,
+        now: UnixMillis,
+    ) -> Result<(Arc<Subscription>, bool), SubscriptionError> {
+        let shared = Arc::clone(&self.shared);
+        to_the_end(async move { shared.write(Some(id), document, now).await }).await
+    }
+
+    /// Deletes a subscription and ends its open deliveries; returns how many there were. One that is gone already and
+    /// has open deliveries still (it was taken out of the configuration file, say) may be deleted too.
+    pub async fn delete(&self, id: String, now: UnixMillis) -> Result<u64, SubscriptionError> {
+        let shared = Arc::clone(&self.shared);
+        to_the_end(async move { shared.delete(&id, now).await }).await
+    }
+}
+
+/// Runs a change in a task of its own: a client that hangs up half-way must not leave half of it.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, SubscriptionError>> + Send + 'static,
+) -> Result<T, SubscriptionError> {
+    match tokio::spawn(change).await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::error!("a change of a subscription broke off: {error}");
+            Err(SubscriptionError::Internal("the change broke off; read the subscription again".into()))
+        }
+    }
+}
+
+impl Shared {
+    async fn write(
+        &self,
+        id: Option<String>,
+        text: String,
+        now: UnixMillis,
+    ) -> Result<(Arc<Subscription>, bool), SubscriptionError> {
+        let _writer = self.writer.lock().await;
+        if let Some(id) = &id
+            && self.get(id).is_some_and(|entry| entry.origin == Origin::File)
+        {
+            return Err(SubscriptionError::FromFile(id.clone()));
+        }
+        let (document, text) = parse(id.as_deref(), text)?;
+        let config = self.read(&document, &text)?;
+        let previous = self.get(&config.id);
+        match &previous {
+            Some(entry) if entry.origin == Origin::File => {
+                return Err(SubscriptionError::FromFile(config.id));
+            }
+            Some(_) if id.is_none() => return Err(SubscriptionError::Exists(config.id)),
+            _ => {}
+        }
+        self.routing.check(&config).await?;
+
+        let entry = Arc::new(Subscription {
+            id: config.id.clone(),
+            origin: Origin::Api,
+            updated: Some(now),
+            problems: Vec::new(),
+            document,
+            text,
+            config: Some(config.clone()),
+        });
+        self.store.put_subscription(entry.stored()).await?;
+        if let Err(error) = self.apply(&config).await {
+            return Err(self.undo(&config.id, previous.as_deref(), error).await);
+        }
+        self.entries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(config.id.clone(), Arc::clone(&entry));
+        tracing::info!(subscription = config.id, created = previous.is_none(), "subscription written");
+        Ok((entry, previous.is_none()))
+    }
+
+    async fn delete(&self, id: &str, now: UnixMillis) -> Result<u64, SubscriptionError> {
+        let _writer = self.writer.lock().await;
+        let Some(entry) = self.get(id) else {
+            let waiting = self.store.backlog().await?.into_iter().any(|(name, open)| name == id && open > 0);
+            if waiting {
+                return Ok(self.store.abandon(id, DELETED, now).await?);
+            }
+            return Err(SubscriptionError::Unknown(id.to_owned()));
+        };
+        if entry.origin == Origin::File {
+            return Err(SubscriptionError::FromFile(id.to_owned()));
+        }
+        // First no decision names it any more, then it is forgotten; only then its deliveries end.
+        self.routing.delete(id).await?;
+        if let Err(error) = self.store.delete_subscription(id).await {
+            if let Some(config) = entry.config()
+                && let Err(again) = self.routing.put(config).await
+            {
+                return Err(half_applied(id, &error, &again));
+            }
+            return Err(error.into());
+        }
+        self.dispatch.remove(id).await;
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        tracing::info!(subscription = id, "subscription deleted");
+        match self.store.abandon(id, DELETED, now).await {
+            Ok(open) => Ok(open),
+            Err(error) => Err(SubscriptionError::Unavailable(format!(
+                "subscription `{id}` is deleted, but its open deliveries are not ended ({error}); delete it again"
+            ))),
+        }
+    }
+
+    /// The queue first: it must be there when the first decision names the subscription.
+    async fn apply(&self, config: &SubscriptionConfig) -> Result<(), SubscriptionError> {
+        self.dispatch.put(config).await.map_err(SubscriptionError::Invalid)?;
+        Ok(self.routing.put(config).await?)
+    }
+
+    /// Puts everything back after a failure; returns what to tell.
+    async fn undo(
+        &self,
+        id: &str,
+        previous: Option<&Subscription>,
+        error: SubscriptionError,
+    ) -> SubscriptionError {
+        let stored = match previous {
+            Some(entry) => self.store.put_subscription(entry.stored()).await,
+            None => self.store.delete_subscription(id).await.map(drop),
+        };
+        let applied = match previous.and_then(Subscription::config) {
+            Some(config) => self.apply(config).await,
+            None => {
+                self.dispatch.remove(id).await;
+                self.routing.delete(id).await.map_err(SubscriptionError::from)
+            }
+        };
+        match (stored, applied) {
+            (Ok(()), Ok(())) => error,
+            (Err(again), _) => half_applied(id, &error, &again),
+            (_, Err(again)) => half_applied(id, &error, &again),
+        }
+    }
+
+    fn get(&self, id: &str) -> Option<Arc<Subscription>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Reads a document, with all its problems at once.
+    fn read(&self, document: &Value, text: &str) -> Result<SubscriptionConfig, SubscriptionError> {
+        let mut problems = document::refuse_hidden(document);
+        match (self.reader)(text.as_bytes()) {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(SubscriptionError::Invalid(problems)),
+            Err(more) => {
+                let fresh =
+                    more.into_iter().filter(|one| problems.iter().all(|known| known.path != one.path));
+                let fresh = fresh.collect::<Vec<_>>();
+                problems.extend(fresh);
+                Err(SubscriptionError::Invalid(problems))
+            }
+        }
+    }
+}
+
+fn half_applied(id: &str, first: &dyn Display, second: &dyn Display) -> SubscriptionError {
+    tracing::error!(subscription = id, "failed to take back a change ({first}): {second}");
+    SubscriptionError::Internal(format!("the change failed ({first}) and could not be taken back ({second})"))
+}
+
+/// The document with its id: the one of the address, if there is one and the document has none.
+fn parse(id: Option<&str>, text: String) -> Result<(Value, String), SubscriptionError> {
+    let invalid = |problem| Err(SubscriptionError::Invalid(vec![problem]));
+    let mut document: Value = match serde_json::from_str(&text) {
+        Ok(document) => document,
+        Err(error) => return invalid(Problem::new("", format!("is not JSON: {error}"))),
+    };
+    let (Some(id), Some(members)) = (id, document.as_object_mut()) else { return Ok((document, text)) };
+    match members.get("id") {
+        Some(Value::String(own)) if own == id => Ok((document, text)),
+        Some(_) => invalid(Problem::new("id", format!("is not `{id}`, as the address says"))),
+        None => {
+            members.insert("id".into(), id.into());
+            let text = document.to_string();
+            Ok((document, text))
+        }
+    }
+}
