@@ -1,6 +1,7 @@
 //! Refusals that are the shell's own: no decision was asked for, or none could be kept.
 
 use super::Reply;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why a shell refuses a request by itself.
@@ -75,11 +76,11 @@ impl Fault {
     pub fn reply(self) -> Reply {
         let mut reply = Reply::problem(self.status(), self.code(), &self.detail());
         match self {
-            Self::MethodNotAllowed => reply.headers.push(("allow", "POST".to_owned())),
+            Self::MethodNotAllowed => reply.headers.push((Cow::Borrowed("allow"), "POST".to_owned())),
             Self::TooManyRequests { retry_after }
             | Self::Overloaded { retry_after }
             | Self::StoreUnavailable { retry_after } => {
-                reply.headers.push(("retry-after", whole_seconds(retry_after).to_string()));
+                reply.headers.push((Cow::Borrowed("retry-after"), whole_seconds(retry_after).to_string()));
             }
             _ => {}
         }
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     fn field(reply: &Reply, name: &str) -> Option<String> {
-        reply.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+        reply.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 
     #[test]

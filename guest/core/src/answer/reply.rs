@@ -3,6 +3,7 @@
 use super::problem_json;
 use crate::decision::Answer;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// An HTTP answer: what a shell writes, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,10 +11,12 @@ pub struct Reply {
     /// The HTTP status, 200 to 599.
     pub status: u16,
     /// Header fields, names in lower case; the length of the body is the HTTP library's to say.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
+
+const CONTENT_TYPE: Cow<'static, str> = Cow::Borrowed("content-type");
 
 #[derive(Serialize)]
 struct Receipt<'a> {
@@ -47,11 +50,9 @@ impl Reply {
         if !(200..=599).contains(&answer.status) {
             return Self::problem(500, "internal", "the decision's answer has no usable status");
         }
-        Self {
-            status: answer.status,
-            headers: vec![("content-type", answer.content_type)],
-            body: answer.body,
-        }
+        let mut headers = vec![(CONTENT_TYPE, answer.content_type)];
+        headers.extend(answer.headers.into_iter().map(|(name, value)| (Cow::Owned(name), value)));
+        Self { status: answer.status, headers, body: answer.body }
     }
 
     /// A refused request, as the decision gave it. A status that is no error becomes a 500: a refusal never looks
@@ -65,14 +66,14 @@ impl Reply {
     pub(super) fn problem(status: u16, code: &str, detail: &str) -> Self {
         Self {
             status,
-            headers: vec![("content-type", problem_json::MEDIA_TYPE.to_owned())],
+            headers: vec![(CONTENT_TYPE, problem_json::MEDIA_TYPE.to_owned())],
             body: problem_json::body(status, code, detail),
         }
     }
 
     fn receipt(status: u16, receipt: &Receipt<'_>) -> Self {
         match serde_json::to_vec(receipt) {
-            Ok(body) => Self { status, headers: vec![("content-type", "application/json".to_owned())], body },
+            Ok(body) => Self { status, headers: vec![(CONTENT_TYPE, "application/json".to_owned())], body },
             Err(_) => Self::problem(500, "internal", "the receipt could not be written"),
         }
     }
@@ -90,7 +91,7 @@ mod tests {
     fn an_accepted_event_is_a_202_with_its_id_and_deliveries() {
         let reply = Reply::accepted("evt \"1\"", 3, None);
         assert_eq!(reply.status, 202);
-        assert_eq!(reply.headers, [("content-type", "application/json".to_owned())]);
+        assert_eq!(reply.headers, [(CONTENT_TYPE, "application/json".to_owned())]);
         assert_eq!(text(&reply), r#"{"id":"evt \"1\"","status":"accepted","deliveries":3}"#);
     }
 
@@ -103,10 +104,18 @@ mod tests {
 
     #[test]
     fn what_the_provider_insists_on_takes_the_receipts_place() {
-        let answer = Answer { status: 200, content_type: "text/plain".into(), body: b"ok".to_vec() };
+        let answer = Answer {
+            status: 200,
+            content_type: "text/plain".into(),
+            headers: vec![("x-echo".into(), "1".into())],
+            body: b"ok".to_vec(),
+        };
         for reply in [Reply::accepted("a", 1, Some(answer.clone())), Reply::duplicate("a", Some(answer))] {
             assert_eq!((reply.status, text(&reply)), (200, "ok"));
-            assert_eq!(reply.headers, [("content-type", "text/plain".to_owned())]);
+            assert_eq!(
+                reply.headers,
+                [(CONTENT_TYPE, "text/plain".to_owned()), (Cow::Borrowed("x-echo"), "1".to_owned())]
+            );
         }
     }
 
@@ -114,7 +123,7 @@ mod tests {
     fn a_refusal_is_a_problem_document() {
         let reply = Reply::rejected(401, "verification-failed", "the header webhook-signature is missing");
         assert_eq!(reply.status, 401);
-        assert_eq!(reply.headers, [("content-type", "application/problem+json".to_owned())]);
+        assert_eq!(reply.headers, [(CONTENT_TYPE, "application/problem+json".to_owned())]);
         assert_eq!(
             text(&reply),
             concat!(
@@ -133,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_answer_with_an_interim_status_is_an_error() {
-        let answer = Answer { status: 101, content_type: "text/plain".into(), body: Vec::new() };
+        let answer = Answer { status: 101, content_type: "text/plain".into(), headers: vec![], body: vec![] };
         assert_eq!(Reply::answered(answer).status, 500);
     }
 }
