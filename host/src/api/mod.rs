@@ -1,5 +1,22 @@
 //! The management API: what the gateway holds and how it is, over HTTP.
+//!
+//! [`router`] makes the whole of it from an [`Api`], which is what it looks at, and an [`Access`], which says who may.
 
+mod access;
+mod body;
+mod cursor;
+mod delivery;
+mod document;
+mod event;
+mod explain;
+mod fault;
+mod health;
 mod problem;
+mod query;
+mod router;
+mod subscription;
+mod trial;
 
+pub use access::Access;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
+pub use router::{Api, Clock, router};

@@ -1,0 +1,196 @@
+//! What the API shows, as JSON.
+
+use super::cursor::Listing;
+use crate::store::{Attempt, Delivery, DeliveryStatus, EventRecord, RequestRecord};
+use crate::subscription::{Origin, Subscription};
+use anglerfish_core::event::Event;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// An instant as RFC 3339 writes it, in UTC; `None` beyond the year 9999, which that format cannot write.
+pub(super) fn instant(time: UnixMillis) -> Option<String> {
+    let nanos = i128::from(time.0).checked_mul(1_000_000)?;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?.format(&Rfc3339).ok()
+}
+
+/// An event of the log.
+#[derive(Debug, Serialize)]
+pub(super) struct EventDocument {
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: Option<String>,
+    time: Option<String>,
+    datacontenttype: Option<String>,
+    received: Option<String>,
+    size: u64,
+    delivery_count: u64,
+}
+
+/// An event with the request that carried it and the newest of its deliveries.
+#[derive(Debug, Serialize)]
+pub(super) struct EventDetail {
+    pub(super) event: EventDocument,
+    pub(super) request: RequestDocument,
+    pub(super) deliveries: Listing<DeliveryDocument>,
+}
+
+/// A delivery with its attempts, oldest first.
+#[derive(Debug, Serialize)]
+pub(super) struct DeliveryDetail {
+    pub(super) delivery: DeliveryDocument,
+    pub(super) attempts: Vec<AttemptDocument>,
+}
+
+/// The request that carried an event.
+#[derive(Debug, Serialize)]
+pub(super) struct RequestDocument {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+}
+
+/// A delivery.
+#[derive(Debug, Serialize)]
+pub(super) struct DeliveryDocument {
+    id: i64,
+    subscription: String,
+    event: EventName,
+    status: DeliveryStatus,
+    attempt_count: u32,
+    created: Option<String>,
+    due: Option<String>,
+    reason: Option<String>,
+}
+
+/// What tells an event apart.
+#[derive(Debug, Serialize)]
+pub(super) struct EventName {
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// One try of a delivery.
+#[derive(Debug, Serialize)]
+pub(super) struct AttemptDocument {
+    number: u32,
+    started: Option<String>,
+    duration_ms: f64,
+    status: Option<u16>,
+    error: Option<String>,
+    answer: Option<String>,
+}
+
+/// A subscription.
+#[derive(Debug, Serialize)]
+pub(super) struct SubscriptionDocument {
+    id: String,
+    origin: Origin,
+    state: SubscriptionState,
+    updated: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
+    subscription: Value,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum SubscriptionState {
+    /// It gets events.
+    Active,
+    /// It was valid when it was written and no longer is; its problems say why.
+    Invalid,
+}
+
+impl From<EventRecord> for EventDocument {
+    fn from(record: EventRecord) -> Self {
+        Self {
+            id: record.event.id,
+            source: record.event.source,
+            kind: record.event.kind,
+            subject: record.event.subject,
+            time: instant(record.event.time),
+            datacontenttype: record.event.datacontenttype,
+            received: instant(record.received),
+            size: record.size,
+            delivery_count: record.deliveries,
+        }
+    }
+}
+
+impl From<&Event> for EventName {
+    fn from(event: &Event) -> Self {
+        Self { id: event.id.clone(), source: event.source.clone(), kind: event.kind.clone() }
+    }
+}
+
+impl From<RequestRecord> for RequestDocument {
+    fn from(record: RequestRecord) -> Self {
+        Self { method: record.method, url: record.url, headers: record.headers }
+    }
+}
+
+impl From<Delivery> for DeliveryDocument {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id.0,
+            subscription: delivery.subscription,
+            event: EventName { id: delivery.event_id, source: delivery.source, kind: delivery.kind },
+            status: delivery.status,
+            attempt_count: delivery.attempts,
+            created: instant(delivery.created),
+            due: delivery.due.and_then(instant),
+            reason: delivery.reason,
+        }
+    }
+}
+
+impl From<Attempt> for AttemptDocument {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            started: instant(attempt.started),
+            duration_ms: (attempt.duration.as_secs_f64() * 1e6).round() / 1e3,
+            status: attempt.status,
+            error: attempt.error,
+            answer: attempt.answer,
+        }
+    }
+}
+
+impl From<&Subscription> for SubscriptionDocument {
+    fn from(subscription: &Subscription) -> Self {
+        let state = if subscription.config().is_some() {
+            SubscriptionState::Active
+        } else {
+            SubscriptionState::Invalid
+        };
+        Self {
+            id: subscription.id.clone(),
+            origin: subscription.origin,
+            state,
+            updated: subscription.updated.and_then(instant),
+            problems: subscription.problems.clone(),
+            subscription: subscription.shown(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_rfc_3339_and_absent_where_that_cannot_write_them() {
+        assert_eq!(instant(UnixMillis(0)).as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(instant(UnixMillis(1_700_000_000_123)).as_deref(), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(instant(UnixMillis(u64::MAX)), None);
+    }
+}

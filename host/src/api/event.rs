@@ -1,0 +1,201 @@
+//! `/v1/events`: the log.
+
+use super::body::OptionalJson;
+use super::cursor::{self, Kind, Listing};
+use super::document::{EventDetail, EventDocument};
+use super::query::{MAX_LIMIT, Query, Segment, limit};
+use super::{Api, ProblemDetails, delivery};
+use crate::store::{DeliveryQuery, EventQuery, EventRecord, EventSeq, Order};
+use anglerfish_core::problem::Problem;
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    source: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceQuery {
+    pub(super) source: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayRequest {
+    subscriptions: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Replayed {
+    /// The new deliveries.
+    deliveries: Vec<ReplayedDelivery>,
+    /// Subscriptions that had deliveries of the event and are no more.
+    gone: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReplayedDelivery {
+    id: i64,
+    subscription: String,
+}
+
+/// `GET /v1/events`
+pub(super) async fn list(
+    State(api): State<Api>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<Listing<EventDocument>>, ProblemDetails> {
+    let cursor = query.cursor.as_deref().map(|cursor| cursor::read(Kind::Event, cursor)).transpose()?;
+    let query = EventQuery {
+        source: query.source,
+        kind: query.kind,
+        cursor: cursor.map(EventSeq),
+        limit: limit(query.limit)?,
+        order: Order::Newest,
+    };
+    let page = api.store.events(query).await?;
+    let last = page.items.last().map(|record| record.seq).filter(|_| page.more);
+    let next = last.map(|seq| cursor::write(Kind::Event, seq));
+    Ok(Answer(Listing { items: page.items.into_iter().map(EventDocument::from).collect(), next }))
+}
+
+/// `GET /v1/events/{id}`
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(query): Query<SourceQuery>,
+) -> Result<Answer<EventDetail>, ProblemDetails> {
+    let record = find(&api, &id, query.source.as_deref()).await?;
+    let query = DeliveryQuery { event: Some(record.seq), limit: MAX_LIMIT, ..DeliveryQuery::default() };
+    let deliveries = delivery::page(&api, query).await?;
+    let request = record.request.clone().into();
+    Ok(Answer(EventDetail { event: record.into(), request, deliveries }))
+}
+
+/// `GET /v1/events/{id}/data`
+///
+/// The data came from outside and has the type that its sender says, so a browser must neither run it nor guess.
+pub(super) async fn data(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(query): Query<SourceQuery>,
+) -> Result<Response, ProblemDetails> {
+    let record = find(&api, &id, query.source.as_deref()).await?;
+    let Some(data) = api.store.data(record.seq).await? else { return Err(unknown(&id)) };
+    let kind = record.event.datacontenttype.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
+    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let mut response = data.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
+
+/// `POST /v1/events/{id}/replay`
+pub(super) async fn replay(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(query): Query<SourceQuery>,
+    OptionalJson(request): OptionalJson<ReplayRequest>,
+) -> Result<(StatusCode, Answer<Replayed>), ProblemDetails> {
+    let record = find(&api, &id, query.source.as_deref()).await?;
+    let (subscriptions, gone) = match request.and_then(|request| request.subscriptions) {
+        Some(named) => (check_named(&api, named)?, Vec::new()),
+        None => had_deliveries(&api, record.seq).await?,
+    };
+    if subscriptions.is_empty() {
+        return Err(ProblemDetails::conflict(
+            "nothing-to-replay",
+            "no subscription that is there now had a delivery of this event; name some in `subscriptions`",
+        )
+        .member("gone", gone));
+    }
+    let ids = api.store.replay(record.seq, &subscriptions, api.now()).await?;
+    for subscription in &subscriptions {
+        api.subscriptions.wake(subscription);
+    }
+    let deliveries = ids
+        .into_iter()
+        .zip(subscriptions)
+        .map(|(id, subscription)| ReplayedDelivery { id: id.0, subscription })
+        .collect();
+    Ok((StatusCode::ACCEPTED, Answer(Replayed { deliveries, gone })))
+}
+
+/// The subscriptions that a replay names, each once.
+fn check_named(api: &Api, named: Vec<String>) -> Result<Vec<String>, ProblemDetails> {
+    let mut problems = Vec::new();
+    if named.is_empty() {
+        problems.push(Problem::new(
+            "subscriptions",
+            "is empty; leave it out to replay to those that had deliveries",
+        ));
+    }
+    for (index, id) in named.iter().enumerate() {
+        if api.subscriptions.get(id).is_none() {
+            problems.push(Problem::new(
+                format!("subscriptions[{index}]"),
+                format!("there is no subscription `{id}`"),
+            ));
+        }
+    }
+    if problems.is_empty() {
+        Ok(named.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
+    } else {
+        Err(ProblemDetails::invalid(&problems))
+    }
+}
+
+/// The subscriptions that had deliveries of an event: those that are there now, and those that are gone.
+async fn had_deliveries(api: &Api, seq: EventSeq) -> Result<(Vec<String>, Vec<String>), ProblemDetails> {
+    let mut ids = BTreeSet::new();
+    let mut query = DeliveryQuery { event: Some(seq), limit: MAX_LIMIT, ..DeliveryQuery::default() };
+    loop {
+        let page = api.store.deliveries(query.clone()).await?;
+        query.cursor = page.items.last().map(|delivery| delivery.id);
+        ids.extend(page.items.into_iter().map(|delivery| delivery.subscription));
+        if !page.more || query.cursor.is_none() {
+            break;
+        }
+    }
+    Ok(ids.into_iter().partition(|id| api.subscriptions.get(id).is_some()))
+}
+
+/// The one event with this id, of this source if it is named.
+pub(super) async fn find(api: &Api, id: &str, source: Option<&str>) -> Result<EventRecord, ProblemDetails> {
+    let mut records = api.store.event(id).await?;
+    if let Some(source) = source {
+        records.retain(|record| record.event.source == source);
+    }
+    let Some(record) = records.pop() else { return Err(unknown(id)) };
+    if records.is_empty() {
+        return Ok(record);
+    }
+    let mut sources = records.into_iter().map(|record| record.event.source).collect::<Vec<_>>();
+    sources.push(record.event.source);
+    sources.sort_unstable();
+    Err(ProblemDetails::conflict(
+        "ambiguous-event",
+        format!("several sources have an event `{id}`; choose one with `?source=`"),
+    )
+    .member("sources", sources))
+}
+
+fn unknown(id: &str) -> ProblemDetails {
+    ProblemDetails::not_found("unknown-event", format!("there is no event `{id}`"))
+}

@@ -1,0 +1,49 @@
+//! `/v1/events/{id}/explain`: why an event did or did not reach a subscription.
+
+use super::document::EventName;
+use super::query::{Query, Segment};
+use super::{Api, ProblemDetails, event};
+use crate::store::EventRecord;
+use crate::subscription::{PastEvent, SubscriptionError, Verdict};
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplainQuery {
+    source: Option<String>,
+    subscription: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    event: EventName,
+    subscriptions: Vec<Verdict>,
+}
+
+/// `GET /v1/events/{id}/explain`
+pub(super) async fn explain(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(query): Query<ExplainQuery>,
+) -> Result<Answer<Explanation>, ProblemDetails> {
+    let record = event::find(&api, &id, query.source.as_deref()).await?;
+    if let Some(subscription) = &query.subscription
+        && api.subscriptions.get(subscription).is_none()
+    {
+        return Err(SubscriptionError::Unknown(subscription.clone()).into());
+    }
+    let event = EventName::from(&record.event);
+    let past = past_event(&api, record).await?;
+    let subscriptions = api.subscriptions.routing().explain(past, query.subscription.as_deref()).await?;
+    Ok(Answer(Explanation { event, subscriptions }))
+}
+
+/// A stored event as filters see it.
+pub(super) async fn past_event(api: &Api, record: EventRecord) -> Result<PastEvent, ProblemDetails> {
+    let Some(data) = api.store.data(record.seq).await? else {
+        return Err(ProblemDetails::not_found("unknown-event", "the event's data is gone"));
+    };
+    Ok(PastEvent { event: record.event, headers: record.request.headers, data })
+}

@@ -1,0 +1,51 @@
+//! Errors of the rooms behind the API, as answers.
+
+use super::ProblemDetails;
+use crate::store::StoreError;
+use crate::subscription::{RoutingError, SubscriptionError};
+use http::StatusCode;
+use std::time::Duration;
+
+/// When to try again what is out of reach for now.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl From<StoreError> for ProblemDetails {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!("the management API could not use the store: {error}");
+        match error {
+            StoreError::Unavailable(_) | StoreError::Closed => unavailable(error.to_string()),
+            StoreError::Unusable(_) | StoreError::Internal(_) => internal("the store failed; see the log"),
+        }
+    }
+}
+
+impl From<RoutingError> for ProblemDetails {
+    fn from(error: RoutingError) -> Self {
+        match error {
+            RoutingError::Invalid(problems) => Self::invalid(&problems),
+            RoutingError::Unavailable(_) => unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<SubscriptionError> for ProblemDetails {
+    fn from(error: SubscriptionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SubscriptionError::Invalid(problems) => Self::invalid(&problems),
+            SubscriptionError::Exists(_) => Self::conflict("subscription-exists", detail),
+            SubscriptionError::Unknown(_) => Self::not_found("unknown-subscription", detail),
+            SubscriptionError::FromFile(_) => Self::conflict("subscription-from-file", detail),
+            SubscriptionError::Unavailable(_) => unavailable(detail),
+            SubscriptionError::Internal(_) => internal(detail),
+        }
+    }
+}
+
+fn unavailable(detail: impl Into<String>) -> ProblemDetails {
+    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY)
+}
+
+pub(super) fn internal(detail: impl Into<String>) -> ProblemDetails {
+    ProblemDetails::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}

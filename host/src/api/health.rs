@@ -1,0 +1,56 @@
+//! `/live`, `/ready` and `/metrics`: for those who watch the process.
+
+use super::query::{Nothing, Query};
+use super::{Api, ProblemDetails, fault};
+use crate::telemetry::OPENMETRICS_TEXT;
+use axum::Json as Answer;
+use axum::extract::State;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long the store may take to say that it works.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Serialize)]
+pub(super) struct Health {
+    status: &'static str,
+}
+
+/// `GET /live`: the process answers.
+pub(super) async fn live(Query(Nothing {}): Query<Nothing>) -> Answer<Health> {
+    Answer(Health { status: "live" })
+}
+
+/// `GET /ready`: it can work. What holds it back says no more than which part it is.
+pub(super) async fn ready(
+    State(api): State<Api>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Answer<Health>, ProblemDetails> {
+    let mut reasons = api.readiness.reasons();
+    match tokio::time::timeout(PATIENCE, api.store.check()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!("the gateway is not ready: {error}");
+            reasons.push("the store cannot be used".into());
+        }
+        Err(_) => reasons.push("the store does not answer".into()),
+    }
+    if reasons.is_empty() {
+        return Ok(Answer(Health { status: "ready" }));
+    }
+    let detail = reasons.join(", ");
+    Err(ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).member("reasons", reasons))
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<([(http::HeaderName, &'static str); 1], String), ProblemDetails> {
+    match api.scrape.text().await {
+        Ok(text) => Ok(([(CONTENT_TYPE, OPENMETRICS_TEXT)], text)),
+        Err(_) => Err(fault::internal("a metric could not be written out")),
+    }
+}

@@ -1,0 +1,58 @@
+//! Parameters of a request's address.
+
+use super::ProblemDetails;
+use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
+use http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// How many items a page has if the request does not say.
+const DEFAULT_LIMIT: usize = 50;
+
+/// How many items a page can have.
+pub(super) const MAX_LIMIT: usize = 500;
+
+/// The query. Parameters that `T` does not know, or that occur twice, are errors.
+pub(super) struct Query<T>(pub(super) T);
+
+/// No parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// The one variable segment of a path, percent-decoded.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let AxumQuery(query) = AxumQuery::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ProblemDetails::bad_request("invalid-query", rejection.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let AxumPath(segment) = AxumPath::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ProblemDetails::bad_request("invalid-path", rejection.body_text()))?;
+        Ok(Self(segment))
+    }
+}
+
+/// The number of items that a request asks for.
+pub(super) fn limit(limit: Option<usize>) -> Result<usize, ProblemDetails> {
+    match limit {
+        None => Ok(DEFAULT_LIMIT),
+        Some(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        Some(limit) => Err(ProblemDetails::bad_request(
+            "invalid-query",
+            format!("`limit` is {limit}; it must be from 1 to {MAX_LIMIT}"),
+        )),
+    }
+}

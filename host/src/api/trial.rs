@@ -1,0 +1,121 @@
+//! `/v1/subscriptions/test`: what a filter that is not stored says of an event.
+
+use super::body::Json;
+use super::explain::past_event;
+use super::query::{Nothing, Query, Segment};
+use super::{Api, ProblemDetails, event};
+use crate::subscription::{PastEvent, Verdict};
+use anglerfish_core::event::Event;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
+use axum::Json as Answer;
+use axum::extract::State;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The only thing below `/v1/subscriptions/` that takes a POST.
+const TEST: &str = "test";
+
+/// A filter, and the event to try it on: either one of the log, by `event_id`, or one written out, by `event`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trial {
+    filter: Option<String>,
+    #[serde(default)]
+    sources: Vec<String>,
+    event_id: Option<String>,
+    source: Option<String>,
+    event: Option<TrialEvent>,
+}
+
+/// An event written out. What is left out is what the gateway would fall back to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrialEvent {
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    subject: Option<String>,
+    time: Option<String>,
+    datacontenttype: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    data: Option<Box<RawValue>>,
+    data_base64: Option<String>,
+}
+
+/// `POST /v1/subscriptions/test`
+pub(super) async fn test(
+    State(api): State<Api>,
+    Segment(segment): Segment,
+    Query(Nothing {}): Query<Nothing>,
+    Json(trial): Json<Trial>,
+) -> Result<Answer<Verdict>, ProblemDetails> {
+    if segment != TEST {
+        return Err(ProblemDetails::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "a subscription takes GET, PUT and DELETE",
+        ));
+    }
+    let past = match (trial.event, trial.event_id) {
+        (None, Some(id)) => {
+            let record = event::find(&api, &id, trial.source.as_deref()).await?;
+            past_event(&api, record).await?
+        }
+        (Some(_), None) if trial.source.is_some() => {
+            return Err(invalid("source", "only chooses between stored events; it needs `event_id`"));
+        }
+        (Some(event), None) => event.into_past(api.now())?,
+        _ => return Err(invalid("event", "give either `event`, or `event_id` of a stored one")),
+    };
+    let verdict =
+        api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
+    Ok(Answer(verdict))
+}
+
+impl TrialEvent {
+    fn into_past(self, now: UnixMillis) -> Result<PastEvent, ProblemDetails> {
+        let data = match (self.data, self.data_base64) {
+            (Some(_), Some(_)) => {
+                return Err(invalid("event.data_base64", "there is `data` as well; give one of them"));
+            }
+            (Some(json), None) => json.get().as_bytes().to_vec(),
+            (None, Some(text)) => {
+                STANDARD.decode(text).map_err(|_| invalid("event.data_base64", "is not base64"))?
+            }
+            (None, None) => Vec::new(),
+        };
+        let time = match self.time {
+            None => now,
+            Some(text) => parse_time(&text).ok_or_else(|| {
+                invalid("event.time", "is not a time since 1970 such as `2026-01-31T12:00:00Z`")
+            })?,
+        };
+        let event = Event {
+            id: self.id,
+            kind: self.kind.unwrap_or_else(|| self.source.clone()),
+            source: self.source,
+            subject: self.subject,
+            time,
+            datacontenttype: self.datacontenttype,
+        };
+        Ok(PastEvent { event, headers: self.headers.into_iter().collect(), data: data.into() })
+    }
+}
+
+fn parse_time(text: &str) -> Option<UnixMillis> {
+    let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+    u64::try_from(nanos / 1_000_000).ok().filter(|_| nanos >= 0).map(UnixMillis)
+}
+
+fn invalid(path: &str, message: &str) -> ProblemDetails {
+    ProblemDetails::invalid(&[Problem::new(path, message)])
+}
