@@ -55,21 +55,8 @@ impl ProblemDetails {
             [only] => only.to_string(),
             many => format!("the document has {} problems", many.len()),
         };
-        let list = problems
-            .iter()
-            .map(|problem| {
-                let mut member = Map::new();
-                member.insert("path".into(), problem.path.clone().into());
-                member.insert("message".into(), problem.message.clone().into());
-                if let Some(line) = problem.line {
-                    member.insert("line".into(), line.into());
-                }
-                if let Some(column) = problem.column {
-                    member.insert("column".into(), column.into());
-                }
-                Value::Object(member)
-            })
-            .collect::<Vec<_>>();
+        let list =
+            problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect::<Vec<_>>();
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", detail).member("problems", list)
     }
 

@@ -1,18 +1,152 @@
 //! `anglerfish deliveries`: the deliveries of a running gateway.
 
-use super::{Failure, Outcome, Output};
-use clap::Args;
+use super::client::{ApiArgs, Client};
+use super::page::{self, PageArgs, text};
+use super::table::{Table, plain};
+use super::{Failure, Format, Outcome, Output};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
 
 /// The arguments of `deliveries`.
 #[derive(Debug, Args)]
 pub(super) struct DeliveriesArgs {
-    /// The management API of the gateway
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081", env = "ANGLERFISH_API")]
-    api: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List deliveries, newest first
+    List(ListArgs),
+    /// Show one delivery with its attempts
+    Show(OneArgs),
+    /// Attempt a delivery again, whatever became of it
+    Retry(OneArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Status {
+    /// It waits for its next attempt
+    Pending,
+    /// The endpoint took it
+    Delivered,
+    /// The endpoint answered with a status that the policy discards
+    Discarded,
+    /// All attempts failed
+    Dead,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Only for this subscription
+    #[arg(long, value_name = "ID")]
+    subscription: Option<String>,
+    /// Only with this status
+    #[arg(long)]
+    status: Option<Status>,
+    /// Only of the event with this id
+    #[arg(long, value_name = "ID")]
+    event: Option<String>,
+    /// The event's source, where several have an event of this id
+    #[arg(long, value_name = "NAME", requires = "event")]
+    source: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+struct OneArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The delivery's id
+    id: String,
 }
 
 /// Runs the command.
 pub(super) async fn run(args: DeliveriesArgs, output: &mut Output) -> Result<Outcome, Failure> {
-    let _ = output.format();
-    Err(Failure::failed(format_args!("nothing answers at {}", args.api)))
+    match args.command {
+        Command::List(args) => list(&args, &args.api.client()?, output).await?,
+        Command::Show(args) => show(&args.id, &args.api.client()?, output).await?,
+        Command::Retry(args) => retry(&args.id, &args.api.client()?, output).await?,
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let status = args.status.map(|status| match status {
+        Status::Pending => "pending",
+        Status::Delivered => "delivered",
+        Status::Discarded => "discarded",
+        Status::Dead => "dead",
+    });
+    let query = [
+        ("subscription", args.subscription.as_deref()),
+        ("status", status),
+        ("event", args.event.as_deref()),
+        ("source", args.source.as_deref()),
+    ];
+    let items = args.page.read(client, "deliveries", &query).await?;
+    page::write(&items, output, delivery_table)
+}
+
+/// Writes deliveries for people.
+pub(super) fn delivery_table(deliveries: &[Value], output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::new(["DELIVERY", "STATUS", "ATTEMPTS", "SUBSCRIPTION", "EVENT"]);
+    for delivery in deliveries {
+        let cells = ["/id", "/status", "/attempt_count", "/subscription", "/event/id"];
+        table.row(cells.map(|cell| text(delivery, cell)));
+    }
+    table.write(output)
+}
+
+async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let detail: Value = client.get(&["deliveries", id], &[]).await?;
+    if output.format() == Format::Json {
+        return output.json(&detail);
+    }
+    for (name, pointer) in [
+        ("id", "/delivery/id"),
+        ("subscription", "/delivery/subscription"),
+        ("status", "/delivery/status"),
+        ("reason", "/delivery/reason"),
+        ("event", "/delivery/event/id"),
+        ("source", "/delivery/event/source"),
+        ("type", "/delivery/event/type"),
+        ("created", "/delivery/created"),
+        ("due", "/delivery/due"),
+    ] {
+        let value = text(&detail, pointer);
+        if !value.is_empty() {
+            output.line(format_args!("{name:14}{}", plain(&value)))?;
+        }
+    }
+    let attempts =
+        detail.pointer("/attempts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if attempts.is_empty() {
+        return output.line(format_args!("{:14}none yet", "attempts"));
+    }
+    output.line("")?;
+    let mut table = Table::new(["ATTEMPT", "STARTED", "MS", "STATUS", "ERROR"]);
+    for attempt in attempts {
+        let cells = ["/number", "/started", "/duration_ms", "/status", "/error"];
+        table.row(cells.map(|cell| text(attempt, cell)));
+    }
+    table.write(output)?;
+    match attempts.last().map(|attempt| text(attempt, "/answer")) {
+        Some(answer) if !answer.is_empty() => {
+            output.line("\nthe last answer:")?;
+            answer.lines().try_for_each(|line| output.line(plain(line)))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn retry(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let retried: Value = client.post(&["deliveries", id, "retry"], &[], None).await?;
+    match output.format() {
+        Format::Json => output.json(&retried),
+        Format::Text => output.line(format_args!("delivery {} is due now", plain(&text(&retried, "/id")))),
+    }
 }

@@ -3,11 +3,14 @@
 //! [`command`] is the frame, one file beside it is one command. A command is a function from its arguments and an
 //! [`Output`] to an [`Outcome`] or a [`Failure`]; it neither prints errors nor exits.
 
+mod client;
 mod command;
 mod deliveries;
 mod events;
 mod exit;
 mod output;
+mod page;
+mod table;
 
 pub use command::main;
 pub use exit::{Failure, Outcome};

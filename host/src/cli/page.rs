@@ -1,0 +1,89 @@
+//! Listings that come in pages.
+
+use super::client::Client;
+use super::{Failure, Format, Output};
+use anstream::eprintln;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// How many items the API gives at once.
+const PAGE: usize = 500;
+
+/// How much of a listing to read.
+#[derive(Debug, Args)]
+pub(super) struct PageArgs {
+    /// How many to list at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
+    limit: usize,
+    /// Where to go on, as an earlier listing said
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    items: Vec<Value>,
+    next: Option<String>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+impl PageArgs {
+    /// Reads the listing, page by page; says on stderr where to go on if there is more.
+    pub(super) async fn read(
+        &self,
+        client: &Client,
+        name: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Vec<Value>, Failure> {
+        let mut items = Vec::new();
+        let mut cursor = self.cursor.clone();
+        loop {
+            let limit = (self.limit - items.len()).min(PAGE).to_string();
+            let mut query = query.to_vec();
+            query.push(("limit", Some(&limit)));
+            query.push(("cursor", cursor.as_deref()));
+            let page: Page = client.get(&[name], &query).await?;
+            items.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() || items.len() >= self.limit {
+                break;
+            }
+        }
+        if items.is_empty() {
+            eprintln!("no {name}");
+        } else if let Some(cursor) = cursor {
+            eprintln!("there are more: --cursor {cursor}");
+        }
+        Ok(items)
+    }
+}
+
+/// Writes a listing as JSON, one item a line, or hands it on for a table.
+pub(super) fn write(
+    items: &[Value],
+    output: &mut Output,
+    table: impl FnOnce(&[Value], &mut Output) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match output.format() {
+        Format::Json => items.iter().try_for_each(|item| output.json(item)),
+        Format::Text if items.is_empty() => Ok(()),
+        Format::Text => table(items, output),
+    }
+}
+
+/// A member of a document as text; empty if it is not there or `null`.
+pub(super) fn text(document: &Value, pointer: &str) -> String {
+    match document.pointer(pointer) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

@@ -1,0 +1,130 @@
+//! Rows of text for people, in 80 columns.
+
+use super::{Failure, Output};
+use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// How wide a line may be.
+const WIDTH: usize = 80;
+
+/// How wide a column may be; a wider cell breaks its own row only.
+const COLUMN: usize = 38;
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// What begins a line that goes on with a row.
+const INDENT: &str = "    ";
+
+/// Rows under a head. Nothing is cut off: what does not fit goes on in the next line.
+pub(super) struct Table<const N: usize> {
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// A table with these column heads.
+    pub(super) fn new(head: [&str; N]) -> Self {
+        Self { rows: vec![head.map(str::to_owned)] }
+    }
+
+    /// Adds a row.
+    pub(super) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells.map(|cell| if cell.is_empty() { "-".into() } else { plain(&cell) }));
+    }
+
+    /// Writes all rows.
+    pub(super) fn write(&self, output: &mut Output) -> Result<(), Failure> {
+        for line in self.lines() {
+            output.line(line)?;
+        }
+        Ok(())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut widths = [0; N];
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                if cell.width() <= COLUMN {
+                    *width = cell.width().max(*width);
+                }
+            }
+        }
+        self.rows.iter().flat_map(|row| lines_of(row, &widths)).collect()
+    }
+}
+
+/// A row: each cell in its column, or on from where there is room.
+fn lines_of<const N: usize>(row: &[String; N], widths: &[usize; N]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut column = 0;
+    for (cell, width) in row.iter().zip(widths) {
+        if !line.is_empty() {
+            let end = line.width().max(column);
+            if end + GAP.len() + cell.width() > WIDTH {
+                lines.push(std::mem::replace(&mut line, INDENT.to_owned()));
+                column = INDENT.len();
+            } else {
+                let padding = end - line.width();
+                line.extend(std::iter::repeat_n(' ', padding));
+                line.push_str(GAP);
+                column = line.width();
+            }
+        }
+        line.push_str(cell);
+        column += width;
+    }
+    lines.push(line);
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Text from outside with its control characters spelled out: what a sender writes must not steer the terminal.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            // Characters that reorder or hide the text around them.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                let _ = write!(plain, "{}", character.escape_unicode());
+            }
+            _ if character.is_control() => {
+                let _ = write!(plain, "{}", character.escape_default());
+            }
+            _ => plain.push(character),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_empty_cells_show() {
+        let mut table = Table::new(["ID", "STATUS"]);
+        table.row(["7".into(), "pending".into()]);
+        table.row(["12345".into(), String::new()]);
+        assert_eq!(table.lines(), ["ID     STATUS", "7      pending", "12345  -"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_on_in_the_next_line_and_is_never_cut() {
+        let id = format!("sha256:{}", "0".repeat(64));
+        let mut table = Table::new(["RECEIVED", "SOURCE", "TYPE", "ID"]);
+        table.row(["2026-01-31T12:00:00Z".into(), "shop".into(), "order.created".into(), id.clone()]);
+        table.row(["2026-01-31T12:00:00Z".into(), "s".repeat(64), "t".repeat(30), "evt_1".into()]);
+        let lines = table.lines();
+        assert_eq!(lines[0], "RECEIVED              SOURCE  TYPE                            ID");
+        assert_eq!(lines[1], "2026-01-31T12:00:00Z  shop    order.created");
+        assert_eq!(lines[2], format!("    {id}"));
+        assert!(lines.iter().all(|line| line.width() <= WIDTH), "{lines:#?}");
+        assert!(lines[3..].concat().contains(&"s".repeat(64)));
+    }
+
+    #[test]
+    fn what_a_sender_writes_does_not_steer_the_terminal() {
+        let shown = plain("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}");
+        assert_eq!(shown, "a\\u{1b}[2Jb\\r\\nc\\u{202e}d\\u{9b}");
+    }
+}
