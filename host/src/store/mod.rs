@@ -5,12 +5,15 @@
 //! default.
 
 mod model;
+mod sqlite;
 
 pub use model::{
     Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EventQuery,
     EventRecord, EventSeq, KeyOverlay, LeasedDelivery, NewEvent, Order, Page, RequestRecord, Settled,
     Settlement, StoreError, StoredSubscription,
 };
+
+pub use sqlite::{SqliteOptions, SqliteStore};
 
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;

@@ -1,0 +1,98 @@
+//! The tables, their versions, and how a file is recognised as ours.
+
+use super::error::classify;
+use crate::store::StoreError;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::path::Path;
+
+/// `Angl`, in SQLite's field for telling applications' files apart.
+pub(super) const APPLICATION_ID: i32 = 0x416e_676c;
+
+/// Each entry takes the schema from the version that is its index to the next one.
+const MIGRATIONS: &[&str] = &[include_str!("migration/0001.sql")];
+
+/// Refuses foreign files untouched, then brings ours to the newest version, one transaction for each step.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let fail = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            StoreError::Unusable(format!("{} is not an SQLite database", path.display()))
+        }
+        _ => name_file(classify(&error), path),
+    };
+    recognise(connection, path, fail)?;
+    set_journal(connection, path, fail)?;
+    for (version, migration) in (0i32..).zip(MIGRATIONS) {
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        if pragma(&transaction, "user_version").map_err(fail)? != version {
+            continue;
+        }
+        transaction.execute_batch(migration).map_err(fail)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+        transaction.pragma_update(None, "user_version", version + 1).map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+    }
+    Ok(())
+}
+
+/// The newest version of the schema.
+fn newest() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+fn recognise(
+    connection: &Connection,
+    path: &Path,
+    fail: impl Fn(rusqlite::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    let path = path.display();
+    let application = pragma(connection, "application_id").map_err(&fail)?;
+    let version = pragma(connection, "user_version").map_err(&fail)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(&fail)?;
+    let new = application == 0 && version == 0 && tables == 0;
+    if !new && application != APPLICATION_ID {
+        return Err(StoreError::Unusable(format!(
+            "{path} is an SQLite database of another application (application id {application:#010x}, \
+             expected {APPLICATION_ID:#010x})"
+        )));
+    }
+    if version > newest() || version < 0 {
+        return Err(StoreError::Unusable(format!(
+            "{path} has schema version {version}, this program knows versions up to {}: run the newer program",
+            newest()
+        )));
+    }
+    Ok(())
+}
+
+fn set_journal(
+    connection: &Connection,
+    path: &Path,
+    fail: impl Fn(rusqlite::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0)).map_err(fail)?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(StoreError::Unusable(format!(
+        "{} cannot use a write-ahead log (journal mode stays {mode}): is it on a network file system?",
+        path.display()
+    )))
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Puts the file's name before an error's text.
+pub(super) fn name_file(error: StoreError, path: &Path) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Unavailable(text) => StoreError::Unavailable(format!("{path}: {text}")),
+        StoreError::Unusable(text) => StoreError::Unusable(format!("{path}: {text}")),
+        StoreError::Internal(text) => StoreError::Internal(format!("{path}: {text}")),
+        StoreError::Closed => StoreError::Closed,
+    }
+}

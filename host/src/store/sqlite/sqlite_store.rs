@@ -1,0 +1,231 @@
+//! The store itself: hands writes to the writer and reads to the readers.
+
+use super::backlog::Backlog;
+use super::batch::Batch;
+use super::commit::{CommitDecision, Decision};
+use super::connection::{open_writer, tune_writer};
+use super::error::classify;
+use super::expiry::{self, Expire};
+use super::job::Write;
+use super::lease::Leases;
+use super::listing;
+use super::lock::Lock;
+use super::options::SqliteOptions;
+use super::reader::Readers;
+use super::reopening::{Abandon, Replay, Retry};
+use super::row::clamp;
+use super::schema::{name_file, prepare};
+use super::settlement::Settle;
+use super::subscription;
+use super::writer::Writer;
+use crate::store::{
+    Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, EventQuery, EventRecord, EventSeq,
+    KeyReader, LeasedDelivery, Page, Settlement, Store, StoreError, StoredSubscription,
+};
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Deliveries that one transaction ends when a subscription's are abandoned.
+const ABANDON_STEP: usize = 1000;
+
+/// A store in one SQLite file.
+///
+/// What is reported as done is in the file's write-ahead log and synced. One process owns the file; others may read
+/// it meanwhile, for example with the `sqlite3` tool.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+    leases: Arc<Leases>,
+    backlog: Arc<Backlog>,
+    /// How far in the log the present round of expiry has come.
+    expired: AtomicI64,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, or makes it and its directory, and brings its tables up to date. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if the file is not an SQLite database, belongs to another application, has a newer
+    /// schema or is used by another gateway; [`StoreError::Unavailable`] if it is locked, out of reach or the disk is
+    /// full.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory).map_err(|error| {
+                StoreError::Unavailable(format!("failed to create {}: {error}", directory.display()))
+            })?;
+        }
+        let lock = Lock::acquire(path)?;
+        let mut connection = open_writer(path, &options)?;
+        prepare(&mut connection, path)?;
+        let fail = |error: rusqlite::Error| name_file(classify(&error), path);
+        tune_writer(&connection, &options).map_err(fail)?;
+        let leases = Arc::new(Leases::default());
+        let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
+        let writer = Writer::spawn(connection, lock, Arc::clone(&leases), Arc::clone(&backlog), &options)?;
+        let readers = Arc::new(Readers::new(path.to_owned(), options));
+        Ok(Self { writer, readers, leases, backlog, expired: AtomicI64::new(0) })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
+        self.readers.keys()
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
+        let decision = Arc::new(Decision::prepare(commit)?);
+        let applied = self.writer.write(CommitDecision(Arc::clone(&decision))).await?;
+        Ok(decision.outcome(applied))
+    }
+
+    async fn lease(
+        &self,
+        subscription: &str,
+        now: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+        let (leases, subscription) = (Arc::clone(&self.leases), subscription.to_owned());
+        let (guard, deliveries) = self
+            .readers
+            .read(move |connection| listing::lease(connection, &leases, &subscription, clamp(now), limit))
+            .await?;
+        guard.keep();
+        Ok(deliveries)
+    }
+
+    async fn next_due(&self, subscription: &str) -> Result<Option<UnixMillis>, StoreError> {
+        let (leases, subscription) = (Arc::clone(&self.leases), subscription.to_owned());
+        self.readers.read(move |connection| listing::next_due(connection, &leases, &subscription)).await
+    }
+
+    async fn release(&self, deliveries: &[DeliveryId]) {
+        self.leases.end(deliveries);
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+        let delivery = settlement.delivery;
+        match self.writer.write(Settle(settlement)).await? {
+            true => Ok(()),
+            false => Err(StoreError::Internal(format!("there is no delivery {delivery} to settle"))),
+        }
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<Page<EventRecord>, StoreError> {
+        self.readers.read(move |connection| listing::events(connection, &query)).await
+    }
+
+    async fn event(&self, id: &str) -> Result<Vec<EventRecord>, StoreError> {
+        let id = id.to_owned();
+        self.readers.read(move |connection| listing::event(connection, &id)).await
+    }
+
+    async fn data(&self, seq: EventSeq) -> Result<Option<Bytes>, StoreError> {
+        self.readers.read(move |connection| listing::data(connection, seq)).await
+    }
+
+    async fn replay(
+        &self,
+        seq: EventSeq,
+        subscriptions: &[String],
+        now: UnixMillis,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.writer.write(Replay { seq, subscriptions: subscriptions.to_vec(), now: clamp(now) }).await
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        self.readers.read(move |connection| listing::deliveries(connection, &query)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        self.readers.read(move |connection| listing::delivery(connection, id)).await
+    }
+
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Option<bool>, StoreError> {
+        self.writer.write(Retry { id, now: clamp(now) }).await
+    }
+
+    async fn abandon(&self, subscription: &str, reason: &str, _now: UnixMillis) -> Result<u64, StoreError> {
+        let mut total = 0;
+        loop {
+            let step = Abandon {
+                subscription: subscription.to_owned(),
+                reason: reason.to_owned(),
+                limit: ABANDON_STEP,
+            };
+            let ended = self.writer.write(step).await?;
+            total += ended as u64;
+            if ended < ABANDON_STEP {
+                return Ok(total);
+            }
+        }
+    }
+
+    async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(self.backlog.list())
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<StoredSubscription>, StoreError> {
+        self.readers.read(subscription::list).await
+    }
+
+    async fn put_subscription(&self, subscription: StoredSubscription) -> Result<(), StoreError> {
+        self.writer.write(subscription::Put(subscription)).await
+    }
+
+    async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
+        self.writer.write(subscription::Delete(id.to_owned())).await
+    }
+
+    async fn expire(&self, before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        let before = clamp(before);
+        loop {
+            let behind = self.expired.load(Ordering::Relaxed);
+            let step = self
+                .readers
+                .read(move |connection| expiry::find(connection, behind, before, limit.max(1)))
+                .await?;
+            let (next, seen, last) = (step.next, step.seen, step.is_last());
+            let gone = self.writer.write(Expire(step)).await?;
+            // Where nothing could be deleted after all, there is no use in looking again.
+            self.expired.store(if gone > 0 { next } else { seen }, Ordering::Relaxed);
+            if gone > 0 || last {
+                return Ok(gone);
+            }
+        }
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writer.write(Check).await
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
+    }
+}
+
+/// Takes the write lock; and if the last transaction failed, also writes something and takes it out again.
+#[derive(Debug)]
+struct Check;
+
+impl Write for Check {
+    type Out = ();
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
+        if batch.doubtful {
+            let connection = batch.connection;
+            connection.execute(
+                "INSERT INTO subscriptions (id, document, updated) VALUES ('', zeroblob(65536), 0)",
+                (),
+            )?;
+            connection.execute("DELETE FROM subscriptions WHERE id = ''", ())?;
+        }
+        Ok(())
+    }
+}

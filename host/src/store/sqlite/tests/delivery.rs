@@ -1,0 +1,168 @@
+use super::*;
+use crate::store::{DeliveryQuery, DeliveryStatus, StoreError};
+
+#[tokio::test]
+async fn leases_what_is_due_once_and_oldest_due_first() {
+    let room = Room::new();
+    let store = room.open();
+    let mut all = Vec::new();
+    for (id, due) in [("a", 30), ("b", 10), ("c", 20)] {
+        let (_, deliveries) = put(&store, id, &["one"]).await;
+        store.settle(settlement(deliveries[0].id, Settled::Retry(later(due)))).await.unwrap();
+        all.push(deliveries[0].id);
+    }
+    let first = store.lease("one", later(20), 1).await.unwrap();
+    assert_eq!(ids(&first), [all[1]]);
+    let second = store.lease("one", later(20), 5).await.unwrap();
+    assert_eq!(ids(&second), [all[2]]);
+    assert!(store.lease("two", later(20), 5).await.unwrap().is_empty());
+    assert_eq!(store.next_due("one").await.unwrap(), Some(later(30)));
+    store.release(&ids(&first)).await;
+    assert_eq!(store.next_due("one").await.unwrap(), Some(later(10)));
+    assert_eq!(ids(&store.lease("one", later(40), 5).await.unwrap()), [all[1], all[0]]);
+    assert_eq!(store.next_due("one").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn records_attempts_and_what_follows() {
+    let room = Room::new();
+    let store = room.open();
+    let (_, deliveries) = put(&store, "a", &["one", "two", "three"]).await;
+    let [one, two, three] = ids(&deliveries)[..] else { panic!() };
+    store.settle(settlement(one, Settled::Retry(later(5)))).await.unwrap();
+    store.settle(settlement(one, Settled::Delivered)).await.unwrap();
+    store.settle(settlement(two, Settled::Discarded)).await.unwrap();
+    let mut failed = settlement(three, Settled::Dead);
+    failed.attempt.status = None;
+    failed.attempt.error = Some("connection refused".to_owned());
+    failed.attempt.answer = None;
+    store.settle(failed.clone()).await.unwrap();
+
+    let (delivery, attempts) = store.delivery(one).await.unwrap().unwrap();
+    assert_eq!((delivery.status, delivery.due, delivery.attempts), (DeliveryStatus::Delivered, None, 2));
+    assert_eq!(attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
+    let expected = Attempt { number: 2, ..settlement(one, Settled::Delivered).attempt };
+    assert_eq!(attempts[1], expected);
+    assert_eq!(store.delivery(two).await.unwrap().unwrap().0.status, DeliveryStatus::Discarded);
+    let (delivery, attempts) = store.delivery(three).await.unwrap().unwrap();
+    assert_eq!(delivery.status, DeliveryStatus::Dead);
+    assert_eq!(attempts, [Attempt { number: 1, ..failed.attempt }]);
+    assert!(store.backlog().await.unwrap().is_empty());
+    let missing = store.settle(settlement(DeliveryId(99), Settled::Dead)).await;
+    assert!(matches!(missing, Err(StoreError::Internal(_))));
+    assert!(store.delivery(DeliveryId(99)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn retries_by_hand_what_is_not_being_attempted() {
+    let room = Room::new();
+    let store = room.open();
+    let (_, deliveries) = put(&store, "a", &["one"]).await;
+    let id = deliveries[0].id;
+    assert_eq!(store.retry(id, NOW).await.unwrap(), Some(false));
+    store.settle(settlement(id, Settled::Dead)).await.unwrap();
+    assert_eq!(store.retry(id, later(7)).await.unwrap(), Some(true));
+    assert_eq!(store.retry(DeliveryId(99), NOW).await.unwrap(), None);
+    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 1)]);
+
+    let leased = store.lease("one", later(7), 5).await.unwrap();
+    assert_eq!(leased[0].attempts, 0);
+    store.settle(settlement(id, Settled::Delivered)).await.unwrap();
+    let (delivery, attempts) = store.delivery(id).await.unwrap().unwrap();
+    assert_eq!((delivery.attempts, attempts.len(), attempts[1].number), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn replays_a_stored_event_as_new_deliveries() {
+    let room = Room::new();
+    let store = room.open();
+    let (seq, _) = put(&store, "a", &["one"]).await;
+    let names = ["one".to_owned(), "two".to_owned()];
+    let made = store.replay(seq, &names, later(3)).await.unwrap();
+    assert_eq!(made.len(), 2);
+    assert_eq!(ids(&store.lease("two", later(3), 5).await.unwrap()), [made[1]]);
+    assert_eq!(ids(&store.lease("one", later(3), 5).await.unwrap()), [made[0]]);
+    assert_eq!(store.event("a").await.unwrap()[0].deliveries, 3);
+    assert!(store.replay(EventSeq(99), &names, NOW).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn abandons_open_deliveries_in_steps_and_says_how_many() {
+    let room = Room::new();
+    let store = room.open();
+    let (seq, deliveries) = put(&store, "a", &["one", "two"]).await;
+    let [leased, other] = ids(&deliveries)[..] else { panic!() };
+    store.replay(seq, &vec!["one".to_owned(); 2500], NOW).await.unwrap();
+
+    assert_eq!(store.abandon("one", "subscription deleted", NOW).await.unwrap(), 2501);
+
+    assert_eq!(store.backlog().await.unwrap(), [("two".to_owned(), 1)]);
+    assert!(store.lease("one", NOW, 5).await.unwrap().is_empty());
+    // An attempt that was on its way: its failure does not open the delivery again.
+    store.settle(settlement(leased, Settled::Retry(later(9)))).await.unwrap();
+    let (delivery, attempts) = store.delivery(leased).await.unwrap().unwrap();
+    assert_eq!((delivery.status, delivery.due, attempts.len()), (DeliveryStatus::Dead, None, 1));
+    assert_eq!(delivery.reason.as_deref(), Some("subscription deleted"));
+    // Its success is told as it was.
+    store.settle(settlement(leased, Settled::Delivered)).await.unwrap();
+    let (delivery, _) = store.delivery(leased).await.unwrap().unwrap();
+    assert_eq!((delivery.status, delivery.reason), (DeliveryStatus::Delivered, None));
+    assert_eq!(store.delivery(other).await.unwrap().unwrap().0.status, DeliveryStatus::Pending);
+    assert_eq!(store.backlog().await.unwrap(), [("two".to_owned(), 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn never_leases_a_delivery_to_two_at_once_nor_again_once_settled() {
+    let room = Room::new();
+    let store = room.open();
+    let (seq, deliveries) = put(&store, "a", &["one"]).await;
+    store.settle(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
+    let made = store.replay(seq, &vec!["one".to_owned(); 400], NOW).await.unwrap();
+    let workers: Vec<_> = (0..8)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let mut done = Vec::new();
+                loop {
+                    let leased = ids(&store.lease("one", NOW, 3).await.unwrap());
+                    if leased.is_empty() && store.next_due("one").await.unwrap().is_none() {
+                        return done;
+                    }
+                    for id in leased {
+                        store.settle(settlement(id, Settled::Delivered)).await.unwrap();
+                        done.push(id);
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut done = Vec::new();
+    for worker in workers {
+        done.extend(worker.await.unwrap());
+    }
+    done.sort_unstable();
+    assert_eq!(done, made);
+    let query = DeliveryQuery { limit: 1000, ..DeliveryQuery::default() };
+    let all = store.deliveries(query).await.unwrap().items;
+    assert!(all.iter().all(|delivery| delivery.attempts == 1));
+}
+
+#[tokio::test]
+async fn keeps_subscriptions_over_a_restart() {
+    let room = Room::new();
+    let store = room.open();
+    let make = |id: &str, document: &str| crate::store::StoredSubscription {
+        id: id.to_owned(),
+        document: document.to_owned(),
+        updated: NOW,
+    };
+    store.put_subscription(make("b", "{}")).await.unwrap();
+    store.put_subscription(make("a", "{}")).await.unwrap();
+    store.put_subscription(make("b", "{\"n\":1}")).await.unwrap();
+    drop(store);
+    let store = room.open();
+    assert_eq!(store.subscriptions().await.unwrap(), [make("a", "{}"), make("b", "{\"n\":1}")]);
+    assert!(store.delete_subscription("a").await.unwrap());
+    assert!(!store.delete_subscription("a").await.unwrap());
+    assert_eq!(store.subscriptions().await.unwrap().len(), 1);
+}
