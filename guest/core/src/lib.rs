@@ -10,3 +10,5 @@ pub mod decision;
 pub mod event;
 pub mod problem;
 pub mod request;
+pub mod sign;
+pub mod verify;

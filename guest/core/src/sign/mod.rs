@@ -1,0 +1,7 @@
+//! Signatures for what goes out: deliveries signed the Standard Webhooks way, and requests signed as a provider would.
+
+mod request;
+mod standard;
+
+pub use request::{SignError, SignInput, Signed, sign};
+pub use standard::{SigningSecret, SigningSecretError, StandardHeaders, standard_webhooks};

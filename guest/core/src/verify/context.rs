@@ -1,0 +1,136 @@
+//! One request as the interpreter sees it: values by place, the JSON body read at most once.
+
+use super::json::Wanted;
+use super::place::Place;
+use super::url;
+use crate::request::Request;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+/// One request with what belongs to it for the length of one verification.
+pub(crate) struct Context<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) url: Cow<'a, str>,
+    parameters: &'a BTreeMap<String, String>,
+    wanted: &'a Wanted,
+    json: OnceCell<Option<Value>>,
+}
+
+/// What only one variant, secret or item knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) url: &'a str,
+    pub(crate) secret: Option<&'a str>,
+    pub(crate) item: Option<&'a Value>,
+    pub(crate) id: Option<&'a [u8]>,
+    pub(crate) timestamp: Option<&'a [u8]>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        request: &'a Request<'a>,
+        public_url: Option<&'a str>,
+        parameters: &'a BTreeMap<String, String>,
+        wanted: &'a Wanted,
+    ) -> Self {
+        let url = url::effective(request.url, public_url);
+        Self { request, url, parameters, wanted, json: OnceCell::new() }
+    }
+
+    /// The wanted parts of the JSON body.
+    pub(crate) fn json(&self) -> Option<&Value> {
+        self.json
+            .get_or_init(
+                || if self.wanted.is_empty() { None } else { self.wanted.extract(self.request.body) },
+            )
+            .as_ref()
+    }
+
+    /// A scope that knows the request alone.
+    pub(crate) fn scope(&'a self) -> Scope<'a> {
+        Scope { context: self, url: &self.url, secret: None, item: None, id: None, timestamp: None }
+    }
+
+    /// Whether the body says that it is a form.
+    pub(crate) fn is_form(&self) -> bool {
+        let mut types = self.request.header_values("content-type");
+        types.next().is_some_and(|value| {
+            let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+            essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        }) && types.next().is_none()
+    }
+
+    fn header(&self, names: &[String]) -> Result<Option<&'a [u8]>, String> {
+        for name in names {
+            let mut values = self.request.header_values(name);
+            if let Some(value) = values.next() {
+                if values.next().is_some() {
+                    return Err(format!("header `{name}` occurs more than once"));
+                }
+                return Ok(Some(value.trim_ascii()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// The value at a place; `None` if it is not there, an error if it is ambiguous.
+    pub(crate) fn find(&self, place: &Place) -> Result<Option<Cow<'a, [u8]>>, String> {
+        let context = self.context;
+        let text = |text: &'a str| Ok(Some(Cow::Borrowed(text.as_bytes())));
+        match place {
+            Place::Header(names) => Ok(context.header(names)?.map(Cow::Borrowed)),
+            Place::Json(pointer) => Ok(context.json().and_then(|json| scalar(json.pointer(pointer)?))),
+            Place::Item(pointer) => Ok(self.item.and_then(|json| scalar(json.pointer(pointer)?))),
+            Place::Query(name) => single(url::query(self.url).as_bytes(), name, place),
+            Place::Form(name) if context.is_form() => single(context.request.body, name, place),
+            Place::Form(_) => Ok(None),
+            Place::Parameter(name) => match context.parameters.get(name) {
+                Some(value) => text(value),
+                None => Ok(None),
+            },
+            Place::Id => Ok(self.id.map(Cow::Borrowed)),
+            Place::Timestamp => Ok(self.timestamp.map(Cow::Borrowed)),
+            Place::Method => text(context.request.method),
+            Place::Url => text(self.url),
+            Place::Path => text(url::path(self.url)),
+            Place::PathAndQuery => text(url::path_and_query(self.url)),
+            Place::Body => Ok(Some(Cow::Borrowed(context.request.body))),
+            Place::Secret => Ok(self.secret.map(|secret| Cow::Borrowed(secret.as_bytes()))),
+        }
+    }
+
+    /// The value at a place that must be there.
+    pub(crate) fn get(&self, place: &Place) -> Result<Cow<'a, [u8]>, String> {
+        self.find(place)?.ok_or_else(|| match place {
+            Place::Json(_) if self.context.json().is_none() => "the body is not JSON".to_owned(),
+            _ => format!("missing {place}"),
+        })
+    }
+}
+
+/// A JSON value as text. A number that JSON cannot carry exactly is no text: two different ones could look the same.
+fn scalar(value: &Value) -> Option<Cow<'_, [u8]>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
+        Value::Number(number) if number.is_u64() || number.is_i64() => {
+            Some(Cow::Owned(number.to_string().into_bytes()))
+        }
+        Value::Bool(true) => Some(Cow::Borrowed(b"true")),
+        Value::Bool(false) => Some(Cow::Borrowed(b"false")),
+        _ => None,
+    }
+}
+
+fn single<'a>(text: &[u8], name: &str, place: &Place) -> Result<Option<Cow<'a, [u8]>>, String> {
+    let mut values = url::pairs(text).filter(|(key, _)| key == name.as_bytes());
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(format!("{place} occurs more than once"));
+    }
+    Ok(first.map(|(_, value)| Cow::Owned(value)))
+}

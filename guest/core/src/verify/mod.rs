@@ -1,0 +1,32 @@
+//! Whether a request is from whom it claims to be from.
+//!
+//! A scheme is data: one file per provider in `provider/`, in a small language that `scheme = "custom"` opens to
+//! everybody, interpreted by [`Verifier`].
+
+mod algorithm;
+mod builder;
+mod catalogue;
+mod config;
+mod context;
+mod field;
+mod freshness;
+mod json;
+mod key;
+mod outcome;
+mod place;
+mod raw;
+mod scheme;
+mod secret;
+mod signer;
+mod suggestion;
+mod template;
+mod url;
+mod verifier;
+
+pub use catalogue::{Definition, catalogue};
+pub use config::{SecretConfig, VerificationConfig};
+pub use outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
+pub use verifier::Verifier;
+
+pub(crate) use key::{BASE64, signing_key};
+pub(crate) use signer::Blank;

@@ -1,0 +1,164 @@
+//! A scheme ready to be interpreted: what a definition says, with every text parsed.
+
+use super::algorithm::{Algorithm, Encoding};
+use super::field::Field;
+use super::freshness::{Timestamp, Unit, Window};
+use super::json::Wanted;
+use super::key::KeyForm;
+use super::place::Place;
+use super::template::{Body, Template};
+
+/// A whole scheme.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Scheme {
+    /// The status of a refusal.
+    pub(crate) status: u16,
+    /// The ways in which a request can be signed, in the order to try them.
+    pub(crate) variants: Vec<Variant>,
+    /// Requests that are answered and make no event.
+    pub(crate) handshakes: Vec<Handshake>,
+    /// What to answer when an event is accepted; the first whose conditions hold.
+    pub(crate) answers: Vec<Answering>,
+    /// Where the event's attributes are; for each the first that is there.
+    pub(crate) id: Vec<Template>,
+    pub(crate) kind: Vec<Template>,
+    pub(crate) subject: Vec<Template>,
+    pub(crate) time: Vec<(Place, Unit)>,
+    /// What must not come twice.
+    pub(crate) replay: Vec<Template>,
+    /// The parameters that a source must or may give.
+    pub(crate) parameters: Vec<Parameter>,
+    /// What of the JSON body is needed.
+    pub(crate) wanted: Wanted,
+}
+
+/// One way in which a request can be signed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Variant {
+    pub(crate) name: String,
+    /// Accepted only if the source names it.
+    pub(crate) opt_in: bool,
+    /// When the variant is at issue at all.
+    pub(crate) when: Vec<Condition>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) keys: Vec<KeyForm>,
+    pub(crate) encoding: Encoding,
+    /// Where signatures are; every one that is there is tried.
+    pub(crate) signatures: Vec<Field>,
+    pub(crate) signed: Template,
+    pub(crate) id: Option<Place>,
+    pub(crate) timestamp: Option<Timestamp>,
+    pub(crate) window: Window,
+    /// The array whose elements are signed one by one; each must hold.
+    pub(crate) each: Option<String>,
+    /// What must hold besides the signature; it can name the secret.
+    pub(crate) requires: Vec<Condition>,
+    /// Whether the URL is tried with and without its default port.
+    pub(crate) url_ports: bool,
+}
+
+/// Something that a request must say.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) at: Place,
+    pub(crate) test: Test,
+}
+
+/// What is asked of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    /// It is there, or it is not.
+    Present(bool),
+    /// It is this text; compared in constant time, since the text can be a secret.
+    Is(Template),
+}
+
+/// A request that the provider wants answered and that is no event.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Handshake {
+    pub(crate) when: Vec<Condition>,
+    /// Whether its signature must hold first.
+    pub(crate) signed: bool,
+    pub(crate) answer: Reply,
+}
+
+/// What to answer to which event.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answering {
+    pub(crate) when: Vec<Condition>,
+    pub(crate) answer: Reply,
+}
+
+/// An answer before its values are known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) headers: Vec<(String, Template)>,
+    pub(crate) body: Body,
+}
+
+/// A value that the source's configuration gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) about: String,
+    pub(crate) required: bool,
+    pub(crate) default: Option<String>,
+}
+
+impl Scheme {
+    /// Every place that the scheme reads.
+    pub(crate) fn places(&self) -> Vec<&Place> {
+        fn conditions(conditions: &[Condition]) -> impl Iterator<Item = &Place> {
+            conditions.iter().flat_map(|condition| {
+                let inner: Vec<&Place> = match &condition.test {
+                    Test::Is(template) => template.places().collect(),
+                    Test::Present(_) => Vec::new(),
+                };
+                inner.into_iter().chain([&condition.at])
+            })
+        }
+        fn reply(reply: &Reply) -> impl Iterator<Item = &Place> {
+            reply.headers.iter().flat_map(|(_, value)| value.places()).chain(reply.body.places())
+        }
+        let mut places: Vec<&Place> = Vec::new();
+        for variant in &self.variants {
+            places.extend(conditions(&variant.when).chain(conditions(&variant.requires)));
+            places.extend(variant.signatures.iter().map(|field| &field.place));
+            places.extend(variant.signed.places());
+            places.extend(&variant.id);
+            places.extend(variant.timestamp.iter().flat_map(|time| &time.fields).map(|field| &field.place));
+        }
+        for handshake in &self.handshakes {
+            places.extend(conditions(&handshake.when).chain(reply(&handshake.answer)));
+        }
+        for answer in &self.answers {
+            places.extend(conditions(&answer.when).chain(reply(&answer.answer)));
+        }
+        let attributes = [&self.id, &self.kind, &self.subject, &self.replay];
+        places.extend(attributes.into_iter().flatten().flat_map(Template::places));
+        places.extend(self.time.iter().map(|(place, _)| place));
+        places
+    }
+
+    /// Computes what of the JSON body is needed.
+    pub(crate) fn collect_wanted(&mut self) {
+        let mut wanted = Wanted::default();
+        for place in self.places() {
+            if let Place::Json(pointer) = place {
+                wanted.insert(pointer);
+            }
+        }
+        for variant in &self.variants {
+            let Some(each) = &variant.each else { continue };
+            let templates = variant.signed.places();
+            for place in variant.signatures.iter().map(|field| &field.place).chain(templates) {
+                if let Place::Item(pointer) = place {
+                    wanted.insert(&format!("{each}/*{pointer}"));
+                }
+            }
+        }
+        self.wanted = wanted;
+    }
+}

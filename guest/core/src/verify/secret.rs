@@ -1,0 +1,241 @@
+//! From what an operator wrote to a verifier with its keys: everything that can be wrong is found here.
+
+use super::algorithm::Algorithm;
+use super::builder;
+use super::catalogue;
+use super::config::{SecretConfig, VerificationConfig};
+use super::key::Key;
+use super::outcome::SecretName;
+use super::place::Place;
+use super::scheme::Scheme;
+use super::suggestion;
+use super::verifier::Verifier;
+use crate::problem::Problem;
+use crate::request::UnixMillis;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One secret with the keys that the variants make of it.
+pub(super) struct Secret {
+    pub(super) name: SecretName,
+    pub(super) text: String,
+    pub(super) not_before: Option<UnixMillis>,
+    pub(super) not_after: Option<UnixMillis>,
+    /// One for each variant; `None` where the secret is no key for it.
+    pub(super) keys: Vec<Option<Key>>,
+}
+
+impl Verifier {
+    /// Reads the configuration of one source at `path` of the document.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once, each with its path; none quotes a secret.
+    pub fn try_new(path: &str, config: &VerificationConfig) -> Result<Self, Vec<Problem>> {
+        let (name, needs, mut scheme) = definition(path, config)?;
+        let mut problems = Vec::new();
+        select_variants(path, config, name, &mut scheme, &mut problems);
+        override_windows(path, config, name, &mut scheme, &mut problems);
+        let parameters = read_parameters(path, config, name, &scheme, &mut problems);
+        if let Some(url) = &config.public_url
+            && !is_absolute(url)
+        {
+            let message = "is no absolute URL; it begins with `https://` or `http://` and a host";
+            problems.push(Problem::new(format!("{path}.public_url"), message));
+        }
+        if scheme.variants.is_empty() && !config.secrets.is_empty() {
+            let message = format!("scheme `{name}` checks no signature, so a secret would mean nothing");
+            problems.push(Problem::new(format!("{path}.secrets"), message));
+        }
+        if !scheme.variants.is_empty() && config.secrets.is_empty() {
+            let message = format!("scheme `{name}` needs a secret: {needs}");
+            problems.push(Problem::new(format!("{path}.secrets"), message));
+        }
+        let mut secrets = Vec::new();
+        if !scheme.variants.is_empty() {
+            for (index, secret) in config.secrets.iter().enumerate() {
+                let path = format!("{path}.secrets[{index}]");
+                secrets.extend(read_secret(&path, index, secret, &scheme, &mut problems));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let credential_headers = credential_headers(&scheme);
+        Ok(Self {
+            name,
+            scheme,
+            secrets,
+            public_url: config.public_url.clone(),
+            parameters,
+            credential_headers,
+        })
+    }
+}
+
+fn definition(
+    path: &str,
+    config: &VerificationConfig,
+) -> Result<(&'static str, &'static str, Scheme), Vec<Problem>> {
+    let at = |key: &str, message: String| vec![Problem::new(format!("{path}.{key}"), message)];
+    if config.scheme == "custom" {
+        let Some(definition) = &config.definition else {
+            return Err(at("definition", "is missing: scheme `custom` is what it says".to_owned()));
+        };
+        let scheme = builder::scheme(&format!("{path}.definition"), definition)?;
+        return Ok(("custom", "the one that the definition is about", scheme));
+    }
+    let definition = catalogue::find(&config.scheme).map_err(|message| at("scheme", message))?;
+    if config.definition.is_some() {
+        let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
+        return Err(at("definition", message));
+    }
+    let value: Value =
+        serde_json::from_str(definition.scheme).map_err(|error| at("scheme", error.to_string()))?;
+    let scheme = builder::scheme(&format!("{path}.scheme"), &value)?;
+    Ok((definition.name, definition.needs, scheme))
+}
+
+fn select_variants(
+    path: &str,
+    config: &VerificationConfig,
+    name: &str,
+    scheme: &mut Scheme,
+    problems: &mut Vec<Problem>,
+) {
+    for (index, wanted) in config.variants.iter().enumerate() {
+        if !scheme.variants.iter().any(|variant| variant.name == *wanted) {
+            let names: Vec<&str> = scheme.variants.iter().map(|variant| variant.name.as_str()).collect();
+            let message = format!("scheme `{name}` has no variant `{wanted}`; it has {}", names.join(", "));
+            problems.push(Problem::new(format!("{path}.variants[{index}]"), message));
+        }
+    }
+    if problems.is_empty() {
+        scheme.variants.retain(|variant| match config.variants.is_empty() {
+            true => !variant.opt_in,
+            false => config.variants.contains(&variant.name),
+        });
+    }
+}
+
+fn override_windows(
+    path: &str,
+    config: &VerificationConfig,
+    name: &str,
+    scheme: &mut Scheme,
+    problems: &mut Vec<Problem>,
+) {
+    let given = [("past_seconds", config.past_seconds), ("future_seconds", config.future_seconds)];
+    // A window that is stored but not enforced would be a false promise.
+    if scheme.variants.iter().any(|variant| variant.timestamp.is_none()) || scheme.variants.is_empty() {
+        for (key, _) in given.iter().filter(|(_, seconds)| seconds.is_some()) {
+            let message = format!("scheme `{name}` signs no timestamp, so this could not be enforced");
+            problems.push(Problem::new(format!("{path}.{key}"), message));
+        }
+        return;
+    }
+    for variant in &mut scheme.variants {
+        variant.window.past = config.past_seconds.or(variant.window.past);
+        variant.window.future = config.future_seconds.or(variant.window.future);
+    }
+}
+
+fn read_parameters(
+    path: &str,
+    config: &VerificationConfig,
+    name: &str,
+    scheme: &Scheme,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    for parameter in &scheme.parameters {
+        let path = format!("{path}.parameters.{}", parameter.name);
+        match config.parameters.get(&parameter.name).or(parameter.default.as_ref()) {
+            Some(value) if value.trim().is_empty() => problems.push(Problem::new(path, "is empty")),
+            Some(value) => {
+                parameters.insert(parameter.name.clone(), value.clone());
+            }
+            None if parameter.required => {
+                problems.push(Problem::new(path, format!("is missing: {}", parameter.about)));
+            }
+            None => {}
+        }
+    }
+    for given in config.parameters.keys() {
+        if !scheme.parameters.iter().any(|parameter| parameter.name == *given) {
+            let names = scheme.parameters.iter().map(|parameter| parameter.name.as_str());
+            let message = match suggestion::nearest(given, names) {
+                Some(near) => format!("scheme `{name}` has no such parameter; did you mean `{near}`?"),
+                None => format!("scheme `{name}` has no such parameter"),
+            };
+            problems.push(Problem::new(format!("{path}.parameters.{given}"), message));
+        }
+    }
+    parameters
+}
+
+fn read_secret(
+    path: &str,
+    index: usize,
+    config: &SecretConfig,
+    scheme: &Scheme,
+    problems: &mut Vec<Problem>,
+) -> Option<Secret> {
+    let before = problems.len();
+    if config.value.trim().is_empty() {
+        problems.push(Problem::new(path, "is empty"));
+        return None;
+    }
+    if config.value.trim() != config.value {
+        problems
+            .push(Problem::new(path, "begins or ends with white space, which providers' secrets never do"));
+    }
+    if config.label.as_ref().is_some_and(|label| label.trim().is_empty()) {
+        problems.push(Problem::new(format!("{path}.label"), "is empty"));
+    }
+    if let (Some(start), Some(end)) = (config.not_before, config.not_after)
+        && start >= end
+    {
+        problems.push(Problem::new(format!("{path}.not_after"), "is not later than `not_before`"));
+    }
+    let mut reasons: Vec<String> = Vec::new();
+    let mut keys = Vec::new();
+    for variant in &scheme.variants {
+        let mut key = None;
+        for form in &variant.keys {
+            match Key::parse(variant.algorithm, *form, &config.value) {
+                Ok(parsed) if key.is_none() => key = Some(parsed),
+                Ok(_) => {}
+                Err(reason) if reasons.contains(&reason) => {}
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        keys.push(key);
+    }
+    if keys.iter().all(Option::is_none) {
+        problems.push(Problem::new(path, reasons.join("; or ")));
+    }
+    let name = SecretName { index, label: config.label.clone() };
+    let SecretConfig { value: text, not_before, not_after, .. } = config.clone();
+    (problems.len() == before).then_some(Secret { name, text, not_before, not_after, keys })
+}
+
+fn credential_headers(scheme: &Scheme) -> Vec<String> {
+    let mut names = Vec::new();
+    for variant in scheme.variants.iter().filter(|variant| variant.algorithm == Algorithm::Equal) {
+        for field in &variant.signatures {
+            if let Place::Header(headers) = &field.place {
+                names.extend(headers.iter().cloned());
+            }
+        }
+    }
+    names
+}
+
+fn is_absolute(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        !host.is_empty() && !url.contains(char::is_whitespace) && !url.contains('#')
+    })
+}
