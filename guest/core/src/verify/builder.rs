@@ -268,11 +268,12 @@ impl Builder {
         for (index, raw) in raw.iter().enumerate() {
             let path = format!("{path}[{index}]");
             let at = self.place(&format!("{path}.at"), &raw.at);
-            let test = match (&raw.is, raw.present) {
-                (Some(is), None) => self.template(&format!("{path}.is"), is).map(Test::Is),
-                (None, Some(present)) => Some(Test::Present(present)),
+            let test = match (&raw.is, raw.present, raw.token) {
+                (Some(is), None, None) => self.template(&format!("{path}.is"), is).map(Test::Is),
+                (None, Some(present), None) => Some(Test::Present(present)),
+                (None, None, Some(token)) => Some(Test::Token(token)),
                 _ => {
-                    self.problem(&path, "says either `is = \"…\"` or `present = true` or `false`");
+                    self.problem(&path, "says one of `is = \"…\"`, `present = true` and `token = true`");
                     None
                 }
             };

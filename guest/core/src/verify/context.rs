@@ -104,6 +104,16 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether anything but `null` is at a place, be it no text; an error if it is ambiguous.
+    pub(crate) fn has(&self, place: &Place) -> Result<bool, String> {
+        let json = match place {
+            Place::Json(pointer) => self.context.json().and_then(|json| json.pointer(pointer)),
+            Place::Item(pointer) => self.item.and_then(|json| json.pointer(pointer)),
+            _ => return Ok(self.find(place)?.is_some()),
+        };
+        Ok(json.is_some_and(|value| !value.is_null()))
+    }
+
     /// The value at a place that must be there.
     pub(crate) fn get(&self, place: &Place) -> Result<Cow<'a, [u8]>, String> {
         self.find(place)?.ok_or_else(|| match place {

@@ -100,6 +100,8 @@ pub(crate) struct RawCondition {
     pub(crate) is: Option<String>,
     #[serde(default)]
     pub(crate) present: Option<bool>,
+    #[serde(default)]
+    pub(crate) token: Option<bool>,
 }
 
 #[derive(Deserialize)]

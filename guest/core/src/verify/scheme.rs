@@ -69,6 +69,8 @@ pub(crate) struct Condition {
 pub(crate) enum Test {
     /// It is there, or it is not.
     Present(bool),
+    /// It is a short text of letters, digits and `-._~+/=:`, or it is not.
+    Token(bool),
     /// It is this text; compared in constant time, since the text can be a secret.
     Is(Template),
 }
@@ -114,7 +116,7 @@ impl Scheme {
             conditions.iter().flat_map(|condition| {
                 let inner: Vec<&Place> = match &condition.test {
                     Test::Is(template) => template.places().collect(),
-                    Test::Present(_) => Vec::new(),
+                    Test::Present(_) | Test::Token(_) => Vec::new(),
                 };
                 inner.into_iter().chain([&condition.at])
             })

@@ -82,7 +82,9 @@ fn definition(
         let Some(definition) = &config.definition else {
             return Err(at("definition", "is missing: scheme `custom` is what it says".to_owned()));
         };
-        let scheme = builder::scheme(&format!("{path}.definition"), definition)?;
+        let mut definition = definition.clone();
+        substitute(&mut definition, &config.parameters);
+        let scheme = builder::scheme(&format!("{path}.definition"), &definition)?;
         return Ok(("custom", "the one that the definition is about", scheme));
     }
     let definition = catalogue::find(&config.scheme).map_err(|message| at("scheme", message))?;
@@ -94,6 +96,35 @@ fn definition(
         serde_json::from_str(definition.scheme).map_err(|error| at("scheme", error.to_string()))?;
     let scheme = builder::scheme(&format!("{path}.scheme"), &value)?;
     Ok((definition.name, definition.needs, scheme))
+}
+
+/// Writes the parameters into the places of the variants that name them as `${NAME}`: the name of a header, say.
+fn substitute(definition: &mut Value, given: &BTreeMap<String, String>) {
+    let declared = definition.get("parameter").and_then(Value::as_object).cloned().unwrap_or_default();
+    let values: Vec<(String, String)> = { declared.iter() }
+        .filter_map(|(name, about)| {
+            let default = about.get("default").and_then(Value::as_str).map(str::to_owned);
+            Some((format!("${{{name}}}"), given.get(name).cloned().or(default)?))
+        })
+        .collect();
+    if let Some(variants) = definition.get_mut("variant") {
+        replace(variants, &values);
+    }
+}
+
+fn replace(value: &mut Value, values: &[(String, String)]) {
+    match value {
+        Value::String(text) => {
+            for (name, value) in values {
+                if text.contains(name.as_str()) {
+                    *text = text.replace(name.as_str(), value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, values)),
+        Value::Object(members) => members.values_mut().for_each(|member| replace(member, values)),
+        _ => {}
+    }
 }
 
 fn select_variants(

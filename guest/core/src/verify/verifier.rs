@@ -364,14 +364,24 @@ fn hold(conditions: &[Condition], scope: &Scope<'_>) -> bool {
 }
 
 fn holds(condition: &Condition, scope: &Scope<'_>) -> bool {
+    if let Test::Present(present) = condition.test {
+        return scope.has(&condition.at).is_ok_and(|has| has == present);
+    }
     let Ok(value) = scope.find(&condition.at) else { return false };
     match &condition.test {
         Test::Present(present) => value.is_some() == *present,
+        Test::Token(token) => value.is_some_and(|value| is_token(&value) == *token),
         Test::Is(template) => match (value, template.bytes(scope)) {
             (Some(value), Ok(expected)) => equal(&value, &expected),
             _ => false,
         },
     }
+}
+
+/// Whether a value could be a challenge or a token; an event's body could not.
+fn is_token(value: &[u8]) -> bool {
+    (1..=LONGEST_ATTRIBUTE).contains(&value.len())
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(byte))
 }
 
 fn reply(reply: &Reply, scope: &Scope<'_>) -> Result<Answer, String> {

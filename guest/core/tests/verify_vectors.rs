@@ -1,0 +1,53 @@
+//! Cases that were collected apart from this project: providers' own examples and values computed from their
+//! documentation.
+
+use anglerfish_core::request::{Header, Request, UnixMillis};
+use anglerfish_core::verify::{Outcome, SecretConfig, VerificationConfig, Verifier};
+use serde_json::Value;
+use std::path::Path;
+
+#[test]
+fn every_collected_case_ends_as_it_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/signature-vectors.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("skipped: the collected cases are not beside this repository");
+        return;
+    };
+    let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let mut failures = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let text = |pointer: &str| case.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let config = VerificationConfig {
+            scheme: text("/provider").to_owned(),
+            secrets: vec![SecretConfig::new(text("/secret"))],
+            ..VerificationConfig::default()
+        };
+        let verifier = match Verifier::try_new("source", &config) {
+            Ok(verifier) => verifier,
+            Err(problems) => {
+                failures.push(format!("{index}: {}: {problems:?}", config.scheme));
+                continue;
+            }
+        };
+        let headers = case["request"]["headers"].as_object().unwrap();
+        let request = Request {
+            source: "case",
+            method: text("/request/method"),
+            url: text("/request/url"),
+            headers: headers
+                .iter()
+                .map(|(name, value)| Header { name, value: value.as_str().unwrap().as_bytes() })
+                .collect(),
+            body: text("/request/body").as_bytes(),
+            received: UnixMillis::from_seconds(case["now"].as_u64().unwrap()),
+            fetched: Vec::new(),
+        };
+        let (outcome, steps) = verifier.trace(&request);
+        let accepted = matches!(outcome, Outcome::Verified(_) | Outcome::Answered(_));
+        if accepted != (text("/expect") == "valid") {
+            failures.push(format!("{index}: {} {}: {outcome:?} {steps:?}", config.scheme, text("/expect")));
+        }
+    }
+    println!("{} cases", cases.len());
+    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
