@@ -6,6 +6,7 @@ use ed25519_dalek::Signature;
 use hmac::{Hmac, Mac};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use rsa::Pkcs1v15Sign;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use subtle::ConstantTimeEq;
@@ -23,6 +24,12 @@ pub(crate) enum Algorithm {
     Ed25519,
     EcdsaP256,
     RsaSha256,
+    /// RSA with SHA-1 and the key of a certificate from the provider's host; only where a provider still signs so.
+    CertificateRsaSha1,
+    /// RSA with SHA-256 and the key of a certificate from the provider's host.
+    CertificateRsaSha256,
+    /// A JSON Web Token signed with ES256 whose key comes from the provider's host.
+    JwtEs256,
 }
 
 /// How a signature is written.
@@ -35,7 +42,7 @@ pub(crate) enum Encoding {
 }
 
 impl Algorithm {
-    pub(crate) const NAMES: [(&'static str, Self); 8] = [
+    pub(crate) const NAMES: [(&'static str, Self); 11] = [
         ("hmac-sha1", Self::HmacSha1),
         ("hmac-sha256", Self::HmacSha256),
         ("hmac-sha512", Self::HmacSha512),
@@ -44,6 +51,9 @@ impl Algorithm {
         ("ed25519", Self::Ed25519),
         ("ecdsa-p256", Self::EcdsaP256),
         ("rsa-sha256", Self::RsaSha256),
+        ("certificate-rsa-sha1", Self::CertificateRsaSha1),
+        ("certificate-rsa-sha256", Self::CertificateRsaSha256),
+        ("jwt-es256", Self::JwtEs256),
     ];
 
     /// Whether whoever can verify can also sign.
@@ -84,13 +94,14 @@ pub(crate) fn equal(left: &[u8], right: &[u8]) -> bool {
 
 /// A signed string that a key can be held against: computed once, compared with every signature.
 pub(crate) enum Check<'k> {
-    HmacSha1(Hmac<sha1::Sha1>),
+    HmacSha1(Hmac<Sha1>),
     HmacSha256(Hmac<Sha256>),
     HmacSha512(Hmac<sha2::Sha512>),
     Bytes(Vec<u8>),
     Ed25519(&'k ed25519_dalek::VerifyingKey, Vec<u8>),
     P256(&'k p256::ecdsa::VerifyingKey, [u8; 32]),
     Rsa(&'k rsa::RsaPublicKey, [u8; 32]),
+    RsaSha1(&'k rsa::RsaPublicKey, Vec<u8>),
 }
 
 impl<'k> Check<'k> {
@@ -103,6 +114,7 @@ impl<'k> Check<'k> {
             Key::Ed25519(key) => Self::Ed25519(key, pieces.concat()),
             Key::P256(key) => Self::P256(key, hash(pieces)),
             Key::Rsa(key) => Self::Rsa(key, hash(pieces)),
+            Key::RsaSha1(key) => Self::RsaSha1(key, Sha1::digest(pieces.concat()).to_vec()),
             Key::Template if algorithm == Algorithm::Sha256 => Self::Bytes(hash(pieces).to_vec()),
             Key::Template => Self::Bytes(pieces.concat()),
         }
@@ -121,6 +133,7 @@ impl<'k> Check<'k> {
                 .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
                 .is_ok_and(|signature| key.verify_prehash(hash, &signature).is_ok()),
             Self::Rsa(key, hash) => key.verify(Pkcs1v15Sign::new::<Sha256>(), hash, signature).is_ok(),
+            Self::RsaSha1(key, hash) => key.verify(Pkcs1v15Sign::new::<Sha1>(), hash, signature).is_ok(),
         }
     }
 
@@ -131,7 +144,7 @@ impl<'k> Check<'k> {
             Self::HmacSha256(mac) => Some(mac.finalize().into_bytes().to_vec()),
             Self::HmacSha512(mac) => Some(mac.finalize().into_bytes().to_vec()),
             Self::Bytes(bytes) => Some(bytes),
-            Self::Ed25519(..) | Self::P256(..) | Self::Rsa(..) => None,
+            Self::Ed25519(..) | Self::P256(..) | Self::Rsa(..) | Self::RsaSha1(..) => None,
         }
     }
 }

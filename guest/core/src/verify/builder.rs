@@ -3,10 +3,13 @@
 use super::algorithm::{Algorithm, Encoding};
 use super::field::{Field, Position};
 use super::freshness::{Timestamp, Unit, Window};
+use super::jwt::Jwt;
 use super::key::KeyForm;
+use super::pin::{Pattern, Pin};
 use super::place::Place;
 use super::raw::{
-    RawCondition, RawEvent, RawField, RawParameter, RawReply, RawScheme, RawTimestamp, RawVariant,
+    RawCondition, RawEvent, RawField, RawJwt, RawParameter, RawPin, RawReply, RawScheme, RawTimestamp,
+    RawVariant,
 };
 use super::scheme::{Answering, Condition, Handshake, Parameter, Reply, Scheme, Test, Variant};
 use super::suggestion;
@@ -97,16 +100,23 @@ impl Builder {
                 );
             }
             let when = self.conditions(&format!("{path}.when"), &raw.when);
+            let fetch = raw.fetch.as_ref().and_then(|fetch| self.pin(&format!("{path}.fetch"), fetch));
+            if fetch.is_some() && !signed {
+                self.problem(
+                    &path,
+                    "`fetch` needs `signed = true`: a stranger must not choose what is fetched",
+                );
+            }
             let answer = self.reply(&path, &raw);
-            scheme.handshakes.extend(answer.map(|answer| Handshake { when, signed, answer }));
+            scheme.handshakes.extend(answer.map(|answer| Handshake { when, signed, fetch, answer }));
         }
         for (index, value) in raw.answer.iter().enumerate() {
             let path = format!("{path}.answer[{index}]");
             let Some(raw) = self.read::<RawReply>(&path, value) else { continue };
-            if raw.signed.is_some() {
+            if raw.signed.is_some() || raw.fetch.is_some() {
                 self.problem(
                     &path,
-                    "`signed` belongs to handshakes; an answer is given to accepted events alone",
+                    "`signed` and `fetch` belong to handshakes; an answer is given to accepted events alone",
                 );
             }
             let when = self.conditions(&format!("{path}.when"), &raw.when);
@@ -172,15 +182,19 @@ impl Builder {
         let token = algorithm == Some(Algorithm::Equal);
         let encoding = match &raw.encoding {
             Some(encoding) => self.named(&at("encoding"), encoding, &Encoding::NAMES),
-            None if token => Some(Encoding::Text),
+            None if token || raw.jwt.is_some() => Some(Encoding::Text),
             None => {
                 self.problem(&at("encoding"), "is missing: `hex`, `base64` or `base64url`");
                 None
             }
         };
         let signatures = self.fields(&at("signature"), &raw.signature);
+        let certificate = raw.certificate.as_ref().and_then(|pin| self.pin(&at("certificate"), pin));
+        let jwt = raw.jwt.as_ref().and_then(|jwt| self.jwt(&at("jwt"), jwt));
+        self.remote(path, algorithm, raw);
         let signed = match &raw.signed {
             Some(signed) => self.template(&at("signed"), signed),
+            None if jwt.is_some() => Some(Template::of(Place::Body)),
             None if token => Some(Template::of(Place::Secret)),
             None => {
                 self.problem(
@@ -193,7 +207,7 @@ impl Builder {
         let id = raw.id.as_ref().and_then(|id| self.place(&at("id"), id));
         let timestamp = raw.timestamp.as_ref().and_then(|raw| self.timestamp(&at("timestamp"), raw));
         let window = raw.window.as_ref();
-        if window.is_some() && raw.timestamp.is_none() {
+        if window.is_some() && raw.timestamp.is_none() && raw.jwt.is_none() {
             self.problem(&at("window"), "has no `timestamp` to be held against");
         }
         let when = self.conditions(&at("when"), &raw.when);
@@ -215,7 +229,51 @@ impl Builder {
             each: raw.each.clone(),
             requires,
             url_ports: raw.url_ports,
+            certificate,
+            jwt,
         })
+    }
+
+    /// Keys from the network and the algorithms that take them belong together.
+    fn remote(&mut self, path: &str, algorithm: Option<Algorithm>, raw: &RawVariant) {
+        use Algorithm::{CertificateRsaSha1, CertificateRsaSha256, JwtEs256};
+        let Some(algorithm) = algorithm else { return };
+        if raw.certificate.is_some() != matches!(algorithm, CertificateRsaSha1 | CertificateRsaSha256) {
+            self.problem(
+                &format!("{path}.certificate"),
+                "belongs to the certificate algorithms, which need it",
+            );
+        }
+        if raw.jwt.is_some() != (algorithm == JwtEs256) {
+            self.problem(&format!("{path}.jwt"), "belongs to the algorithm `jwt-es256`, which needs it");
+        }
+    }
+
+    fn pin(&mut self, path: &str, raw: &RawPin) -> Option<Pin> {
+        if raw.urls.is_empty() {
+            self.problem(&format!("{path}.urls"), "is empty");
+        }
+        let mut patterns = Vec::new();
+        for (index, url) in raw.urls.iter().enumerate() {
+            let pattern = Pattern::parse(url);
+            patterns.extend(self.keep(&format!("{path}.urls[{index}]"), pattern));
+        }
+        let at = self.place(&format!("{path}.at"), &raw.at)?;
+        Some(Pin { at, patterns })
+    }
+
+    fn jwt(&mut self, path: &str, raw: &RawJwt) -> Option<Jwt> {
+        if !raw.url.starts_with("https://") {
+            self.problem(&format!("{path}.url"), "does not begin with `https://`");
+        }
+        let url = self.template(&format!("{path}.url"), &raw.url);
+        let mut post = Vec::new();
+        for (name, text) in &raw.post {
+            let template = self.template(&format!("{path}.post.{name}"), text)?;
+            post.push((name.clone(), JsonPart::Text(template)));
+        }
+        let (key, body_hash) = (raw.key.clone(), raw.body_hash.clone());
+        Some(Jwt { url: url?, post: Body::Json(post), key, body_hash })
     }
 
     fn fields(&mut self, path: &str, raw: &RawField) -> Vec<Field> {

@@ -44,6 +44,7 @@ pub(crate) enum Key {
     Ed25519(Box<VerifyingKey>),
     P256(Box<p256::ecdsa::VerifyingKey>),
     Rsa(Box<RsaPublicKey>),
+    RsaSha1(Box<RsaPublicKey>),
     /// The algorithm has no key of its own: the secret stands in the template, or the key is fetched.
     Template,
 }
@@ -146,7 +147,11 @@ impl Key {
             Algorithm::RsaSha256 => RsaPublicKey::from_public_key_der(&form.decode(text)?)
                 .map(|key| Self::Rsa(Box::new(key)))
                 .map_err(|_| "is not the DER form of an RSA public key".to_owned()),
-            Algorithm::Equal | Algorithm::Sha256 => form.decode(text).map(|_| Self::Template),
+            Algorithm::Equal
+            | Algorithm::Sha256
+            | Algorithm::CertificateRsaSha1
+            | Algorithm::CertificateRsaSha256
+            | Algorithm::JwtEs256 => form.decode(text).map(|_| Self::Template),
         }
     }
 }

@@ -6,13 +6,17 @@
 mod algorithm;
 mod builder;
 mod catalogue;
+mod certificate;
+mod check;
 mod config;
 mod context;
 mod field;
 mod freshness;
 mod json;
+mod jwt;
 mod key;
 mod outcome;
+mod pin;
 mod place;
 mod raw;
 mod scheme;

@@ -48,6 +48,9 @@ impl Place {
             }
             let argument = argument.to_owned();
             return match kind {
+                "header" if !argument.split('|').all(is_field_name) => {
+                    Err(format!("`{argument}` is no name of a header field"))
+                }
                 "header" => Ok(Self::Header(argument.split('|').map(str::to_ascii_lowercase).collect())),
                 "json" | "item" if !argument.starts_with('/') => {
                     Err(format!("`{argument}` is not a JSON pointer, which begins with `/`"))
@@ -77,6 +80,12 @@ impl Place {
             )),
         }
     }
+}
+
+/// RFC 9110: a field name is a token.
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`~".contains(&byte))
 }
 
 impl fmt::Display for Place {

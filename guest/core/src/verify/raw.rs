@@ -54,6 +54,26 @@ pub(crate) struct RawVariant {
     pub(crate) requires: Vec<RawCondition>,
     #[serde(default)]
     pub(crate) url_ports: bool,
+    #[serde(default)]
+    pub(crate) certificate: Option<RawPin>,
+    #[serde(default)]
+    pub(crate) jwt: Option<RawJwt>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RawPin {
+    pub(crate) at: String,
+    pub(crate) urls: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RawJwt {
+    pub(crate) url: String,
+    pub(crate) post: BTreeMap<String, String>,
+    pub(crate) key: String,
+    pub(crate) body_hash: String,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +132,9 @@ pub(crate) struct RawReply {
     /// Of handshakes only: whether the signature must hold first.
     #[serde(default)]
     pub(crate) signed: Option<bool>,
+    /// Of handshakes only: what must be fetched first.
+    #[serde(default)]
+    pub(crate) fetch: Option<RawPin>,
     #[serde(default = "ok")]
     pub(crate) status: u16,
     #[serde(default)]

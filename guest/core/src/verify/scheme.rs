@@ -4,7 +4,9 @@ use super::algorithm::{Algorithm, Encoding};
 use super::field::Field;
 use super::freshness::{Timestamp, Unit, Window};
 use super::json::Wanted;
+use super::jwt::Jwt;
 use super::key::KeyForm;
+use super::pin::Pin;
 use super::place::Place;
 use super::template::{Body, Template};
 
@@ -55,6 +57,10 @@ pub(crate) struct Variant {
     pub(crate) requires: Vec<Condition>,
     /// Whether the URL is tried with and without its default port.
     pub(crate) url_ports: bool,
+    /// Where the certificate with the key is.
+    pub(crate) certificate: Option<Pin>,
+    /// Where the token's key is.
+    pub(crate) jwt: Option<Jwt>,
 }
 
 /// Something that a request must say.
@@ -81,6 +87,8 @@ pub(crate) struct Handshake {
     pub(crate) when: Vec<Condition>,
     /// Whether its signature must hold first.
     pub(crate) signed: bool,
+    /// A URL of the provider's that must be fetched before it is answered.
+    pub(crate) fetch: Option<Pin>,
     pub(crate) answer: Reply,
 }
 
@@ -109,6 +117,13 @@ pub(crate) struct Parameter {
     pub(crate) default: Option<String>,
 }
 
+impl Variant {
+    /// Whether the request says when it was signed.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timestamp.is_some() || self.jwt.is_some()
+    }
+}
+
 impl Scheme {
     /// Every place that the scheme reads.
     pub(crate) fn places(&self) -> Vec<&Place> {
@@ -130,10 +145,13 @@ impl Scheme {
             places.extend(variant.signatures.iter().map(|field| &field.place));
             places.extend(variant.signed.places());
             places.extend(&variant.id);
+            places.extend(variant.certificate.as_ref().map(|pin| &pin.at));
+            places.extend(variant.jwt.iter().flat_map(|jwt| jwt.url.places().chain(jwt.post.places())));
             places.extend(variant.timestamp.iter().flat_map(|time| &time.fields).map(|field| &field.place));
         }
         for handshake in &self.handshakes {
             places.extend(conditions(&handshake.when).chain(reply(&handshake.answer)));
+            places.extend(handshake.fetch.as_ref().map(|pin| &pin.at));
         }
         for answer in &self.answers {
             places.extend(conditions(&answer.when).chain(reply(&answer.answer)));

@@ -92,8 +92,9 @@ fn definition(
         let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
         return Err(at("definition", message));
     }
-    let value: Value =
+    let mut value: Value =
         serde_json::from_str(definition.scheme).map_err(|error| at("scheme", error.to_string()))?;
+    substitute(&mut value, &config.parameters);
     let scheme = builder::scheme(&format!("{path}.scheme"), &value)?;
     Ok((definition.name, definition.needs, scheme))
 }
@@ -102,9 +103,13 @@ fn definition(
 fn substitute(definition: &mut Value, given: &BTreeMap<String, String>) {
     let declared = definition.get("parameter").and_then(Value::as_object).cloned().unwrap_or_default();
     let values: Vec<(String, String)> = { declared.iter() }
-        .filter_map(|(name, about)| {
+        .map(|(name, about)| {
             let default = about.get("default").and_then(Value::as_str).map(str::to_owned);
-            Some((format!("${{{name}}}"), given.get(name).cloned().or(default)?))
+            // One that is missing is reported where parameters are read.
+            (
+                format!("${{{name}}}"),
+                given.get(name).cloned().or(default).unwrap_or_else(|| "missing".to_owned()),
+            )
         })
         .collect();
     if let Some(variants) = definition.get_mut("variant") {
@@ -158,7 +163,7 @@ fn override_windows(
 ) {
     let given = [("past_seconds", config.past_seconds), ("future_seconds", config.future_seconds)];
     // A window that is stored but not enforced would be a false promise.
-    if scheme.variants.iter().any(|variant| variant.timestamp.is_none()) || scheme.variants.is_empty() {
+    if scheme.variants.iter().any(|variant| !variant.is_timed()) || scheme.variants.is_empty() {
         for (key, _) in given.iter().filter(|(_, seconds)| seconds.is_some()) {
             let message = format!("scheme `{name}` signs no timestamp, so this could not be enforced");
             problems.push(Problem::new(format!("{path}.{key}"), message));
