@@ -1,11 +1,32 @@
 //! CEL filters over JSON events.
 //!
+//! - [`Expression`]: one expression, compiled, evaluated and explained; [`CompileError`] points at what is wrong with it.
 //! - [`value`]: CEL's values, with exact numbers.
 //! - [`ir`]: an expression after it was parsed and lowered.
 //! - [`fact`]: what an evaluator asks an event for.
+//! - [`eval`]: the evaluator, with a budget of steps.
 //! - [`function`]: what an expression can call.
+//! - `conformance`, with the feature of that name: runs the CEL specification's test suite.
 
+mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod environment;
+pub mod eval;
+mod expression;
 pub mod fact;
+mod failure;
 pub mod function;
 pub mod ir;
+mod limit;
+mod lower;
+mod problem;
+mod syntax;
 pub mod value;
+
+pub use check::Shape;
+pub use environment::Environment;
+pub use expression::Expression;
+pub use failure::{EvalError, Failure};
+pub use limit::Limits;
+pub use problem::{CompileError, Problem};

@@ -28,7 +28,9 @@ impl Facts for Bindings<'_> {
         let mut value = root;
         for (at, field) in path.fields.iter().enumerate() {
             let Value::Map(map) = value else { return Fact::NotMap { at } };
-            let Some(next) = map.field(field) else { return Fact::Missing { at } };
+            let Some(next) = map.field(field) else {
+                return Fact::Missing { at, last: at + 1 == path.fields.len() };
+            };
             value = next;
         }
         Fact::Value(value.borrowed())

@@ -16,6 +16,8 @@ pub enum Fact<'a> {
     Missing {
         /// The number of the field, 0 for the first after the root.
         at: usize,
+        /// Whether it is the last field of the path.
+        last: bool,
     },
     /// What should contain field number `at` of the path is not a map; also `has()` is an error then.
     NotMap {

@@ -1,0 +1,123 @@
+//! Which variables an expression may name.
+
+use crate::check::Shape;
+use crate::ir::Root;
+use crate::limit::Limits;
+use crate::value::Type;
+
+/// A variable.
+#[derive(Debug, Clone)]
+struct Variable {
+    name: Box<str>,
+    shape: Shape,
+    /// The fields whose types are known beforehand; others are as the shape says.
+    fields: &'static [(&'static str, Type)],
+}
+
+/// Which variables an expression may name, and under which limits it is compiled.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    variables: Vec<Variable>,
+    /// The namespace in which names are looked up first, as in `com.example`.
+    container: Box<str>,
+    /// Whether impossible types and unknown names are refused. Without it they fail when evaluated.
+    checked: bool,
+    /// Whether the whole expression must be a bool.
+    bool_only: bool,
+    limits: Limits,
+}
+
+/// The CloudEvents attributes with a fixed type; further ones may be anything.
+const EVENT: &[(&str, Type)] = &[
+    ("id", Type::String),
+    ("source", Type::String),
+    ("type", Type::String),
+    ("subject", Type::String),
+    ("time", Type::Timestamp),
+    ("datacontenttype", Type::String),
+];
+
+impl Environment {
+    /// What a subscription's filter sees: `message`, `event`, `headers`, `source` and `now`.
+    #[must_use]
+    pub fn filter() -> Self {
+        let strings = Shape::Map(Box::new(Shape::STRING), Box::new(Shape::STRING));
+        let event = Shape::Map(Box::new(Shape::STRING), Box::new(Shape::Any));
+        let variable = |name: &str, shape| Variable { name: name.into(), shape, fields: &[] };
+        Self {
+            variables: vec![
+                variable("message", Shape::Any),
+                Variable { name: "event".into(), shape: event, fields: EVENT },
+                variable("headers", strings),
+                variable("source", Shape::STRING),
+                variable("now", Shape::Is(Type::Timestamp)),
+            ],
+            container: "".into(),
+            checked: true,
+            bool_only: true,
+            limits: Limits::FILTER,
+        }
+    }
+
+    /// An environment of its own, in which an expression may have any type. Names may have dots.
+    #[must_use]
+    pub fn new(container: &str, checked: bool, limits: Limits) -> Self {
+        Self { variables: Vec::new(), container: container.into(), checked, bool_only: false, limits }
+    }
+
+    /// Adds a variable; the first one is number 0. At most 255.
+    pub fn declare(&mut self, name: &str, shape: Shape) -> Option<Root> {
+        let root = u8::try_from(self.variables.len()).ok().filter(|number| *number < u8::MAX)?;
+        self.variables.push(Variable { name: name.into(), shape, fields: &[] });
+        Some(Root(root))
+    }
+
+    pub(crate) const fn checked(&self) -> bool {
+        self.checked
+    }
+
+    pub(crate) const fn bool_only(&self) -> bool {
+        self.bool_only
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Every variable's name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|variable| &*variable.name)
+    }
+
+    /// The full names that a name may mean, the most specific first.
+    pub(crate) fn candidates(&self, name: &str, absolute: bool) -> impl Iterator<Item = String> {
+        let mut prefix =
+            if absolute { None } else { Some(&*self.container).filter(|prefix| !prefix.is_empty()) };
+        let mut done = false;
+        let name = name.to_owned();
+        std::iter::from_fn(move || {
+            if let Some(container) = prefix {
+                prefix = container.rsplit_once('.').map(|(outer, _)| outer);
+                return Some(format!("{container}.{name}"));
+            }
+            (!std::mem::replace(&mut done, true)).then(|| name.clone())
+        })
+    }
+
+    /// The variable with exactly this full name.
+    pub(crate) fn variable(&self, name: &str) -> Option<Root> {
+        let position = self.variables.iter().position(|variable| &*variable.name == name)?;
+        u8::try_from(position).ok().map(Root)
+    }
+
+    /// What is known of the value at the end of a path.
+    pub(crate) fn shape(&self, root: Root, fields: &[Box<str>]) -> Shape {
+        let Some(variable) = self.variables.get(usize::from(root.0)) else { return Shape::Any };
+        let mut shape = variable.shape.clone();
+        for (at, field) in fields.iter().enumerate() {
+            let known = variable.fields.iter().find(|(name, _)| at == 0 && *name == &**field);
+            shape = known.map_or_else(|| shape.member(), |(_, kind)| Shape::Is(*kind));
+        }
+        shape
+    }
+}

@@ -1,0 +1,51 @@
+//! From the syntax tree to a program: names, macros, types, constants.
+
+mod builder;
+mod call;
+mod expression;
+mod macros;
+mod name;
+
+pub(crate) use expression::lower;
+
+use crate::check::Shape;
+use crate::environment::Environment;
+use crate::ir::{NodeId, Slot, Span};
+use crate::problem::Fault;
+use crate::syntax::Tree;
+use builder::Builder;
+
+/// A variable of a comprehension that is in scope.
+#[derive(Debug)]
+struct Local {
+    name: Box<str>,
+    slot: Slot,
+    shape: Shape,
+}
+
+/// The state of one lowering.
+struct Lowering<'a> {
+    tree: &'a Tree,
+    environment: &'a Environment,
+    builder: Builder,
+    scope: Vec<Local>,
+    /// How many comprehensions are around.
+    nesting: u16,
+    faults: Vec<Fault>,
+}
+
+/// A lowered part and what is known of its type.
+#[derive(Debug, Clone)]
+struct Part {
+    id: NodeId,
+    shape: Shape,
+}
+
+impl Lowering<'_> {
+    /// Notes a problem that only a checked expression has; unchecked it fails when evaluated.
+    fn refuse(&mut self, span: Span, message: impl Into<String>) {
+        if self.environment.checked() {
+            self.faults.push(Fault::new(span, message));
+        }
+    }
+}

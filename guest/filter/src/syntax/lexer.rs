@@ -1,0 +1,143 @@
+use super::literal::{self, Quoted};
+use crate::ir::Span;
+use crate::problem::Fault;
+use crate::value::Value;
+
+/// A token.
+#[derive(Debug, Clone)]
+pub(crate) enum Token {
+    /// A number, string or octets. `true`, `false` and `null` are names here.
+    Literal(Value<'static>),
+    /// 9223372036854775808, which is only an int after a minus sign.
+    MinusOnly,
+    /// A name or a word of the language.
+    Name,
+    /// A name in backquotes.
+    Quoted,
+    /// An operator or a bracket.
+    Symbol(&'static str),
+    End,
+}
+
+/// Longer ones first.
+const SYMBOLS: [&str; 26] = [
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")",
+    "[", "]", "{", "}", "=", "&",
+];
+
+/// Cuts a text into tokens, one at a time.
+#[derive(Debug)]
+pub(crate) struct Lexer<'a> {
+    source: &'a str,
+    at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) const fn new(source: &'a str) -> Self {
+        Self { source, at: 0 }
+    }
+
+    fn rest(&self) -> &'a str {
+        self.source.get(self.at..).unwrap_or_default()
+    }
+
+    fn take(&mut self, bytes: usize) -> Span {
+        let start = self.at;
+        self.at += bytes;
+        span(start, self.at)
+    }
+
+    fn skip(&mut self) {
+        loop {
+            let rest = self.rest();
+            let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
+            self.at += rest.len() - trimmed.len();
+            if !trimmed.starts_with("//") {
+                return;
+            }
+            self.at += trimmed.find('\n').unwrap_or(trimmed.len());
+        }
+    }
+
+    /// The next token and where it stands.
+    pub(crate) fn next(&mut self) -> Result<(Token, Span), Fault> {
+        self.skip();
+        let rest = self.rest();
+        let Some(first) = rest.chars().next() else { return Ok((Token::End, span(self.at, self.at))) };
+        if let Some(quoted) = Quoted::open(rest) {
+            return self.quoted(&quoted);
+        }
+        if first.is_ascii_digit() || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit))
+        {
+            return self.number();
+        }
+        if first.is_ascii_alphabetic() || first == '_' {
+            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            return Ok((Token::Name, self.take(length)));
+        }
+        if first == '`' {
+            let body = rest.get(1..).unwrap_or_default();
+            let length =
+                body.find(|c: char| !c.is_ascii_alphanumeric() && !"_.-/ ".contains(c)).unwrap_or(body.len());
+            if length == 0 || !body.get(length..).unwrap_or_default().starts_with('`') {
+                return Err(Fault::new(
+                    self.take(length + 1),
+                    "a name in backquotes has only letters, digits, _, ., -, / and spaces, and ends with a backquote",
+                ));
+            }
+            return Ok((Token::Quoted, self.take(length + 2)));
+        }
+        for symbol in SYMBOLS {
+            if rest.starts_with(symbol) {
+                let place = self.take(symbol.len());
+                return match symbol {
+                    "=" => Err(Fault::new(place, "unexpected '=': equality is written '=='")),
+                    "&" => Err(Fault::new(place, "unexpected '&': conjunction is written '&&'")),
+                    _ => Ok((Token::Symbol(symbol), place)),
+                };
+            }
+        }
+        let place = self.take(first.len_utf8());
+        if first == '|' {
+            return Err(Fault::new(place, "unexpected '|': disjunction is written '||'"));
+        }
+        Err(Fault::new(place, format!("unexpected character {first:?}")))
+    }
+
+    fn quoted(&mut self, quoted: &Quoted) -> Result<(Token, Span), Fault> {
+        let start = self.at;
+        let body = self.source.get(start + quoted.opening..).unwrap_or_default();
+        let Some(length) = quoted.length(body) else {
+            return Err(Fault::new(self.take(quoted.opening), "this string has no end"));
+        };
+        let place = self.take(quoted.opening + length + quoted.quote.len());
+        let body = body.get(..length).unwrap_or_default();
+        match quoted.value(body) {
+            Ok(value) => Ok((Token::Literal(value), place)),
+            Err((at, bytes, message)) => {
+                let at = start + quoted.opening + at;
+                Err(Fault::new(span(at, at + bytes), message))
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<(Token, Span), Fault> {
+        let (length, token) = literal::number(self.rest());
+        let place = self.take(length);
+        if self.rest().starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+            let extra = self.rest().find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let extra = extra.unwrap_or(self.rest().len());
+            return Err(Fault::new(place.to(self.take(extra)), "this is not a number"));
+        }
+        match token {
+            Ok(token) => Ok((token, place)),
+            Err(message) => Err(Fault::new(place, message)),
+        }
+    }
+}
+
+/// A part of the text; the parser refuses texts beyond `u16::MAX` bytes before it cuts them into tokens.
+pub(crate) fn span(start: usize, end: usize) -> Span {
+    let cut = |at| u16::try_from(at).unwrap_or(u16::MAX);
+    Span { start: cut(start), end: cut(end) }
+}

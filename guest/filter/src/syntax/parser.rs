@@ -1,0 +1,421 @@
+use super::lexer::{Lexer, Token};
+use super::{Binary, Element, Entry, Expr, ExprId, Kind, Tree};
+use crate::ir::{Arithmetic, Comparison, Span};
+use crate::limit::Limits;
+use crate::problem::Fault;
+use crate::value::Value;
+
+/// Words that cannot name a variable, though a field.
+const RESERVED: [&str; 17] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// Parses an expression.
+///
+/// Precedence climbing; a conditional's branches, brackets and prefix operators recurse, and all of them count against the depth. Depth of
+/// the tree counts as well, which bounds the recursion of everything that walks it: `a.b.b.b…` recurses nowhere in here.
+pub(crate) fn parse(source: &str, limits: &Limits) -> Result<Tree, Fault> {
+    let longest = limits.length.min(usize::from(u16::MAX));
+    if source.len() > longest {
+        let message = format!("the expression is {} bytes long, the limit is {longest}", source.len());
+        return Err(Fault::new(Span::default(), message));
+    }
+    let mut lexer = Lexer::new(source);
+    let (token, place) = lexer.next()?;
+    let mut parser = Parser { source, lexer, token, place, last: place, tree: Tree::new(), depth: 0, limits };
+    let root = parser.conditional()?;
+    if !matches!(parser.token, Token::End) {
+        return Err(parser.unexpected("an operator or the end"));
+    }
+    parser.tree.root = root;
+    Ok(parser.tree)
+}
+
+struct Parser<'a> {
+    source: &'a str,
+    lexer: Lexer<'a>,
+    /// The next token and its place.
+    token: Token,
+    place: Span,
+    /// The place of the token before it.
+    last: Span,
+    tree: Tree,
+    depth: u16,
+    limits: &'a Limits,
+}
+
+impl Parser<'_> {
+    fn advance(&mut self) -> Result<Span, Fault> {
+        let (token, place) = self.lexer.next()?;
+        self.token = token;
+        self.last = std::mem::replace(&mut self.place, place);
+        Ok(self.last)
+    }
+
+    fn at(&self, symbol: &str) -> bool {
+        matches!(self.token, Token::Symbol(found) if found == symbol)
+    }
+
+    fn eat(&mut self, symbol: &str) -> Result<bool, Fault> {
+        let found = self.at(symbol);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn expect(&mut self, symbol: &str) -> Result<Span, Fault> {
+        if self.at(symbol) { self.advance() } else { Err(self.unexpected(&format!("'{symbol}'"))) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> Fault {
+        let found = self.place.of(self.source);
+        if matches!(self.token, Token::End) {
+            Fault::new(self.place, format!("the expression ends where {wanted} should follow"))
+        } else {
+            Fault::new(self.place, format!("expected {wanted}, found {found}"))
+        }
+    }
+
+    fn too_deep(&self, place: Span) -> Fault {
+        Fault::new(place, format!("the expression is nested more than {} levels deep", self.limits.depth))
+    }
+
+    fn push(&mut self, kind: Kind, span: Span, mark: Span) -> Result<ExprId, Fault> {
+        let mut deepest = 0;
+        let mut look = |id: &ExprId| deepest = deepest.max(self.tree.depth(*id));
+        match &kind {
+            Kind::Literal(_) | Kind::Name { .. } => {}
+            Kind::Select { target: one, .. } | Kind::Not(one) | Kind::Negate(one) => look(one),
+            Kind::Index { target: one, index: two, .. } | Kind::Binary(_, one, two) => {
+                [one, two].into_iter().for_each(look)
+            }
+            Kind::Call { target, arguments, .. } => target.iter().chain(arguments).for_each(look),
+            Kind::List(elements) => elements.iter().for_each(|element| look(&element.value)),
+            Kind::Map(entries) => {
+                entries.iter().for_each(|entry| [&entry.key, &entry.value].into_iter().for_each(&mut look))
+            }
+            Kind::And(operands) | Kind::Or(operands) => operands.iter().for_each(look),
+            Kind::Conditional(condition, then, otherwise) => {
+                [condition, then, otherwise].into_iter().for_each(look)
+            }
+        }
+        let depth = deepest + 1;
+        if depth > self.limits.depth {
+            return Err(self.too_deep(mark));
+        }
+        Ok(self.tree.push(Expr { kind, span, mark, depth }))
+    }
+
+    fn span(&self, id: ExprId) -> Span {
+        self.tree.get(id).span
+    }
+
+    /// Runs a rule one level deeper.
+    fn nested(&mut self, rule: impl FnOnce(&mut Self) -> Result<ExprId, Fault>) -> Result<ExprId, Fault> {
+        if self.depth >= self.limits.depth {
+            return Err(self.too_deep(self.place));
+        }
+        self.depth += 1;
+        let result = rule(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn conditional(&mut self) -> Result<ExprId, Fault> {
+        let condition = self.disjunction()?;
+        if !self.at("?") {
+            return Ok(condition);
+        }
+        let mark = self.advance()?;
+        let then = self.nested(Self::disjunction)?;
+        self.expect(":")?;
+        let otherwise = self.nested(Self::conditional)?;
+        let span = self.span(condition).to(self.span(otherwise));
+        self.push(Kind::Conditional(condition, then, otherwise), span, mark)
+    }
+
+    fn disjunction(&mut self) -> Result<ExprId, Fault> {
+        self.sequence("||", Self::conjunction, Kind::Or)
+    }
+
+    fn conjunction(&mut self) -> Result<ExprId, Fault> {
+        self.sequence("&&", |parser| parser.binary(0), Kind::And)
+    }
+
+    fn sequence(
+        &mut self,
+        symbol: &str,
+        mut operand: impl FnMut(&mut Self) -> Result<ExprId, Fault>,
+        kind: impl FnOnce(Vec<ExprId>) -> Kind,
+    ) -> Result<ExprId, Fault> {
+        let first = operand(self)?;
+        if !self.at(symbol) {
+            return Ok(first);
+        }
+        let mark = self.place;
+        let mut operands = vec![first];
+        let mut last = first;
+        while self.eat(symbol)? {
+            last = operand(self)?;
+            operands.push(last);
+        }
+        let span = self.span(first).to(self.span(last));
+        self.push(kind(operands), span, mark)
+    }
+
+    /// The operator at the cursor and how tightly it binds: relations 0, sums 1, products 2.
+    fn operator(&self) -> Option<(Binary, u8)> {
+        let symbol = match &self.token {
+            Token::Symbol(symbol) => symbol,
+            Token::Name if self.place.of(self.source) == "in" => return Some((Binary::In, 0)),
+            _ => return None,
+        };
+        Some(match *symbol {
+            "==" => (Binary::Comparison(Comparison::Equal), 0),
+            "!=" => (Binary::Comparison(Comparison::NotEqual), 0),
+            "<" => (Binary::Comparison(Comparison::Less), 0),
+            "<=" => (Binary::Comparison(Comparison::LessOrEqual), 0),
+            ">" => (Binary::Comparison(Comparison::Greater), 0),
+            ">=" => (Binary::Comparison(Comparison::GreaterOrEqual), 0),
+            "+" => (Binary::Arithmetic(Arithmetic::Add), 1),
+            "-" => (Binary::Arithmetic(Arithmetic::Subtract), 1),
+            "*" => (Binary::Arithmetic(Arithmetic::Multiply), 2),
+            "/" => (Binary::Arithmetic(Arithmetic::Divide), 2),
+            "%" => (Binary::Arithmetic(Arithmetic::Remainder), 2),
+            _ => return None,
+        })
+    }
+
+    fn binary(&mut self, tightness: u8) -> Result<ExprId, Fault> {
+        let mut left = self.unary()?;
+        while let Some((operator, binds)) = self.operator()
+            && binds >= tightness
+        {
+            let mark = self.advance()?;
+            let right = self.binary(binds + 1)?;
+            let span = self.span(left).to(self.span(right));
+            left = self.push(Kind::Binary(operator, left, right), span, mark)?;
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Result<ExprId, Fault> {
+        if self.at("!") {
+            let mark = self.advance()?;
+            let operand =
+                self.nested(|parser| if parser.at("-") { parser.member() } else { parser.unary() })?;
+            let span = mark.to(self.span(operand));
+            return self.push(Kind::Not(operand), span, mark);
+        }
+        if self.at("-") {
+            let mark = self.advance()?;
+            let negative = match &self.token {
+                Token::Literal(Value::Int(int)) => int.checked_neg().map(Value::Int),
+                Token::Literal(Value::Double(double)) => Some(Value::Double(-double)),
+                Token::MinusOnly => Some(Value::Int(i64::MIN)),
+                _ => None,
+            };
+            if let Some(value) = negative {
+                let span = mark.to(self.advance()?);
+                let literal = self.push(Kind::Literal(value), span, span)?;
+                return self.chain(literal);
+            }
+            let operand =
+                self.nested(|parser| if parser.at("!") { parser.member() } else { parser.unary() })?;
+            let span = mark.to(self.span(operand));
+            return self.push(Kind::Negate(operand), span, mark);
+        }
+        self.member()
+    }
+
+    fn member(&mut self) -> Result<ExprId, Fault> {
+        let primary = self.primary()?;
+        self.chain(primary)
+    }
+
+    /// Fields, indexes and method calls after an operand.
+    fn chain(&mut self, mut target: ExprId) -> Result<ExprId, Fault> {
+        loop {
+            let start = self.span(target);
+            if self.eat(".")? {
+                let optional = self.eat("?")?;
+                let (field, quoted) = self.field()?;
+                let mark = self.last;
+                if !optional && !quoted && self.at("(") {
+                    self.advance()?;
+                    let arguments = self.arguments()?;
+                    let kind = Kind::Call { target: Some(target), name: field, absolute: false, arguments };
+                    target = self.push(kind, start.to(self.last), mark)?;
+                } else {
+                    target = self.push(Kind::Select { target, field, optional }, start.to(mark), mark)?;
+                }
+            } else if self.at("[") {
+                let mark = self.advance()?;
+                let optional = self.eat("?")?;
+                let index = self.nested(Self::conditional)?;
+                let end = self.expect("]")?;
+                target = self.push(Kind::Index { target, index, optional }, start.to(end), mark.to(end))?;
+            } else if self.at("{") {
+                return Err(Fault::new(
+                    self.place,
+                    "messages cannot be made here; a map is written {'key': value}",
+                ));
+            } else {
+                return Ok(target);
+            }
+        }
+    }
+
+    /// A field's name after the dot, and whether it was in backquotes.
+    fn field(&mut self) -> Result<(Box<str>, bool), Fault> {
+        let text = self.place.of(self.source);
+        match self.token {
+            Token::Name if !matches!(text, "true" | "false" | "null" | "in") => {
+                let name = text.into();
+                self.advance()?;
+                Ok((name, false))
+            }
+            Token::Quoted => {
+                let name = text.trim_matches('`').into();
+                self.advance()?;
+                Ok((name, true))
+            }
+            _ => Err(self.unexpected("a field's name")),
+        }
+    }
+
+    fn arguments(&mut self) -> Result<Vec<ExprId>, Fault> {
+        let mut arguments = Vec::new();
+        while !self.at(")") {
+            arguments.push(self.nested(Self::conditional)?);
+            self.count(arguments.len())?;
+            if !self.eat(",")? {
+                break;
+            }
+            if self.at(")") {
+                return Err(self.unexpected("an argument"));
+            }
+        }
+        self.expect(")")?;
+        Ok(arguments)
+    }
+
+    fn count(&self, elements: usize) -> Result<(), Fault> {
+        if elements > self.limits.elements {
+            let message = format!("there are more than {} elements here", self.limits.elements);
+            return Err(Fault::new(self.last, message));
+        }
+        Ok(())
+    }
+
+    fn primary(&mut self) -> Result<ExprId, Fault> {
+        let place = self.place;
+        match &self.token {
+            Token::Literal(value) => {
+                let value = value.clone();
+                self.advance()?;
+                self.push(Kind::Literal(value), place, place)
+            }
+            Token::MinusOnly => {
+                Err(Fault::new(place, "this integer does not fit into an int; add a 'u' to make it a uint"))
+            }
+            Token::Name => self.name(false, place),
+            Token::Symbol("(") => {
+                self.advance()?;
+                let inner = self.nested(Self::conditional)?;
+                self.expect(")")?;
+                Ok(inner)
+            }
+            Token::Symbol("[") => self.list(),
+            Token::Symbol("{") => self.map(),
+            Token::Symbol(".") => {
+                self.advance()?;
+                self.name(true, place)
+            }
+            _ => Err(self.unexpected("an operand")),
+        }
+    }
+
+    fn name(&mut self, absolute: bool, start: Span) -> Result<ExprId, Fault> {
+        let name = self.place.of(self.source);
+        let literal = match name {
+            _ if absolute => None,
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
+            "null" => Some(Value::Null),
+            _ => None,
+        };
+        if let Some(value) = literal {
+            self.advance()?;
+            return self.push(Kind::Literal(value), start, start);
+        }
+        if !matches!(self.token, Token::Name) || matches!(name, "in" | "true" | "false" | "null") {
+            return Err(self.unexpected("an operand"));
+        }
+        if RESERVED.contains(&name) {
+            return Err(Fault::new(self.place, format!("{name} is a reserved word")));
+        }
+        let name = name.into();
+        let mark = self.advance()?;
+        if self.eat("(")? {
+            let arguments = self.arguments()?;
+            return self.push(
+                Kind::Call { target: None, name, absolute, arguments },
+                start.to(self.last),
+                mark,
+            );
+        }
+        self.push(Kind::Name { name, absolute }, start.to(mark), mark)
+    }
+
+    fn list(&mut self) -> Result<ExprId, Fault> {
+        let start = self.advance()?;
+        let mut elements = Vec::new();
+        while !self.at("]") {
+            let optional = self.eat("?")?;
+            let value = self.nested(Self::conditional)?;
+            elements.push(Element { value, optional });
+            self.count(elements.len())?;
+            if !self.eat(",")? {
+                break;
+            }
+        }
+        let end = self.expect("]")?;
+        self.push(Kind::List(elements), start.to(end), start.to(end))
+    }
+
+    fn map(&mut self) -> Result<ExprId, Fault> {
+        let start = self.advance()?;
+        let mut entries = Vec::new();
+        while !self.at("}") {
+            let optional = self.eat("?")?;
+            let key = self.nested(Self::conditional)?;
+            self.expect(":")?;
+            let value = self.nested(Self::conditional)?;
+            entries.push(Entry { key, value, optional });
+            self.count(entries.len())?;
+            if !self.eat(",")? {
+                break;
+            }
+        }
+        let end = self.expect("}")?;
+        self.push(Kind::Map(entries), start.to(end), start.to(end))
+    }
+}

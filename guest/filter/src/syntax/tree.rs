@@ -1,0 +1,106 @@
+use crate::ir::{Arithmetic, Comparison, Span};
+use crate::value::Value;
+
+/// The position of an [`Expr`] in its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ExprId(u32);
+
+/// An operator between two operands that are always both evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Binary {
+    Comparison(Comparison),
+    Arithmetic(Arithmetic),
+    In,
+}
+
+/// An element of a list literal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Element {
+    pub(crate) value: ExprId,
+    pub(crate) optional: bool,
+}
+
+/// An entry of a map literal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) key: ExprId,
+    pub(crate) value: ExprId,
+    pub(crate) optional: bool,
+}
+
+/// What an expression is.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Literal(Value<'static>),
+    /// A name; with a leading dot it is `absolute`.
+    Name {
+        name: Box<str>,
+        absolute: bool,
+    },
+    Select {
+        target: ExprId,
+        field: Box<str>,
+        optional: bool,
+    },
+    Index {
+        target: ExprId,
+        index: ExprId,
+        optional: bool,
+    },
+    /// `name(arguments)` or `target.name(arguments)`.
+    Call {
+        target: Option<ExprId>,
+        name: Box<str>,
+        absolute: bool,
+        arguments: Vec<ExprId>,
+    },
+    List(Vec<Element>),
+    Map(Vec<Entry>),
+    Not(ExprId),
+    Negate(ExprId),
+    Binary(Binary, ExprId, ExprId),
+    /// At least two operands, none of them a conjunction unless it was in parentheses.
+    And(Vec<ExprId>),
+    Or(Vec<ExprId>),
+    Conditional(ExprId, ExprId, ExprId),
+}
+
+/// A part of the syntax tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub(crate) kind: Kind,
+    /// All of its text.
+    pub(crate) span: Span,
+    /// The operator, the field or the function's name in it: where a caret should point.
+    pub(crate) mark: Span,
+    /// One more than its deepest child's.
+    pub(crate) depth: u16,
+}
+
+/// A syntax tree in one array, so that dropping it needs no stack.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    exprs: Vec<Expr>,
+    pub(crate) root: ExprId,
+}
+
+impl Tree {
+    pub(crate) const fn new() -> Self {
+        Self { exprs: Vec::new(), root: ExprId(0) }
+    }
+
+    pub(crate) fn push(&mut self, expr: Expr) -> ExprId {
+        let id = ExprId(u32::try_from(self.exprs.len()).unwrap_or(u32::MAX));
+        self.exprs.push(expr);
+        id
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "only push makes ids, and nothing is ever removed")]
+    pub(crate) fn get(&self, id: ExprId) -> &Expr {
+        &self.exprs[id.0 as usize]
+    }
+
+    pub(crate) fn depth(&self, id: ExprId) -> u16 {
+        self.get(id).depth
+    }
+}
