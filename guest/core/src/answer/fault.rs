@@ -9,7 +9,7 @@ use std::time::Duration;
 pub enum Fault {
     /// The path is not `/in/{source}`.
     NotFound,
-    /// The method is not `POST`.
+    /// The method is none of those that providers use: `POST` for events, `GET` and `HEAD` for handshakes.
     MethodNotAllowed,
     /// The body ended early or could not be read.
     UnreadableBody,
@@ -76,7 +76,7 @@ impl Fault {
     pub fn reply(self) -> Reply {
         let mut reply = Reply::problem(self.status(), self.code(), &self.detail());
         match self {
-            Self::MethodNotAllowed => reply.headers.push((Cow::Borrowed("allow"), "POST".to_owned())),
+            Self::MethodNotAllowed => reply.headers.push((Cow::Borrowed("allow"), "GET, HEAD, POST".to_owned())),
             Self::TooManyRequests { retry_after }
             | Self::Overloaded { retry_after }
             | Self::StoreUnavailable { retry_after } => {
@@ -90,7 +90,7 @@ impl Fault {
     fn detail(self) -> String {
         match self {
             Self::NotFound => "events go to /in/{source}".to_owned(),
-            Self::MethodNotAllowed => "events are sent with POST".to_owned(),
+            Self::MethodNotAllowed => "events are sent with POST, handshakes with GET".to_owned(),
             Self::UnreadableBody => "the body ended early or could not be read".to_owned(),
             Self::BodyTimeout => "the body did not arrive in time".to_owned(),
             Self::TooLarge { limit } => format!("the body is longer than {limit} bytes"),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_told_which_one_is_right() {
-        assert_eq!(field(&Fault::MethodNotAllowed.reply(), "allow").as_deref(), Some("POST"));
+    fn another_method_is_told_which_ones_are_right() {
+        assert_eq!(field(&Fault::MethodNotAllowed.reply(), "allow").as_deref(), Some("GET, HEAD, POST"));
     }
 }
