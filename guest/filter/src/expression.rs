@@ -2,6 +2,7 @@
 
 use crate::environment::Environment;
 use crate::eval::Evaluator;
+use crate::explain::{Explanation, explain};
 use crate::fact::Facts;
 use crate::failure::EvalError;
 use crate::ir::Program;
@@ -41,6 +42,12 @@ impl Expression {
     /// The expression has no value for this event, or one that is not a bool. That is not a match.
     pub fn evaluate<F: Facts + ?Sized>(&self, facts: &F) -> Result<bool, EvalError> {
         Evaluator::new(&self.program, facts, self.steps).test()
+    }
+
+    /// Why the event is a match or not: the first part that made the expression false or failed, with its values from the event.
+    #[must_use]
+    pub fn explain<F: Facts + ?Sized>(&self, facts: &F) -> Explanation {
+        explain(&self.program, self.program.paths(), facts, self.steps)
     }
 
     /// The lowered form.

@@ -5,6 +5,7 @@
 //! - [`ir`]: an expression after it was parsed and lowered.
 //! - [`fact`]: what an evaluator asks an event for.
 //! - [`eval`]: the evaluator, with a budget of steps.
+//! - [`explain`]: why an expression matched, or not.
 //! - [`function`]: what an expression can call.
 //! - `conformance`, with the feature of that name: runs the CEL specification's test suite.
 
@@ -13,6 +14,7 @@ mod check;
 pub mod conformance;
 mod environment;
 pub mod eval;
+pub mod explain;
 mod expression;
 pub mod fact;
 mod failure;

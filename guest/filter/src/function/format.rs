@@ -149,9 +149,11 @@ fn plain(out: &mut String, value: &Value<'_>, budget: &mut Budget) -> Result<(),
                 plain(&mut name, &key.value(), budget)?;
                 plain(&mut text, value, budget)?;
                 budget.spend_bytes(name.len() + text.len())?;
-                entries.push(format!("{name}: {text}"));
+                entries.push((name, text));
             }
             entries.sort();
+            let entries: Vec<String> =
+                entries.into_iter().map(|(name, text)| format!("{name}: {text}")).collect();
             out.push('{');
             out.push_str(&entries.join(", "));
             out.push('}');

@@ -76,6 +76,35 @@ impl Program {
         self.children.get(start..start.saturating_add(usize::from(run.count))).unwrap_or_default()
     }
 
+    /// The nodes directly below a node, in the order in which they stand in the text.
+    #[must_use]
+    pub fn operands(&self, id: NodeId) -> Vec<NodeId> {
+        match self.node(id) {
+            Node::Constant(_) | Node::Path(_) | Node::Has(_) | Node::OptionalPath { .. } | Node::Local(_) => {
+                Vec::new()
+            }
+            Node::Not(one)
+            | Node::Negate(one)
+            | Node::Optional(one)
+            | Node::Select { target: one, .. }
+            | Node::HasField { target: one, .. }
+            | Node::OptionalSelect { target: one, .. }
+            | Node::Matches { subject: one, .. } => vec![one],
+            Node::Compare { left, right, .. } | Node::Arithmetic { left, right, .. } => vec![left, right],
+            Node::In { item, container } => vec![item, container],
+            Node::Index { target, index } | Node::OptionalIndex { target, index } => vec![target, index],
+            Node::Conditional { condition, then, otherwise } => vec![condition, then, otherwise],
+            Node::And(run)
+            | Node::Or(run)
+            | Node::List(run)
+            | Node::Map(run)
+            | Node::Call { arguments: run, .. } => self.children(run).to_vec(),
+            Node::Comprehension(scope) => self.comprehension(scope).map_or_else(Vec::new, |scope| {
+                std::iter::once(scope.range).chain(scope.filter).chain([scope.body]).collect()
+            }),
+        }
+    }
+
     /// The constant; null for an id of another program.
     #[must_use]
     #[inline]

@@ -1,0 +1,148 @@
+use super::render;
+use super::{Explanation, Verdict};
+use crate::eval::Evaluator;
+use crate::fact::Facts;
+use crate::failure::EvalError;
+use crate::ir::{Node, NodeId, Path, PathId, Program, Span};
+use std::cell::Cell;
+
+/// The most characters of a reason.
+const REASON: usize = 400;
+/// How many alternatives of a disjunction are gone into.
+const ALTERNATIVES: usize = 3;
+/// How many values of the event are shown with one part.
+const VALUES: usize = 3;
+
+/// Evaluates a program once more and finds the first part that made it false or failed.
+///
+/// `paths` are the paths by id, which a program mapped to a table no longer has itself. A program whose debug information was dropped is
+/// explained without its text.
+#[must_use]
+pub fn explain<F: Facts + ?Sized>(program: &Program, paths: &[Path], facts: &F, steps: u32) -> Explanation {
+    let reasons = Reasons { program, paths, facts, left: Cell::new(steps.saturating_mul(4)) };
+    let root = program.root();
+    let (verdict, (reason, at)) = match reasons.truth(root) {
+        Ok(true) => (Verdict::Matched, (String::new(), root)),
+        Ok(false) => (Verdict::NotMatched, reasons.why(root, false)),
+        Err(error) => (Verdict::Failed(error), reasons.failure(root, error)),
+    };
+    let span = program.debug().and_then(|debug| debug.spans.get(at.index()).copied()).unwrap_or_default();
+    Explanation { verdict, reason: render::cut(&reason, REASON), span }
+}
+
+struct Reasons<'a, F: Facts + ?Sized> {
+    program: &'a Program,
+    paths: &'a [Path],
+    facts: &'a F,
+    /// Steps left: parts are evaluated again and again on the way down.
+    left: Cell<u32>,
+}
+
+impl<F: Facts + ?Sized> Reasons<'_, F> {
+    fn truth(&self, id: NodeId) -> Result<bool, EvalError> {
+        let mut evaluator = Evaluator::new(self.program, self.facts, self.left.get());
+        let truth = evaluator.truth(id);
+        self.left.set(evaluator.left());
+        truth
+    }
+
+    fn text(&self, id: NodeId) -> String {
+        let Some(debug) = self.program.debug() else { return format!("part {}", id.0) };
+        let span = debug.spans.get(id.index()).copied().unwrap_or(Span::default());
+        render::source(span.of(&debug.source))
+    }
+
+    /// Why a part has this truth, and which part of it decides that.
+    fn why(&self, id: NodeId, truth: bool) -> (String, NodeId) {
+        match self.program.node(id) {
+            Node::Not(operand) => self.why(operand, !truth),
+            Node::And(operands) | Node::Or(operands) => {
+                let decisive = matches!(self.program.node(id), Node::Or(_));
+                let operands = self.program.children(operands);
+                if truth == decisive {
+                    // One operand settles it; errors before it do not matter.
+                    let found = operands.iter().find(|operand| self.truth(**operand) == Ok(truth));
+                    return found.map_or_else(|| self.leaf(id, truth), |operand| self.why(*operand, truth));
+                }
+                if truth {
+                    return (format!("{} is true", self.text(id)), id);
+                }
+                let mut reasons: Vec<String> =
+                    operands.iter().take(ALTERNATIVES).map(|operand| self.why(*operand, false).0).collect();
+                if operands.len() > ALTERNATIVES {
+                    reasons
+                        .push(format!("and {} more alternatives are false", operands.len() - ALTERNATIVES));
+                }
+                (reasons.join("; "), id)
+            }
+            Node::Conditional { condition, then, otherwise } => match self.truth(condition) {
+                Ok(true) => self.why(then, truth),
+                Ok(false) => self.why(otherwise, truth),
+                Err(error) => self.failure(condition, error),
+            },
+            _ => self.leaf(id, truth),
+        }
+    }
+
+    fn leaf(&self, id: NodeId, truth: bool) -> (String, NodeId) {
+        (format!("{} is {truth}{}", self.text(id), self.values(id)), id)
+    }
+
+    /// Why a part failed: the innermost operand that did, and what it was about.
+    fn failure(&self, id: NodeId, error: EvalError) -> (String, NodeId) {
+        let inner = match self.program.node(id) {
+            Node::And(operands) | Node::Or(operands) => {
+                self.program.children(operands).iter().find(|operand| self.truth(**operand).is_err()).copied()
+            }
+            Node::Not(operand) => Some(operand),
+            Node::Conditional { condition, then, otherwise } => match self.truth(condition) {
+                Ok(true) => Some(then),
+                Ok(false) => Some(otherwise),
+                Err(_) => Some(condition),
+            },
+            _ => None,
+        };
+        if let Some(inner) = inner {
+            return self.failure(inner, error);
+        }
+        let about = self.text(error.node);
+        let whole = self.text(id);
+        let values = self.values(error.node);
+        if about == whole {
+            return (format!("{whole} failed: {error}{values}"), id);
+        }
+        (format!("{whole} failed: {about}: {error}{values}"), id)
+    }
+
+    /// What the event has at the paths inside a part: `: message.quantity is -3`.
+    fn values(&self, id: NodeId) -> String {
+        let mut paths = Vec::new();
+        self.paths_in(id, &mut paths);
+        let more = paths.len().saturating_sub(VALUES);
+        let mut values: Vec<String> = paths
+            .iter()
+            .take(VALUES)
+            .filter_map(|id| {
+                self.paths.get(id.0 as usize).map(|path| render::fact(path, &self.facts.path(*id)))
+            })
+            .collect();
+        if more > 0 {
+            values.push("…".to_owned());
+        }
+        if values.is_empty() { String::new() } else { format!(": {}", values.join(", ")) }
+    }
+
+    fn paths_in(&self, id: NodeId, paths: &mut Vec<PathId>) {
+        let mut add = |path: PathId| {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        };
+        if let Node::Path(path) | Node::Has(path) | Node::OptionalPath { path, .. } = self.program.node(id) {
+            add(path);
+        }
+        for child in self.program.operands(id) {
+            self.paths_in(child, paths);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a filter means, as its author sees it.
+
+mod support;
+
+use anglerfish_filter::{Expression, Failure};
+use serde_json::{Value as Json, json};
+
+fn body() -> Json {
+    json!({
+        "quantity": 3,
+        "price": 2.5,
+        "big": 9_007_199_254_740_993_u64,
+        "huge": 18_446_744_073_709_551_615_u64,
+        "zero": 0,
+        "nothing": null,
+        "name": "Grüße",
+        "tags": ["a", "b"],
+        "items": [{"sku": "x", "count": 1}, {"sku": "y"}],
+        "customer": {"id": 7, "vip": true},
+        "odd key": {"in side": 1},
+    })
+}
+
+/// True, false, or why there is no value.
+fn run(text: &str) -> Result<bool, Failure> {
+    let expression = Expression::compile(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    let facts = support::event(expression.program().paths(), &body());
+    expression.evaluate(&facts).map_err(|error| error.failure)
+}
+
+fn refused(text: &str) -> String {
+    Expression::compile(text).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn integral_json_numbers_are_ints_that_calculate() {
+    assert_eq!(run("message.quantity + 1 == 4"), Ok(true));
+    assert_eq!(run("message.quantity % 2 == 1"), Ok(true));
+    assert_eq!(run("message.price * 2.0 == 5"), Ok(true));
+    assert_eq!(run("message.quantity + 1.5 == 4.5"), Err(Failure::NoOverload));
+    assert_eq!(run("message.big == 9007199254740993"), Ok(true));
+    assert_eq!(run("message.big == 9007199254740992.0"), Ok(false));
+    assert_eq!(run("message.huge == 18446744073709551615u"), Ok(true));
+    assert_eq!(run("type(message.huge) == uint && type(message.quantity) == int"), Ok(true));
+}
+
+#[test]
+fn a_missing_field_is_an_error_and_has_sees_it() {
+    assert_eq!(run("message.missing > 0"), Err(Failure::NoSuchKey));
+    assert_eq!(run("has(message.missing)"), Ok(false));
+    assert_eq!(run("has(message.nothing)"), Ok(true));
+    assert_eq!(run("has(message.missing.deeper)"), Err(Failure::NoSuchKey));
+    assert_eq!(run("has(message.quantity.deeper)"), Err(Failure::NotMap));
+    assert_eq!(run("message.quantity.deeper == 1"), Err(Failure::NotMap));
+    assert_eq!(run("message.missing == null"), Err(Failure::NoSuchKey));
+    assert_eq!(run("has(message['odd key'].x)"), Ok(false));
+    assert_eq!(run("message['odd key']['in side'] == 1"), Ok(true));
+    assert_eq!(run("message.`odd key`.`in side` == 1"), Ok(true));
+}
+
+#[test]
+fn errors_are_absorbed_in_either_order() {
+    assert_eq!(run("message.missing > 0 || event.type == 'order.created'"), Ok(true));
+    assert_eq!(run("event.type == 'order.created' || message.missing > 0"), Ok(true));
+    assert_eq!(run("message.missing > 0 && event.type == 'other'"), Ok(false));
+    assert_eq!(run("event.type == 'other' && message.missing > 0"), Ok(false));
+    assert_eq!(run("message.missing > 0 && event.type == 'order.created'"), Err(Failure::NoSuchKey));
+    assert_eq!(run("!(message.missing > 0) || 1 / message.zero == 1 || source == 'shop'"), Ok(true));
+    assert_eq!(run("message.items.exists(i, i.count == 1)"), Ok(true));
+    assert_eq!(run("message.items.exists(i, i.count == 2)"), Err(Failure::NoSuchKey));
+    assert_eq!(run("message.items.all(i, i.count == 2)"), Ok(false));
+}
+
+#[test]
+fn values_of_different_types_are_unequal_but_have_no_order() {
+    assert_eq!(run("message.quantity == 'x'"), Ok(false));
+    assert_eq!(run("message.quantity != 'x'"), Ok(true));
+    assert_eq!(run("message.quantity < 'x'"), Err(Failure::NoOverload));
+    assert_eq!(run("message.quantity == 3.0 && message.quantity == 3u"), Ok(true));
+    assert_eq!(run("message.quantity in [1, 3.0]"), Ok(true));
+    assert_eq!(run("message.nothing == null && message.quantity != null"), Ok(true));
+}
+
+#[test]
+fn optionals_read_what_may_be_absent() {
+    assert_eq!(run("message.?customer.?vip.orValue(false)"), Ok(true));
+    assert_eq!(run("message.?nobody.?vip.orValue(false)"), Ok(false));
+    assert_eq!(run("message.?nobody.vip.orValue(false)"), Ok(false));
+    assert_eq!(run("message.?nobody.hasValue()"), Ok(false));
+    assert_eq!(run("message.nobody.?vip.orValue(false)"), Err(Failure::NoSuchKey));
+    assert_eq!(run("message.?quantity.?vip.orValue(false)"), Err(Failure::NotMap));
+    assert_eq!(run("message[?'customer'].?id.optMap(i, i + 1).orValue(0) == 8"), Ok(true));
+    assert_eq!(run("has(message.?customer.id)"), Ok(true));
+    assert_eq!(run("has(message.?nobody.id)"), Ok(false));
+}
+
+#[test]
+fn sees_headers_attributes_source_and_time() {
+    assert_eq!(run("headers['x-shop'] == '7' && !has(headers.authorization)"), Ok(true));
+    assert_eq!(run("event.source == source && event.id == 'e1'"), Ok(true));
+    assert_eq!(run("now - event.time < duration('1m') && now.getFullYear() == 2026"), Ok(true));
+    assert_eq!(run("event.time.getHours('Asia/Kathmandu') == 8"), Ok(true));
+}
+
+#[test]
+fn text_functions_count_characters() {
+    assert_eq!(run("message.name.size() == 5 && message.name.startsWith('Grü')"), Ok(true));
+    assert_eq!(run("message.name.matches('^G.+e$') && event.type.glob('order.*')"), Ok(true));
+    assert_eq!(run("message.name.substring(2, 4) == 'üß'"), Ok(true));
+    assert_eq!(run("message.tags.join('-').split('-').size() == 2"), Ok(true));
+}
+
+#[test]
+fn a_filter_that_is_no_bool_is_no_match() {
+    assert_eq!(run("message.quantity"), Err(Failure::NotBool));
+    assert_eq!(run("message.quantity && true"), Err(Failure::NotBool));
+    assert_eq!(run("message.quantity && false"), Ok(false));
+}
+
+#[test]
+fn refuses_what_cannot_be_meant_and_points_at_it() {
+    assert_eq!(
+        refused("message.quantity > 0 && evnt.type == 'x'"),
+        "1:25: unknown variable evnt; there are message, event, headers, source, now\n  \
+         message.quantity > 0 && evnt.type == 'x'\n                          ^^^^"
+    );
+    assert_eq!(refused("1 + 'a' == 2"), "1:3: int + string is not possible\n  1 + 'a' == 2\n    ^");
+    assert!(
+        refused("event.type.startswith('x')")
+            .contains("unknown function startswith; there is x.startsWith(…)")
+    );
+    assert!(refused("event.type.startsWith()").contains("startsWith takes 1 arguments, not 0"));
+    assert!(refused("event.type.startsWith(1)").contains("string has no method startsWith(int)"));
+    assert!(refused("event.type == 1").contains("string == int is not possible"));
+    assert!(refused("event.type < 1").contains("string < int is not possible"));
+    assert!(refused("event.type").contains("a filter must be a bool, this is string"));
+    assert!(refused("size(message.tags)").contains("a filter must be a bool, this is int"));
+    assert!(refused("!event.type").contains("! needs a bool, this is string"));
+    assert!(refused("event.type.x == 1").contains("string has no fields"));
+    assert!(refused("[1].all(x, x)").contains("all needs a bool, this is int"));
+    assert!(refused("message.name.matches('(')").contains("the regular expression is not valid"));
+    assert!(refused("now - duration('1x') < now").contains("is not a duration"));
+    assert!(refused("true = true").contains("equality is written '=='"));
+    assert!(refused("message.a == ").contains("the expression ends where an operand should follow"));
+    assert!(refused("").contains("the expression ends where"));
+    assert!(refused("'abc").contains("this string has no end"));
+}
+
+#[test]
+fn reports_every_impossible_type_at_once() {
+    let error = Expression::compile("event.type == 1 && nope && 1 + 'a' == 2").map(|_| ()).unwrap_err();
+    assert_eq!(error.problems.len(), 3);
+    assert_eq!(error.problems.iter().map(|problem| problem.column).collect::<Vec<_>>(), [12, 20, 30]);
+}
+
+#[test]
+fn reads_a_path_as_one_whatever_its_spelling() {
+    let expression = Expression::compile(
+        "message.a.b == 1 && message['a'].b == 2 && has(message.a.b) && message.?a.b.hasValue()",
+    );
+    let paths: Vec<String> = expression.unwrap().program().paths().iter().map(ToString::to_string).collect();
+    assert_eq!(paths, ["message.a.b"]);
+}
