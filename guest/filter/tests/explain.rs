@@ -1,5 +1,7 @@
 //! Why an event did not match.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod support;
 
 use anglerfish_filter::Expression;

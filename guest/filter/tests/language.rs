@@ -1,5 +1,7 @@
 //! What a filter means, as its author sees it.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod support;
 
 use anglerfish_filter::{Expression, Failure};
