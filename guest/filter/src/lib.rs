@@ -20,6 +20,7 @@ pub mod fact;
 mod failure;
 pub mod function;
 pub mod ir;
+pub mod json;
 mod limit;
 mod lower;
 mod problem;
