@@ -3,6 +3,8 @@
 //! - [`Expression`]: one expression, compiled, evaluated and explained; [`CompileError`] points at what is wrong with it.
 //! - [`value`]: CEL's values, with exact numbers.
 //! - [`ir`]: an expression after it was parsed and lowered.
+//! - [`json`]: one pass over an event's body.
+//! - [`table`]: many expressions, filed under what an event must have for them to be true.
 //! - [`fact`]: what an evaluator asks an event for.
 //! - [`eval`]: the evaluator, with a budget of steps.
 //! - [`explain`]: why an expression matched, or not.
@@ -19,12 +21,14 @@ mod expression;
 pub mod fact;
 mod failure;
 pub mod function;
+mod index;
 pub mod ir;
 pub mod json;
 mod limit;
 mod lower;
 mod problem;
 mod syntax;
+pub mod table;
 pub mod value;
 
 pub use check::Shape;

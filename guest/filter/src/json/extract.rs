@@ -174,31 +174,30 @@ impl Extractor {
     }
 }
 
-/// Reads every element of the array whose text is `array`, one after the other: `each` is its path, and `visit` is called
-/// after each with what it has.
+/// Reads every element of the array that starts at `start`, one after the other: `each` is its path, and `visit` is called
+/// after each with what it has. Strings decoded for one element stay.
 ///
 /// # Errors
 ///
-/// When `array` is not a whole, valid array; it is when it comes from a text that was read.
+/// When there is no whole, valid array; there is one where a text that was read has one.
 pub(crate) fn elements(
     extractor: &mut Extractor,
-    array: &str,
+    text: &str,
+    start: usize,
     trie: &Trie,
     each: NodeId,
     slots: &mut Slots,
-    mut visit: impl FnMut(&Slots) -> bool,
+    mut visit: impl FnMut(&Slots),
 ) -> Result<(), JsonError> {
-    let bytes = array.as_bytes();
-    let mut at = skip_space(bytes, 1);
+    let bytes = text.as_bytes();
+    let mut at = skip_space(bytes, start + 1);
     if byte(bytes, at) == b']' {
         return Ok(());
     }
     loop {
-        slots.begin(trie.capacity());
-        at = extractor.value(array, at, trie, each, slots)?;
-        if !visit(slots) {
-            return Ok(());
-        }
+        slots.next(trie.capacity());
+        at = extractor.value(text, at, trie, each, slots)?;
+        visit(slots);
         at = skip_space(bytes, at);
         match byte(bytes, at) {
             b',' => at += 1,
@@ -368,9 +367,41 @@ mod tests {
         let mut reader = Reader::new();
         reader.path(&["a"]);
         for body in [
-            "", " ", "{", "[", "{]", "[}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "[1,]", "[1 2]", "{\"a\":1 \"b\":2}",
-            "{a:1}", "{1:1}", "nul", "truex", "tru", "\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "\"\n\"", "1 1", "{}{}",
-            "[,1]", "[1,,2]", ":", ",", "01", "-", "[1", "{\"a\":[1}", "{\"a\":{\"b\":1}", "'a'", "\u{feff}1",
+            "",
+            " ",
+            "{",
+            "[",
+            "{]",
+            "[}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1,]",
+            "[1 2]",
+            "{\"a\":1 \"b\":2}",
+            "{a:1}",
+            "{1:1}",
+            "nul",
+            "truex",
+            "tru",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\u12",
+            "\"\n\"",
+            "1 1",
+            "{}{}",
+            "[,1]",
+            "[1,,2]",
+            ":",
+            ",",
+            "01",
+            "-",
+            "[1",
+            "{\"a\":[1}",
+            "{\"a\":{\"b\":1}",
+            "'a'",
+            "\u{feff}1",
         ] {
             assert!(reader.read(body.as_bytes()).is_err(), "{body}");
         }
@@ -397,12 +428,11 @@ mod tests {
         let id = reader.trie.acquire(each, &Step::Key("id"));
         let body = r#"{"list":[ {"id":1}, 2 ,{"id":3,"id":4}, [] ]}"#;
         reader.read(body.as_bytes()).unwrap();
-        let array = reader.shown(list, body);
+        let Raw::Array(start, _) = reader.slots.get(list) else { panic!() };
         let mut found = Vec::new();
         let mut slots = Slots::default();
-        elements(&mut reader.extractor, &array, &reader.trie, each, &mut slots, |slots| {
+        elements(&mut reader.extractor, body, start as usize, &reader.trie, each, &mut slots, |slots| {
             found.push(slots.get(id));
-            true
         })
         .unwrap();
         assert_eq!(found, [Raw::Int(1), Raw::Absent, Raw::Int(4), Raw::Absent]);
@@ -436,9 +466,11 @@ mod tests {
             None => Raw::Absent,
             Some(serde_json::Value::Null) => Raw::Null,
             Some(serde_json::Value::Bool(value)) => Raw::Bool(*value),
-            Some(serde_json::Value::Number(number)) => {
-                number.as_i64().map(Raw::Int).or(number.as_u64().map(Raw::Uint)).or(number.as_f64().map(Raw::Double))?
-            }
+            Some(serde_json::Value::Number(number)) => number
+                .as_i64()
+                .map(Raw::Int)
+                .or(number.as_u64().map(Raw::Uint))
+                .or(number.as_f64().map(Raw::Double))?,
             Some(_) => return None,
         })
     }

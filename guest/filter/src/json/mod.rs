@@ -19,9 +19,11 @@ mod scan;
 mod slot;
 mod text;
 mod trie;
+mod value;
 
 pub use error::{JsonError, JsonErrorKind};
 pub use extract::DEPTH_LIMIT;
 pub(crate) use extract::{Extractor, elements};
 pub(crate) use slot::{Raw, Slots};
 pub(crate) use trie::{NodeId, Step, Trie};
+pub(crate) use value::materialise;

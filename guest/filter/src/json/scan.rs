@@ -1,7 +1,7 @@
 //! Finding the end of a string, sixteen bytes at a time.
 
 use super::error::{JsonError, JsonErrorKind};
-use wide::{CmpEq, u8x16};
+use wide::u8x16;
 
 /// The byte at `at`, or NUL past the end, which no JSON token starts with.
 #[inline(always)]

@@ -58,11 +58,16 @@ pub(crate) struct Slots {
 impl Slots {
     /// Forgets the event before; `paths` is the trie's [`super::Trie::capacity`].
     pub(crate) fn begin(&mut self, paths: usize) {
+        self.decoded.clear();
+        self.next(paths);
+    }
+
+    /// Forgets all values, but keeps the strings that were decoded for them.
+    pub(crate) fn next(&mut self, paths: usize) {
         if self.slots.len() < paths {
             self.slots.resize(paths, VACANT);
         }
         self.present.clear();
-        self.decoded.clear();
         if self.epoch == u32::MAX {
             self.slots.fill(VACANT);
             self.epoch = 0;
@@ -149,5 +154,10 @@ impl Slots {
             Raw::Decoded(start, end) => self.decoded.get(start as usize..end as usize),
             _ => None,
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.present.capacity() * 4 + self.decoded.capacity()
     }
 }

@@ -1,5 +1,6 @@
 //! The paths that some expression names.
 
+use crate::ir::PathId;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher as _;
@@ -15,6 +16,19 @@ impl NodeId {
     #[inline]
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// Programs in a table name paths by their nodes.
+impl From<PathId> for NodeId {
+    fn from(path: PathId) -> Self {
+        Self(path.0)
+    }
+}
+
+impl From<NodeId> for PathId {
+    fn from(node: NodeId) -> Self {
+        Self(node.0)
     }
 }
 
@@ -51,6 +65,8 @@ pub(crate) struct Trie {
     nodes: Vec<Node>,
     free: Vec<NodeId>,
     children: HashTable<NodeId>,
+    /// Nodes of every element of an array.
+    elements: usize,
 }
 
 fn hash(parent: NodeId, key: &str) -> u64 {
@@ -62,7 +78,8 @@ fn filter_bit(key: &str) -> u64 {
     let bytes = key.as_bytes();
     let first = bytes.first().copied().unwrap_or(0);
     let last = bytes.last().copied().unwrap_or(0);
-    1 << (u32::from(first) ^ (u32::from(last) << 1) ^ (key.len() as u32).wrapping_mul(7) & 63) % 64
+    let mixed = u32::from(first) ^ (u32::from(last) << 1) ^ (key.len() as u32).wrapping_mul(7);
+    1 << (mixed % 64)
 }
 
 impl Trie {
@@ -108,7 +125,10 @@ impl Trie {
             node.users += 1;
             match step {
                 Step::Key(key) => node.filter |= filter_bit(key),
-                Step::Each => node.each = id,
+                Step::Each => {
+                    node.each = id;
+                    self.elements += 1;
+                }
             }
         }
         if let Step::Key(key) = step {
@@ -116,6 +136,13 @@ impl Trie {
             children.insert_unique(hash(parent, key), id, |id| rehash(nodes, *id));
         }
         id
+    }
+
+    /// Takes one more use of a path that is there.
+    pub(crate) fn hold(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(id.index()) {
+            node.users += 1;
+        }
     }
 
     /// Gives back one use; a path that nobody uses goes, and its parents with it.
@@ -135,6 +162,7 @@ impl Trie {
                 None => {
                     if let Some(parent) = self.nodes.get_mut(parent.index()) {
                         parent.each = NodeId::NONE;
+                        self.elements = self.elements.saturating_sub(1);
                     }
                 }
             }
@@ -168,10 +196,19 @@ impl Trie {
         self.nodes.get(node.index()).map_or(NodeId::NONE, |node| node.each)
     }
 
-    /// Whether some path goes through this one.
-    #[inline]
-    pub(crate) fn has_keys(&self, node: NodeId) -> bool {
-        self.nodes.get(node.index()).is_some_and(|node| node.filter != 0)
+    /// Whether any path goes through every element of an array.
+    pub(crate) const fn has_elements(&self) -> bool {
+        self.elements > 0
+    }
+
+    /// The last step's key; `None` for roots and elements.
+    pub(crate) fn step(&self, node: NodeId) -> Option<&str> {
+        self.nodes.get(node.index())?.key.as_deref()
+    }
+
+    /// How many steps a path is from its root.
+    pub(crate) fn depth(&self, node: NodeId) -> u32 {
+        self.nodes.get(node.index()).map_or(0, |node| node.depth)
     }
 
     /// The path that this one continues.
@@ -183,11 +220,11 @@ impl Trie {
     /// comparing depths is enough.
     #[inline]
     pub(crate) fn deeper(&self, node: NodeId, ancestor: NodeId) -> bool {
-        let depth = |id: NodeId| self.nodes.get(id.index()).map_or(0, |node| node.depth);
-        depth(node) > depth(ancestor)
+        self.depth(node) > self.depth(ancestor)
     }
 
     /// The number of live paths.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.nodes.len() - self.free.len()
     }
@@ -195,7 +232,10 @@ impl Trie {
     /// Bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         let keys: usize = self.nodes.iter().filter_map(|node| node.key.as_ref()).map(|key| key.len()).sum();
-        self.nodes.capacity() * size_of::<Node>() + keys + self.children.allocation_size() + self.free.capacity() * 4
+        self.nodes.capacity() * size_of::<Node>()
+            + keys
+            + self.children.allocation_size()
+            + self.free.capacity() * 4
     }
 }
 

@@ -1,0 +1,82 @@
+//! Numbers as unsigned integers in the same order, so that ranges of them can be filed.
+
+use super::scalar::Seen;
+
+/// The place of a number among all doubles. Numbers that a double cannot hold exactly share the place of the nearest, so that
+/// `a <= b` implies `place(a) <= place(b)`, but not the other way round. `None` for what is not a number, and for NaN.
+#[inline]
+pub(crate) fn place(number: Seen<'_>) -> Option<u64> {
+    #[expect(clippy::cast_precision_loss, reason = "rounding keeps the order")]
+    let double = match number {
+        Seen::Int(value) => value as f64,
+        Seen::Uint(value) => value as f64,
+        Seen::Double(bits) => f64::from_bits(bits),
+        _ => return None,
+    };
+    if double.is_nan() {
+        return None;
+    }
+    // Adding zero makes 0.0 of -0.0.
+    let bits = (double + 0.0).to_bits();
+    Some(if bits >> 63 == 0 { bits | 1 << 63 } else { !bits })
+}
+
+/// The one or two cells that cover the range from `low` to `high`: cells of one size, the smallest that need no more than two.
+/// A cell is its size as a power of two, and its number among those of its size.
+pub(crate) fn cells(low: u64, high: u64) -> [(u8, u64); 2] {
+    let mut size = 0;
+    while size < 63 && (high >> size) - (low >> size) > 1 {
+        size += 1;
+    }
+    [(size, low >> size), (size, high >> size)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cells, place};
+    use crate::index::scalar::Seen;
+
+    #[test]
+    fn places_keep_the_order() {
+        let double = |value: f64| Seen::Double(value.to_bits());
+        let ascending = [
+            double(f64::NEG_INFINITY),
+            Seen::Int(i64::MIN),
+            double(-1e10),
+            Seen::Int(-2),
+            double(-1.5),
+            Seen::Int(-1),
+            double(-1e-300),
+            double(-0.0),
+            Seen::Int(0),
+            double(1e-300),
+            Seen::Int(1),
+            Seen::Uint(2),
+            double(2.5),
+            Seen::Int((1 << 53) + 1),
+            Seen::Int(i64::MAX),
+            Seen::Uint(1 << 63),
+            Seen::Uint(u64::MAX),
+            double(1e300),
+        ];
+        for pair in ascending.windows(2) {
+            assert!(place(pair[0]) <= place(pair[1]), "{pair:?}");
+        }
+        assert_eq!(place(double(-0.0)), place(Seen::Int(0)));
+        assert!(place(Seen::Int(-1)) < place(double(-0.5)));
+        assert_eq!(place(Seen::Text("1")), None);
+    }
+
+    #[test]
+    fn cells_cover_their_range() {
+        let range = [0, 1, 5, 1 << 20, (1 << 20) + 1, 1 << 63, (1 << 63) + 7, u64::MAX - 1, u64::MAX];
+        for low in range {
+            for high in range.into_iter().filter(|high| *high >= low) {
+                let cells = cells(low, high);
+                for value in range.into_iter().filter(|value| (low..=high).contains(value)) {
+                    assert!(cells.iter().any(|(size, cell)| value >> size == *cell), "{low} {high} {value}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Looking up what an event has.
+
+use super::key::Witness;
+use super::level::{Index, LevelId, Levels, Probes, RuleId, hash_cell, hash_equal, hash_part};
+use super::order::place;
+use super::scalar::Seen;
+use crate::json::{Extractor, NodeId, Raw, Slots, Trie, elements};
+
+/// What the elements of an event's arrays have at the paths that go through every element.
+#[derive(Debug, Default)]
+pub(crate) struct Elements {
+    slots: Slots,
+    /// By path.
+    values: Vec<(NodeId, Raw)>,
+}
+
+impl Elements {
+    /// Reads the elements of the arrays in `slots` that some path goes through.
+    pub(crate) fn read(&mut self, trie: &Trie, slots: &Slots, body: &str, extractor: &mut Extractor) {
+        self.values.clear();
+        if !trie.has_elements() {
+            return;
+        }
+        self.slots.begin(trie.capacity());
+        let is_open =
+            |(node, raw): &(NodeId, Raw)| matches!(raw, Raw::Array(..)) && trie.each(*node) != NodeId::NONE;
+        let present = slots.present().iter().map(|node| (*node, slots.get(*node)));
+        let mut open: Vec<(NodeId, Raw)> = present.filter(is_open).collect();
+        let Self { slots, values } = self;
+        while let Some((node, raw)) = open.pop() {
+            let Raw::Array(start, _) = raw else { continue };
+            // The text was read as a whole before, so that it cannot fail here.
+            let _ = elements(extractor, body, start as usize, trie, trie.each(node), slots, |slots| {
+                for node in slots.present().iter().filter(|node| **node != NodeId::NONE) {
+                    let value = (*node, slots.get(*node));
+                    values.push(value);
+                    if is_open(&value) {
+                        open.push(value);
+                    }
+                }
+            });
+        }
+        values.sort_unstable_by_key(|(node, _)| *node);
+    }
+
+    /// The values at one path.
+    fn of(&self, path: NodeId) -> &[(NodeId, Raw)] {
+        if self.values.is_empty() {
+            return &[];
+        }
+        let start = self.values.partition_point(|(node, _)| *node < path);
+        let rest = self.values.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|(node, _)| *node == path);
+        rest.get(..length).unwrap_or_default()
+    }
+}
+
+/// One event's search for the rules that could match it.
+pub(crate) struct Probe<'p> {
+    pub(crate) slots: &'p Slots,
+    pub(crate) elements: &'p Elements,
+    pub(crate) body: &'p str,
+    /// The number of the event.
+    pub(crate) epoch: u32,
+    /// Levels still to look at; kept from event to event.
+    pub(crate) open: &'p mut Vec<LevelId>,
+}
+
+impl Probe<'_> {
+    /// Appends every rule that could be true; one can be there more than once.
+    pub(crate) fn search(&mut self, levels: &mut Levels, found: &mut Vec<RuleId>) {
+        self.open.clear();
+        self.open.push(LevelId::ROOT);
+        while let Some(id) = self.open.pop() {
+            let Some(level) = levels.get_mut(id) else { continue };
+            if level.seen == self.epoch {
+                continue;
+            }
+            level.seen = self.epoch;
+            found.extend_from_slice(&level.rules);
+            if let Some(index) = levels.get(id).and_then(|level| level.index.as_deref()) {
+                self.index(levels, index);
+            }
+        }
+    }
+
+    fn index(&mut self, levels: &Levels, index: &Index) {
+        let present = self.slots.present();
+        if index.paths.len() <= present.len() {
+            for (path, probes) in &index.paths {
+                let raw = self.slots.get(*path);
+                if raw != Raw::Absent {
+                    self.value(levels, index, *path, probes, raw, self.slots);
+                }
+                let elements = self.elements;
+                for (_, raw) in elements.of(*path) {
+                    self.value(levels, index, *path, probes, *raw, &elements.slots);
+                }
+            }
+            return;
+        }
+        for path in present {
+            if let Some(probes) = index.paths.get(path) {
+                self.value(levels, index, *path, probes, self.slots.get(*path), self.slots);
+            }
+        }
+        let elements = self.elements;
+        for (path, raw) in &elements.values {
+            if let Some(probes) = index.paths.get(path) {
+                self.value(levels, index, *path, probes, *raw, &elements.slots);
+            }
+        }
+    }
+
+    #[inline]
+    fn value(
+        &mut self,
+        levels: &Levels,
+        index: &Index,
+        path: NodeId,
+        probes: &Probes,
+        raw: Raw,
+        slots: &Slots,
+    ) {
+        self.open.extend(probes.present);
+        if matches!(raw, Raw::Object(..) | Raw::Map) {
+            self.open.extend(probes.object);
+        }
+        let Some(seen) = Seen::new(raw, slots, self.body) else { return };
+        if probes.equal > 0
+            && let Some(value) = seen.canonical()
+        {
+            let found = index.hashed.find(hash_equal(path, value), |id| {
+                levels.get(*id).is_some_and(|level| {
+                    level.key.path == path
+                        && matches!(&level.key.witness, Witness::Equal(scalar) if scalar.seen() == value)
+                })
+            });
+            self.open.extend(found.copied());
+        }
+        if let Some(ranges) = &probes.ranges
+            && let Some(place) = place(seen)
+        {
+            self.open.extend(ranges.at_least.range(..=place).map(|(_, id)| *id));
+            self.open.extend(ranges.at_most.range(place..).map(|(_, id)| *id));
+            for (size, _) in (0_u8..).zip(&ranges.cells).filter(|(_, count)| **count > 0) {
+                let cell = place >> size;
+                let found = index.hashed.find(hash_cell(path, size, cell), |id| {
+                    levels.get(*id).is_some_and(|level| {
+                        level.key.path == path && level.key.witness == Witness::Cell(size, cell)
+                    })
+                });
+                self.open.extend(found.copied());
+            }
+        }
+        if let (Some(_), Seen::Text(text)) = (&probes.affixes, seen) {
+            self.affixes(levels, index, path, probes, text.as_bytes());
+        }
+    }
+
+    fn affixes(&mut self, levels: &Levels, index: &Index, path: NodeId, probes: &Probes, text: &[u8]) {
+        let Some(affixes) = &probes.affixes else { return };
+        let part = |kind: u64, part: &[u8]| {
+            let found = index.hashed.find(hash_part(path, kind, part), |id| {
+                levels.get(*id).is_some_and(|level| {
+                    level.key.path == path
+                        && match (&level.key.witness, kind) {
+                            (Witness::Prefix(text), 0) | (Witness::Suffix(text), 1) => **text == *part,
+                            (Witness::Gram(gram), 2) => *gram == *part,
+                            _ => false,
+                        }
+                })
+            });
+            found.copied()
+        };
+        for length in affixes.prefixes.keys() {
+            let Some(prefix) = text.get(..usize::from(*length)) else { break };
+            self.open.extend(part(0, prefix));
+        }
+        for length in affixes.suffixes.keys() {
+            let Some(start) = text.len().checked_sub(usize::from(*length)) else { break };
+            self.open.extend(part(1, text.get(start..).unwrap_or_default()));
+        }
+        if affixes.gram_count > 0
+            && let Some(counts) = &affixes.grams
+        {
+            for gram in text.windows(4).filter_map(|gram| gram.first_chunk::<4>()) {
+                if counts.get(grams_slot(*gram)).is_some_and(|count| *count > 0) {
+                    self.open.extend(part(2, gram));
+                }
+            }
+        }
+    }
+}
+
+/// The place of a gram among the counts that turn most strings' grams away.
+#[inline]
+pub(super) fn grams_slot(gram: [u8; 4]) -> usize {
+    (u32::from_le_bytes(gram).wrapping_mul(0x9e37_79b1) >> 22) as usize
+}

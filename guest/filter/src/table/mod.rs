@@ -1,0 +1,15 @@
+//! Many expressions, of which one event asks which are true.
+
+mod class;
+#[cfg(test)]
+mod differential;
+mod input;
+mod matches;
+mod reading;
+mod store;
+
+pub use class::Class;
+pub use input::EventInput;
+pub use matches::{Failure, Matches};
+pub use reading::{Pointer, Reading, Text};
+pub use store::{RuleKey, Table};

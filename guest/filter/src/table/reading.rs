@@ -1,0 +1,104 @@
+//! An event's body, read once.
+
+use super::store::{EVENT_STEPS, EXPRESSION_STEPS};
+use super::{EventInput, Failure, Matches, RuleKey, Table};
+use crate::index::{Moment, Probe, Run, Tri, fill};
+use crate::json::{JsonError, NodeId, Raw};
+use std::borrow::Cow;
+
+/// A value of the body that was named by [`Table::pointer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pointer(pub(super) NodeId);
+
+/// A body that was read, with what the table's expressions and pointers name in it.
+#[derive(Debug)]
+pub struct Reading<'t, 'b> {
+    pub(super) table: &'t mut Table,
+    pub(super) text: Option<&'b str>,
+    pub(super) error: Option<JsonError>,
+}
+
+/// A string or a number of the body.
+pub type Text<'a> = Cow<'a, str>;
+
+impl Reading<'_, '_> {
+    /// Why the body is not JSON, if it is not though it should be.
+    #[must_use]
+    pub const fn error(&self) -> Option<JsonError> {
+        self.error
+    }
+
+    /// The string at a pointer, or the text of an integer there; `None` if there is nothing else or nothing.
+    #[must_use]
+    pub fn value(&self, pointer: Pointer) -> Option<Text<'_>> {
+        let raw = self.table.slots.get(Table::node(pointer));
+        match raw {
+            Raw::Plain(..) | Raw::Decoded(..) => {
+                self.table.slots.text(raw, self.text.unwrap_or_default()).map(Cow::Borrowed)
+            }
+            Raw::Int(value) => Some(Cow::Owned(value.to_string())),
+            Raw::Uint(value) => Some(Cow::Owned(value.to_string())),
+            _ => None,
+        }
+    }
+
+    /// Which expressions are true of the event with this body and these attributes.
+    pub fn evaluate(&mut self, input: &EventInput<'_>, matches: &mut Matches) {
+        matches.clear();
+        let body = self.text.unwrap_or_default();
+        let Table { rules, roots, slots, elements, extractor, epoch, open, found, .. } = &mut *self.table;
+        fill(input, &rules.trie, roots, slots);
+        elements.read(&rules.trie, slots, body, extractor);
+        if *epoch == u32::MAX {
+            rules.forget_events();
+            *epoch = 0;
+        }
+        *epoch += 1;
+        found.clear();
+        Probe { slots, elements, body, epoch: *epoch, open }.search(&mut rules.levels, found);
+        rules.graph.begin();
+        let moment = Moment::new(&rules.trie, *roots, slots, body, input);
+        let mut run = Run { left: EVENT_STEPS, share: EXPRESSION_STEPS, exhausted: false };
+        let (graph, list) = (&mut rules.graph, &mut rules.list);
+        // What is cheap goes first, so that it never wants for steps because of what is not.
+        let mut heavy = 0;
+        for place in 0..found.len() {
+            let Some(id) = found.get(place).copied() else { break };
+            let Some(rule) = list.get_mut(id as usize) else { continue };
+            if rule.seen == *epoch {
+                continue;
+            }
+            rule.seen = *epoch;
+            if graph.is_heavy(rule.rest) {
+                if let Some(later) = found.get_mut(heavy) {
+                    *later = id;
+                    heavy += 1;
+                }
+                continue;
+            }
+            matches.looked_at += 1;
+            let key = RuleKey(rule.key);
+            match graph.answer(rule.rest, &moment, &mut run) {
+                Tri::True => matches.matched.push(key),
+                Tri::False => {}
+                Tri::Error => {
+                    let reason = graph.reason(rule.rest, &moment, &mut run);
+                    matches.failed.push(Failure { key, reason });
+                }
+            }
+        }
+        for id in found.iter().take(heavy) {
+            let Some(rule) = list.get(*id as usize) else { continue };
+            matches.looked_at += 1;
+            let key = RuleKey(rule.key);
+            match graph.answer(rule.rest, &moment, &mut run) {
+                Tri::True => matches.matched.push(key),
+                Tri::False => {}
+                Tri::Error => {
+                    let reason = graph.reason(rule.rest, &moment, &mut run);
+                    matches.failed.push(Failure { key, reason });
+                }
+            }
+        }
+    }
+}

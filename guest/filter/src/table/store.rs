@@ -1,0 +1,198 @@
+//! The table.
+
+use super::reading::Reading;
+use super::{Class, EventInput, Matches, Pointer};
+use crate::index::{self, Elements, Key, Place, Roots, Rules, Scalar, Witness};
+use crate::json::{Extractor, JsonError, NodeId, Slots, Step};
+use crate::{Expression, Limits};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+/// The caller's number for an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleKey(pub u32);
+
+/// How much work one event may cause in the evaluator, over all expressions, in steps of some ten nanoseconds each.
+pub(crate) const EVENT_STEPS: u32 = 2_000_000;
+/// How much of it one expression may take.
+pub(crate) const EXPRESSION_STEPS: u32 = Limits::FILTER.steps;
+
+/// Many expressions, filed so that the work for one event grows with the number of those that might be true, not with the
+/// number that there are.
+///
+/// Adding and removing one expression costs what that expression is long. An event sees the table as it is between two changes.
+#[derive(Debug)]
+pub struct Table {
+    pub(super) rules: Rules,
+    pub(super) roots: Roots,
+    pub(super) slots: Slots,
+    pub(super) elements: Elements,
+    pub(super) extractor: Extractor,
+    pub(super) epoch: u32,
+    pub(super) open: Vec<index::LevelId>,
+    pub(super) found: Vec<u32>,
+    by_key: HashMap<u32, u32, FixedState>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let mut rules = Rules::default();
+        let roots = Roots::new(&mut rules.trie);
+        Self {
+            rules,
+            roots,
+            slots: Slots::default(),
+            elements: Elements::default(),
+            extractor: Extractor::default(),
+            epoch: 0,
+            open: Vec::new(),
+            found: Vec::new(),
+            by_key: HashMap::default(),
+        }
+    }
+}
+
+impl Table {
+    /// A table without expressions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A table that files nothing and holds every event against every expression: slow, and the measure of what is right.
+    #[must_use]
+    pub fn without_index() -> Self {
+        let mut table = Self::default();
+        table.rules.scans = true;
+        table
+    }
+
+    /// Adds an expression, in place of the one that the key had before. With `sources` only events of these sources can make
+    /// it true.
+    pub fn insert(&mut self, key: RuleKey, expression: &Expression, sources: Option<&[&str]>) {
+        self.remove(key);
+        let Rules { graph, trie, .. } = &mut self.rules;
+        let mut lowering = index::Lowering { program: expression.program(), graph, trie, roots: &self.roots };
+        let mut gate = lowering.whole();
+        if let Some(sources) = sources {
+            gate = lowering.within(gate, sources);
+        }
+        let rule = self.rules.insert(key.0, gate);
+        self.by_key.insert(key.0, rule);
+    }
+
+    /// Removes an expression; whether there was one.
+    pub fn remove(&mut self, key: RuleKey) -> bool {
+        let Some(rule) = self.by_key.remove(&key.0) else { return false };
+        self.rules.remove(rule);
+        true
+    }
+
+    /// The number of expressions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether there is no expression.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// How an expression is found; `None` if there is none under the key. It can change as others come and go.
+    #[must_use]
+    pub fn class(&self, key: RuleKey) -> Option<Class> {
+        let rule = *self.by_key.get(&key.0)?;
+        Some(match self.rules.place(rule) {
+            Place::Never => Class::Never,
+            Place::Scan => Class::Scanned,
+            Place::Keys(ways) => {
+                let way = |keys: &Vec<Key>| {
+                    let keys: Vec<String> = keys.iter().rev().map(|key| self.condition(key)).collect();
+                    keys.join(" && ")
+                };
+                Class::Indexed(ways.iter().map(way).collect())
+            }
+        })
+    }
+
+    fn condition(&self, key: &Key) -> String {
+        let path = index::name(&self.rules.trie, &self.roots, key.path);
+        let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+        match &key.witness {
+            Witness::Present => format!("{path} is there"),
+            Witness::Object => format!("{path} is a map"),
+            Witness::Equal(scalar) => match scalar {
+                Scalar::Null => format!("{path} == null"),
+                Scalar::Bool(value) => format!("{path} == {value}"),
+                Scalar::Int(value) => format!("{path} == {value}"),
+                Scalar::Uint(value) => format!("{path} == {value}u"),
+                Scalar::Double(bits) => format!("{path} == {:?}", f64::from_bits(*bits)),
+                Scalar::Text(value) => format!("{path} == {value:?}"),
+            },
+            Witness::AtLeast(_) => format!("{path} has a lower bound"),
+            Witness::AtMost(_) => format!("{path} has an upper bound"),
+            Witness::Cell(..) => format!("{path} has two bounds"),
+            Witness::Prefix(part) => format!("{path}.startsWith({:?})", text(part)),
+            Witness::Suffix(part) => format!("{path}.endsWith({:?})", text(part)),
+            Witness::Gram(part) => format!("{path}.contains({:?})", text(part)),
+        }
+    }
+
+    /// Names a value of the body to be had from [`Reading::value`] by its keys from the outermost, so that the body is read
+    /// only once. It stays named.
+    pub fn pointer(&mut self, keys: &[&str]) -> Pointer {
+        let mut node = self.roots.message;
+        for key in keys {
+            node = self.rules.trie.acquire(node, &Step::Key(key));
+        }
+        Pointer(node)
+    }
+
+    /// Reads an event's body: the JSON text, or `None` if it is not JSON by its media type.
+    pub fn read<'t, 'b>(&'t mut self, body: Option<&'b [u8]>) -> Reading<'t, 'b> {
+        self.slots.begin(self.rules.trie.capacity());
+        let Self { rules, roots, slots, extractor, .. } = self;
+        let (text, error) = match body.map(|body| extractor.read(body, &rules.trie, roots.message, slots)) {
+            None => (None, None),
+            Some(Ok(text)) => (Some(text), None),
+            Some(Err(error)) => {
+                slots.begin(rules.trie.capacity());
+                (None, Some(error))
+            }
+        };
+        Reading { table: self, text, error }
+    }
+
+    /// Which expressions an event makes true. A body that is not JSON though it should be leaves `message` without a value,
+    /// and is told.
+    pub fn evaluate(
+        &mut self,
+        input: &EventInput<'_>,
+        body: Option<&[u8]>,
+        matches: &mut Matches,
+    ) -> Option<JsonError> {
+        let mut reading = self.read(body);
+        reading.evaluate(input, matches);
+        reading.error()
+    }
+
+    /// Bytes on the heap: expressions, index and what is kept from event to event.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        self.rules.heap_size() + self.by_key.allocation_size() + self.slots.heap_size()
+    }
+
+    /// The number of paths, gates, levels and rules.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> [usize; 4] {
+        let rules = &self.rules;
+        [rules.trie.len(), rules.graph.len(), rules.levels.len(), rules.len()]
+    }
+
+    /// The path of a pointer.
+    pub(super) const fn node(pointer: Pointer) -> NodeId {
+        pointer.0
+    }
+}
