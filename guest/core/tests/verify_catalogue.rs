@@ -1,4 +1,11 @@
 //! Every definition of the catalogue is one that the interpreter understands.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails loudly"
+)]
 
 use anglerfish_core::verify::{SecretConfig, VerificationConfig, Verifier, catalogue};
 

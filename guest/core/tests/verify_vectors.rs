@@ -1,5 +1,12 @@
 //! Cases that were collected apart from this project: providers' own examples and values computed from their
 //! documentation.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails loudly"
+)]
 
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::verify::{Outcome, SecretConfig, VerificationConfig, Verifier};

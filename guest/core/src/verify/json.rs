@@ -21,6 +21,25 @@ impl Wanted {
         }
     }
 
+    /// Lets elements that are wanted by their index be wanted as any other, where any is wanted.
+    pub(crate) fn settle(&mut self) {
+        if self.0.contains_key("*") {
+            let (steps, mut names): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.0)
+                .into_iter()
+                .partition(|(step, _)| step.bytes().all(|byte| byte.is_ascii_digit()));
+            let any: &mut Self = names.entry("*".to_owned()).or_default();
+            steps.into_values().for_each(|step| any.merge(step));
+            self.0 = names;
+        }
+        self.0.values_mut().for_each(Self::settle);
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (step, wanted) in other.0 {
+            self.0.entry(step).or_default().merge(wanted);
+        }
+    }
+
     /// Whether nothing is wanted.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

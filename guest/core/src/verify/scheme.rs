@@ -179,6 +179,7 @@ impl Scheme {
                 }
             }
         }
+        wanted.settle();
         self.wanted = wanted;
     }
 }

@@ -7,7 +7,7 @@ use super::config::{SecretConfig, VerificationConfig};
 use super::key::Key;
 use super::outcome::SecretName;
 use super::place::Place;
-use super::scheme::Scheme;
+use super::scheme::{Scheme, Variant};
 use super::suggestion;
 use super::verifier::Verifier;
 use crate::problem::Problem;
@@ -163,14 +163,14 @@ fn override_windows(
 ) {
     let given = [("past_seconds", config.past_seconds), ("future_seconds", config.future_seconds)];
     // A window that is stored but not enforced would be a false promise.
-    if scheme.variants.iter().any(|variant| !variant.is_timed()) || scheme.variants.is_empty() {
+    if !scheme.variants.iter().any(Variant::is_timed) {
         for (key, _) in given.iter().filter(|(_, seconds)| seconds.is_some()) {
             let message = format!("scheme `{name}` signs no timestamp, so this could not be enforced");
             problems.push(Problem::new(format!("{path}.{key}"), message));
         }
         return;
     }
-    for variant in &mut scheme.variants {
+    for variant in scheme.variants.iter_mut().filter(|variant| variant.is_timed()) {
         variant.window.past = config.past_seconds.or(variant.window.past);
         variant.window.future = config.future_seconds.or(variant.window.future);
     }
