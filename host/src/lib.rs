@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod store;
 pub mod subscription;
 pub mod telemetry;

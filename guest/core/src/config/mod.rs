@@ -1,7 +1,19 @@
-//! The parts of the configuration that the pure core knows: subscriptions with their endpoints and delivery policies.
+//! The parts of the configuration that the pure core knows: sources with their verification, subscriptions with their
+//! endpoints and delivery policies, and the one reader that makes them from a document.
+//!
+//! The TOML file, the bodies of the management API and what the component is given to load are the same document in
+//! the same words, so they are read by the same code.
 
+mod read;
 mod secret;
+mod source;
+mod status;
 mod subscription;
 
+pub use read::{
+    Document, Node, Problems, Table, is_name, item_path, key_path, nearest, read_document, read_subscription,
+};
 pub use secret::Secret;
-pub use subscription::{DeliveryConfig, EndpointConfig, RetryConfig, StatusSet, SubscriptionConfig};
+pub use source::SourceConfig;
+pub use status::{ParseStatusError, StatusSet};
+pub use subscription::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig};

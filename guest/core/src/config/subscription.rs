@@ -1,6 +1,6 @@
 //! Who wants which events, and how they are delivered.
 
-use super::Secret;
+use super::{Secret, StatusSet};
 use std::time::Duration;
 
 /// A subscription, valid by construction.
@@ -57,24 +57,6 @@ pub struct RetryConfig {
     pub delays: Vec<Duration>,
     /// Each wait is varied by up to this fraction in both directions, 0 to 1.
     pub jitter: f64,
-}
-
-/// A set of HTTP statuses, written as numbers (`404`) and classes (`"2xx"`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StatusSet(Vec<(u16, u16)>);
-
-impl StatusSet {
-    /// A set of inclusive ranges.
-    #[must_use]
-    pub fn new(ranges: Vec<(u16, u16)>) -> Self {
-        Self(ranges)
-    }
-
-    /// Whether a status is in the set.
-    #[must_use]
-    pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|(first, last)| (*first..=*last).contains(&status))
-    }
 }
 
 impl Default for DeliveryConfig {

@@ -1,0 +1,314 @@
+//! Reading a whole routing document: `{"source": […], "subscription": […]}`.
+
+use super::node::{Node, Problems, Table};
+use super::path::key_path;
+use super::suggestion::nearest;
+use super::{source, subscription};
+use crate::config::{SourceConfig, SubscriptionConfig};
+use crate::problem::Problem;
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// Sources and subscriptions, each with its path in the document.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// The sources.
+    pub sources: Vec<(String, SourceConfig)>,
+    /// The subscriptions.
+    pub subscriptions: Vec<(String, SubscriptionConfig)>,
+}
+
+/// Reads a routing document.
+///
+/// # Errors
+///
+/// Every problem of the document at once, together with those of its parts that have none, so that the caller can look
+/// for more problems in them: whether their schemes and secrets are usable, whether their filters compile.
+pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
+    let problems = Problems::default();
+    let root = Node::root(value, "", &problems);
+    let document = root.table(&["source", "subscription"]).map(|table| read(&table, &problems));
+    let document = document.unwrap_or_default();
+    match problems.into_vec() {
+        problems if problems.is_empty() => Ok(document),
+        problems => Err((document, problems)),
+    }
+}
+
+fn read(table: &Table<'_>, problems: &Problems) -> Document {
+    let mut document = Document::default();
+    let mut names: HashSet<String> = HashSet::new();
+    if let Some(list) = table.get("source")
+        && let Some(items) = list.items()
+    {
+        for item in items {
+            unique(&item, "name", &mut names, problems);
+            document.sources.extend(source::read(&item).map(|source| (item.path(), source)));
+        }
+    }
+    let mut ids: HashSet<String> = HashSet::new();
+    if let Some(list) = table.get("subscription")
+        && let Some(items) = list.items()
+    {
+        for item in items {
+            unique(&item, "id", &mut ids, problems);
+            let Some(subscription) = subscription::read(&item) else { continue };
+            let path = item.path();
+            for (index, name) in subscription.sources.iter().enumerate() {
+                if names.contains(name) {
+                    continue;
+                }
+                let problem =
+                    Problem::new(format!("{path}.sources[{index}]"), format!("there is no source {name:?}"));
+                problems.push(match nearest(name, names.iter().map(String::as_str)) {
+                    Some(near) => problem.with_hint(format!("did you mean {near:?}?")),
+                    None => problem,
+                });
+            }
+            document.subscriptions.push((path, subscription));
+        }
+    }
+    document
+}
+
+/// Reports a name that another element has, too.
+fn unique(item: &Node<'_>, key: &str, names: &mut HashSet<String>, problems: &Problems) {
+    let Some(name) = item.value().get(key).and_then(Value::as_str) else { return };
+    if !names.insert(name.to_owned()) {
+        problems.push(Problem::new(key_path(&item.path(), key), format!("there is another {name:?}")));
+    }
+}
+
+/// Reads one subscription that stands at `path`.
+///
+/// # Errors
+///
+/// Every problem of the subscription at once.
+pub fn read_subscription(value: &Value, path: &str) -> Result<SubscriptionConfig, Vec<Problem>> {
+    let problems = Problems::default();
+    let subscription = subscription::read(&Node::root(value, path, &problems));
+    match (subscription, problems.into_vec()) {
+        (Some(subscription), problems) if problems.is_empty() => Ok(subscription),
+        (_, problems) => Err(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DeliveryConfig, StatusSet};
+    use serde_json::json;
+    use std::time::Duration;
+
+    fn found(document: &Value) -> Vec<String> {
+        let (_, problems) = read_document(document).unwrap_err();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    fn subscription(endpoint: Value, delivery: Value) -> Value {
+        json!({"id": "a", "endpoint": endpoint, "delivery": delivery})
+    }
+
+    #[test]
+    fn reads_a_whole_document() {
+        let document = read_document(&json!({
+            "source": [{"name": "shop", "scheme": "standard-webhooks", "secrets": ["whsec_x"], "tolerance": "10m"}],
+            "subscription": [{
+                "id": "big-orders", "sources": ["shop"], "filter": "message.quantity > 0",
+                "endpoint": {
+                    "url": "http://127.0.0.1:9000/orders", "method": "PUT", "headers": {"Authorization": "Bearer x"},
+                    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "allow_private": true,
+                    "allow_networks": ["10.0.0.0/8"]
+                },
+                "delivery": {
+                    "success": ["2xx", 304], "discard": ["400", 404], "timeout": "20s", "concurrency": 3,
+                    "retry": {"delays": ["5s", "1h30m"], "jitter": 0}
+                }
+            }]
+        }))
+        .unwrap();
+        let (path, source) = &document.sources[0];
+        assert_eq!((path.as_str(), source.name.as_str()), ("source[0]", "shop"));
+        assert_eq!(source.verification.past_seconds, Some(600));
+        assert_eq!(source.verification.future_seconds, Some(600));
+        let (path, subscription) = &document.subscriptions[0];
+        assert_eq!((path.as_str(), subscription.id.as_str()), ("subscription[0]", "big-orders"));
+        assert_eq!(subscription.sources, ["shop"]);
+        let endpoint = &subscription.endpoint;
+        assert_eq!((endpoint.method.as_str(), endpoint.allow_private), ("PUT", true));
+        assert_eq!(endpoint.headers[0].0, "authorization");
+        assert_eq!(endpoint.headers[0].1.reveal(), "Bearer x");
+        assert_eq!(endpoint.secrets.len(), 1);
+        let delivery = &subscription.delivery;
+        assert_eq!(delivery.success, StatusSet::new(vec![(200, 299), (304, 304)]));
+        assert!(delivery.discard.contains(400) && delivery.discard.contains(404));
+        assert_eq!((delivery.timeout, delivery.concurrency), (Duration::from_secs(20), 3));
+        assert_eq!(delivery.retry.delays, [Duration::from_secs(5), Duration::from_secs(5400)]);
+        assert_eq!(delivery.retry.jitter.to_bits(), 0.0_f64.to_bits());
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_documented_defaults() {
+        let value = json!({"id": "a", "endpoint": {"url": "https://example.com"}});
+        let subscription = read_subscription(&value, "").unwrap();
+        assert_eq!(subscription.delivery, DeliveryConfig::default());
+        assert_eq!(subscription.endpoint.method, "POST");
+        assert!(!subscription.endpoint.allow_private);
+        assert!(subscription.sources.is_empty() && subscription.filter.is_none());
+    }
+
+    #[test]
+    fn reports_every_problem_at_once() {
+        let problems = found(&json!({
+            "source": [{"name": "shop", "scheme": "github", "secret": "x"}, {"name": "shop", "scheme": 3}],
+            "subscription": [
+                {"id": "a", "sources": ["shop", "shpo"], "endpoint": {"url": "https://example.com"}},
+                {"id": "a", "sources": [], "filter": " ", "endpoint": {"url": "ftp://example.com"}, "retries": 3},
+                {"endpoint": {}}
+            ],
+            "sources": []
+        }));
+        assert_eq!(
+            problems,
+            [
+                "sources: unknown key",
+                "source[0].secret: unknown key",
+                "source[1].name: there is another \"shop\"",
+                "source[1].scheme: expected a string, found an integer",
+                "subscription[0].sources[1]: there is no source \"shpo\"",
+                "subscription[1].id: there is another \"a\"",
+                "subscription[1].retries: unknown key",
+                "subscription[1].sources: names no source",
+                "subscription[1].filter: must not be empty",
+                "subscription[1].endpoint.url: must be an absolute URL that begins with http:// or https://",
+                "subscription[2].id: missing key",
+                "subscription[2].endpoint.url: missing key",
+            ]
+        );
+    }
+
+    #[test]
+    fn gives_the_sound_parts_beside_the_problems() {
+        let (document, problems) = read_document(&json!({
+            "source": [{"name": "a"}, {"name": "b", "scheme": "none"}],
+            "subscription": [{"id": "s", "sources": ["a"], "endpoint": {"url": "https://example.com"}}]
+        }))
+        .unwrap_err();
+        assert_eq!(problems.len(), 1, "a source with problems still exists: {problems:?}");
+        assert_eq!(document.sources[0].0, "source[1]");
+        assert_eq!(document.subscriptions.len(), 1);
+    }
+
+    #[test]
+    fn refuses_urls_that_deliveries_could_not_use() {
+        for (url, word) in [
+            ("", "empty"),
+            ("example.com/x", "absolute"),
+            ("/x", "absolute"),
+            ("ftp://example.com/", "absolute"),
+            ("http:///x", "URL"),
+            ("http://user:word@example.com/", "password"),
+            ("http://example.com:99999/", "port"),
+            ("http://example.com:/", "port"),
+            ("http://example.com/#top", "fragment"),
+            ("http://exa mple.com/", "URL"),
+        ] {
+            let value = subscription(json!({"url": url}), json!({}));
+            let problems = read_subscription(&value, "").unwrap_err();
+            assert_eq!(problems.len(), 1, "{url}: {problems:?}");
+            assert_eq!(problems[0].path, "endpoint.url", "{url}");
+            assert!(problems[0].message.contains(word), "{url}: {}", problems[0].message);
+            assert!(!problems[0].message.contains("user:word"));
+        }
+        for url in ["http://127.0.0.1:9000/a?b=c", "https://example.com", "http://[::1]:80/"] {
+            let value = subscription(json!({"url": url}), json!({}));
+            assert!(read_subscription(&value, "").is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn refuses_header_fields_that_are_not_the_users() {
+        for (name, value) in [
+            ("Connection", "close"),
+            ("content-length", "3"),
+            ("Host", "x"),
+            ("webhook-id", "x"),
+            ("bad name", "x"),
+            ("x-y", "a\r\nb: c"),
+            ("x-y", " padded"),
+        ] {
+            let endpoint = json!({"url": "https://example.com", "headers": {(name): value}});
+            let problems = read_subscription(&subscription(endpoint, json!({})), "").unwrap_err();
+            assert_eq!(problems.len(), 1, "{name}");
+            assert!(problems[0].path.starts_with("endpoint.headers."), "{name}");
+        }
+        let twice = json!({"url": "https://example.com", "headers": {"X-Y": "1", "x-y": "2"}});
+        assert!(read_subscription(&subscription(twice, json!({})), "").is_err());
+    }
+
+    #[test]
+    fn signing_secrets_are_checked_and_never_quoted() {
+        let secret = "bm90LWEta2V5";
+        for (secrets, word) in [
+            (json!({"secret": secret}), "whsec_"),
+            (json!({"secret": format!("whsec_{secret}")}), "9 bytes"),
+            (json!({"secret": "whsec_***bm90LWEta2V5"}), "base64"),
+            (json!({"secret": ""}), "empty"),
+            (json!({"secrets": []}), "names no secret"),
+            (json!({"secret": "a", "secrets": ["b"]}), "either"),
+        ] {
+            let mut endpoint = secrets.clone();
+            endpoint["url"] = json!("https://example.com");
+            let problems = read_subscription(&subscription(endpoint, json!({})), "").unwrap_err();
+            assert_eq!(problems.len(), 1, "{secrets}: {problems:?}");
+            assert!(problems[0].message.contains(word), "{secrets}: {}", problems[0].message);
+            assert!(!format!("{problems:?}").contains(secret), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn policies_keep_to_their_bounds() {
+        for (delivery, path) in [
+            (json!({"success": []}), "delivery.success"),
+            (json!({"success": ["2xx"], "discard": [204]}), "delivery.discard"),
+            (json!({"success": ["2xy"]}), "delivery.success[0]"),
+            (json!({"success": [true]}), "delivery.success[0]"),
+            (json!({"timeout": "11m"}), "delivery.timeout"),
+            (json!({"timeout": "0s"}), "delivery.timeout"),
+            (json!({"concurrency": 0}), "delivery.concurrency"),
+            (json!({"concurrency": 1001}), "delivery.concurrency"),
+            (json!({"retry": {"jitter": 1.5}}), "delivery.retry.jitter"),
+            (json!({"retry": {"delays": ["5s", 5]}}), "delivery.retry.delays[1]"),
+            (json!({"retry": {"delays": vec!["1s"; 101]}}), "delivery.retry.delays"),
+        ] {
+            let endpoint = json!({"url": "https://example.com"});
+            let problems = read_subscription(&subscription(endpoint, delivery.clone()), "").unwrap_err();
+            let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+            assert_eq!(paths, [path], "{delivery}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_a_source_can_have_a_label_and_a_time() {
+        let document = read_document(&json!({"source": [{
+            "name": "a", "scheme": "github",
+            "secrets": ["one", {"value": "two", "label": "new", "not_before": "2026-01-01T02:00:00+02:00"}]
+        }]}))
+        .unwrap();
+        let secrets = &document.sources[0].1.verification.secrets;
+        assert_eq!(secrets[1].label.as_deref(), Some("new"));
+        assert_eq!(secrets[1].not_before.map(|time| time.0), Some(1_767_225_600_000));
+        let problems = found(&json!({"source": [{
+            "name": "a", "scheme": "github",
+            "secrets": ["", {"label": "x"}, {"value": "v", "not_after": "tomorrow"}]
+        }]}));
+        assert_eq!(
+            problems,
+            [
+                "source[0].secrets[0]: must not be empty",
+                "source[0].secrets[1].value: missing key",
+                "source[0].secrets[2].not_after: not an instant",
+            ]
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Reading where deliveries go.
+
+use super::node::{Node, Table};
+use crate::config::{EndpointConfig, Secret};
+use crate::sign::SigningSecret;
+use crate::verify::BASE64;
+use base64::Engine;
+use http::{HeaderName, HeaderValue, Uri};
+use std::str::FromStr;
+
+const KEYS: &[&str] = &["url", "method", "headers", "secret", "secrets", "allow_private", "allow_networks"];
+
+/// Methods that carry a body and ask for something to be done with it.
+const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
+
+/// Fields that belong to the connection (RFC 9110, section 7.6.1) or are written by the delivery itself.
+const RESERVED: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// An endpoint, if nothing is wrong with it.
+pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
+    let before = node.problem_count();
+    let table = node.table(KEYS)?;
+    let url = table.require("url").and_then(|node| url(&node));
+    let method = table.get("method").map_or(Some("POST"), |node| method(&node));
+    let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();
+    let secrets = secrets(&table);
+    let allow_private = table.get("allow_private").is_some_and(|node| node.boolean() == Some(true));
+    let allow_networks = table.get("allow_networks").and_then(|node| networks(&node)).unwrap_or_default();
+    if node.problem_count() != before {
+        return None;
+    }
+    let method = method?.to_owned();
+    Some(EndpointConfig { url: url?, method, headers, secrets, allow_private, allow_networks })
+}
+
+/// An absolute `http` or `https` URL without credentials and without a fragment.
+pub(super) fn url(node: &Node<'_>) -> Option<String> {
+    // What is written here is not quoted: a URL can hold a token.
+    let text = node.text()?;
+    let begins =
+        |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    let problem = if !begins("http://") && !begins("https://") {
+        Some("must be an absolute URL that begins with http:// or https://".to_owned())
+    } else {
+        match text.parse::<Uri>() {
+            Err(error) => Some(format!("not a URL: {error}")),
+            Ok(uri) => url_problem(text, &uri).map(str::to_owned),
+        }
+    };
+    if let Some(problem) = problem {
+        node.report(problem);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn url_problem(text: &str, uri: &Uri) -> Option<&'static str> {
+    let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
+        return Some("has no host");
+    };
+    if authority.as_str().contains('@') {
+        return Some("must not hold a user name or password; use a header with a secret");
+    }
+    let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+    if !after_host.is_empty() && authority.port_u16().is_none_or(|port| port == 0) {
+        return Some("has no valid port after the host");
+    }
+    text.contains('#').then_some("must not have a fragment (#…)")
+}
+
+fn method(node: &Node<'_>) -> Option<&'static str> {
+    let text = node.string()?;
+    let method = METHODS.iter().copied().find(|method| *method == text);
+    if method.is_none() {
+        let upper = METHODS.iter().find(|method| method.eq_ignore_ascii_case(text));
+        match upper {
+            Some(upper) => node.report_with_hint("methods are upper case", format!("write {upper:?}")),
+            None => node.report("must be \"POST\", \"PUT\" or \"PATCH\""),
+        }
+    }
+    method
+}
+
+fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
+    let mut headers: Vec<(String, Secret)> = Vec::new();
+    for (name, value) in node.members()? {
+        let Ok(parsed) = HeaderName::from_str(name) else {
+            value.report("not the name of a header field");
+            continue;
+        };
+        let name = parsed.as_str();
+        if RESERVED.contains(&name) || name.starts_with("webhook-") {
+            value.report("this header field is written by the delivery itself");
+            continue;
+        }
+        if headers.iter().any(|(other, _)| other == name) {
+            value.report("the same header field twice; upper and lower case make no difference");
+            continue;
+        }
+        let Some(text) = value.string() else { continue };
+        if HeaderValue::from_str(text).is_err() || text.trim() != text {
+            value.report("must be printable ASCII without spaces around it");
+            continue;
+        }
+        headers.push((name.to_owned(), Secret::new(text)));
+    }
+    Some(headers)
+}
+
+/// `secret = "whsec_…"`, or `secrets = ["whsec_…", …]` while one is rotated.
+fn secrets(table: &Table<'_>) -> Vec<Secret> {
+    match (table.get("secret"), table.get("secrets")) {
+        (Some(_), Some(several)) => {
+            several.report("give either \"secret\" or \"secrets\"");
+            Vec::new()
+        }
+        (Some(one), None) => secret(&one).into_iter().collect(),
+        (None, Some(several)) => {
+            let Some(items) = several.items() else { return Vec::new() };
+            if items.len() == 0 {
+                several.report("names no secret; leave the key out to send unsigned requests");
+            }
+            items.filter_map(|item| secret(&item)).collect()
+        }
+        (None, None) => Vec::new(),
+    }
+}
+
+/// A key that signs deliveries. Standard Webhooks asks for 24 to 64 bytes of a symmetric one.
+fn secret(node: &Node<'_>) -> Option<Secret> {
+    let text = node.text()?;
+    if let Err(error) = SigningSecret::parse(text) {
+        let hint = "make one with: echo whsec_$(openssl rand -base64 32)";
+        node.report_with_hint(error.to_string(), hint);
+        return None;
+    }
+    let key = text.strip_prefix("whsec_").and_then(|encoded| BASE64.decode(encoded).ok());
+    if let Some(key) = key.filter(|key| !(24..=64).contains(&key.len())) {
+        node.report(format!("holds a key of {} bytes; 24 to 64 are taken", key.len()));
+        return None;
+    }
+    Some(Secret::new(text))
+}
+
+fn networks(node: &Node<'_>) -> Option<Vec<String>> {
+    let mut networks = Vec::new();
+    for item in node.items()? {
+        let Some(text) = item.text() else { continue };
+        match ipnet::IpNet::from_str(text) {
+            Ok(_) => networks.push(text.to_owned()),
+            Err(_) => {
+                item.report_with_hint(
+                    "not a network",
+                    "write \"10.0.0.0/8\", or \"10.1.2.3/32\" for one address",
+                );
+            }
+        }
+    }
+    Some(networks)
+}

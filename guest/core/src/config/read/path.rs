@@ -1,0 +1,48 @@
+//! Places in a document, as text: `subscription[2].endpoint.url`.
+
+/// The path of a key below `parent`; a key that is not a bare word is quoted.
+#[must_use]
+pub fn key_path(parent: &str, key: &str) -> String {
+    let bare =
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    let dot = if parent.is_empty() { "" } else { "." };
+    if bare { format!("{parent}{dot}{key}") } else { format!("{parent}{dot}{key:?}") }
+}
+
+/// The path of an element below `parent`.
+#[must_use]
+pub fn item_path(parent: &str, index: usize) -> String {
+    format!("{parent}[{index}]")
+}
+
+/// Whether a text can be the name of a source or the id of a subscription: 1 to 64 of `a-z A-Z 0-9 . _ -`, not
+/// beginning with a dot.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_only_keys_that_need_it() {
+        assert_eq!(key_path("", "source"), "source");
+        assert_eq!(key_path("a[1]", "x-key"), "a[1].x-key");
+        assert_eq!(key_path("a", "b.c"), "a.\"b.c\"");
+        assert_eq!(item_path("a.b", 3), "a.b[3]");
+    }
+
+    #[test]
+    fn names_are_safe_in_urls_files_and_logs() {
+        for name in ["shop", "a", "big-orders_2.eu", &"x".repeat(64)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "a b", "a/b", "ü", "a\n", &"x".repeat(65)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

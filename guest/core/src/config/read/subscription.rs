@@ -1,0 +1,48 @@
+//! Reading a subscription.
+
+use super::node::Node;
+use super::{endpoint, policy, source};
+use crate::config::SubscriptionConfig;
+
+const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
+
+/// A subscription, if nothing is wrong with it. Whether its sources exist and its filter compiles is not looked at.
+pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
+    let before = node.problem_count();
+    let table = node.table(KEYS)?;
+    let id = table.require("id").and_then(|node| source::name(&node));
+    let sources = table.get("sources").and_then(|node| sources(&node)).unwrap_or_default();
+    let filter = table.get("filter").and_then(|node| filter(&node));
+    let endpoint = table.require("endpoint").and_then(|node| endpoint::read(&node));
+    let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
+    if node.problem_count() != before {
+        return None;
+    }
+    Some(SubscriptionConfig { id: id?, sources, filter, endpoint: endpoint?, delivery })
+}
+
+fn sources(node: &Node<'_>) -> Option<Vec<String>> {
+    let items = node.items()?;
+    if items.len() == 0 {
+        node.report_with_hint("names no source", "leave the key out to listen to all sources");
+        return None;
+    }
+    let mut names: Vec<String> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(name) = source::name(&item) else { continue };
+        if names.contains(&name) {
+            item.report(format!("{name:?} is named twice"));
+        }
+        names.push(name);
+    }
+    Some(names)
+}
+
+fn filter(node: &Node<'_>) -> Option<String> {
+    let text = node.string()?;
+    if text.trim().is_empty() {
+        node.report_with_hint("must not be empty", "leave the key out to match every event");
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,13 @@
+//! Where requests come in.
+
+use crate::verify::VerificationConfig;
+
+/// A source: a named place where requests come in, and how they are verified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConfig {
+    /// Its name: 1 to 64 of `a-z A-Z 0-9 . _ -`.
+    pub name: String,
+    /// How its requests are verified. Whether the scheme exists and its secrets are usable is for
+    /// [`crate::verify::Verifier::try_new`] to say.
+    pub verification: VerificationConfig,
+}

@@ -1,0 +1,233 @@
+//! From a file to a configuration.
+
+use super::environment::{self, Environment};
+use super::error::{ConfigError, ConfigProblem};
+use super::place::{Place, Places};
+use super::secret::{Resolver, refuse_references};
+use super::section::{self, AdminConfig, LogConfig, ServerConfig, StoreConfig};
+use super::syntax;
+use anglerfish_core::config::{
+    Document, Node, Problems, SubscriptionConfig, read_document, read_subscription,
+};
+use anglerfish_core::problem::Problem;
+use anglerfish_core::verify::Verifier;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A whole configuration, valid but for what only the component can say. Its `Debug` form shows no secret.
+#[derive(Clone)]
+pub struct Config {
+    /// How events are taken in and decided.
+    pub server: ServerConfig,
+    /// The management API.
+    pub admin: AdminConfig,
+    /// The store.
+    pub store: StoreConfig,
+    /// Log lines.
+    pub log: LogConfig,
+    /// Sources and subscriptions, with their secrets resolved and with the networks that `[server]` allows.
+    pub document: Document,
+    /// The subscriptions as they are written, in the order of `document`, with references unresolved: what may be
+    /// shown after literals have been hidden.
+    pub written: Vec<Value>,
+    places: Places,
+    resolver: Resolver,
+}
+
+/// Reads subscriptions that are written at run time as the configuration's file is read.
+#[derive(Debug, Clone)]
+pub struct SubscriptionReader {
+    resolver: Resolver,
+    allow_networks: Vec<String>,
+    references: bool,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or with every problem that it has.
+    pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::Unreadable { file: shown.clone(), reason: error.to_string() })?;
+        let directory = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Self::parse(&shown, &text, &directory, environment)
+    }
+
+    /// Reads a configuration from a text. `file` is what problems call it; relative paths begin at `directory`.
+    ///
+    /// # Errors
+    ///
+    /// With every problem that it has.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        directory: &Path,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let (mut document, mut places) = syntax::parse(file, text).map_err(ConfigError::Invalid)?;
+        let mut problems = Vec::new();
+        environment::apply(environment, &mut document, &mut places, &mut problems);
+
+        let mut resolved = document.clone();
+        let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
+        let unresolved = resolver.resolve_configuration(&mut resolved);
+
+        let (sections, found) = Sections::read(&resolved);
+        let Sections { mut server, admin, store, log } = sections;
+        problems.extend(found);
+        if !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
+            server.data_dir = directory.join(server.data_dir);
+        }
+
+        let (mut routing, found) = match read_document(&routing_part(resolved)) {
+            Ok(document) => (document, Vec::new()),
+            Err(both) => both,
+        };
+        problems.extend(found);
+        for (path, source) in &routing.sources {
+            if let Err(found) = Verifier::try_new(path, &source.verification) {
+                problems.extend(found);
+            }
+        }
+        // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
+        problems.retain(|problem| !unresolved.iter().any(|other| is_within(&problem.path, &other.path)));
+        problems.extend(unresolved);
+        if !problems.is_empty() {
+            return Err(ConfigError::Invalid(located(&places, problems)));
+        }
+        for (_, subscription) in &mut routing.subscriptions {
+            allow(subscription, &server.allow_networks);
+        }
+        let written = match document.get_mut("subscription").map(Value::take) {
+            Some(Value::Array(subscriptions)) => subscriptions,
+            _ => Vec::new(),
+        };
+        Ok(Self { server, admin, store, log, document: routing, written, places, resolver })
+    }
+
+    /// Problems that were found later in this configuration's document (by the component, say), at their places.
+    #[must_use]
+    pub fn locate(&self, problems: Vec<Problem>) -> ConfigError {
+        ConfigError::Invalid(located(&self.places, problems))
+    }
+
+    /// Reads subscriptions that are written at run time.
+    #[must_use]
+    pub fn subscription_reader(&self) -> SubscriptionReader {
+        SubscriptionReader {
+            resolver: self.resolver.clone(),
+            allow_networks: self.server.allow_networks.clone(),
+            references: self.admin.token.is_some(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Config")
+            .field("server", &self.server)
+            .field("admin", &self.admin)
+            .field("store", &self.store)
+            .field("log", &self.log)
+            .field("document", &self.document)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SubscriptionReader {
+    /// Reads a subscription's document (JSON) and resolves its references to secrets.
+    ///
+    /// References let the one who writes a subscription send the gateway's variables and files to an endpoint of their
+    /// choice, so they are taken only where the management API asks for a token.
+    ///
+    /// # Errors
+    ///
+    /// With every problem that it has.
+    pub fn read(&self, document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> {
+        let mut value: Value = serde_json::from_slice(document)
+            .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
+        let mut problems = if self.references {
+            self.resolver.resolve_subscription(&mut value, "")
+        } else {
+            let message = "references to secrets need a management API with a token";
+            refuse_references(&value, message, "set token in [admin], or write the value itself")
+        };
+        let read = read_subscription(&value, "");
+        match read {
+            Ok(mut subscription) if problems.is_empty() => {
+                allow(&mut subscription, &self.allow_networks);
+                return Ok(subscription);
+            }
+            Ok(_) => {}
+            Err(found) => {
+                let known: Vec<String> = problems.iter().map(|problem| problem.path.clone()).collect();
+                problems.extend(found.into_iter().filter(|problem| !known.contains(&problem.path)));
+            }
+        }
+        Err(problems)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sections {
+    server: ServerConfig,
+    admin: AdminConfig,
+    store: StoreConfig,
+    log: LogConfig,
+}
+
+impl Sections {
+    fn read(document: &Value) -> (Self, Vec<Problem>) {
+        let problems = Problems::default();
+        let root = Node::root(document, "", &problems);
+        let keys: Vec<&'static str> =
+            section::TABLES.iter().map(|(table, _)| *table).chain(["source", "subscription"]).collect();
+        let mut sections = Self::default();
+        if let Some(table) = root.table(&keys) {
+            if let Some(node) = table.get("server") {
+                sections.server = section::server(&node);
+            }
+            if let Some(node) = table.get("admin") {
+                sections.admin = section::admin(&node);
+            }
+            if let Some(node) = table.get("store") {
+                sections.store = section::store(&node);
+            }
+            if let Some(node) = table.get("log") {
+                sections.log = section::log(&node);
+            }
+        }
+        (sections, problems.into_vec())
+    }
+}
+
+/// What the core reads.
+fn routing_part(document: Value) -> Value {
+    let Value::Object(mut members) = document else { return Value::Null };
+    let keys = ["source", "subscription"];
+    Value::Object(keys.iter().filter_map(|key| members.remove_entry(*key)).collect::<Map<_, _>>())
+}
+
+fn allow(subscription: &mut SubscriptionConfig, networks: &[String]) {
+    subscription.endpoint.allow_networks.extend_from_slice(networks);
+}
+
+/// Whether a path is another one or leads through it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+fn located(places: &Places, problems: Vec<Problem>) -> Vec<ConfigProblem> {
+    let mut located: Vec<ConfigProblem> =
+        problems.into_iter().map(|problem| places.locate(problem)).collect();
+    located.sort_by_key(|problem| (problem.line.unwrap_or(0), problem.column));
+    located
+}
+
+#[cfg(test)]
+mod tests;
