@@ -1,1 +1,74 @@
-//! Gateway.
+//! The gateway component: the WIT contract of `wit/gateway.wit` over `anglerfish-core`.
+//!
+//! It imports key-value state and nothing else; everything that decides is in the core.
+
+mod bindings;
+mod convert;
+mod keys;
+
+use anglerfish_core::router::Router as Core;
+use bindings::anglerfish::gateway::types;
+use bindings::exports::anglerfish::gateway::router::{Guest, GuestRouter, Router};
+use keys::KeyValueStore;
+use std::cell::RefCell;
+
+struct Gateway;
+
+impl Guest for Gateway {
+    type Router = RoutingTable;
+}
+
+/// The resource `router`. The component is single-threaded, so a `RefCell` never finds itself borrowed.
+struct RoutingTable {
+    core: RefCell<Core>,
+    keys: RefCell<KeyValueStore>,
+}
+
+impl GuestRouter for RoutingTable {
+    fn load(configuration: Vec<u8>) -> Result<Router, Vec<types::Problem>> {
+        let core = Core::load(&configuration).map_err(convert::problems)?;
+        Ok(Router::new(Self { core: RefCell::new(core), keys: RefCell::new(KeyValueStore::default()) }))
+    }
+
+    fn put_subscription(&self, subscription: Vec<u8>) -> Result<(), Vec<types::Problem>> {
+        self.core.borrow_mut().put_subscription(&subscription).map_err(convert::problems)
+    }
+
+    fn delete_subscription(&self, id: String) {
+        self.core.borrow_mut().delete_subscription(&id);
+    }
+
+    fn handle(&self, request: types::Request) -> types::Decision {
+        let decision =
+            self.core.borrow_mut().handle(&convert::request(&request), &mut *self.keys.borrow_mut());
+        convert::decision(decision)
+    }
+
+    fn explain(&self, request: types::Request) -> types::Explanation {
+        let explanation =
+            self.core.borrow_mut().explain(&convert::request(&request), &mut *self.keys.borrow_mut());
+        convert::explanation(explanation)
+    }
+
+    fn explain_event(
+        &self,
+        event: types::Event,
+        headers: Vec<types::Header>,
+        data: Vec<u8>,
+        received: types::UnixMillis,
+        only: Option<String>,
+    ) -> Vec<types::Verdict> {
+        let event = convert::event_in(event);
+        let headers: Vec<_> = headers.iter().map(convert::header).collect();
+        let now = convert::instant(received);
+        let verdicts = self.core.borrow_mut().explain_event(&event, &headers, &data, now, only.as_deref());
+        verdicts.into_iter().map(convert::verdict).collect()
+    }
+}
+
+#[expect(unsafe_code, reason = "the exports of the canonical ABI are generated")]
+mod export {
+    use super::{Gateway, bindings};
+
+    bindings::export!(Gateway with_types_in bindings);
+}

@@ -76,7 +76,9 @@ impl Fault {
     pub fn reply(self) -> Reply {
         let mut reply = Reply::problem(self.status(), self.code(), &self.detail());
         match self {
-            Self::MethodNotAllowed => reply.headers.push((Cow::Borrowed("allow"), "GET, HEAD, POST".to_owned())),
+            Self::MethodNotAllowed => {
+                reply.headers.push((Cow::Borrowed("allow"), "GET, HEAD, POST".to_owned()))
+            }
             Self::TooManyRequests { retry_after }
             | Self::Overloaded { retry_after }
             | Self::StoreUnavailable { retry_after } => {

@@ -1,0 +1,61 @@
+//! The configuration document as a shell hands it to the component: read, checked and with its secrets resolved.
+//!
+//! What people write is read by [`crate::config`]; this is the part of it that decisions need.
+
+use crate::config::{Document, SubscriptionConfig};
+use crate::verify::VerificationConfig;
+use serde::{Deserialize, Serialize};
+
+/// Sources and subscriptions. Its JSON form is the argument of the contract's `load`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingDocument {
+    /// Where requests come in.
+    pub source: Vec<RoutingSource>,
+    /// Who wants events.
+    #[serde(default)]
+    pub subscription: Vec<RoutingSubscription>,
+}
+
+/// A source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingSource {
+    /// Its name.
+    pub name: String,
+    /// How its requests are verified.
+    pub verification: VerificationConfig,
+}
+
+/// What decides whether a subscription wants an event. Its JSON form is the argument of the contract's
+/// `put-subscription`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingSubscription {
+    /// Its id.
+    pub id: String,
+    /// The sources that it listens to; empty means all of them.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// A CEL expression; without one every event of the sources matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+}
+
+impl From<&SubscriptionConfig> for RoutingSubscription {
+    fn from(config: &SubscriptionConfig) -> Self {
+        Self { id: config.id.clone(), sources: config.sources.clone(), filter: config.filter.clone() }
+    }
+}
+
+impl From<&Document> for RoutingDocument {
+    fn from(document: &Document) -> Self {
+        let source = document.sources.iter().map(|(_, source)| RoutingSource {
+            name: source.name.clone(),
+            verification: source.verification.clone(),
+        });
+        let subscription =
+            document.subscriptions.iter().map(|(_, subscription)| RoutingSubscription::from(subscription));
+        Self { source: source.collect(), subscription: subscription.collect() }
+    }
+}

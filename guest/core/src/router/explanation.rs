@@ -1,0 +1,64 @@
+//! A decision without effects, with its reasons.
+
+use crate::event::Event;
+
+/// How verification ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerificationOutcome {
+    /// The signature holds.
+    Verified,
+    /// It does not.
+    Rejected,
+    /// The request is a handshake that verification itself answers.
+    Answered,
+    /// Documents are needed first.
+    Pending,
+}
+
+/// How verification went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationReport {
+    /// How it ended.
+    pub outcome: VerificationOutcome,
+    /// The scheme's name; empty if the source is unknown.
+    pub scheme: String,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What was tried, in order; secrets by position or label, never by value.
+    pub steps: Vec<String>,
+}
+
+/// What a subscription says of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictOutcome {
+    /// It wants the event.
+    Match,
+    /// It does not.
+    NoMatch,
+    /// Its filter could not be evaluated, so the event is not for it.
+    Error,
+}
+
+/// What one subscription says of an event, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The subscription's id.
+    pub subscription: String,
+    /// Whether it wants the event.
+    pub outcome: VerdictOutcome,
+    /// The part of the filter that decided, with its values.
+    pub reason: String,
+}
+
+/// A decision without effects, with a reason for each scheme, secret and subscription tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// How verification went.
+    pub verification: VerificationReport,
+    /// The event, if the request is one.
+    pub event: Option<Event>,
+    /// Whether an event of this source and id was accepted before.
+    pub duplicate: bool,
+    /// One for each subscription, ordered by id; empty if there is no event.
+    pub subscriptions: Vec<Verdict>,
+}

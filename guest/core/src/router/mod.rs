@@ -1,0 +1,342 @@
+//! Routing: from one request to one decision.
+
+mod admission;
+mod document;
+mod explanation;
+mod facts;
+mod filters;
+
+pub use document::{RoutingDocument, RoutingSource, RoutingSubscription};
+pub use explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
+
+use crate::decision::{Acceptance, Decision, Duplicate, Rejection};
+use crate::event::Event;
+use crate::problem::Problem;
+use crate::request::{Header, Request, UnixMillis};
+use crate::state::{Keys, key};
+use crate::verify::{Outcome, Verified, Verifier};
+use anglerfish_filter::CompileError;
+use filters::{FilterInput, Filters};
+use serde::de::DeserializeOwned;
+use std::collections::{HashMap, HashSet};
+
+/// A routing table: sources with their verification, subscriptions with their filters.
+pub struct Router {
+    sources: HashMap<String, Verifier>,
+    filters: Filters,
+}
+
+impl Router {
+    /// Builds the table from a configuration document.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the document at once, each with its path.
+    pub fn load(document: &[u8]) -> Result<Self, Vec<Problem>> {
+        let document: RoutingDocument = parse(document)?;
+        let mut router = Self { sources: HashMap::new(), filters: Filters::default() };
+        let mut problems = Vec::new();
+        for (index, source) in document.source.into_iter().enumerate() {
+            let path = format!("source[{index}]");
+            match Verifier::try_new(&path, &source.verification) {
+                Ok(verifier) => {
+                    if router.sources.insert(source.name.clone(), verifier).is_some() {
+                        let message = format!("there is another source {:?}", source.name);
+                        problems.push(Problem::new(format!("{path}.name"), message));
+                    }
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        let mut ids = HashSet::new();
+        for (index, subscription) in document.subscription.into_iter().enumerate() {
+            let path = format!("subscription[{index}].");
+            // Whether a source is missing or broken is said once, at the source.
+            if let Err(found) = router.put(&subscription, &path, problems.is_empty()) {
+                problems.extend(found);
+            }
+            if !ids.insert(subscription.id.clone()) {
+                let message = format!("there is another subscription {:?}", subscription.id);
+                problems.push(Problem::new(format!("{path}id"), message));
+            }
+        }
+        if problems.is_empty() { Ok(router) } else { Err(problems) }
+    }
+
+    /// Adds or replaces one subscription without rebuilding the table; on an error the table stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the subscription at once, each with its path within it.
+    pub fn put_subscription(&mut self, subscription: &[u8]) -> Result<(), Vec<Problem>> {
+        self.put(&parse(subscription)?, "", true)
+    }
+
+    fn put(
+        &mut self,
+        subscription: &RoutingSubscription,
+        path: &str,
+        sources_are_known: bool,
+    ) -> Result<(), Vec<Problem>> {
+        if sources_are_known {
+            let unknown = |name: &String| !self.sources.contains_key(name);
+            let problems: Vec<Problem> = subscription
+                .sources
+                .iter()
+                .enumerate()
+                .filter(|(_, name)| unknown(name))
+                .map(|(index, name)| {
+                    Problem::new(format!("{path}sources[{index}]"), format!("there is no source {name:?}"))
+                })
+                .collect();
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+        }
+        self.filters
+            .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
+            .map_err(|error| filter_problems(error, path))
+    }
+
+    /// Removes one subscription; an unknown id is no error.
+    pub fn delete_subscription(&mut self, id: &str) {
+        self.filters.remove(id);
+    }
+
+    /// The whole decision for one inbound request.
+    pub fn handle(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Decision {
+        let Some(verifier) = self.sources.get(request.source) else {
+            return Decision::Reject(unknown_source());
+        };
+        let verified = match verifier.verify(request) {
+            Outcome::Verified(verified) => verified,
+            Outcome::Answered(answer) => return Decision::Answer(answer),
+            Outcome::Rejected(rejection) => return Decision::Reject(rejection),
+            Outcome::Fetch(fetches) => return Decision::Fetch(fetches),
+        };
+        let event = match admission::event(request, &verified) {
+            Ok(event) => event,
+            Err(rejection) => return Decision::Reject(rejection),
+        };
+        match remembered(request, &event, &verified, keys) {
+            Ok(Remembered::Nothing) => {}
+            Ok(Remembered::Event) => {
+                return Decision::Duplicate(Duplicate { id: event.id, answer: verified.answer });
+            }
+            Ok(Remembered::ReplayKey) => return Decision::Reject(replayed()),
+            Err(reason) => return Decision::Reject(state_unavailable(&reason)),
+        }
+        let input = FilterInput {
+            event: &event,
+            headers: &request.headers,
+            data: request.body,
+            now: request.received,
+        };
+        let (intents, failures) = self.filters.matches(input);
+        Decision::Accept(Acceptance { event, intents, failures, answer: verified.answer })
+    }
+
+    /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
+    pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
+        let Some(verifier) = self.sources.get(request.source) else {
+            return Explanation::without_event(
+                VerificationOutcome::Rejected,
+                "",
+                unknown_source().reason,
+                Vec::new(),
+            );
+        };
+        let (outcome, steps) = verifier.trace(request);
+        let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        let scheme = verifier.scheme();
+        let verified = match outcome {
+            Outcome::Verified(verified) => verified,
+            Outcome::Answered(_) => {
+                let reason = "the request is a handshake and is answered".to_owned();
+                return Explanation::without_event(VerificationOutcome::Answered, scheme, reason, steps);
+            }
+            Outcome::Rejected(rejection) => {
+                return Explanation::without_event(
+                    VerificationOutcome::Rejected,
+                    scheme,
+                    rejection.reason,
+                    steps,
+                );
+            }
+            Outcome::Fetch(fetches) => {
+                let urls: Vec<&str> = fetches.iter().map(|fetch| fetch.url.as_str()).collect();
+                let reason = format!("it needs {} first", urls.join(", "));
+                return Explanation::without_event(VerificationOutcome::Pending, scheme, reason, steps);
+            }
+        };
+        let event = match admission::event(request, &verified) {
+            Ok(event) => event,
+            Err(rejection) => {
+                return Explanation::without_event(
+                    VerificationOutcome::Rejected,
+                    scheme,
+                    rejection.reason,
+                    steps,
+                );
+            }
+        };
+        let mut unwritten = Unwritten(keys);
+        let duplicate = matches!(
+            remembered(request, &event, &verified, &mut unwritten),
+            Ok(Remembered::Event | Remembered::ReplayKey)
+        );
+        let input = FilterInput {
+            event: &event,
+            headers: &request.headers,
+            data: request.body,
+            now: request.received,
+        };
+        let subscriptions = self.filters.explain(input, None);
+        let verification = VerificationReport {
+            outcome: VerificationOutcome::Verified,
+            scheme: scheme.to_owned(),
+            reason: match &verified.secret {
+                Some(secret) => format!("{secret} matches"),
+                None => "the scheme asks for no secret".to_owned(),
+            },
+            steps,
+        };
+        Explanation { verification, event: Some(event), duplicate, subscriptions }
+    }
+
+    /// What each subscription says of an event that was accepted before; `only` names one, `None` means all.
+    pub fn explain_event(
+        &mut self,
+        event: &Event,
+        headers: &[Header<'_>],
+        data: &[u8],
+        now: UnixMillis,
+        only: Option<&str>,
+    ) -> Vec<Verdict> {
+        self.filters.explain(FilterInput { event, headers, data, now }, only)
+    }
+}
+
+/// Checks a filter without a table.
+///
+/// # Errors
+///
+/// Every problem of the expression, at the path `filter`.
+pub fn check_filter(filter: &str) -> Result<(), Vec<Problem>> {
+    Filters::default().put("", &[], Some(filter)).map_err(|error| filter_problems(error, ""))
+}
+
+/// What a subscription that is in no table says of an event.
+///
+/// # Errors
+///
+/// Every problem of its filter, at the path `filter`.
+pub fn explain_once(
+    subscription: &RoutingSubscription,
+    event: &Event,
+    headers: &[Header<'_>],
+    data: &[u8],
+    now: UnixMillis,
+) -> Result<Verdict, Vec<Problem>> {
+    let mut filters = Filters::default();
+    filters
+        .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
+        .map_err(|error| filter_problems(error, ""))?;
+    let verdicts = filters.explain(FilterInput { event, headers, data, now }, None);
+    verdicts.into_iter().next().ok_or_else(|| vec![Problem::new("", "it cannot be explained")])
+}
+
+impl Explanation {
+    fn without_event(outcome: VerificationOutcome, scheme: &str, reason: String, steps: Vec<String>) -> Self {
+        let verification = VerificationReport { outcome, scheme: scheme.to_owned(), reason, steps };
+        Self { verification, event: None, duplicate: false, subscriptions: Vec::new() }
+    }
+}
+
+/// The problems of an expression, with its place in the document.
+fn filter_problems(error: CompileError, path: &str) -> Vec<Problem> {
+    error
+        .problems
+        .into_iter()
+        .map(|problem| Problem {
+            line: u32::try_from(problem.line).ok(),
+            column: u32::try_from(problem.column).ok(),
+            ..Problem::new(format!("{path}filter"), problem.message)
+        })
+        .collect()
+}
+
+/// What the state says about a request.
+enum Remembered {
+    /// It is new, and is remembered from now on.
+    Nothing,
+    /// Its event was accepted before.
+    Event,
+    /// Its event is new, but a token that may be used once was used before.
+    ReplayKey,
+}
+
+/// Looks the event up and remembers it if it is new.
+fn remembered(
+    request: &Request<'_>,
+    event: &Event,
+    verified: &Verified,
+    keys: &mut dyn Keys,
+) -> Result<Remembered, String> {
+    let event_key = key("event", request.source, &event.id);
+    if keys.get(&event_key)?.is_some() {
+        return Ok(Remembered::Event);
+    }
+    let replay_keys: Vec<String> =
+        verified.replay_keys.iter().map(|name| key("replay", request.source, name)).collect();
+    for replay_key in &replay_keys {
+        if keys.get(replay_key)?.is_some() {
+            return Ok(Remembered::ReplayKey);
+        }
+    }
+    let now = request.received.0.to_string();
+    keys.set(&event_key, now.as_bytes())?;
+    for replay_key in &replay_keys {
+        keys.set(replay_key, now.as_bytes())?;
+    }
+    Ok(Remembered::Nothing)
+}
+
+/// State that can be read and forgets what is written to it.
+struct Unwritten<'a>(&'a mut dyn Keys);
+
+impl Keys for Unwritten<'_> {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        self.0.get(key)
+    }
+
+    fn set(&mut self, _key: &str, _value: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, Vec<Problem>> {
+    serde_json::from_slice(document).map_err(|error| {
+        let mut problem = Problem::new("", format!("not a configuration document: {error}"));
+        problem.line = u32::try_from(error.line()).ok();
+        problem.column = u32::try_from(error.column()).ok();
+        vec![problem]
+    })
+}
+
+fn unknown_source() -> Rejection {
+    Rejection { status: 404, code: "unknown-source", reason: "there is no such source".to_owned() }
+}
+
+fn replayed() -> Rejection {
+    let reason = "a token of this request was used before".to_owned();
+    Rejection { status: 401, code: "verification-failed", reason }
+}
+
+fn state_unavailable(reason: &str) -> Rejection {
+    Rejection {
+        status: 503,
+        code: "state-unavailable",
+        reason: format!("the state cannot be used: {reason}"),
+    }
+}

@@ -1,0 +1,7 @@
+//! Bindings generated from `wit/`.
+
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "gateway",
+    generate_all,
+});

@@ -1,0 +1,222 @@
+//! One attempt: a request, its answer, and what both come to.
+
+use super::clock::now;
+use super::failure::words;
+use super::request::{HeaderError, request};
+use super::target::Target;
+use crate::store::{Attempt, LeasedDelivery};
+use anglerfish_core::policy::Outcome;
+use anglerfish_core::request::UnixMillis;
+use bytes::{Bytes, BytesMut};
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use std::time::{Duration, Instant};
+
+/// How much of an answer's body is read and kept.
+pub(super) const ANSWER_LIMIT: usize = 4096;
+/// How much of a `Location` is shown.
+const LOCATION_LIMIT: usize = 200;
+
+/// What an attempt came to, before the policy has its say.
+#[derive(Debug)]
+pub(super) struct Tried {
+    /// When it began.
+    pub(super) started: UnixMillis,
+    /// How long it took.
+    pub(super) duration: Duration,
+    /// The status, as soon as it is known.
+    pub(super) status: Option<StatusCode>,
+    /// The `Retry-After` field.
+    retry_after: Option<String>,
+    /// Where a redirect points to.
+    location: Option<String>,
+    /// The beginning of the body.
+    answer: Option<String>,
+    /// Why there was no complete answer.
+    failure: Option<Failure>,
+}
+
+/// Why there was no complete answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("timed out after {0:?}")]
+    Timeout(Duration),
+    #[error("{0}")]
+    Transport(String),
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error("internal error in the attempt")]
+    Internal,
+}
+
+impl Tried {
+    fn begun() -> Self {
+        Self {
+            started: now(),
+            duration: Duration::ZERO,
+            status: None,
+            retry_after: None,
+            location: None,
+            answer: None,
+            failure: None,
+        }
+    }
+
+    /// An attempt that failed before a request was sent.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self { failure: Some(failure), ..Self::begun() }
+    }
+
+    /// The attempt as the policy sees it: an answer that breaks off counts as none.
+    pub(super) fn outcome(&self) -> Outcome<'_> {
+        match (self.status, &self.failure) {
+            (Some(status), None) => {
+                Outcome::Answered { status: status.as_u16(), retry_after: self.retry_after.as_deref() }
+            }
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The attempt as it is recorded; `delivered` leaves the error out.
+    pub(super) fn record(self, delivered: bool) -> Attempt {
+        let error = if delivered { None } else { self.error() };
+        Attempt {
+            number: 0,
+            started: self.started,
+            duration: self.duration,
+            status: self.status.map(|status| status.as_u16()),
+            error,
+            answer: self.answer,
+        }
+    }
+
+    fn error(&self) -> Option<String> {
+        if let Some(failure) = &self.failure {
+            return Some(failure.to_string());
+        }
+        let status = self.status?;
+        let mut text = format!("answered {}", status.as_str());
+        if let Some(reason) = status.canonical_reason() {
+            text.push(' ');
+            text.push_str(reason);
+        }
+        if status.is_redirection() {
+            text.push_str(": redirects are not followed");
+            if let Some(location) = &self.location {
+                text.push_str(&format!(" (location {location})"));
+            }
+        }
+        Some(text)
+    }
+
+    fn read_head(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        self.status = Some(status);
+        self.retry_after = text(RETRY_AFTER).map(str::to_owned);
+        // A query may carry a token.
+        let location = text(LOCATION).map(|text| text.split_once('?').map_or(text, |(text, _)| text));
+        self.location = location.map(|text| start(text, LOCATION_LIMIT).to_owned());
+    }
+}
+
+/// Makes one attempt. `timeout` holds for all of it, from connecting to the end of the answer.
+pub(super) async fn attempt(target: &Target, delivery: LeasedDelivery, timeout: Duration) -> Tried {
+    let mut tried = Tried::begun();
+    let clock = Instant::now();
+    let request = match request(target, &delivery, tried.started) {
+        Ok(request) => request,
+        Err(error) => return Tried::failed(error.into()),
+    };
+    drop(delivery);
+    let exchanged = tokio::time::timeout(timeout, exchange(target, request, &mut tried)).await;
+    tried.failure = match exchanged {
+        Ok(Ok(())) => None,
+        Ok(Err(text)) => Some(Failure::Transport(text)),
+        Err(_) => Some(Failure::Timeout(timeout)),
+    };
+    tried.duration = clock.elapsed();
+    tried
+}
+
+async fn exchange(
+    target: &Target,
+    request: http::Request<Full<Bytes>>,
+    tried: &mut Tried,
+) -> Result<(), String> {
+    let response: Response<Incoming> = target.client.request(request).await.map_err(|error| words(&error))?;
+    let (head, body) = response.into_parts();
+    tried.read_head(head.status, &head.headers);
+    tried.answer = read(body).await?;
+    Ok(())
+}
+
+/// Reads the beginning of a body. A longer one is dropped unread, and its connection with it.
+async fn read(mut body: Incoming) -> Result<Option<String>, String> {
+    let mut kept = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| words(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let room = ANSWER_LIMIT - kept.len();
+        kept.extend_from_slice(data.get(..room).unwrap_or(&data));
+        if data.len() > room {
+            break;
+        }
+    }
+    Ok((!kept.is_empty()).then(|| excerpt(&kept)))
+}
+
+/// The bytes as text of at most the same limit: what is not UTF-8 is replaced, which can make it longer.
+fn excerpt(bytes: &[u8]) -> String {
+    start(&String::from_utf8_lossy(bytes), ANSWER_LIMIT).to_owned()
+}
+
+/// The beginning of a text, cut between characters.
+fn start(text: &str, limit: usize) -> &str {
+    text.split_at_checked(text.floor_char_boundary(limit)).map_or(text, |(start, _)| start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, headers: &[(&'static str, &str)]) -> Tried {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        let mut tried = Tried::begun();
+        tried.read_head(StatusCode::from_u16(status).unwrap(), &map);
+        tried
+    }
+
+    #[test]
+    fn an_excerpt_is_text_within_the_limit() {
+        assert_eq!(excerpt(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(excerpt("é".repeat(3000).as_bytes()).len(), ANSWER_LIMIT);
+        let binary = excerpt(&[0xff; ANSWER_LIMIT]);
+        assert!(binary.len() <= ANSWER_LIMIT && binary.chars().all(|char| char == '\u{fffd}'));
+    }
+
+    #[test]
+    fn a_redirect_says_where_to_and_that_it_is_not_followed() {
+        let tried = answered(302, &[("location", "http://10.0.0.1/x?token=hunter2")]);
+        let error = tried.record(false).error.unwrap();
+        assert_eq!(error, "answered 302 Found: redirects are not followed (location http://10.0.0.1/x)");
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_counts_as_none() {
+        let mut tried = answered(200, &[]);
+        tried.failure = Some(Failure::Timeout(Duration::from_secs(15)));
+        assert_eq!(tried.outcome(), Outcome::Failed);
+        assert_eq!(tried.record(false).error.unwrap(), "timed out after 15s");
+    }
+
+    #[test]
+    fn unknown_statuses_have_no_reason() {
+        assert_eq!(answered(599, &[]).record(false).error.unwrap(), "answered 599");
+        assert_eq!(answered(503, &[]).record(false).error.unwrap(), "answered 503 Service Unavailable");
+    }
+}

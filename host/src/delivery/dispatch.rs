@@ -1,0 +1,215 @@
+//! All queues of a gateway.
+
+use super::client::tls;
+use super::inbox::{Inbox, Pace, Settings};
+use super::metric::DeliveryMetrics;
+use super::queue::Queue;
+use super::target::Target;
+use crate::store::{DeliveryId, LeasedDelivery, Store};
+use crate::subscription::Dispatch;
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::problem::Problem;
+use async_trait::async_trait;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinHandle};
+
+/// How long a store may take to get back what is not attempted any more.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// What all queues share.
+#[derive(Debug, Default)]
+pub struct DeliveryOptions {
+    /// Authorities to trust besides those of the system.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// Where attempts are counted.
+    pub metrics: DeliveryMetrics,
+}
+
+/// Why deliveries cannot be made at all.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// An authority to trust is not a certificate.
+    #[error("tls: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The queues of a gateway, one for each subscription. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Deliveries {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    metrics: DeliveryMetrics,
+    tls: Arc<ClientConfig>,
+    runtime: Handle,
+    queues: RwLock<Queues>,
+}
+
+#[derive(Default)]
+struct Queues {
+    by_subscription: HashMap<Arc<str>, Running>,
+    closed: bool,
+}
+
+struct Running {
+    inbox: Arc<Inbox>,
+    task: JoinHandle<()>,
+}
+
+impl Deliveries {
+    /// Makes ready for queues, on the runtime that this is called from.
+    ///
+    /// # Errors
+    ///
+    /// One of `options.roots` is not a certificate.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn try_new(store: Arc<dyn Store>, options: DeliveryOptions) -> Result<Self, DeliveryError> {
+        let shared = Shared {
+            store,
+            metrics: options.metrics,
+            tls: tls(&options.roots)?,
+            runtime: Handle::current(),
+            queues: RwLock::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Starts a subscription's queue, or gives the running one its new settings: attempts that run go on by the old
+    /// ones.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the endpoint, with its place in the subscription; all is as it was.
+    pub fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
+        let target = Target::try_new(subscription, self.shared.tls.clone())
+            .map_err(|error| Problem::new(error.path(), error.to_string()))?;
+        let settings = Settings { target, policy: subscription.delivery.clone() };
+        let mut queues = self.write();
+        if let Some(running) = queues.by_subscription.get(subscription.id.as_str()) {
+            running.inbox.configure(settings);
+        } else if !queues.closed {
+            let id: Arc<str> = subscription.id.as_str().into();
+            let inbox = Arc::new(Inbox::new(settings));
+            let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
+            let queue = Queue::new(id.clone(), store, inbox.clone(), metrics);
+            let task = self.shared.runtime.spawn(queue.run());
+            queues.by_subscription.insert(id, Running { inbox, task });
+        }
+        Ok(())
+    }
+
+    /// Ends a subscription's queue. Running attempts are broken off without a record, and when this returns all
+    /// deliveries are given back to the store. An unknown id is no error.
+    pub async fn remove(&self, id: &str) {
+        let removed = self.write().by_subscription.remove_entry(id);
+        if let Some((id, Running { inbox, task })) = removed {
+            inbox.slow(Pace::Abort);
+            join(task).await;
+            self.shared.metrics.forget(&id);
+        }
+    }
+
+    /// Takes deliveries that are leased to the caller. Each goes straight to its queue if that has room and no older
+    /// ones wait; otherwise it is given back to the store, from where the queue gets it in its turn.
+    pub fn offer(&self, deliveries: Vec<LeasedDelivery>) {
+        let mut homeless: Vec<DeliveryId> = Vec::new();
+        let queues = self.read();
+        for delivery in deliveries {
+            let refused = match queues.by_subscription.get(delivery.subscription.as_str()) {
+                Some(running) => running.inbox.offer(delivery).err(),
+                None => Some(delivery.id),
+            };
+            homeless.extend(refused);
+        }
+        drop(queues);
+        if !homeless.is_empty() {
+            let store = self.shared.store.clone();
+            self.shared.runtime.spawn(async move { store.release(&homeless).await });
+        }
+    }
+
+    /// Tells a queue that deliveries became due in the store, as after a replay or a retry by hand.
+    pub fn wake(&self, id: &str) {
+        if let Some(running) = self.read().by_subscription.get(id) {
+            running.inbox.wake();
+        }
+    }
+
+    /// Ends all queues: attempts that run may end within `deadline`, then they are broken off; what was not attempted
+    /// or not recorded is given back to the store. From now on nothing is taken.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let mut running = self.close();
+        for queue in &running {
+            queue.inbox.slow(Pace::Drain);
+        }
+        let drained = async {
+            for queue in &mut running {
+                join(&mut queue.task).await;
+            }
+        };
+        if tokio::time::timeout(deadline, drained).await.is_ok() {
+            return;
+        }
+        running.retain(|queue| !queue.task.is_finished());
+        tracing::warn!(subscriptions = running.len(), "attempts that did not end in time are broken off");
+        for queue in &running {
+            queue.inbox.slow(Pace::Abort);
+        }
+        let aborts: Vec<_> = running.iter().map(|queue| queue.task.abort_handle()).collect();
+        let aborted = async {
+            for queue in running {
+                join(queue.task).await;
+            }
+        };
+        if tokio::time::timeout(LAST_WAIT, aborted).await.is_err() {
+            // The store does not answer. What is leased is free again when the store is opened again.
+            tracing::error!("the store does not take deliveries back");
+            aborts.iter().for_each(AbortHandle::abort);
+        }
+    }
+
+    fn close(&self) -> Vec<Running> {
+        let mut queues = self.write();
+        queues.closed = true;
+        queues.by_subscription.drain().map(|(_, running)| running).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Queues> {
+        self.shared.queues.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Queues> {
+        self.shared.queues.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn join(task: impl Future<Output = Result<(), tokio::task::JoinError>>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a queue broke down");
+    }
+}
+
+#[async_trait]
+impl Dispatch for Deliveries {
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
+        Self::put(self, subscription).map_err(|problem| vec![problem])
+    }
+
+    async fn remove(&self, id: &str) {
+        Self::remove(self, id).await;
+    }
+
+    fn wake(&self, id: &str) {
+        Self::wake(self, id);
+    }
+}

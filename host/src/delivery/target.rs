@@ -1,0 +1,156 @@
+//! A subscription's endpoint, made ready once so that an attempt only fills in what is its own.
+
+use super::client::{Client, client};
+use super::guard::{Guard, NetworkError};
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::sign::{SigningSecret, SigningSecretError};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use rustls::ClientConfig;
+use std::sync::Arc;
+
+/// Who sends.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("anglerfish/", env!("CARGO_PKG_VERSION")));
+/// Fields that the HTTP client writes; a second opinion about them would corrupt the connection.
+const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+/// An endpoint that cannot be called as it is configured. Never names a value: it may be a secret.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum TargetError {
+    #[error("the endpoint's url is not an absolute http or https url")]
+    Url,
+    #[error("the endpoint's url carries credentials: give them as an authorization header")]
+    Credentials,
+    #[error("`{0}` is not an http method")]
+    Method(String),
+    #[error("`{0}` is not the name of a header field")]
+    HeaderName(String),
+    #[error("the value of header `{0}` cannot be sent")]
+    HeaderValue(HeaderName),
+    #[error("header `{0}` is the http client's own")]
+    Framing(HeaderName),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("signing secret {place}: {error}")]
+    Secret { place: usize, error: SigningSecretError },
+}
+
+impl TargetError {
+    /// The place in the subscription's document.
+    pub(super) fn path(&self) -> String {
+        match self {
+            Self::Url | Self::Credentials => "endpoint.url".to_owned(),
+            Self::Method(_) => "endpoint.method".to_owned(),
+            Self::HeaderName(name) => format!("endpoint.headers.{name}"),
+            Self::HeaderValue(name) | Self::Framing(name) => format!("endpoint.headers.{name}"),
+            Self::Network(_) => "endpoint.allow_networks".to_owned(),
+            Self::Secret { .. } => "endpoint.secret".to_owned(),
+        }
+    }
+}
+
+/// What is the same in all attempts of a subscription.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) client: Client,
+    pub(super) uri: Uri,
+    pub(super) method: Method,
+    /// The configured fields, and `user-agent`.
+    pub(super) headers: HeaderMap,
+    pub(super) secrets: Vec<SigningSecret>,
+}
+
+impl Target {
+    /// Makes an endpoint ready.
+    pub(super) fn try_new(config: &SubscriptionConfig, tls: Arc<ClientConfig>) -> Result<Self, TargetError> {
+        let endpoint = &config.endpoint;
+        let secret = |(index, secret): (usize, &anglerfish_core::config::Secret)| {
+            SigningSecret::parse(secret.reveal())
+                .map_err(|error| TargetError::Secret { place: index + 1, error })
+        };
+        let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks)?;
+        Ok(Self {
+            client: client(guard, tls, config.delivery.concurrency),
+            uri: uri(&endpoint.url)?,
+            method: Method::from_bytes(endpoint.method.as_bytes())
+                .map_err(|_| TargetError::Method(endpoint.method.clone()))?,
+            headers: headers(endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())))?,
+            secrets: endpoint.secrets.iter().enumerate().map(secret).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn uri(text: &str) -> Result<Uri, TargetError> {
+    // A fragment is the reader's own and never sent; `Uri` would refuse it.
+    let text = text.split_once('#').map_or(text, |(text, _)| text);
+    let uri: Uri = text.parse().map_err(|_| TargetError::Url)?;
+    let authority = uri.authority().ok_or(TargetError::Url)?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || authority.host().is_empty() {
+        return Err(TargetError::Url);
+    }
+    if authority.as_str().contains('@') { Err(TargetError::Credentials) } else { Ok(uri) }
+}
+
+fn headers<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<HeaderMap, TargetError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| TargetError::HeaderName(name.to_owned()))?;
+        if FRAMING.contains(&name) {
+            return Err(TargetError::Framing(name));
+        }
+        let mut value = HeaderValue::from_str(value).map_err(|_| TargetError::HeaderValue(name.clone()))?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    headers.entry(USER_AGENT).or_insert(AGENT);
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_http_and_https_urls() {
+        for text in
+            ["http://example.com", "https://example.com:8443/a?b=c", "http://[::1]:80/", "https://a/#b"]
+        {
+            assert!(uri(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_urls_that_cannot_be_called() {
+        for text in
+            ["", "/path", "example.com", "ftp://example.com/", "http://", "http:///path", "http://a b/"]
+        {
+            assert!(matches!(uri(text), Err(TargetError::Url)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_about_credentials_does_not_show_them() {
+        let error = uri("http://user:hunter2@example.com/").unwrap_err().to_string();
+        assert!(error.contains("credentials") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_error_about_a_header_does_not_show_its_value() {
+        let error = headers([("x-token", "hunter2\n")].into_iter()).unwrap_err().to_string();
+        assert_eq!(error, "the value of header `x-token` cannot be sent");
+    }
+
+    #[test]
+    fn refuses_fields_of_the_framing() {
+        for name in ["Content-Length", "transfer-encoding", "Connection"] {
+            assert!(matches!(headers([(name, "1")].into_iter()), Err(TargetError::Framing(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_configured_user_agent_wins() {
+        assert_eq!(headers([("User-Agent", "mine")].into_iter()).unwrap()[USER_AGENT], "mine");
+        assert_eq!(headers([].into_iter()).unwrap()[USER_AGENT], AGENT);
+    }
+}

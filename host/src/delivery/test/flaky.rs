@@ -1,0 +1,163 @@
+//! A real store that can be out of reach for a while.
+
+use crate::store::{
+    Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, EventQuery, EventRecord, EventSeq,
+    KeyReader, LeasedDelivery, Page, Settlement, SqliteStore, Store, StoreError, StoredSubscription,
+};
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+pub(super) struct Flaky {
+    inner: SqliteStore,
+    down: AtomicBool,
+    refused: AtomicUsize,
+    leased: AtomicUsize,
+    leases: AtomicUsize,
+}
+
+impl Flaky {
+    pub(super) fn new(inner: SqliteStore) -> Self {
+        Self {
+            inner,
+            down: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
+            leased: AtomicUsize::new(0),
+            leases: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn inner(&self) -> &SqliteStore {
+        &self.inner
+    }
+
+    /// Whether leases and settlements fail.
+    pub(super) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// How many calls failed.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
+    }
+
+    /// The most deliveries that one call leased.
+    pub(super) fn most_leased(&self) -> usize {
+        self.leased.load(Ordering::SeqCst)
+    }
+
+    /// How many times deliveries were asked for.
+    pub(super) fn leases(&self) -> usize {
+        self.leases.load(Ordering::SeqCst)
+    }
+
+    fn reach(&self) -> Result<&SqliteStore, StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::Unavailable("the disk is away".into()));
+        }
+        Ok(&self.inner)
+    }
+}
+
+#[async_trait]
+impl Store for Flaky {
+    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
+        self.inner.key_reader()
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
+        self.reach()?.commit(commit).await
+    }
+
+    async fn lease(
+        &self,
+        id: &str,
+        now: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+        self.leases.fetch_add(1, Ordering::SeqCst);
+        let leased = self.reach()?.lease(id, now, limit).await?;
+        self.leased.fetch_max(leased.len(), Ordering::SeqCst);
+        Ok(leased)
+    }
+
+    async fn next_due(&self, id: &str) -> Result<Option<UnixMillis>, StoreError> {
+        self.reach()?.next_due(id).await
+    }
+
+    async fn release(&self, deliveries: &[DeliveryId]) {
+        self.inner.release(deliveries).await;
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+        self.reach()?.settle(settlement).await
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<Page<EventRecord>, StoreError> {
+        self.inner.events(query).await
+    }
+
+    async fn event(&self, id: &str) -> Result<Vec<EventRecord>, StoreError> {
+        self.inner.event(id).await
+    }
+
+    async fn data(&self, seq: EventSeq) -> Result<Option<Bytes>, StoreError> {
+        self.inner.data(seq).await
+    }
+
+    async fn replay(
+        &self,
+        seq: EventSeq,
+        ids: &[String],
+        now: UnixMillis,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        self.inner.replay(seq, ids, now).await
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        self.inner.deliveries(query).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        self.inner.delivery(id).await
+    }
+
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Option<bool>, StoreError> {
+        self.inner.retry(id, now).await
+    }
+
+    async fn abandon(&self, id: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
+        self.inner.abandon(id, reason, now).await
+    }
+
+    async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.inner.backlog().await
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<StoredSubscription>, StoreError> {
+        self.inner.subscriptions().await
+    }
+
+    async fn put_subscription(&self, subscription: StoredSubscription) -> Result<(), StoreError> {
+        self.inner.put_subscription(subscription).await
+    }
+
+    async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
+        self.inner.delete_subscription(id).await
+    }
+
+    async fn expire(&self, before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
+        self.inner.expire(before, limit).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.reach()?.check().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole queues against real receivers and a real store.
+
+mod flaky;
+mod island;
+mod outcome;
+mod receiver;
+mod recovery;
+mod rig;
+mod secure;
