@@ -5,7 +5,17 @@
 
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod delivery;
+pub mod engine;
+pub mod fetch;
+pub mod gateway;
+pub mod ingress;
+pub mod server;
 pub mod store;
 pub mod subscription;
 pub mod telemetry;
+
+/// What this gateway calls itself in requests.
+pub const USER_AGENT: &str = concat!("anglerfish/", env!("CARGO_PKG_VERSION"));

@@ -45,5 +45,5 @@ pub(super) async fn past_event(api: &Api, record: EventRecord) -> Result<PastEve
     let Some(data) = api.store.data(record.seq).await? else {
         return Err(ProblemDetails::not_found("unknown-event", "the event's data is gone"));
     };
-    Ok(PastEvent { event: record.event, headers: record.request.headers, data })
+    Ok(PastEvent { event: record.event, headers: record.request.headers, data, received: record.received })
 }

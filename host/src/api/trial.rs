@@ -107,7 +107,7 @@ impl TrialEvent {
             time,
             datacontenttype: self.datacontenttype,
         };
-        Ok(PastEvent { event, headers: self.headers.into_iter().collect(), data: data.into() })
+        Ok(PastEvent { event, headers: self.headers.into_iter().collect(), data: data.into(), received: now })
     }
 }
 

@@ -76,7 +76,7 @@ impl ApiArgs {
                 Failure::misuse("the token has characters that cannot be sent in a header field")
             })?;
             value.set_sensitive(true);
-            Ok(value)
+            Ok::<_, Failure>(value)
         });
         Ok(Client {
             http: HttpClient::builder(TokioExecutor::new()).build_http(),

@@ -1,6 +1,6 @@
 //! The frame: which commands there are, and what becomes of what they return.
 
-use super::{Failure, Format, Outcome, Output, deliveries, events};
+use super::{Failure, Format, Outcome, Output, deliveries, events, serve};
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
@@ -21,6 +21,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway
+    Serve(serve::ServeArgs),
     /// Look into the log of a running gateway
     Events(events::EventsArgs),
     /// Look into the deliveries of a running gateway
@@ -30,6 +32,7 @@ enum Command {
 impl Command {
     fn run(self, output: &mut Output) -> Result<Outcome, Failure> {
         match self {
+            Self::Serve(args) => serve::run(&args),
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
         }

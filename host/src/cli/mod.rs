@@ -5,11 +5,13 @@
 
 mod client;
 mod command;
+mod configuration;
 mod deliveries;
 mod events;
 mod exit;
 mod output;
 mod page;
+mod serve;
 mod table;
 
 pub use command::main;

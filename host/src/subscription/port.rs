@@ -3,6 +3,7 @@
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub struct PastEvent {
     pub headers: Vec<(String, String)>,
     /// Its data.
     pub data: Bytes,
+    /// When it was received.
+    pub received: UnixMillis,
 }
 
 /// What a filter says of an event.

@@ -1,0 +1,120 @@
+//! Key-value state for one decision: reads go to the store, writes are kept beside the decision.
+//!
+//! The overlay of an accepted decision is committed with it in one transaction, after the store has checked that the
+//! keys it read are as it saw them; the overlay of any other is dropped.
+
+use super::bindings::anglerfish::gateway::types;
+use super::bindings::wasi::keyvalue::store::{Error, Host, HostBucket, KeyResponse};
+use crate::store::{KeyOverlay, KeyReader};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wasmtime::component::Resource;
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+/// The one bucket there is.
+const BUCKET: &str = "default";
+
+/// The longest key in bytes, as Spin has it.
+const LONGEST_KEY: usize = 256;
+
+/// How many keys one decision may write.
+const MOST_WRITES: usize = 256;
+
+/// The representation of `wasi:keyvalue/store.bucket`: all handles mean the same bucket.
+pub(super) struct Bucket;
+
+/// What an instance's store holds: its limits, and the state as the current decision sees it.
+pub(super) struct State {
+    pub(super) limits: StoreLimits,
+    reader: Arc<dyn KeyReader>,
+    reads: BTreeMap<String, Option<Bytes>>,
+    writes: BTreeMap<String, Option<Bytes>>,
+}
+
+impl State {
+    pub(super) fn new(reader: Arc<dyn KeyReader>, memory: usize) -> Self {
+        let limits = StoreLimitsBuilder::new().memory_size(memory).trap_on_grow_failure(false).build();
+        Self { limits, reader, reads: BTreeMap::new(), writes: BTreeMap::new() }
+    }
+
+    /// Takes what the decision read and wrote; the next one starts clean.
+    pub(super) fn take_overlay(&mut self) -> KeyOverlay {
+        KeyOverlay {
+            reads: std::mem::take(&mut self.reads).into_iter().collect(),
+            writes: std::mem::take(&mut self.writes).into_iter().collect(),
+        }
+    }
+
+    fn value(&mut self, key: String) -> Result<Option<Bytes>, Error> {
+        check(&key)?;
+        if let Some(written) = self.writes.get(&key) {
+            return Ok(written.clone());
+        }
+        if let Some(read) = self.reads.get(&key) {
+            return Ok(read.clone());
+        }
+        let value = self.reader.get(&key).map_err(|error| Error::Other(error.to_string()))?;
+        self.reads.insert(key, value.clone());
+        Ok(value)
+    }
+
+    fn write(&mut self, key: String, value: Option<Bytes>) -> Result<(), Error> {
+        check(&key)?;
+        if self.writes.len() >= MOST_WRITES && !self.writes.contains_key(&key) {
+            return Err(Error::Other(format!("a decision may write at most {MOST_WRITES} keys")));
+        }
+        self.writes.insert(key, value);
+        Ok(())
+    }
+}
+
+fn check(key: &str) -> Result<(), Error> {
+    if key.len() > LONGEST_KEY {
+        return Err(Error::Other(format!(
+            "the key is {} bytes long; at most {LONGEST_KEY} are taken",
+            key.len()
+        )));
+    }
+    Ok(())
+}
+
+/// The types of the contract have no functions.
+impl types::Host for State {}
+
+impl Host for State {
+    fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Error> {
+        if identifier == BUCKET { Ok(Resource::new_own(0)) } else { Err(Error::NoSuchStore) }
+    }
+}
+
+impl HostBucket for State {
+    fn get(&mut self, _bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.value(key)?.map(|value| value.to_vec()))
+    }
+
+    fn set(&mut self, _bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Error> {
+        self.write(key, Some(Bytes::from(value)))
+    }
+
+    fn delete(&mut self, _bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
+        self.write(key, None)
+    }
+
+    fn exists(&mut self, _bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
+        Ok(self.value(key)?.is_some())
+    }
+
+    /// The keys of all decisions are not one decision's business, and listing them could not be checked at the commit.
+    fn list_keys(
+        &mut self,
+        _bucket: Resource<Bucket>,
+        _cursor: Option<String>,
+    ) -> Result<KeyResponse, Error> {
+        Err(Error::Other("listing keys is not offered".to_owned()))
+    }
+
+    fn drop(&mut self, _bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! The routing table as the subscriptions' registry sees it.
+
+use super::pool::{Engine, EngineError};
+use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::Header;
+use anglerfish_core::router::{self, RoutingSubscription};
+use async_trait::async_trait;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The engine with the names of its sources.
+pub struct EngineRouting {
+    engine: Arc<Engine>,
+    sources: HashSet<String>,
+}
+
+impl EngineRouting {
+    /// Wraps an engine whose document names these sources.
+    pub fn new(engine: Arc<Engine>, sources: impl IntoIterator<Item = String>) -> Self {
+        Self { engine, sources: sources.into_iter().collect() }
+    }
+}
+
+#[async_trait]
+impl Routing for EngineRouting {
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
+        let mut problems: Vec<Problem> = subscription
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| !self.sources.contains(*name))
+            .map(|(index, name)| {
+                Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
+            })
+            .collect();
+        if let Some(Err(found)) = subscription.filter.as_deref().map(router::check_filter) {
+            problems.extend(found);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(RoutingError::Invalid(problems)) }
+    }
+
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
+        self.check(subscription).await?;
+        self.engine.put_subscription(RoutingSubscription::from(subscription));
+        Ok(())
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), RoutingError> {
+        self.engine.delete_subscription(id);
+        Ok(())
+    }
+
+    async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {
+        let PastEvent { event, headers, data, received } = event;
+        let verdicts = self
+            .engine
+            .explain_event(event, headers, data, received, only.map(str::to_owned))
+            .await
+            .map_err(|error: EngineError| RoutingError::Unavailable(error.to_string()))?;
+        Ok(verdicts.into_iter().map(verdict).collect())
+    }
+
+    async fn explain_with(
+        &self,
+        event: PastEvent,
+        sources: &[String],
+        filter: Option<&str>,
+    ) -> Result<Verdict, RoutingError> {
+        let subscription = RoutingSubscription {
+            id: String::new(),
+            sources: sources.to_vec(),
+            filter: filter.map(str::to_owned),
+        };
+        let headers: Vec<Header<'_>> =
+            event.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+        router::explain_once(&subscription, &event.event, &headers, &event.data, event.received)
+            .map(verdict)
+            .map_err(RoutingError::Invalid)
+    }
+}
+
+fn verdict(verdict: router::Verdict) -> Verdict {
+    Verdict {
+        subscription: verdict.subscription,
+        outcome: match verdict.outcome {
+            router::VerdictOutcome::Match => VerdictOutcome::Match,
+            router::VerdictOutcome::NoMatch => VerdictOutcome::NoMatch,
+            router::VerdictOutcome::Error => VerdictOutcome::Error,
+        },
+        reason: verdict.reason,
+    }
+}

@@ -1,0 +1,123 @@
+//! The routing table's document and the changes made to it at run time.
+
+use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One change of the routing table.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    /// Add or replace a subscription.
+    Put(RoutingSubscription),
+    /// Remove a subscription.
+    Delete(String),
+}
+
+/// How many changes are kept for instances that are behind; one further behind is built anew.
+const KEPT_CHANGES: usize = 1024;
+
+/// What instances are loaded from, kept up to date, and the newest changes for those already loaded.
+#[derive(Debug)]
+pub(super) struct Table {
+    version: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sources: Vec<RoutingSource>,
+    subscriptions: BTreeMap<String, RoutingSubscription>,
+    /// The newest changes; the last one made the current version.
+    changes: VecDeque<Change>,
+}
+
+impl Table {
+    /// Takes a document whose subscriptions have different ids, as the configuration's reader has checked.
+    pub(super) fn new(document: RoutingDocument) -> Self {
+        let subscriptions = document
+            .subscription
+            .into_iter()
+            .map(|subscription| (subscription.id.clone(), subscription))
+            .collect();
+        let inner = Inner { sources: document.source, subscriptions, changes: VecDeque::new() };
+        Self { version: AtomicU64::new(0), inner: Mutex::new(inner) }
+    }
+
+    /// The current version; grows by one with each change.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The whole document as it stands, with its version.
+    pub(super) fn document(&self) -> (RoutingDocument, u64) {
+        let inner = self.lock();
+        let document = RoutingDocument {
+            source: inner.sources.clone(),
+            subscription: inner.subscriptions.values().cloned().collect(),
+        };
+        (document, self.version())
+    }
+
+    /// The changes after a version, or `None` if they are no longer all kept.
+    pub(super) fn changes_since(&self, version: u64) -> Option<(Vec<Change>, u64)> {
+        let inner = self.lock();
+        let current = self.version();
+        let behind = usize::try_from(current.checked_sub(version)?).ok()?;
+        let skip = inner.changes.len().checked_sub(behind)?;
+        Some((inner.changes.iter().skip(skip).cloned().collect(), current))
+    }
+
+    pub(super) fn apply(&self, change: Change) {
+        let mut inner = self.lock();
+        match &change {
+            Change::Put(subscription) => {
+                inner.subscriptions.insert(subscription.id.clone(), subscription.clone());
+            }
+            Change::Delete(id) => {
+                inner.subscriptions.remove(id);
+            }
+        }
+        inner.changes.push_back(change);
+        if inner.changes.len() > KEPT_CHANGES {
+            inner.changes.pop_front();
+        }
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription(id: &str) -> RoutingSubscription {
+        RoutingSubscription { id: id.to_owned(), sources: Vec::new(), filter: None }
+    }
+
+    #[test]
+    fn an_instance_that_is_behind_gets_the_changes_it_missed() {
+        let document = RoutingDocument { source: Vec::new(), subscription: vec![subscription("a")] };
+        let table = Table::new(document);
+        table.apply(Change::Put(subscription("b")));
+        table.apply(Change::Delete("a".into()));
+        let (changes, version) = table.changes_since(1).unwrap();
+        assert_eq!(version, 2);
+        assert!(matches!(changes.as_slice(), [Change::Delete(id)] if id == "a"));
+        let (document, version) = table.document();
+        assert_eq!((document.subscription, version), (vec![subscription("b")], 2));
+    }
+
+    #[test]
+    fn an_instance_that_is_too_far_behind_is_told_to_start_anew() {
+        let table = Table::new(RoutingDocument::default());
+        for _ in 0..=KEPT_CHANGES {
+            table.apply(Change::Delete("x".into()));
+        }
+        assert!(table.changes_since(0).is_none());
+        assert!(table.changes_since(1).is_some());
+    }
+}

@@ -1,0 +1,130 @@
+//! Fetching with a bounded cache.
+
+use crate::delivery::{DeliveryError, ProviderClient};
+use crate::engine::FetchedDocument;
+use crate::ingress::Fetcher;
+use anglerfish_core::decision::Fetch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Method, Request, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// How long one document may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest document in bytes; certificates and key sets are some kilobytes.
+const LONGEST: usize = 64 << 10;
+
+/// How many documents are kept.
+const MOST: usize = 256;
+
+/// How many are fetched at once: a flood of requests must not become a flood at the provider's.
+const AT_ONCE: usize = 8;
+
+/// How many documents one decision may ask for.
+const MOST_WANTED: usize = 4;
+
+struct Kept {
+    document: FetchedDocument,
+    until: Instant,
+}
+
+/// Fetches documents over HTTPS from public addresses and keeps those that may be kept.
+pub struct DocumentCache {
+    client: ProviderClient,
+    kept: Mutex<HashMap<String, Kept>>,
+    turns: Semaphore,
+}
+
+impl DocumentCache {
+    /// Makes a client that refuses private addresses.
+    ///
+    /// # Errors
+    ///
+    /// If TLS cannot be set up.
+    pub fn try_new() -> Result<Self, DeliveryError> {
+        Ok(Self {
+            client: ProviderClient::try_new()?,
+            kept: Mutex::new(HashMap::new()),
+            turns: Semaphore::new(AT_ONCE),
+        })
+    }
+
+    async fn document(&self, fetch: Fetch) -> FetchedDocument {
+        if let Some(document) = self.find(&fetch.url) {
+            return document;
+        }
+        let Ok(_turn) = self.turns.acquire().await else { return missing(fetch.url) };
+        let document = match tokio::time::timeout(TIMEOUT, self.get(&fetch)).await {
+            Ok(Ok((status, body))) => FetchedDocument { url: fetch.url.clone(), status: Some(status), body },
+            Ok(Err(error)) => {
+                tracing::warn!(url = fetch.url, error, "a provider's document could not be fetched");
+                missing(fetch.url.clone())
+            }
+            Err(_) => {
+                tracing::warn!(url = fetch.url, "a provider's document took too long");
+                missing(fetch.url.clone())
+            }
+        };
+        if fetch.cache_seconds > 0 && document.status == Some(200) {
+            self.keep(&fetch, &document);
+        }
+        document
+    }
+
+    async fn get(&self, fetch: &Fetch) -> Result<(u16, Bytes), String> {
+        let url = fetch.url.split('#').next().unwrap_or_default();
+        let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
+        if uri.scheme_str() != Some("https") {
+            return Err("not an https URL".to_owned());
+        }
+        let mut request = Request::builder().uri(uri).header("user-agent", crate::USER_AGENT);
+        let body = match &fetch.post {
+            Some(json) => {
+                request = request.method(Method::POST).header("content-type", "application/json");
+                Bytes::copy_from_slice(json)
+            }
+            None => Bytes::new(),
+        };
+        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        let response = self.client.request(request).await?;
+        let status = response.status().as_u16();
+        let body =
+            Limited::new(response.into_body(), LONGEST).collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
+    fn find(&self, url: &str) -> Option<FetchedDocument> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(url)?;
+        (found.until > Instant::now()).then(|| found.document.clone())
+    }
+
+    fn keep(&self, fetch: &Fetch, document: &FetchedDocument) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if kept.len() >= MOST {
+            kept.retain(|_, document| document.until > now);
+        }
+        if kept.len() < MOST {
+            let until = now + Duration::from_secs(u64::from(fetch.cache_seconds));
+            kept.insert(fetch.url.clone(), Kept { document: document.clone(), until });
+        }
+    }
+}
+
+#[async_trait]
+impl Fetcher for DocumentCache {
+    async fn fetch(&self, fetches: Vec<Fetch>) -> Vec<FetchedDocument> {
+        join_all(fetches.into_iter().take(MOST_WANTED).map(|fetch| self.document(fetch))).await
+    }
+}
+
+fn missing(url: String) -> FetchedDocument {
+    FetchedDocument { url, status: None, body: Bytes::new() }
+}

@@ -1,0 +1,35 @@
+//! Why a gateway does not start.
+
+use crate::config::ConfigError;
+use crate::delivery::DeliveryError;
+use crate::engine::StartError;
+use crate::store::StoreError;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The configuration has problems that only the component can see.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The component cannot be run.
+    #[error(transparent)]
+    Engine(StartError),
+    /// Deliveries cannot be made.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address} ({key}): {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// What the operating system says.
+        error: io::Error,
+    },
+}

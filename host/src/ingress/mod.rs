@@ -1,0 +1,11 @@
+//! Where events come in: `POST /in/{source}`.
+//!
+//! A request is read within limits, decided by the component, committed, and only then answered.
+
+mod address;
+mod body;
+mod record;
+mod service;
+
+pub use address::{ForwardedConfig, SourceAddress};
+pub use service::{Fetcher, Ingress, IngressConfig, Outlet};
