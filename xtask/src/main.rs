@@ -1,1 +1,46 @@
-fn main(){}
+//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`.
+//!
+//! Each does all of its own set-up, on a machine with rustup and a C compiler.
+
+mod bench;
+mod client;
+mod command;
+mod serve;
+mod suite;
+mod target;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The project's own commands
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything and start the gateway with the quick start's configuration and a receiver
+    Serve,
+    /// Run every check and test that the project has and print their counts
+    Test(suite::TestArguments),
+    /// Measure the whole: requests per second and latency over loopback, beside a bare server
+    Bench(bench::BenchArguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve => serve::run(),
+        Command::Test(arguments) => suite::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask test`: every check and test, with their counts.
+
+use crate::{client, command, target};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+#[derive(Args)]
+pub(crate) struct TestArguments {
+    /// Leave out the checks of format, lints and licences
+    #[arg(long)]
+    tests_only: bool,
+}
+
+/// What was counted so far.
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    failures: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
+    target::install()?;
+    let mut counts = Counts::default();
+    if !arguments.tests_only {
+        counts.check("format", command::cargo().args(["fmt", "--all", "--check"]));
+        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+        counts.check("lints", command::cargo().args(lints));
+        counts.licences();
+    }
+    let clients = client::install()?;
+    let build = ["build", "--package", "anglerfish"];
+    counts.check("the binary", command::cargo().args(build));
+    let mut tests = command::cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    tests.env("ANGLERFISH_TEST_BINARY", command::target_directory().join("debug/anglerfish"));
+    tests.env("ANGLERFISH_TEST_PYTHON", &clients.python).env("ANGLERFISH_TEST_NODE", &clients.node);
+    counts.tests(&mut tests)?;
+    for failure in &counts.failures {
+        eprintln!("failed: {failure}");
+    }
+    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Counts {
+    /// A check that passes or fails as a whole.
+    fn check(&mut self, name: &str, command: &mut Command) {
+        eprintln!("checking {name}");
+        match command::run(command) {
+            Ok(()) => self.passed += 1,
+            Err(error) => self.fail(format!("{name}: {error:#}")),
+        }
+    }
+
+    fn fail(&mut self, failure: String) {
+        self.failed += 1;
+        self.failures.push(failure);
+    }
+
+    /// Licences, duplicate versions and sources of the dependencies. (The advisories need a network.)
+    fn licences(&mut self) {
+        if Command::new("cargo-deny").arg("--version").output().is_err() {
+            eprintln!(
+                "skipped: cargo-deny is not installed, so licences and sources of dependencies are not checked"
+            );
+            self.skipped += 1;
+            return;
+        }
+        let deny = ["deny", "--offline", "check", "bans", "licenses", "sources"];
+        self.check("licences and sources of dependencies", command::cargo().args(deny));
+    }
+
+    /// Runs tests and adds up the closing lines of their harnesses.
+    fn tests(&mut self, command: &mut Command) -> Result<()> {
+        eprintln!("running the tests");
+        let mut child = command.stdout(Stdio::piped()).spawn().context("failed to run the tests")?;
+        let before = self.failed;
+        if let Some(stdout) = child.stdout.take() {
+            for line in BufReader::new(stdout).lines() {
+                let line = line?;
+                writeln!(std::io::stdout(), "{line}")?;
+                self.read(&line);
+            }
+        }
+        let status = child.wait()?;
+        if !status.success() && self.failed == before {
+            self.fail(format!("the tests did not run to their end: {status}"));
+        }
+        Ok(())
+    }
+
+    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …` and `test name ... FAILED`.
+    fn read(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.failures.push(name.to_owned());
+        }
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let (Some(Ok(count)), Some(kind)) = (words.next().map(str::parse::<usize>), words.next()) else {
+                continue;
+            };
+            match kind {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.skipped += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_lines_of_the_harnesses_are_added_up() {
+        let mut counts = Counts::default();
+        counts.read(
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s",
+        );
+        counts.read("test a_name ... FAILED");
+        counts.read("test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (4, 1, 1));
+        assert_eq!(counts.failures, ["a_name"]);
+    }
+}
