@@ -402,13 +402,17 @@ add(timed("slack", "x-slack-signature", "x-slack-request-timestamp", lambda ts, 
                      "url": URL + "?a=%3Ab%2Fc%20d%7E", "headers": {"x-hubspot-signature-v3": b64(digest(
                          "sha256", "a-long-random-secret", "POST", URL + "?a=:b/c%20d%7E",
                          '[{"subscriptionType":"contact.creation","occurredAt":1700000000123}]', str(NOW * 1000)))}}),
+                 ("escapes that are not undone before signing", "verified", {
+                     "url": URL + "?a=%3Ab", "headers": {"x-hubspot-signature-v3": b64(digest(
+                         "sha256", "a-long-random-secret", "POST", URL + "?a=%3Ab",
+                         '[{"subscriptionType":"contact.creation","occurredAt":1700000000123}]', str(NOW * 1000)))}}),
                  ("another URL", "rejected", {"url": URL + "x"}),
                  ("stale, with an older signature beside it", {"outcome": "rejected", "reason": "old"}, {
                      "now": NOW + 301, "headers": {
                          "x-hubspot-signature-version": "v1",
                          "x-hubspot-signature": hashlib.sha256(b'a-long-random-secret[{"subscriptionType":"contact.creation","occurredAt":1700000000123}]').hexdigest()}})]),
     timed("contentful", "x-contentful-signature", "x-contentful-timestamp",
-          lambda ts, body: ("POST\n/in/source?a=b\n", f"x-contentful-signed-headers:x-contentful-signed-headers,x-contentful-timestamp,x-contentful-topic;x-contentful-timestamp:{ts};x-contentful-topic:ContentManagement.Entry.publish\n", body),
+          lambda ts, body: ("POST\n/in/source?a%253Db\n", f"x-contentful-signed-headers:x-contentful-signed-headers,x-contentful-timestamp,x-contentful-topic;x-contentful-timestamp:{ts};x-contentful-topic:ContentManagement.Entry.publish\n", body),
           write=lambda now: str(now * 1000), window=(300, 300), body='{"sys":{"id":"e-1","updatedAt":"2023-11-14T22:13:20.000Z"}}',
           more={"x-contentful-signed-headers": "x-contentful-signed-headers,x-contentful-timestamp,x-contentful-topic",
                 "x-contentful-topic": "ContentManagement.Entry.publish"},

@@ -84,7 +84,10 @@ fn paypal() -> Sample {
     let headers = groups.pointer("/0/request/headers").unwrap().as_object().unwrap();
     Sample {
         verifier: Verifier::try_new("source", &config("paypal", &text("/0/config/secrets/0/value"))).unwrap(),
-        headers: headers.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+            .collect(),
         body: text("/0/request/body").into_bytes(),
         fetched: Some((text("/0/fetched/0/url"), text("/0/fetched/0/body"))),
     }
@@ -95,7 +98,11 @@ fn run(sample: &Sample) -> Outcome {
         source: "source",
         method: "POST",
         url: "https://hooks.example.com/in/source",
-        headers: sample.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect(),
+        headers: sample
+            .headers
+            .iter()
+            .map(|(name, value)| Header { name, value: value.as_bytes() })
+            .collect(),
         body: &sample.body,
         received: NOW,
         fetched: sample

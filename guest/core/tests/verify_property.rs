@@ -147,7 +147,9 @@ fn every_scheme_whose_key_is_shared_can_be_signed() {
             timestamp: UnixMillis(1_700_000_000_000),
             kind: Some("thing.done"),
         };
-        if matches!(sign(config, &input), Err(SignError::Asymmetric(_))) && !unsigned.contains(&config.scheme.as_str()) {
+        if matches!(sign(config, &input), Err(SignError::Asymmetric(_)))
+            && !unsigned.contains(&config.scheme.as_str())
+        {
             unsigned.push(&config.scheme);
         }
     }
@@ -171,8 +173,27 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         text.prop_map(serde_json::Value::from),
     ];
     let key = prop::sample::select(vec![
-        "variant", "name", "algorithm", "signature", "at", "signed", "encoding", "when", "handshake", "event", "id",
-        "type", "timestamp", "unit", "window", "key", "each", "status", "unsigned", "parameter", "x",
+        "variant",
+        "name",
+        "algorithm",
+        "signature",
+        "at",
+        "signed",
+        "encoding",
+        "when",
+        "handshake",
+        "event",
+        "id",
+        "type",
+        "timestamp",
+        "unit",
+        "window",
+        "key",
+        "each",
+        "status",
+        "unsigned",
+        "parameter",
+        "x",
     ]);
     leaf.prop_recursive(5, 40, 6, move |inner| {
         prop_oneof![

@@ -36,6 +36,7 @@ enum Transform {
     HmacSha256Hex,
     HmacSha256Base64,
     HubspotUrl,
+    ContentfulPath,
 }
 
 /// What some providers sign that is no single value.
@@ -177,6 +178,7 @@ impl Part {
             }
             None if inside == "sorted-form" => Ok(Self::Block(Block::SortedForm)),
             None if inside == "hubspot-url" => value(Transform::HubspotUrl, "url"),
+            None if inside == "contentful-path" => value(Transform::ContentfulPath, "path-and-query"),
             _ => value(Transform::Plain, inside),
         }
     }
@@ -205,6 +207,7 @@ impl Transform {
             Self::Crc32 => crc32fast::hash(&value).to_string(),
             Self::Sha256Hex => hex::encode(Sha256::digest(&value)),
             Self::HubspotUrl => url::hubspot(scope.url),
+            Self::ContentfulPath => url::contentful(scope.url),
             Self::HmacSha256Hex | Self::HmacSha256Base64 => {
                 let secret = scope.secret.ok_or("no secret is active")?;
                 let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())

@@ -1,6 +1,6 @@
 //! The parts of a URL that signatures cover, byte for byte as they were written.
 
-use percent_encoding::percent_decode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use std::borrow::Cow;
 
 /// The URL as the provider knows it: the configured public one, with the request's query if it has none of its own.
@@ -87,6 +87,45 @@ pub(crate) fn hubspot(url: &str) -> String {
     result
 }
 
+/// What ECMAScript's `encodeURIComponent` leaves as it is.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// What ECMAScript's `encodeURI` leaves as it is.
+const WHOLE: &AsciiSet = &COMPONENT
+    .remove(b';')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b'#');
+
+/// The path and query as Contentful signs them: the query's own escapes are escaped, and then escaped once more.
+pub(crate) fn contentful(url: &str) -> String {
+    let mut parts = path_and_query(url).split('?');
+    let path = parts.next().unwrap_or_default();
+    match parts.next().filter(|query| !query.is_empty()) {
+        None => utf8_percent_encode(path, WHOLE).to_string(),
+        Some(query) => {
+            let text = format!("{path}?{}", utf8_percent_encode(query, COMPONENT));
+            utf8_percent_encode(&text, WHOLE).to_string()
+        }
+    }
+}
+
 /// The name and value pairs of a form or a query, decoded to bytes, in order.
 pub(crate) fn pairs(text: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
@@ -130,6 +169,12 @@ mod tests {
         assert_eq!(port_variants("https://h.example/a"), ["https://h.example/a", "https://h.example:443/a"]);
         assert_eq!(port_variants("http://h.example:80/a"), ["http://h.example:80/a", "http://h.example/a"]);
         assert_eq!(port_variants("https://[::1]/a"), ["https://[::1]/a", "https://[::1]:443/a"]);
+    }
+
+    #[test]
+    fn escapes_a_query_twice_for_contentful() {
+        assert_eq!(contentful("https://h.example/a/b"), "/a/b");
+        assert_eq!(contentful("https://h.example/a?b=c&d=%20"), "/a?b%253Dc%2526d%253D%252520");
     }
 
     #[test]
