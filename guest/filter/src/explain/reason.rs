@@ -19,9 +19,10 @@ const VALUES: usize = 3;
 /// explained without its text.
 #[must_use]
 pub fn explain<F: Facts + ?Sized>(program: &Program, paths: &[Path], facts: &F, steps: u32) -> Explanation {
+    // The verdict has the same budget as the evaluation that it explains; the search for the reason has one of its own.
     let reasons = Reasons { program, paths, facts, left: Cell::new(steps.saturating_mul(4)) };
     let root = program.root();
-    let (verdict, (reason, at)) = match reasons.truth(root) {
+    let (verdict, (reason, at)) = match Evaluator::new(program, facts, steps).test() {
         Ok(true) => (Verdict::Matched, (String::new(), root)),
         Ok(false) => (Verdict::NotMatched, reasons.why(root, false)),
         Err(error) => (Verdict::Failed(error), reasons.failure(root, error)),

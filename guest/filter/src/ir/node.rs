@@ -190,3 +190,13 @@ impl NodeId {
         self.0 as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Node;
+
+    #[test]
+    fn a_node_takes_eight_bytes() {
+        assert_eq!(size_of::<Node>(), 8);
+    }
+}
