@@ -38,7 +38,7 @@ impl GuestRouter for RoutingTable {
         self.core.borrow_mut().delete_subscription(&id);
     }
 
-    fn handle(&self, request: types::Request) -> types::Decision {
+    fn decide(&self, request: types::Request) -> types::Decision {
         let decision =
             self.core.borrow_mut().handle(&convert::request(&request), &mut *self.keys.borrow_mut());
         convert::decision(decision)

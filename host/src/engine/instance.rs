@@ -118,7 +118,7 @@ impl Instance {
         let request = convert::request(request, &headers, &fetched);
         let router = self.gateway.anglerfish_gateway_router().router();
         let decision =
-            router.call_handle(&mut self.store, self.router, request).map_err(|error| fault(&error))?;
+            router.call_decide(&mut self.store, self.router, request).map_err(|error| fault(&error))?;
         Ok((convert::decision(decision), self.store.data_mut().take_overlay()))
     }
 
