@@ -24,6 +24,8 @@ pub struct Environment {
     checked: bool,
     /// Whether the whole expression must be a bool.
     bool_only: bool,
+    /// Whether some variable's name has dots.
+    dotted: bool,
     limits: Limits,
 }
 
@@ -55,6 +57,7 @@ impl Environment {
             container: "".into(),
             checked: true,
             bool_only: true,
+            dotted: false,
             limits: Limits::FILTER,
         }
     }
@@ -62,12 +65,20 @@ impl Environment {
     /// An environment of its own, in which an expression may have any type. Names may have dots.
     #[must_use]
     pub fn new(container: &str, checked: bool, limits: Limits) -> Self {
-        Self { variables: Vec::new(), container: container.into(), checked, bool_only: false, limits }
+        Self {
+            variables: Vec::new(),
+            container: container.into(),
+            checked,
+            bool_only: false,
+            dotted: false,
+            limits,
+        }
     }
 
     /// Adds a variable; the first one is number 0. At most 255.
     pub fn declare(&mut self, name: &str, shape: Shape) -> Option<Root> {
         let root = u8::try_from(self.variables.len()).ok().filter(|number| *number < u8::MAX)?;
+        self.dotted |= name.contains('.');
         self.variables.push(Variable { name: name.into(), shape, fields: &[] });
         Some(Root(root))
     }
@@ -82,6 +93,16 @@ impl Environment {
 
     pub(crate) const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Whether names are looked up in no namespace.
+    pub(crate) fn is_rooted(&self) -> bool {
+        self.container.is_empty()
+    }
+
+    /// The variable with this name, if no longer name could be meant instead.
+    pub(crate) fn plain(&self, name: &str) -> Option<Root> {
+        if self.dotted || !self.container.is_empty() { None } else { self.variable(name) }
     }
 
     /// Every variable's name.
@@ -113,11 +134,18 @@ impl Environment {
     /// What is known of the value at the end of a path.
     pub(crate) fn shape(&self, root: Root, fields: &[Box<str>]) -> Shape {
         let Some(variable) = self.variables.get(usize::from(root.0)) else { return Shape::Any };
-        let mut shape = variable.shape.clone();
+        let mut shape = &variable.shape;
         for (at, field) in fields.iter().enumerate() {
-            let known = variable.fields.iter().find(|(name, _)| at == 0 && *name == &**field);
-            shape = known.map_or_else(|| shape.member(), |(_, kind)| Shape::Is(*kind));
+            if at == 0
+                && let Some((_, kind)) = variable.fields.iter().find(|(name, _)| *name == &**field)
+            {
+                return if fields.len() == 1 { Shape::Is(*kind) } else { Shape::Any };
+            }
+            shape = match shape {
+                Shape::List(member) | Shape::Map(_, member) => member,
+                _ => return Shape::Any,
+            };
         }
-        shape
+        shape.clone()
     }
 }

@@ -9,6 +9,7 @@ use crate::ir::Program;
 use crate::lower::lower;
 use crate::problem::CompileError;
 use crate::syntax::parse;
+use std::sync::LazyLock;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -23,7 +24,8 @@ impl Expression {
     /// # Errors
     /// Everything that is wrong with it, each with its place.
     pub fn compile(text: &str) -> Result<Self, CompileError> {
-        Self::compile_in(&Environment::filter(), text)
+        static FILTER: LazyLock<Environment> = LazyLock::new(Environment::filter);
+        Self::compile_in(&FILTER, text)
     }
 
     /// Compiles an expression in an environment of its own.

@@ -8,7 +8,7 @@ use crate::value::Type;
 /// What is wrong with the call.
 pub(crate) fn call(
     name: &str,
-    overloads: &[&Overload],
+    overloads: &[Overload],
     arguments: &[Shape],
 ) -> Result<(Function, Shape), String> {
     let fitting: Vec<_> = overloads.iter().filter(|overload| counts(overload, arguments.len())).collect();
@@ -41,7 +41,7 @@ fn counts(overload: &Overload, arguments: usize) -> bool {
     arguments == overload.parameters.len() || (overload.variadic && arguments > overload.parameters.len())
 }
 
-fn arity(name: &str, overloads: &[&Overload], given: usize) -> String {
+fn arity(name: &str, overloads: &[Overload], given: usize) -> String {
     let method = overloads.first().is_some_and(|overload| overload.method);
     let mut counts: Vec<usize> =
         overloads.iter().map(|overload| overload.parameters.len() - usize::from(method)).collect();

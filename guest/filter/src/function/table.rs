@@ -1,4 +1,6 @@
 use crate::value::Type;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// A function, by what it does. Its overloads are told apart by the types of the arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,9 +131,21 @@ pub(crate) struct Overload {
     pub(crate) result: Parameter,
 }
 
+/// Where the overloads of each name, as a method or not, start and end.
+type Names = HashMap<(&'static str, bool), (usize, usize)>;
+
 /// All overloads of a name.
-pub(crate) fn overloads(name: &str, method: bool) -> impl Iterator<Item = &'static Overload> {
-    OVERLOADS.iter().filter(move |overload| overload.method == method && overload.name == name)
+pub(crate) fn overloads(name: &str, method: bool) -> &'static [Overload] {
+    static NAMES: LazyLock<Names> = LazyLock::new(|| {
+        let mut names = HashMap::new();
+        for (at, overload) in OVERLOADS.iter().enumerate() {
+            // Overloads of one name stand together.
+            let (_, end) = names.entry((overload.name, overload.method)).or_insert((at, at));
+            *end = at + 1;
+        }
+        names
+    });
+    NAMES.get(&(name, method)).and_then(|(start, end)| OVERLOADS.get(*start..*end)).unwrap_or_default()
 }
 
 /// Every name that can be called, for the hint under an unknown one.
@@ -325,3 +339,18 @@ static OVERLOADS: &[Overload] = &[
     method("masked", Function::Masked, &[NETWORK], NETWORK),
     method("prefixLength", Function::PrefixLength, &[NETWORK], INT),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::{OVERLOADS, overloads};
+
+    #[test]
+    fn the_overloads_of_a_name_stand_together() {
+        for overload in OVERLOADS {
+            let found = overloads(overload.name, overload.method);
+            assert!(found.iter().all(|other| other.name == overload.name && other.method == overload.method));
+            assert!(found.iter().all(|other| other.function == overload.function), "{}", overload.name);
+        }
+        assert!(overloads("startsWith", false).is_empty());
+    }
+}

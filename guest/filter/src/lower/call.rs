@@ -19,40 +19,41 @@ impl Lowering<'_> {
                 return Ok(part);
             }
             let found = self.function(name, *absolute);
-            return self.apply(name, &found, arguments, span, mark);
+            return self.apply(name, found, arguments, span, mark);
         };
-        if let Some(chain) = self.names(*target).filter(|chain| !self.is_local(chain)) {
+        if let Some(chain) =
+            self.names(*target).filter(|chain| !self.is_local(chain) && !self.is_plain(chain))
+        {
             let qualified = format!("{}.{name}", chain.joined(chain.names.len()));
             if let Some(part) = self.qualified_macro(&qualified, arguments, span, mark)? {
                 return Ok(part);
             }
             let found = self.function(&qualified, chain.absolute);
             if !found.is_empty() {
-                return self.apply(&qualified, &found, arguments, span, mark);
+                return self.apply(&qualified, found, arguments, span, mark);
             }
         }
         if let Some(part) = self.method_macro(*target, name, arguments, span, mark)? {
             return Ok(part);
         }
-        let found: Vec<_> = overloads(name, true).collect();
+        let found = overloads(name, true);
         let all: Vec<ExprId> = std::iter::once(*target).chain(arguments.iter().copied()).collect();
-        self.apply(name, &found, &all, span, mark)
+        self.apply(name, found, &all, span, mark)
     }
 
-    fn function(&self, name: &str, absolute: bool) -> Vec<&'static Overload> {
-        let mut candidates = self.environment.candidates(name, absolute);
-        candidates
-            .find_map(|name| {
-                let found: Vec<_> = overloads(&name, false).collect();
-                (!found.is_empty()).then_some(found)
-            })
-            .unwrap_or_default()
+    fn function(&self, name: &str, absolute: bool) -> &'static [Overload] {
+        let found = overloads(name, false);
+        if self.environment.is_rooted() {
+            return found;
+        }
+        let mut candidates = self.environment.candidates(name, absolute).map(|name| overloads(&name, false));
+        candidates.find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     fn apply(
         &mut self,
         name: &str,
-        found: &[&'static Overload],
+        found: &'static [Overload],
         arguments: &[ExprId],
         span: Span,
         mark: Span,

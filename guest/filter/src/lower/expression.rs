@@ -12,7 +12,7 @@ use crate::value::{Key, List, Map, Type, Value};
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn lower(source: &str, tree: &Tree, environment: &Environment) -> Result<Program, Vec<Fault>> {
+pub(crate) fn lower(source: &str, tree: &Tree<'_>, environment: &Environment) -> Result<Program, Vec<Fault>> {
     let mut lowering = Lowering {
         tree,
         environment,

@@ -55,7 +55,7 @@ impl<'a> Lowering<'a> {
             }
         }
         self.check_map(&target, expr.mark);
-        let (target, field) = (target.id, self.builder.constant(Value::string(&**field), span)?);
+        let (target, field) = (target.id, self.builder.constant(Value::string(*field), span)?);
         self.node(Node::HasField { target, field }, Shape::BOOL, span).map(Some)
     }
 
@@ -130,7 +130,7 @@ impl<'a> Lowering<'a> {
             let most = self.environment.limits().comprehensions;
             return Err(Fault::new(mark, format!("comprehensions are nested more than {most} levels deep")));
         }
-        let locals: Vec<(&str, Shape)> = names.into_iter().zip(shapes).collect();
+        let locals: Vec<(&'a str, Shape)> = names.into_iter().zip(shapes).collect();
         self.nesting += u16::from(iterates);
         let slot = self.enter(&locals);
         let inner = self.bodies(arguments.get(variables..).unwrap_or_default(), filter, fold, name);
@@ -201,11 +201,11 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn enter(&mut self, locals: &[(&str, Shape)]) -> Slot {
+    fn enter(&mut self, locals: &[(&'a str, Shape)]) -> Slot {
         let first = u16::try_from(self.scope.len()).unwrap_or(u16::MAX);
         for (offset, (name, shape)) in locals.iter().enumerate() {
             let slot = Slot(first.saturating_add(u16::try_from(offset).unwrap_or(u16::MAX)));
-            self.scope.push(Local { name: (*name).into(), slot, shape: shape.clone() });
+            self.scope.push(Local { name, slot, shape: shape.clone() });
         }
         Slot(first)
     }

@@ -17,18 +17,18 @@ use builder::Builder;
 
 /// A variable of a comprehension that is in scope.
 #[derive(Debug)]
-struct Local {
-    name: Box<str>,
+struct Local<'a> {
+    name: &'a str,
     slot: Slot,
     shape: Shape,
 }
 
 /// The state of one lowering.
 struct Lowering<'a> {
-    tree: &'a Tree,
+    tree: &'a Tree<'a>,
     environment: &'a Environment,
     builder: Builder,
-    scope: Vec<Local>,
+    scope: Vec<Local<'a>>,
     /// How many comprehensions are around.
     nesting: u16,
     faults: Vec<Fault>,

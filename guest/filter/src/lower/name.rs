@@ -30,12 +30,12 @@ impl<'a> Lowering<'a> {
             let expr = tree.get(id);
             match &expr.kind {
                 Kind::Name { name, absolute } => {
-                    names.push((&**name, expr.mark));
+                    names.push((*name, expr.mark));
                     names.reverse();
                     return Some(Chain { names, absolute: *absolute });
                 }
                 Kind::Select { target, field, optional: false } => {
-                    names.push((&**field, expr.mark));
+                    names.push((*field, expr.mark));
                     id = *target;
                 }
                 _ => return None,
@@ -56,7 +56,12 @@ impl<'a> Lowering<'a> {
     /// Whether the chain starts with a variable of a comprehension around it.
     pub(super) fn is_local(&self, chain: &Chain<'_>) -> bool {
         let first = chain.names.first().map(|(name, _)| *name);
-        !chain.absolute && self.scope.iter().any(|local| Some(&*local.name) == first)
+        !chain.absolute && self.scope.iter().any(|local| Some(local.name) == first)
+    }
+
+    /// Whether the chain can only start with a variable.
+    pub(super) fn is_plain(&self, chain: &Chain<'_>) -> bool {
+        chain.names.first().is_some_and(|(first, _)| self.environment.plain(first).is_some())
     }
 
     /// Resolves `a.b.c`: a variable of a comprehension, else the longest name of a variable or type, in the innermost container that has it.
@@ -70,11 +75,14 @@ impl<'a> Lowering<'a> {
         let start = span.start.min(first_span.start);
         let upto = |span: Span| Span { start, end: span.end };
         if !chain.absolute
-            && let Some(local) = self.scope.iter().rev().find(|local| &*local.name == *first)
+            && let Some(local) = self.scope.iter().rev().find(|local| local.name == *first)
         {
             let (node, shape) = (Node::Local(local.slot), local.shape.clone());
             let part = self.node(node, shape, *first_span)?;
             return self.fields(part, &chain, 1, upto);
+        }
+        if let Some(root) = self.environment.plain(first) {
+            return self.whole_path(root, &chain, upto);
         }
         for count in (1..=chain.names.len()).rev() {
             let joined = chain.joined(count);
@@ -95,6 +103,24 @@ impl<'a> Lowering<'a> {
         let hint = if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) };
         self.refuse(*first_span, format!("unknown variable {first}{hint}"));
         self.path(NOWHERE, Box::default(), upto(*last_span))
+    }
+
+    /// A variable and all fields after it at once.
+    fn whole_path(
+        &mut self,
+        root: Root,
+        chain: &Chain<'_>,
+        upto: impl Fn(Span) -> Span,
+    ) -> Result<Part, Fault> {
+        let mut fields: Vec<Box<str>> = Vec::with_capacity(chain.names.len());
+        let mut place = chain.names.first().map_or(Span::default(), |(_, span)| *span);
+        for (field, mark) in chain.names.iter().skip(1) {
+            let shape = self.environment.shape(root, &fields);
+            self.check_fields(&shape, *mark);
+            fields.push((*field).into());
+            place = *mark;
+        }
+        self.path(root, fields.into(), upto(place))
     }
 
     fn fields(
@@ -177,7 +203,10 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn check_map(&mut self, target: &Part, mark: Span) {
-        let shape = &target.shape;
+        self.check_fields(&target.shape, mark);
+    }
+
+    fn check_fields(&mut self, shape: &Shape, mark: Span) {
         if !shape.may_be(Type::Map) && !shape.may_be(Type::Optional) {
             self.refuse(mark, format!("{shape} has no fields"));
         }

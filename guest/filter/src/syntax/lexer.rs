@@ -19,11 +19,36 @@ pub(crate) enum Token {
     End,
 }
 
-/// Longer ones first.
-const SYMBOLS: [&str; 26] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")",
-    "[", "]", "{", "}", "=", "&",
-];
+/// The operator or bracket at the start of the text; one of one character, unless two are one.
+fn symbol(first: char, second: Option<u8>) -> Option<&'static str> {
+    Some(match (first, second) {
+        ('&', Some(b'&')) => "&&",
+        ('|', Some(b'|')) => "||",
+        ('=', Some(b'=')) => "==",
+        ('!', Some(b'=')) => "!=",
+        ('<', Some(b'=')) => "<=",
+        ('>', Some(b'=')) => ">=",
+        ('<', _) => "<",
+        ('>', _) => ">",
+        ('+', _) => "+",
+        ('-', _) => "-",
+        ('*', _) => "*",
+        ('/', _) => "/",
+        ('%', _) => "%",
+        ('!', _) => "!",
+        ('?', _) => "?",
+        (':', _) => ":",
+        ('.', _) => ".",
+        (',', _) => ",",
+        ('(', _) => "(",
+        (')', _) => ")",
+        ('[', _) => "[",
+        (']', _) => "]",
+        ('{', _) => "{",
+        ('}', _) => "}",
+        _ => return None,
+    })
+}
 
 /// Cuts a text into tokens, one at a time.
 #[derive(Debug)]
@@ -49,13 +74,12 @@ impl<'a> Lexer<'a> {
 
     fn skip(&mut self) {
         loop {
-            let rest = self.rest();
-            let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
-            self.at += rest.len() - trimmed.len();
-            if !trimmed.starts_with("//") {
-                return;
-            }
-            self.at += trimmed.find('\n').unwrap_or(trimmed.len());
+            let rest = self.rest().as_bytes();
+            let blank =
+                rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c)).count();
+            self.at += blank;
+            let Some(rest) = rest.get(blank..).filter(|rest| rest.starts_with(b"//")) else { return };
+            self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         }
     }
 
@@ -64,7 +88,9 @@ impl<'a> Lexer<'a> {
         self.skip();
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok((Token::End, span(self.at, self.at))) };
-        if let Some(quoted) = Quoted::open(rest) {
+        if matches!(first, '\'' | '"' | 'r' | 'R' | 'b' | 'B')
+            && let Some(quoted) = Quoted::open(rest)
+        {
             return self.quoted(&quoted);
         }
         if first.is_ascii_digit() || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit))
@@ -72,7 +98,8 @@ impl<'a> Lexer<'a> {
             return self.number();
         }
         if first.is_ascii_alphabetic() || first == '_' {
-            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let length =
+                rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
             return Ok((Token::Name, self.take(length)));
         }
         if first == '`' {
@@ -87,19 +114,15 @@ impl<'a> Lexer<'a> {
             }
             return Ok((Token::Quoted, self.take(length + 2)));
         }
-        for symbol in SYMBOLS {
-            if rest.starts_with(symbol) {
-                let place = self.take(symbol.len());
-                return match symbol {
-                    "=" => Err(Fault::new(place, "unexpected '=': equality is written '=='")),
-                    "&" => Err(Fault::new(place, "unexpected '&': conjunction is written '&&'")),
-                    _ => Ok((Token::Symbol(symbol), place)),
-                };
-            }
+        if let Some(symbol) = symbol(first, rest.as_bytes().get(1).copied()) {
+            return Ok((Token::Symbol(symbol), self.take(symbol.len())));
         }
         let place = self.take(first.len_utf8());
-        if first == '|' {
-            return Err(Fault::new(place, "unexpected '|': disjunction is written '||'"));
+        match first {
+            '=' => return Err(Fault::new(place, "unexpected '=': equality is written '=='")),
+            '&' => return Err(Fault::new(place, "unexpected '&': conjunction is written '&&'")),
+            '|' => return Err(Fault::new(place, "unexpected '|': disjunction is written '||'")),
+            _ => {}
         }
         Err(Fault::new(place, format!("unexpected character {first:?}")))
     }

@@ -30,7 +30,7 @@ const RESERVED: [&str; 17] = [
 ///
 /// Precedence climbing; a conditional's branches, brackets and prefix operators recurse, and all of them count against the depth. Depth of
 /// the tree counts as well, which bounds the recursion of everything that walks it: `a.b.b.b…` recurses nowhere in here.
-pub(crate) fn parse(source: &str, limits: &Limits) -> Result<Tree, Fault> {
+pub(crate) fn parse<'a>(source: &'a str, limits: &'a Limits) -> Result<Tree<'a>, Fault> {
     let longest = limits.length.min(usize::from(u16::MAX));
     if source.len() > longest {
         let message = format!("the expression is {} bytes long, the limit is {longest}", source.len());
@@ -55,12 +55,12 @@ struct Parser<'a> {
     place: Span,
     /// The place of the token before it.
     last: Span,
-    tree: Tree,
+    tree: Tree<'a>,
     depth: u16,
     limits: &'a Limits,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     fn advance(&mut self) -> Result<Span, Fault> {
         let (token, place) = self.lexer.next()?;
         self.token = token;
@@ -97,7 +97,7 @@ impl Parser<'_> {
         Fault::new(place, format!("the expression is nested more than {} levels deep", self.limits.depth))
     }
 
-    fn push(&mut self, kind: Kind, span: Span, mark: Span) -> Result<ExprId, Fault> {
+    fn push(&mut self, kind: Kind<'a>, span: Span, mark: Span) -> Result<ExprId, Fault> {
         let mut deepest = 0;
         let mut look = |id: &ExprId| deepest = deepest.max(self.tree.depth(*id));
         match &kind {
@@ -163,7 +163,7 @@ impl Parser<'_> {
         &mut self,
         symbol: &str,
         mut operand: impl FnMut(&mut Self) -> Result<ExprId, Fault>,
-        kind: impl FnOnce(Vec<ExprId>) -> Kind,
+        kind: impl FnOnce(Vec<ExprId>) -> Kind<'a>,
     ) -> Result<ExprId, Fault> {
         let first = operand(self)?;
         if !self.at(symbol) {
@@ -284,18 +284,16 @@ impl Parser<'_> {
     }
 
     /// A field's name after the dot, and whether it was in backquotes.
-    fn field(&mut self) -> Result<(Box<str>, bool), Fault> {
+    fn field(&mut self) -> Result<(&'a str, bool), Fault> {
         let text = self.place.of(self.source);
         match self.token {
             Token::Name if !matches!(text, "true" | "false" | "null" | "in") => {
-                let name = text.into();
                 self.advance()?;
-                Ok((name, false))
+                Ok((text, false))
             }
             Token::Quoted => {
-                let name = text.trim_matches('`').into();
                 self.advance()?;
-                Ok((name, true))
+                Ok((text.trim_matches('`'), true))
             }
             _ => Err(self.unexpected("a field's name")),
         }
@@ -372,7 +370,6 @@ impl Parser<'_> {
         if RESERVED.contains(&name) {
             return Err(Fault::new(self.place, format!("{name} is a reserved word")));
         }
-        let name = name.into();
         let mark = self.advance()?;
         if self.eat("(")? {
             let arguments = self.arguments()?;

@@ -30,16 +30,16 @@ pub(crate) struct Entry {
 
 /// What an expression is.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum Kind<'a> {
     Literal(Value<'static>),
     /// A name; with a leading dot it is `absolute`.
     Name {
-        name: Box<str>,
+        name: &'a str,
         absolute: bool,
     },
     Select {
         target: ExprId,
-        field: Box<str>,
+        field: &'a str,
         optional: bool,
     },
     Index {
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     /// `name(arguments)` or `target.name(arguments)`.
     Call {
         target: Option<ExprId>,
-        name: Box<str>,
+        name: &'a str,
         absolute: bool,
         arguments: Vec<ExprId>,
     },
@@ -67,8 +67,8 @@ pub(crate) enum Kind {
 
 /// A part of the syntax tree.
 #[derive(Debug, Clone)]
-pub(crate) struct Expr {
-    pub(crate) kind: Kind,
+pub(crate) struct Expr<'a> {
+    pub(crate) kind: Kind<'a>,
     /// All of its text.
     pub(crate) span: Span,
     /// The operator, the field or the function's name in it: where a caret should point.
@@ -79,24 +79,24 @@ pub(crate) struct Expr {
 
 /// A syntax tree in one array, so that dropping it needs no stack.
 #[derive(Debug)]
-pub(crate) struct Tree {
-    exprs: Vec<Expr>,
+pub(crate) struct Tree<'a> {
+    exprs: Vec<Expr<'a>>,
     pub(crate) root: ExprId,
 }
 
-impl Tree {
-    pub(crate) const fn new() -> Self {
-        Self { exprs: Vec::new(), root: ExprId(0) }
+impl<'a> Tree<'a> {
+    pub(crate) fn new() -> Self {
+        Self { exprs: Vec::with_capacity(32), root: ExprId(0) }
     }
 
-    pub(crate) fn push(&mut self, expr: Expr) -> ExprId {
+    pub(crate) fn push(&mut self, expr: Expr<'a>) -> ExprId {
         let id = ExprId(u32::try_from(self.exprs.len()).unwrap_or(u32::MAX));
         self.exprs.push(expr);
         id
     }
 
     #[expect(clippy::indexing_slicing, reason = "only push makes ids, and nothing is ever removed")]
-    pub(crate) fn get(&self, id: ExprId) -> &Expr {
+    pub(crate) fn get(&self, id: ExprId) -> &Expr<'a> {
         &self.exprs[id.0 as usize]
     }
 
