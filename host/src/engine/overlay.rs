@@ -22,7 +22,8 @@ const LONGEST_KEY: usize = 256;
 const MOST_WRITES: usize = 256;
 
 /// The representation of `wasi:keyvalue/store.bucket`: all handles mean the same bucket.
-pub(super) struct Bucket;
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Bucket;
 
 /// What an instance's store holds: its limits, and the state as the current decision sees it.
 pub(super) struct State {
