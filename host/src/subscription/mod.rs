@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod port;
 mod registry;
+mod strict;
 mod write;
 
 pub use document::shown;

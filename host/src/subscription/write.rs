@@ -1,7 +1,7 @@
 //! Writing subscriptions at run time: validate, persist, apply; on a failure all is put back.
 
 use super::registry::Shared;
-use super::{Origin, Subscription, SubscriptionError, Subscriptions, document};
+use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, strict};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -195,9 +195,9 @@ fn half_applied(id: &str, first: &dyn Display, second: &dyn Display) -> Subscrip
 /// The document with its id: the one of the address, if there is one and the document has none.
 fn parse(id: Option<&str>, text: String) -> Result<(Value, String), SubscriptionError> {
     let invalid = |problem| Err(SubscriptionError::Invalid(vec![problem]));
-    let mut document: Value = match serde_json::from_str(&text) {
+    let mut document: Value = match strict::parse(&text) {
         Ok(document) => document,
-        Err(error) => return invalid(Problem::new("", format!("is not JSON: {error}"))),
+        Err(error) => return invalid(Problem::new("", error.to_string())),
     };
     let (Some(id), Some(members)) = (id, document.as_object_mut()) else { return Ok((document, text)) };
     match members.get("id") {
