@@ -11,10 +11,13 @@ mod event;
 mod explain;
 mod fault;
 mod health;
+mod openapi;
 mod problem;
 mod query;
 mod router;
 mod subscription;
+#[cfg(test)]
+pub(crate) mod test;
 mod trial;
 
 pub use access::Access;

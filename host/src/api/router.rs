@@ -1,13 +1,13 @@
 //! The addresses of the management API.
 
 use super::access::{Access, guard};
-use super::{ProblemDetails, body, delivery, event, explain, health, subscription, trial};
+use super::{ProblemDetails, body, delivery, event, explain, health, openapi, subscription, trial};
 use crate::store::Store;
 use crate::subscription::Subscriptions;
 use crate::telemetry::{Readiness, Scrape};
 use anglerfish_core::request::UnixMillis;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode, Uri};
@@ -44,36 +44,49 @@ impl Api {
     }
 }
 
-/// The management API.
-///
-/// `/live` and `/ready` are open: whoever watches a process seldom has its token, and they say nothing about what the
-/// gateway holds. All else is behind `access`.
+/// The addresses for everybody. Whoever watches a process seldom has its token, and these say nothing about what the
+/// gateway holds.
+pub(super) fn open_routes() -> Vec<(&'static str, MethodRouter<Api>)> {
+    vec![("/live", get(health::live)), ("/ready", get(health::ready))]
+}
+
+/// All other addresses.
+pub(super) fn guarded_routes() -> Vec<(&'static str, MethodRouter<Api>)> {
+    let one_subscription =
+        get(subscription::show).put(subscription::replace).delete(subscription::delete).post(trial::test);
+    vec![
+        ("/metrics", get(health::metrics)),
+        ("/openapi.json", get(openapi::document)),
+        ("/v1/events", get(event::list)),
+        ("/v1/events/{id}", get(event::show)),
+        ("/v1/events/{id}/data", get(event::data)),
+        ("/v1/events/{id}/explain", get(explain::explain)),
+        ("/v1/events/{id}/replay", post(event::replay)),
+        ("/v1/deliveries", get(delivery::list)),
+        ("/v1/deliveries/{id}", get(delivery::show)),
+        ("/v1/deliveries/{id}/retry", post(delivery::retry)),
+        ("/v1/subscriptions", get(subscription::list).post(subscription::create)),
+        // A POST is only for `test`; an address of its own would hide a subscription of that name.
+        ("/v1/subscriptions/{id}", one_subscription),
+    ]
+}
+
+/// The management API. `/live` and `/ready` are open, all else is behind `access`.
 pub fn router(api: Api, access: Access) -> Router {
-    let open = Router::new().route("/live", get(health::live)).route("/ready", get(health::ready));
-    let guarded = Router::new()
-        .route("/metrics", get(health::metrics))
-        .route("/v1/events", get(event::list))
-        .route("/v1/events/{id}", get(event::show))
-        .route("/v1/events/{id}/data", get(event::data))
-        .route("/v1/events/{id}/explain", get(explain::explain))
-        .route("/v1/events/{id}/replay", post(event::replay))
-        .route("/v1/deliveries", get(delivery::list))
-        .route("/v1/deliveries/{id}", get(delivery::show))
-        .route("/v1/deliveries/{id}/retry", post(delivery::retry))
-        .route("/v1/subscriptions", get(subscription::list).post(subscription::create))
-        .route(
-            "/v1/subscriptions/{id}",
-            // A POST is only for `test`, which would else hide a subscription of that name.
-            get(subscription::show).put(subscription::replace).delete(subscription::delete).post(trial::test),
-        )
+    let guarded = collect(guarded_routes())
         .fallback(unknown_address)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .layer(middleware::from_fn_with_state(access, guard));
-    open.method_not_allowed_fallback(unknown_method)
+    collect(open_routes())
+        .method_not_allowed_fallback(unknown_method)
         .merge(guarded)
         .layer(middleware::map_response(not_stored))
         .with_state(api)
+}
+
+fn collect(routes: Vec<(&'static str, MethodRouter<Api>)>) -> Router<Api> {
+    routes.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
 }
 
 async fn unknown_address(uri: Uri) -> ProblemDetails {

@@ -9,10 +9,12 @@ use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use axum::Json as Answer;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
+use http::header::{ALLOW, HeaderValue};
+use http::request::Parts;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -54,17 +56,10 @@ struct TrialEvent {
 /// `POST /v1/subscriptions/test`
 pub(super) async fn test(
     State(api): State<Api>,
-    Segment(segment): Segment,
+    _: TestAddress,
     Query(Nothing {}): Query<Nothing>,
     Json(trial): Json<Trial>,
 ) -> Result<Answer<Verdict>, ProblemDetails> {
-    if segment != TEST {
-        return Err(ProblemDetails::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
-            "a subscription takes GET, PUT and DELETE",
-        ));
-    }
     let past = match (trial.event, trial.event_id) {
         (None, Some(id)) => {
             let record = event::find(&api, &id, trial.source.as_deref()).await?;
@@ -79,6 +74,23 @@ pub(super) async fn test(
     let verdict =
         api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
     Ok(Answer(verdict))
+}
+
+/// The address is that of the test, and not that of a subscription, which takes no POST.
+pub(super) struct TestAddress;
+
+impl<S: Send + Sync> FromRequestParts<S> for TestAddress {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Segment(segment) = Segment::from_request_parts(parts, state).await?;
+        if segment == TEST {
+            return Ok(Self);
+        }
+        let detail = "a subscription takes GET, PUT and DELETE";
+        Err(ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+            .header(ALLOW, HeaderValue::from_static("GET,HEAD,PUT,DELETE")))
+    }
 }
 
 impl TrialEvent {

@@ -13,6 +13,8 @@ mod output;
 mod page;
 mod serve;
 mod table;
+#[cfg(test)]
+mod test;
 
 pub use command::main;
 pub use exit::{Failure, Outcome};

@@ -32,13 +32,13 @@ impl BacklogMetrics {
         );
         registry.register(
             "store_up",
-            "1 if the store could be read for this scrape, else 0",
+            "1 if the store could be used at this scrape, else 0",
             metrics.store.clone(),
         );
         metrics
     }
 
-    /// The store could not be read: rather no numbers than old ones.
+    /// The store cannot be used: rather no numbers than old ones.
     pub(super) fn unknown(&self) {
         self.open.clear();
         self.store.set(0);

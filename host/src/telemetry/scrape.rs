@@ -44,7 +44,8 @@ impl Scrape {
     /// that is when the other metrics are wanted most.
     pub async fn text(&self) -> Result<String, fmt::Error> {
         let _turn = self.turn.lock().await;
-        match self.store.backlog().await {
+        let usable = self.store.check().await;
+        match usable.and(self.store.backlog().await) {
             Ok(backlog) => self.backlog.set(backlog),
             Err(error) => {
                 tracing::warn!("metrics go out without backlogs: {error}");

@@ -1,0 +1,190 @@
+//! The whole management API over a store on disk, with a routing table and queues that note what they are told.
+
+mod access;
+mod delivery;
+mod event;
+mod health;
+mod openapi;
+mod rooms;
+mod subscription;
+
+use super::{Access, Api, router};
+use crate::store::{
+    Attempt, Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, RequestRecord, Settled, Settlement,
+    SqliteOptions, SqliteStore, Store,
+};
+use crate::subscription::{Declared, Subscriptions};
+use crate::telemetry::{Readiness, Scrape};
+use anglerfish_core::config::Secret;
+use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use rooms::{Queues, Table, read};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// A gateway's management API.
+pub(crate) struct Bench {
+    directory: TempDir,
+    pub(crate) store: Arc<SqliteStore>,
+    table: Arc<Table>,
+    queues: Arc<Queues>,
+    readiness: Readiness,
+    router: Router,
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {:?}", self.status, self.body))
+    }
+
+    /// The status, and the `code` of the problem.
+    #[track_caller]
+    fn problem(&self) -> (u16, String) {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{:?}", self.body);
+        let body = self.json();
+        assert_eq!(body["status"], self.status.as_u16());
+        (self.status.as_u16(), body["code"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        Self::with(TempDir::new().unwrap(), Vec::new(), None).await
+    }
+
+    pub(crate) async fn with(directory: TempDir, declared: Vec<Declared>, token: Option<&str>) -> Self {
+        let path = directory.path().join("anglerfish.db");
+        let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
+        let (table, queues) = (Arc::new(Table::default()), Arc::new(Queues::default()));
+        for one in &declared {
+            table.insert(&one.config);
+        }
+        let subscriptions = Subscriptions::open(
+            declared,
+            Arc::new(read),
+            store.clone() as Arc<dyn Store>,
+            table.clone(),
+            queues.clone(),
+        );
+        let readiness = Readiness::new();
+        let api = Api {
+            store: store.clone(),
+            subscriptions: subscriptions.await.unwrap(),
+            readiness: readiness.clone(),
+            scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone())),
+            clock: Arc::new(|| NOW),
+        };
+        let access = Access::new(token.map(Secret::new).as_ref(), "127.0.0.1:8081".parse().unwrap());
+        Self { directory, store, table, queues, readiness, router: router(api, access) }
+    }
+
+    /// Ends this gateway and starts another on the same data.
+    async fn restart(self, declared: Vec<Declared>) -> Self {
+        let Self { directory, store, router, .. } = self;
+        store.close().await;
+        drop((router, store));
+        Self::with(directory, declared, None).await
+    }
+
+    /// Serves it on a port of this machine until the test ends, and says where.
+    pub(crate) async fn serve(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, self.router.clone()).into_future());
+        format!("http://{address}")
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn write(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = request(method, path).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.write(Method::POST, path, body).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.send(request(Method::DELETE, path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn commit(&self, event: NewEvent) -> Vec<LeasedDelivery> {
+        let commit = Commit { keys: KeyOverlay::default(), event: Some(event), now: NOW };
+        match self.store.commit(commit).await.unwrap() {
+            CommitOutcome::Committed { deliveries, .. } => deliveries,
+            CommitOutcome::Conflict => panic!("conflict"),
+        }
+    }
+
+    /// Commits an event for these subscriptions and gives its deliveries back.
+    pub(crate) async fn event(&self, source: &str, id: &str, subscriptions: &[&str]) -> Vec<i64> {
+        let deliveries = self.commit(new_event(source, id, subscriptions)).await;
+        let ids = deliveries.iter().map(|delivery| delivery.id).collect::<Vec<_>>();
+        self.store.release(&ids).await;
+        ids.into_iter().map(|id| id.0).collect()
+    }
+
+    pub(crate) async fn settle(&self, delivery: &LeasedDelivery, settled: Settled) {
+        let attempt = Attempt {
+            number: 0,
+            started: NOW,
+            duration: Duration::from_micros(1_234_567),
+            status: Some(500),
+            error: Some("status 500".into()),
+            answer: Some("try later".into()),
+        };
+        self.store.settle(Settlement { delivery: delivery.id, attempt, settled }).await.unwrap();
+    }
+}
+
+fn request(method: Method, path: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "127.0.0.1:8081")
+}
+
+pub(crate) fn new_event(source: &str, id: &str, subscriptions: &[&str]) -> NewEvent {
+    NewEvent {
+        event: Event {
+            id: id.into(),
+            source: source.into(),
+            kind: "order.created".into(),
+            subject: None,
+            time: NOW,
+            datacontenttype: Some("application/json".into()),
+        },
+        request: RequestRecord {
+            method: "POST".into(),
+            url: format!("https://hooks.example/in/{source}"),
+            headers: vec![("x-kind".into(), "a".into())],
+        },
+        data: Bytes::from_static(br#"{"quantity":1}"#),
+        received: NOW,
+        subscriptions: subscriptions.iter().map(|id| (*id).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,151 @@
+//! The rooms beside the registry, as far as it sees them.
+
+use crate::subscription::{Dispatch, PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
+use anglerfish_core::problem::Problem;
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A routing table: a filter matches if it is the event's type, and does not compile if it is `)`.
+#[derive(Default)]
+pub(super) struct Table {
+    filters: Mutex<BTreeMap<String, Option<String>>>,
+    /// Whether [`Routing::put`] fails, though not for what was there before.
+    pub(super) broken: AtomicBool,
+}
+
+impl Table {
+    pub(super) fn insert(&self, subscription: &SubscriptionConfig) {
+        self.filters.lock().unwrap().insert(subscription.id.clone(), subscription.filter.clone());
+    }
+
+    pub(super) fn filters(&self) -> BTreeMap<String, Option<String>> {
+        self.filters.lock().unwrap().clone()
+    }
+}
+
+fn verdict(id: &str, filter: Option<&str>, event: &PastEvent) -> Verdict {
+    let matches = filter.is_none_or(|filter| filter == event.event.kind);
+    let outcome = if matches { VerdictOutcome::Match } else { VerdictOutcome::NoMatch };
+    Verdict { subscription: id.into(), outcome, reason: format!("{} bytes", event.data.len()) }
+}
+
+#[async_trait]
+impl Routing for Table {
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
+        if subscription.filter.as_deref() == Some(")") {
+            let mut problem = Problem::new("filter", "unexpected `)`");
+            problem.line = Some(1);
+            problem.column = Some(1);
+            return Err(RoutingError::Invalid(vec![problem]));
+        }
+        Ok(())
+    }
+
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
+        self.check(subscription).await?;
+        let known = self.filters().get(&subscription.id) == Some(&subscription.filter);
+        if self.broken.load(Ordering::Relaxed) && !known {
+            return Err(RoutingError::Unavailable("no instance answers".into()));
+        }
+        self.insert(subscription);
+        Ok(())
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), RoutingError> {
+        self.filters.lock().unwrap().remove(id);
+        Ok(())
+    }
+
+    async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {
+        let filters = self.filters();
+        let asked = filters.iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
+        Ok(asked.map(|(id, filter)| verdict(id, filter.as_deref(), &event)).collect())
+    }
+
+    async fn explain_with(
+        &self,
+        event: PastEvent,
+        _sources: &[String],
+        filter: Option<&str>,
+    ) -> Result<Verdict, RoutingError> {
+        if filter == Some(")") {
+            return Err(RoutingError::Invalid(vec![Problem::new("filter", "unexpected `)`")]));
+        }
+        Ok(verdict("test", filter, &event))
+    }
+}
+
+/// Queues, by subscription with the URL that they deliver to, and whom they were woken for.
+#[derive(Default)]
+pub(super) struct Queues {
+    urls: Mutex<BTreeMap<String, String>>,
+    woken: Mutex<Vec<String>>,
+}
+
+impl Queues {
+    pub(super) fn urls(&self) -> BTreeMap<String, String> {
+        self.urls.lock().unwrap().clone()
+    }
+
+    pub(super) fn woken(&self) -> Vec<String> {
+        std::mem::take(&mut *self.woken.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Dispatch for Queues {
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
+        if subscription.endpoint.url.contains("undeliverable") {
+            return Err(vec![Problem::new("endpoint.url", "cannot be delivered to")]);
+        }
+        self.urls.lock().unwrap().insert(subscription.id.clone(), subscription.endpoint.url.clone());
+        Ok(())
+    }
+
+    async fn remove(&self, id: &str) {
+        self.urls.lock().unwrap().remove(id);
+    }
+
+    fn wake(&self, id: &str) {
+        self.woken.lock().unwrap().push(id.into());
+    }
+}
+
+/// Reads what these tests write; `env:GONE` is a secret that is no longer there.
+pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> {
+    let document: Value = serde_json::from_slice(document).unwrap();
+    let mut problems = Vec::new();
+    let mut text = |pointer: &str, path: &str| {
+        let value = document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        value.unwrap_or_else(|| {
+            problems.push(Problem::new(path, "missing key"));
+            String::new()
+        })
+    };
+    let (id, url) = (text("/id", "id"), text("/endpoint/url", "endpoint.url"));
+    let secret = document.pointer("/endpoint/secret").and_then(Value::as_str);
+    if secret == Some("env:GONE") {
+        problems.push(Problem::new("endpoint.secret", "the environment variable GONE is not set"));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(SubscriptionConfig {
+        id,
+        sources: Vec::new(),
+        filter: document.get("filter").and_then(Value::as_str).map(str::to_owned),
+        endpoint: EndpointConfig {
+            url,
+            method: "POST".into(),
+            headers: Vec::new(),
+            secrets: secret.map(Secret::new).into_iter().collect(),
+            allow_private: false,
+            allow_networks: Vec::new(),
+        },
+        delivery: DeliveryConfig::default(),
+    })
+}

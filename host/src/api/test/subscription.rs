@@ -1,0 +1,310 @@
+//! `/v1/subscriptions`.
+
+use super::rooms::read;
+use super::{Bench, NOW, request};
+use crate::store::{DeliveryStatus, Store};
+use crate::subscription::Declared;
+use axum::body::Body;
+use http::Method;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use tempfile::TempDir;
+
+const ALL: &str = "/v1/subscriptions";
+
+fn document(id: &str, filter: &str) -> Value {
+    json!({"id": id, "filter": filter, "endpoint": {"url": format!("http://example.com/{id}")}})
+}
+
+fn declared(id: &str) -> Declared {
+    let mut document = document(id, "from.file");
+    document["endpoint"]["secret"] = "whsec_hunter2".into();
+    Declared { config: read(document.to_string().as_bytes()).unwrap(), document }
+}
+
+#[tokio::test]
+async fn creates_reads_replaces_and_deletes_in_every_room() {
+    let bench = Bench::new().await;
+    let answer = bench.post(ALL, &document("a", "x")).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.headers["location"]),
+        (201, &"/v1/subscriptions/a".parse().unwrap())
+    );
+    let shown = json!({
+        "id": "a", "origin": "api", "state": "active", "updated": "2023-11-14T22:13:20Z",
+        "subscription": document("a", "x")
+    });
+    assert_eq!(answer.json(), shown);
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json(), shown);
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some("x"));
+    assert_eq!(bench.queues.urls()["a"], "http://example.com/a");
+    assert_eq!(bench.post(ALL, &document("a", "y")).await.problem(), (409, "subscription-exists".into()));
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some("x"));
+
+    let mut without_id = document("a", "y");
+    without_id.as_object_mut().unwrap().remove("id");
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/a", &without_id).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["subscription"]), (200, &document("a", "y")));
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some("y"));
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/new", &document("new", "z")).await;
+    assert_eq!(answer.status, 201);
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/a", &document("b", "y")).await;
+    assert_eq!((answer.problem().0, &answer.json()["problems"][0]["path"]), (422, &json!("id")));
+
+    let delivery = bench.event("shop", "e1", &["a"]).await[0];
+    assert_eq!(bench.delete("/v1/subscriptions/a").await.json(), json!({"abandoned": 1}));
+    let ended = bench.get(&format!("/v1/deliveries/{delivery}")).await.json();
+    assert_eq!(ended["delivery"]["status"], json!(DeliveryStatus::Dead));
+    assert_eq!(ended["delivery"]["reason"], "the subscription was deleted");
+    assert!(!bench.table.filters().contains_key("a") && !bench.queues.urls().contains_key("a"));
+    for answer in [bench.get("/v1/subscriptions/a").await, bench.delete("/v1/subscriptions/a").await] {
+        assert_eq!(answer.problem(), (404, "unknown-subscription".into()));
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let bench = Bench::new().await;
+    bench.post(ALL, &document("a", "x")).await;
+    bench.post(ALL, &document("b", "x")).await;
+    bench.write(Method::PUT, "/v1/subscriptions/b", &document("b", "y")).await;
+    bench.post(ALL, &document("c", "x")).await;
+    bench.delete("/v1/subscriptions/c").await;
+    let before = bench.get(ALL).await.json();
+    let bench = bench.restart(Vec::new()).await;
+    assert_eq!(bench.get(ALL).await.json(), before);
+    assert_eq!(
+        bench.table.filters().into_iter().collect::<Vec<_>>(),
+        [("a".into(), Some("x".into())), ("b".into(), Some("y".into()))]
+    );
+    assert_eq!(bench.queues.urls().len(), 2);
+}
+
+#[tokio::test]
+async fn tells_all_problems_of_a_document_at_once_and_changes_nothing() {
+    let bench = Bench::new().await;
+    let answer = bench.post(ALL, &json!({"endpoint": {"headers": {"authorization": "…"}}})).await;
+    assert_eq!(answer.problem(), (422, "invalid-document".into()));
+    let body = answer.json();
+    let problems = body["problems"].as_array().unwrap();
+    let paths = problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(paths, ["endpoint.headers.authorization", "id", "endpoint.url"]);
+
+    let answer = bench.post(ALL, &document("a", ")")).await;
+    assert_eq!(
+        answer.json()["problems"],
+        json!([{"path": "filter", "message": "unexpected `)`", "line": 1, "column": 1}])
+    );
+    let twice = request(Method::POST, ALL).header("content-type", "application/json");
+    let body = r#"{"id":"a","filter":"x","filter":"y","endpoint":{"url":"http://example.com/"}}"#;
+    let answer = bench.send(twice.body(Body::from(body)).unwrap()).await;
+    assert_eq!(answer.problem().0, 422);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("`filter` occurs twice"));
+    assert!(bench.store.subscriptions().await.unwrap().is_empty());
+    assert!(bench.table.filters().is_empty() && bench.queues.urls().is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_applied_is_taken_back_everywhere() {
+    let bench = Bench::new().await;
+    bench.post(ALL, &document("a", "x")).await;
+    let before = bench.get("/v1/subscriptions/a").await.json();
+    let stored = bench.store.subscriptions().await.unwrap();
+    bench.table.broken.store(true, Ordering::Relaxed);
+    let mut changed = document("a", "y");
+    changed["endpoint"]["url"] = "http://elsewhere.example/".into();
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/a", &changed).await;
+    assert_eq!(answer.problem(), (503, "unavailable".into()));
+    assert_eq!(bench.post(ALL, &document("b", "y")).await.problem(), (503, "unavailable".into()));
+    bench.table.broken.store(false, Ordering::Relaxed);
+    let mut refused = document("a", "y");
+    refused["endpoint"]["url"] = "http://undeliverable.example/".into();
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/a", &refused).await;
+    assert_eq!(answer.problem(), (422, "invalid-document".into()));
+
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json(), before);
+    assert_eq!(bench.store.subscriptions().await.unwrap(), stored);
+    assert_eq!(bench.table.filters().into_iter().collect::<Vec<_>>(), [("a".into(), Some("x".into()))]);
+    assert_eq!(bench.queues.urls()["a"], "http://example.com/a");
+    assert!(!bench.queues.urls().contains_key("b"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_persisted_is_not_applied() {
+    let bench = Bench::new().await;
+    bench.post(ALL, &document("a", "x")).await;
+    bench.store.close().await;
+    assert_eq!(bench.post(ALL, &document("b", "x")).await.problem().0, 503);
+    assert_eq!(bench.delete("/v1/subscriptions/a").await.problem().0, 503);
+    assert_eq!(bench.table.filters().into_keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(bench.queues.urls().into_keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(bench.get("/v1/subscriptions/a").await.status, 200);
+}
+
+#[tokio::test]
+async fn those_of_the_file_are_shown_and_not_changed() {
+    let bench = Bench::with(TempDir::new().unwrap(), vec![declared("a")], None).await;
+    let shown = bench.get("/v1/subscriptions/a").await.json();
+    assert_eq!((&shown["origin"], &shown["updated"]), (&json!("file"), &Value::Null));
+    assert_eq!(shown["subscription"]["endpoint"]["secret"], "…");
+    for answer in [
+        bench.post(ALL, &document("a", "x")).await,
+        bench.write(Method::PUT, "/v1/subscriptions/a", &document("a", "x")).await,
+        bench.delete("/v1/subscriptions/a").await,
+    ] {
+        assert_eq!(answer.problem(), (409, "subscription-from-file".into()));
+        assert!(answer.json()["detail"].as_str().unwrap().contains("configuration file"));
+    }
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some("from.file"));
+}
+
+#[tokio::test]
+async fn the_file_goes_before_the_store_and_leaves_it_alone() {
+    let bench = Bench::new().await;
+    bench.post(ALL, &document("a", "x")).await;
+    let bench = bench.restart(vec![declared("a")]).await;
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json()["origin"], "file");
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some("from.file"));
+    let bench = bench.restart(Vec::new()).await;
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json()["origin"], "api");
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some("x"));
+}
+
+#[tokio::test]
+async fn a_stored_one_that_is_no_longer_valid_stops_nothing_else() {
+    let bench = Bench::new().await;
+    bench.post(ALL, &document("fine", "x")).await;
+    let mut broken = document("broken", "x");
+    broken["endpoint"]["secret"] = "env:GONE".into();
+    let stored =
+        crate::store::StoredSubscription { id: "broken".into(), document: broken.to_string(), updated: NOW };
+    bench.store.put_subscription(stored).await.unwrap();
+    let bench = bench.restart(Vec::new()).await;
+    let shown = bench.get("/v1/subscriptions/broken").await.json();
+    assert_eq!(
+        (&shown["state"], &shown["problems"][0]["path"]),
+        (&json!("invalid"), &json!("endpoint.secret"))
+    );
+    assert_eq!(bench.get("/v1/subscriptions/fine").await.json()["state"], "active");
+    assert!(!bench.table.filters().contains_key("broken"));
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/broken", &document("broken", "y")).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("active")));
+}
+
+#[tokio::test]
+async fn open_deliveries_of_one_that_is_gone_can_be_ended() {
+    let bench = Bench::new().await;
+    bench.event("shop", "e1", &["orphan"]).await;
+    assert_eq!(bench.delete("/v1/subscriptions/orphan").await.json(), json!({"abandoned": 1}));
+    assert_eq!(bench.delete("/v1/subscriptions/orphan").await.problem().0, 404);
+}
+
+#[tokio::test]
+async fn no_answer_holds_a_secret() {
+    let bench = Bench::with(TempDir::new().unwrap(), vec![declared("file")], None).await;
+    let secret = json!({
+        "id": "a",
+        "endpoint": {
+            "url": "http://user:hunter2@example.com/",
+            "headers": {"authorization": "Bearer hunter2", "x-key": "env:KEY"},
+            "secret": "whsec_hunter2"
+        }
+    });
+    let mut answers = vec![bench.post(ALL, &secret).await];
+    assert_eq!(answers[0].status, 201);
+    assert_eq!(answers[0].json()["subscription"]["endpoint"]["headers"]["x-key"], "env:KEY");
+    let mut wrong = secret.clone();
+    wrong["endpoint"].as_object_mut().unwrap().remove("url");
+    answers.push(bench.post(ALL, &secret).await);
+    answers.push(bench.post(ALL, &wrong).await);
+    answers.push(bench.write(Method::PUT, "/v1/subscriptions/a", &secret).await);
+    answers.push(bench.write(Method::PUT, "/v1/subscriptions/b", &secret).await);
+    for path in [ALL, "/v1/subscriptions/a", "/v1/subscriptions/file", "/metrics"] {
+        answers.push(bench.get(path).await);
+    }
+    answers.push(bench.delete("/v1/subscriptions/a").await);
+    for answer in answers {
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(!text.contains("hunter2"), "{} {text}", answer.status);
+    }
+}
+
+#[tokio::test]
+async fn lists_by_id_in_parts() {
+    let bench = Bench::new().await;
+    for id in ["c", "a", "b"] {
+        bench.post(ALL, &document(id, "x")).await;
+    }
+    let part = bench.get("/v1/subscriptions?limit=2").await.json();
+    let next = part["next"].as_str().unwrap();
+    let rest = bench.get(&format!("/v1/subscriptions?limit=2&cursor={next}")).await.json();
+    let ids = |listing: &Value| {
+        listing["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((ids(&part), ids(&rest)), (vec![json!("a"), json!("b")], vec![json!("c")]));
+    assert_eq!(rest["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn writers_at_once_leave_one_of_their_documents_everywhere() {
+    let bench = Bench::new().await;
+    let writes = (0..16).map(|n| {
+        let (bench, filter) = (&bench, format!("f{n}"));
+        async move {
+            let mut one = document("a", &filter);
+            one["endpoint"]["url"] = format!("http://example.com/{filter}").into();
+            bench.write(Method::PUT, "/v1/subscriptions/a", &one).await.status.as_u16()
+        }
+    });
+    let mut statuses = futures_util::future::join_all(writes).await;
+    statuses.sort_unstable();
+    assert_eq!((statuses[..15].iter().all(|status| *status == 200), statuses[15]), (true, 201));
+    let shown = bench.get("/v1/subscriptions/a").await.json();
+    let filter = shown["subscription"]["filter"].as_str().unwrap();
+    assert_eq!(bench.table.filters()["a"].as_deref(), Some(filter));
+    assert_eq!(bench.queues.urls()["a"], format!("http://example.com/{filter}"));
+    let stored: Value =
+        serde_json::from_str(&bench.store.subscriptions().await.unwrap()[0].document).unwrap();
+    assert_eq!(stored["filter"], filter);
+}
+
+#[tokio::test]
+async fn a_subscription_may_be_called_test() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.post(ALL, &document("test", "x")).await.status, 201);
+    assert_eq!(bench.get("/v1/subscriptions/test").await.json()["id"], "test");
+    assert_eq!(bench.delete("/v1/subscriptions/test").await.status, 200);
+}
+
+#[tokio::test]
+async fn tries_a_filter_on_a_stored_event_or_one_written_out() {
+    let bench = Bench::new().await;
+    bench.event("shop", "e1", &[]).await;
+    let path = "/v1/subscriptions/test";
+    let verdict = bench.post(path, &json!({"filter": "order.created", "event_id": "e1"})).await.json();
+    assert_eq!(verdict, json!({"id": "test", "outcome": "match", "reason": "14 bytes"}));
+    let written = json!({"id": "e", "source": "shop", "type": "x", "data": {"a": 1}, "headers": {"h": "v"}});
+    let verdict = bench.post(path, &json!({"filter": "order.created", "event": written})).await.json();
+    assert_eq!(verdict, json!({"id": "test", "outcome": "no-match", "reason": "7 bytes"}));
+    let bytes = json!({"id": "e", "source": "order.created", "data_base64": "/w=="});
+    let verdict = bench.post(path, &json!({"filter": "order.created", "event": bytes})).await.json();
+    assert_eq!(verdict, json!({"id": "test", "outcome": "match", "reason": "1 bytes"}));
+
+    assert_eq!(bench.post(path, &json!({"filter": ")", "event_id": "e1"})).await.problem().0, 422);
+    assert_eq!(bench.post(path, &json!({"filter": "x", "event_id": "e2"})).await.problem().0, 404);
+    for (body, place) in [
+        (json!({"filter": "x"}), "event"),
+        (json!({"event": bytes, "event_id": "e1"}), "event"),
+        (json!({"event": bytes, "source": "shop"}), "source"),
+        (json!({"event": {"id": "e", "source": "s", "data_base64": "!"}}), "event.data_base64"),
+        (json!({"event": {"id": "e", "source": "s", "data": 1, "data_base64": ""}}), "event.data_base64"),
+        (json!({"event": {"id": "e", "source": "s", "time": "1969-12-31T23:59:59.9Z"}}), "event.time"),
+        (json!({"event": {"id": "e", "source": "s", "time": "now"}}), "event.time"),
+        (json!({"event": {"id": "e"}}), ""),
+    ] {
+        let answer = bench.post(path, &body).await;
+        assert_eq!(answer.problem(), (422, "invalid-document".into()), "{body}");
+        assert_eq!(answer.json()["problems"][0]["path"], place, "{body}");
+    }
+    assert!(bench.table.filters().is_empty());
+}
