@@ -216,7 +216,8 @@ def standard(name, group="", prefix="webhook", secret=WHSEC, **options):
 
 add(standard("standard-webhooks"), standard("standard-webhooks", "svix", "svix"),
     standard("standard-webhooks", "bare", secret=b64(KEY)),
-    standard("svix", prefix="svix"), standard("clerk", prefix="svix"), standard("resend", prefix="svix"))
+    standard("svix", prefix="svix"), standard("clerk", prefix="svix"), standard("resend", prefix="svix"),
+    standard("openai"), standard("replicate"))
 
 
 def asymmetric(group, secret):
@@ -311,6 +312,25 @@ add(plain("github", "x-hub-signature-256", "sha256", hexa, "sha256=", body=githu
           event=event(None, "order.updated", "727"),
           extra=[("ping", handshake(200, ""), {"body": "webhook_id=12", "headers": {
               "content-type": "application/x-www-form-urlencoded", "x-wc-webhook-signature": None}})]),
+    plain("paystack", "x-paystack-signature", "sha512", hexa, body='{"event":"charge.success","data":{"reference":"r-1"}}',
+          event=event(None, "charge.success", "r-1")),
+    plain("gitea", "x-gitea-signature", "sha256", hexa, body=github, more={"x-gitea-event": "push", "x-gitea-delivery": "d-1"},
+          event=event("d-1", "push", "octo/hello")),
+    plain("gitea", "x-forgejo-signature", "sha256", hexa, group="Forgejo", body=github,
+          more={"x-forgejo-event": "push", "x-forgejo-delivery": "d-1"}, event=event("d-1", "push", "octo/hello")),
+    plain("line", "x-line-signature", "sha256", b64, body='{"destination":"U1","events":[]}', event=event(None, None, "U1")),
+    plain("lemonsqueezy", "x-signature", "sha256", hexa, body='{"data":{"id":"1"}}', more={"x-event-name": "order_created"},
+          event=event(None, "order_created", "1")),
+    plain("coinbase-commerce", "x-cc-webhook-signature", "sha256", hexa,
+          body='{"event":{"id":"e-1","type":"charge:confirmed","created_at":"2023-11-14T22:13:20Z","data":{"code":"C"}}}',
+          event=event("e-1", "charge:confirmed", "C", NOW * 1000)),
+    plain("heroku", "heroku-webhook-hmac-sha256", "sha256", b64, body='{"resource":"build","action":"update","created_at":"2023-11-14T22:13:20Z"}',
+          event=event(None, "build.update", None, NOW * 1000)),
+    plain("launchdarkly", "x-ld-signature", "sha256", hexa, body='{"_id":"i-1","kind":"flag","name":"n","date":1700000000123}',
+          event=event("i-1", "flag", "n", 1700000000123)),
+    plain("snyk", "x-hub-signature", "sha256", hexa, "sha256=", more={"x-snyk-event": "ping/v0"}, event=event(None, "ping/v0")),
+    plain("segment", "x-signature", "sha1", hexa, body='{"messageId":"m-1","type":"track","event":"Signed Up","timestamp":"2023-11-14T22:13:20Z"}',
+          event=event("m-1", "Signed Up", None, NOW * 1000)),
     plain("xero", "x-xero-signature", "sha256", b64, body='{"events":[]}', answer={"status": 200, "body": ""}),
     plain("meta", "x-hub-signature-256", "sha256", hexa, "sha256=", body='{"object":"whatsapp_business_account","entry":[]}',
           parameters={"verify_token": "meatyhamhock"}, event=event(None, "whatsapp_business_account"),
@@ -370,6 +390,9 @@ add(timed("slack", "x-slack-signature", "x-slack-request-timestamp", lambda ts, 
                       "plainToken": "qgg8vlvZRS6UYooatFL8Aw"}, separators=(",", ":")), "application/json"),
                   {"body": validation, "headers": {"x-zm-signature": slack_signature(NOW, validation)}}),
                  ("unsigned url validation", "rejected", {"body": validation})]),
+    timed("customerio", "x-cio-signature", "x-cio-timestamp", lambda ts, body: ("v0:", ts, ":", body), window=(300, 300),
+          body='{"event_id":"e-1","object_type":"email","metric":"opened","timestamp":1700000000}',
+          event=event("e-1", "email.opened", None, NOW * 1000)),
     timed("webflow", "x-webflow-signature", "x-webflow-timestamp", lambda ts, body: (ts, ":", body), write=lambda now: str(now * 1000),
           body='{"triggerType":"form_submission"}', window=(300, 300), event=event(None, "form_submission")),
     timed("zendesk", "x-zendesk-webhook-signature", "x-zendesk-webhook-signature-timestamp", lambda ts, body: (ts, body), encode=b64,
@@ -456,6 +479,14 @@ add(listed("stripe", "stripe-signature", separator=",", stamp="t=", version="v1=
     listed("cloudflare-stream", "webhook-signature", separator=",", stamp="time=", version="sig1=", signed=dot, window=(300, 300),
            body='{"uid":"u-1","status":{"state":"ready"},"modified":"2023-11-14T22:13:20.123456Z"}',
            event=event(None, "ready", "u-1", NOW * 1000 + 123)),
+    listed("buildkite", "x-buildkite-signature", separator=",", stamp="timestamp=", version="signature=", signed=dot, window=(300, 300),
+           body='{"event":"build.finished","pipeline":{"slug":"p"}}', event=event(None, "build.finished", "p")),
+    listed("workos", "workos-signature", separator=", ", stamp="t=", version="v1=", signed=dot, unit=1000, window=(180, 180),
+           body='{"id":"event_1","event":"dsync.user.created","created_at":"2023-11-14T22:13:20.000Z","data":{"id":"u-1"}}',
+           event=event("event_1", "dsync.user.created", "u-1", NOW * 1000)),
+    listed("mux", "mux-signature", separator=",", stamp="t=", version="v1=", signed=dot, window=(300, 300),
+           body='{"id":"e-1","type":"video.asset.ready","created_at":"2023-11-14T22:13:20.000000Z","object":{"id":"a-1"}}',
+           event=event("e-1", "video.asset.ready", "a-1", NOW * 1000)),
     listed("recurly", "recurly-signature", separator=",", stamp="", version="", signed=dot, unit=1000, window=(300, 300),
            body='{"object_type":"account","event_type":"created","event_time":"2023-11-14T22:13:20Z"}',
            event=event(None, "account.created", None, NOW * 1000)))
@@ -466,6 +497,7 @@ add(token("gitlab", "x-gitlab-token", body='{"object_kind":"push","project":{"pa
     token("telegram", "x-telegram-bot-api-secret-token", body='{"update_id":10000}', event=event("10000")),
     token("cloudflare", "cf-webhook-auth", body='{"alert_type":"dos_attack_l7","policy_id":"p-1","ts":1700000000}',
           event=event(None, "dos_attack_l7", "p-1", NOW * 1000)),
+    token("flutterwave", "verif-hash", body='{"event":"charge.completed","data":{"tx_ref":"t-1"}}', event=event(None, "charge.completed", "t-1")),
     token("bearer", "authorization", "Bearer ", event=event("e-1", "thing.done")),
     token("basic", "authorization", "Basic ", secret="aladdin:opensesame", encode=lambda s: b64(s.encode()), event=event("e-1", "thing.done")),
     token("api-key", "x-api-key", event=event("e-1", "thing.done")),
@@ -557,6 +589,17 @@ add(Scheme("twilio", "12345", "54321", twilio_form, needed=["x-twilio-signature"
            extra=[("without the body's hash", "rejected", {"url": "https://mycompany.com/in"})]))
 # Twilio publishes this example.
 assert twilio_form("12345", NOW)["headers"]["x-twilio-signature"] == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+
+def mandrill(key, now):
+    text = URL + "mandrill_events" + '[{"event":"send"}]'
+    return post({"x-mandrill-signature": b64(digest("sha1", key, text))}, "mandrill_events=%5B%7B%22event%22%3A%22send%22%7D%5D",
+                content_type="application/x-www-form-urlencoded")
+
+
+add(Scheme("mandrill", "a-long-random-secret", "another-secret", mandrill, needed=["x-mandrill-signature"], signature="x-mandrill-signature",
+           tamper=lambda body: body.replace("send", "open"),
+           extra=[("creation", handshake(200, ""), {"method": "HEAD", "body": "", "headers": {"x-mandrill-signature": None}}),
+                  ("another URL", "rejected", {"url": URL + "x"})]))
 
 square = '{"merchant_id":"M","type":"payment.created","event_id":"e-1","created_at":"2023-11-14T22:13:20.037339943Z","data":{"id":"d-1"}}'
 add(Scheme("square", "a-long-random-secret", "another-secret",

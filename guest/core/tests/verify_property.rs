@@ -221,15 +221,29 @@ fn verify(verifier: &Verifier, signed: &Signed, seconds: u64) -> Outcome {
 
 /// Whether one changed byte of the body must be noticed.
 fn covers_body(config: &VerificationConfig) -> bool {
-    let tokens = ["api-key", "basic", "bearer", "cloudflare", "figma", "mailgun", "mtls-header", "telegram"];
+    let tokens = [
+        "api-key",
+        "basic",
+        "bearer",
+        "cloudflare",
+        "figma",
+        "flutterwave",
+        "mailgun",
+        "mtls-header",
+        "telegram",
+    ];
     // The form's own encoding has many bytes that mean the same; Adyen signs some fields alone.
-    let partly = ["adyen", "twilio"];
+    let partly = ["adyen", "mandrill", "twilio"];
     let gitlab_token = config.scheme == "gitlab" && !config.secrets[0].value.starts_with("whsec_");
     !gitlab_token && !tokens.contains(&config.scheme.as_str()) && !partly.contains(&config.scheme.as_str())
 }
 
 fn content_type(scheme: &str) -> &'static str {
-    if scheme == "twilio" { "application/x-www-form-urlencoded" } else { "application/json" }
+    if matches!(scheme, "mandrill" | "twilio") {
+        "application/x-www-form-urlencoded"
+    } else {
+        "application/json"
+    }
 }
 
 fn body_for(scheme: &str, text: &str, secret: &str, seconds: u64) -> Vec<u8> {
@@ -239,7 +253,7 @@ fn body_for(scheme: &str, text: &str, secret: &str, seconds: u64) -> Vec<u8> {
         serde_json::to_vec(&members).unwrap()
     };
     match scheme {
-        "twilio" => text.replace(['"', '\\', '{', '}'], "").into_bytes(),
+        "mandrill" | "twilio" => text.replace(['"', '\\', '{', '}'], "").into_bytes(),
         "figma" => json(&[("passcode", secret.into()), ("x", text.into())]),
         "mailgun" => json(&[("event-data", serde_json::json!({ "event": text }))]),
         "linear" => json(&[("webhookTimestamp", (seconds * 1000).into()), ("x", text.into())]),

@@ -83,8 +83,10 @@ impl Builder {
         }
         for (index, value) in raw.variant.iter().enumerate() {
             let path = format!("{path}.variant[{index}]");
-            let variant = self.read(&path, value).and_then(|raw| self.variant(&path, &raw));
-            scheme.variants.extend(variant);
+            if let Some(variant) = self.read(&path, value).and_then(|raw| self.variant(&path, &raw)) {
+                self.check_variant(&path, &variant, &scheme.variants);
+                scheme.variants.push(variant);
+            }
         }
         for (index, value) in raw.handshake.iter().enumerate() {
             let path = format!("{path}.handshake[{index}]");
@@ -383,28 +385,33 @@ impl Builder {
                 self.problem(&format!("{path}.parameter"), format!("`{name}` is used but not declared"));
             }
         }
-        for (index, variant) in scheme.variants.iter().enumerate() {
-            let path = format!("{path}.variant[{index}]");
-            let places: Vec<&Place> = variant.signed.places().collect();
-            if places.contains(&&Place::Timestamp) && variant.timestamp.is_none() {
-                self.problem(&path, "`{timestamp}` is signed but there is no `timestamp`");
-            }
-            if places.contains(&&Place::Id) && variant.id.is_none() {
-                self.problem(&path, "`{id}` is signed but there is no `id`");
-            }
-            if variant.each.is_none() && places.iter().any(|place| matches!(place, Place::Item(_))) {
-                self.problem(&path, "`item:` needs `each`, the array of the items");
-            }
-            let named = |condition: &Condition| matches!(&condition.test, Test::Is(template) if template.places().any(|place| *place == Place::Secret));
-            if matches!(variant.algorithm, Algorithm::Equal | Algorithm::Sha256)
-                && !places.contains(&&Place::Secret)
-                && !variant.requires.iter().any(named)
-            {
-                self.problem(&path, "the secret has no part in it: `signed` must name `{secret}`");
-            }
-            if scheme.variants.iter().take(index).any(|other| other.name == variant.name) {
-                self.problem(&path, format!("there are two variants `{}`", variant.name));
-            }
+    }
+
+    fn check_variant(&mut self, path: &str, variant: &Variant, before: &[Variant]) {
+        let places: Vec<&Place> = variant.signed.places().collect();
+        if places.contains(&&Place::Timestamp) && variant.timestamp.is_none() {
+            self.problem(path, "`{timestamp}` is signed but there is no `timestamp`");
+        }
+        if places.contains(&&Place::Id) && variant.id.is_none() {
+            self.problem(path, "`{id}` is signed but there is no `id`");
+        }
+        let item = |place: &&Place| matches!(place, Place::Item(_));
+        let fields = variant.signatures.iter().map(|field| &field.place);
+        if variant.each.is_none() && (places.iter().any(item) || fields.clone().any(|place| item(&place))) {
+            self.problem(path, "`item:` needs `each`, the array of the items");
+        }
+        let named = |condition: &Condition| match &condition.test {
+            Test::Is(template) => template.places().any(|place| *place == Place::Secret),
+            Test::Present(_) | Test::Token(_) => false,
+        };
+        if matches!(variant.algorithm, Algorithm::Equal | Algorithm::Sha256)
+            && !places.contains(&&Place::Secret)
+            && !variant.requires.iter().any(named)
+        {
+            self.problem(path, "the secret has no part in it: `signed` must name `{secret}`");
+        }
+        if before.iter().any(|other| other.name == variant.name) {
+            self.problem(path, format!("there are two variants `{}`", variant.name));
         }
     }
 }

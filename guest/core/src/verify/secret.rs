@@ -225,6 +225,7 @@ fn read_secret(
     if config.value.trim() != config.value {
         problems
             .push(Problem::new(path, "begins or ends with white space, which providers' secrets never do"));
+        return None;
     }
     if config.label.as_ref().is_some_and(|label| label.trim().is_empty()) {
         problems.push(Problem::new(format!("{path}.label"), "is empty"));
