@@ -20,3 +20,10 @@ pub fn rfc3339(instant: UnixMillis) -> String {
         .and_then(|time| time.format(&Rfc3339).ok())
         .unwrap_or_else(|| instant.0.to_string())
 }
+
+/// Reads an instant as RFC 3339 has it. `None` if it is none, or before 1970.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<UnixMillis> {
+    let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+    u64::try_from(nanos / 1_000_000).ok().map(UnixMillis)
+}

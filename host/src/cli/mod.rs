@@ -3,15 +3,22 @@
 //! [`command`] is the frame, one file beside it is one command. A command is a function from its arguments and an
 //! [`Output`] to an [`Outcome`] or a [`Failure`]; it neither prints errors nor exits.
 
+mod check;
 mod client;
 mod command;
 mod configuration;
 mod deliveries;
 mod events;
 mod exit;
+mod explain;
+mod filter;
 mod output;
 mod page;
+mod providers;
+mod request_file;
+mod send;
 mod serve;
+mod sink;
 mod table;
 #[cfg(test)]
 mod test;

@@ -7,10 +7,11 @@ use super::secret::{Resolver, refuse_references};
 use super::section::{self, AdminConfig, LogConfig, ServerConfig, StoreConfig};
 use super::syntax;
 use anglerfish_core::config::{
-    Document, Node, Problems, SubscriptionConfig, read_document, read_subscription,
+    Document, Node, Problems, SubscriptionConfig, item_path, key_path, read_document, read_subscription,
 };
 use anglerfish_core::problem::Problem;
 use anglerfish_core::verify::Verifier;
+use anglerfish_filter::Expression;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,9 @@ impl Config {
         problems.retain(|problem| !unresolved.iter().any(|other| is_within(&problem.path, &other.path)));
         problems.extend(unresolved);
         if !problems.is_empty() {
+            problems.extend(filter_problems(
+                document.get("subscription").and_then(Value::as_array).map_or(&[], Vec::as_slice),
+            ));
             return Err(ConfigError::Invalid(located(&places, problems)));
         }
         for (_, subscription) in &mut routing.subscriptions {
@@ -107,6 +111,13 @@ impl Config {
             _ => Vec::new(),
         };
         Ok(Self { server, admin, store, log, document: routing, written, places, resolver })
+    }
+
+    /// What is wrong with the filters. Loading does not compile them when all else is well: the component does that, and
+    /// once is enough at start.
+    #[must_use]
+    pub fn filter_problems(&self) -> Vec<Problem> {
+        filter_problems(&self.written)
     }
 
     /// Problems that were found later in this configuration's document (by the component, say), at their places.
@@ -204,6 +215,24 @@ impl Sections {
         }
         (sections, problems.into_vec())
     }
+}
+
+fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, subscription) in subscriptions.iter().enumerate() {
+        let Some(filter) = subscription.get("filter").and_then(Value::as_str) else { continue };
+        // That one is empty is said where it is read.
+        let Err(error) = Expression::compile(filter) else { continue };
+        let path = key_path(&item_path("subscription", index), "filter");
+        problems.extend(error.problems.into_iter().filter(|_| !filter.trim().is_empty()).map(|problem| {
+            Problem {
+                line: u32::try_from(problem.line).ok(),
+                column: u32::try_from(problem.column).ok(),
+                ..Problem::new(path.clone(), problem.message)
+            }
+        }));
+    }
+    problems
 }
 
 /// What the core reads.

@@ -24,6 +24,7 @@ mod target;
 mod test;
 mod timer;
 
+pub(crate) use client::tls;
 pub use dispatch::{Deliveries, DeliveryError, DeliveryOptions};
 pub use metric::DeliveryMetrics;
 pub use provider::ProviderClient;

@@ -234,3 +234,23 @@ fn problems_found_later_point_into_the_file() {
     let ConfigError::Invalid(problems) = config.locate(vec![problem]) else { panic!() };
     assert_eq!(problems[0].to_string(), "anglerfish.toml:3:24: subscription[0].filter: unexpected end");
 }
+
+#[test]
+fn filters_are_checked_beside_everything_else() {
+    let text = "[[subscription]]\nid = \"a\"\ntypo = 1\nfilter = '''\nevent.type ==\n'''\n\
+                [subscription.endpoint]\nurl = \"nowhere\"\n";
+    let report = report(text, &[]);
+    for place in
+        ["anglerfish.toml:3:1: subscription[0].typo", "subscription[0].filter: ", "anglerfish.toml:8:1: "]
+    {
+        assert!(report.contains(place), "{report}");
+    }
+    let sound =
+        parse("[[subscription]]\nid = \"a\"\nfilter = 'nope'\nendpoint = { url = \"http://h\" }\n", &[])
+            .unwrap();
+    let ConfigError::Invalid(problems) = sound.locate(sound.filter_problems()) else { panic!() };
+    assert!(
+        problems[0].to_string().starts_with("anglerfish.toml:3:11: subscription[0].filter: "),
+        "{problems:?}"
+    );
+}

@@ -22,8 +22,8 @@ pub struct Document {
 ///
 /// # Errors
 ///
-/// Every problem of the document at once, together with those of its parts that have none, so that the caller can look
-/// for more problems in them: whether their schemes and secrets are usable, whether their filters compile.
+/// Every problem of the document at once, together with those of its parts that have none but unknown keys, so that the
+/// caller can look for more problems in them: whether their schemes and secrets are usable, whether their filters compile.
 pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
     let problems = Problems::default();
     let root = Node::root(value, "", &problems);
@@ -190,11 +190,11 @@ mod tests {
     #[test]
     fn gives_the_sound_parts_beside_the_problems() {
         let (document, problems) = read_document(&json!({
-            "source": [{"name": "a"}, {"name": "b", "scheme": "none"}],
+            "source": [{"name": "a"}, {"name": "b", "scheme": "none", "typo": 1}],
             "subscription": [{"id": "s", "sources": ["a"], "endpoint": {"url": "https://example.com"}}]
         }))
         .unwrap_err();
-        assert_eq!(problems.len(), 1, "a source with problems still exists: {problems:?}");
+        assert_eq!(problems.len(), 2, "a source with problems still exists: {problems:?}");
         assert_eq!(document.sources[0].0, "source[1]");
         assert_eq!(document.subscriptions.len(), 1);
     }

@@ -29,10 +29,10 @@ const RESERVED: &[&str] = &[
     "upgrade",
 ];
 
-/// An endpoint, if nothing is wrong with it.
+/// An endpoint, if nothing is wrong with what it has of the known keys.
 pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
-    let before = node.problem_count();
     let table = node.table(KEYS)?;
+    let before = node.problem_count();
     let url = table.require("url").and_then(|node| url(&node));
     let method = table.get("method").map_or(Some("POST"), |node| method(&node));
     let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();

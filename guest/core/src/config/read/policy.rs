@@ -13,10 +13,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 3600);
 const MOST_CONCURRENT: u64 = 1000;
 const MOST_RETRIES: usize = 100;
 
-/// A delivery policy, if nothing is wrong with it.
+/// A delivery policy, if nothing is wrong with what it has of the known keys.
 pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
-    let before = node.problem_count();
     let table = node.table(KEYS)?;
+    let before = node.problem_count();
     let mut config = DeliveryConfig::default();
     if let Some(node) = table.get("success")
         && let Some(set) = statuses(&node)

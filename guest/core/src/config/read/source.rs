@@ -17,10 +17,10 @@ const KEYS: &[&str] =
 /// The widest window for a signed timestamp.
 const WIDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A source, if nothing is wrong with it.
+/// A source, if nothing is wrong with what it has of the known keys.
 pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
-    let before = node.problem_count();
     let table = node.table(KEYS)?;
+    let before = node.problem_count();
     let name = table.require("name").and_then(|node| name(&node));
     let scheme = table.require("scheme").and_then(|node| node.text().map(str::to_owned));
     let mut verification = VerificationConfig { scheme: scheme.unwrap_or_default(), ..Default::default() };

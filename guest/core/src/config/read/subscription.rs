@@ -6,10 +6,10 @@ use crate::config::SubscriptionConfig;
 
 const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
 
-/// A subscription, if nothing is wrong with it. Whether its sources exist and its filter compiles is not looked at.
+/// A subscription, if nothing is wrong with what it has of the known keys. Whether its sources exist and its filter compiles is not looked at.
 pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
-    let before = node.problem_count();
     let table = node.table(KEYS)?;
+    let before = node.problem_count();
     let id = table.require("id").and_then(|node| source::name(&node));
     let sources = table.get("sources").and_then(|node| sources(&node)).unwrap_or_default();
     let filter = table.get("filter").and_then(|node| filter(&node));

@@ -1,0 +1,213 @@
+//! `anglerfish explain`: what the component would decide about a request, and why.
+
+use super::configuration::ConfigArgs;
+use super::request_file::{self, Defaults};
+use super::table::plain;
+use super::{Failure, Format, Outcome, Output};
+use crate::clock;
+use crate::config::Config;
+use crate::engine::{Engine, EngineConfig, InboundRequest, StartError};
+use anglerfish_core::config::nearest;
+use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::{Explanation, RoutingDocument, VerdictOutcome, VerificationOutcome};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+/// The arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The request is {\"method\", \"url\", \"headers\": {…}, \"body\"} with \"body_base64\"
+for a body that is not text. What it leaves out is POST,
+http://localhost/in/SOURCE, no header field and an empty body.
+
+Examples:
+  anglerfish explain --source shop --request request.json
+  anglerfish explain --request - < requests.jsonl
+
+With `--request -` each line of stdin is one request, which may also name its
+own \"source\" and \"now\", and each gets one line of JSON in answer.
+
+Exit codes: 0 verified or answered, 1 rejected (any of many), 2 misuse"
+)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The source that the request came in through
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// The request as JSON; `-` reads one per line from stdin
+    #[arg(long, value_name = "FILE")]
+    request: PathBuf,
+    /// When the request was received, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "UNIX_SECONDS")]
+    now: Option<u64>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: ExplainArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    let config = args.config.load()?;
+    if let Some(source) = &args.source {
+        check_source(&config, source)?;
+    }
+    let lines = args.request == Path::new("-");
+    let single = if lines { None } else { Some(read_file(&args.request)?) };
+    let defaults = Defaults {
+        source: args.source.clone(),
+        now: args.now.map_or_else(clock::now, UnixMillis::from_seconds),
+    };
+    let engine = start(&config)?;
+    let Some(text) = single else {
+        return explain_lines(&engine, &defaults, args.now.is_none(), output).await;
+    };
+    let request = request_file::read(&text, false, &defaults).map_err(|reason| {
+        let failure = Failure::misuse(format_args!("{}: {reason}", args.request.display()));
+        if args.source.is_none() { failure.with_hint("name the source with --source NAME") } else { failure }
+    })?;
+    let explanation = explain(&engine, request).await?;
+    match output.format_for_programs() {
+        Format::Json => output.json(&document(&explanation))?,
+        Format::Text => write(&explanation, output)?,
+    }
+    Ok(Outcome::of(holds(&explanation)))
+}
+
+async fn explain_lines(
+    engine: &Engine,
+    defaults: &Defaults,
+    clock_runs: bool,
+    output: &mut Output,
+) -> Result<Outcome, Failure> {
+    let mut fine = true;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|error| Failure::failed(format_args!("failed to read stdin: {error}")))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let now = if clock_runs { clock::now() } else { defaults.now };
+        match request_file::read(&line, true, &Defaults { now, ..defaults.clone() }) {
+            Ok(request) => {
+                let explanation = explain(engine, request).await?;
+                fine &= holds(&explanation);
+                output.json(&document(&explanation))?;
+            }
+            Err(reason) => {
+                fine = false;
+                output.json(&json!({"error": reason}))?;
+            }
+        }
+        output.flush()?;
+    }
+    Ok(Outcome::of(fine))
+}
+
+async fn explain(engine: &Engine, request: InboundRequest) -> Result<Explanation, Failure> {
+    let explanation = engine.explain(request).await;
+    explanation.map_err(|error| Failure::failed(format_args!("failed to explain the request: {error}")))
+}
+
+/// An engine with the configuration and no state: nothing was accepted before.
+fn start(config: &Config) -> Result<Engine, Failure> {
+    let options = EngineConfig {
+        workers: 1,
+        memory: usize::try_from(config.server.memory_limit).unwrap_or(usize::MAX),
+        ..EngineConfig::default()
+    };
+    Engine::start_without_state(RoutingDocument::from(&config.document), &options).map_err(
+        |error| match error {
+            StartError::Problems(problems) => config.locate(problems).into(),
+            error => Failure::failed(format_args!("failed to start the component: {error}")),
+        },
+    )
+}
+
+fn check_source(config: &Config, name: &str) -> Result<(), Failure> {
+    let names = || config.document.sources.iter().map(|(_, source)| source.name.as_str());
+    if names().any(|known| known == name) {
+        return Ok(());
+    }
+    let failure = Failure::misuse(format_args!("there is no source {name:?} in the configuration"));
+    Err(match nearest(name, names()) {
+        Some(near) => failure.with_hint(format_args!("did you mean {near:?}?")),
+        None => {
+            failure.with_hint(format_args!("its sources are: {}", names().collect::<Vec<_>>().join(", ")))
+        }
+    })
+}
+
+fn read_file(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))
+}
+
+fn holds(explanation: &Explanation) -> bool {
+    matches!(explanation.verification.outcome, VerificationOutcome::Verified | VerificationOutcome::Answered)
+}
+
+fn outcome(outcome: VerificationOutcome) -> &'static str {
+    match outcome {
+        VerificationOutcome::Verified => "verified",
+        VerificationOutcome::Rejected => "rejected",
+        VerificationOutcome::Answered => "answered",
+        VerificationOutcome::Pending => "pending",
+    }
+}
+
+fn verdict(outcome: VerdictOutcome) -> &'static str {
+    match outcome {
+        VerdictOutcome::Match => "match",
+        VerdictOutcome::NoMatch => "no-match",
+        VerdictOutcome::Error => "error",
+    }
+}
+
+fn document(explanation: &Explanation) -> Value {
+    let verification = &explanation.verification;
+    let subscriptions: Vec<Value> = explanation
+        .subscriptions
+        .iter()
+        .map(|said| json!({"id": said.subscription, "outcome": verdict(said.outcome), "reason": said.reason}))
+        .collect();
+    let event = explanation.event.as_ref().map(|event| {
+        json!({
+            "id": event.id,
+            "source": event.source,
+            "type": event.kind,
+            "subject": event.subject,
+            "time": clock::rfc3339(event.time),
+            "datacontenttype": event.datacontenttype,
+        })
+    });
+    json!({
+        "verification": {
+            "outcome": outcome(verification.outcome),
+            "scheme": verification.scheme,
+            "reason": verification.reason,
+            "steps": verification.steps,
+        },
+        "event": event,
+        "subscriptions": subscriptions,
+    })
+}
+
+fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> {
+    let verification = &explanation.verification;
+    let said = outcome(verification.outcome);
+    output.line(format_args!("{said} ({}): {}", plain(&verification.scheme), plain(&verification.reason)))?;
+    for step in &verification.steps {
+        output.line(format_args!("  {}", plain(step)))?;
+    }
+    if let Some(event) = &explanation.event {
+        output.line(format_args!("event {} of type {}", plain(&event.id), plain(&event.kind)))?;
+    }
+    for said in &explanation.subscriptions {
+        output.line(format_args!(
+            "{}: {}: {}",
+            said.subscription,
+            verdict(said.outcome),
+            plain(&said.reason)
+        ))?;
+    }
+    Ok(())
+}

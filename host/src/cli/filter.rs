@@ -1,0 +1,175 @@
+//! `anglerfish filter`: filters without a gateway.
+
+use super::{Failure, Format, Outcome, Output};
+use crate::clock;
+use anglerfish_core::config::{Node, Problems};
+use anglerfish_core::event::Event;
+use anglerfish_core::request::Header;
+use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once};
+use anglerfish_filter::{Expression, conformance};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The arguments of `filter`.
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say whether a filter matches an event, and why
+    Test(TestArgs),
+    /// Run a file of the CEL conformance suite
+    #[command(hide = true)]
+    Conformance(ConformanceArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The event is {\"event\": {…}, \"message\": …, \"headers\": {…}}: what filters see.
+Attributes of the event that are left out have stand-ins.
+
+Examples:
+  echo '{\"message\": {\"quantity\": 3}}' > event.json
+  anglerfish filter test 'message.quantity > 0' --event event.json
+
+Exit codes: 0 match, 1 no match or an error, 2 misuse")]
+struct TestArgs {
+    /// The filter, in CEL
+    expression: String,
+    /// The event as JSON; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    event: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ConformanceArgs {
+    /// The cases as JSON
+    file: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(args: FilterArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    match args.command {
+        Command::Test(args) => test(&args, output),
+        Command::Conformance(args) => conform(&args.file, output),
+    }
+}
+
+fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    if let Err(error) = Expression::compile(&args.expression) {
+        return Err(Failure::misuse(format_args!("the filter does not compile\n{error}")));
+    }
+    let text = read(&args.event)?;
+    let sample = Sample::read(&text)
+        .map_err(|reason| Failure::misuse(format_args!("{}: {reason}", args.event.display())))?;
+    let subscription = RoutingSubscription {
+        id: "filter".to_owned(),
+        sources: Vec::new(),
+        filter: Some(args.expression.clone()),
+    };
+    let headers: Vec<Header<'_>> =
+        sample.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+    let verdict = explain_once(&subscription, &sample.event, &headers, &sample.data, clock::now()).map_err(
+        |problems| Failure::misuse(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+    )?;
+    let outcome = match verdict.outcome {
+        VerdictOutcome::Match => "match",
+        VerdictOutcome::NoMatch => "no-match",
+        VerdictOutcome::Error => "error",
+    };
+    match output.format() {
+        Format::Json => output.json(&json!({"outcome": outcome, "reason": verdict.reason}))?,
+        Format::Text => output.line(format_args!("{outcome}: {}", super::table::plain(&verdict.reason)))?,
+    }
+    Ok(Outcome::of(verdict.outcome == VerdictOutcome::Match))
+}
+
+/// What a filter sees.
+struct Sample {
+    event: Event,
+    headers: Vec<(String, String)>,
+    data: Vec<u8>,
+}
+
+impl Sample {
+    fn read(text: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+        let problems = Problems::default();
+        let sample = Self::from_node(&Node::root(&value, "", &problems));
+        let problems: Vec<String> = problems
+            .into_vec()
+            .iter()
+            .map(|problem| {
+                let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                format!("{}{hint}", problem.to_string().trim_start_matches(": "))
+            })
+            .collect();
+        sample.filter(|_| problems.is_empty()).ok_or_else(|| problems.join("; "))
+    }
+
+    fn from_node(root: &Node<'_>) -> Option<Self> {
+        let table = root.table(&["event", "message", "headers"])?;
+        let mut event = Event {
+            id: "evt_1".to_owned(),
+            source: "test".to_owned(),
+            kind: "test".to_owned(),
+            subject: None,
+            time: clock::now(),
+            datacontenttype: Some("application/json".to_owned()),
+        };
+        if let Some(node) = table.get("event") {
+            let attributes = node.table(&["id", "source", "type", "subject", "time", "datacontenttype"])?;
+            let text = |key| attributes.get(key).and_then(|node| node.string().map(str::to_owned));
+            event.id = text("id").unwrap_or(event.id);
+            event.source = text("source").unwrap_or(event.source);
+            event.kind = text("type").unwrap_or(event.kind);
+            event.subject = text("subject");
+            event.datacontenttype = text("datacontenttype").or(event.datacontenttype);
+            if let Some(node) = attributes.get("time") {
+                event.time = clock::parse_rfc3339(node.string()?).or_else(|| {
+                    node.report("not an instant such as 2026-01-31T00:00:00Z");
+                    None
+                })?;
+            }
+        }
+        let mut headers = Vec::new();
+        if let Some(node) = table.get("headers") {
+            for (name, value) in node.members()? {
+                headers.push((name.to_owned(), value.string()?.to_owned()));
+            }
+        }
+        let data = table.get("message").map(|node| node.value().to_string().into_bytes()).unwrap_or_default();
+        Some(Self { event, headers, data })
+    }
+}
+
+fn conform(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
+    let report = conformance::run(&read(file)?)
+        .map_err(|error| Failure::misuse(format_args!("{} is no file of cases: {error}", file.display())))?;
+    match output.format() {
+        Format::Text => output.line(&report)?,
+        Format::Json => {
+            let names = |list: &[(String, String)]| {
+                list.iter().map(|(name, reason)| json!({"name": name, "reason": reason})).collect::<Vec<_>>()
+            };
+            output.json(&json!({
+                "passed": report.passed,
+                "failed": names(&report.failed),
+                "skipped": names(&report.skipped),
+            }))?;
+        }
+    }
+    Ok(Outcome::of(report.failed.is_empty()))
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin().lock())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))
+}

@@ -1,0 +1,86 @@
+//! `anglerfish providers`: the catalogue of verification schemes.
+
+use super::table::Table;
+use super::{Failure, Format, Outcome, Output};
+use anglerfish_core::config::nearest;
+use anglerfish_core::verify::{Definition, catalogue};
+use clap::Args;
+use serde_json::{Value, json};
+
+/// The arguments of `providers`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  anglerfish providers
+  anglerfish providers stripe
+  anglerfish providers github --format json | jq .scheme")]
+pub(super) struct ProvidersArgs {
+    /// Show what this one needs and how to set it up
+    name: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &ProvidersArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    let Some(name) = &args.name else {
+        list(output)?;
+        return Ok(Outcome::Fine);
+    };
+    let Some(definition) = catalogue().iter().find(|definition| definition.name == name) else {
+        let failure = Failure::misuse(format_args!("there is no provider `{name}`"));
+        return Err(match nearest(name, catalogue().iter().map(|definition| definition.name)) {
+            Some(near) => failure.with_hint(format_args!("did you mean `{near}`?")),
+            None => failure.with_hint("`anglerfish providers` lists them; others take `scheme = \"custom\"`"),
+        });
+    };
+    match output.format() {
+        Format::Json => output.json(&document(definition)?)?,
+        Format::Text => show(definition, output)?,
+    }
+    Ok(Outcome::Fine)
+}
+
+fn list(output: &mut Output) -> Result<(), Failure> {
+    if output.format() == Format::Json {
+        for definition in catalogue() {
+            output.json(&document(definition)?)?;
+        }
+        return Ok(());
+    }
+    let mut table = Table::new(["NAME", "PROVIDER", "NEEDS"]);
+    for definition in catalogue() {
+        table.row([definition.name, definition.title, definition.needs].map(str::to_owned));
+    }
+    table.write(output)
+}
+
+fn show(definition: &Definition, output: &mut Output) -> Result<(), Failure> {
+    output.line(definition.title)?;
+    output.line(format_args!("  needs   {}", definition.needs))?;
+    output.line(format_args!("  set up  {}", definition.setup))?;
+    if !definition.documentation.is_empty() {
+        output.line(format_args!("  manual  {}", definition.documentation))?;
+    }
+    output.line("")?;
+    output.line("[[source]]")?;
+    output.line(format_args!("name = {:?}", definition.name))?;
+    output.line(format_args!("scheme = {:?}", definition.name))?;
+    if definition.name != "none" {
+        let variable =
+            definition.name.to_ascii_uppercase().replace(|letter: char| !letter.is_alphanumeric(), "_");
+        output.line(format_args!("secrets = [\"env:{variable}_SECRET\"]"))?;
+    }
+    Ok(())
+}
+
+fn document(definition: &Definition) -> Result<Value, Failure> {
+    let scheme: Value = serde_json::from_str(definition.scheme).map_err(|error| {
+        Failure::failed(format_args!("the catalogue's {} is no JSON: {error}", definition.name))
+    })?;
+    Ok(json!({
+        "name": definition.name,
+        "title": definition.title,
+        "documentation": definition.documentation,
+        "needs": definition.needs,
+        "setup": definition.setup,
+        "scheme": scheme,
+    }))
+}

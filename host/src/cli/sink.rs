@@ -1,0 +1,265 @@
+//! `anglerfish sink`: a small receiver that prints what it gets.
+
+use super::table::plain;
+use super::{Failure, Format, Outcome, Output};
+use crate::clock;
+use crate::config::Environment;
+use anglerfish_core::request::{Header, Request as Inbound};
+use anglerfish_core::verify::{Outcome as Verdict, SecretConfig, VerificationConfig, Verifier};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// The longest body that is taken, in bytes.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// How many characters of a body a line shows.
+const SHOWN: usize = 200;
+
+/// The arguments of `sink`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  anglerfish sink
+  anglerfish sink --status 503
+  anglerfish sink --secret env:ORDERS_SECRET --format json | jq .body
+
+With --secret what is not signed with it the Standard Webhooks way gets 401.")]
+pub(super) struct SinkArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    listen: SocketAddr,
+    /// What to answer
+    #[arg(long, default_value = "200", value_parser = clap::value_parser!(u16).range(200..=599))]
+    status: u16,
+    /// Verify Standard Webhooks signatures with this secret, or env:NAME or
+    /// file:PATH
+    #[arg(long)]
+    secret: Option<String>,
+}
+
+/// One request, and who waits for it to be printed.
+struct Received {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+    status: StatusCode,
+    verified: Option<Result<(), String>>,
+    printed: oneshot::Sender<()>,
+}
+
+struct Sink {
+    status: StatusCode,
+    verifier: Option<Verifier>,
+    lines: mpsc::Sender<Received>,
+}
+
+/// Runs the command until it is interrupted or nobody reads what it prints.
+pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    let status = StatusCode::from_u16(args.status).map_err(Failure::misuse)?;
+    let verifier = args.secret.as_deref().map(verifier).transpose()?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::failed(format_args!("failed to listen on {}: {error}", args.listen)))?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
+    anstream::eprintln!("listening on http://{address}");
+    let (lines, mut received) = mpsc::channel(64);
+    let app = Router::new()
+        .fallback(receive)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(Arc::new(Sink { status, verifier, lines }));
+    let server = tokio::spawn(axum::serve(listener, app).into_future());
+    loop {
+        tokio::select! {
+            next = received.recv() => match next {
+                Some(next) => print(next, output)?,
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    server.abort();
+    Ok(Outcome::Fine)
+}
+
+fn verifier(text: &str) -> Result<Verifier, Failure> {
+    let misuse = |reason: String| Failure::misuse(format_args!("--secret: {reason}"));
+    let secret = Environment::of_process().resolve(text).map_err(misuse)?;
+    let config = VerificationConfig {
+        scheme: "standard-webhooks".to_owned(),
+        secrets: vec![SecretConfig::new(secret)],
+        ..VerificationConfig::default()
+    };
+    Verifier::try_new("", &config).map_err(|problems| {
+        misuse(problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; "))
+    })
+}
+
+/// Answers only after the request was printed, so that whoever reads the output knows of all that was answered.
+async fn receive(State(sink): State<Arc<Sink>>, request: Request) -> StatusCode {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else { return StatusCode::PAYLOAD_TOO_LARGE };
+    let verified = sink.verifier.as_ref().map(|verifier| verify(verifier, &head, &body));
+    let status = if matches!(verified, Some(Err(_))) { StatusCode::UNAUTHORIZED } else { sink.status };
+    let (printed, done) = oneshot::channel();
+    let received = Received {
+        method: head.method.to_string(),
+        path: head.uri.to_string(),
+        headers: head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body,
+        status,
+        verified,
+        printed,
+    };
+    if sink.lines.send(received).await.is_err() || done.await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    status
+}
+
+fn verify(verifier: &Verifier, head: &http::request::Parts, body: &[u8]) -> Result<(), String> {
+    let url = head.uri.to_string();
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() })
+        .collect();
+    let request = Inbound {
+        source: "",
+        method: head.method.as_str(),
+        url: &url,
+        headers,
+        body,
+        received: clock::now(),
+        fetched: Vec::new(),
+    };
+    match verifier.verify(&request) {
+        Verdict::Verified(_) => Ok(()),
+        Verdict::Rejected(rejection) => Err(rejection.reason),
+        Verdict::Answered(_) | Verdict::Fetch(_) => Err("it is no delivery".to_owned()),
+    }
+}
+
+fn print(received: Received, output: &mut Output) -> Result<(), Failure> {
+    match output.format() {
+        Format::Json => output.json(&document(&received))?,
+        Format::Text => output.line(line(&received))?,
+    }
+    output.flush()?;
+    // A sender that hung up meanwhile does not wait.
+    let _ = received.printed.send(());
+    Ok(())
+}
+
+fn line(received: &Received) -> String {
+    let id = received.headers.iter().find(|(name, _)| name == "webhook-id").map_or("-", |(_, id)| id);
+    let verified = match &received.verified {
+        None => String::new(),
+        Some(Ok(())) => " verified".to_owned(),
+        Some(Err(reason)) => format!(" refused ({})", plain(reason)),
+    };
+    let Received { method, path, status, body, .. } = received;
+    let text = String::from_utf8_lossy(body);
+    let shown: String = text.chars().take(SHOWN).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    let (path, id, status) = (plain(path), plain(id), status.as_u16());
+    format!("{method} {path} {status}{verified} {id} {} B {}{more}", body.len(), plain(&shown))
+}
+
+fn document(received: &Received) -> Value {
+    let mut headers = Map::new();
+    for (name, value) in &received.headers {
+        match headers.get_mut(name) {
+            Some(Value::String(before)) => {
+                before.push_str(", ");
+                before.push_str(value);
+            }
+            _ => {
+                headers.insert(name.clone(), Value::from(value.as_str()));
+            }
+        }
+    }
+    let (body, encoded) = match std::str::from_utf8(&received.body) {
+        Ok(text) => ("body", text.to_owned()),
+        Err(_) => ("body_base64", STANDARD.encode(&received.body)),
+    };
+    let mut document = json!({
+        "method": received.method,
+        "path": received.path,
+        "headers": headers,
+        "status": received.status.as_u16(),
+        body: encoded,
+    });
+    if let (Some(verified), Value::Object(members)) = (&received.verified, &mut document) {
+        members.insert("verified".to_owned(), Value::from(verified.is_ok()));
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(verified: Option<Result<(), String>>, body: &[u8]) -> Received {
+        Received {
+            method: "POST".to_owned(),
+            path: "/orders".to_owned(),
+            headers: vec![("webhook-id".to_owned(), "evt_1".to_owned()), ("a".to_owned(), "1".to_owned())],
+            body: Bytes::copy_from_slice(body),
+            status: StatusCode::OK,
+            verified,
+            printed: oneshot::channel().0,
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_without_control_characters() {
+        let text = line(&received(None, b"{\"a\":\n\x1b[31m1}"));
+        assert!(text.starts_with("POST /orders 200 evt_1 13 B {\"a\":"), "{text}");
+        assert!(!text.contains(['\n', '\x1b']), "{text:?}");
+        assert!(line(&received(Some(Ok(())), b"")).contains(" 200 verified "));
+        assert!(
+            line(&received(Some(Err("no signature".to_owned())), b"")).contains("refused (no signature)")
+        );
+        assert!(line(&received(None, &[b'x'; 500])).ends_with("x…"));
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_is_base64() {
+        let document = document(&received(Some(Ok(())), &[0xff]));
+        assert_eq!((&document["body_base64"], &document["body"]), (&json!("/w=="), &Value::Null));
+        assert_eq!(document["verified"], true);
+        assert_eq!(document["headers"]["a"], "1");
+    }
+
+    #[test]
+    fn verifies_what_is_signed_and_refuses_the_rest() {
+        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        let verifier = verifier(secret).unwrap();
+        let head = http::Request::post("/x").body(()).unwrap().into_parts().0;
+        assert!(verify(&verifier, &head, b"{}").is_err());
+        let key = anglerfish_core::sign::SigningSecret::parse(secret).unwrap();
+        let now = clock::now().seconds();
+        let signed = anglerfish_core::sign::standard_webhooks(&[key], "evt_1", now, b"{}");
+        let request = http::Request::post("/x")
+            .header("webhook-id", signed.id)
+            .header("webhook-timestamp", signed.timestamp)
+            .header("webhook-signature", signed.signature);
+        let head = request.body(()).unwrap().into_parts().0;
+        assert_eq!(verify(&verifier, &head, b"{}"), Ok(()));
+        assert!(verify(&verifier, &head, b"{} ").is_err());
+    }
+}
