@@ -6,19 +6,42 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::time::Duration;
 
+/// How much of a body that is too large is read and thrown away, so that its sender, still writing, gets to read why.
+const DISCARDED: u64 = 16 << 20;
+
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
 /// Reads a body of at most `limit` bytes, whether its length was announced or it comes in chunks.
 ///
 /// # Errors
 ///
 /// What to answer: the body is too large, too slow, or broke off.
-pub(super) async fn read(body: Incoming, limit: u64, timeout: Duration) -> Result<Bytes, Fault> {
-    if body.size_hint().lower() > limit {
-        return Err(Fault::TooLarge { limit });
+pub(super) async fn read(mut body: Incoming, limit: u64, timeout: Duration) -> Result<Bytes, Fault> {
+    let announced = body.size_hint().lower();
+    let read = if announced > limit {
+        Err(Fault::TooLarge { limit })
+    } else {
+        tokio::time::timeout(timeout, collect(&mut body, limit)).await.unwrap_or(Err(Fault::BodyTimeout))
+    };
+    if matches!(read, Err(Fault::TooLarge { .. })) && announced <= DISCARDED {
+        // However this ends, the answer is the same.
+        let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
     }
-    tokio::time::timeout(timeout, collect(body, limit)).await.unwrap_or(Err(Fault::BodyTimeout))
+    read
 }
 
-async fn collect(mut body: Incoming, limit: u64) -> Result<Bytes, Fault> {
+async fn discard(mut body: Incoming) {
+    let mut length: u64 = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        length = length.saturating_add(frame.data_ref().map_or(0, |data| data.len() as u64));
+        if length > DISCARDED {
+            return;
+        }
+    }
+}
+
+async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, Fault> {
     let announced = body.size_hint().exact();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
