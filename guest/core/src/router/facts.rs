@@ -1,10 +1,13 @@
 //! An event as one expression sees it, whole: for explanations, where speed does not matter.
 
 use super::filters::FilterInput;
+use crate::request::Header;
+use anglerfish_filter::Expression;
+use anglerfish_filter::explain::Explanation;
 use anglerfish_filter::fact::Bindings;
 use anglerfish_filter::ir::Root;
 use anglerfish_filter::value::{Key, List, Map, Text, Timestamp, Value};
-use anglerfish_filter::{EvalError, Expression};
+use std::borrow::Cow;
 
 /// The values of the variables `message`, `event`, `headers`, `source` and `now`.
 pub(super) struct EventFacts<'a> {
@@ -37,9 +40,9 @@ impl<'a> EventFacts<'a> {
         Self { variables }
     }
 
-    /// Whether the expression is true.
-    pub(super) fn evaluate(&self, expression: &Expression) -> Result<bool, EvalError> {
-        expression.evaluate(&Bindings::new(&expression.program().paths(), self.variables.clone()))
+    /// Whether the expression is true, and why.
+    pub(super) fn explain(&self, expression: &Expression) -> Explanation {
+        expression.explain(&Bindings::new(expression.program().paths(), self.variables.clone()))
     }
 }
 
@@ -49,22 +52,39 @@ fn member<'a>(name: &'a str, value: Value<'a>) -> (Key<'a>, Value<'a>) {
 
 /// Header fields by lower-case name; several of one name are joined as RFC 9110, section 5.2, has it. Values that are
 /// not UTF-8 are not there.
-fn headers<'a>(input: FilterInput<'a>) -> Vec<(Key<'a>, Value<'a>)> {
-    let mut joined: Vec<(String, String)> = Vec::new();
-    for header in input.headers {
-        let Ok(value) = std::str::from_utf8(header.value) else { continue };
-        let name = header.name.to_ascii_lowercase();
-        match joined.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, before)) => {
-                before.push_str(", ");
-                before.push_str(value);
-            }
-            None => joined.push((name, value.to_owned())),
+pub(super) fn joined_headers<'a>(headers: &[Header<'a>]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let mut fields: Vec<(Cow<'a, str>, Cow<'a, str>)> = headers
+        .iter()
+        .filter_map(|header| {
+            Some((lower_case(header.name), Cow::Borrowed(std::str::from_utf8(header.value).ok()?)))
+        })
+        .collect();
+    // Stable, so that values of one name stay in the order received.
+    fields.sort_by(|left, right| left.0.cmp(&right.0));
+    fields.dedup_by(|next, before| {
+        let same = next.0 == before.0;
+        if same {
+            let value = before.1.to_mut();
+            value.push_str(", ");
+            value.push_str(&next.1);
         }
+        same
+    });
+    fields
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
     }
-    joined
+}
+
+fn headers(input: FilterInput<'_>) -> Vec<(Key<'static>, Value<'static>)> {
+    joined_headers(input.headers)
         .into_iter()
-        .map(|(name, value)| (Key::String(Text::Shared(name.into())), Value::string(value)))
+        .map(|(name, value)| (Key::String(Text::Shared(name.as_ref().into())), Value::string(value.as_ref())))
         .collect()
 }
 

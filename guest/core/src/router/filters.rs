@@ -1,12 +1,16 @@
 //! Which subscriptions want an event.
 
 use super::explanation::{Verdict, VerdictOutcome};
-use super::facts::EventFacts;
+use super::facts::{EventFacts, joined_headers};
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
 use crate::request::{Header, UnixMillis};
-use anglerfish_filter::{CompileError, Expression};
+use anglerfish_filter::table::{Class, EventInput, Matches, RuleKey, Table};
+use anglerfish_filter::{CompileError, Expression, explain};
 use std::collections::BTreeMap;
+
+/// The expression of a subscription without a filter.
+const EVERYTHING: &str = "true";
 
 /// What filters see of a request.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +21,23 @@ pub(crate) struct FilterInput<'a> {
     pub(crate) now: UnixMillis,
 }
 
+/// What is kept of a subscription beside its place in the table.
 struct Entry {
+    key: RuleKey,
     sources: Vec<String>,
-    expression: Option<Expression>,
+    /// Compiled again when someone asks why: the table keeps nothing that it does not need for matching.
+    filter: Option<Box<str>>,
 }
 
 /// The filters of all subscriptions.
 #[derive(Default)]
 pub(crate) struct Filters {
+    table: Table,
     entries: BTreeMap<String, Entry>,
+    /// Ids by the number of their key; empty where a key is free.
+    ids: Vec<String>,
+    free: Vec<RuleKey>,
+    matches: Matches,
 }
 
 impl Filters {
@@ -36,38 +48,75 @@ impl Filters {
         sources: &[String],
         filter: Option<&str>,
     ) -> Result<(), CompileError> {
-        let expression = filter.map(Expression::compile).transpose()?;
-        self.entries.insert(id.to_owned(), Entry { sources: sources.to_vec(), expression });
+        let expression = Expression::compile(filter.unwrap_or(EVERYTHING))?;
+        let key = match self.entries.get(id) {
+            Some(entry) => entry.key,
+            None => self.free.pop().unwrap_or_else(|| {
+                self.ids.push(String::new());
+                // 2^32 subscriptions do not fit the memory that a component can have.
+                RuleKey(u32::try_from(self.ids.len() - 1).unwrap_or(u32::MAX))
+            }),
+        };
+        if let Some(place) = self.ids.get_mut(key.0 as usize) {
+            id.clone_into(place);
+        }
+        let names: Vec<&str> = sources.iter().map(String::as_str).collect();
+        self.table.insert(key, &expression, (!names.is_empty()).then_some(names.as_slice()));
+        let entry = Entry { key, sources: sources.to_vec(), filter: filter.map(Box::from) };
+        self.entries.insert(id.to_owned(), entry);
         Ok(())
     }
 
     pub(crate) fn remove(&mut self, id: &str) {
-        self.entries.remove(id);
+        let Some(entry) = self.entries.remove(id) else { return };
+        self.table.remove(entry.key);
+        if let Some(place) = self.ids.get_mut(entry.key.0 as usize) {
+            *place = String::new();
+        }
+        self.free.push(entry.key);
     }
 
     /// The subscriptions that want an event, and those whose filter was tried and failed.
     pub(crate) fn matches(&mut self, input: FilterInput<'_>) -> (Vec<Intent>, Vec<FilterFailure>) {
-        let facts = EventFacts::new(input);
-        let (mut intents, mut failures) = (Vec::new(), Vec::new());
-        for (id, entry) in &self.entries {
-            let Verdict { subscription, outcome, reason } = entry.verdict(id, input.event, &facts);
-            match outcome {
-                VerdictOutcome::Match => intents.push(Intent { subscription }),
-                VerdictOutcome::Error => failures.push(FilterFailure { subscription, reason }),
-                VerdictOutcome::NoMatch => {}
-            }
-        }
-        (intents, failures)
+        let headers = joined_headers(input.headers);
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let event = input.event;
+        let seen = EventInput {
+            id: &event.id,
+            source: &event.source,
+            kind: &event.kind,
+            subject: event.subject.as_deref(),
+            time: event.time.0,
+            datacontenttype: event.datacontenttype.as_deref(),
+            headers: &headers,
+            now: input.now.0,
+        };
+        // A body that is not JSON leaves `message` without a value; what needs it does not match.
+        self.table.evaluate(&seen, Some(input.data), &mut self.matches);
+        let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
+        let intents = self.matches.matched.iter().map(|key| Intent { subscription: id(*key) });
+        let failures = self
+            .matches
+            .failed
+            .iter()
+            .map(|failure| FilterFailure { subscription: id(failure.key), reason: failure.reason.clone() });
+        (intents.collect(), failures.collect())
     }
 
     /// What each subscription, or `only` one, says of an event, ordered by id.
     pub(crate) fn explain(&self, input: FilterInput<'_>, only: Option<&str>) -> Vec<Verdict> {
         let facts = EventFacts::new(input);
-        self.entries
-            .iter()
-            .filter(|(id, _)| only.is_none_or(|only| only == id.as_str()))
-            .map(|(id, entry)| entry.verdict(id, input.event, &facts))
-            .collect()
+        let verdict = |(id, entry): (&String, &Entry)| entry.verdict(id, input.event, &facts);
+        match only {
+            Some(only) => self.entries.get_key_value(only).map(verdict).into_iter().collect(),
+            None => self.entries.iter().map(verdict).collect(),
+        }
+    }
+
+    /// How each subscription is found, ordered by id.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = (&str, Class)> {
+        self.entries.iter().filter_map(|(id, entry)| Some((id.as_str(), self.table.class(entry.key)?)))
     }
 }
 
@@ -76,13 +125,22 @@ impl Entry {
         let (outcome, reason) = if !self.sources.is_empty() && !self.sources.contains(&event.source) {
             (VerdictOutcome::NoMatch, format!("it does not listen to source {:?}", event.source))
         } else {
-            match self.expression.as_ref().map(|expression| facts.evaluate(expression)) {
+            match &self.filter {
                 None => (VerdictOutcome::Match, "it has no filter".to_owned()),
-                Some(Ok(true)) => (VerdictOutcome::Match, "the filter is true".to_owned()),
-                Some(Ok(false)) => (VerdictOutcome::NoMatch, "the filter is false".to_owned()),
-                Some(Err(error)) => (VerdictOutcome::Error, error.to_string()),
+                Some(filter) => match Expression::compile(filter) {
+                    Ok(expression) => verdict(&facts.explain(&expression)),
+                    Err(error) => (VerdictOutcome::Error, error.to_string()),
+                },
             }
         };
         Verdict { subscription: id.to_owned(), outcome, reason }
+    }
+}
+
+fn verdict(explanation: &explain::Explanation) -> (VerdictOutcome, String) {
+    match explanation.verdict {
+        explain::Verdict::Matched => (VerdictOutcome::Match, "the filter is true".to_owned()),
+        explain::Verdict::NotMatched => (VerdictOutcome::NoMatch, explanation.reason.clone()),
+        explain::Verdict::Failed(_) => (VerdictOutcome::Error, explanation.reason.clone()),
     }
 }

@@ -16,6 +16,7 @@ use crate::request::{Header, Request, UnixMillis};
 use crate::state::{Keys, key};
 use crate::verify::{Outcome, Verified, Verifier};
 use anglerfish_filter::CompileError;
+pub use anglerfish_filter::table::Class;
 use filters::{FilterInput, Filters};
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, HashSet};
@@ -101,6 +102,11 @@ impl Router {
     /// Removes one subscription; an unknown id is no error.
     pub fn delete_subscription(&mut self, id: &str) {
         self.filters.remove(id);
+    }
+
+    /// How each subscription is found, ordered by id: by conditions that are indexed, or by a look at every event.
+    pub fn classes(&self) -> impl Iterator<Item = (&str, Class)> {
+        self.filters.classes()
     }
 
     /// The whole decision for one inbound request.
