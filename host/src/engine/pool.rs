@@ -186,7 +186,7 @@ impl Engine {
     /// If there are too many calls, or the component failed on this one.
     pub async fn handle(&self, request: InboundRequest) -> Result<Decided, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Handle(request, reply))?;
+        self.submit(Job::Handle(Box::new(request), reply))?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
     }
 

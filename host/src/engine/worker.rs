@@ -27,7 +27,7 @@ type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
 /// One call for a worker.
 pub(super) enum Job {
-    Handle(InboundRequest, Reply<Decided>),
+    Handle(Box<InboundRequest>, Reply<Decided>),
     Explain(Box<InboundRequest>, Reply<Explanation>),
     ExplainEvent(Box<StoredEvent>, Reply<Vec<Verdict>>),
 }
