@@ -1,9 +1,9 @@
 //! One attempt: a request, its answer, and what both come to.
 
-use super::clock::now;
 use super::failure::words;
 use super::request::{HeaderError, request};
 use super::target::Target;
+use crate::clock::now;
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::policy::Outcome;
 use anglerfish_core::request::UnixMillis;

@@ -140,6 +140,7 @@ fn permitted(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::failure::words;
 
     fn addresses(list: &[&str]) -> io::Result<Vec<SocketAddr>> {
         Ok(list.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect())
@@ -173,7 +174,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         for host in ["localhost", "127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]", "[::1]"] {
             let uri: Uri = format!("http://{host}:{port}/").parse().unwrap();
-            let error = GuardedConnector::new(strict()).call(uri).await.unwrap_err().to_string();
+            let error = words(&*GuardedConnector::new(strict()).call(uri).await.unwrap_err());
             assert!(error.contains("refused: it is a loopback address"), "{host}: {error}");
         }
         let none = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;

@@ -7,7 +7,6 @@
 
 mod attempt;
 mod client;
-mod clock;
 mod connector;
 mod dispatch;
 mod failure;
@@ -24,7 +23,6 @@ mod target;
 mod test;
 mod timer;
 
-pub(crate) use client::tls;
 pub use dispatch::{Deliveries, DeliveryError, DeliveryOptions};
 pub use metric::DeliveryMetrics;
 pub use provider::ProviderClient;

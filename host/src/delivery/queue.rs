@@ -1,12 +1,12 @@
 //! One subscription's queue: a task that starts attempts, settles them and refills itself from the store.
 
 use super::attempt::{Failure, Tried, attempt};
-use super::clock::now;
 use super::inbox::{Inbox, Pace, Settings};
 use super::metric::{DeliveryMetrics, SubscriptionMetrics};
 use super::refill::{Refill, refill};
 use super::settle::{Backoff, settle};
 use super::timer::Timer;
+use crate::clock::now;
 use crate::store::{DeliveryId, LeasedDelivery, Settlement, Store};
 use anglerfish_core::policy::{self, Settled};
 use anglerfish_core::request::UnixMillis;

@@ -1,6 +1,6 @@
 //! Exchanging deliveries with the store.
 
-use super::clock::now;
+use crate::clock::now;
 use crate::store::{DeliveryId, LeasedDelivery, Store, StoreError};
 use anglerfish_core::request::UnixMillis;
 

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use std::sync::Arc;
 
 /// Who sends.
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("anglerfish/", env!("CARGO_PKG_VERSION")));
+const AGENT: HeaderValue = HeaderValue::from_static(crate::USER_AGENT);
 /// Fields that the HTTP client writes; a second opinion about them would corrupt the connection.
 const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 

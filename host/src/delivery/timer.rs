@@ -1,6 +1,6 @@
 //! A queue's one timer. An idle queue has none running.
 
-use super::clock::now;
+use crate::clock::now;
 use anglerfish_core::request::UnixMillis;
 use std::future::pending;
 use std::pin::Pin;

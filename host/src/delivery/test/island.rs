@@ -60,7 +60,7 @@ async fn a_long_backlog_stays_in_the_store_and_goes_out_oldest_first() {
     }
     until("the first", async || receiver.count() == 1).await;
     // The queue holds two and no more; whatever else is open can be leased by others.
-    let free = rig.store.inner().lease("a", super::super::clock::now(), 100).await.unwrap();
+    let free = rig.store.inner().lease("a", crate::clock::now(), 100).await.unwrap();
     assert!(free.len() >= 48, "{}", free.len());
     let ids: Vec<_> = free.iter().map(|delivery| delivery.id).collect();
     rig.store.inner().release(&ids).await;

@@ -58,7 +58,7 @@ impl Receiver {
 
     /// Answers all requests with one status.
     pub(super) async fn with_status(status: u16) -> Self {
-        Self::start(async move |_| http::StatusCode::from_u16(status).unwrap()).await
+        Self::start(move |_| async move { http::StatusCode::from_u16(status).unwrap() }).await
     }
 
     pub(super) fn url(&self, path: &str) -> String {

@@ -2,8 +2,8 @@
 
 use super::receiver::Receiver;
 use super::rig::{Rig, open, subscription, until};
+use crate::clock::now;
 use crate::delivery::DeliveryOptions;
-use crate::delivery::clock::now;
 use crate::store::{DeliveryStatus, Store};
 use http::StatusCode;
 use std::future::pending;

@@ -1,7 +1,7 @@
 //! A store with queues on it.
 
 use super::flaky::Flaky;
-use crate::delivery::clock::now;
+use crate::clock::now;
 use crate::delivery::{Deliveries, DeliveryOptions};
 use crate::store::{
     Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, KeyOverlay,
@@ -40,8 +40,11 @@ impl Rig {
 
     /// Stores an event for these subscriptions, with the deliveries leased.
     pub(super) async fn commit(&self, subscriptions: &[&str], data: &str) -> Vec<LeasedDelivery> {
-        let commit =
-            Commit { keys: KeyOverlay::default(), event: Some(event(subscriptions, data)), now: now() };
+        self.commit_event(event(subscriptions, data)).await
+    }
+
+    pub(super) async fn commit_event(&self, event: NewEvent) -> Vec<LeasedDelivery> {
+        let commit = Commit { keys: KeyOverlay::default(), event: Some(event), now: now() };
         match self.store.inner().commit(commit).await.unwrap() {
             CommitOutcome::Committed { deliveries, .. } => deliveries,
             CommitOutcome::Conflict => panic!("conflict"),
@@ -95,7 +98,7 @@ pub(super) fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(&directory.join("anglerfish.db"), SqliteOptions::default()).unwrap()
 }
 
-fn event(subscriptions: &[&str], data: &str) -> NewEvent {
+pub(super) fn event(subscriptions: &[&str], data: &str) -> NewEvent {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let event = Event {
