@@ -40,7 +40,7 @@ pub(super) fn client(guard: Guard, tls: Arc<ClientConfig>, concurrency: usize) -
 /// Certificates are checked against the system's store, so that an authority inside the company works as it does for
 /// every other program on the machine (`SSL_CERT_FILE` is honoured). A system without a store, such as an empty
 /// container, gets Mozilla's authorities as compiled in, and a log line that says so. `roots` are trusted besides.
-pub(super) fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(crate) fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut store = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod client;
+mod clock;
 mod connector;
 mod dispatch;
 mod failure;
@@ -23,6 +24,7 @@ mod target;
 mod test;
 mod timer;
 
+pub(crate) use client::tls;
 pub use dispatch::{Deliveries, DeliveryError, DeliveryOptions};
 pub use metric::DeliveryMetrics;
 pub use provider::ProviderClient;
