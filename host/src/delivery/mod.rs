@@ -7,7 +7,6 @@
 
 mod attempt;
 mod client;
-mod clock;
 mod connector;
 mod dispatch;
 mod failure;
