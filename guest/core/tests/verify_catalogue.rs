@@ -27,3 +27,11 @@ fn every_definition_is_understood_and_described() {
         }
     }
 }
+
+#[test]
+fn every_scheme_is_in_the_book() {
+    let book = include_str!("../../../docs/providers.md");
+    for definition in catalogue() {
+        assert!(book.contains(&format!("| `{}` |", definition.name)), "{} is missing", definition.name);
+    }
+}

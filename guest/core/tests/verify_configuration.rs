@@ -111,7 +111,7 @@ fn a_window_that_could_not_be_enforced_is_refused() {
     let told = problems(json!({"scheme": "github", "secrets": [{"value": "s"}], "past_seconds": 60}));
     assert_eq!(
         told,
-        ["sources[0].past_seconds: scheme `github` signs no timestamp, so this could not be enforced"]
+        ["sources[0].tolerance: scheme `github` signs no timestamp, so this could not be enforced"]
     );
 }
 

@@ -161,12 +161,11 @@ fn override_windows(
     scheme: &mut Scheme,
     problems: &mut Vec<Problem>,
 ) {
-    let given = [("past_seconds", config.past_seconds), ("future_seconds", config.future_seconds)];
     // A window that is stored but not enforced would be a false promise.
     if !scheme.variants.iter().any(Variant::is_timed) {
-        for (key, _) in given.iter().filter(|(_, seconds)| seconds.is_some()) {
+        if config.past_seconds.or(config.future_seconds).is_some() {
             let message = format!("scheme `{name}` signs no timestamp, so this could not be enforced");
-            problems.push(Problem::new(format!("{path}.{key}"), message));
+            problems.push(Problem::new(format!("{path}.tolerance"), message));
         }
         return;
     }
