@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`.
+//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`,
+//! `cargo xtask spin`.
 //!
 //! Each does all of its own set-up, on a machine with rustup and a C compiler.
 
@@ -6,6 +7,7 @@ mod bench;
 mod client;
 mod command;
 mod serve;
+mod spin;
 mod suite;
 mod target;
 
@@ -28,6 +30,8 @@ enum Command {
     Test(suite::TestArguments),
     /// Measure the whole: requests per second and latency over loopback, beside a bare server
     Bench(bench::BenchArguments),
+    /// Build the components of the Spin app into target/spin, where spin.toml looks for them
+    Spin,
 }
 
 fn main() -> ExitCode {
@@ -35,6 +39,10 @@ fn main() -> ExitCode {
         Command::Serve => serve::run(),
         Command::Test(arguments) => suite::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {
+            println!("{}", folder.display());
+            ExitCode::SUCCESS
+        }),
     };
     match result {
         Ok(code) => code,

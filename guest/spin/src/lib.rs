@@ -1,0 +1,21 @@
+//! The Spin app's HTTP component: it takes requests in, asks the gateway component, keeps what was decided in the
+//! key-value store, answers, and then sends each delivery once.
+//!
+//! Everything that decides is in the gateway component, which the app composes in; everything that both shells need is
+//! in `anglerfish-core`. `docs/spin.md` says what this shell does and does not do.
+
+mod binding;
+mod delivery;
+mod diagnostic;
+mod ingress;
+mod record;
+mod request;
+mod table;
+
+use spin_sdk::http::{IntoResponse, Request};
+
+/// Answers one request.
+#[spin_sdk::http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    ingress::handle(request).await
+}

@@ -1,0 +1,227 @@
+//! The Spin app: its component and the gateway component composed, under wasmtime's own WASI 0.3 HTTP host.
+
+mod binding;
+#[path = "../../../xtask/src/spin.rs"]
+mod build;
+mod compose;
+mod host;
+mod receiver;
+mod sender;
+
+use bytes::Bytes;
+use host::App;
+use receiver::Receiver;
+use sender::{
+    Answer, SLACK, WHSEC, send, send_chunked, slack, standard_webhooks, standard_webhooks_signature,
+};
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+const ORDER: &str = r#"{"type":"order.created","quantity":3}"#;
+const LIMIT: usize = 1024 * 1024;
+const SOON: Duration = Duration::from_secs(20);
+
+/// The composed component, built once for all tests.
+async fn component() -> &'static [u8] {
+    static COMPONENT: OnceCell<Vec<u8>> = OnceCell::const_new();
+    COMPONENT
+        .get_or_init(|| async {
+            let built = build::build_spin().expect("the app builds");
+            compose::compose(&built).expect("the components fit")
+        })
+        .await
+}
+
+fn configuration(receiver: &Receiver) -> String {
+    let endpoint = |path: &str| {
+        json!({
+            "url": format!("http://{}{path}", receiver.address),
+            "secret": WHSEC,
+            "headers": { "x-token": "abc" },
+            "allow_private": true,
+        })
+    };
+    json!({
+        "source": [
+            { "name": "shop", "scheme": "standard-webhooks", "secrets": [WHSEC] },
+            { "name": "chat", "scheme": "slack", "secrets": [SLACK] },
+        ],
+        "subscription": [
+            {
+                "id": "orders",
+                "sources": ["shop"],
+                "filter": r#"event.type == "order.created" && message.quantity > 0"#,
+                "endpoint": endpoint("/orders"),
+            },
+            { "id": "all", "sources": ["shop"], "endpoint": endpoint("/all") },
+            { "id": "refunds", "filter": r#"event.type == "refund""#, "endpoint": endpoint("/refunds") },
+        ],
+    })
+    .to_string()
+}
+
+async fn serve(receiver: &Receiver) -> App {
+    App::serve(component().await, &[("configuration", &configuration(receiver))]).await.unwrap()
+}
+
+fn problem(status: u16, title: &str, code: &str, answer: &Answer) {
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.content_type.as_deref(), Some("application/problem+json"));
+    assert_eq!((&body["type"], &body["title"]), (&json!("about:blank"), &json!(title)));
+    assert_eq!((&body["status"], &body["code"]), (&json!(status), &json!(code)));
+    assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+}
+
+/// Waits until the record of a delivery has a status other than `pending`, or an attempt.
+async fn settled(app: &App, key: &str) -> Value {
+    let settled = async {
+        loop {
+            if let Some(value) = app.shared.value(key) {
+                let value: Value = serde_json::from_slice(&value).unwrap();
+                if value.get("attempt").is_some() {
+                    return value;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, settled).await.expect("a settled delivery")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_event_is_kept_and_reaches_each_subscriber_once() {
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+
+    let answer = send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(answer.content_type.as_deref(), Some("application/json"));
+    assert_eq!(answer.body, r#"{"id":"msg_1","status":"accepted","deliveries":2}"#);
+
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let request = timeout(SOON, receiver.requests.recv()).await.unwrap().unwrap();
+        let field = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(request.body().as_ref(), ORDER.as_bytes());
+        assert_eq!(field("content-type").as_deref(), Some("application/json"));
+        assert_eq!(field("x-token").as_deref(), Some("abc"));
+        assert_eq!(field("webhook-id").as_deref(), Some("msg_1"));
+        let timestamp = field("webhook-timestamp").unwrap();
+        let signature = standard_webhooks_signature("msg_1", &timestamp, ORDER.as_bytes());
+        assert_eq!(field("webhook-signature"), Some(signature));
+        paths.push(request.uri().path().to_owned());
+    }
+    paths.sort();
+    assert_eq!(paths, ["/all", "/orders"]);
+    for subscription in ["all", "orders"] {
+        let delivery = settled(&app, &format!("delivery/{subscription}/shop/msg_1")).await;
+        assert_eq!((&delivery["status"], &delivery["attempt"]["status"]), (&json!("delivered"), &json!(200)));
+    }
+
+    let again = send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await;
+    assert_eq!(
+        (again.status, again.body.as_str()),
+        (200, r#"{"id":"msg_1","status":"duplicate","deliveries":0}"#)
+    );
+
+    // Whatever came of the repetition would have come before the one delivery of this.
+    let other = r#"{"type":"order.paid"}"#;
+    let answer = send(app.address, standard_webhooks("msg_2", other), other).await;
+    assert_eq!(answer.body, r#"{"id":"msg_2","status":"accepted","deliveries":1}"#);
+    let request = timeout(SOON, receiver.requests.recv()).await.unwrap().unwrap();
+    assert_eq!((request.uri().path(), &request.headers()["webhook-id"]), ("/all", &"msg_2".parse().unwrap()));
+    assert_eq!(app.shared.value("data/shop/msg_1"), Some(Bytes::from(ORDER)));
+    let record: Value = serde_json::from_slice(&app.shared.value("log/shop/msg_1").unwrap()).unwrap();
+    assert_eq!(record["event"]["type"], "order.created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_problem_documents() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+
+    let forged = standard_webhooks("msg_1", "another body");
+    problem(401, "Unauthorized", "verification-failed", &send(app.address, forged, ORDER).await);
+
+    let unknown = http::Request::post("/in/nowhere");
+    problem(404, "Not Found", "unknown-source", &send(app.address, unknown, ORDER).await);
+
+    let elsewhere = http::Request::post("/out/shop");
+    problem(404, "Not Found", "not-found", &send(app.address, elsewhere, ORDER).await);
+
+    let delete = http::Request::delete("/in/shop");
+    problem(405, "Method Not Allowed", "method-not-allowed", &send(app.address, delete, "").await);
+    assert!(app.shared.keys.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_whole() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    let largest = "x".repeat(LIMIT);
+    let larger = "x".repeat(LIMIT + 1);
+
+    let request = standard_webhooks("msg_1", &larger);
+    problem(413, "Content Too Large", "too-large", &send(app.address, request, &larger).await);
+
+    let chunks: Vec<Bytes> = larger.as_bytes().chunks(10_000).map(Bytes::copy_from_slice).collect();
+    let request = standard_webhooks("msg_2", &larger);
+    problem(413, "Content Too Large", "too-large", &send_chunked(app.address, request, chunks).await);
+
+    let chunks: Vec<Bytes> = largest.as_bytes().chunks(10_000).map(Bytes::copy_from_slice).collect();
+    let answer = send_chunked(app.address, standard_webhooks("msg_3", &largest), chunks).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(app.shared.value("data/shop/msg_3").map(|data| data.len()), Some(LIMIT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_is_answered_and_leaves_nothing() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    let body = r#"{"token":"t","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}"#;
+    let answer = send(app.address, slack(body), body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"), "{answer:?}");
+    assert!(app.shared.keys.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_fails_leaves_its_delivery_pending() {
+    let receiver = Receiver::listen(503).await.unwrap();
+    let app = serve(&receiver).await;
+    let body = r#"{"type":"order.paid"}"#;
+    assert_eq!(send(app.address, standard_webhooks("msg_1", body), body).await.status, 202);
+    let delivery = settled(&app, "delivery/all/shop/msg_1").await;
+    assert_eq!((&delivery["status"], &delivery["attempt"]["status"]), (&json!("pending"), &json!(503)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_could_not_be_kept_is_accepted_when_it_is_sent_again() {
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    let body = r#"{"type":"order.paid"}"#;
+
+    app.shared.log_fails.store(true, Ordering::SeqCst);
+    let answer = send(app.address, standard_webhooks("msg_1", body), body).await;
+    problem(503, "Service Unavailable", "store-unavailable", &answer);
+
+    app.shared.log_fails.store(false, Ordering::SeqCst);
+    let answer = send(app.address, standard_webhooks("msg_1", body), body).await;
+    assert_eq!(answer.body, r#"{"id":"msg_1","status":"accepted","deliveries":1}"#);
+    assert!(timeout(SOON, receiver.requests.recv()).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_problems_accepts_nothing() {
+    let app = App::serve(
+        component().await,
+        &[("configuration", r#"{"source":[{"name":"x","scheme":"no-such"}]}"#)],
+    );
+    let app = app.await.unwrap();
+    let answer = send(app.address, http::Request::post("/in/x"), "{}").await;
+    problem(500, "Internal Server Error", "internal", &answer);
+}
