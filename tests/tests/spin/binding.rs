@@ -1,7 +1,5 @@
 //! What Spin offers to the app beside WASI: a key-value store and variables.
 
-#![expect(missing_docs, unreachable_pub, reason = "generated code")]
-
 wasmtime::component::bindgen!({
     path: "../wit",
     inline: "

@@ -1,5 +1,12 @@
 //! The Spin app: its component and the gateway component composed, under wasmtime's own WASI 0.3 HTTP host.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
 mod binding;
 #[path = "../../../xtask/src/spin.rs"]
 mod build;
