@@ -1,1 +1,18 @@
-//! Tests.
+//! The harness of the black-box tests: a gateway as a process, receivers of its deliveries, clients, signatures.
+//!
+//! The tests themselves are in `tests/`, one file per concern. They run the binary that `ANGLERFISH_TEST_BINARY` names.
+
+mod cache;
+mod client;
+mod foreign;
+mod gateway;
+mod receiver;
+mod sign;
+mod wait;
+
+pub use client::{Answer, Request, header, send};
+pub use foreign::Foreign;
+pub use gateway::{Gateway, Setup, binary, free_port};
+pub use receiver::{Received, Receiver, Reply};
+pub use sign::{Headers, github, now, slack, standard, verify_standard};
+pub use wait::{PATIENCE, eventually};

@@ -73,7 +73,7 @@ impl Listener {
         let graceful = GracefulShutdown::new();
         let connections = Arc::new(Semaphore::new(self.limits.connections));
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header).pipeline_flush(true);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
         loop {
             let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };

@@ -1,0 +1,363 @@
+//! The gateway as a process.
+
+use crate::cache::Cache;
+use crate::client::{Answer, Request, send};
+use crate::wait::{PATIENCE, eventually};
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// The binary that is tested.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let path = std::env::var_os("ANGLERFISH_TEST_BINARY").map_or_else(
+        || {
+            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            let target =
+                std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+            target.join("debug/anglerfish")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.is_file(),
+        "there is no gateway to test at {}: run `cargo build --package anglerfish`, or name one in ANGLERFISH_TEST_BINARY",
+        path.display()
+    );
+    path
+}
+
+/// A port that is free and that no connection is given by chance: it lies below the range of ephemeral ports, so that a
+/// gateway which is killed can start on it again.
+///
+/// # Panics
+///
+/// If all are taken.
+#[must_use]
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 12_000).unwrap_or_default();
+    for _ in 0..12_000 {
+        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::SeqCst)) % 12_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
+}
+
+/// The parts of a configuration; addresses and the data directory are added.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Further keys of `[server]`.
+    pub server: String,
+    /// Further keys of `[admin]`.
+    pub admin: String,
+    /// All other tables.
+    pub rest: String,
+    /// The token to show to the management API.
+    pub token: Option<String>,
+}
+
+/// A running gateway with a directory of its own. It is killed when it is dropped.
+pub struct Gateway {
+    child: Option<Child>,
+    directory: TempDir,
+    ingress: SocketAddr,
+    admin: SocketAddr,
+    token: Option<String>,
+}
+
+impl Gateway {
+    /// Starts one with these sources and subscriptions and waits until it is ready.
+    #[must_use]
+    pub fn start(rest: &str) -> Self {
+        Self::set_up(&Setup { rest: rest.to_owned(), ..Setup::default() })
+    }
+
+    /// Starts one and waits until it is ready.
+    #[must_use]
+    pub fn set_up(setup: &Setup) -> Self {
+        let mut gateway = Self::prepare(setup);
+        gateway.spawn();
+        gateway
+    }
+
+    /// Writes the configuration only.
+    ///
+    /// # Panics
+    ///
+    /// If the directory cannot be made.
+    #[must_use]
+    pub fn prepare(setup: &Setup) -> Self {
+        let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let directory = tempfile::tempdir().expect("no directory for a gateway");
+        let gateway =
+            Self { child: None, directory, ingress: address(), admin: address(), token: setup.token.clone() };
+        gateway.write(setup);
+        Cache::beside(&binary()).fill(&gateway.directory.path().join("data/cache"));
+        gateway
+    }
+
+    /// Writes another configuration with the same addresses, for the next start.
+    ///
+    /// # Panics
+    ///
+    /// If the file cannot be written.
+    pub fn write(&self, setup: &Setup) {
+        let Setup { server, admin, rest, .. } = setup;
+        let text = format!(
+            "[server]\nlisten = \"{}\"\ndata_dir = \"data\"\n{server}\n[admin]\nlisten = \"{}\"\n{admin}\n{rest}\n",
+            self.ingress, self.admin
+        );
+        std::fs::write(self.config(), text).expect("the configuration cannot be written");
+    }
+
+    /// The configuration's file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("anglerfish.toml")
+    }
+
+    /// The directory of the configuration and the data.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where events are taken in.
+    #[must_use]
+    pub fn ingress(&self) -> SocketAddr {
+        self.ingress
+    }
+
+    /// Where the management API is.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What it has written to stderr so far, all starts together.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_file())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// A command with this binary that sees no configuration from the environment.
+    #[must_use]
+    pub fn command() -> Command {
+        let mut command = Command::new(binary());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ANGLERFISH_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the process on the data that is there and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If it ends or does not become ready.
+    pub fn spawn(&mut self) {
+        assert!(self.child.is_none(), "the gateway runs already");
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("no log file");
+        let child = Self::command()
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the gateway cannot be started");
+        self.child = Some(child);
+        eventually("the gateway is ready", || {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(ended.is_none(), "the gateway ended with {ended:?}:\n{}", self.log());
+            let request = Request { method: "GET".into(), path: "/ready".into(), ..Request::default() };
+            send(self.admin, &request).ok().filter(|answer| answer.status == 200)
+        });
+        Cache::beside(&binary()).keep(&self.directory.path().join("data/cache"));
+    }
+
+    /// Kills the process, as `kill -9` does.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended by itself.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("the gateway does not run");
+        assert!(child.try_wait().expect("no such process").is_none(), "it ended by itself:\n{}", self.log());
+        child.kill().expect("it cannot be killed");
+        child.wait().expect("no such process");
+    }
+
+    /// Asks the process to end, as an orchestrator does.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be asked.
+    pub fn signal_end(&self) {
+        let id = self.child.as_ref().expect("the gateway does not run").id();
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status();
+        assert!(sent.expect("no shell").success(), "the signal could not be sent");
+    }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the gateway does not run");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().expect("no such process") {
+                return status;
+            }
+            if Instant::now() > end {
+                drop(child.kill());
+                panic!("the gateway does not end:\n{}", self.log());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    /// Kills the process and starts it again on the same data.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+    }
+
+    /// Posts a request to a source.
+    ///
+    /// # Errors
+    ///
+    /// If there is no whole answer.
+    pub fn try_post(&self, source: &str, headers: &[(String, String)], body: &[u8]) -> io::Result<Answer> {
+        let request = Request {
+            method: "POST".into(),
+            path: format!("/in/{source}"),
+            headers: headers.to_vec(),
+            body: body.to_vec(),
+            chunked: false,
+        };
+        send(self.ingress, &request)
+    }
+
+    /// Posts a request to a source.
+    ///
+    /// # Panics
+    ///
+    /// If there is no whole answer.
+    #[must_use]
+    pub fn post(&self, source: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
+        self.try_post(source, headers, body).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
+    }
+
+    /// Asks the management API.
+    ///
+    /// # Panics
+    ///
+    /// If there is no whole answer.
+    #[must_use]
+    pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let mut headers = Vec::new();
+        if let Some(token) = &self.token {
+            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        if body.is_some() {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = Request { method: method.into(), path: path.into(), headers, body, chunked: false };
+        send(self.admin, &request).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
+    }
+
+    /// Reads a document of the management API.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Value {
+        self.api("GET", path, None).expect(200).json()
+    }
+
+    /// Reads a whole listing in parts of `limit`.
+    ///
+    /// # Panics
+    ///
+    /// If an answer is no listing.
+    #[must_use]
+    pub fn list(&self, path: &str, limit: usize) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        let mark = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let mut page = self.get(&format!("{path}{mark}limit={limit}{cursor}"));
+            let Value::Array(part) = page["items"].take() else { panic!("no items: {page}") };
+            assert!(part.len() <= limit, "a part of {} where {limit} were asked for", part.len());
+            items.extend(part);
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Waits until every delivery has ended, and gives them all.
+    #[must_use]
+    pub fn settled(&self) -> Vec<Value> {
+        eventually("every delivery has ended", || {
+            let open = self.get("/v1/deliveries?status=pending&limit=1");
+            open["items"].as_array().is_some_and(Vec::is_empty).then(|| self.list("/v1/deliveries", 500))
+        })
+    }
+
+    /// Runs a command with this configuration's file in the variable that names it, and this gateway's API.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be run.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str], stdin: &[u8]) -> Output {
+        let input = self.directory.path().join("stdin");
+        File::create(&input).and_then(|mut file| file.write_all(stdin)).expect("stdin cannot be written");
+        let mut command = Self::command();
+        command
+            .args(arguments)
+            .env("ANGLERFISH_CONFIG", self.config())
+            .env("ANGLERFISH_API", format!("http://{}", self.admin))
+            .stdin(File::open(&input).expect("stdin cannot be read"));
+        if let Some(token) = &self.token {
+            command.env("ANGLERFISH_TOKEN", token);
+        }
+        command.output().expect("the command cannot be run")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+            if std::thread::panicking() {
+                eprintln!("the gateway's log:\n{}", self.log());
+            }
+        }
+    }
+}

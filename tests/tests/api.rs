@@ -1,0 +1,252 @@
+//! The management API: subscriptions written at run time, listings, access.
+
+use anglerfish_tests::{Answer, Gateway, Receiver, Request, Setup, github, send};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+const GITHUB: &str = "secret of the repository";
+const OUTGOING: &str = "whsec_dGhlLXNlY3JldC1vZi1hLXJlY2VpdmVyLWluLXRlc3Q=";
+const TOKEN: &str = "0123456789abcdef-token-of-the-tests";
+
+const SOURCE: &str = r#"
+    [[source]]
+    name = "hub"
+    scheme = "github"
+    secrets = ["secret of the repository"]
+"#;
+
+fn post(gateway: &Gateway, id: &str, body: &str) -> Answer {
+    gateway.post("hub", &github(GITHUB, id, body.as_bytes()), body.as_bytes())
+}
+
+fn subscription(id: &str, url: &str, filter: Option<&str>) -> Value {
+    let mut document = json!({"id": id, "endpoint": {"url": url, "secret": OUTGOING, "allow_private": true}});
+    if let Some(filter) = filter {
+        document["filter"] = filter.into();
+    }
+    document
+}
+
+#[test]
+fn a_subscription_written_at_run_time_gets_events_at_once_and_after_a_restart() {
+    let receiver = Receiver::start();
+    let mut gateway = Gateway::start(SOURCE);
+    assert_eq!(post(&gateway, "before", "{}").expect(202).json()["deliveries"], 0);
+    let document = subscription("orders", &receiver.url("/orders"), Some("message.n > 1"));
+    let created = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    assert_eq!(created.header("location"), Some("/v1/subscriptions/orders"));
+    assert_eq!((&created.json()["id"], &created.json()["state"]), (&json!("orders"), &json!("active")));
+
+    assert_eq!(post(&gateway, "small", "{\"n\":1}").expect(202).json()["deliveries"], 0);
+    assert_eq!(post(&gateway, "one", "{\"n\":2}").expect(202).json()["deliveries"], 1);
+    assert_eq!(receiver.wait(1)[0].header("webhook-id"), Some("one"));
+
+    gateway.restart();
+    assert_eq!(gateway.get("/v1/subscriptions/orders")["subscription"]["filter"], "message.n > 1");
+    assert_eq!(post(&gateway, "still-small", "{\"n\":1}").expect(202).json()["deliveries"], 0);
+    assert_eq!(post(&gateway, "two", "{\"n\":2}").expect(202).json()["deliveries"], 1);
+    let ids: HashSet<_> = receiver
+        .wait_until("the second event", |all| all.iter().any(|one| one.header("webhook-id") == Some("two")))
+        .iter()
+        .filter_map(|one| one.header("webhook-id").map(str::to_owned))
+        .collect();
+    assert_eq!(ids, HashSet::from(["one".to_owned(), "two".to_owned()]));
+
+    assert_eq!(gateway.api("POST", "/v1/subscriptions", Some(&document)).status, 409, "it is there already");
+}
+
+#[test]
+fn a_replaced_subscription_follows_its_new_document_and_a_deleted_one_gets_nothing() {
+    let (first, second) = (Receiver::start(), Receiver::start());
+    let mut gateway = Gateway::start(SOURCE);
+    let path = "/v1/subscriptions/a";
+    let _ = gateway.api("PUT", path, Some(&subscription("a", &first.url("/"), None))).expect(201);
+    assert_eq!(post(&gateway, "one", "{}").expect(202).json()["deliveries"], 1);
+    let _ = first.wait(1);
+    let _ = gateway.api("PUT", path, Some(&subscription("a", &second.url("/"), None))).expect(200);
+    assert_eq!(post(&gateway, "two", "{}").expect(202).json()["deliveries"], 1);
+    assert_eq!(second.wait(1)[0].header("webhook-id"), Some("two"));
+    assert_eq!(first.requests().len(), 1);
+
+    let _ = gateway.api("DELETE", path, None).expect(200);
+    assert_eq!(gateway.api("GET", path, None).status, 404);
+    assert_eq!(gateway.api("DELETE", path, None).status, 404);
+    assert_eq!(post(&gateway, "three", "{}").expect(202).json()["deliveries"], 0);
+    gateway.restart();
+    assert_eq!(gateway.api("GET", path, None).status, 404);
+    assert_eq!(post(&gateway, "four", "{}").expect(202).json()["deliveries"], 0);
+}
+
+#[test]
+fn a_document_with_problems_is_refused_with_all_of_them_and_changes_nothing() {
+    let gateway = Gateway::start(SOURCE);
+    let create = |document: &Value| gateway.api("POST", "/v1/subscriptions", Some(document));
+
+    let syntax = create(&subscription("a", "http://127.0.0.1:1/", Some("message.n >\n  && 1")));
+    assert_eq!(syntax.problem(422), "invalid-document");
+    let problems = syntax.json()["problems"].clone();
+    assert_eq!(problems[0]["path"], "filter", "{problems}");
+    assert_eq!((&problems[0]["line"], &problems[0]["column"]), (&json!(2), &json!(3)), "{problems}");
+
+    let several = create(&json!({
+        "id": "a b", "sources": ["hub"], "retries": 3,
+        "endpoint": {"url": "ftp://example.com", "secret": "hunter2hunter2"}
+    }));
+    assert_eq!(several.problem(422), "invalid-document");
+    let problems = several.json()["problems"].clone();
+    let paths: HashSet<_> = problems
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["path"].as_str().unwrap().to_owned())
+        .collect();
+    for path in ["id", "retries", "endpoint.url", "endpoint.secret"] {
+        assert!(paths.contains(path), "nothing is said of {path}: {problems}");
+    }
+    assert!(!several.text().contains("hunter2"), "{}", several.text());
+
+    let _ = create(&subscription("a", "http://127.0.0.1:1/", Some("message.n + \"x\" == 1 ? 2 : 3")))
+        .problem(422);
+    let request = Request {
+        method: "POST".into(),
+        path: "/v1/subscriptions".into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: b"{\"id\":".to_vec(),
+        chunked: false,
+    };
+    let _ = send(gateway.admin(), &request).unwrap().problem(400);
+    assert!(gateway.list("/v1/subscriptions", 10).is_empty());
+}
+
+#[test]
+fn what_stands_in_the_file_is_changed_in_the_file_only() {
+    let receiver = Receiver::start();
+    let text = format!(
+        "{SOURCE}\n[[subscription]]\nid = \"fixed\"\nendpoint = {{ url = \"{}\", secret = \"{OUTGOING}\", allow_private = true }}",
+        receiver.url("/fixed")
+    );
+    let gateway = Gateway::start(&text);
+    let other = subscription("fixed", "http://127.0.0.1:1/", None);
+    let _ = gateway.api("POST", "/v1/subscriptions", Some(&other)).problem(409);
+    let _ = gateway.api("PUT", "/v1/subscriptions/fixed", Some(&other)).problem(409);
+    let _ = gateway.api("DELETE", "/v1/subscriptions/fixed", None).problem(409);
+    let shown = gateway.get("/v1/subscriptions/fixed");
+    assert_eq!(shown["origin"], "file", "{shown}");
+    assert_eq!(shown["subscription"]["endpoint"]["url"], receiver.url("/fixed"));
+    assert_eq!(post(&gateway, "one", "{}").expect(202).json()["deliveries"], 1);
+    assert_eq!(receiver.wait(1)[0].path, "/fixed");
+}
+
+#[test]
+fn listings_give_everything_once_in_parts_of_any_size() {
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(SOURCE);
+    for number in 0..3 {
+        let document = subscription(&format!("s{number}"), &receiver.url("/"), None);
+        let _ = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    }
+    for number in 0..23 {
+        assert_eq!(post(&gateway, &format!("e{number}"), "{}").expect(202).json()["deliveries"], 3);
+    }
+    let _ = gateway.settled();
+    let newest_first: Vec<Value> = (0..23).rev().map(|number| Value::from(format!("e{number}"))).collect();
+    for limit in [1, 2, 7, 23, 24, 500] {
+        let events: Vec<Value> =
+            gateway.list("/v1/events", limit).iter().map(|event| event["id"].clone()).collect();
+        assert_eq!(events, newest_first, "in parts of {limit}");
+    }
+    for limit in [5, 69, 70] {
+        let deliveries: Vec<i64> =
+            gateway.list("/v1/deliveries", limit).iter().map(|one| one["id"].as_i64().unwrap()).collect();
+        assert_eq!(deliveries.len(), 69, "in parts of {limit}");
+        assert_eq!(deliveries.iter().collect::<HashSet<_>>().len(), 69, "in parts of {limit}");
+        assert_eq!(gateway.list("/v1/deliveries?subscription=s1&status=delivered", limit).len(), 23);
+        assert_eq!(gateway.list("/v1/deliveries?event=e7", limit).len(), 3);
+    }
+    let ids: Vec<_> = gateway.list("/v1/subscriptions", 1).iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(ids, ["s0", "s1", "s2"]);
+    assert!(gateway.list("/v1/events?source=other", 10).is_empty());
+    assert_eq!(gateway.list("/v1/events?type=push", 10).len(), 23);
+    for query in ["limit=0", "limit=x", "cursor=nonsense", "unknown=1"] {
+        let _ = gateway.api("GET", &format!("/v1/events?{query}"), None).problem(400);
+    }
+}
+
+#[test]
+fn secrets_are_not_shown_and_what_is_shown_cannot_be_taken_for_them() {
+    let gateway = Gateway::start(SOURCE);
+    let mut document = subscription("a", "http://127.0.0.1:1/", None);
+    document["endpoint"]["headers"] = json!({"authorization": "Bearer hunter2hunter2"});
+    let created = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    let shown = gateway.api("GET", "/v1/subscriptions/a", None).expect(200);
+    let listed = gateway.api("GET", "/v1/subscriptions", None).expect(200);
+    for answer in [&created, &shown, &listed] {
+        assert!(!answer.text().contains("hunter2") && !answer.text().contains(OUTGOING), "{}", answer.text());
+    }
+    let back = shown.json()["subscription"].clone();
+    let _ = gateway.api("PUT", "/v1/subscriptions/a", Some(&back)).problem(422);
+}
+
+#[test]
+fn a_management_api_for_other_machines_needs_a_token() {
+    let setup = Setup { rest: SOURCE.to_owned(), ..Setup::default() };
+    let gateway = Gateway::prepare(&setup);
+    let text = std::fs::read_to_string(gateway.config()).unwrap();
+    let open = text.replace(&format!("[admin]\nlisten = \"127.0.0.1:"), "[admin]\nlisten = \"0.0.0.0:");
+    assert_ne!(open, text);
+    std::fs::write(gateway.config(), open).unwrap();
+    let output = gateway.run(&["serve"], b"");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("admin.listen") && errors.contains("token"), "{errors}");
+}
+
+#[test]
+fn with_a_token_only_who_shows_it_gets_in() {
+    let setup = Setup {
+        rest: SOURCE.to_owned(),
+        admin: format!("token = \"{TOKEN}\""),
+        token: Some(TOKEN.to_owned()),
+        ..Setup::default()
+    };
+    let gateway = Gateway::set_up(&setup);
+    let ask = |path: &str, authorization: Option<&str>| {
+        let headers =
+            authorization.map(|value| ("authorization".to_owned(), value.to_owned())).into_iter().collect();
+        let request =
+            Request { method: "GET".into(), path: path.into(), headers, body: Vec::new(), chunked: false };
+        send(gateway.admin(), &request).unwrap()
+    };
+    let longer = format!("Bearer {TOKEN}x");
+    let shorter = format!("Bearer {}", &TOKEN[..TOKEN.len() - 1]);
+    let basic = format!("Basic {TOKEN}");
+    for path in ["/v1/events", "/v1/subscriptions", "/metrics", "/openapi.json", "/v1/nothing"] {
+        for wrong in [None, Some("Bearer"), Some("Bearer "), Some(&longer), Some(&shorter), Some(&basic)] {
+            let answer = ask(path, wrong);
+            assert_eq!(answer.problem(401), "unauthorized", "{path} {wrong:?}");
+            assert!(answer.header("www-authenticate").is_some());
+            assert!(!answer.text().contains(TOKEN));
+        }
+    }
+    let right = format!("Bearer {TOKEN}");
+    let _ = ask("/v1/events", Some(&right)).expect(200);
+    let _ = ask("/ready", None).expect(200);
+    let _ = ask("/live", None).expect(200);
+    assert!(!gateway.log().contains(TOKEN));
+}
+
+#[test]
+fn without_a_token_a_web_page_on_this_machine_gets_nothing() {
+    let gateway = Gateway::start(SOURCE);
+    for (name, value) in [("origin", "https://example.com"), ("host", "rebound.example.com")] {
+        let request = Request {
+            method: "GET".into(),
+            path: "/v1/events".into(),
+            headers: vec![(name.to_owned(), value.to_owned())],
+            body: Vec::new(),
+            chunked: false,
+        };
+        let answer = send(gateway.admin(), &request).unwrap();
+        assert!([400, 403].contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
+    }
+}
