@@ -13,6 +13,8 @@ mod pool;
 mod request;
 mod routing;
 mod table;
+#[cfg(test)]
+mod test;
 mod worker;
 
 pub use component::{CompileError, GATEWAY_COMPONENT};

@@ -1,0 +1,90 @@
+//! The built-in component under the engine: what it imports, and what a fault of it costs.
+
+use super::{Engine, EngineConfig, EngineError, GATEWAY_COMPONENT, InboundRequest};
+use anglerfish_core::decision::Decision;
+use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription};
+use anglerfish_core::verify::VerificationConfig;
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use wasmtime::component::Component;
+
+fn document() -> RoutingDocument {
+    let verification = VerificationConfig { scheme: "none".into(), ..VerificationConfig::default() };
+    RoutingDocument {
+        source: vec![RoutingSource { name: "open".into(), verification }],
+        subscription: vec![RoutingSubscription {
+            id: "big".into(),
+            sources: Vec::new(),
+            filter: Some("message.quantity + 1 > 10".into()),
+        }],
+    }
+}
+
+fn request(body: impl Into<Bytes>) -> InboundRequest {
+    InboundRequest {
+        source: "open".into(),
+        method: Method::POST,
+        url: "http://localhost/in/open".into(),
+        headers: HeaderMap::new(),
+        body: body.into(),
+        received: UnixMillis(1_700_000_000_000),
+        fetched: Vec::new(),
+    }
+}
+
+fn engine(memory: usize) -> Engine {
+    let config = EngineConfig { workers: 1, memory, ..EngineConfig::default() };
+    Engine::start_without_state(document(), &config).unwrap()
+}
+
+async fn matches(engine: &Engine, body: &'static str) -> usize {
+    match engine.handle(request(body)).await.unwrap().decision {
+        Decision::Accept(acceptance) => acceptance.intents.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_component_imports_key_value_state_and_nothing_else_and_exports_the_router() {
+    let engine = wasmtime::Engine::default();
+    let component = Component::new(&engine, GATEWAY_COMPONENT).unwrap();
+    let kind = component.component_type();
+    // The types of the contract are an interface without functions, which every user of them names.
+    let imports: Vec<String> = kind
+        .imports(&engine)
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| !name.contains("/types@"))
+        .collect();
+    let exports: Vec<String> = kind.exports(&engine).map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(imports, ["wasi:keyvalue/store@0.2.0-draft2"]);
+    assert!(exports.contains(&"anglerfish:gateway/router@0.1.0".to_owned()), "{exports:?}");
+}
+
+#[tokio::test]
+async fn integers_of_the_body_are_ints_and_a_missing_field_is_no_match() {
+    let engine = engine(64 << 20);
+    assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+    assert_eq!(matches(&engine, r#"{"quantity": 9}"#).await, 0);
+    assert_eq!(matches(&engine, "{}").await, 0);
+}
+
+#[tokio::test]
+async fn a_trap_costs_one_request_and_nothing_else() {
+    // A body that does not fit the instance's memory makes the component trap while it is copied in.
+    let engine = engine(16 << 20);
+    assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+    let fault = engine.handle(request(vec![b' '; 32 << 20])).await.unwrap_err();
+    assert!(matches!(fault, EngineError::Trapped(_)), "{fault}");
+    assert_eq!(matches(&engine, r#"{"quantity": 11}"#).await, 1);
+}
+
+#[tokio::test]
+async fn a_subscription_put_at_run_time_is_seen_by_the_next_decision() {
+    let engine = engine(64 << 20);
+    let all = RoutingSubscription { id: "all".into(), sources: Vec::new(), filter: None };
+    engine.put_subscription(all);
+    assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 2);
+    engine.delete_subscription("all");
+    assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+}
