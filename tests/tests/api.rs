@@ -192,7 +192,7 @@ fn a_management_api_for_other_machines_needs_a_token() {
     let setup = Setup { rest: SOURCE.to_owned(), ..Setup::default() };
     let gateway = Gateway::prepare(&setup);
     let text = std::fs::read_to_string(gateway.config()).unwrap();
-    let open = text.replace(&format!("[admin]\nlisten = \"127.0.0.1:"), "[admin]\nlisten = \"0.0.0.0:");
+    let open = text.replace("[admin]\nlisten = \"127.0.0.1:", "[admin]\nlisten = \"0.0.0.0:");
     assert_ne!(open, text);
     std::fs::write(gateway.config(), open).unwrap();
     let output = gateway.run(&["serve"], b"");
