@@ -2,6 +2,14 @@
 //!
 //! The tests themselves are in `tests/`, one file per concern. They run the binary that `ANGLERFISH_TEST_BINARY` names.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
 mod cache;
 mod client;
 mod foreign;

@@ -1,5 +1,13 @@
 //! Whatever was answered with 202 is stored once and delivered, however often the gateway is killed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
 use anglerfish_tests::{Gateway, Receiver, github};
 use std::collections::HashSet;
 use std::sync::Mutex;

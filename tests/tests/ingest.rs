@@ -1,5 +1,13 @@
 //! What becomes of a request: what the sender reads, and what the subscriptions get.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
 use anglerfish_tests::{
     Answer, Gateway, Receiver, Request, github, now, send, slack, standard, verify_standard,
 };

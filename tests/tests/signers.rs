@@ -1,5 +1,13 @@
 //! What the providers' own libraries sign goes in, and they can verify what comes out.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
 use anglerfish_tests::{Foreign, Gateway, Receiver, now};
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -1,5 +1,13 @@
 //! Recorded requests of providers, with the verdicts that are known, through `explain`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
 use anglerfish_tests::{Gateway, Setup};
 use serde_json::{Value, json};
 use std::path::Path;
