@@ -4,8 +4,11 @@ use super::configuration::ConfigArgs;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use crate::config::{Config, ConfigError};
+use anglerfish_core::router::{Router, RoutingDocument};
+use anglerfish_filter::table::Class;
 use clap::Args;
 use serde_json::json;
+use std::collections::HashMap;
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
@@ -19,15 +22,19 @@ pub(super) struct CheckArgs {
     config: ConfigArgs,
 }
 
+/// A configuration without problems, and how its filters are found.
+struct Checked {
+    config: Config,
+    classes: HashMap<String, Class>,
+}
+
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Failure> {
-    let checked = args.config.load().and_then(|config| match config.filter_problems() {
-        problems if problems.is_empty() => Ok(config),
-        problems => Err(config.locate(problems)),
-    });
+    let file = args.config.file();
+    let checked = args.config.load().and_then(check);
     match (checked, output.format()) {
-        (Ok(config), Format::Json) => output.json(&summary(&config, &args.config.file()))?,
-        (Ok(config), Format::Text) => write_summary(&config, &args.config.file(), output)?,
+        (Ok(checked), Format::Json) => output.json(&summary(&checked, &file))?,
+        (Ok(checked), Format::Text) => write_summary(&checked, &file, output)?,
         (Err(ConfigError::Invalid(problems)), Format::Json) => {
             output.json(&json!({"ok": false, "problems": problems}))?;
             return Err(ConfigError::Invalid(problems).into());
@@ -37,37 +44,54 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Fail
     Ok(Outcome::Fine)
 }
 
-fn summary(config: &Config, file: &str) -> serde_json::Value {
-    let sources: Vec<_> = config
-        .document
-        .sources
-        .iter()
-        .map(|(_, source)| {
-            json!({
-                "name": source.name,
-                "scheme": source.verification.scheme,
-                "secrets": source.verification.secrets.len(),
-            })
-        })
-        .collect();
-    let subscriptions: Vec<_> = config
-        .document
-        .subscriptions
-        .iter()
-        .map(|(_, subscription)| {
-            json!({
-                "id": subscription.id,
-                "sources": subscription.sources,
-                "filter": subscription.filter,
-                "signed": !subscription.endpoint.secrets.is_empty(),
-            })
-        })
-        .collect();
-    json!({"ok": true, "file": file, "sources": sources, "subscriptions": subscriptions, "problems": []})
+/// Looks for what only the router sees.
+fn check(config: Config) -> Result<Checked, ConfigError> {
+    let document = serde_json::json!(RoutingDocument::from(&config.document)).to_string();
+    match Router::load(document.as_bytes()) {
+        Ok(router) => {
+            let classes = router.classes().map(|(id, class)| (id.to_owned(), class)).collect();
+            Ok(Checked { config, classes })
+        }
+        Err(problems) => Err(config.locate(problems)),
+    }
 }
 
-fn write_summary(config: &Config, file: &str, output: &mut Output) -> Result<(), Failure> {
-    let document = &config.document;
+fn summary(checked: &Checked, file: &str) -> serde_json::Value {
+    let document = &checked.config.document;
+    let sources = document.sources.iter().map(|(_, source)| {
+        json!({
+            "name": source.name,
+            "scheme": source.verification.scheme,
+            "secrets": source.verification.secrets.len(),
+        })
+    });
+    let subscriptions = document.subscriptions.iter().map(|(_, subscription)| {
+        let (matching, conditions) = match checked.classes.get(&subscription.id) {
+            Some(Class::Indexed(conditions)) => ("indexed", conditions.as_slice()),
+            Some(Class::Scanned) => ("scanned", [].as_slice()),
+            Some(Class::Never) => ("never", [].as_slice()),
+            None => ("unknown", [].as_slice()),
+        };
+        json!({
+            "id": subscription.id,
+            "sources": subscription.sources,
+            "filter": subscription.filter,
+            "matching": matching,
+            "conditions": conditions,
+            "signed": !subscription.endpoint.secrets.is_empty(),
+        })
+    });
+    json!({
+        "ok": true,
+        "file": file,
+        "sources": sources.collect::<Vec<_>>(),
+        "subscriptions": subscriptions.collect::<Vec<_>>(),
+        "problems": [],
+    })
+}
+
+fn write_summary(checked: &Checked, file: &str, output: &mut Output) -> Result<(), Failure> {
+    let document = &checked.config.document;
     output.line(format_args!("{file} is fine"))?;
     output.line(count(document.sources.len(), "source"))?;
     for (_, source) in &document.sources {
@@ -79,6 +103,7 @@ fn write_summary(config: &Config, file: &str, output: &mut Output) -> Result<(),
         output.line(format_args!("  {}: {}{secrets}", source.name, plain(&verification.scheme)))?;
     }
     output.line(count(document.subscriptions.len(), "subscription"))?;
+    let (mut scanned, mut never) = (Vec::new(), Vec::new());
     for (_, subscription) in &document.subscriptions {
         let sources = match subscription.sources.as_slice() {
             [] => "all sources".to_owned(),
@@ -86,6 +111,18 @@ fn write_summary(config: &Config, file: &str, output: &mut Output) -> Result<(),
         };
         let filter = subscription.filter.as_deref().map_or("every event".to_owned(), plain);
         output.line(format_args!("  {}: {sources}: {filter}", subscription.id))?;
+        match checked.classes.get(&subscription.id) {
+            Some(Class::Scanned) if subscription.filter.is_some() => scanned.push(subscription.id.as_str()),
+            Some(Class::Never) => never.push(subscription.id.as_str()),
+            _ => {}
+        }
+    }
+    if !scanned.is_empty() {
+        let filters = count(scanned.len(), "filter");
+        output.line(format_args!("{filters} looked at for every event: {}", scanned.join(", ")))?;
+    }
+    if !never.is_empty() {
+        output.line(format_args!("{} never true: {}", count(never.len(), "filter"), never.join(", ")))?;
     }
     Ok(())
 }

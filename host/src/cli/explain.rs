@@ -107,10 +107,13 @@ async fn explain(engine: &Engine, request: InboundRequest) -> Result<Explanation
     explanation.map_err(|error| Failure::failed(format_args!("failed to explain the request: {error}")))
 }
 
-/// An engine with the configuration and no state: nothing was accepted before.
+/// An engine with the configuration and no state: nothing was accepted before. It uses the gateway's compiled component
+/// where there is one, and otherwise leaves the data directory alone.
 fn start(config: &Config) -> Result<Engine, Failure> {
+    let cache = config.server.data_dir.join("cache");
     let options = EngineConfig {
         workers: 1,
+        cache: Some(cache).filter(|directory| directory.is_dir()),
         memory: usize::try_from(config.server.memory_limit).unwrap_or(usize::MAX),
         ..EngineConfig::default()
     };

@@ -142,11 +142,12 @@ fn signed(args: &SendArgs, body: &[u8]) -> Result<Signed, Failure> {
     };
     sign(&config, &input).map_err(|error| match error {
         SignError::Configuration(problems) => {
-            let list = problems.iter().map(|problem| problem.to_string().trim_start_matches(": ").to_owned());
-            let failure = Failure::misuse(list.collect::<Vec<_>>().join("; "));
-            match args.secret {
-                None => failure.with_hint("give the secret with --secret"),
-                Some(_) => failure.with_hint(format_args!("see `anglerfish providers {}`", args.scheme)),
+            let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            let failure = Failure::misuse(said.join("; "));
+            match (&args.secret, problems.into_iter().find_map(|problem| problem.hint)) {
+                (_, Some(hint)) => failure.with_hint(hint),
+                (None, None) => failure.with_hint("give the secret with --secret"),
+                (Some(_), None) => failure.with_hint("`anglerfish providers` says what each scheme needs"),
             }
         }
         error => Failure::misuse(error),

@@ -90,8 +90,11 @@ impl Config {
         };
         problems.extend(found);
         for (path, source) in &routing.sources {
+            // Of a source that was not read whole only the scheme's name can be judged.
+            let broken = problems.iter().any(|problem| is_within(&problem.path, path));
+            let scheme = key_path(path, "scheme");
             if let Err(found) = Verifier::try_new(path, &source.verification) {
-                problems.extend(found);
+                problems.extend(found.into_iter().filter(|problem| !broken || problem.path == scheme));
             }
         }
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
@@ -111,13 +114,6 @@ impl Config {
             _ => Vec::new(),
         };
         Ok(Self { server, admin, store, log, document: routing, written, places, resolver })
-    }
-
-    /// What is wrong with the filters. Loading does not compile them when all else is well: the component does that, and
-    /// once is enough at start.
-    #[must_use]
-    pub fn filter_problems(&self) -> Vec<Problem> {
-        filter_problems(&self.written)
     }
 
     /// Problems that were found later in this configuration's document (by the component, say), at their places.
@@ -217,6 +213,7 @@ impl Sections {
     }
 }
 
+/// What is wrong with the filters. When all else is well the component says that, and once is enough at start.
 fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, subscription) in subscriptions.iter().enumerate() {

@@ -114,6 +114,8 @@ hint: give a token, or listen on a loopback address
 anglerfish.toml:6:2: sorce: unknown key
 hint: did you mean "source"?
 anglerfish.toml:10:12: source[0].secrets[0]: environment variable NOBODY is not set
+anglerfish.toml:13:12: subscription[0].sources[0]: there is no source "shpo"
+hint: did you mean "shop"?
 anglerfish.toml:14:1: subscription[0].retries: unknown key
 hint: the keys here are id, sources, filter, endpoint, delivery
 anglerfish.toml:17:13: subscription[0].endpoint.headers.host: this header field is written by the delivery itself
@@ -251,7 +253,7 @@ fn filters_are_checked_beside_everything_else() {
     let sound =
         parse("[[subscription]]\nid = \"a\"\nfilter = 'nope'\nendpoint = { url = \"http://h\" }\n", &[])
             .unwrap();
-    let ConfigError::Invalid(problems) = sound.locate(sound.filter_problems()) else { panic!() };
+    let ConfigError::Invalid(problems) = sound.locate(filter_problems(&sound.written)) else { panic!() };
     assert!(
         problems[0].to_string().starts_with("anglerfish.toml:3:11: subscription[0].filter: "),
         "{problems:?}"

@@ -1,7 +1,7 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […]}`.
 
 use super::node::{Node, Problems, Table};
-use super::path::key_path;
+use super::path::{is_name, item_path, key_path};
 use super::suggestion::nearest;
 use super::{source, subscription};
 use crate::config::{SourceConfig, SubscriptionConfig};
@@ -22,8 +22,9 @@ pub struct Document {
 ///
 /// # Errors
 ///
-/// Every problem of the document at once, together with those of its parts that have none but unknown keys, so that the
-/// caller can look for more problems in them: whether their schemes and secrets are usable, whether their filters compile.
+/// Every problem of the document at once, together with what could be read: sources that have a name and a scheme (and
+/// not what has a problem), subscriptions that have no problem but unknown keys. So the caller can look for more problems
+/// in them: whether their schemes and secrets are usable, whether their filters compile.
 pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
     let problems = Problems::default();
     let root = Node::root(value, "", &problems);
@@ -52,23 +53,28 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
     {
         for item in items {
             unique(&item, "id", &mut ids, problems);
-            let Some(subscription) = subscription::read(&item) else { continue };
-            let path = item.path();
-            for (index, name) in subscription.sources.iter().enumerate() {
-                if names.contains(name) {
-                    continue;
-                }
-                let problem =
-                    Problem::new(format!("{path}.sources[{index}]"), format!("there is no source {name:?}"));
-                problems.push(match nearest(name, names.iter().map(String::as_str)) {
-                    Some(near) => problem.with_hint(format!("did you mean {near:?}?")),
-                    None => problem,
-                });
-            }
-            document.subscriptions.push((path, subscription));
+            let subscription = subscription::read(&item);
+            known_sources(&item, &names, problems);
+            document.subscriptions.extend(subscription.map(|subscription| (item.path(), subscription)));
         }
     }
     document
+}
+
+/// Reports names of sources that there are not.
+fn known_sources(subscription: &Node<'_>, names: &HashSet<String>, problems: &Problems) {
+    let Some(listed) = subscription.value().get("sources").and_then(Value::as_array) else { return };
+    for (index, name) in listed.iter().enumerate() {
+        let Some(name) = name.as_str().filter(|name| is_name(name) && !names.contains(*name)) else {
+            continue;
+        };
+        let path = item_path(&key_path(&subscription.path(), "sources"), index);
+        let problem = Problem::new(path, format!("there is no source {name:?}"));
+        problems.push(match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => problem.with_hint(format!("did you mean {near:?}?")),
+            None => problem,
+        });
+    }
 }
 
 /// Reports a name that another element has, too.
@@ -163,6 +169,7 @@ mod tests {
             "source": [{"name": "shop", "scheme": "github", "secret": "x"}, {"name": "shop", "scheme": 3}],
             "subscription": [
                 {"id": "a", "sources": ["shop", "shpo"], "endpoint": {"url": "https://example.com"}},
+                {"id": "b", "sources": ["nobody"], "endpoint": {}},
                 {"id": "a", "sources": [], "filter": " ", "endpoint": {"url": "ftp://example.com"}, "retries": 3},
                 {"endpoint": {}}
             ],
@@ -176,13 +183,15 @@ mod tests {
                 "source[1].name: there is another \"shop\"",
                 "source[1].scheme: expected a string, found an integer",
                 "subscription[0].sources[1]: there is no source \"shpo\"",
-                "subscription[1].id: there is another \"a\"",
-                "subscription[1].retries: unknown key",
-                "subscription[1].sources: names no source",
-                "subscription[1].filter: must not be empty",
-                "subscription[1].endpoint.url: must be an absolute URL that begins with http:// or https://",
-                "subscription[2].id: missing key",
-                "subscription[2].endpoint.url: missing key",
+                "subscription[1].endpoint.url: missing key",
+                "subscription[1].sources[0]: there is no source \"nobody\"",
+                "subscription[2].id: there is another \"a\"",
+                "subscription[2].retries: unknown key",
+                "subscription[2].sources: names no source",
+                "subscription[2].filter: must not be empty",
+                "subscription[2].endpoint.url: must be an absolute URL that begins with http:// or https://",
+                "subscription[3].id: missing key",
+                "subscription[3].endpoint.url: missing key",
             ]
         );
     }
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn gives_the_sound_parts_beside_the_problems() {
         let (document, problems) = read_document(&json!({
-            "source": [{"name": "a"}, {"name": "b", "scheme": "none", "typo": 1}],
+            "source": [{"name": "a"}, {"name": "b", "scheme": "none", "secrets": [""]}],
             "subscription": [{"id": "s", "sources": ["a"], "endpoint": {"url": "https://example.com"}}]
         }))
         .unwrap_err();

@@ -17,13 +17,12 @@ const KEYS: &[&str] =
 /// The widest window for a signed timestamp.
 const WIDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A source, if nothing is wrong with what it has of the known keys.
+/// A source, if its name and scheme can be read; what else has a problem is left out.
 pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     let table = node.table(KEYS)?;
-    let before = node.problem_count();
     let name = table.require("name").and_then(|node| name(&node));
     let scheme = table.require("scheme").and_then(|node| node.text().map(str::to_owned));
-    let mut verification = VerificationConfig { scheme: scheme.unwrap_or_default(), ..Default::default() };
+    let mut verification = VerificationConfig::default();
     if let Some(secrets) = table.get("secrets")
         && let Some(items) = secrets.items()
     {
@@ -50,8 +49,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
         let table = node.members().is_some();
         table.then(|| node.value().clone())
     });
-    let clean = node.problem_count() == before;
-    name.filter(|_| clean).map(|name| SourceConfig { name, verification })
+    Some(SourceConfig { name: name?, verification: VerificationConfig { scheme: scheme?, ..verification } })
 }
 
 /// A name, if it follows the grammar.
