@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
 
     let mut table = String::from("static DEFINITIONS: &[Definition] = &[\n");
+    let mut known = String::from("static KNOWN: &[Known] = &[\n");
     for file in files {
         let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a file name that is not UTF-8")?;
         let mut fields = read(&file)?;
@@ -43,9 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "Definition {{ name: {name:?}, title: {title:?}, documentation: {documentation:?}, needs: {needs:?}, \
              setup: {setup:?}, scheme: {scheme:?} }},"
         )?;
+        writeln!(known, "Known {{ name: {name:?}, needs: {needs:?}, scheme: {scheme:?} }},")?;
     }
-    table.push_str("];\n");
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("catalogue.rs"), table)?;
+    let text = format!("{table}];\n\n{known}];\n");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("catalogue.rs"), text)?;
     Ok(())
 }
 

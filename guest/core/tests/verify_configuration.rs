@@ -19,15 +19,19 @@ fn config(value: Value) -> VerificationConfig {
 
 fn problems(value: Value) -> Vec<String> {
     let problems = Verifier::try_new("sources[0]", &config(value)).expect_err("a refusal");
-    problems.iter().map(Problem::to_string).collect()
+    let told = |problem: &Problem| match &problem.hint {
+        Some(hint) => format!("{problem}; {hint}"),
+        None => problem.to_string(),
+    };
+    problems.iter().map(told).collect()
 }
 
 #[test]
 fn an_unknown_scheme_is_refused_with_the_name_that_was_meant() {
     let told = problems(json!({"scheme": "gihtub", "secrets": [{"value": "s"}]}));
-    assert_eq!(told, ["sources[0].scheme: there is no scheme `gihtub`; did you mean `github`?"]);
-    assert!(problems(json!({"scheme": ""}))[0].contains("write `none`"));
-    assert!(problems(json!({"scheme": "NONE"}))[0].contains("did you mean `none`?"));
+    assert_eq!(told, ["sources[0].scheme: there is no scheme \"gihtub\"; did you mean \"github\"?"]);
+    assert!(problems(json!({"scheme": ""}))[0].contains("write \"none\""));
+    assert!(problems(json!({"scheme": "NONE"}))[0].contains("did you mean \"none\"?"));
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn a_parameter_that_a_scheme_requires_is_asked_for() {
     assert!(told[0].starts_with("sources[0].parameters.header: is missing"));
     let told =
         problems(json!({"scheme": "plaid", "secrets": [{"value": "s"}], "parameters": {"client-id": "c"}}));
-    assert!(told[1].contains("did you mean `client_id`?"), "{told:?}");
+    assert!(told[1].contains("did you mean \"client_id\"?"), "{told:?}");
 }
 
 #[test]
@@ -135,16 +139,18 @@ fn a_definition_of_ones_own_is_checked_as_a_whole() {
         "event": {"id": ["{json:id}"], "tipe": []},
     }}));
     for part in [
-        "variant[0].algorithm: `hmac-sha265` is not known; did you mean `hmac-sha256`?",
-        "variant[0].encoding: `hexx` is not known; did you mean `hex`?",
+        "variant[0].algorithm: `hmac-sha265` is not known; did you mean \"hmac-sha256\"?",
+        "variant[0].encoding: `hexx` is not known; did you mean \"hex\"?",
         "variant[0].signature.at[0]: `header` is no place",
         "variant[0].signed: `boddy` is no place",
-        "variant[2].encoding: is missing",
+        "variant[2].encoding: missing key",
         "variant[2].signed: a `{` is not closed",
-        "variant[4]: unknown field `typo`",
-        "handshake[0]: `when` is missing",
-        "handshake[1]: `signed` is missing",
-        "event: unknown field `tipe`",
+        "variant[4].typo: unknown key",
+        "handshake[0]: `when` has no condition",
+        "handshake[1].signed: missing key",
+        "event.tipe: unknown key",
+        "variant[4].signature: missing key",
+        "handshake[1].when[0]: says one of",
         "variant[1]: the secret has no part in it",
         "variant[3]: `{timestamp}` is signed but there is no `timestamp`",
     ] {

@@ -1,6 +1,7 @@
 //! The providers that are known by name.
 
-use super::suggestion;
+use crate::config::nearest;
+use crate::problem::Problem;
 
 /// One provider: what a person needs to know, and its scheme as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub struct Definition {
     pub scheme: &'static str,
 }
 
+/// What verification needs of a provider; the component holds no more than this.
+pub(crate) struct Known {
+    pub(crate) name: &'static str,
+    pub(crate) needs: &'static str,
+    pub(crate) scheme: &'static str,
+}
+
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
 /// Every provider, ordered by name.
@@ -28,14 +36,15 @@ pub fn catalogue() -> &'static [Definition] {
 }
 
 /// The provider of this exact name.
-pub(crate) fn find(name: &str) -> Result<&'static Definition, String> {
-    if let Some(definition) = DEFINITIONS.iter().find(|definition| definition.name == name) {
-        return Ok(definition);
+pub(crate) fn find(path: &str, name: &str) -> Result<&'static Known, Problem> {
+    if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
+        return Ok(known);
     }
-    let names = DEFINITIONS.iter().map(|definition| definition.name).chain(["custom"]);
-    Err(match suggestion::nearest(name, names) {
-        Some(near) => format!("there is no scheme `{name}`; did you mean `{near}`?"),
-        None if name.is_empty() => "the scheme is empty; write `none` to accept unsigned requests".to_owned(),
-        None => format!("there is no scheme `{name}`; `anglerfish providers` lists them"),
-    })
+    let names = KNOWN.iter().map(|known| known.name).chain(["custom"]);
+    let problem = Problem::new(path, format!("there is no scheme {name:?}"));
+    Err(problem.with_hint(match nearest(name, names) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None if name.is_empty() => "write \"none\" to accept unsigned requests".to_owned(),
+        None => "`anglerfish providers` lists them".to_owned(),
+    }))
 }

@@ -10,7 +10,6 @@ use crate::request::UnixMillis;
 use base64::Engine as _;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -39,23 +38,6 @@ pub(crate) enum Verdict {
     Mismatch,
 }
 
-#[derive(Deserialize)]
-struct TokenHeader {
-    alg: String,
-    kid: String,
-}
-
-#[derive(Deserialize)]
-struct PublicKey {
-    kty: String,
-    crv: String,
-    kid: String,
-    x: String,
-    y: String,
-    #[serde(default)]
-    expired_at: Option<u64>,
-}
-
 impl Jwt {
     /// Checks a token.
     pub(crate) fn check(&self, token: &[u8], scope: &Scope<'_>) -> Verdict {
@@ -67,17 +49,16 @@ impl Jwt {
         else {
             return malformed("the token is malformed");
         };
-        let Some(header) = decode::<TokenHeader>(head) else {
-            return malformed("the token's header is malformed");
-        };
-        if header.alg != "ES256" {
+        let Some(header) = decode(head) else { return malformed("the token's header is malformed") };
+        if text(&header, "alg") != "ES256" {
             return malformed("the token is not signed with ES256");
         }
-        let plain = header.kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !plain || !(1..=64).contains(&header.kid.len()) {
+        let kid = text(&header, "kid");
+        let plain = kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !plain || !(1..=64).contains(&kid.len()) {
             return malformed("the token's key id is malformed");
         }
-        let answer = match self.fetch(&header.kid, scope) {
+        let answer = match self.fetch(kid, scope) {
             Ok(wish) => match document(&scope.context.request.fetched, wish) {
                 Document::Here(answer) => answer,
                 Document::Wanted(wish) => return Verdict::Wanted(wish),
@@ -85,7 +66,7 @@ impl Jwt {
             },
             Err(reason) => return Verdict::Malformed(reason),
         };
-        let key = match self.key(answer, &header.kid, scope.context.request.received) {
+        let key = match self.key(answer, kid, scope.context.request.received) {
             Ok(key) => key,
             Err(reason) => return Verdict::Malformed(reason),
         };
@@ -98,12 +79,11 @@ impl Jwt {
         if !holds {
             return Verdict::Mismatch;
         }
-        let Some(claims) = decode::<Value>(claims) else {
+        let Some(claims) = decode(claims) else {
             return malformed("the token's claims are malformed");
         };
         let hash = hex::encode(Sha256::digest(scope.context.request.body));
-        let said = claims.get(&self.body_hash).and_then(Value::as_str).unwrap_or_default();
-        if !equal(hash.as_bytes(), said.as_bytes()) {
+        if !equal(hash.as_bytes(), text(&claims, &self.body_hash).as_bytes()) {
             return Verdict::Mismatch;
         }
         match claims.get("iat").and_then(Value::as_u64) {
@@ -123,14 +103,15 @@ impl Jwt {
         let unreadable = || "the provider's key is unreadable".to_owned();
         let answer: Value = serde_json::from_slice(answer).map_err(|_| unreadable())?;
         let key = answer.pointer(&self.key).ok_or_else(unreadable)?;
-        let key = PublicKey::deserialize(key).map_err(|_| unreadable())?;
-        if key.kty != "EC" || key.crv != "P-256" || key.kid != kid {
+        if text(key, "kty") != "EC" || text(key, "crv") != "P-256" || text(key, "kid") != kid {
             return Err(unreadable());
         }
-        if key.expired_at.is_some_and(|end| end <= now.seconds()) {
-            return Err("the provider's key has expired".to_owned());
+        match key.get("expired_at") {
+            None | Some(Value::Null) => {}
+            Some(end) if end.as_u64().is_some_and(|end| end > now.seconds()) => {}
+            Some(_) => return Err("the provider's key has expired".to_owned()),
         }
-        let (x, y) = (BASE64_URL.decode(key.x), BASE64_URL.decode(key.y));
+        let (x, y) = (BASE64_URL.decode(text(key, "x")), BASE64_URL.decode(text(key, "y")));
         let (Ok(x), Ok(y)) = (x, y) else { return Err(unreadable()) };
         if x.len() != 32 || y.len() != 32 {
             return Err(unreadable());
@@ -140,6 +121,11 @@ impl Jwt {
     }
 }
 
-fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
+/// The text of a member; empty if there is none.
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn decode(part: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
 }

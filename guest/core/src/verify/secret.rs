@@ -8,8 +8,8 @@ use super::key::Key;
 use super::outcome::SecretName;
 use super::place::Place;
 use super::scheme::{Scheme, Variant};
-use super::suggestion;
 use super::verifier::Verifier;
+use crate::config::nearest;
 use crate::problem::Problem;
 use crate::request::UnixMillis;
 use serde_json::Value;
@@ -87,7 +87,8 @@ fn definition(
         let scheme = builder::scheme(&format!("{path}.definition"), &definition)?;
         return Ok(("custom", "the one that the definition is about", scheme));
     }
-    let definition = catalogue::find(&config.scheme).map_err(|message| at("scheme", message))?;
+    let definition =
+        catalogue::find(&format!("{path}.scheme"), &config.scheme).map_err(|problem| vec![problem])?;
     if config.definition.is_some() {
         let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
         return Err(at("definition", message));
@@ -199,11 +200,12 @@ fn read_parameters(
     for given in config.parameters.keys() {
         if !scheme.parameters.iter().any(|parameter| parameter.name == *given) {
             let names = scheme.parameters.iter().map(|parameter| parameter.name.as_str());
-            let message = match suggestion::nearest(given, names) {
-                Some(near) => format!("scheme `{name}` has no such parameter; did you mean `{near}`?"),
-                None => format!("scheme `{name}` has no such parameter"),
-            };
-            problems.push(Problem::new(format!("{path}.parameters.{given}"), message));
+            let message = format!("scheme `{name}` has no such parameter");
+            let problem = Problem::new(format!("{path}.parameters.{given}"), message);
+            problems.push(match nearest(given, names) {
+                Some(near) => problem.with_hint(format!("did you mean {near:?}?")),
+                None => problem,
+            });
         }
     }
     parameters
