@@ -1,0 +1,233 @@
+//! Deliveries to a receiver on this machine: through a queue with its store and its records, beside a plain loop over
+//! the same kind of client with the same concurrency.
+//!
+//! `cargo bench -p anglerfish --bench delivery`
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may stop at the first surprise")]
+
+use anglerfish::delivery::{Deliveries, DeliveryOptions};
+use anglerfish::store::{
+    Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, RequestRecord, SqliteOptions, SqliteStore,
+    Store,
+};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
+use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+
+const CONCURRENCY: usize = 10;
+const BODY: usize = 1024;
+const ROUNDS: usize = 3;
+
+fn main() {
+    // `cargo test --all-targets` runs benchmarks too, to see that they work.
+    let count = if std::env::args().any(|argument| argument == "--bench") { 20_000 } else { 200 };
+    let address = receiver();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    println!("{count} deliveries of {BODY} bytes, concurrency {CONCURRENCY}, best of {ROUNDS}:");
+    let mut best = [0.0f64; 3];
+    for _ in 0..ROUNDS {
+        let rates = runtime.block_on(async {
+            [plain(address, count).await, backlog(address, count).await, live(address, count).await]
+        });
+        for (best, rate) in best.iter_mut().zip(rates) {
+            *best = best.max(rate);
+        }
+    }
+    let [plain, backlog, live] = best;
+    println!("plain client loop      {plain:>8.0}/s");
+    println!("queue, from a backlog  {backlog:>8.0}/s  ratio {:.2}", backlog / plain);
+    println!("commit, queue, record  {live:>8.0}/s  ratio {:.2}", live / plain);
+    println!("fsync of 4 KiB         {:>8.2?} (median)", runtime.block_on(async { fsync() }));
+}
+
+/// A receiver on a thread of its own.
+fn receiver() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                tokio::spawn(
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)),
+                );
+            }
+        });
+    });
+    address
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let _ = request.into_body().collect().await;
+    Ok(Response::new(Empty::new()))
+}
+
+/// The client alone.
+async fn plain(address: SocketAddr, count: usize) -> f64 {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+    let body = Bytes::from(vec![b'x'; BODY]);
+    let begun = Instant::now();
+    let loops = (0..CONCURRENCY).map(|_| {
+        let (client, body) = (client.clone(), body.clone());
+        tokio::spawn(async move {
+            for _ in 0..count / CONCURRENCY {
+                let request = Request::post(format!("http://{address}/"))
+                    .header("content-type", "application/json")
+                    .body(Full::new(body.clone()))
+                    .unwrap();
+                let response = client.request(request).await.unwrap();
+                assert!(response.status().is_success());
+                response.into_body().collect().await.unwrap();
+            }
+        })
+    });
+    join_all(loops).await;
+    rate(count, begun)
+}
+
+/// Everything is in the store before the queue starts.
+async fn backlog(address: SocketAddr, count: usize) -> f64 {
+    let gateway = Gateway::open();
+    for deliveries in join_all((0..count).map(|number| gateway.commit(number))).await {
+        let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
+        gateway.store.release(&ids).await;
+    }
+    let begun = Instant::now();
+    gateway.deliveries.put(&subscription(address)).unwrap();
+    gateway.drained().await;
+    let rate = rate(count, begun);
+    gateway.close().await;
+    rate
+}
+
+/// Events are committed by 64 senders at once, and delivered meanwhile.
+async fn live(address: SocketAddr, count: usize) -> f64 {
+    const SENDERS: usize = 64;
+    let gateway = Arc::new(Gateway::open());
+    gateway.deliveries.put(&subscription(address)).unwrap();
+    let begun = Instant::now();
+    let senders = (0..SENDERS).map(|sender| {
+        let gateway = gateway.clone();
+        tokio::spawn(async move {
+            for number in (sender..count).step_by(SENDERS) {
+                let deliveries = gateway.commit(number).await;
+                gateway.deliveries.offer(deliveries);
+            }
+        })
+    });
+    join_all(senders).await;
+    gateway.drained().await;
+    let rate = rate(count, begun);
+    gateway.close().await;
+    rate
+}
+
+struct Gateway {
+    store: Arc<SqliteStore>,
+    deliveries: Deliveries,
+    _directory: tempfile::TempDir,
+}
+
+impl Gateway {
+    fn open() -> Self {
+        // Not the directory for temporary files: it may be in memory, where fsync costs nothing.
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let path = directory.path().join("anglerfish.db");
+        let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
+        let deliveries = Deliveries::try_new(store.clone(), DeliveryOptions::default()).unwrap();
+        Self { store, deliveries, _directory: directory }
+    }
+
+    async fn commit(&self, number: usize) -> Vec<LeasedDelivery> {
+        let event = Event {
+            id: format!("evt_{number}"),
+            source: "shop".into(),
+            kind: "order.created".into(),
+            subject: None,
+            time: now(),
+            datacontenttype: Some("application/json".into()),
+        };
+        let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), headers: Vec::new() };
+        let data = Bytes::from(vec![b'x'; BODY]);
+        let event = NewEvent { event, request, data, received: now(), subscriptions: vec!["bench".into()] };
+        let commit = Commit { keys: KeyOverlay::default(), event: Some(event), now: now() };
+        match self.store.commit(commit).await.unwrap() {
+            CommitOutcome::Committed { deliveries, .. } => deliveries,
+            CommitOutcome::Conflict => unreachable!("no key was read"),
+        }
+    }
+
+    async fn drained(&self) {
+        while self.store.backlog().await.unwrap().iter().any(|(_, open)| *open > 0) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn close(&self) {
+        self.deliveries.shutdown(Duration::from_secs(5)).await;
+        self.store.close().await;
+    }
+}
+
+fn subscription(address: SocketAddr) -> SubscriptionConfig {
+    SubscriptionConfig {
+        id: "bench".into(),
+        sources: Vec::new(),
+        filter: None,
+        endpoint: EndpointConfig {
+            url: format!("http://{address}/"),
+            method: "POST".into(),
+            headers: Vec::new(),
+            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            allow_private: true,
+            allow_networks: Vec::new(),
+        },
+        delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
+    }
+}
+
+/// What one durable write costs on this disk now.
+fn fsync() -> Duration {
+    use std::io::Write;
+    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut times: Vec<Duration> = (0..51)
+        .map(|_| {
+            file.write_all(&[1; 4096]).unwrap();
+            let begun = Instant::now();
+            file.sync_data().unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times.get(25).copied().expect("there are 51")
+}
+
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+fn rate(count: usize, begun: Instant) -> f64 {
+    count as f64 / begun.elapsed().as_secs_f64()
+}
