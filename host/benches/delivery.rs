@@ -3,8 +3,11 @@
 //!
 //! `cargo bench -p anglerfish --bench delivery`
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may stop at the first surprise")]
+#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark may stop at the first surprise")]
 
+mod loopback;
+
+use anglerfish::clock::now;
 use anglerfish::delivery::{Deliveries, DeliveryOptions};
 use anglerfish::store::{
     Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, RequestRecord, SqliteOptions, SqliteStore,
@@ -12,22 +15,17 @@ use anglerfish::store::{
 };
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
 use anglerfish_core::event::Event;
-use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use http::Request;
+use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::convert::Infallible;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use loopback::{fsync, receiver};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpListener;
+use std::time::{Duration, Instant};
 
 const CONCURRENCY: usize = 10;
 const BODY: usize = 1024;
@@ -36,7 +34,7 @@ const ROUNDS: usize = 3;
 fn main() {
     // `cargo test --all-targets` runs benchmarks too, to see that they work.
     let count = if std::env::args().any(|argument| argument == "--bench") { 20_000 } else { 200 };
-    let address = receiver();
+    let address = receiver(|_| {});
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     println!("{count} deliveries of {BODY} bytes, concurrency {CONCURRENCY}, best of {ROUNDS}:");
     let mut best = [0.0f64; 3];
@@ -52,32 +50,7 @@ fn main() {
     println!("plain client loop      {plain:>8.0}/s");
     println!("queue, from a backlog  {backlog:>8.0}/s  ratio {:.2}", backlog / plain);
     println!("commit, queue, record  {live:>8.0}/s  ratio {:.2}", live / plain);
-    println!("fsync of 4 KiB         {:>8.2?} (median)", runtime.block_on(async { fsync() }));
-}
-
-/// A receiver on a thread of its own.
-fn receiver() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let listener = TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
-                stream.set_nodelay(true).unwrap();
-                tokio::spawn(
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)),
-                );
-            }
-        });
-    });
-    address
-}
-
-async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let _ = request.into_body().collect().await;
-    Ok(Response::new(Empty::new()))
+    println!("fsync of 4 KiB         {:>8.2?} (median)", fsync());
 }
 
 /// The client alone.
@@ -204,27 +177,6 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
         },
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
     }
-}
-
-/// What one durable write costs on this disk now.
-fn fsync() -> Duration {
-    use std::io::Write;
-    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let mut times: Vec<Duration> = (0..51)
-        .map(|_| {
-            file.write_all(&[1; 4096]).unwrap();
-            let begun = Instant::now();
-            file.sync_data().unwrap();
-            begun.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    times.get(25).copied().expect("there are 51")
-}
-
-fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]

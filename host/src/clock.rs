@@ -12,18 +12,15 @@ pub fn now() -> UnixMillis {
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// An instant as RFC 3339 has it, in UTC. One beyond the year 9999 is written as its milliseconds.
+/// An instant as RFC 3339 has it, in UTC. `None` beyond the year 9999, which that format cannot write.
 #[must_use]
-pub fn rfc3339(instant: UnixMillis) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(instant.0) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| instant.0.to_string())
+pub fn rfc3339(instant: UnixMillis) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(instant.0) * 1_000_000).ok()?.format(&Rfc3339).ok()
 }
 
 /// Reads an instant as RFC 3339 has it. `None` if it is none, or before 1970.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<UnixMillis> {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
-    u64::try_from(nanos / 1_000_000).ok().map(UnixMillis)
+    u64::try_from(nanos).ok().map(|nanos| UnixMillis(nanos / 1_000_000))
 }

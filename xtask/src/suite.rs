@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
         counts.licences();
     }
     let clients = client::install()?;
-    let build = ["build", "--package", "anglerfish"];
+    // With the tests' own dependencies, so that nothing is compiled twice with other features.
+    let build = ["build", "--workspace", "--bins", "--tests"];
     counts.check("the binary", command::cargo().args(build));
     let mut tests = command::cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]);

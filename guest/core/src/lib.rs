@@ -5,6 +5,7 @@
 //! outside the component (signing what goes out, settling attempts by policy, reading the configuration document).
 
 pub mod answer;
+pub mod attempt;
 pub mod config;
 pub mod decision;
 pub mod event;

@@ -1,6 +1,6 @@
 //! Between the contract's records and the core's types.
 
-use crate::bindings::anglerfish::gateway::types as wit;
+use crate::bindings::exports::anglerfish::gateway::types as wit;
 use anglerfish_core::decision::{Answer, Decision, Fetch};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;

@@ -7,8 +7,8 @@ mod convert;
 mod keys;
 
 use anglerfish_core::router::Router as Core;
-use bindings::anglerfish::gateway::types;
 use bindings::exports::anglerfish::gateway::router::{Guest, GuestRouter, Router};
+use bindings::exports::anglerfish::gateway::types;
 use keys::KeyValueStore;
 use std::cell::RefCell;
 

@@ -3,9 +3,9 @@
 use crate::binding::types::{self, Decision, VerdictOutcome};
 use crate::record::{self, EventRecord, RecordError, Records};
 use crate::table::{Table, table};
-use crate::{delivery, diagnostic};
+use crate::{delivery, diagnostic, document};
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::Answer;
+use anglerfish_core::decision::{Answer, Fetch};
 use anglerfish_core::event::Event;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -32,15 +32,25 @@ async fn admit(request: Request) -> Result<Reply, Fault> {
         return Err(Fault::MethodNotAllowed);
     }
     let table = table().await.map_err(|error| internal(&error.to_string()))?;
-    let request = read(request, source, table.max_body).await?;
-    match table.router.decide(&request) {
+    let mut request = read(request, source, table.max_body).await?;
+    let mut rounds = 0;
+    let decision = loop {
+        match table.router.decide(&request) {
+            Decision::Fetch(wanted) if rounds < Fetch::MOST_ROUNDS => {
+                rounds += 1;
+                request.fetched = document::fetch(&request.source, wanted).await;
+            }
+            decision => break decision,
+        }
+    };
+    match decision {
         Decision::Reject(rejection) => {
             Ok(Reply::rejected(rejection.status, &rejection.code, &rejection.reason))
         }
         Decision::Answer(given) => Ok(Reply::answered(answer(given))),
         Decision::Duplicate(duplicate) => repeat(&table, request, duplicate),
         Decision::Accept(acceptance) => accept(&table, request.body, request.received, acceptance),
-        Decision::Fetch(_) => Err(internal("this shell fetches no documents for a decision")),
+        Decision::Fetch(_) => Err(internal("the component asks for documents again and again")),
         Decision::Other(name) => Err(internal(&format!("this shell does not know the decision {name:?}"))),
     }
 }

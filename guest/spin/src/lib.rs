@@ -7,6 +7,7 @@
 mod binding;
 mod delivery;
 mod diagnostic;
+mod document;
 mod ingress;
 mod record;
 mod request;

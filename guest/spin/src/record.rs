@@ -123,6 +123,26 @@ impl Records {
         Ok(self.0.set(&key("log", source, id), &serde_json::to_vec(record)?)?)
     }
 
+    /// A provider's document that was kept and may still be used: its body.
+    pub(crate) fn document(&self, source: &str, url: &str, now: u64) -> Result<Option<Vec<u8>>, RecordError> {
+        let Some(value) = self.0.get(&key("document", source, url))? else { return Ok(None) };
+        Ok(value
+            .split_first_chunk()
+            .and_then(|(until, body)| (u64::from_be_bytes(*until) > now).then(|| body.to_vec())))
+    }
+
+    /// Keeps a provider's document until a time (Unix milliseconds), which is written before its body.
+    pub(crate) fn keep_document(
+        &self,
+        source: &str,
+        url: &str,
+        until: u64,
+        body: &[u8],
+    ) -> Result<(), RecordError> {
+        let value = [until.to_be_bytes().as_slice(), body].concat();
+        Ok(self.0.set(&key("document", source, url), &value)?)
+    }
+
     /// Writes how a delivery stands.
     pub(crate) fn set_delivery(
         &self,

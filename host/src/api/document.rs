@@ -1,21 +1,13 @@
 //! What the API shows, as JSON.
 
 use super::cursor::Listing;
+use crate::clock::rfc3339;
 use crate::store::{Attempt, Delivery, DeliveryStatus, EventRecord, RequestRecord};
 use crate::subscription::{Origin, Subscription};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
-use anglerfish_core::request::UnixMillis;
 use serde::Serialize;
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-/// An instant as RFC 3339 writes it, in UTC; `None` beyond the year 9999, which that format cannot write.
-pub(super) fn instant(time: UnixMillis) -> Option<String> {
-    let nanos = i128::from(time.0).checked_mul(1_000_000)?;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?.format(&Rfc3339).ok()
-}
 
 /// An event of the log.
 #[derive(Debug, Serialize)]
@@ -116,9 +108,9 @@ impl From<EventRecord> for EventDocument {
             source: record.event.source,
             kind: record.event.kind,
             subject: record.event.subject,
-            time: instant(record.event.time),
+            time: rfc3339(record.event.time),
             datacontenttype: record.event.datacontenttype,
-            received: instant(record.received),
+            received: rfc3339(record.received),
             size: record.size,
             delivery_count: record.deliveries,
         }
@@ -145,8 +137,8 @@ impl From<Delivery> for DeliveryDocument {
             event: EventName { id: delivery.event_id, source: delivery.source, kind: delivery.kind },
             status: delivery.status,
             attempt_count: delivery.attempts,
-            created: instant(delivery.created),
-            due: delivery.due.and_then(instant),
+            created: rfc3339(delivery.created),
+            due: delivery.due.and_then(rfc3339),
             reason: delivery.reason,
         }
     }
@@ -156,7 +148,7 @@ impl From<Attempt> for AttemptDocument {
     fn from(attempt: Attempt) -> Self {
         Self {
             number: attempt.number,
-            started: instant(attempt.started),
+            started: rfc3339(attempt.started),
             duration_ms: (attempt.duration.as_secs_f64() * 1e6).round() / 1e3,
             status: attempt.status,
             error: attempt.error,
@@ -176,7 +168,7 @@ impl From<&Subscription> for SubscriptionDocument {
             id: subscription.id.clone(),
             origin: subscription.origin,
             state,
-            updated: subscription.updated.and_then(instant),
+            updated: subscription.updated.and_then(rfc3339),
             problems: subscription.problems.clone(),
             subscription: subscription.shown(),
         }
@@ -186,11 +178,12 @@ impl From<&Subscription> for SubscriptionDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anglerfish_core::request::UnixMillis;
 
     #[test]
     fn instants_are_rfc_3339_and_absent_where_that_cannot_write_them() {
-        assert_eq!(instant(UnixMillis(0)).as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(instant(UnixMillis(1_700_000_000_123)).as_deref(), Some("2023-11-14T22:13:20.123Z"));
-        assert_eq!(instant(UnixMillis(u64::MAX)), None);
+        assert_eq!(rfc3339(UnixMillis(0)).as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(rfc3339(UnixMillis(1_700_000_000_123)).as_deref(), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(rfc3339(UnixMillis(u64::MAX)), None);
     }
 }

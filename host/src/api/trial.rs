@@ -4,6 +4,7 @@ use super::body::Json;
 use super::explain::past_event;
 use super::query::{Nothing, Query, Segment};
 use super::{Api, ProblemDetails, event};
+use crate::clock::parse_rfc3339;
 use crate::subscription::{PastEvent, Verdict};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -18,8 +19,6 @@ use http::request::Parts;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// The only thing below `/v1/subscriptions/` that takes a POST.
 const TEST: &str = "test";
@@ -107,7 +106,7 @@ impl TrialEvent {
         };
         let time = match self.time {
             None => now,
-            Some(text) => parse_time(&text).ok_or_else(|| {
+            Some(text) => parse_rfc3339(&text).ok_or_else(|| {
                 invalid("event.time", "is not a time since 1970 such as `2026-01-31T12:00:00Z`")
             })?,
         };
@@ -121,11 +120,6 @@ impl TrialEvent {
         };
         Ok(PastEvent { event, headers: self.headers.into_iter().collect(), data: data.into(), received: now })
     }
-}
-
-fn parse_time(text: &str) -> Option<UnixMillis> {
-    let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
-    u64::try_from(nanos / 1_000_000).ok().filter(|_| nanos >= 0).map(UnixMillis)
 }
 
 fn invalid(path: &str, message: &str) -> ProblemDetails {

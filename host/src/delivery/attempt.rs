@@ -1,10 +1,12 @@
 //! One attempt: a request, its answer, and what both come to.
 
 use super::failure::words;
-use super::request::{HeaderError, request};
+use super::request::request;
+
 use super::target::Target;
 use crate::clock::now;
 use crate::store::{Attempt, LeasedDelivery};
+use anglerfish_core::attempt::HeaderError;
 use anglerfish_core::policy::Outcome;
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};

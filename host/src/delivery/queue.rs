@@ -218,7 +218,7 @@ impl Queue {
         }
         let attempt = tried.record(settled == Settled::Delivered);
         self.log(&open, &attempt, settled);
-        let settlement = Settlement { delivery: open.id, attempt, settled: stored(settled) };
+        let settlement = Settlement { delivery: open.id, attempt, settled };
         let future = settle(self.store.clone(), settlement, self.waiting.clone(), self.metrics.clone());
         let id = open.id;
         self.unsettled.insert(id);
@@ -284,15 +284,6 @@ impl Queue {
         if !self.returns.is_empty() {
             self.store.release(&self.returns).await;
         }
-    }
-}
-
-fn stored(settled: Settled) -> crate::store::Settled {
-    match settled {
-        Settled::Delivered => crate::store::Settled::Delivered,
-        Settled::Discarded => crate::store::Settled::Discarded,
-        Settled::Retry(at) => crate::store::Settled::Retry(at),
-        Settled::Dead => crate::store::Settled::Dead,
     }
 }
 

@@ -2,148 +2,22 @@
 
 use super::target::Target;
 use crate::store::LeasedDelivery;
-use anglerfish_core::event::Event;
+use anglerfish_core::attempt::{self, HeaderError};
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::sign::standard_webhooks;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::Request;
 use http_body_util::Full;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-/// What the HTTP binding of CloudEvents 1.0 (section 3.1.3.2) percent-encodes in a header's value: everything but
-/// printable ASCII, and of that the space, the double quote and the percent sign.
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
-
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
-const CE_ID: HeaderName = HeaderName::from_static("ce-id");
-const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
-const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
-const CE_SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
-const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
-
-/// A field's value has bytes that HTTP does not allow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the value of header `{0}` cannot be sent")]
-pub(super) struct HeaderError(HeaderName);
 
 /// Builds the request of one attempt.
-///
-/// `webhook-id` and `webhook-timestamp` are sent without secrets too: the id is what a receiver tells repetitions by.
-/// It is the event's id, encoded as `ce-id` is, which leaves the ids of every provider as they are; so any id at all
-/// can be sent, two ids never become one, and the signature is made over what the receiver reads.
 pub(super) fn request(
     target: &Target,
     delivery: &LeasedDelivery,
     now: UnixMillis,
 ) -> Result<Request<Full<Bytes>>, HeaderError> {
+    let headers = attempt::headers(&target.headers, &target.secrets, &delivery.event, &delivery.data, now)?;
     let mut request = Request::new(Full::new(delivery.data.clone()));
     *request.method_mut() = target.method.clone();
     *request.uri_mut() = target.uri.clone();
-    let headers = request.headers_mut();
-    headers.reserve(target.headers.len() + 12);
-    headers.clone_from(&target.headers);
-    if let Some(kind) = delivery.event.datacontenttype.as_deref()
-        && !headers.contains_key(CONTENT_TYPE)
-    {
-        put(headers, CONTENT_TYPE, kind)?;
-    }
-    put_event(headers, &delivery.event)?;
-    let id = encoded(&delivery.event.id);
-    if !target.secrets.is_empty() {
-        let signed = standard_webhooks(&target.secrets, &id, now.seconds(), &delivery.data);
-        put(headers, WEBHOOK_SIGNATURE, &signed.signature)?;
-    }
-    put(headers, WEBHOOK_ID, &id)?;
-    headers.insert(WEBHOOK_TIMESTAMP, now.seconds().into());
+    *request.headers_mut() = headers;
     Ok(request)
-}
-
-/// The event's attributes, as CloudEvents in binary mode. A time that RFC 3339 cannot say (after the year 9999) is
-/// left out; it is an optional attribute.
-fn put_event(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> {
-    headers.insert(CE_SPECVERSION, HeaderValue::from_static("1.0"));
-    put(headers, CE_ID, &encoded(&event.id))?;
-    put(headers, CE_SOURCE, &encoded(&event.source))?;
-    put(headers, CE_TYPE, &encoded(&event.kind))?;
-    if let Some(subject) = &event.subject {
-        put(headers, CE_SUBJECT, &encoded(subject))?;
-    }
-    if let Some(time) = rfc3339(event.time) {
-        put(headers, CE_TIME, &time)?;
-    }
-    Ok(())
-}
-
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), HeaderError> {
-    let value = HeaderValue::from_str(value).map_err(|_| HeaderError(name.clone()))?;
-    headers.insert(name, value);
-    Ok(())
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, ENCODED).to_string()
-}
-
-fn rfc3339(time: UnixMillis) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0) * 1_000_000).ok()?;
-    time.format(&Rfc3339).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(id: &str) -> Event {
-        Event {
-            id: id.into(),
-            source: "shop".into(),
-            kind: "order.created".into(),
-            subject: Some("Euro € 😀".into()),
-            time: UnixMillis(784_111_777_042),
-            datacontenttype: None,
-        }
-    }
-
-    #[test]
-    fn attributes_are_encoded_as_the_binding_says() {
-        let mut headers = HeaderMap::new();
-        put_event(&mut headers, &event("a \"b\" 50%\n")).unwrap();
-        assert_eq!(headers[CE_ID], "a%20%22b%22%2050%25%0A");
-        assert_eq!(headers[CE_SUBJECT], "Euro%20%E2%82%AC%20%F0%9F%98%80");
-        assert_eq!(headers[CE_SOURCE], "shop");
-        assert_eq!(headers[CE_TYPE], "order.created");
-        assert_eq!(headers[CE_TIME], "1994-11-06T08:49:37.042Z");
-        assert_eq!(headers[CE_SPECVERSION], "1.0");
-    }
-
-    #[test]
-    fn ids_of_providers_stay_as_they_are() {
-        for id in [
-            "evt_1P2x3Y",
-            "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
-            "72d3162e-cc78-11e3-81ab-4c9367dc0958",
-            "sha256:ab",
-        ] {
-            assert_eq!(encoded(id), id);
-        }
-    }
-
-    #[test]
-    fn a_time_beyond_the_calendar_is_left_out() {
-        let mut headers = HeaderMap::new();
-        put_event(&mut headers, &Event { time: UnixMillis(u64::MAX), ..event("a") }).unwrap();
-        assert!(!headers.contains_key(CE_TIME));
-    }
-
-    #[test]
-    fn a_value_that_cannot_be_sent_is_an_error_that_names_the_field() {
-        let error = put(&mut HeaderMap::new(), CONTENT_TYPE, "text/plain\r\nx: y").unwrap_err();
-        assert_eq!(error.to_string(), "the value of header `content-type` cannot be sent");
-    }
 }

@@ -1,6 +1,6 @@
 //! Between the contract's records and the core's types.
 
-use super::bindings::anglerfish::gateway::types as wit;
+use super::bindings::exports::anglerfish::gateway::types as wit;
 use super::request::{FetchedDocument, InboundRequest};
 use anglerfish_core::decision::{
     Acceptance, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection,

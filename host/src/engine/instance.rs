@@ -1,6 +1,6 @@
 //! One warm instance of the component with its routing table loaded.
 
-use super::bindings::{Gateway, anglerfish::gateway::types as wit};
+use super::bindings::{Gateway, exports::anglerfish::gateway::types as wit};
 use super::convert;
 use super::overlay::State;
 use super::request::InboundRequest;

@@ -3,7 +3,6 @@
 //! The overlay of an accepted decision is committed with it in one transaction, after the store has checked that the
 //! keys it read are as it saw them; the overlay of any other is dropped.
 
-use super::bindings::anglerfish::gateway::types;
 use super::bindings::wasi::keyvalue::store::{Error, Host, HostBucket, KeyResponse};
 use crate::store::{KeyOverlay, KeyReader};
 use bytes::Bytes;
@@ -79,9 +78,6 @@ fn check(key: &str) -> Result<(), Error> {
     }
     Ok(())
 }
-
-/// The types of the contract have no functions.
-impl types::Host for State {}
 
 impl Host for State {
     fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Error> {

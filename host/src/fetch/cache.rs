@@ -7,27 +7,19 @@ use anglerfish_core::decision::Fetch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Method, Request, Uri};
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use http_body_util::{BodyExt, Full, Limited};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// How long one document may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest document in bytes; certificates and key sets are some kilobytes.
-const LONGEST: usize = 64 << 10;
-
 /// How many documents are kept.
 const MOST: usize = 256;
 
 /// How many are fetched at once: a flood of requests must not become a flood at the provider's.
 const AT_ONCE: usize = 8;
-
-/// How many documents one decision may ask for.
-const MOST_WANTED: usize = 4;
 
 struct Kept {
     document: FetchedDocument,
@@ -60,7 +52,7 @@ impl DocumentCache {
             return document;
         }
         let Ok(_turn) = self.turns.acquire().await else { return missing(fetch.url) };
-        let document = match tokio::time::timeout(TIMEOUT, self.get(&fetch)).await {
+        let document = match tokio::time::timeout(Fetch::TIMEOUT, self.get(&fetch)).await {
             Ok(Ok((status, body))) => FetchedDocument { url: fetch.url.clone(), status: Some(status), body },
             Ok(Err(error)) => {
                 tracing::warn!(url = fetch.url, error, "a provider's document could not be fetched");
@@ -78,24 +70,14 @@ impl DocumentCache {
     }
 
     async fn get(&self, fetch: &Fetch) -> Result<(u16, Bytes), String> {
-        let url = fetch.url.split('#').next().unwrap_or_default();
-        let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
-        if uri.scheme_str() != Some("https") {
-            return Err("not an https URL".to_owned());
-        }
-        let mut request = Request::builder().uri(uri).header("user-agent", crate::USER_AGENT);
-        let body = match &fetch.post {
-            Some(json) => {
-                request = request.method(Method::POST).header("content-type", "application/json");
-                Bytes::copy_from_slice(json)
-            }
-            None => Bytes::new(),
-        };
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        let mut request = fetch.request()?.map(|body| Full::new(Bytes::from(body)));
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(crate::USER_AGENT));
         let response = self.client.request(request).await?;
         let status = response.status().as_u16();
-        let body =
-            Limited::new(response.into_body(), LONGEST).collect().await.map_err(|error| error.to_string())?;
+        let body = Limited::new(response.into_body(), Fetch::LONGEST)
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     }
 
@@ -121,7 +103,7 @@ impl DocumentCache {
 #[async_trait]
 impl Fetcher for DocumentCache {
     async fn fetch(&self, fetches: Vec<Fetch>) -> Vec<FetchedDocument> {
-        join_all(fetches.into_iter().take(MOST_WANTED).map(|fetch| self.document(fetch))).await
+        join_all(fetches.into_iter().take(Fetch::MOST_AT_ONCE).map(|fetch| self.document(fetch))).await
     }
 }
 

@@ -51,9 +51,6 @@ pub trait Fetcher: Send + Sync {
 /// How often a decision is made anew because another one changed a key that it had read.
 const MOST_CONFLICTS: usize = 8;
 
-/// How often a decision may ask for documents.
-const MOST_FETCHES: usize = 3;
-
 /// When to come back after an overload.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -128,7 +125,7 @@ impl Ingress {
     }
 
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         source: &str,
         request: Request<Incoming>,
         peer: SocketAddr,
@@ -157,7 +154,7 @@ impl Ingress {
     }
 
     /// Decides and commits; a decision whose keys changed under it is made anew.
-    async fn decide(&self, mut request: InboundRequest) -> Result<Answered, Fault> {
+    async fn decide(self: &Arc<Self>, mut request: InboundRequest) -> Result<Answered, Fault> {
         let (mut conflicts, mut fetches) = (0, 0);
         loop {
             let started = Instant::now();
@@ -183,7 +180,7 @@ impl Ingress {
                         outcome: RequestOutcome::Duplicate,
                     });
                 }
-                Decision::Fetch(wanted) if fetches < MOST_FETCHES => {
+                Decision::Fetch(wanted) if fetches < Fetch::MOST_ROUNDS => {
                     fetches += 1;
                     request.fetched = self.fetcher.fetch(wanted).await;
                     continue;
@@ -212,8 +209,11 @@ impl Ingress {
     }
 
     /// Commits an accepted event and hands its deliveries on; `None` if a key changed under the decision.
+    ///
+    /// A sender that hangs up meanwhile drops only the answer: the deliveries of a committed event are handed on in a
+    /// task of their own.
     async fn accept(
-        &self,
+        self: &Arc<Self>,
         request: &InboundRequest,
         acceptance: Acceptance,
         keys: KeyOverlay,
@@ -239,11 +239,16 @@ impl Ingress {
             received: request.received,
             subscriptions: intents.into_iter().map(|intent| intent.subscription).collect(),
         };
-        let Some(deliveries) = self.commit(keys, Some(new), request.received).await? else { return Ok(None) };
-        let count = deliveries.len();
-        if count > 0 {
-            self.outlet.offer(deliveries);
-        }
+        let (ingress, now) = (Arc::clone(self), request.received);
+        let committed = tokio::spawn(async move {
+            let deliveries = ingress.commit(keys, Some(new), now).await?;
+            let count = deliveries.as_ref().map(Vec::len);
+            if let Some(deliveries) = deliveries.filter(|deliveries| !deliveries.is_empty()) {
+                ingress.outlet.offer(deliveries);
+            }
+            Ok(count)
+        });
+        let Some(count) = committed.await.unwrap_or(Err(Fault::Internal))? else { return Ok(None) };
         Ok(Some(Answered { reply: Reply::accepted(&id, count, answer), outcome: RequestOutcome::Accepted }))
     }
 

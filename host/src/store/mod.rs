@@ -9,11 +9,13 @@ mod sqlite;
 
 pub use model::{
     Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EventQuery,
-    EventRecord, EventSeq, KeyOverlay, LeasedDelivery, NewEvent, Order, Page, RequestRecord, Settled,
-    Settlement, StoreError, StoredSubscription,
+    EventRecord, EventSeq, KeyOverlay, LeasedDelivery, NewEvent, Order, Page, RequestRecord, Settlement,
+    StoreError, StoredSubscription,
 };
 
 pub use sqlite::{SqliteOptions, SqliteStore};
+
+pub use anglerfish_core::policy::Settled;
 
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;

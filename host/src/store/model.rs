@@ -1,6 +1,7 @@
 //! What goes into a store and comes out of it.
 
 use anglerfish_core::event::Event;
+use anglerfish_core::policy::Settled;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -177,19 +178,6 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The beginning of the answer's body, at most 4 KiB, as text.
     pub answer: Option<String>,
-}
-
-/// What follows from an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// Delivered.
-    Delivered,
-    /// Discarded.
-    Discarded,
-    /// Given up.
-    Dead,
-    /// To be tried again at this time.
-    Retry(UnixMillis),
 }
 
 /// An attempt to record.
