@@ -2,12 +2,7 @@
 //!
 //! `cargo bench -p anglerfish --bench decision`
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a benchmark that cannot go on had better stop"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on had better stop")]
 
 mod component;
 

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p anglerfish --bench delivery`
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark may stop at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
 mod loopback;
 

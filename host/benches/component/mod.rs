@@ -1,5 +1,7 @@
 //! The gateway component called directly, without the engine's threads: what a benchmark of the boundary measures.
 
+#![allow(unreachable_pub, reason = "generated code, and what it refers to")]
+
 use anglerfish::engine::GATEWAY_COMPONENT;
 use std::collections::BTreeMap;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceAny};
@@ -47,7 +49,11 @@ impl HostBucket for Keys {
         Ok(self.0.contains_key(&key))
     }
 
-    fn list_keys(&mut self, _bucket: Resource<Bucket>, _cursor: Option<u64>) -> Result<KeyResponse, Error> {
+    fn list_keys(
+        &mut self,
+        _bucket: Resource<Bucket>,
+        _cursor: Option<String>,
+    ) -> Result<KeyResponse, Error> {
         Ok(KeyResponse { keys: self.0.keys().cloned().collect(), cursor: None })
     }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// Starts a receiver on a thread of its own. It calls `arrived` with the header fields of each request, and answers 200.
-pub fn receiver(arrived: impl Fn(&http::HeaderMap) + Send + Sync + 'static) -> SocketAddr {
+pub(crate) fn receiver(arrived: impl Fn(&http::HeaderMap) + Send + Sync + 'static) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -42,7 +42,7 @@ pub fn receiver(arrived: impl Fn(&http::HeaderMap) + Send + Sync + 'static) -> S
 }
 
 /// What one durable write costs on this disk now: the median of 51.
-pub fn fsync() -> Duration {
+pub(crate) fn fsync() -> Duration {
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let times = (0..51).map(|_| {
         file.write_all(&[1; 4096]).unwrap();
@@ -54,7 +54,7 @@ pub fn fsync() -> Duration {
 }
 
 /// The value below which so many in a hundred are.
-pub fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
+pub(crate) fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
     times.sort_unstable();
     times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
 }
