@@ -12,6 +12,7 @@ mod binding;
 mod build;
 mod compose;
 mod host;
+mod native;
 mod receiver;
 mod sender;
 
