@@ -42,7 +42,7 @@ fn document(scheme: &str) -> Vec<u8> {
     let subscription = |number| RoutingSubscription {
         id: format!("s{number}"),
         sources: vec!["hub".to_owned()],
-        filter: Some(format!("event.type == \"push\" && message.size == {number}")),
+        filter: Some(format!("event.source == \"hub\" && message.size == {number}")),
     };
     let document = RoutingDocument {
         source: vec![RoutingSource { name: "hub".to_owned(), verification }],

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 /// How many attempts may wait for their record, per attempt that may run. They hold no data any more; recording is
 /// slower than a near endpoint, and the store records many at once.
-const UNSETTLED: usize = 8;
+const UNSETTLED: usize = 64;
 
 /// One subscription's queue.
 pub(super) struct Queue {

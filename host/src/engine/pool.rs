@@ -184,9 +184,9 @@ impl Engine {
     /// # Errors
     ///
     /// If there are too many calls, or the component failed on this one.
-    pub async fn handle(&self, request: InboundRequest) -> Result<Decided, EngineError> {
+    pub async fn handle(&self, request: impl Into<Arc<InboundRequest>>) -> Result<Decided, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Handle(Box::new(request), reply))?;
+        self.submit(Job::Handle(request.into(), reply))?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
     }
 

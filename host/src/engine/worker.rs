@@ -27,7 +27,7 @@ type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
 /// One call for a worker.
 pub(super) enum Job {
-    Handle(Box<InboundRequest>, Reply<Decided>),
+    Handle(Arc<InboundRequest>, Reply<Decided>),
     Explain(Box<InboundRequest>, Reply<Explanation>),
     ExplainEvent(Box<StoredEvent>, Reply<Vec<Verdict>>),
 }

@@ -150,16 +150,16 @@ impl Ingress {
             received: crate::clock::now(),
             fetched: Vec::new(),
         };
-        self.decide(inbound).await
+        self.decide(Arc::new(inbound)).await
     }
 
     /// Decides and commits; a decision whose keys changed under it is made anew.
-    async fn decide(self: &Arc<Self>, mut request: InboundRequest) -> Result<Answered, Fault> {
+    async fn decide(self: &Arc<Self>, mut request: Arc<InboundRequest>) -> Result<Answered, Fault> {
         let (mut conflicts, mut fetches) = (0, 0);
         loop {
             let started = Instant::now();
             let Decided { decision, keys } =
-                self.engine.handle(request.clone()).await.map_err(engine_fault)?;
+                self.engine.handle(Arc::clone(&request)).await.map_err(engine_fault)?;
             self.metrics.decided(started.elapsed());
             let answered = match decision {
                 Decision::Reject(rejection) => {
@@ -182,7 +182,7 @@ impl Ingress {
                 }
                 Decision::Fetch(wanted) if fetches < Fetch::MOST_ROUNDS => {
                     fetches += 1;
-                    request.fetched = self.fetcher.fetch(wanted).await;
+                    Arc::make_mut(&mut request).fetched = self.fetcher.fetch(wanted).await;
                     continue;
                 }
                 Decision::Fetch(_) => {
