@@ -1,5 +1,6 @@
 //! Conditions, split into what several expressions can share.
 
+use super::chain::Chain;
 use super::scalar::Scalar;
 use super::test::Test;
 use crate::ir::{Node, Program};
@@ -45,6 +46,8 @@ pub(crate) enum Gate {
 /// A part of a program, as a program of its own whose paths are nodes of the table's trie.
 #[derive(Debug, Clone)]
 pub(crate) struct Opaque {
+    /// A shorter way to the answer, for most events.
+    pub(crate) chain: Option<Chain>,
     pub(crate) program: Program,
     /// The paths that it reads, each once.
     pub(crate) paths: Box<[NodeId]>,
@@ -61,7 +64,7 @@ pub(crate) struct Hint {
     pub(crate) gate: GateId,
 }
 
-// The strict paths and the hint follow from the program.
+// The chain, the strict paths and the hint follow from the program.
 impl PartialEq for Opaque {
     fn eq(&self, other: &Self) -> bool {
         let (left, right) = (&self.program, &other.program);

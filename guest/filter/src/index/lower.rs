@@ -1,5 +1,6 @@
 //! Making gates of a program.
 
+use super::chain::Chain;
 use super::excerpt::excerpt;
 use super::gate::{Gate, GateId, Hint, Opaque};
 use super::graph::Graph;
@@ -27,26 +28,6 @@ impl Lowering<'_> {
     /// The gate of the whole program; the caller holds one use of it.
     pub(crate) fn whole(&mut self) -> GateId {
         self.gate(self.program.root())
-    }
-
-    /// The gate, true only of events of these sources.
-    pub(crate) fn within(&mut self, gate: GateId, sources: &[&str]) -> GateId {
-        let mut constants: Vec<Scalar> =
-            sources.iter().map(|source| Scalar::Text(Box::from(*source))).collect();
-        constants.sort_by(|left, right| left.seen().arrange(right.seen()));
-        constants.dedup();
-        self.trie.hold(self.roots.source);
-        let source = self.intern(Gate::Test(self.roots.source, Test::In(constants.into())));
-        let mut parts = vec![source];
-        match self.graph.gate(gate) {
-            Gate::And(inner) => {
-                parts.extend(inner);
-                parts.iter().skip(1).for_each(|part| self.graph.hold(*part));
-                self.graph.release(gate, self.trie);
-            }
-            _ => parts.push(gate),
-        }
-        self.junction(parts, true)
     }
 
     fn intern(&mut self, gate: Gate) -> GateId {
@@ -182,6 +163,7 @@ impl Lowering<'_> {
         strict.dedup();
         let hint = self.hint(node, &[]);
         self.intern(Gate::Opaque(Box::new(Opaque {
+            chain: Chain::new(&part),
             program: part,
             paths: paths.into(),
             strict: strict.into(),
@@ -236,6 +218,32 @@ impl Lowering<'_> {
         };
         self.intern(gate)
     }
+}
+
+/// A gate, which comes with one use, true only of events of these sources.
+pub(crate) fn within(
+    graph: &mut Graph,
+    trie: &mut Trie,
+    roots: &Roots,
+    gate: GateId,
+    sources: &[&str],
+) -> GateId {
+    let mut constants: Vec<Scalar> = sources.iter().map(|source| Scalar::Text(Box::from(*source))).collect();
+    constants.sort_by(|left, right| left.seen().arrange(right.seen()));
+    constants.dedup();
+    trie.hold(roots.source);
+    let mut parts = vec![graph.intern(Gate::Test(roots.source, Test::In(constants.into())), trie)];
+    match graph.gate(gate) {
+        Gate::Constant(true) => {}
+        // The conjunction stays one, so that each of its parts can be a witness.
+        Gate::And(inner) => {
+            parts.extend(inner);
+            parts.iter().skip(1).for_each(|part| graph.hold(*part));
+            graph.release(gate, trie);
+        }
+        _ => parts.push(gate),
+    }
+    junction(graph, trie, parts, true)
 }
 
 /// The relation with its sides exchanged.

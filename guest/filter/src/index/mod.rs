@@ -7,6 +7,7 @@
 //! CEL's `&&` and `||` absorb errors so that this is possible: `a && b` is true only if both are, `a || b` only if one is, and
 //! a test of a path that is not there is an error, which is never true. No normal form is made anywhere.
 
+mod chain;
 mod excerpt;
 mod gate;
 mod graph;
@@ -26,9 +27,9 @@ mod test;
 pub(crate) use graph::Run;
 pub(crate) use key::{Key, Witness};
 pub(crate) use level::LevelId;
-pub(crate) use lower::Lowering;
-pub(crate) use moment::{Moment, Roots, fill, name};
+pub(crate) use lower::{Lowering, within};
+pub(crate) use moment::{Moment, Roots, acquire, fill, name};
 pub(crate) use probe::{Elements, Probe};
-pub(crate) use rule::{Place, Rules};
+pub(crate) use rule::{Place, Rule, Rules};
 pub(crate) use scalar::Scalar;
 pub(crate) use test::Tri;

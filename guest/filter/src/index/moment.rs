@@ -7,6 +7,8 @@ use crate::ir::{PathId, Root};
 use crate::json::{NodeId, Raw, Slots, Step, Trie, materialise};
 use crate::table::EventInput;
 use crate::value::{Key, Map, Text, Timestamp, Value};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::cell::RefCell;
 
 /// The roots of a table's paths, in the order of [`Root`].
@@ -80,18 +82,25 @@ pub(crate) struct Moment<'e> {
     slots: &'e Slots,
     body: &'e str,
     input: &'e EventInput<'e>,
-    made: RefCell<Vec<(NodeId, Value<'e>)>>,
+    made: RefCell<HashMap<NodeId, Value<'e>, FixedState>>,
 }
 
 impl<'e> Moment<'e> {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         trie: &'e Trie,
         roots: Roots,
         slots: &'e Slots,
         body: &'e str,
         input: &'e EventInput<'e>,
     ) -> Self {
-        Self { trie, roots, slots, body, input, made: RefCell::new(Vec::new()) }
+        Self {
+            trie,
+            roots,
+            slots,
+            body,
+            input,
+            made: RefCell::new(HashMap::with_hasher(FixedState::with_seed(0))),
+        }
     }
 
     #[inline]
@@ -180,7 +189,7 @@ impl<'e> Moment<'e> {
 
     /// The value of an array or object, made once.
     fn container(&self, path: NodeId, raw: Raw) -> Fact<'e> {
-        if let Some((_, value)) = self.made.borrow().iter().find(|(node, _)| *node == path) {
+        if let Some(value) = self.made.borrow().get(&path) {
             return Fact::Value(value.clone());
         }
         let value = match raw {
@@ -191,7 +200,7 @@ impl<'e> Moment<'e> {
                 Err(why) => return Fact::Unreadable(why),
             },
         };
-        self.made.borrow_mut().push((path, value.clone()));
+        self.made.borrow_mut().insert(path, value.clone());
         Fact::Value(value)
     }
 

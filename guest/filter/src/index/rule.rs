@@ -22,6 +22,8 @@ pub(crate) struct Rule {
     homes: Homes,
     /// The event that looked at it last.
     pub(crate) seen: u32,
+    /// Whether that can take long.
+    pub(crate) heavy: bool,
     /// Filed under several keys at once: what is asked must then be right for each.
     split: bool,
 }
@@ -30,10 +32,15 @@ pub(crate) struct Rule {
 #[derive(Debug)]
 enum Homes {
     One(LevelId),
-    Many(Vec<LevelId>),
+    #[expect(clippy::box_collection, reason = "a rule is smaller so, and few have several")]
+    Many(Box<Vec<LevelId>>),
 }
 
 impl Homes {
+    fn none() -> Self {
+        Self::Many(Box::default())
+    }
+
     fn all(&self) -> &[LevelId] {
         match self {
             Self::One(home) => std::slice::from_ref(home),
@@ -43,7 +50,7 @@ impl Homes {
 
     fn add(&mut self, home: LevelId) {
         match self {
-            Self::One(first) => *self = Self::Many(vec![*first, home]),
+            Self::One(first) => *self = Self::Many(Box::new(vec![*first, home])),
             Self::Many(homes) if homes.is_empty() => *self = Self::One(home),
             Self::Many(homes) => homes.push(home),
         }
@@ -51,11 +58,11 @@ impl Homes {
 
     fn remove(&mut self, home: LevelId) {
         match self {
-            Self::One(only) if *only == home => *self = Self::Many(Vec::new()),
+            Self::One(only) if *only == home => *self = Self::none(),
             Self::One(_) => {}
             Self::Many(homes) => {
                 homes.retain(|other| *other != home);
-                if let [only] = **homes {
+                if let [only] = ***homes {
                     *self = Self::One(only);
                 }
             }
@@ -97,7 +104,8 @@ impl Rules {
 
     /// Adds a rule; `gate` comes with one use.
     pub(crate) fn insert(&mut self, key: u32, gate: GateId) -> RuleId {
-        let rule = Rule { key, rest: gate, homes: Homes::Many(Vec::new()), seen: 0, split: false };
+        let heavy = self.graph.is_heavy(gate);
+        let rule = Rule { key, rest: gate, homes: Homes::none(), seen: 0, heavy, split: false };
         let id = match self.free.pop() {
             Some(id) => id,
             None => u32::try_from(self.list.len()).unwrap_or(u32::MAX),
@@ -118,7 +126,7 @@ impl Rules {
     /// Removes a rule.
     pub(crate) fn remove(&mut self, id: RuleId) {
         let Some(rule) = self.get_mut(id) else { return };
-        let homes = std::mem::replace(&mut rule.homes, Homes::Many(Vec::new()));
+        let homes = std::mem::replace(&mut rule.homes, Homes::none());
         let rest = std::mem::replace(&mut rule.rest, GateId::TRUE);
         for home in homes.all() {
             if let Some(level) = self.levels.get_mut(*home)
@@ -222,8 +230,10 @@ impl Rules {
             _ => return,
         };
         self.graph.release(rest, &mut self.trie);
+        let heavy = self.graph.is_heavy(left);
         if let Some(rule) = self.get_mut(id) {
             rule.rest = left;
+            rule.heavy = heavy;
         }
     }
 
@@ -246,7 +256,7 @@ impl Rules {
             .iter()
             .map(|rule| match &rule.homes {
                 Homes::One(_) => 0,
-                Homes::Many(homes) => homes.capacity() * 4,
+                Homes::Many(homes) => size_of::<Vec<LevelId>>() + homes.capacity() * 4,
             })
             .sum();
         self.list.capacity() * size_of::<Rule>()

@@ -130,7 +130,7 @@ fn compare(relation: Comparison, raw: Raw, constant: &Scalar, moment: &Moment<'_
 }
 
 #[inline]
-fn holds(relation: Comparison, ordering: Option<Ordering>) -> bool {
+pub(super) fn holds(relation: Comparison, ordering: Option<Ordering>) -> bool {
     match relation {
         Comparison::Equal => ordering == Some(Ordering::Equal),
         Comparison::NotEqual => ordering != Some(Ordering::Equal),

@@ -1,6 +1,6 @@
 //! The index against plain evaluation, on random expressions and events.
 
-use super::{EventInput, Matches, RuleKey, Table};
+use super::{EventInput, Matches, RuleKey, Sight, Table};
 use crate::fact::Bindings;
 use crate::index::Tri;
 use crate::ir::{Comparison, Root};
@@ -117,6 +117,11 @@ fn other() -> impl Strategy<Value = String> {
         "P.map(v, v == L) == [true]",
         "P + 1 > L",
         "P + T == L",
+        "P * 3 - 1 >= P2",
+        "P % 2 == 1",
+        "P / P2 + 1 <= L",
+        "size(P) - 1 == P2",
+        "P2 - P == L",
         "-P == L",
         "size(P) > 1",
         "P.matches('^a.*[b-d]$')",
@@ -222,24 +227,41 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 impl Event {
-    fn evaluate(&self, table: &mut Table) -> Matches {
-        let [kind, subject, header, source] = self.attributes;
+    fn with<R>(&self, run: impl FnOnce(&EventInput<'_>, Option<&[u8]>) -> R) -> R {
+        let [kind, subject, header, _] = self.attributes;
         let headers: Vec<_> = header.iter().map(|value| ("x_a", *value)).collect();
         let input = EventInput {
             kind: kind.unwrap_or("none"),
             subject,
             headers: &headers,
-            source: source.unwrap_or("none"),
+            source: self.source(),
             time: 1000,
             now: 1000,
             ..EventInput::default()
         };
+        run(&input, self.body.as_ref().map(String::as_bytes))
+    }
+
+    fn source(&self) -> &'static str {
+        self.attributes[3].unwrap_or("none")
+    }
+
+    fn evaluate(&self, table: &mut Table) -> Matches {
         let mut matches = Matches::default();
-        table.evaluate(&input, self.body.as_ref().map(String::as_bytes), &mut matches);
+        self.with(|input, body| table.evaluate(input, body, &mut matches));
         matches.matched.sort_unstable();
         let twice = matches.matched.windows(2).any(|pair| pair[0] == pair[1]);
         assert!(!twice, "a match is told twice: {matches:?}");
         matches
+    }
+
+    /// The answer to one expression outside of a table.
+    fn sighted(&self, expression: &Expression) -> Tri {
+        self.with(|input, body| {
+            let answer =
+                Sight::new(expression.program(), input, body).with(|facts| expression.evaluate(facts));
+            answer.map_or(Tri::Error, Tri::from)
+        })
     }
 }
 
@@ -478,9 +500,15 @@ fn key(number: usize) -> RuleKey {
     RuleKey(number as u32)
 }
 
-fn fill(table: &mut Table, expressions: &[E]) {
-    for (number, expression) in expressions.iter().enumerate() {
-        table.insert(key(number), &expression.compile(), None);
+type Sources = Option<Vec<&'static str>>;
+
+fn sources() -> impl Strategy<Value = Sources> {
+    proptest::option::weighted(0.3, proptest::collection::vec(select(TEXTS), 0..4))
+}
+
+fn fill(table: &mut Table, expressions: &[(E, Sources)]) {
+    for (number, (expression, sources)) in expressions.iter().enumerate() {
+        table.insert(key(number), &expression.compile(), sources.as_deref());
     }
 }
 
@@ -489,7 +517,7 @@ proptest! {
 
     #[test]
     fn the_index_finds_what_is_true_and_nothing_else(
-        expressions in proptest::collection::vec(expression(), 1..120),
+        expressions in proptest::collection::vec((expression(), sources()), 1..120),
         events in proptest::collection::vec(event(), 1..8),
     ) {
         let mut indexed = Table::new();
@@ -498,11 +526,16 @@ proptest! {
         fill(&mut scanned, &expressions);
         for event in &events {
             let oracle = Oracle::new(event);
-            let answers: Vec<Tri> = expressions.iter().map(|expression| oracle.tri(expression)).collect();
-            let of = |tri: Tri| (0..answers.len()).filter(|at| answers[*at] == tri).map(key).collect::<Vec<_>>();
-            for (expression, answer) in expressions.iter().zip(&answers) {
-                prop_assert_eq!(oracle.plain(&expression.compile()), *answer, "{}", expression.text());
+            let mut answers: Vec<Tri> = expressions.iter().map(|(expression, _)| oracle.tri(expression)).collect();
+            for ((expression, sources), answer) in expressions.iter().zip(&mut answers) {
+                let compiled = expression.compile();
+                prop_assert_eq!(oracle.plain(&compiled), *answer, "{}", expression.text());
+                prop_assert_eq!(event.sighted(&compiled), *answer, "{}", expression.text());
+                if sources.as_ref().is_some_and(|sources| !sources.contains(&event.source())) {
+                    *answer = Tri::False;
+                }
             }
+            let of = |tri: Tri| (0..answers.len()).filter(|at| answers[*at] == tri).map(key).collect::<Vec<_>>();
             let by_scan = event.evaluate(&mut scanned);
             prop_assert_eq!(&by_scan.matched, &of(Tri::True), "by scanning");
             let mut failed: Vec<_> = by_scan.failed.iter().map(|failure| failure.key).collect();

@@ -6,10 +6,12 @@ mod differential;
 mod input;
 mod matches;
 mod reading;
+mod sight;
 mod store;
 
 pub use class::Class;
 pub use input::EventInput;
 pub use matches::{Failure, Matches};
 pub use reading::{Pointer, Reading, Text};
+pub use sight::Sight;
 pub use store::{RuleKey, Table};

@@ -1,8 +1,8 @@
 //! An event's body, read once.
 
-use super::store::{EVENT_STEPS, EXPRESSION_STEPS};
+use super::store::{EVENT_STEPS, EXPRESSION_STEPS, TEST_STEPS};
 use super::{EventInput, Failure, Matches, RuleKey, Table};
-use crate::index::{Moment, Probe, Run, Tri, fill};
+use crate::index::{Moment, Probe, Rule, Run, Tri, fill};
 use crate::json::{JsonError, NodeId, Raw};
 use std::borrow::Cow;
 
@@ -58,9 +58,21 @@ impl Reading<'_, '_> {
         Probe { slots, elements, body, epoch: *epoch, open }.search(&mut rules.levels, found);
         rules.graph.begin();
         let moment = Moment::new(&rules.trie, *roots, slots, body, input);
-        let mut run = Run { left: EVENT_STEPS, share: EXPRESSION_STEPS, exhausted: false };
         let (graph, list) = (&mut rules.graph, &mut rules.list);
-        // What is cheap goes first, so that it never wants for steps because of what is not.
+        let mut judge = |rule: &Rule, run: &mut Run| {
+            matches.looked_at += 1;
+            let key = RuleKey(rule.key);
+            match graph.answer(rule.rest, &moment, run) {
+                Tri::True => matches.matched.push(key),
+                Tri::False => {}
+                Tri::Error => {
+                    let reason = graph.reason(rule.rest, &moment, run);
+                    matches.failed.push(Failure { key, reason });
+                }
+            }
+        };
+        // Tests of single paths go first and have steps of their own, so that they never want for any because of the rest.
+        let mut run = Run { left: TEST_STEPS, share: 0, exhausted: false };
         let mut heavy = 0;
         for place in 0..found.len() {
             let Some(id) = found.get(place).copied() else { break };
@@ -69,35 +81,17 @@ impl Reading<'_, '_> {
                 continue;
             }
             rule.seen = *epoch;
-            if graph.is_heavy(rule.rest) {
-                if let Some(later) = found.get_mut(heavy) {
-                    *later = id;
-                    heavy += 1;
-                }
-                continue;
-            }
-            matches.looked_at += 1;
-            let key = RuleKey(rule.key);
-            match graph.answer(rule.rest, &moment, &mut run) {
-                Tri::True => matches.matched.push(key),
-                Tri::False => {}
-                Tri::Error => {
-                    let reason = graph.reason(rule.rest, &moment, &mut run);
-                    matches.failed.push(Failure { key, reason });
-                }
+            if !rule.heavy {
+                judge(rule, &mut run);
+            } else if let Some(later) = found.get_mut(heavy) {
+                *later = id;
+                heavy += 1;
             }
         }
+        let mut run = Run { left: EVENT_STEPS, share: EXPRESSION_STEPS, exhausted: false };
         for id in found.iter().take(heavy) {
-            let Some(rule) = list.get(*id as usize) else { continue };
-            matches.looked_at += 1;
-            let key = RuleKey(rule.key);
-            match graph.answer(rule.rest, &moment, &mut run) {
-                Tri::True => matches.matched.push(key),
-                Tri::False => {}
-                Tri::Error => {
-                    let reason = graph.reason(rule.rest, &moment, &mut run);
-                    matches.failed.push(Failure { key, reason });
-                }
+            if let Some(rule) = list.get(*id as usize) {
+                judge(rule, &mut run);
             }
         }
     }

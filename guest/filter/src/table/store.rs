@@ -14,7 +14,9 @@ pub struct RuleKey(pub u32);
 
 /// How much work one event may cause in the evaluator, over all expressions, in steps of some ten nanoseconds each.
 pub(crate) const EVENT_STEPS: u32 = 2_000_000;
-/// How much of it one expression may take.
+/// How many tests of single paths one event may cause, over all expressions.
+pub(crate) const TEST_STEPS: u32 = 20_000_000;
+/// How much work of the evaluator one expression may cause.
 pub(crate) const EXPRESSION_STEPS: u32 = Limits::FILTER.steps;
 
 /// Many expressions, filed so that the work for one event grows with the number of those that might be true, not with the
@@ -72,11 +74,11 @@ impl Table {
     pub fn insert(&mut self, key: RuleKey, expression: &Expression, sources: Option<&[&str]>) {
         self.remove(key);
         let Rules { graph, trie, .. } = &mut self.rules;
-        let mut lowering = index::Lowering { program: expression.program(), graph, trie, roots: &self.roots };
-        let mut gate = lowering.whole();
-        if let Some(sources) = sources {
-            gate = lowering.within(gate, sources);
-        }
+        let gate = index::Lowering { program: expression.program(), graph, trie, roots: &self.roots }.whole();
+        let gate = match sources {
+            None => gate,
+            Some(sources) => index::within(graph, trie, &self.roots, gate, sources),
+        };
         let rule = self.rules.insert(key.0, gate);
         self.by_key.insert(key.0, rule);
     }
