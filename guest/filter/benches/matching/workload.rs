@@ -6,11 +6,22 @@ pub(crate) struct Workload {
     pub(crate) name: &'static str,
     /// The expressions.
     pub(crate) rules: Vec<String>,
-    /// The event's body.
-    pub(crate) body: String,
-    /// How many rules the event makes true.
+    /// The events, to be matched one after the other.
+    pub(crate) events: Vec<Sample>,
+    /// How many rules all events together make true.
     pub(crate) matches: usize,
 }
+
+/// An event.
+pub(crate) struct Sample {
+    /// Its type.
+    pub(crate) kind: String,
+    /// Its body.
+    pub(crate) body: String,
+}
+
+/// The numbers of rules to measure with.
+pub(crate) const COUNTS: [usize; 4] = [1, 100, 10_000, 100_000];
 
 /// The names of all workloads.
 pub(crate) const NAMES: &[&str] = &[
@@ -18,6 +29,7 @@ pub(crate) const NAMES: &[&str] = &[
     "no_match",
     "one_percent",
     "unindexable_fifth",
+    "unindexable",
     "five_clauses",
     "six_clauses_ten_matches",
     "thresholds",
@@ -65,6 +77,9 @@ pub(crate) fn workload(name: &'static str, count: usize) -> Workload {
             body(&format!("T{}", hit / 5 * 5 + 1), hit, "/"),
             usize::from(count > 1),
         ),
+        "unindexable" => {
+            (make(&|i| format!("message.quantity * {} + 3 == {}", i + 2, 7 * (hit + 2) + 3)), event, 1)
+        }
         "five_clauses" => (
             make(&|i| {
                 format!(
@@ -140,7 +155,8 @@ pub(crate) fn workload(name: &'static str, count: usize) -> Workload {
         // Every rule has a field of its own.
         _ => (make(&|i| format!("message.metadata.field{i} == {i}")), event, 0),
     };
-    Workload { name, rules, body, matches }
+    let events = vec![Sample { kind: "sale".to_owned(), body }];
+    Workload { name, rules, events, matches }
 }
 
 /// Distinct numbers of which very few are below 55.

@@ -1,6 +1,5 @@
 //! Conditions, split into what several expressions can share.
 
-use super::chain::Chain;
 use super::scalar::Scalar;
 use super::test::Test;
 use crate::ir::{Node, Program};
@@ -37,17 +36,35 @@ pub(crate) enum Gate {
     Or(Box<[GateId]>),
     /// `condition ? then : otherwise`
     Choose(GateId, GateId, GateId),
-    /// What only the evaluator can answer.
-    Opaque(Box<Opaque>),
+    /// What only the evaluator can answer for all events.
+    Opaque(Shortcut, Box<Opaque>),
     /// Nothing is known about it; only in hints, never asked.
     Unknown,
+}
+
+/// The number of the graph's chain that answers an opaque gate for most events; it follows from the program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shortcut(pub(super) u32);
+
+impl Shortcut {
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
+
+impl PartialEq for Shortcut {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Shortcut {}
+
+impl Hash for Shortcut {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// A part of a program, as a program of its own whose paths are nodes of the table's trie.
 #[derive(Debug, Clone)]
 pub(crate) struct Opaque {
-    /// A shorter way to the answer, for most events.
-    pub(crate) chain: Option<Chain>,
     pub(crate) program: Program,
     /// The paths that it reads, each once.
     pub(crate) paths: Box<[NodeId]>,
@@ -64,7 +81,7 @@ pub(crate) struct Hint {
     pub(crate) gate: GateId,
 }
 
-// The chain, the strict paths and the hint follow from the program.
+// The strict paths and the hint follow from the program.
 impl PartialEq for Opaque {
     fn eq(&self, other: &Self) -> bool {
         let (left, right) = (&self.program, &other.program);
@@ -82,9 +99,26 @@ impl Hash for Opaque {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.program.nodes.hash(state);
         self.program.children.hash(state);
-        for constant in &self.program.constants {
-            Scalar::new(constant).hash(state);
+        self.program.constants.iter().for_each(|constant| hash(constant, state));
+    }
+}
+
+/// Constants that are the same have the same hash, and hardly any others, also when they are lists.
+fn hash(value: &Value<'_>, state: &mut impl Hasher) {
+    match value {
+        Value::List(list) => list.iter().for_each(|element| hash(element, state)),
+        Value::Map(map) => {
+            for (key, value) in map.entries() {
+                hash(&key.value(), state);
+                hash(value, state);
+            }
         }
+        Value::Bytes(bytes) => (**bytes).hash(state),
+        Value::Timestamp(time) => time.hash(state),
+        Value::Duration(duration) => duration.hash(state),
+        Value::Address(address) => address.hash(state),
+        Value::Network(network) => network.hash(state),
+        _ => Scalar::new(value).hash(state),
     }
 }
 
@@ -105,6 +139,8 @@ fn same(left: &Value<'_>, right: &Value<'_>) -> bool {
         (Value::Timestamp(left), Value::Timestamp(right)) => left == right,
         (Value::Duration(left), Value::Duration(right)) => left == right,
         (Value::Type(left), Value::Type(right)) => left == right,
+        (Value::Address(left), Value::Address(right)) => left == right,
+        (Value::Network(left), Value::Network(right)) => left == right,
         _ => match (Scalar::new(left), Scalar::new(right)) {
             (Some(left), Some(right)) => left == right,
             _ => false,
@@ -127,5 +163,24 @@ impl Opaque {
             + size_of_val(&*self.paths)
             + size_of_val(&*self.strict)
             + text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hash, same};
+    use crate::value::Value;
+    use std::hash::{DefaultHasher, Hasher as _};
+
+    #[test]
+    fn lists_that_differ_have_different_hashes() {
+        let hashed = |value: &Value<'_>| {
+            let mut hasher = DefaultHasher::new();
+            hash(value, &mut hasher);
+            hasher.finish()
+        };
+        let [one, same_one, other] = [1, 1, 2].map(|number| Value::list(vec![Value::Int(number)]));
+        assert!(same(&one, &same_one) && hashed(&one) == hashed(&same_one));
+        assert!(!same(&one, &other) && hashed(&one) != hashed(&other));
     }
 }

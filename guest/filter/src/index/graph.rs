@@ -1,9 +1,11 @@
 //! All gates of a table.
 
-use super::gate::{Gate, GateId};
+use super::chain::Chain;
+use super::gate::{Gate, GateId, Shortcut};
 use super::moment::Moment;
 use super::opaque;
 use super::test::{Test, Tri};
+use crate::ir::Program;
 use crate::json::{NodeId, Raw, Trie};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -27,6 +29,9 @@ pub(crate) struct Graph {
     /// For each gate the event that it was answered for and the answer.
     memo: Vec<u32>,
     epoch: u32,
+    /// Shorter ways to the answers of opaque gates.
+    chains: Vec<Chain>,
+    free_chains: Vec<Shortcut>,
 }
 
 /// The work that one event may still cause.
@@ -70,6 +75,8 @@ impl Default for Graph {
             known: HashTable::new(),
             memo: Vec::new(),
             epoch: 0,
+            chains: Vec::new(),
+            free_chains: Vec::new(),
         };
         // GateId::TRUE
         graph.insert(Gate::Constant(true));
@@ -105,7 +112,10 @@ impl Graph {
         self.insert(gate)
     }
 
-    fn insert(&mut self, gate: Gate) -> GateId {
+    fn insert(&mut self, mut gate: Gate) -> GateId {
+        if let Gate::Opaque(shortcut, opaque) = &mut gate {
+            *shortcut = self.shortcut(&opaque.program);
+        }
         let heavy = match &gate {
             Gate::Constant(_) | Gate::Unknown => false,
             Gate::Test(_, test) => test.searches(),
@@ -114,7 +124,7 @@ impl Graph {
             Gate::Choose(condition, then, otherwise) => {
                 [condition, then, otherwise].into_iter().any(|part| self.is_heavy(*part))
             }
-            Gate::Opaque(_) => true,
+            Gate::Opaque(..) => true,
         };
         let hashed = hash(&gate);
         let entry = Entry { gate, users: 1, heavy };
@@ -134,6 +144,22 @@ impl Graph {
         let Self { entries, known, .. } = self;
         known.insert_unique(hashed, id, |id| entries.get(id.index()).map_or(0, |entry| hash(&entry.gate)));
         id
+    }
+
+    fn shortcut(&mut self, program: &Program) -> Shortcut {
+        let Some(chain) = Chain::new(program) else { return Shortcut::NONE };
+        match self.free_chains.pop() {
+            Some(shortcut) => {
+                if let Some(place) = self.chains.get_mut(shortcut.0 as usize) {
+                    *place = chain;
+                }
+                shortcut
+            }
+            None => {
+                self.chains.push(chain);
+                Shortcut(u32::try_from(self.chains.len() - 1).unwrap_or(u32::MAX))
+            }
+        }
     }
 
     /// Gives back one use of a gate; one that nobody uses goes, with what only it used.
@@ -163,7 +189,10 @@ impl Graph {
                     self.release(part, trie);
                 }
             }
-            Gate::Opaque(opaque) => {
+            Gate::Opaque(shortcut, opaque) => {
+                if shortcut.0 != Shortcut::NONE.0 {
+                    self.free_chains.push(shortcut);
+                }
                 opaque.paths.iter().for_each(|path| trie.release(*path));
                 if let Some(hint) = opaque.hint {
                     trie.release(hint.path);
@@ -185,24 +214,25 @@ impl Graph {
     /// The answer of a gate for an event. Without steps left it is an error, which is not remembered.
     #[inline]
     pub(crate) fn answer(&mut self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> Tri {
-        answer(&self.entries, &mut self.memo, self.epoch, id, moment, run)
+        let Self { entries, chains, memo, epoch, .. } = self;
+        Inquiry { entries, chains, memo, epoch: *epoch, moment, run }.answer(id)
     }
 
     /// Why a gate is an error for an event, in words.
     pub(crate) fn reason(&mut self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> String {
         let mut id = id;
+        let Self { entries, chains, memo, epoch, .. } = self;
         loop {
-            let parts: &[GateId] = match self.entries.get(id.index()).map(|entry| &entry.gate) {
+            let parts: &[GateId] = match entries.get(id.index()).map(|entry| &entry.gate) {
                 Some(Gate::Test(path, test)) => return test_reason(*path, test, moment),
-                Some(Gate::Opaque(opaque)) => return opaque::reason(opaque, moment, run),
+                Some(Gate::Opaque(_, opaque)) => return opaque::reason(opaque, moment, run),
                 Some(Gate::Not(inner)) => std::slice::from_ref(inner),
                 Some(Gate::And(parts) | Gate::Or(parts)) => parts,
                 Some(Gate::Choose(condition, then, otherwise)) => &[*condition, *then, *otherwise],
                 _ => return "not a condition".to_owned(),
             };
-            let failed = parts.iter().copied().find(|part| {
-                answer(&self.entries, &mut self.memo, self.epoch, *part, moment, run) == Tri::Error
-            });
+            let mut inquiry = Inquiry { entries, chains, memo, epoch: *epoch, moment, run };
+            let failed = parts.iter().copied().find(|part| inquiry.answer(*part) == Tri::Error);
             match failed {
                 Some(part) => id = part,
                 None => return "too much work".to_owned(),
@@ -224,7 +254,7 @@ impl Graph {
             .map(|entry| match &entry.gate {
                 Gate::Test(_, test) => test.heap_size(),
                 Gate::And(parts) | Gate::Or(parts) => size_of_val(&**parts),
-                Gate::Opaque(opaque) => opaque.heap_size(),
+                Gate::Opaque(_, opaque) => opaque.heap_size(),
                 _ => 0,
             })
             .sum();
@@ -232,88 +262,94 @@ impl Graph {
             + self.memo.capacity() * 4
             + self.free.capacity() * 4
             + self.known.allocation_size()
+            + self.chains.capacity() * size_of::<Chain>()
+            + self.free_chains.capacity() * 4
             + inner
     }
 }
 
-fn answer(
-    entries: &[Entry],
-    memo: &mut [u32],
+/// Gates asked about one event.
+struct Inquiry<'g, 'r, 'e> {
+    entries: &'g [Entry],
+    chains: &'g [Chain],
+    memo: &'g mut [u32],
     epoch: u32,
-    id: GateId,
-    moment: &Moment<'_>,
-    run: &mut Run,
-) -> Tri {
-    let Some(entry) = entries.get(id.index()) else { return Tri::Error };
-    let shared = entry.users > 1;
-    if shared
-        && let Some(known) = memo.get(id.index())
-        && known >> 2 == epoch
-    {
-        return match known & 3 {
-            0 => Tri::False,
-            1 => Tri::True,
-            _ => Tri::Error,
-        };
-    }
-    if !run.spend(1) {
-        return Tri::Error;
-    }
-    let exhausted = run.exhausted;
-    let answer = match &entry.gate {
-        Gate::Test(path, test) => {
-            if let (Test::Contains(_), Raw::Plain(start, end) | Raw::Decoded(start, end)) =
-                (test, moment.raw(*path))
-                && !run.spend((end - start) / 64)
-            {
-                return Tri::Error;
-            }
-            test.answer(*path, moment)
-        }
-        Gate::Constant(value) => (*value).into(),
-        Gate::Not(inner) => self::answer(entries, memo, epoch, *inner, moment, run).not(),
-        Gate::And(parts) => junction(parts, Tri::False, entries, memo, epoch, moment, run),
-        Gate::Or(parts) => junction(parts, Tri::True, entries, memo, epoch, moment, run),
-        Gate::Choose(condition, then, otherwise) => {
-            match self::answer(entries, memo, epoch, *condition, moment, run) {
-                Tri::True => self::answer(entries, memo, epoch, *then, moment, run),
-                Tri::False => self::answer(entries, memo, epoch, *otherwise, moment, run),
-                Tri::Error => Tri::Error,
-            }
-        }
-        Gate::Opaque(opaque) => opaque::answer(opaque, moment, run),
-        Gate::Unknown => Tri::Error,
-    };
-    // An error for want of steps is not the gate's.
-    if shared
-        && run.exhausted == exhausted
-        && let Some(known) = memo.get_mut(id.index())
-    {
-        *known = epoch << 2 | answer as u32;
-    }
-    answer
+    moment: &'r Moment<'e>,
+    run: &'r mut Run,
 }
 
-/// `&&` (`decisive` false) or `||` (`decisive` true): a decisive part decides whatever the others are, else an error does.
-#[inline]
-fn junction(
-    parts: &[GateId],
-    decisive: Tri,
-    entries: &[Entry],
-    memo: &mut [u32],
-    epoch: u32,
-    moment: &Moment<'_>,
-    run: &mut Run,
-) -> Tri {
-    let mut failed = false;
-    for part in parts {
-        let answer = answer(entries, memo, epoch, *part, moment, run);
-        if answer == decisive {
-            return decisive;
+impl Inquiry<'_, '_, '_> {
+    fn answer(&mut self, id: GateId) -> Tri {
+        let Some(entry) = self.entries.get(id.index()) else { return Tri::Error };
+        let shared = entry.users > 1;
+        if shared
+            && let Some(known) = self.memo.get(id.index())
+            && known >> 2 == self.epoch
+        {
+            return match known & 3 {
+                0 => Tri::False,
+                1 => Tri::True,
+                _ => Tri::Error,
+            };
         }
-        failed |= answer == Tri::Error;
+        if !self.run.spend(1) {
+            return Tri::Error;
+        }
+        let exhausted = self.run.exhausted;
+        let answer = match &entry.gate {
+            Gate::Test(path, test) => self.test(*path, test),
+            Gate::Constant(value) => (*value).into(),
+            Gate::Not(inner) => self.answer(*inner).not(),
+            Gate::And(parts) => self.junction(parts, Tri::False),
+            Gate::Or(parts) => self.junction(parts, Tri::True),
+            Gate::Choose(condition, then, otherwise) => match self.answer(*condition) {
+                Tri::True => self.answer(*then),
+                Tri::False => self.answer(*otherwise),
+                Tri::Error => Tri::Error,
+            },
+            Gate::Opaque(shortcut, opaque) => {
+                let chain = self.chains.get(shortcut.0 as usize);
+                match chain.and_then(|chain| chain.answer(self.moment)) {
+                    Some(answer) => answer.into(),
+                    None => opaque::answer(opaque, self.moment, self.run),
+                }
+            }
+            Gate::Unknown => Tri::Error,
+        };
+        // An error for want of steps is not the gate's.
+        if shared
+            && self.run.exhausted == exhausted
+            && let Some(known) = self.memo.get_mut(id.index())
+        {
+            *known = self.epoch << 2 | answer as u32;
+        }
+        answer
     }
-    if failed { Tri::Error } else { decisive.not() }
+
+    #[inline]
+    fn test(&mut self, path: NodeId, test: &Test) -> Tri {
+        if let (Test::Contains(_), Raw::Plain(start, end) | Raw::Decoded(start, end)) =
+            (test, self.moment.raw(path))
+            && !self.run.spend((end - start) / 64)
+        {
+            return Tri::Error;
+        }
+        test.answer(path, self.moment)
+    }
+
+    /// `&&` (`decisive` false) or `||` (`decisive` true): a decisive part decides whatever the others are, else an error does.
+    #[inline]
+    fn junction(&mut self, parts: &[GateId], decisive: Tri) -> Tri {
+        let mut failed = false;
+        for part in parts {
+            let answer = self.answer(*part);
+            if answer == decisive {
+                return decisive;
+            }
+            failed |= answer == Tri::Error;
+        }
+        if failed { Tri::Error } else { decisive.not() }
+    }
 }
 
 fn test_reason(path: NodeId, test: &Test, moment: &Moment<'_>) -> String {

@@ -62,6 +62,7 @@ pub(crate) struct Ranges {
     pub(super) at_most: BTreeMap<u64, LevelId>,
     /// The number of levels for cells of each size.
     pub(super) cells: [u32; 64],
+    cell_count: u32,
     /// Filings below `at_least` and `at_most`.
     count: u32,
 }
@@ -239,7 +240,9 @@ impl Levels {
                 }
                 Witness::Equal(_) => probes.equal += 1,
                 Witness::Cell(size, _) => {
-                    if let Some(count) = probes.ranges().cells.get_mut(usize::from(*size)) {
+                    let ranges = probes.ranges();
+                    ranges.cell_count += 1;
+                    if let Some(count) = ranges.cells.get_mut(usize::from(*size)) {
                         *count += 1;
                     }
                 }
@@ -280,7 +283,9 @@ impl Levels {
                 }
                 Witness::Equal(_) => probes.equal = probes.equal.saturating_sub(1),
                 Witness::Cell(size, _) => {
-                    if let Some(count) = probes.ranges().cells.get_mut(usize::from(*size)) {
+                    let ranges = probes.ranges();
+                    ranges.cell_count = ranges.cell_count.saturating_sub(1);
+                    if let Some(count) = ranges.cells.get_mut(usize::from(*size)) {
                         *count = count.saturating_sub(1);
                     }
                 }
@@ -325,6 +330,24 @@ impl Levels {
                 }
             }
             id = parent;
+        }
+    }
+
+    /// Appends the rules of all levels below an index.
+    pub(super) fn below(&self, index: &Index, rules: &mut Vec<RuleId>) {
+        let mut open = vec![index];
+        while let Some(index) = open.pop() {
+            let tested = index.paths.values().flat_map(|probes| {
+                let ranges = probes
+                    .ranges
+                    .iter()
+                    .flat_map(|ranges| ranges.at_least.values().chain(ranges.at_most.values()).copied());
+                probes.present.into_iter().chain(probes.object).chain(ranges)
+            });
+            for level in index.hashed.iter().copied().chain(tested).filter_map(|id| self.get(id)) {
+                rules.extend_from_slice(&level.rules);
+                open.extend(level.index.as_deref());
+            }
         }
     }
 
@@ -401,7 +424,13 @@ fn fewer(lengths: &mut BTreeMap<u16, u32>, length: u16) {
 impl Probes {
     fn ranges(&mut self) -> &mut Ranges {
         self.ranges.get_or_insert_with(|| {
-            Box::new(Ranges { at_least: BTreeMap::new(), at_most: BTreeMap::new(), cells: [0; 64], count: 0 })
+            Box::new(Ranges {
+                at_least: BTreeMap::new(),
+                at_most: BTreeMap::new(),
+                cells: [0; 64],
+                cell_count: 0,
+                count: 0,
+            })
         })
     }
 
@@ -447,8 +476,13 @@ impl Probes {
 }
 
 impl Ranges {
+    /// Whether there is a level for any cell.
+    pub(super) const fn has_cells(&self) -> bool {
+        self.cell_count > 0
+    }
+
     fn is_empty(&self) -> bool {
-        self.at_least.is_empty() && self.at_most.is_empty() && self.cells.iter().all(|count| *count == 0)
+        self.at_least.is_empty() && self.at_most.is_empty() && self.cell_count == 0
     }
 }
 

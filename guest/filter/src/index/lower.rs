@@ -1,8 +1,7 @@
 //! Making gates of a program.
 
-use super::chain::Chain;
 use super::excerpt::excerpt;
-use super::gate::{Gate, GateId, Hint, Opaque};
+use super::gate::{Gate, GateId, Hint, Opaque, Shortcut};
 use super::graph::Graph;
 use super::moment::{Roots, acquire};
 use super::scalar::Scalar;
@@ -162,13 +161,10 @@ impl Lowering<'_> {
         strict.sort_unstable();
         strict.dedup();
         let hint = self.hint(node, &[]);
-        self.intern(Gate::Opaque(Box::new(Opaque {
-            chain: Chain::new(&part),
-            program: part,
-            paths: paths.into(),
-            strict: strict.into(),
-            hint,
-        })))
+        self.intern(Gate::Opaque(
+            Shortcut::NONE,
+            Box::new(Opaque { program: part, paths: paths.into(), strict: strict.into(), hint }),
+        ))
     }
 
     /// What must hold for some element of a list at a path if `node` is true.

@@ -102,7 +102,7 @@ impl Needs<'_> {
                 cheaper(self.need(*condition, true), self.need(*then, truth)),
                 cheaper(self.need(*condition, false), self.need(*otherwise, truth)),
             )),
-            Gate::Opaque(opaque) => {
+            Gate::Opaque(_, opaque) => {
                 let strict = opaque.strict.iter().map(|path| self.key(*path, Witness::Present));
                 let best = strict.min_by_key(cost).unwrap_or(Need::Always);
                 let hinted = match opaque.hint {

@@ -17,9 +17,6 @@ fn test(opaque: &Opaque, moment: &Moment<'_>, run: &mut Run) -> Result<bool, Eva
 }
 
 pub(super) fn answer(opaque: &Opaque, moment: &Moment<'_>, run: &mut Run) -> Tri {
-    if let Some(answer) = opaque.chain.as_ref().and_then(|chain| chain.answer(moment)) {
-        return answer.into();
-    }
     match test(opaque, moment, run) {
         Ok(answer) => answer.into(),
         Err(error) => {

@@ -35,6 +35,8 @@ pub(crate) fn cells(low: u64, high: u64) -> [(u8, u64); 2] {
 mod tests {
     use super::{cells, place};
     use crate::index::scalar::Seen;
+    use crate::value::number;
+    use std::cmp::Ordering;
 
     #[test]
     fn places_keep_the_order() {
@@ -65,6 +67,36 @@ mod tests {
         assert_eq!(place(double(-0.0)), place(Seen::Int(0)));
         assert!(place(Seen::Int(-1)) < place(double(-0.5)));
         assert_eq!(place(Seen::Text("1")), None);
+    }
+
+    #[test]
+    fn places_agree_with_the_order_of_the_language_also_where_that_rounds() {
+        let double = |value: f64| Seen::Double(value.to_bits());
+        let mut numbers = vec![double(f64::INFINITY), double(f64::NEG_INFINITY), double(1e300), double(-0.0)];
+        for power in [0, 1, 31, 52, 53, 54, 62, 63] {
+            for near in [-1025, -513, -2, -1, 0, 1, 2, 513, 1025] {
+                let exact = (1_i128 << power) + near;
+                numbers.push(double(exact as f64));
+                numbers.push(double(-exact as f64));
+                numbers.extend(i64::try_from(exact).map(Seen::Int));
+                numbers.extend(i64::try_from(-exact).map(Seen::Int));
+                numbers.extend(u64::try_from(exact).map(Seen::Uint));
+            }
+        }
+        numbers.extend((0..3000).step_by(499).map(|below| Seen::Uint(u64::MAX - below)));
+        numbers.extend(
+            (0..3).map(|below| double(f64::from_bits(18_446_744_073_709_551_616_f64.to_bits() - below))),
+        );
+        for left in &numbers {
+            for right in &numbers {
+                let order = number::order(left.number().unwrap(), right.number().unwrap()).unwrap();
+                let places = place(*left).cmp(&place(*right));
+                assert!(
+                    places == order || places == Ordering::Equal,
+                    "{left:?} {right:?}: {order:?}, {places:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::level::{Index, LevelId, Levels, Probes, RuleId, hash_cell, hash_equal
 use super::order::place;
 use super::scalar::Seen;
 use crate::json::{Extractor, NodeId, Raw, Slots, Trie, elements};
+use std::ops::Range;
 
 /// What the elements of an event's arrays have at the paths that go through every element.
 #[derive(Debug, Default)]
@@ -12,12 +13,15 @@ pub(crate) struct Elements {
     slots: Slots,
     /// By path.
     values: Vec<(NodeId, Raw)>,
+    /// Each path once, with the places of its values.
+    groups: Vec<(NodeId, Range<usize>)>,
 }
 
 impl Elements {
     /// Reads the elements of the arrays in `slots` that some path goes through.
     pub(crate) fn read(&mut self, trie: &Trie, slots: &Slots, body: &str, extractor: &mut Extractor) {
         self.values.clear();
+        self.groups.clear();
         if !trie.has_elements() {
             return;
         }
@@ -26,7 +30,7 @@ impl Elements {
             |(node, raw): &(NodeId, Raw)| matches!(raw, Raw::Array(..)) && trie.each(*node) != NodeId::NONE;
         let present = slots.present().iter().map(|node| (*node, slots.get(*node)));
         let mut open: Vec<(NodeId, Raw)> = present.filter(is_open).collect();
-        let Self { slots, values } = self;
+        let Self { slots, values, groups } = self;
         while let Some((node, raw)) = open.pop() {
             let Raw::Array(start, _) = raw else { continue };
             // The text was read as a whole before, so that it cannot fail here.
@@ -41,17 +45,24 @@ impl Elements {
             });
         }
         values.sort_unstable_by_key(|(node, _)| *node);
+        let mut start = 0;
+        for group in values.chunk_by(|(left, _), (right, _)| left == right) {
+            let end = start + group.len();
+            groups.extend(group.first().map(|(path, _)| (*path, start..end)));
+            start = end;
+        }
     }
 
     /// The values at one path.
     fn of(&self, path: NodeId) -> &[(NodeId, Raw)] {
-        if self.values.is_empty() {
-            return &[];
+        match self.groups.binary_search_by_key(&path, |(path, _)| *path) {
+            Ok(group) => self.groups.get(group).map_or(&[], |(_, range)| self.values(range)),
+            Err(_) => &[],
         }
-        let start = self.values.partition_point(|(node, _)| *node < path);
-        let rest = self.values.get(start..).unwrap_or_default();
-        let length = rest.partition_point(|(node, _)| *node == path);
-        rest.get(..length).unwrap_or_default()
+    }
+
+    fn values(&self, range: &Range<usize>) -> &[(NodeId, Raw)] {
+        self.values.get(range.clone()).unwrap_or_default()
     }
 }
 
@@ -64,11 +75,14 @@ pub(crate) struct Probe<'p> {
     pub(crate) epoch: u32,
     /// Levels still to look at; kept from event to event.
     pub(crate) open: &'p mut Vec<LevelId>,
+    /// How many lookups may still be made.
+    pub(crate) left: u32,
 }
 
 impl Probe<'_> {
-    /// Appends every rule that could be true; one can be there more than once.
-    pub(crate) fn search(&mut self, levels: &mut Levels, found: &mut Vec<RuleId>) {
+    /// Appends to `found` every rule that could be true; one can be there more than once. When there are no lookups left, what
+    /// was not reached is in `missed`.
+    pub(crate) fn search(&mut self, levels: &mut Levels, found: &mut Vec<RuleId>, missed: &mut Vec<RuleId>) {
         self.open.clear();
         self.open.push(LevelId::ROOT);
         while let Some(id) = self.open.pop() {
@@ -78,40 +92,78 @@ impl Probe<'_> {
             }
             level.seen = self.epoch;
             found.extend_from_slice(&level.rules);
-            if let Some(index) = levels.get(id).and_then(|level| level.index.as_deref()) {
-                self.index(levels, index);
+            let Some(index) = levels.get(id).and_then(|level| level.index.as_deref()) else { continue };
+            self.index(levels, index);
+            if self.left == 0 {
+                levels.below(index, missed);
             }
         }
     }
 
+    /// Pays for lookups; whether there were so many left.
+    #[inline]
+    fn spend(&mut self, lookups: usize) -> bool {
+        match u32::try_from(lookups).ok().and_then(|lookups| self.left.checked_sub(lookups)) {
+            Some(left) => self.left = left,
+            None => self.left = 0,
+        }
+        self.left > 0
+    }
+
     fn index(&mut self, levels: &Levels, index: &Index) {
-        let present = self.slots.present();
+        let (present, elements) = (self.slots.present(), self.elements);
         if index.paths.len() <= present.len() {
             for (path, probes) in &index.paths {
                 let raw = self.slots.get(*path);
                 if raw != Raw::Absent {
-                    self.value(levels, index, *path, probes, raw, self.slots);
+                    self.values(levels, index, *path, probes, &[(*path, raw)], self.slots);
                 }
-                let elements = self.elements;
-                for (_, raw) in elements.of(*path) {
-                    self.value(levels, index, *path, probes, *raw, &elements.slots);
-                }
+                self.values(levels, index, *path, probes, elements.of(*path), &elements.slots);
             }
             return;
         }
         for path in present {
             if let Some(probes) = index.paths.get(path) {
-                self.value(levels, index, *path, probes, self.slots.get(*path), self.slots);
+                self.values(levels, index, *path, probes, &[(*path, self.slots.get(*path))], self.slots);
             }
         }
-        let elements = self.elements;
-        for (path, raw) in &elements.values {
+        for (path, range) in &elements.groups {
             if let Some(probes) = index.paths.get(path) {
-                self.value(levels, index, *path, probes, *raw, &elements.slots);
+                self.values(levels, index, *path, probes, elements.values(range), &elements.slots);
             }
         }
     }
 
+    /// Looks up the values of one path: one, or those of all elements.
+    #[inline]
+    fn values(
+        &mut self,
+        levels: &Levels,
+        index: &Index,
+        path: NodeId,
+        probes: &Probes,
+        values: &[(NodeId, Raw)],
+        slots: &Slots,
+    ) {
+        if !self.spend(values.len()) {
+            return;
+        }
+        let (mut low, mut high) = (u64::MAX, 0);
+        for (_, raw) in values {
+            if let Some(place) = self.value(levels, index, path, probes, *raw, slots) {
+                (low, high) = (low.min(place), high.max(place));
+            }
+        }
+        // The greatest of many values has every lower bound that any of them has.
+        if let Some(ranges) = &probes.ranges
+            && low <= high
+        {
+            self.open.extend(ranges.at_least.range(..=high).map(|(_, id)| *id));
+            self.open.extend(ranges.at_most.range(low..).map(|(_, id)| *id));
+        }
+    }
+
+    /// Looks up one value in all but the ranges; its place in those.
     #[inline]
     fn value(
         &mut self,
@@ -121,12 +173,12 @@ impl Probe<'_> {
         probes: &Probes,
         raw: Raw,
         slots: &Slots,
-    ) {
+    ) -> Option<u64> {
         self.open.extend(probes.present);
         if matches!(raw, Raw::Object(..) | Raw::Map) {
             self.open.extend(probes.object);
         }
-        let Some(seen) = Seen::new(raw, slots, self.body) else { return };
+        let seen = Seen::new(raw, slots, self.body)?;
         if probes.equal > 0
             && let Some(value) = seen.canonical()
         {
@@ -138,11 +190,12 @@ impl Probe<'_> {
             });
             self.open.extend(found.copied());
         }
-        if let Some(ranges) = &probes.ranges
-            && let Some(place) = place(seen)
-        {
-            self.open.extend(ranges.at_least.range(..=place).map(|(_, id)| *id));
-            self.open.extend(ranges.at_most.range(place..).map(|(_, id)| *id));
+        if let (Some(_), Seen::Text(text)) = (&probes.affixes, seen) {
+            self.affixes(levels, index, path, probes, text.as_bytes());
+        }
+        let ranges = probes.ranges.as_ref()?;
+        let place = place(seen)?;
+        if ranges.has_cells() {
             for (size, _) in (0_u8..).zip(&ranges.cells).filter(|(_, count)| **count > 0) {
                 let cell = place >> size;
                 let found = index.hashed.find(hash_cell(path, size, cell), |id| {
@@ -153,9 +206,7 @@ impl Probe<'_> {
                 self.open.extend(found.copied());
             }
         }
-        if let (Some(_), Seen::Text(text)) = (&probes.affixes, seen) {
-            self.affixes(levels, index, path, probes, text.as_bytes());
-        }
+        Some(place)
     }
 
     fn affixes(&mut self, levels: &Levels, index: &Index, path: NodeId, probes: &Probes, text: &[u8]) {
@@ -173,6 +224,11 @@ impl Probe<'_> {
             });
             found.copied()
         };
+        let lengths = affixes.prefixes.len() + affixes.suffixes.len();
+        let windows = if affixes.gram_count > 0 { text.len() / 8 } else { 0 };
+        if !self.spend(lengths + windows) {
+            return;
+        }
         for length in affixes.prefixes.keys() {
             let Some(prefix) = text.get(..usize::from(*length)) else { break };
             self.open.extend(part(0, prefix));
@@ -186,6 +242,9 @@ impl Probe<'_> {
         {
             for gram in text.windows(4).filter_map(|gram| gram.first_chunk::<4>()) {
                 if counts.get(grams_slot(*gram)).is_some_and(|count| *count > 0) {
+                    if !self.spend(1) {
+                        return;
+                    }
                     self.open.extend(part(2, gram));
                 }
             }

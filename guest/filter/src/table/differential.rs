@@ -50,6 +50,8 @@ fn numbers() -> Vec<Lit> {
     all.extend((0..6).map(Value::Uint));
     all.extend([0.0, -0.0, 1.0, 2.5, -1.5, 1e300, 9.223_372_036_854_776e18].map(Value::Double));
     all.extend([Value::Int(i64::MAX), Value::Int(i64::MIN), Value::Uint(u64::MAX), Value::Uint(1 << 63)]);
+    all.extend([Value::Int(i64::MAX - 1), Value::Uint(u64::MAX - 1), Value::Uint((1 << 63) + 1)]);
+    all.extend([18_446_744_073_709_551_616.0, -9_223_372_036_854_775_808.0].map(Value::Double));
     all.extend([Value::Int((1 << 53) + 1), Value::Double(9_007_199_254_740_992.0)]);
     all
 }
@@ -189,7 +191,14 @@ fn json() -> impl Strategy<Value = String> {
         "-1.5",
         "1e300",
         "9223372036854775807",
+        "9223372036854775806",
         "9223372036854775808",
+        "9223372036854775809",
+        "9223372036854775808.0",
+        "-9223372036854775809",
+        "-9223372036854775808.0",
+        "18446744073709551614",
+        "18446744073709551616.0",
         "-9223372036854775808",
         "18446744073709551615",
         "18446744073709551616",
@@ -546,6 +555,24 @@ proptest! {
             for failure in &by_index.failed {
                 prop_assert_eq!(answers[failure.key.0 as usize], Tri::Error);
             }
+        }
+    }
+
+    #[test]
+    fn without_lookups_left_what_is_true_fails_and_nothing_else_matches(
+        expressions in proptest::collection::vec((expression(), sources()), 1..120),
+        events in proptest::collection::vec(event(), 1..4),
+        lookups in 0..60_u32,
+    ) {
+        let (mut plenty, mut few) = (Table::new(), Table::new());
+        few.lookups = lookups;
+        fill(&mut plenty, &expressions);
+        fill(&mut few, &expressions);
+        for event in &events {
+            let (truth, told) = (event.evaluate(&mut plenty).matched, event.evaluate(&mut few));
+            let failed: Vec<RuleKey> = told.failed.iter().map(|failure| failure.key).collect();
+            prop_assert!(told.matched.iter().all(|key| truth.contains(key) && !failed.contains(key)));
+            prop_assert!(truth.iter().all(|key| told.matched.contains(key) || failed.contains(key)));
         }
     }
 

@@ -46,7 +46,8 @@ impl Reading<'_, '_> {
     pub fn evaluate(&mut self, input: &EventInput<'_>, matches: &mut Matches) {
         matches.clear();
         let body = self.text.unwrap_or_default();
-        let Table { rules, roots, slots, elements, extractor, epoch, open, found, .. } = &mut *self.table;
+        let Table { rules, roots, slots, elements, extractor, epoch, open, found, missed, lookups, .. } =
+            &mut *self.table;
         fill(input, &rules.trie, roots, slots);
         elements.read(&rules.trie, slots, body, extractor);
         if *epoch == u32::MAX {
@@ -55,7 +56,9 @@ impl Reading<'_, '_> {
         }
         *epoch += 1;
         found.clear();
-        Probe { slots, elements, body, epoch: *epoch, open }.search(&mut rules.levels, found);
+        missed.clear();
+        let mut probe = Probe { slots, elements, body, epoch: *epoch, open, left: *lookups };
+        probe.search(&mut rules.levels, found, missed);
         rules.graph.begin();
         let moment = Moment::new(&rules.trie, *roots, slots, body, input);
         let (graph, list) = (&mut rules.graph, &mut rules.list);
@@ -93,6 +96,12 @@ impl Reading<'_, '_> {
             if let Some(rule) = list.get(*id as usize) {
                 judge(rule, &mut run);
             }
+        }
+        for id in missed.iter() {
+            let Some(rule) = list.get_mut(*id as usize).filter(|rule| rule.seen != *epoch) else { continue };
+            rule.seen = *epoch;
+            let reason = crate::Failure::Exhausted.to_string();
+            matches.failed.push(Failure { key: RuleKey(rule.key), reason });
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct RuleKey(pub u32);
 
 /// How much work one event may cause in the evaluator, over all expressions, in steps of some ten nanoseconds each.
 pub(crate) const EVENT_STEPS: u32 = 2_000_000;
+/// How many lookups in the index one event may cause.
+const LOOKUPS: u32 = 10_000_000;
 /// How many tests of single paths one event may cause, over all expressions.
 pub(crate) const TEST_STEPS: u32 = 20_000_000;
 /// How much work of the evaluator one expression may cause.
@@ -33,6 +35,9 @@ pub struct Table {
     pub(super) epoch: u32,
     pub(super) open: Vec<index::LevelId>,
     pub(super) found: Vec<u32>,
+    pub(super) missed: Vec<u32>,
+    /// How many lookups one event may cause.
+    pub(super) lookups: u32,
     by_key: HashMap<u32, u32, FixedState>,
 }
 
@@ -49,6 +54,8 @@ impl Default for Table {
             epoch: 0,
             open: Vec::new(),
             found: Vec::new(),
+            missed: Vec::new(),
+            lookups: LOOKUPS,
             by_key: HashMap::default(),
         }
     }
