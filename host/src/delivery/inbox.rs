@@ -1,12 +1,15 @@
 //! What waits for a queue: the one place that other tasks and the queue both touch.
 
 use super::target::Target;
-use crate::store::{DeliveryId, LeasedDelivery};
+use crate::store::{DeliveryId, LEASE_BYTES, LeasedDelivery};
 use anglerfish_core::config::DeliveryConfig;
 use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+
+/// How much data a queue may hold before it holds no more deliveries than it needs.
+const HELD_BYTES: usize = LEASE_BYTES;
 
 /// How far a queue may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,9 +35,10 @@ impl Settings {
         self.policy.concurrency.max(1)
     }
 
-    /// How many deliveries may be held with their data, running ones included.
-    pub(super) fn capacity(&self) -> usize {
-        self.concurrency().saturating_mul(2)
+    /// How many deliveries may be held with so much data, running ones included. Where they are small the store is
+    /// asked seldom and for many at once; where they are large, what may run is held, and as much again.
+    fn capacity(&self, bytes: usize) -> usize {
+        self.concurrency().saturating_mul(if bytes < HELD_BYTES { 8 } else { 2 })
     }
 }
 
@@ -53,8 +57,9 @@ struct State {
     offers: VecDeque<LeasedDelivery>,
     /// Deliveries that found no room.
     returns: Vec<DeliveryId>,
-    /// How many deliveries are held, here and in the queue.
+    /// How many deliveries are held, here and in the queue, and how much data they have.
     held: usize,
+    held_bytes: usize,
     /// Whether the store may have due deliveries. While it does, new ones line up behind them.
     behind: bool,
     /// Whether the store got more of them since the last lease began.
@@ -69,7 +74,9 @@ pub(super) struct Mail {
     pub(super) offers: VecDeque<LeasedDelivery>,
     pub(super) returns: Vec<DeliveryId>,
     pub(super) behind: bool,
-    /// How many deliveries more may be held.
+    /// How many deliveries may be held.
+    pub(super) capacity: usize,
+    /// How many more than now.
     pub(super) room: usize,
 }
 
@@ -82,6 +89,7 @@ impl Inbox {
             offers: VecDeque::new(),
             returns: Vec::new(),
             held: 0,
+            held_bytes: 0,
             behind: true,
             again: false,
         };
@@ -104,12 +112,13 @@ impl Inbox {
         if state.pace != Pace::Run {
             return Err(delivery.id);
         }
-        if state.behind || state.held >= state.settings.capacity() {
+        if state.behind || state.held >= state.settings.capacity(state.held_bytes) {
             state.behind = true;
             state.again = true;
             state.returns.push(delivery.id);
         } else {
             state.held += 1;
+            state.held_bytes += delivery.data.len();
             state.offers.push_back(delivery);
         }
         drop(state);
@@ -148,13 +157,15 @@ impl Inbox {
     /// Empties the inbox.
     pub(super) fn open(&self) -> Mail {
         let mut state = self.state();
+        let capacity = state.settings.capacity(state.held_bytes);
         Mail {
             settings: state.settings.clone(),
             pace: state.pace,
             offers: take(&mut state.offers),
             returns: take(&mut state.returns),
             behind: state.behind,
-            room: state.settings.capacity().saturating_sub(state.held),
+            capacity,
+            room: capacity.saturating_sub(state.held),
         }
     }
 
@@ -165,10 +176,18 @@ impl Inbox {
         state.again = false;
     }
 
-    /// Deliveries are no longer held.
-    pub(super) fn free(&self, count: usize) {
+    /// Of so many deliveries that room was held for, these have come.
+    pub(super) fn receive(&self, reserved: usize, leased: &[LeasedDelivery]) {
         let mut state = self.state();
-        state.held = state.held.saturating_sub(count);
+        state.held = state.held.saturating_sub(reserved.saturating_sub(leased.len()));
+        state.held_bytes += leased.iter().map(|delivery| delivery.data.len()).sum::<usize>();
+    }
+
+    /// A delivery with so much data is no longer held.
+    pub(super) fn free(&self, bytes: usize) {
+        let mut state = self.state();
+        state.held = state.held.saturating_sub(1);
+        state.held_bytes = state.held_bytes.saturating_sub(bytes);
     }
 
     /// The lease that was reserved for got all that was due when it began.

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 /// How many attempts may wait for their record, per attempt that may run. They hold no data any more; recording is
 /// slower than a near endpoint, and the store records many at once.
-const UNSETTLED: usize = 64;
+const UNSETTLED: usize = 24;
 
 /// One subscription's queue.
 pub(super) struct Queue {
@@ -53,6 +53,8 @@ pub(super) struct Queue {
 
 struct Open {
     id: DeliveryId,
+    /// The length of its data.
+    bytes: usize,
     before: u32,
     settings: Arc<Settings>,
 }
@@ -119,12 +121,14 @@ impl Queue {
         self.ready.extend(mail.offers);
         self.returns.extend(mail.returns);
         if self.pace != Pace::Run {
-            self.inbox.free(self.ready.len());
-            self.returns.extend(self.ready.drain(..).map(|delivery| delivery.id));
+            for delivery in self.ready.drain(..) {
+                self.inbox.free(delivery.data.len());
+                self.returns.push(delivery.id);
+            }
         }
         let wanted = self.pace == Pace::Run && mail.behind && !self.timer.holds_off();
-        // Leasing a few at a time would cost a query each; half of the room is what may run at once.
-        let worth = self.ready.is_empty() || mail.room >= self.settings.concurrency();
+        // Leasing a few at a time would cost a query each.
+        let worth = self.ready.is_empty() || mail.room >= mail.capacity / 2;
         let room = if wanted && worth { mail.room } else { 0 };
         if self.refill.is_none() && (room > 0 || !self.returns.is_empty()) {
             self.start_refill(room);
@@ -150,7 +154,7 @@ impl Queue {
 
     fn handle_refill(&mut self, refill: Refill) {
         self.refill = None;
-        self.inbox.free(refill.asked.saturating_sub(refill.leased.len()));
+        self.inbox.receive(refill.asked, &refill.leased);
         self.ready.extend(refill.leased);
         if let Some(error) = refill.error {
             let wait = self.backoff.next();
@@ -192,7 +196,12 @@ impl Queue {
             delivery = %delivery.id,
             event = delivery.event.id,
         );
-        let open = Open { id: delivery.id, before: delivery.attempts, settings: settings.clone() };
+        let open = Open {
+            id: delivery.id,
+            bytes: delivery.data.len(),
+            before: delivery.attempts,
+            settings: settings.clone(),
+        };
         let future = async move { attempt(&settings.target, delivery, settings.policy.timeout).await };
         let task = self.running.spawn(future.instrument(span));
         self.open.insert(task.id(), open);
@@ -209,7 +218,7 @@ impl Queue {
             }
         };
         let Some(open) = self.open.remove(&task) else { return };
-        self.inbox.free(1);
+        self.inbox.free(open.bytes);
         let settled =
             policy::settle(&open.settings.policy, tried.outcome(), open.before, now(), fastrand::u64(..));
         if let Some(metrics) = &self.own_metrics {

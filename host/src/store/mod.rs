@@ -22,6 +22,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// How much data one lease hands out at most, the first delivery's aside, in bytes.
+pub const LEASE_BYTES: usize = 1 << 20;
+
 /// Reads the keys that decisions wrote. Called from the threads that run the component, so it blocks.
 pub trait KeyReader: Send + Sync {
     /// The value of a key as of the newest commit, or `None`.
@@ -41,7 +44,8 @@ pub trait Store: Send + Sync + 'static {
     /// it back with [`Store::release`].
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError>;
 
-    /// Leases up to `limit` deliveries of a subscription that are due at `now`, oldest due first.
+    /// Leases up to `limit` deliveries of a subscription that are due at `now`, oldest due first; behind the first one
+    /// no more than [`LEASE_BYTES`] of data together.
     async fn lease(
         &self,
         subscription: &str,

@@ -3,8 +3,8 @@
 use super::lease::{LeaseGuard, Leases};
 use super::row::{self, ATTEMPT, DELIVERY, EVENT, LEASED, RECORD};
 use crate::store::{
-    Attempt, Delivery, DeliveryId, DeliveryQuery, EventQuery, EventRecord, EventSeq, LeasedDelivery, Order,
-    Page,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, EventQuery, EventRecord, EventSeq, LEASE_BYTES,
+    LeasedDelivery, Order, Page,
 };
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
@@ -75,18 +75,25 @@ fn due(
     limit: usize,
 ) -> rusqlite::Result<Vec<DeliveryId>> {
     let mut statement = snapshot.prepare_cached(
-        "SELECT id FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL AND due <= ?2 ORDER BY due, id",
+        "SELECT id, seq FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL AND due <= ?2 ORDER BY due, id",
     )?;
+    let mut length = snapshot.prepare_cached("SELECT length(data) FROM events WHERE seq = ?1")?;
     let mut rows = statement.query(params![subscription, now])?;
     let mut chosen = Vec::new();
+    let mut bytes = 0;
     // No more than what is held can be skipped before the limit is reached.
     while chosen.len() < limit
         && let Some(row) = rows.next()?
     {
         let id = DeliveryId(row.get(0)?);
-        if !held.contains(&id) {
-            chosen.push(id);
+        if held.contains(&id) {
+            continue;
         }
+        bytes += length.query_row([row.get::<_, i64>(1)?], |row| row.get::<_, usize>(0))?;
+        if bytes > LEASE_BYTES && !chosen.is_empty() {
+            break;
+        }
+        chosen.push(id);
     }
     Ok(chosen)
 }

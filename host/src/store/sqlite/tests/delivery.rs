@@ -24,6 +24,23 @@ async fn leases_what_is_due_once_and_oldest_due_first() {
 }
 
 #[tokio::test]
+async fn a_lease_hands_out_large_data_a_little_at_a_time() {
+    let room = Room::new();
+    let store = room.open();
+    let mut all = Vec::new();
+    for (id, length) in [("a", 600 << 10), ("b", 400 << 10), ("c", 600 << 10), ("d", 3 << 20)] {
+        let mut commit = accept(id, &["one"]);
+        commit.event.as_mut().unwrap().data = vec![b'x'; length].into();
+        let (_, deliveries) = committed(store.commit(commit).await.unwrap());
+        store.release(&ids(&deliveries)).await;
+        all.extend(ids(&deliveries));
+    }
+    assert_eq!(ids(&store.lease("one", NOW, 10).await.unwrap()), all[..2]);
+    assert_eq!(ids(&store.lease("one", NOW, 10).await.unwrap()), all[2..3]);
+    assert_eq!(ids(&store.lease("one", NOW, 10).await.unwrap()), all[3..]);
+}
+
+#[tokio::test]
 async fn records_attempts_and_what_follows() {
     let room = Room::new();
     let store = room.open();
