@@ -76,10 +76,14 @@ impl Listener {
         builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
         loop {
-            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };
-            let accepted = tokio::select! {
+            let next = async {
+                let permit = Arc::clone(&connections).acquire_owned().await;
+                (permit, self.socket.accept().await)
+            };
+            // Also while all connections are taken.
+            let (permit, accepted) = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = self.socket.accept() => accepted,
+                next = next => next,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -109,5 +113,65 @@ impl Listener {
         if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
             tracing::warn!("connections were still open at the deadline");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Empty;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    async fn answered(stream: &mut TcpStream) {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+        let mut begin = [0; 15];
+        stream.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    }
+
+    async fn start(connections: usize) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+        let limits = Limits { connections, ..Limits::default() };
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
+        let (address, stop) = (listener.address().unwrap(), CancellationToken::new());
+        let answer = |_, _| async { Response::new(Empty::<Bytes>::new()) };
+        let served = tokio::spawn(listener.serve(answer, stop.clone(), PATIENCE));
+        (address, stop, served)
+    }
+
+    #[tokio::test]
+    async fn it_stops_also_while_all_connections_are_taken() {
+        let (address, stop, served) = start(1).await;
+        let mut only = TcpStream::connect(address).await.unwrap();
+        answered(&mut only).await;
+        stop.cancel();
+        tokio::time::timeout(PATIENCE, served).await.expect("the listener stops").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_beyond_the_limit_waits_until_another_ends() {
+        let (address, _stop, _served) = start(1).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        answered(&mut first).await;
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+        // As long as the first one is answered it is the only one: there is no room for the second.
+        answered_again(&mut first).await;
+        let mut begin = [0; 15];
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), second.read_exact(&mut begin)).await.is_err(),
+            "the second connection was served beside the first"
+        );
+        drop(first);
+        tokio::time::timeout(PATIENCE, second.read_exact(&mut begin)).await.unwrap().unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    }
+
+    async fn answered_again(stream: &mut TcpStream) {
+        let mut rest = vec![0; 4096];
+        let _ = stream.read(&mut rest).await.unwrap();
+        answered(stream).await;
     }
 }
