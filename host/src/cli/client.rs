@@ -7,6 +7,7 @@ use clap::Args;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -39,7 +40,7 @@ pub(super) struct ApiArgs {
 
 /// A client of one gateway.
 pub(super) struct Client {
-    http: HttpClient<HttpConnector, Full<Bytes>>,
+    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     authorization: Option<HeaderValue>,
 }
@@ -65,7 +66,9 @@ impl ApiArgs {
     pub(super) fn client(&self) -> Result<Client, Failure> {
         let uri = self.api.parse::<Uri>().ok();
         let known = uri.as_ref().is_some_and(|uri| {
-            uri.scheme_str() == Some("http") && uri.authority().is_some() && uri.query().is_none()
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.authority().is_some()
+                && uri.query().is_none()
         });
         if !known {
             let message = format!("`{}` is not the address of a management API", self.api);
@@ -78,8 +81,12 @@ impl ApiArgs {
             value.set_sensitive(true);
             Ok::<_, Failure>(value)
         });
+        let tls = crate::delivery::tls(&[])
+            .map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
         Ok(Client {
-            http: HttpClient::builder(TokioExecutor::new()).build_http(),
+            http: HttpClient::builder(TokioExecutor::new()).build(HttpsConnector::from((connector, tls))),
             base: self.api.trim_end_matches('/').to_owned(),
             authorization: authorization.transpose()?,
         })
