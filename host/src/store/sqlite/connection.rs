@@ -2,6 +2,7 @@
 
 use super::error::classify;
 use super::options::SqliteOptions;
+use super::private;
 use super::schema::name_file;
 use crate::store::StoreError;
 use rusqlite::config::DbConfig;
@@ -10,6 +11,9 @@ use std::path::Path;
 
 /// Opens the connection that writes; makes the file and its directory if need be.
 pub(super) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    // SQLite would make the file readable for everyone; the logs beside it get the permissions that it has. One that is
+    // there is not touched, and what goes wrong SQLite says better.
+    let _ = private::file_options().create_new(true).open(path);
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, options)?;
     let fail = |error: rusqlite::Error| name_file(classify(&error), path);
     if connection.is_readonly(rusqlite::MAIN_DB).map_err(fail)? {

@@ -1,7 +1,8 @@
 //! Two gateways cannot share one database: leases live in one process's memory.
 
+use super::private;
 use crate::store::StoreError;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -18,13 +19,7 @@ impl Lock {
         let unavailable = |error: &dyn std::fmt::Display| {
             StoreError::Unavailable(format!("failed to lock {}: {error}", path.display()))
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| unavailable(&error))?;
+        let mut file = private::file_options().open(&path).map_err(|error| unavailable(&error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -11,6 +11,7 @@ use super::lease::Leases;
 use super::listing;
 use super::lock::Lock;
 use super::options::SqliteOptions;
+use super::private;
 use super::reader::Readers;
 use super::reopening::{Abandon, Replay, Retry};
 use super::row::clamp;
@@ -55,7 +56,7 @@ impl SqliteStore {
     /// full.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory).map_err(|error| {
+            private::make_directory(directory).map_err(|error| {
                 StoreError::Unavailable(format!("failed to create {}: {error}", directory.display()))
             })?;
         }

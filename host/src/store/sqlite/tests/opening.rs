@@ -52,6 +52,22 @@ fn refuses_a_newer_schema_and_names_both_versions() {
     assert!(refusal.contains("up to 1"), "{refusal}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_it_makes_only_its_own_user_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = Room::new();
+    let _store = room.open();
+    let directory = room.file().parent().unwrap().to_owned();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 3, "the database, its log and the lock: {files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
 #[test]
 fn lets_only_one_gateway_in_and_the_next_one_after_it() {
     let room = Room::new();
