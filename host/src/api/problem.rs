@@ -1,5 +1,6 @@
 //! Errors as HTTP answers: `application/problem+json` of RFC 9457, for the ingress and the management API alike.
 
+use anglerfish_core::answer::title;
 use anglerfish_core::problem::Problem;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -102,7 +103,7 @@ impl ProblemDetails {
     fn body(&self) -> Value {
         let mut body = self.members.clone();
         body.insert("type".into(), "about:blank".into());
-        body.insert("title".into(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert("title".into(), title(self.status.as_u16()).into());
         body.insert("status".into(), self.status.as_u16().into());
         body.insert("code".into(), self.code.into());
         body.insert("detail".into(), self.detail.clone().into());
@@ -143,6 +144,14 @@ mod tests {
                 "code": "unknown-source", "detail": "no source is named `shop`"
             })
         );
+    }
+
+    #[test]
+    fn titles_are_those_of_the_present_http() {
+        for (status, title) in [(413, "Content Too Large"), (422, "Unprocessable Content")] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(ProblemDetails::new(status, "x", "y").body()["title"], title);
+        }
     }
 
     #[test]

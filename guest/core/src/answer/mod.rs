@@ -8,4 +8,5 @@ mod problem_json;
 mod reply;
 
 pub use fault::Fault;
+pub use problem_json::title;
 pub use reply::Reply;

@@ -23,8 +23,9 @@ pub(super) fn body(status: u16, code: &str, detail: &str) -> Vec<u8> {
     serde_json::to_vec(&document).unwrap_or_default()
 }
 
-/// The reason phrase of a status (RFC 9110, section 15; RFC 6585 for 429).
-fn title(status: u16) -> &'static str {
+/// The title of a problem: the reason phrase of its status (RFC 9110, section 15; RFC 6585 for 429).
+#[must_use]
+pub const fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",
