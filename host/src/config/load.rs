@@ -3,7 +3,8 @@
 use super::environment::{self, Environment};
 use super::error::{ConfigError, ConfigProblem};
 use super::place::{Place, Places};
-use super::secret::{Resolver, refuse_references};
+use super::reference::ReferenceList;
+use super::secret::Resolver;
 use super::section::{self, AdminConfig, LogConfig, ServerConfig, StoreConfig};
 use super::syntax;
 use anglerfish_core::config::{
@@ -41,7 +42,7 @@ pub struct Config {
 pub struct SubscriptionReader {
     resolver: Resolver,
     allow_networks: Vec<String>,
-    references: bool,
+    references: ReferenceList,
 }
 
 impl Config {
@@ -91,8 +92,9 @@ impl Config {
         problems.extend(found);
         for (path, source) in &routing.sources {
             // Of a source that was not read whole only the scheme's name can be judged.
-            let broken = problems.iter().any(|problem| is_within(&problem.path, path));
-            let scheme = key_path(path, "scheme");
+            let (name, scheme) = (key_path(path, "name"), key_path(path, "scheme"));
+            let broken =
+                problems.iter().any(|problem| is_within(&problem.path, path) && problem.path != name);
             if let Err(found) = Verifier::try_new(path, &source.verification) {
                 problems.extend(found.into_iter().filter(|problem| !broken || problem.path == scheme));
             }
@@ -128,7 +130,7 @@ impl Config {
         SubscriptionReader {
             resolver: self.resolver.clone(),
             allow_networks: self.server.allow_networks.clone(),
-            references: self.admin.token.is_some(),
+            references: self.admin.references.clone(),
         }
     }
 }
@@ -149,8 +151,7 @@ impl fmt::Debug for Config {
 impl SubscriptionReader {
     /// Reads a subscription's document (JSON) and resolves its references to secrets.
     ///
-    /// References let the one who writes a subscription send the gateway's variables and files to an endpoint of their
-    /// choice, so they are taken only where the management API asks for a token.
+    /// Only the references that `admin.references` names are taken.
     ///
     /// # Errors
     ///
@@ -158,12 +159,8 @@ impl SubscriptionReader {
     pub fn read(&self, document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> {
         let mut value: Value = serde_json::from_slice(document)
             .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
-        let mut problems = if self.references {
-            self.resolver.resolve_subscription(&mut value, "")
-        } else {
-            let message = "references to secrets need a management API with a token";
-            refuse_references(&value, message, "set token in [admin], or write the value itself")
-        };
+        let permitted = |reference: &str| self.references.permits(reference);
+        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted);
         let read = read_subscription(&value, "");
         match read {
             Ok(mut subscription) if problems.is_empty() => {

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The longest secret that a file may hold, in bytes; a certificate chain fits.
 const LONGEST: u64 = 64 * 1024;
 
+/// Which references may be used.
+pub(super) type Permitted<'a> = dyn Fn(&str) -> bool + 'a;
+
 /// What references are resolved against.
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
@@ -75,8 +78,9 @@ impl Resolver {
     /// is a problem and stays as it is.
     pub(super) fn resolve_configuration(&self, document: &mut Value) -> Vec<Problem> {
         let mut problems = Vec::new();
+        let all = |_: &str| true;
         if let Some(token) = document.get_mut("admin").and_then(|admin| admin.get_mut("token")) {
-            self.resolve_all("admin.token", token, &mut problems);
+            self.resolve_all("admin.token", token, &all, &mut problems);
         }
         for (index, source) in items(document, "source") {
             let path = item_path("source", index);
@@ -84,34 +88,51 @@ impl Resolver {
                 for (index, secret) in secrets.iter_mut().enumerate() {
                     let path = item_path(&key_path(&path, "secrets"), index);
                     if secret.is_string() {
-                        self.resolve_all(&path, secret, &mut problems);
+                        self.resolve_all(&path, secret, &all, &mut problems);
                     } else if let Some(value) = secret.get_mut("value") {
-                        self.resolve_all(&key_path(&path, "value"), value, &mut problems);
+                        self.resolve_all(&key_path(&path, "value"), value, &all, &mut problems);
                     }
                 }
             }
             if let Some(parameters) = source.get_mut("parameters") {
-                self.resolve_all(&key_path(&path, "parameters"), parameters, &mut problems);
+                self.resolve_all(&key_path(&path, "parameters"), parameters, &all, &mut problems);
             }
         }
         for (index, subscription) in items(document, "subscription") {
-            problems.extend(self.resolve_subscription(subscription, &item_path("subscription", index)));
+            let path = item_path("subscription", index);
+            problems.extend(self.resolve_subscription(subscription, &path, &all));
         }
         problems
     }
 
-    /// The same for one subscription.
-    pub(super) fn resolve_subscription(&self, document: &mut Value, path: &str) -> Vec<Problem> {
+    /// The same for one subscription, with the references that are `permitted`; others are a problem, too, and not
+    /// looked at.
+    pub(super) fn resolve_subscription(
+        &self,
+        document: &mut Value,
+        path: &str,
+        permitted: &Permitted<'_>,
+    ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for_each_secret_of_subscription(document, path, |path, value| {
-            self.resolve_all(path, value, &mut problems)
+            self.resolve_all(path, value, permitted, &mut problems)
         });
         problems
     }
 
     /// Resolves a text, or every text of a list or table.
-    fn resolve_all(&self, path: &str, value: &mut Value, problems: &mut Vec<Problem>) {
+    fn resolve_all(
+        &self,
+        path: &str,
+        value: &mut Value,
+        permitted: &Permitted<'_>,
+        problems: &mut Vec<Problem>,
+    ) {
         match value {
+            Value::String(text) if is_reference(text) && !permitted(text) => {
+                let problem = Problem::new(path, "this reference may not be used at run time");
+                problems.push(problem.with_hint("name it in `references` of [admin]"));
+            }
             Value::String(text) => match self.resolve(text) {
                 Ok(Some(resolved)) => *text = resolved,
                 Ok(None) => {}
@@ -119,12 +140,12 @@ impl Resolver {
             },
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.resolve_all(&item_path(path, index), item, problems);
+                    self.resolve_all(&item_path(path, index), item, permitted, problems);
                 }
             }
             Value::Object(members) => {
                 for (key, member) in members {
-                    self.resolve_all(&key_path(path, key), member, problems);
+                    self.resolve_all(&key_path(path, key), member, permitted, problems);
                 }
             }
             _ => {}
@@ -132,18 +153,9 @@ impl Resolver {
     }
 }
 
-/// The places of a subscription that are references, as problems: for documents that may not hold any.
-pub(super) fn refuse_references(document: &Value, message: &str, hint: &str) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut document = document.clone();
-    for_each_secret_of_subscription(&mut document, "", |path, value| {
-        let reference =
-            value.as_str().is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
-        if reference {
-            problems.push(Problem::new(path, message).with_hint(hint));
-        }
-    });
-    problems
+/// Whether a text refers to a secret instead of being one.
+pub(super) fn is_reference(text: &str) -> bool {
+    text.starts_with("env:") || text.starts_with("file:")
 }
 
 fn for_each_secret_of_subscription(

@@ -1,5 +1,6 @@
 //! The host's own tables: `[server]`, `[admin]`, `[store]` and `[log]`.
 
+use super::reference::ReferenceList;
 use crate::telemetry::LogFormat;
 use anglerfish_core::config::{Node, Secret, Table};
 use bytesize::ByteSize;
@@ -44,7 +45,7 @@ pub(super) const TABLES: &[(&str, &[(&str, Kind)])] = &[
             ("allow_networks", Kind::List),
         ],
     ),
-    ("admin", &[("listen", Kind::Text), ("token", Kind::Text)]),
+    ("admin", &[("listen", Kind::Text), ("token", Kind::Text), ("references", Kind::List)]),
     ("store", &[("retention", Kind::Text)]),
     ("log", &[("filter", Kind::Text), ("format", Kind::Text)]),
 ];
@@ -102,6 +103,8 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// What clients have to show.
     pub token: Option<Secret>,
+    /// The references to secrets that subscriptions written at run time may use.
+    pub references: ReferenceList,
 }
 
 /// The store: `[store]`.
@@ -143,7 +146,11 @@ impl Default for ServerConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), token: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            token: None,
+            references: ReferenceList::default(),
+        }
     }
 }
 
@@ -161,7 +168,8 @@ impl Default for LogConfig {
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The mean year, as durations are written with units.
+const YEAR: Duration = Duration::from_secs(31_557_600);
 
 /// Reads `[server]`; what has a problem keeps its default.
 pub(super) fn server(node: &Node<'_>) -> ServerConfig {
@@ -204,6 +212,13 @@ pub(super) fn admin(node: &Node<'_>) -> AdminConfig {
     config.token = token.and_then(|node| self::token(&node));
     if !config.listen.ip().is_loopback() && token.is_none() {
         report_open(&table);
+    }
+    if let Some(node) = table.get("references") {
+        set(&mut config.references, Some(node), ReferenceList::read);
+        if token.is_none() {
+            let hint = "without one every program on this machine could have those secrets sent to it";
+            node.report_with_hint("needs \"token\" beside it", hint);
+        }
     }
     config
 }
@@ -317,4 +332,20 @@ fn networks(node: &Node<'_>) -> Option<Vec<IpNet>> {
         }
     }
     Some(networks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_documentation() {
+        let text = include_str!("../../../docs/configuration.md");
+        for (table, keys) in TABLES {
+            for (key, _) in *keys {
+                let row = |name: &str| text.contains(&format!("| `{name}` |"));
+                assert!(row(key) || row(&format!("{table}.{key}")), "{table}.{key}");
+            }
+        }
+    }
 }

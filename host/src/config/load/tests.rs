@@ -213,17 +213,45 @@ fn networks_of_the_server_are_allowed_to_every_subscription() {
 }
 
 #[test]
-fn only_an_api_with_a_token_takes_references() {
-    let document = json!({"id": "b", "endpoint": {"url": "https://example.com", "headers": {"x": "env:X"}}});
+fn a_subscription_written_at_run_time_may_use_only_the_references_that_are_named() {
+    let document = json!({"id": "b", "endpoint": {
+        "url": "https://example.com", "secret": "env:OTHER", "headers": {"x": "env:X", "y": "env:NONE"}
+    }});
     let bytes = document.to_string();
-    let variables = [("X", "value")];
-    let open = parse("", &variables).unwrap().subscription_reader();
-    let problems = open.read(bytes.as_bytes()).unwrap_err();
-    assert_eq!(problems.len(), 1);
-    assert_eq!(problems[0].path, "endpoint.headers.x");
-    let guarded = parse("[admin]\ntoken = \"0123456789abcdef\"", &variables).unwrap().subscription_reader();
-    let subscription = guarded.read(bytes.as_bytes()).unwrap();
+    let variables = [("X", "value"), ("OTHER", "hunter2")];
+    let read = |text: &str| parse(text, &variables).unwrap().subscription_reader().read(bytes.as_bytes());
+
+    let token = "[admin]\ntoken = \"0123456789abcdef\"\n";
+    for text in ["", token] {
+        let problems = read(text).unwrap_err();
+        let mut paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["endpoint.headers.x", "endpoint.headers.y", "endpoint.secret"]);
+        for problem in problems {
+            // Not even whether there is such a variable is told.
+            assert_eq!(problem.message, "this reference may not be used at run time");
+        }
+    }
+    let problems = read(&format!("{token}references = [\"env:X\", \"env:N*\"]\n")).unwrap_err();
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said.iter().any(|one| one == "endpoint.headers.y: environment variable NONE is not set"),
+        "{said:?}"
+    );
+    assert!(said.iter().any(|one| one.starts_with("endpoint.secret: this reference may not")), "{said:?}");
+
+    let named = format!("{token}references = [\"env:X\"]\n");
+    let document = json!({"id": "b", "endpoint": {"url": "https://example.com", "headers": {"x": "env:X"}}});
+    let reader = parse(&named, &variables).unwrap().subscription_reader();
+    let subscription = reader.read(document.to_string().as_bytes()).unwrap();
     assert_eq!(subscription.endpoint.headers[0].1.reveal(), "value");
+}
+
+#[test]
+fn references_for_the_management_api_need_a_token() {
+    let said = report("[admin]\nreferences = [\"env:X\"]\n", &[]);
+    assert!(said.starts_with("anglerfish.toml:2:1: admin.references: needs \"token\" beside it"), "{said}");
 }
 
 #[test]
