@@ -219,3 +219,15 @@ fn names_the_headers_that_carry_a_secret() {
     assert_eq!(headers(json!({"scheme": "gitlab", "secrets": [{"value": "s"}]})), ["x-gitlab-token"]);
     assert!(headers(json!({"scheme": "github", "secrets": [{"value": "s"}]})).is_empty());
 }
+
+#[test]
+fn names_the_parameters_of_the_query_that_carry_a_secret() {
+    let scheme = json!({"scheme": "custom", "secrets": [{"value": "s"}], "definition": {
+        "variant": [{"name": "v", "algorithm": "equal", "signature": {"at": ["query:token", "header:x-token"]}}]
+    }});
+    let verifier = Verifier::try_new("s", &config(scheme)).unwrap();
+    assert_eq!(
+        (verifier.credential_parameters(), verifier.credential_headers()),
+        (&["token".to_owned()][..], &["x-token".to_owned()][..])
+    );
+}

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
 use crate::engine::{Engine, EngineConfig, EngineRouting, StartError};
 use crate::fetch::DocumentCache;
-use crate::ingress::{ForwardedConfig, Ingress, IngressConfig, Outlet};
+use crate::ingress::{Credentials, ForwardedConfig, Ingress, IngressConfig, Outlet};
 use crate::server::{Limits, Listener};
 use crate::store::{LeasedDelivery, SqliteOptions, SqliteStore, Store};
 use crate::subscription::{Declared, Subscriptions};
@@ -206,8 +206,9 @@ fn ingress_config(config: &Config) -> Result<IngressConfig, GatewayError> {
     for (path, source) in &config.document.sources {
         let verifier =
             Verifier::try_new(path, &source.verification).map_err(|problems| config.locate(problems))?;
-        let names = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase()).collect();
-        credentials.insert(source.name.clone(), names);
+        let headers = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase()).collect();
+        let parameters = verifier.credential_parameters().to_vec();
+        credentials.insert(source.name.clone(), Credentials { headers, parameters });
     }
     Ok(IngressConfig {
         body_limit: config.server.body_limit,

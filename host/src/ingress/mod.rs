@@ -8,4 +8,5 @@ mod record;
 mod service;
 
 pub use address::{ForwardedConfig, SourceAddress};
+pub use record::Credentials;
 pub use service::{Fetcher, Ingress, IngressConfig, Outlet};

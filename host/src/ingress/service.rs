@@ -1,6 +1,7 @@
 //! From a request to its answer.
 
 use super::address::{self, ForwardedConfig, SourceAddress};
+use super::record::Credentials;
 use super::{body, record};
 use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
 use crate::store::{Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError};
@@ -30,8 +31,8 @@ pub struct IngressConfig {
     pub requests: usize,
     /// Whose `X-Forwarded-*` fields count.
     pub forwarded: ForwardedConfig,
-    /// The sources, each with the header fields that carry a credential and are not kept.
-    pub credentials: HashMap<String, Vec<String>>,
+    /// The sources, each with what of its requests is not kept.
+    pub credentials: HashMap<String, Credentials>,
 }
 
 /// Where new deliveries go when they are on disk.
@@ -62,7 +63,7 @@ pub struct Ingress {
     outlet: Arc<dyn Outlet>,
     fetcher: Arc<dyn Fetcher>,
     metrics: IngressMetrics,
-    /// By source: its metrics, and the header fields that carry a credential and are not kept.
+    /// By source: its metrics, and what is not kept.
     sources: HashMap<String, KnownSource>,
     unknown: SourceMetrics,
     room: Semaphore,
@@ -71,7 +72,7 @@ pub struct Ingress {
 /// A source of the configuration.
 struct KnownSource {
     metrics: SourceMetrics,
-    credentials: Vec<String>,
+    credentials: Credentials,
 }
 
 /// An answer with what it is counted under.
@@ -230,7 +231,8 @@ impl Ingress {
                 "a filter failed"
             );
         }
-        let credentials = self.sources.get(&request.source).map_or(&[][..], |source| &source.credentials);
+        let none = Credentials::default();
+        let credentials = self.sources.get(&request.source).map_or(&none, |source| &source.credentials);
         let id = event.id.clone();
         let new = NewEvent {
             event,

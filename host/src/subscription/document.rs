@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(super) const HIDDEN: &str = "…";
 
 /// The document without what must not be shown: secrets and header values that are written out become `…`, references
-/// (`env:NAME`, `file:PATH`) stay as they are written, credentials in the URL go.
+/// (`env:NAME`, `file:PATH`) stay as they are written, credentials and the query of the URL go: endpoints take tokens there.
 #[must_use]
 pub fn shown(document: &Value) -> Value {
     let mut document = document.clone();
@@ -29,11 +29,9 @@ pub(super) fn refuse_hidden(document: &Value) -> Vec<Problem> {
             problems.push(Problem::new(path, message));
         }
     });
-    if document.pointer("/endpoint/url").and_then(Value::as_str).is_some_and(|url| url.contains("//…@")) {
-        problems.push(Problem::new(
-            "endpoint.url",
-            "`…` stands for credentials that are not shown; write them out",
-        ));
+    let url = document.pointer("/endpoint/url").and_then(Value::as_str);
+    if url.is_some_and(|url| url.contains("//…@") || url.ends_with("?…")) {
+        problems.push(Problem::new("endpoint.url", "`…` stands for what is not shown; write it out"));
     }
     problems
 }
@@ -74,11 +72,17 @@ fn hide(value: &mut Value) {
 
 fn hide_credentials(url: &mut Value) {
     let Some(text) = url.as_str() else { return };
-    let Some((scheme, rest)) = text.split_once("//") else { return };
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
-    if let Some(at) = authority.rfind('@') {
-        *url = format!("{scheme}//{HIDDEN}{}", rest.get(at..).unwrap_or_default()).into();
+    let mut shown = match text.split_once('?') {
+        Some((before, _)) => format!("{before}?{HIDDEN}"),
+        None => text.to_owned(),
+    };
+    if let Some((scheme, rest)) = shown.split_once("//")
+        && let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest)
+        && let Some(at) = authority.rfind('@')
+    {
+        shown = format!("{scheme}//{HIDDEN}{}", rest.get(at..).unwrap_or_default());
     }
+    *url = shown.into();
 }
 
 #[cfg(test)]
@@ -101,7 +105,7 @@ mod tests {
         assert_eq!(
             shown["endpoint"],
             json!({
-                "url": "https://…@example.com/x?y=@z",
+                "url": "https://…@example.com/x?…",
                 "headers": {"authorization": "…", "x-api-key": "env:KEY", "x-wrong": ["…"]},
                 "secret": "…",
                 "secrets": ["…", "file:/run/secret", "…"]
@@ -112,12 +116,19 @@ mod tests {
 
     #[test]
     fn leaves_a_url_without_credentials_alone() {
-        for url in
-            ["https://example.com/@me", "http://[::1]:9000/a@b?c@d", "nonsense", "https://example.com#@"]
-        {
+        for url in ["https://example.com/@me", "http://[::1]:9000/a@b", "nonsense", "https://example.com#@"] {
             let document = json!({"endpoint": {"url": url}});
             assert_eq!(shown(&document), document);
         }
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_hidden_and_refused_when_it_is_sent_back() {
+        let document = json!({"endpoint": {"url": "https://example.com/hook?token=hunter2"}});
+        let shown = shown(&document);
+        assert_eq!(shown, json!({"endpoint": {"url": "https://example.com/hook?…"}}));
+        assert_eq!(refuse_hidden(&shown)[0].path, "endpoint.url");
+        assert!(refuse_hidden(&document).is_empty());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Verifier {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let credential_headers = credential_headers(&scheme);
+        let (credential_headers, credential_parameters) = credentials(&scheme);
         Ok(Self {
             name,
             scheme,
@@ -69,6 +69,7 @@ impl Verifier {
             public_url: config.public_url.clone(),
             parameters,
             credential_headers,
+            credential_parameters,
         })
     }
 }
@@ -258,16 +259,19 @@ fn read_secret(
     (problems.len() == before).then_some(Secret { name, text, not_before, not_after, keys })
 }
 
-fn credential_headers(scheme: &Scheme) -> Vec<String> {
-    let mut names = Vec::new();
+/// The header fields and the parameters of the query that are compared with the secret itself.
+fn credentials(scheme: &Scheme) -> (Vec<String>, Vec<String>) {
+    let (mut headers, mut parameters) = (Vec::new(), Vec::new());
     for variant in scheme.variants.iter().filter(|variant| variant.algorithm == Algorithm::Equal) {
         for field in &variant.signatures {
-            if let Place::Header(headers) = &field.place {
-                names.extend(headers.iter().cloned());
+            match &field.place {
+                Place::Header(names) => headers.extend(names.iter().cloned()),
+                Place::Query(name) => parameters.push(name.clone()),
+                _ => {}
             }
         }
     }
-    names
+    (headers, parameters)
 }
 
 fn is_absolute(url: &str) -> bool {

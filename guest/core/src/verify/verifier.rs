@@ -21,6 +21,7 @@ pub struct Verifier {
     pub(super) public_url: Option<String>,
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) credential_headers: Vec<String>,
+    pub(super) credential_parameters: Vec<String>,
 }
 
 impl Verifier {
@@ -48,6 +49,12 @@ impl Verifier {
     #[must_use]
     pub fn credential_headers(&self) -> &[String] {
         &self.credential_headers
+    }
+
+    /// The names of parameters of the URL's query that carry a secret itself; shells neither store nor show their values.
+    #[must_use]
+    pub fn credential_parameters(&self) -> &[String] {
+        &self.credential_parameters
     }
 
     pub(super) fn context<'a>(&'a self, request: &'a Request<'a>) -> Context<'a> {
