@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::table::plain;
+use anglerfish_core::answer::Fault;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -49,6 +50,8 @@ pub(super) struct Client {
 #[derive(Debug, Deserialize)]
 struct Problem {
     detail: String,
+    #[serde(default)]
+    code: String,
     #[serde(default)]
     problems: Vec<Place>,
     #[serde(default)]
@@ -148,7 +151,10 @@ impl Client {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
         let response: Response<_> = self.http.request(request).await.map_err(|error| {
             let message = format!("failed to reach the gateway at {}: {}", self.base, innermost(&error));
-            Failure::failed(message).with_hint(if error.is_connect() {
+            Failure::failed(message).with_hint(if is_untrusted(&error) {
+                "the certificate must be for this name and from an authority that is trusted here; \
+                 SSL_CERT_FILE names others"
+            } else if error.is_connect() {
                 "is `anglerfish serve` running? `--api` or ANGLERFISH_API names its management API"
             } else {
                 "`--api` must name the management API, not the listener for webhooks"
@@ -166,6 +172,10 @@ impl Client {
         let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
             return self.strange(status, "no problem document came with it");
         };
+        if problem.code == Fault::NotFound.code() {
+            return Failure::failed(format_args!("{} is where webhooks come in", self.base))
+                .with_hint("`--api` must name the management API, `listen` of [admin]");
+        }
         let mut message = plain(&problem.detail);
         if problem.problems.len() > 1 {
             for place in &problem.problems {
@@ -209,6 +219,22 @@ fn address(base: &str, segments: &[&str], query: &[(&str, Option<&str>)]) -> Str
         }
     }
     address
+}
+
+/// Whether it is the certificate that the other side showed.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return matches!(error, rustls::Error::InvalidCertificate(_));
+        }
+        // What an input/output error was made of is not its source.
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

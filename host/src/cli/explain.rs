@@ -8,10 +8,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::engine::{Engine, EngineConfig, InboundRequest, StartError};
 use anglerfish_core::config::nearest;
+use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{Explanation, RoutingDocument, VerdictOutcome, VerificationOutcome};
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -61,8 +63,8 @@ pub(super) async fn run(args: ExplainArgs, output: &mut Output) -> Result<Outcom
     let Some(text) = single else {
         return explain_lines(&engine, &defaults, args.now.is_none(), output).await;
     };
-    let request = request_file::read(&text, false, &defaults).map_err(|reason| {
-        let failure = Failure::misuse(format_args!("{}: {reason}", args.request.display()));
+    let request = request_file::read(&text, false, &defaults).map_err(|problems| {
+        let failure = not_a_request(&args.request, &problems);
         if args.source.is_none() { failure.with_hint("name the source with --source NAME") } else { failure }
     })?;
     let explanation = explain(&engine, request).await?;
@@ -92,9 +94,10 @@ async fn explain_lines(
                 fine &= holds(&explanation);
                 output.json(&document(&explanation))?;
             }
-            Err(reason) => {
+            Err(problems) => {
                 fine = false;
-                output.json(&json!({"error": reason}))?;
+                let said: Vec<String> = problems.iter().map(request_file::say).collect();
+                output.json(&json!({"error": said.join("; ")}))?;
             }
         }
         output.flush()?;
@@ -139,6 +142,18 @@ fn check_source(config: &Config, name: &str) -> Result<(), Failure> {
     })
 }
 
+fn not_a_request(file: &Path, problems: &[Problem]) -> Failure {
+    let file = file.display();
+    match problems {
+        [only] => Failure::misuse(format_args!("{file}: {}", request_file::say(only))),
+        several => {
+            let said: Vec<String> =
+                several.iter().map(|problem| format!("\n  {}", request_file::say(problem))).collect();
+            Failure::misuse(format_args!("{file} is not a request:{}", said.concat()))
+        }
+    }
+}
+
 fn read_file(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
         .map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))
@@ -165,33 +180,66 @@ fn verdict(outcome: VerdictOutcome) -> &'static str {
     }
 }
 
-fn document(explanation: &Explanation) -> Value {
+/// What programs read, in this order.
+#[derive(Serialize)]
+struct Told<'a> {
+    verification: ToldVerification<'a>,
+    event: Option<ToldEvent<'a>>,
+    subscriptions: Vec<ToldSubscription<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToldVerification<'a> {
+    outcome: &'static str,
+    scheme: &'a str,
+    reason: &'a str,
+    /// What was tried, one after the other.
+    steps: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ToldEvent<'a> {
+    id: &'a str,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    subject: Option<&'a str>,
+    time: Option<String>,
+    datacontenttype: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ToldSubscription<'a> {
+    id: &'a str,
+    outcome: &'static str,
+    reason: &'a str,
+}
+
+fn document(explanation: &Explanation) -> Told<'_> {
     let verification = &explanation.verification;
-    let subscriptions: Vec<Value> = explanation
-        .subscriptions
-        .iter()
-        .map(|said| json!({"id": said.subscription, "outcome": verdict(said.outcome), "reason": said.reason}))
-        .collect();
-    let event = explanation.event.as_ref().map(|event| {
-        json!({
-            "id": event.id,
-            "source": event.source,
-            "type": event.kind,
-            "subject": event.subject,
-            "time": clock::rfc3339(event.time),
-            "datacontenttype": event.datacontenttype,
-        })
+    let event = explanation.event.as_ref().map(|event| ToldEvent {
+        id: &event.id,
+        source: &event.source,
+        kind: &event.kind,
+        subject: event.subject.as_deref(),
+        time: clock::rfc3339(event.time),
+        datacontenttype: event.datacontenttype.as_deref(),
     });
-    json!({
-        "verification": {
-            "outcome": outcome(verification.outcome),
-            "scheme": verification.scheme,
-            "reason": verification.reason,
-            "steps": verification.steps,
+    let subscriptions = explanation.subscriptions.iter().map(|said| ToldSubscription {
+        id: &said.subscription,
+        outcome: verdict(said.outcome),
+        reason: &said.reason,
+    });
+    Told {
+        verification: ToldVerification {
+            outcome: outcome(verification.outcome),
+            scheme: &verification.scheme,
+            reason: &verification.reason,
+            steps: &verification.steps,
         },
-        "event": event,
-        "subscriptions": subscriptions,
-    })
+        event,
+        subscriptions: subscriptions.collect(),
+    }
 }
 
 fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> {

@@ -49,6 +49,18 @@ impl Output {
         self.format.unwrap_or(if self.terminal { Format::Text } else { Format::Json })
     }
 
+    /// How wide a line may be: as wide as the terminal. Another program gets one line for each row, however wide.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        /// Below this nothing is readable.
+        const NARROWEST: usize = 40;
+        if !self.terminal {
+            return usize::MAX;
+        }
+        let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        columns.max(NARROWEST)
+    }
+
     /// Writes one line of text.
     pub fn line(&mut self, text: impl Display) -> Result<(), Failure> {
         writeln!(self.writer, "{text}").map_err(|error| Failure::from_output(&error))

@@ -1,6 +1,6 @@
 //! `anglerfish providers`: the catalogue of verification schemes.
 
-use super::table::Table;
+use super::table::{Table, wrapped};
 use super::{Failure, Format, Outcome, Output};
 use anglerfish_core::config::nearest;
 use anglerfish_core::verify::{Definition, catalogue};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
   anglerfish providers stripe
   anglerfish providers github --format json | jq .scheme")]
 pub(super) struct ProvidersArgs {
-    /// Show what this one needs and how to set it up
+    /// Show what this one needs and how to set it up; without it, list them all
     name: Option<String>,
 }
 
@@ -45,19 +45,24 @@ fn list(output: &mut Output) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let mut table = Table::new(["NAME", "PROVIDER", "NEEDS"]);
+    let mut table = Table::new(["NAME", "PROVIDER"]);
     for definition in catalogue() {
-        table.row([definition.name, definition.title, definition.needs].map(str::to_owned));
+        table.row([definition.name, definition.title].map(str::to_owned));
     }
     table.write(output)
 }
 
 fn show(definition: &Definition, output: &mut Output) -> Result<(), Failure> {
     output.line(definition.title)?;
-    output.line(format_args!("  needs   {}", definition.needs))?;
-    output.line(format_args!("  set up  {}", definition.setup))?;
-    if !definition.documentation.is_empty() {
-        output.line(format_args!("  manual  {}", definition.documentation))?;
+    let width = output.width().min(80);
+    for (name, text) in [
+        ("  needs   ", definition.needs),
+        ("  set up  ", definition.setup),
+        ("  manual  ", definition.documentation),
+    ] {
+        if !text.is_empty() {
+            wrapped(text, name, "          ", width).iter().try_for_each(|line| output.line(line))?;
+        }
     }
     output.line("")?;
     output.line("[[source]]")?;

@@ -2,6 +2,7 @@
 
 use crate::engine::InboundRequest;
 use anglerfish_core::config::{Node, Problems};
+use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,25 +29,27 @@ pub(super) struct Defaults {
 ///
 /// # Errors
 ///
-/// What is wrong with it, in one line.
-pub(super) fn read(text: &str, line: bool, defaults: &Defaults) -> Result<InboundRequest, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+/// All that is wrong with it.
+pub(super) fn read(text: &str, line: bool, defaults: &Defaults) -> Result<InboundRequest, Vec<Problem>> {
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| vec![Problem::new("", format!("not JSON: {error}"))])?;
     let problems = Problems::default();
     let root = Node::root(&value, "", &problems);
     let request = request(&root, line, defaults);
     let problems = problems.into_vec();
     match request {
         Some(request) if problems.is_empty() => Ok(request),
-        _ => {
-            let said: Vec<String> = problems
-                .iter()
-                .map(|problem| match &problem.hint {
-                    Some(hint) => format!("{} ({hint})", problem.to_string().trim_start_matches(": ")),
-                    None => problem.to_string().trim_start_matches(": ").to_owned(),
-                })
-                .collect();
-            Err(said.join("; "))
-        }
+        _ => Err(problems),
+    }
+}
+
+/// One problem in words.
+pub(super) fn say(problem: &Problem) -> String {
+    let said = problem.to_string();
+    let said = said.trim_start_matches(": ");
+    match &problem.hint {
+        Some(hint) => format!("{said} ({hint})"),
+        None => said.to_owned(),
     }
 }
 
@@ -124,6 +127,10 @@ mod tests {
         Defaults { source: source.map(str::to_owned), now: UnixMillis::from_seconds(7) }
     }
 
+    fn error(read: Result<InboundRequest, Vec<Problem>>) -> String {
+        read.unwrap_err().iter().map(say).collect::<Vec<_>>().join("; ")
+    }
+
     #[test]
     fn reads_a_request_with_text_and_with_base64() {
         let text =
@@ -143,12 +150,12 @@ mod tests {
         let text = r#"{"source":"hub","now":1700000000,"url":"https://h/"}"#;
         let request = read(text, true, &defaults(Some("shop"))).unwrap();
         assert_eq!((request.source.as_str(), request.received.seconds()), ("hub", 1_700_000_000));
-        assert!(read(text, false, &defaults(Some("shop"))).unwrap_err().contains("source: unknown key"));
-        assert!(read(r#"{"url":"https://h/"}"#, true, &defaults(None)).unwrap_err().contains("source"));
+        assert!(error(read(text, false, &defaults(Some("shop")))).contains("source: unknown key"));
+        assert!(error(read(r#"{"url":"https://h/"}"#, true, &defaults(None))).contains("source"));
     }
 
     #[test]
-    fn says_everything_that_is_wrong_in_one_line() {
+    fn says_everything_that_is_wrong() {
         for (text, words) in [
             ("{", &["not JSON"][..]),
             ("[]", &["expected a table"]),
@@ -158,9 +165,8 @@ mod tests {
             (r#"{"method":"a b"}"#, &["not a method"]),
             ("{\"headers\":{\"a\":\"x\\ny\"}}", &["not the value"]),
         ] {
-            let error = read(text, true, &defaults(Some("shop"))).unwrap_err();
+            let error = error(read(text, true, &defaults(Some("shop"))));
             assert!(words.iter().all(|word| error.contains(word)), "{text}: {error}");
-            assert!(!error.contains('\n'), "{error}");
         }
     }
 }

@@ -4,8 +4,10 @@ use super::configuration::ConfigArgs;
 use super::{Failure, Outcome};
 use crate::config::Config;
 use crate::gateway::{Gateway, GatewayError};
+use crate::store::StoreError;
 use crate::telemetry;
 use clap::Args;
+use std::io::ErrorKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The arguments of `serve`.
@@ -67,9 +69,13 @@ impl From<GatewayError> for Failure {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::Config(error) => error.into(),
-            GatewayError::Listen { ref error, key, .. } if error.kind() == std::io::ErrorKind::AddrInUse => {
-                Self::failed(format_args!("failed to listen: the address of {key} is in use"))
-                    .with_hint("another gateway may be running")
+            // Data of another program, of a newer version or in use: it will not change by trying again.
+            GatewayError::Store(StoreError::Unusable(_)) => {
+                Self::misuse(error).with_hint("`data_dir` in [server] says where the data is")
+            }
+            GatewayError::Listen { error: ref cause, key, .. } if cause.kind() == ErrorKind::AddrInUse => {
+                let hint = format!("another gateway may be running; `{key}` names the address");
+                Self::failed(error).with_hint(hint)
             }
             error => Self::failed(error),
         }

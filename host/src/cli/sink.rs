@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 /// The longest body that is taken, in bytes.
@@ -78,6 +79,7 @@ pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, 
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(Sink { status, verifier, lines }));
     let server = tokio::spawn(axum::serve(listener, app).into_future());
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     loop {
         tokio::select! {
             next = received.recv() => match next {
@@ -85,6 +87,7 @@ pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, 
                 None => break,
             },
             _ = tokio::signal::ctrl_c() => break,
+            _ = terminate.recv() => break,
         }
     }
     server.abort();

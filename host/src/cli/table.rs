@@ -1,11 +1,8 @@
-//! Rows of text for people, in 80 columns.
+//! Rows of text for people, as wide as their terminal.
 
 use super::{Failure, Output};
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
-
-/// How wide a line may be.
-const WIDTH: usize = 80;
 
 /// How wide a column may be; a wider cell breaks its own row only.
 const COLUMN: usize = 38;
@@ -34,13 +31,13 @@ impl<const N: usize> Table<N> {
 
     /// Writes all rows.
     pub(super) fn write(&self, output: &mut Output) -> Result<(), Failure> {
-        for line in self.lines() {
+        for line in self.lines(output.width()) {
             output.line(line)?;
         }
         Ok(())
     }
 
-    fn lines(&self) -> Vec<String> {
+    fn lines(&self, limit: usize) -> Vec<String> {
         let mut widths = [0; N];
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -49,19 +46,19 @@ impl<const N: usize> Table<N> {
                 }
             }
         }
-        self.rows.iter().flat_map(|row| lines_of(row, &widths)).collect()
+        self.rows.iter().flat_map(|row| lines_of(row, &widths, limit)).collect()
     }
 }
 
 /// A row: each cell in its column, or on from where there is room.
-fn lines_of<const N: usize>(row: &[String; N], widths: &[usize; N]) -> Vec<String> {
+fn lines_of<const N: usize>(row: &[String; N], widths: &[usize; N], limit: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut column = 0;
     for (cell, width) in row.iter().zip(widths) {
         if !line.is_empty() {
             let end = line.width().max(column);
-            if end + GAP.len() + cell.width() > WIDTH {
+            if end + GAP.len() + cell.width() > limit {
                 lines.push(std::mem::replace(&mut line, INDENT.to_owned()));
                 column = INDENT.len();
             } else {
@@ -76,6 +73,26 @@ fn lines_of<const N: usize>(row: &[String; N], widths: &[usize; N]) -> Vec<Strin
     }
     lines.push(line);
     lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// A text as lines that are broken between words; `indent` stands before each but the first.
+pub(super) fn wrapped(text: &str, first: &str, indent: &str, limit: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split_whitespace() {
+        if !empty && line.width() + 1 + word.width() > limit {
+            lines.push(std::mem::replace(&mut line, indent.to_owned()));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    lines.push(line);
+    lines
 }
 
 /// Text from outside with its control characters spelled out: what a sender writes must not steer the terminal.
@@ -105,7 +122,7 @@ mod tests {
         let mut table = Table::new(["ID", "STATUS"]);
         table.row(["7".into(), "pending".into()]);
         table.row(["12345".into(), String::new()]);
-        assert_eq!(table.lines(), ["ID     STATUS", "7      pending", "12345  -"]);
+        assert_eq!(table.lines(80), ["ID     STATUS", "7      pending", "12345  -"]);
     }
 
     #[test]
@@ -114,12 +131,20 @@ mod tests {
         let mut table = Table::new(["RECEIVED", "SOURCE", "TYPE", "ID"]);
         table.row(["2026-01-31T12:00:00Z".into(), "shop".into(), "order.created".into(), id.clone()]);
         table.row(["2026-01-31T12:00:00Z".into(), "s".repeat(64), "t".repeat(30), "evt_1".into()]);
-        let lines = table.lines();
+        let lines = table.lines(80);
         assert_eq!(lines[0], "RECEIVED              SOURCE  TYPE                            ID");
         assert_eq!(lines[1], "2026-01-31T12:00:00Z  shop    order.created");
         assert_eq!(lines[2], format!("    {id}"));
-        assert!(lines.iter().all(|line| line.width() <= WIDTH), "{lines:#?}");
+        assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
         assert!(lines[3..].concat().contains(&"s".repeat(64)));
+        assert_eq!(table.lines(usize::MAX).len(), 3, "another program gets one line for each row");
+    }
+
+    #[test]
+    fn long_text_goes_on_under_its_beginning() {
+        assert_eq!(wrapped("one two three", "a  ", "   ", 10), ["a  one two", "   three"]);
+        assert_eq!(wrapped("a-word-that-is-too-long", "a  ", "   ", 10), ["a  a-word-that-is-too-long"]);
+        assert_eq!(wrapped("", "a", "", 10), ["a"]);
     }
 
     #[test]
