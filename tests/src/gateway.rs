@@ -2,13 +2,14 @@
 
 use crate::cache::Cache;
 use crate::client::{Answer, Request, send};
+use crate::ran::Ran;
 use crate::wait::{PATIENCE, eventually};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -67,6 +68,8 @@ pub struct Setup {
     pub rest: String,
     /// The token to show to the management API.
     pub token: Option<String>,
+    /// Environment variables of the gateway and of the commands that are run beside it.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A running gateway with a directory of its own. It is killed when it is dropped.
@@ -76,6 +79,7 @@ pub struct Gateway {
     ingress: SocketAddr,
     admin: SocketAddr,
     token: Option<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -102,8 +106,14 @@ impl Gateway {
     pub fn prepare(setup: &Setup) -> Self {
         let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let directory = tempfile::tempdir().expect("no directory for a gateway");
-        let gateway =
-            Self { child: None, directory, ingress: address(), admin: address(), token: setup.token.clone() };
+        let gateway = Self {
+            child: None,
+            directory,
+            ingress: address(),
+            admin: address(),
+            token: setup.token.clone(),
+            environment: setup.environment.clone(),
+        };
         gateway.write(setup);
         Cache::beside(&binary()).fill(&gateway.directory.path().join("data/cache"));
         gateway
@@ -183,6 +193,7 @@ impl Gateway {
         let child = Self::command()
             .args(["serve", "--config"])
             .arg(self.config())
+            .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -209,15 +220,53 @@ impl Gateway {
         child.wait().expect("no such process");
     }
 
-    /// Asks the process to end, as an orchestrator does.
+    /// The process's number.
     ///
     /// # Panics
     ///
-    /// If that cannot be asked.
+    /// If it does not run.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("the gateway does not run").id()
+    }
+
+    /// Asks the process to end, as an orchestrator does.
     pub fn signal_end(&self) {
-        let id = self.child.as_ref().expect("the gateway does not run").id();
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status();
+        self.signal("TERM");
+    }
+
+    /// Sends the process a signal.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be done.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.process())]).status();
         assert!(sent.expect("no shell").success(), "the signal could not be sent");
+    }
+
+    /// Whether the process runs.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not tell.
+    pub fn runs(&mut self) -> bool {
+        let ended = self.child.as_mut().map(|child| child.try_wait().expect("no such process"));
+        ended.is_some_and(|status| status.is_none())
+    }
+
+    /// Waits until it has logged this.
+    pub fn wait_log(&self, words: &str) {
+        eventually(&format!("{words:?} in the log"), || self.log().contains(words).then_some(()));
+    }
+
+    /// How much memory of its own the process holds, in bytes: not what it maps of files. `None` where the system does
+    /// not tell.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
     }
 
     /// Waits for the process to end by itself.
@@ -328,25 +377,35 @@ impl Gateway {
         })
     }
 
-    /// Runs a command with this configuration's file in the variable that names it, and this gateway's API.
+    /// Runs a command as [`Gateway::beside`] makes it.
     ///
     /// # Panics
     ///
     /// If it cannot be run.
     #[must_use]
-    pub fn run(&self, arguments: &[&str], stdin: &[u8]) -> Output {
+    pub fn run(&self, arguments: &[&str], stdin: &[u8]) -> Ran {
         let input = self.directory.path().join("stdin");
         File::create(&input).and_then(|mut file| file.write_all(stdin)).expect("stdin cannot be written");
+        let mut command = self.beside(arguments);
+        command.stdin(File::open(&input).expect("stdin cannot be read"));
+        Ran::of(&mut command)
+    }
+
+    /// A command with this configuration's file in the variable that names it, and this gateway's API. It runs in the
+    /// gateway's directory.
+    #[must_use]
+    pub fn beside(&self, arguments: &[&str]) -> Command {
         let mut command = Self::command();
         command
             .args(arguments)
-            .env("ANGLERFISH_CONFIG", self.config())
+            .envs(self.environment.iter().cloned())
+            .env("ANGLERFISH_CONFIG", "anglerfish.toml")
             .env("ANGLERFISH_API", format!("http://{}", self.admin))
-            .stdin(File::open(&input).expect("stdin cannot be read"));
+            .current_dir(self.directory.path());
         if let Some(token) = &self.token {
             command.env("ANGLERFISH_TOKEN", token);
         }
-        command.output().expect("the command cannot be run")
+        command
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Reply {
     pub status: u16,
     /// Further header fields.
     pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
     /// Whether the answer is held back until [`Receiver::release`].
     pub held: bool,
 }
@@ -43,7 +45,7 @@ impl Reply {
     /// An empty answer of this status.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), held: false }
+        Self { status, headers: Vec::new(), body: Vec::new(), held: false }
     }
 
     /// An answer of this status that waits for [`Receiver::release`].
@@ -56,6 +58,13 @@ impl Reply {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with a body.
+    #[must_use]
+    pub fn body(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
         self
     }
 }
@@ -184,6 +193,10 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         while !self.stopped.load(Ordering::SeqCst) {
             let Some(received) = read(&mut reader) else { return };
+            // Whoever stopped meanwhile takes nothing more, not even over the connections that are open.
+            if self.stopped.load(Ordering::SeqCst) {
+                return;
+            }
             let mut requests = self.requests.lock().expect("a thread of the receiver panicked");
             let reply = (self.script)(&received, requests.len());
             requests.push(received);
@@ -195,12 +208,14 @@ impl Shared {
             } else {
                 drop(requests);
             }
-            let mut head = format!("HTTP/1.1 {} Scripted\r\ncontent-length: 0\r\n", reply.status);
+            let mut head =
+                format!("HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
             for (name, value) in &reply.headers {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
             head.push_str("\r\n");
-            if writer.write_all(head.as_bytes()).is_err() {
+            let written = writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(&reply.body));
+            if written.is_err() {
                 return;
             }
         }

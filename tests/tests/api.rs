@@ -203,9 +203,7 @@ fn a_management_api_for_other_machines_needs_a_token() {
     let open = text.replace("[admin]\nlisten = \"127.0.0.1:", "[admin]\nlisten = \"0.0.0.0:");
     assert_ne!(open, text);
     std::fs::write(gateway.config(), open).unwrap();
-    let output = gateway.run(&["serve"], b"");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{errors}");
+    let errors = gateway.run(&["serve"], b"").expect(2).stderr;
     assert!(errors.contains("admin.listen") && errors.contains("token"), "{errors}");
 }
 
@@ -257,4 +255,88 @@ fn without_a_token_a_web_page_on_this_machine_gets_nothing() {
         let answer = send(gateway.admin(), &request).unwrap();
         assert!([400, 403].contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
     }
+}
+
+#[test]
+fn metrics_count_what_came_in_and_what_became_of_it() {
+    let receiver = Receiver::with(|received, _| {
+        anglerfish_tests::Reply::status(if received.header("webhook-id") == Some("bad") { 500 } else { 200 })
+    });
+    let gateway = Gateway::start(&format!(
+        "{SOURCE}\n[[subscription]]\nid = \"all\"\nendpoint = {{ url = \"{}\", allow_private = true }}\n\
+         delivery = {{ retry = {{ delays = [] }} }}",
+        receiver.url("/")
+    ));
+    for id in ["a", "b", "bad"] {
+        let _ = post(&gateway, id, "{}").expect(202);
+    }
+    let _ = post(&gateway, "a", "{}").expect(200);
+    let _ = gateway.post("hub", &github("another", "c", b"{}"), b"{}").expect(401);
+    let _ = gateway.post("nowhere", &github(GITHUB, "c", b"{}"), b"{}").expect(404);
+    let _ = gateway.settled();
+    let answer = gateway.api("GET", "/metrics", None).expect(200);
+    assert!(answer.header("content-type").is_some_and(|kind| kind.contains("version=")), "{answer:?}");
+    let text = answer.text();
+    for line in [
+        "anglerfish_ingress_requests_total{source=\"hub\",outcome=\"accepted\"} 3",
+        "anglerfish_ingress_requests_total{source=\"hub\",outcome=\"duplicate\"} 1",
+        "anglerfish_ingress_requests_total{source=\"hub\",outcome=\"unverified\"} 1",
+        "anglerfish_ingress_body_bytes_total{source=\"hub\"} 10",
+        "anglerfish_commit_duration_seconds_count 3",
+        "anglerfish_delivery_attempts_total{subscription=\"all\",outcome=\"delivered\"} 2",
+        "anglerfish_delivery_attempts_total{subscription=\"all\",outcome=\"dead\"} 1",
+        "anglerfish_delivery_attempts_running{subscription=\"all\"} 0",
+        "anglerfish_delivery_attempt_duration_seconds_count 3",
+        "anglerfish_filter_failures_total 0",
+        "anglerfish_store_up 1",
+    ] {
+        assert!(text.lines().any(|one| one == line), "no {line}:\n{text}");
+    }
+    assert!(!text.contains("nowhere"), "what senders choose is no label");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("anglerfish_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn a_reference_in_a_subscription_written_at_run_time_has_to_be_named_in_the_configuration() {
+    let receiver = Receiver::start();
+    let setup = |references: &str| Setup {
+        rest: SOURCE.to_owned(),
+        admin: format!("token = \"{TOKEN}\"\nreferences = [{references}]"),
+        token: Some(TOKEN.to_owned()),
+        environment: vec![
+            ("ORDERS_TOKEN".into(), "for orders".into()),
+            ("OTHER".into(), "for nobody".into()),
+        ],
+        ..Setup::default()
+    };
+    let mut gateway = Gateway::set_up(&setup("\"env:ORDERS_*\""));
+    let document = |reference: &str| {
+        json!({"id": "a", "endpoint": {
+            "url": receiver.url("/"), "headers": {"x-key": reference}, "allow_private": true
+        }})
+    };
+    for reference in
+        ["env:OTHER", "env:NOT_SET", "file:anglerfish.toml", "file:/etc/hostname", "env:ORDERS_A/B"]
+    {
+        let refused = gateway.api("PUT", "/v1/subscriptions/a", Some(&document(reference)));
+        assert_eq!(refused.problem(422), "invalid-document", "{reference}");
+        let problem = &refused.json()["problems"][0];
+        assert_eq!(problem["path"], "endpoint.headers.x-key");
+        assert_eq!(problem["message"], "this reference may not be used at run time", "{reference}");
+    }
+    let created = gateway.api("PUT", "/v1/subscriptions/a", Some(&document("env:ORDERS_TOKEN"))).expect(201);
+    assert!(!created.text().contains("for orders") && created.text().contains("env:ORDERS_TOKEN"));
+    let _ = post(&gateway, "one", "{}").expect(202);
+    assert_eq!(receiver.wait(1)[0].header("x-key"), Some("for orders"));
+
+    // What was written before is held to the list of today.
+    gateway.kill();
+    gateway.write(&setup(""));
+    gateway.spawn();
+    let shown = gateway.get("/v1/subscriptions/a");
+    assert_ne!(shown["state"], "active", "{shown}");
+    assert_eq!(post(&gateway, "two", "{}").expect(202).json()["deliveries"], 0);
 }
