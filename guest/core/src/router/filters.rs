@@ -1,11 +1,11 @@
 //! Which subscriptions want an event.
 
 use super::explanation::{Verdict, VerdictOutcome};
-use super::facts::{EventFacts, joined_headers};
+use super::headers::joined_headers;
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
 use crate::request::{Header, UnixMillis};
-use anglerfish_filter::table::{Class, EventInput, Matches, RuleKey, Table};
+use anglerfish_filter::table::{Class, EventInput, Matches, RuleKey, Sight, Table};
 use anglerfish_filter::{CompileError, Expression, explain};
 use std::collections::BTreeMap;
 
@@ -19,6 +19,26 @@ pub(crate) struct FilterInput<'a> {
     pub(crate) headers: &'a [Header<'a>],
     pub(crate) data: &'a [u8],
     pub(crate) now: UnixMillis,
+}
+
+impl FilterInput<'_> {
+    /// Runs with the input as a table reads it.
+    fn with<R>(self, run: impl FnOnce(&EventInput<'_>) -> R) -> R {
+        let headers = joined_headers(self.headers);
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let event = self.event;
+        run(&EventInput {
+            id: &event.id,
+            source: &event.source,
+            kind: &event.kind,
+            subject: event.subject.as_deref(),
+            time: event.time.0,
+            datacontenttype: event.datacontenttype.as_deref(),
+            headers: &headers,
+            now: self.now.0,
+        })
+    }
 }
 
 /// What is kept of a subscription beside its place in the table.
@@ -78,22 +98,8 @@ impl Filters {
 
     /// The subscriptions that want an event, and those whose filter was tried and failed.
     pub(crate) fn matches(&mut self, input: FilterInput<'_>) -> (Vec<Intent>, Vec<FilterFailure>) {
-        let headers = joined_headers(input.headers);
-        let headers: Vec<(&str, &str)> =
-            headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-        let event = input.event;
-        let seen = EventInput {
-            id: &event.id,
-            source: &event.source,
-            kind: &event.kind,
-            subject: event.subject.as_deref(),
-            time: event.time.0,
-            datacontenttype: event.datacontenttype.as_deref(),
-            headers: &headers,
-            now: input.now.0,
-        };
         // A body that is not JSON leaves `message` without a value; what needs it does not match.
-        self.table.evaluate(&seen, Some(input.data), &mut self.matches);
+        input.with(|seen| self.table.evaluate(seen, Some(input.data), &mut self.matches));
         let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
         let intents = self.matches.matched.iter().map(|key| Intent { subscription: id(*key) });
         let failures = self
@@ -106,12 +112,13 @@ impl Filters {
 
     /// What each subscription, or `only` one, says of an event, ordered by id.
     pub(crate) fn explain(&self, input: FilterInput<'_>, only: Option<&str>) -> Vec<Verdict> {
-        let facts = EventFacts::new(input);
-        let verdict = |(id, entry): (&String, &Entry)| entry.verdict(id, input.event, &facts);
-        match only {
-            Some(only) => self.entries.get_key_value(only).map(verdict).into_iter().collect(),
-            None => self.entries.iter().map(verdict).collect(),
-        }
+        input.with(|seen| {
+            let verdict = |(id, entry): (&String, &Entry)| entry.verdict(id, seen, input.data);
+            match only {
+                Some(only) => self.entries.get_key_value(only).map(verdict).into_iter().collect(),
+                None => self.entries.iter().map(verdict).collect(),
+            }
+        })
     }
 
     /// How each subscription is found, ordered by id.
@@ -121,18 +128,22 @@ impl Filters {
 }
 
 impl Entry {
-    fn verdict(&self, id: &str, event: &Event, facts: &EventFacts<'_>) -> Verdict {
-        let (outcome, reason) = if !self.sources.is_empty() && !self.sources.contains(&event.source) {
-            (VerdictOutcome::NoMatch, format!("it does not listen to source {:?}", event.source))
-        } else {
-            match &self.filter {
-                None => (VerdictOutcome::Match, "it has no filter".to_owned()),
-                Some(filter) => match Expression::compile(filter) {
-                    Ok(expression) => verdict(&facts.explain(&expression)),
-                    Err(error) => (VerdictOutcome::Error, error.to_string()),
-                },
-            }
-        };
+    fn verdict(&self, id: &str, seen: &EventInput<'_>, data: &[u8]) -> Verdict {
+        let (outcome, reason) =
+            if !self.sources.is_empty() && !self.sources.iter().any(|source| source == seen.source) {
+                (VerdictOutcome::NoMatch, format!("it does not listen to source {:?}", seen.source))
+            } else {
+                match &self.filter {
+                    None => (VerdictOutcome::Match, "it has no filter".to_owned()),
+                    Some(filter) => match Expression::compile(filter) {
+                        Ok(expression) => {
+                            let sight = Sight::new(expression.program(), seen, Some(data));
+                            verdict(&sight.with(|facts| expression.explain(facts)))
+                        }
+                        Err(error) => (VerdictOutcome::Error, error.to_string()),
+                    },
+                }
+            };
         Verdict { subscription: id.to_owned(), outcome, reason }
     }
 }

@@ -3,8 +3,8 @@
 mod admission;
 mod document;
 mod explanation;
-mod facts;
 mod filters;
+mod headers;
 
 pub use document::{RoutingDocument, RoutingSource, RoutingSubscription};
 pub use explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
