@@ -3,7 +3,7 @@
 use super::{SOURCE, last_error, local, post, subscription};
 use anglerfish_tests::{Gateway, Receiver, Reply};
 use serde_json::json;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 #[test]
@@ -34,6 +34,12 @@ fn timeout_ends_an_attempt_before_and_within_the_answer() {
     let url = format!("http://{}/", drip.local_addr().unwrap());
     let dripping = std::thread::spawn(move || {
         let (mut stream, _) = drip.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"{}") {
+            let mut part = [0; 4096];
+            let length = stream.read(&mut part).unwrap();
+            request.extend_from_slice(&part[..length]);
+        }
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nx").unwrap();
         stream
     });
