@@ -47,7 +47,8 @@ pub fn binary() -> PathBuf {
 #[must_use]
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 12_000).unwrap_or_default();
+    // Processes that run side by side have numbers near each other; a prime sets their ports far apart.
+    let first = u16::try_from(u64::from(std::process::id()) * 7919 % 12_000).unwrap_or_default();
     for _ in 0..12_000 {
         let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::SeqCst)) % 12_000;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
