@@ -15,10 +15,19 @@ const LENGTH: usize = 3;
 /// time goes into fetching them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chain {
-    values: [i64; LENGTH + 2],
-    kinds: [Kind; LENGTH + 2],
-    operators: [Option<Arithmetic>; LENGTH],
+    first: Operand,
+    /// The first without an operator and those after it are not there.
+    steps: [Operand; LENGTH],
+    last: Operand,
     relation: Comparison,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Operand {
+    value: i64,
+    kind: Kind,
+    /// What is done with it, unless it is the first or the last.
+    operator: Option<Arithmetic>,
 }
 
 /// What the value of an operand is.
@@ -32,8 +41,6 @@ enum Kind {
     Size,
 }
 
-type Operand = (Kind, i64);
-
 /// A string longer than this is counted where it is paid for.
 const COUNTED: usize = 512;
 
@@ -45,25 +52,16 @@ impl Chain {
         let mut steps = Vec::new();
         let mut node = left;
         while let Node::Arithmetic { operator, left, right } = program.node(node) {
-            steps.push((operator, operand(program, right)?));
+            steps.push(Operand { operator: Some(operator), ..operand(program, right)? });
             node = left;
         }
         let first = operand(program, node)?;
         if steps.len() > LENGTH {
             return None;
         }
-        let operands = [first].into_iter().chain(steps.iter().rev().map(|(_, operand)| *operand));
-        let mut chain = Self {
-            values: [last.1; LENGTH + 2],
-            kinds: [last.0; LENGTH + 2],
-            operators: [None; LENGTH],
-            relation,
-        };
-        for ((kind, value), operand) in chain.kinds.iter_mut().zip(&mut chain.values).zip(operands) {
-            (*kind, *value) = operand;
-        }
-        for (operator, (step, _)) in chain.operators.iter_mut().zip(steps.iter().rev()) {
-            *operator = Some(*step);
+        let mut chain = Self { first, steps: [last; LENGTH], last, relation };
+        for (place, step) in chain.steps.iter_mut().zip(steps.into_iter().rev()) {
+            *place = step;
         }
         Some(chain)
     }
@@ -71,25 +69,32 @@ impl Chain {
     /// The answer; `None` if something is there that only the evaluator knows: no ints, an overflow, a division by zero.
     #[inline]
     pub(crate) fn answer(&self, moment: &Moment<'_>) -> Option<bool> {
-        let [first, .., last] = self.values;
-        let [first_kind, .., last_kind] = self.kinds;
-        if let (Kind::Path, [None, ..], Kind::Path) = (first_kind, self.operators, last_kind) {
-            return compare(self.relation, moment, path(first), path(last));
+        let [Operand { operator: only, .. }, ..] = self.steps;
+        if let (Kind::Path, None, Kind::Path) = (self.first.kind, only, self.last.kind) {
+            return compare(self.relation, moment, path(self.first.value), path(self.last.value));
         }
-        let mut value = int((first_kind, first), moment)?;
-        let operands = self.kinds.iter().copied().zip(self.values).skip(1);
-        for (operator, operand) in self.operators.iter().zip(operands) {
-            let Some(operator) = operator else { break };
-            let operand = int(operand, moment)?;
+        let mut value = self.first.int(moment)?;
+        for operand in &self.steps {
+            let Some(operator) = operand.operator else { break };
+            let operand = operand.int(moment)?;
             value = match operator {
                 Arithmetic::Add => value.checked_add(operand)?,
                 Arithmetic::Subtract => value.checked_sub(operand)?,
-                Arithmetic::Multiply => value.checked_mul(operand)?,
+                Arithmetic::Multiply => product(value, operand)?,
                 Arithmetic::Divide => value.checked_div(operand)?,
                 Arithmetic::Remainder => value.checked_rem(operand)?,
             };
         }
-        Some(holds(self.relation, Some(value.cmp(&int((last_kind, last), moment)?))))
+        Some(holds(self.relation, Some(value.cmp(&self.last.int(moment)?))))
+    }
+}
+
+/// WebAssembly has no multiplication that tells of an overflow; one of small numbers needs none.
+#[inline]
+fn product(left: i64, right: i64) -> Option<i64> {
+    match (i32::try_from(left), i32::try_from(right)) {
+        (Ok(left), Ok(right)) => Some(i64::from(left) * i64::from(right)),
+        _ => left.checked_mul(right),
     }
 }
 
@@ -97,16 +102,23 @@ fn path(value: i64) -> json::NodeId {
     PathId(u32::try_from(value).unwrap_or(u32::MAX)).into()
 }
 
-#[inline]
-fn int((kind, value): Operand, moment: &Moment<'_>) -> Option<i64> {
-    if kind == Kind::Int {
-        return Some(value);
+impl Operand {
+    #[inline]
+    fn int(self, moment: &Moment<'_>) -> Option<i64> {
+        match self.kind {
+            Kind::Int => Some(self.value),
+            Kind::Path => match moment.raw(path(self.value)) {
+                Raw::Int(value) => Some(value),
+                _ => None,
+            },
+            Kind::Size => size(moment, path(self.value)),
+        }
     }
-    let raw = moment.raw(path(value));
-    if kind == Kind::Path {
-        let Raw::Int(value) = raw else { return None };
-        return Some(value);
-    }
+}
+
+#[inline(never)]
+fn size(moment: &Moment<'_>, path: json::NodeId) -> Option<i64> {
+    let raw = moment.raw(path);
     if !matches!(raw, Raw::Plain(..) | Raw::Decoded(..)) {
         return None;
     }
@@ -131,10 +143,10 @@ fn compare(
 }
 
 fn operand(program: &Program, node: NodeId) -> Option<Operand> {
-    let path = |kind: Kind, path: PathId| (kind, i64::from(path.0));
+    let path = |kind: Kind, path: PathId| Operand { value: i64::from(path.0), kind, operator: None };
     match program.node(node) {
         Node::Constant(constant) => match program.constant(constant) {
-            Value::Int(value) => Some((Kind::Int, *value)),
+            Value::Int(value) => Some(Operand { value: *value, kind: Kind::Int, operator: None }),
             _ => None,
         },
         Node::Path(id) => Some(path(Kind::Path, id)),
