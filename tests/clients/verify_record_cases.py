@@ -559,6 +559,22 @@ def twilio_form(key, now):
     return post({"x-twilio-signature": b64(digest("sha1", key, text))}, FORM, TWILIO, content_type="application/x-www-form-urlencoded")
 
 
+SETTINGS = {"x-twilio-webhooks-signature-settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
+
+
+def twilio_form_sha256(key, now):
+    from urllib.parse import parse_qsl
+    text = twilio_text(TWILIO, parse_qsl(FORM))
+    return post({**SETTINGS, "x-twilio-signature": b64(digest("sha256", key, text))}, FORM, TWILIO,
+                content_type="application/x-www-form-urlencoded")
+
+
+def twilio_json_sha256(key, now):
+    made = twilio_json(key, now)
+    made["headers"].update({**SETTINGS, "x-twilio-signature": b64(digest("sha256", key, made["url"]))})
+    return made
+
+
 def twilio_signed(url, pairs=()):
     return {"x-twilio-signature": b64(digest("sha1", "12345", twilio_text(url, pairs)))}
 
@@ -586,6 +602,12 @@ add(Scheme("twilio", "12345", "54321", twilio_form, needed=["x-twilio-signature"
                       "scheme": "twilio", "secrets": [{"value": "12345"}], "public_url": "https://mycompany.com/myapp.php"}}),
                   ("behind a proxy that is not configured", "rejected", {"url": "http://10.0.0.1/in/twilio?foo=1&bar=2"})]),
     Scheme("twilio", "12345", "54321", twilio_json, group="JSON", needed=["x-twilio-signature"], signature="x-twilio-signature",
+           extra=[("without the body's hash", "rejected", {"url": "https://mycompany.com/in"})]),
+    Scheme("twilio", "12345", "54321", twilio_form_sha256, group="SHA-256", needed=["x-twilio-signature"], signature="x-twilio-signature",
+           tamper=lambda body: body.replace("1234&", "1235&"),
+           extra=[("without its settings", "rejected", {"headers": {"x-twilio-webhooks-signature-settings": None}}),
+                  ("SHA-1 with settings", "verified", {"headers": twilio_form("12345", NOW)["headers"]})]),
+    Scheme("twilio", "12345", "54321", twilio_json_sha256, group="JSON, SHA-256", needed=["x-twilio-signature"], signature="x-twilio-signature",
            extra=[("without the body's hash", "rejected", {"url": "https://mycompany.com/in"})]))
 # Twilio publishes this example.
 assert twilio_form("12345", NOW)["headers"]["x-twilio-signature"] == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
@@ -792,10 +814,10 @@ def networked():
         {"name": "stale", "now": NOW + 86401, "expect": {"outcome": "rejected", "reason": "old"}},
         {"name": "expired certificate", "fetched": [{"url": cert_url, "status": 200, "body": certificate(key, "sns.amazonaws.com", NOW - 200, NOW - 100)}],
          "expect": {"outcome": "rejected", "reason": "certificate"}},
-        {"name": "no certificate to be had", "fetched": [{"url": cert_url, "status": 404, "body": ""}], "expect": {"outcome": "rejected", "reason": "404"}},
-        {"name": "no answer", "fetched": [{"url": cert_url, "status": None, "body": ""}], "expect": {"outcome": "rejected"}},
+        {"name": "no certificate to be had", "fetched": [{"url": cert_url, "status": 404, "body": ""}], "expect": {"outcome": "rejected", "status": 502, "reason": "404"}},
+        {"name": "no answer", "fetched": [{"url": cert_url, "status": None, "body": ""}], "expect": {"outcome": "rejected", "status": 502}},
         {"name": "garbage as certificate", "fetched": [{"url": cert_url, "status": 200, "body": "garbage"}], "expect": {"outcome": "rejected"}},
-        {"name": "a huge certificate", "fetched": [{"url": cert_url, "status": 200, "body": "A" * 70000}], "expect": {"outcome": "rejected"}},
+        {"name": "a huge certificate", "fetched": [{"url": cert_url, "status": 200, "body": "A" * 70000}], "expect": {"outcome": "rejected", "status": 502}},
         *[{"name": f"a certificate elsewhere: {url}", "body": sns(SigningCertURL=url), "fetched": [], "expect": {"outcome": "rejected"}} for url in (
             "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem",
             "https://sns.us-east-1.amazonaws.com.evil.example/SimpleNotificationService-0.pem",
@@ -829,6 +851,7 @@ def networked():
         {"name": "tampered body", "body": body + " ", "expect": {"outcome": "rejected"}},
         {"name": "tampered signature", "headers": {"paypal-transmission-sig": b64(bytes(256))}, "expect": {"outcome": "rejected"}},
         {"name": "a certificate elsewhere", "headers": {"paypal-cert-url": "https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1"}, "expect": {"outcome": "rejected"}},
+        {"name": "no certificate to be had", "fetched": [{"url": paypal_url, "status": None, "body": ""}], "expect": {"outcome": "rejected", "status": 502}},
         {"name": "stale in a window of one's own", "now": NOW + 301, "config": {**config("1JE4291016473214C"), "past_seconds": 300}, "expect": {"outcome": "rejected", "reason": "old"}},
     ]
     for name in headers:
@@ -873,6 +896,7 @@ def networked():
         {"name": "stale", "now": NOW + 301, "expect": {"outcome": "rejected", "reason": "old"}},
         {"name": "from the future", "now": NOW - 301, "expect": {"outcome": "rejected", "reason": "in the future"}},
         {"name": "expired key", "fetched": there(expired_at=NOW - 1), "expect": {"outcome": "rejected", "reason": "expired"}},
+        {"name": "no key to be had", "fetched": [{"url": plaid_url, "status": 500, "body": ""}], "expect": {"outcome": "rejected", "status": 502, "reason": "500"}},
         {"name": "another key", "fetched": there(kid="other"), "expect": {"outcome": "rejected"}},
         {"name": "a key of another curve", "fetched": there(crv="P-384"), "expect": {"outcome": "rejected"}},
         {"name": "a key that is no point", "fetched": there(x=url64(bytes(32))), "expect": {"outcome": "rejected"}},

@@ -28,7 +28,7 @@ pub struct Rejection {
     /// The HTTP status of the answer.
     pub status: u16,
     /// What went wrong, as a stable word for programs: `unknown-source`, `verification-failed`, `invalid-request`,
-    /// `state-unavailable`.
+    /// `provider-unavailable`, `state-unavailable`.
     pub code: &'static str,
     /// What was missing, stale or malformed; never a secret and never the signature that was expected.
     pub reason: String,

@@ -38,7 +38,8 @@ async fn admit(request: Request) -> Result<Reply, Fault> {
         match table.router.decide(&request) {
             Decision::Fetch(wanted) if rounds < Fetch::MOST_ROUNDS => {
                 rounds += 1;
-                request.fetched = document::fetch(&request.source, wanted).await;
+                // What was had before stays: a confirmation is asked for when its certificate is there.
+                request.fetched.extend(document::fetch(&request.source, wanted).await);
             }
             decision => break decision,
         }

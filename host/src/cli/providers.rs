@@ -73,19 +73,33 @@ fn show(definition: &Definition, output: &mut Output) -> Result<(), Failure> {
             definition.name.to_ascii_uppercase().replace(|letter: char| !letter.is_alphanumeric(), "_");
         output.line(format_args!("secrets = [\"env:{variable}_SECRET\"]"))?;
     }
+    for name in required_parameters(definition)? {
+        output.line(format_args!("parameters.{name} = \"…\""))?;
+    }
     Ok(())
 }
 
-fn document(definition: &Definition) -> Result<Value, Failure> {
-    let scheme: Value = serde_json::from_str(definition.scheme).map_err(|error| {
+/// The parameters that a source must give.
+fn required_parameters(definition: &Definition) -> Result<Vec<String>, Failure> {
+    let scheme = scheme(definition)?;
+    let parameters = scheme.get("parameter").and_then(Value::as_object).into_iter().flatten();
+    let required = parameters.filter(|(_, about)| about.get("required") == Some(&Value::Bool(true)));
+    Ok(required.map(|(name, _)| name.clone()).collect())
+}
+
+fn scheme(definition: &Definition) -> Result<Value, Failure> {
+    serde_json::from_str(definition.scheme).map_err(|error| {
         Failure::failed(format_args!("the catalogue's {} is no JSON: {error}", definition.name))
-    })?;
+    })
+}
+
+fn document(definition: &Definition) -> Result<Value, Failure> {
     Ok(json!({
         "name": definition.name,
         "title": definition.title,
         "documentation": definition.documentation,
         "needs": definition.needs,
         "setup": definition.setup,
-        "scheme": scheme,
+        "scheme": scheme(definition)?,
     }))
 }

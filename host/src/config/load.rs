@@ -16,6 +16,7 @@ use anglerfish_filter::Expression;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A whole configuration, valid but for what only the component can say. Its `Debug` form shows no secret.
 #[derive(Clone)]
@@ -95,8 +96,11 @@ impl Config {
             let (name, scheme) = (key_path(path, "name"), key_path(path, "scheme"));
             let broken =
                 problems.iter().any(|problem| is_within(&problem.path, path) && problem.path != name);
-            if let Err(found) = Verifier::try_new(path, &source.verification) {
-                problems.extend(found.into_iter().filter(|problem| !broken || problem.path == scheme));
+            match Verifier::try_new(path, &source.verification) {
+                Ok(verifier) => problems.extend(forgetful(&source.name, &verifier, store.retention)),
+                Err(found) => {
+                    problems.extend(found.into_iter().filter(|problem| !broken || problem.path == scheme));
+                }
             }
         }
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
@@ -227,6 +231,18 @@ fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
         }));
     }
     problems
+}
+
+/// What was accepted is remembered for as long as it is kept: shorter than it is fresh would let it be replayed.
+fn forgetful(source: &str, verifier: &Verifier, retention: Duration) -> Option<Problem> {
+    let window = Duration::from_secs(verifier.replay_window());
+    (retention < window).then(|| {
+        let message = format!(
+            "is shorter than the window of source {source:?}, in which a request that was forgotten could come again"
+        );
+        let hint = format!("keep events for {} s at least, or narrow the source's tolerance", window.as_secs());
+        Problem::new("store.retention", message).with_hint(hint)
+    })
 }
 
 /// What the core reads.

@@ -1,6 +1,6 @@
 //! The HTTP client of one subscription.
 
-use super::connector::GuardedConnector;
+use super::connector::{FixedNames, GuardedConnector};
 use super::guard::Guard;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -24,7 +24,7 @@ const HEAD_LIMIT: usize = 64 * 1024;
 pub(super) type Client = PooledClient<HttpsConnector<GuardedConnector>, Full<Bytes>>;
 
 /// Builds a client. It opens nothing before the first request.
-pub(super) fn client(guard: Guard, tls: Arc<ClientConfig>, concurrency: usize) -> Client {
+pub(super) fn client(guard: Guard, names: FixedNames, tls: Arc<ClientConfig>, concurrency: usize) -> Client {
     PooledClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
@@ -32,7 +32,7 @@ pub(super) fn client(guard: Guard, tls: Arc<ClientConfig>, concurrency: usize) -
         .pool_max_idle_per_host(concurrency)
         .http1_max_buf_size(HEAD_LIMIT)
         .http2_max_header_list_size(64 * 1024)
-        .build(HttpsConnector::from((GuardedConnector::new(guard), tls)))
+        .build(HttpsConnector::from((GuardedConnector::new(guard, names), tls)))
 }
 
 /// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1; shared by all clients, so that sessions are resumed.

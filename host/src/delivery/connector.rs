@@ -7,6 +7,7 @@ use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
+use std::collections::HashMap;
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -18,6 +19,9 @@ use tokio::sync::Semaphore;
 use tower_service::Service;
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Names with an address of their own, which the system's resolver is not asked for.
+pub(super) type FixedNames = Arc<HashMap<String, SocketAddr>>;
 
 /// A name could not be resolved.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +39,9 @@ pub(super) struct GuardedConnector {
 }
 
 impl GuardedConnector {
-    pub(super) fn new(guard: Guard) -> Self {
+    pub(super) fn new(guard: Guard, names: FixedNames) -> Self {
         let guard = Arc::new(guard);
-        let mut inner = HttpConnector::new_with_resolver(GuardedResolver::new(guard.clone()));
+        let mut inner = HttpConnector::new_with_resolver(GuardedResolver::new(guard.clone(), names));
         inner.enforce_http(false);
         inner.set_nodelay(true);
         inner.set_keepalive(Some(Duration::from_mins(1)));
@@ -77,14 +81,15 @@ impl Service<Uri> for GuardedConnector {
 #[derive(Debug, Clone)]
 struct GuardedResolver {
     guard: Arc<Guard>,
+    names: FixedNames,
     /// The system's resolver blocks a thread and cannot be stopped: one look-up at a time, so that the attempts of a
     /// subscription whose name server is dead do not use up the threads of the others.
     turn: Arc<Semaphore>,
 }
 
 impl GuardedResolver {
-    fn new(guard: Arc<Guard>) -> Self {
-        Self { guard, turn: Arc::new(Semaphore::new(1)) }
+    fn new(guard: Arc<Guard>, names: FixedNames) -> Self {
+        Self { guard, names, turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -98,8 +103,11 @@ impl Service<Name> for GuardedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { guard, turn } = self.clone();
+        let Self { guard, names, turn } = self.clone();
         async move {
+            if let Some(address) = names.get(name.as_str()) {
+                return Ok(permitted(&guard, name.as_str(), Ok(vec![*address]))?.into_iter());
+            }
             let permit = turn.acquire_owned().await?;
             let host = name.as_str().to_owned();
             let found = tokio::task::spawn_blocking(move || {
@@ -174,7 +182,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         for host in ["localhost", "127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]", "[::1]"] {
             let uri: Uri = format!("http://{host}:{port}/").parse().unwrap();
-            let error = words(&*GuardedConnector::new(strict()).call(uri).await.unwrap_err());
+            let error =
+                words(&*GuardedConnector::new(strict(), FixedNames::default()).call(uri).await.unwrap_err());
             assert!(error.contains("refused: it is a loopback address"), "{host}: {error}");
         }
         let none = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
@@ -188,7 +197,7 @@ mod tests {
         let guard = Guard::try_new(false, &["127.0.0.0/8".into()]).unwrap();
         for host in ["localhost", "127.0.0.1"] {
             let uri: Uri = format!("http://{host}:{port}/").parse().unwrap();
-            let stream = GuardedConnector::new(guard.clone()).call(uri).await.unwrap();
+            let stream = GuardedConnector::new(guard.clone(), FixedNames::default()).call(uri).await.unwrap();
             assert_eq!(stream.inner().peer_addr().unwrap().port(), port);
         }
     }

@@ -36,6 +36,9 @@ pub enum DeliveryError {
     /// An authority to trust is not a certificate.
     #[error("tls: {0}")]
     Tls(#[from] rustls::Error),
+    /// A network that may be called cannot be read.
+    #[error("{0}")]
+    Network(String),
 }
 
 /// The queues of a gateway, one for each subscription. Cheap to clone; all clones are one.

@@ -80,11 +80,6 @@ pub(super) struct Refused {
 }
 
 impl Guard {
-    /// Permits public addresses only.
-    pub(super) const fn public() -> Self {
-        Self { allow_private: false, allow_networks: Vec::new() }
-    }
-
     /// Reads the allow-list. A network that cannot be read fails: dropping it would be a silent change of who is called.
     pub(super) fn try_new(allow_private: bool, allow_networks: &[String]) -> Result<Self, NetworkError> {
         let parse = |text: &String| text.parse().map_err(|_| NetworkError(text.clone()));

@@ -26,4 +26,4 @@ mod timer;
 pub(crate) use client::tls;
 pub use dispatch::{Deliveries, DeliveryError, DeliveryOptions};
 pub use metric::DeliveryMetrics;
-pub use provider::ProviderClient;
+pub use provider::{ProviderClient, ProviderOptions};

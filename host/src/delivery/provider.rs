@@ -8,9 +8,25 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use rustls::pki_types::CertificateDer;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Connections kept open to one host.
 const CONNECTIONS: usize = 4;
+
+/// Where providers' hosts are, if not where everybody finds them: behind a mirror inside the company, or in a test.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderOptions {
+    /// Authorities to trust besides those of the system.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// Networks of addresses that are not public and may be called nevertheless, in CIDR notation.
+    pub allow_networks: Vec<String>,
+    /// Names with an address of their own, which the system's resolver is not asked for. The server's certificate is
+    /// still held against the name.
+    pub names: HashMap<String, SocketAddr>,
+}
 
 /// A client that connects to public addresses only and follows no redirect.
 pub struct ProviderClient(Client);
@@ -20,9 +36,12 @@ impl ProviderClient {
     ///
     /// # Errors
     ///
-    /// If TLS cannot be set up.
-    pub fn try_new() -> Result<Self, DeliveryError> {
-        Ok(Self(client(Guard::public(), tls(&[])?, CONNECTIONS)))
+    /// If TLS cannot be set up or a network cannot be read.
+    pub fn try_new(options: ProviderOptions) -> Result<Self, DeliveryError> {
+        let ProviderOptions { roots, allow_networks, names } = options;
+        let guard = Guard::try_new(false, &allow_networks)
+            .map_err(|error| DeliveryError::Network(error.to_string()))?;
+        Ok(Self(client(guard, Arc::new(names), tls(&roots)?, CONNECTIONS)))
     }
 
     /// Sends one request.

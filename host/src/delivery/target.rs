@@ -1,6 +1,7 @@
 //! A subscription's endpoint, made ready once so that an attempt only fills in what is its own.
 
 use super::client::{Client, client};
+use super::connector::FixedNames;
 use super::guard::{Guard, NetworkError};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::sign::{SigningSecret, SigningSecretError};
@@ -70,7 +71,7 @@ impl Target {
         };
         let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks)?;
         Ok(Self {
-            client: client(guard, tls, config.delivery.concurrency),
+            client: client(guard, FixedNames::default(), tls, config.delivery.concurrency),
             uri: uri(&endpoint.url)?,
             method: Method::from_bytes(endpoint.method.as_bytes())
                 .map_err(|_| TargetError::Method(endpoint.method.clone()))?,

@@ -108,6 +108,7 @@ fn code(code: &str) -> &'static str {
         "verification-failed" => "verification-failed",
         "invalid-request" => "invalid-request",
         "method-not-allowed" => "method-not-allowed",
+        "provider-unavailable" => "provider-unavailable",
         "state-unavailable" => "state-unavailable",
         _ => "rejected",
     }

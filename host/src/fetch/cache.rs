@@ -1,6 +1,6 @@
 //! Fetching with a bounded cache.
 
-use crate::delivery::{DeliveryError, ProviderClient};
+use crate::delivery::{DeliveryError, ProviderClient, ProviderOptions};
 use crate::engine::FetchedDocument;
 use crate::ingress::Fetcher;
 use anglerfish_core::decision::Fetch;
@@ -29,44 +29,62 @@ struct Kept {
 /// Fetches documents over HTTPS from public addresses and keeps those that may be kept.
 pub struct DocumentCache {
     client: ProviderClient,
+    /// For one document, the wait for its turn included: a sender does not wait much longer.
+    timeout: Duration,
     kept: Mutex<HashMap<String, Kept>>,
     turns: Semaphore,
 }
 
 impl DocumentCache {
-    /// Makes a client that refuses private addresses.
+    /// Makes a client that refuses private addresses, but for those that the options allow.
     ///
     /// # Errors
     ///
-    /// If TLS cannot be set up.
-    pub fn try_new() -> Result<Self, DeliveryError> {
+    /// If TLS cannot be set up or the options cannot be read.
+    pub fn try_new(options: ProviderOptions) -> Result<Self, DeliveryError> {
         Ok(Self {
-            client: ProviderClient::try_new()?,
+            client: ProviderClient::try_new(options)?,
+            timeout: Fetch::TIMEOUT,
             kept: Mutex::new(HashMap::new()),
             turns: Semaphore::new(AT_ONCE),
         })
+    }
+
+    /// Allows another time for one document than ten seconds.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     async fn document(&self, fetch: Fetch) -> FetchedDocument {
         if let Some(document) = self.find(&fetch.url) {
             return document;
         }
-        let Ok(_turn) = self.turns.acquire().await else { return missing(fetch.url) };
-        let document = match tokio::time::timeout(Fetch::TIMEOUT, self.get(&fetch)).await {
-            Ok(Ok((status, body))) => FetchedDocument { url: fetch.url.clone(), status: Some(status), body },
+        match tokio::time::timeout(self.timeout, self.in_turn(&fetch)).await {
+            Ok(Ok(document)) => document,
             Ok(Err(error)) => {
-                tracing::warn!(url = fetch.url, error, "a provider's document could not be fetched");
-                missing(fetch.url.clone())
+                tracing::warn!(url = shown(&fetch.url), error, "a provider's document could not be fetched");
+                missing(fetch.url)
             }
             Err(_) => {
-                tracing::warn!(url = fetch.url, "a provider's document took too long");
-                missing(fetch.url.clone())
+                tracing::warn!(url = shown(&fetch.url), "a provider's document took too long");
+                missing(fetch.url)
             }
-        };
-        if fetch.cache_seconds > 0 && document.status == Some(200) {
-            self.keep(&fetch, &document);
         }
-        document
+    }
+
+    async fn in_turn(&self, fetch: &Fetch) -> Result<FetchedDocument, String> {
+        let _turn = self.turns.acquire().await.map_err(|error| error.to_string())?;
+        // Requests that wanted the same document may have waited for each other.
+        if let Some(document) = self.find(&fetch.url) {
+            return Ok(document);
+        }
+        let (status, body) = self.get(fetch).await?;
+        let document = FetchedDocument { url: fetch.url.clone(), status: Some(status), body };
+        if fetch.cache_seconds > 0 && status == 200 {
+            self.keep(fetch, &document);
+        }
+        Ok(document)
     }
 
     async fn get(&self, fetch: &Fetch) -> Result<(u16, Bytes), String> {
@@ -109,4 +127,9 @@ impl Fetcher for DocumentCache {
 
 fn missing(url: String) -> FetchedDocument {
     FetchedDocument { url, status: None, body: Bytes::new() }
+}
+
+/// A URL without its query, in which the token of a confirmation stands.
+fn shown(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }

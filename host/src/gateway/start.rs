@@ -4,10 +4,10 @@ use super::{GatewayError, retention};
 use crate::api::{self, Access, Api};
 use crate::clock;
 use crate::config::Config;
-use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
+use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, ProviderOptions};
 use crate::engine::{Engine, EngineConfig, EngineRouting, StartError};
 use crate::fetch::DocumentCache;
-use crate::ingress::{Credentials, ForwardedConfig, Ingress, IngressConfig, Outlet};
+use crate::ingress::{Credentials, Fetcher, ForwardedConfig, Ingress, IngressConfig, Outlet};
 use crate::server::{Limits, Listener};
 use crate::store::{LeasedDelivery, SqliteOptions, SqliteStore, Store};
 use crate::subscription::{Declared, Subscriptions};
@@ -49,6 +49,17 @@ impl Gateway {
     /// If the configuration has problems that only the component sees, the store cannot be opened, or an address is
     /// taken. Nothing is left running.
     pub async fn start(config: Config) -> Result<Self, GatewayError> {
+        let documents = DocumentCache::try_new(ProviderOptions::default())?;
+        Self::start_with(config, Arc::new(documents)).await
+    }
+
+    /// Starts a gateway that has the documents which decisions ask for (certificates, keys, confirmations) from a
+    /// fetcher of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Gateway::start`].
+    pub async fn start_with(config: Config, documents: Arc<dyn Fetcher>) -> Result<Self, GatewayError> {
         // Addresses first: a second gateway by mistake should not get as far as the data.
         let limits =
             Limits { connections: config.server.max_connections, header: config.server.header_timeout };
@@ -80,7 +91,7 @@ impl Gateway {
             engine,
             Arc::clone(&store),
             Arc::new(Queues(deliveries.clone())),
-            Arc::new(DocumentCache::try_new()?),
+            documents,
             metrics,
         ));
         let drain = config.server.shutdown_timeout;

@@ -183,7 +183,9 @@ impl Ingress {
                 }
                 Decision::Fetch(wanted) if fetches < Fetch::MOST_ROUNDS => {
                     fetches += 1;
-                    Arc::make_mut(&mut request).fetched = self.fetcher.fetch(wanted).await;
+                    // What was had before stays: a confirmation is asked for when its certificate is there.
+                    let documents = self.fetcher.fetch(wanted).await;
+                    Arc::make_mut(&mut request).fetched.extend(documents);
                     continue;
                 }
                 Decision::Fetch(_) => {
@@ -288,7 +290,7 @@ fn outcome_of_fault(fault: Fault) -> RequestOutcome {
 fn outcome_of_rejection(code: &str) -> RequestOutcome {
     match code {
         "verification-failed" => RequestOutcome::Unverified,
-        "state-unavailable" | "unknown-decision" => RequestOutcome::Failed,
+        "provider-unavailable" | "state-unavailable" | "unknown-decision" => RequestOutcome::Failed,
         _ => RequestOutcome::Refused,
     }
 }

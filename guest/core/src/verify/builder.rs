@@ -152,16 +152,16 @@ fn variant(node: &Node<'_>) -> Option<Variant> {
     let table = node.table(VARIANT)?;
     let name = table.require("name").and_then(|node| node.text().map(str::to_owned));
     let algorithm = table.require("algorithm").and_then(|node| named(&node, &Algorithm::NAMES));
-    let token = algorithm == Some(Algorithm::Equal);
+    let plain = algorithm == Some(Algorithm::Equal);
     let jwt = table.get("jwt").and_then(|node| read_jwt(&node));
     let encoding = match table.get("encoding") {
         Some(node) => named(&node, &Encoding::NAMES),
-        None if token || algorithm == Some(Algorithm::JwtEs256) => Some(Encoding::Text),
+        None if plain || algorithm == Some(Algorithm::JwtEs256) => Some(Encoding::Text),
         None => table.require("encoding").and(None),
     };
     let signed = match table.get("signed") {
         Some(node) => parsed(&node, Template::parse),
-        None if token => Some(Template::of(Place::Secret)),
+        None if plain => Some(Template::of(Place::Secret)),
         None if algorithm == Some(Algorithm::JwtEs256) => Some(Template::of(Place::Body)),
         None => table.require("signed").and(None),
     };

@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Malformed(String),
     /// No signature matches.
     Mismatch(String),
+    /// What the provider's host must give could not be had; another time it may.
+    Unavailable(String),
     /// A document is needed first.
     Pending(Fetch),
     /// The signature holds, but what it holds for is refused.
@@ -49,6 +51,7 @@ impl Failure {
             Self::Inapplicable(reason)
             | Self::Malformed(reason)
             | Self::Mismatch(reason)
+            | Self::Unavailable(reason)
             | Self::Refused(reason) => reason,
             Self::Pending(_) => "the provider's key must be fetched first".to_owned(),
         }
@@ -59,8 +62,9 @@ impl Failure {
             Self::Inapplicable(_) => 0,
             Self::Malformed(_) => 1,
             Self::Mismatch(_) => 2,
-            Self::Pending(_) => 3,
-            Self::Refused(_) => 4,
+            Self::Unavailable(_) => 3,
+            Self::Pending(_) => 4,
+            Self::Refused(_) => 5,
         }
     }
 }
@@ -165,6 +169,7 @@ impl Verifier {
                         return self.admitted(variant, secret, fresh, steps);
                     }
                     Verdict::Wanted(wish) => return Err(Failure::Pending(wish)),
+                    Verdict::Unavailable(reason) => return Err(Failure::Unavailable(reason)),
                     Verdict::Malformed(reason) => return Err(Failure::Malformed(reason)),
                     Verdict::Mismatch => {}
                 }
@@ -197,7 +202,7 @@ impl Verifier {
                 let pem = match document(&scope.context.request.fetched, wish) {
                     Document::Here(pem) => pem,
                     Document::Wanted(wish) => return Err(Failure::Pending(wish)),
-                    Document::Unavailable(reason) => return Err(Failure::Malformed(reason)),
+                    Document::Unavailable(reason) => return Err(Failure::Unavailable(reason)),
                 };
                 let sha1 = variant.algorithm == Algorithm::CertificateRsaSha1;
                 fetched = certificate::key(pem, scope.context.request.received, sha1)
@@ -326,7 +331,7 @@ fn holds(condition: &Condition, scope: &Scope<'_>) -> bool {
     let Ok(Some(value)) = scope.find(&condition.at) else { return false };
     match &condition.test {
         Test::Present(present) => *present,
-        Test::Token(token) => is_token(&value) == *token,
+        Test::Token(wanted) => is_token(&value) == *wanted,
         Test::Is(template) => template.bytes(scope).is_ok_and(|expected| equal(&value, &expected)),
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Verdict {
     Holds(UnixMillis),
     /// The key must be fetched first.
     Wanted(Fetch),
+    /// The key could not be had; another time it may.
+    Unavailable(String),
     /// Something is missing or malformed.
     Malformed(String),
     /// The signature does not match.
@@ -62,7 +64,7 @@ impl Jwt {
             Ok(wish) => match document(&scope.context.request.fetched, wish) {
                 Document::Here(answer) => answer,
                 Document::Wanted(wish) => return Verdict::Wanted(wish),
-                Document::Unavailable(reason) => return Verdict::Malformed(reason),
+                Document::Unavailable(reason) => return Verdict::Unavailable(reason),
             },
             Err(reason) => return Verdict::Malformed(reason),
         };

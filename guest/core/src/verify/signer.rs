@@ -208,7 +208,7 @@ impl Verifier {
 impl Variant {
     /// Whether a timestamp stands in the list that carries the signature.
     fn shares(&self, field: &Field) -> bool {
-        field.separator.is_some() && self.signatures.iter().any(|signature| signature.place == field.place)
+        field.separator.is_some() && self.signatures.iter().any(|other| other.place == field.place)
     }
 
     /// The text of the place that carries the signature, with the timestamp if it shares it.

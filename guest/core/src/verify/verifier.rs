@@ -57,6 +57,17 @@ impl Verifier {
         &self.credential_parameters
     }
 
+    /// For how long a request that was accepted once would still count as fresh, in seconds: what serves once must be
+    /// remembered for so long at the least. 0 if nothing limits it, since no memory is long enough then.
+    #[must_use]
+    pub fn replay_window(&self) -> u64 {
+        let windows = self.scheme.variants.iter().filter(|variant| variant.is_timed());
+        let seconds = windows.filter_map(|variant| {
+            Some(variant.window.past?.saturating_add(variant.window.future.unwrap_or_default()))
+        });
+        seconds.max().unwrap_or_default()
+    }
+
     pub(super) fn context<'a>(&'a self, request: &'a Request<'a>) -> Context<'a> {
         Context::new(request, self.public_url.as_deref(), &self.parameters, &self.scheme.wanted)
     }
@@ -71,6 +82,7 @@ impl Verifier {
         let secret = match self.check(&context, steps) {
             Ok(secret) => secret,
             Err(Failure::Pending(wish)) => return Outcome::Fetch(vec![wish]),
+            Err(Failure::Unavailable(reason)) => return unavailable(reason),
             Err(failure) => return self.reject(failure.reason()),
         };
         let scope = Scope { secret: secret.map(|secret| secret.text.as_str()), ..context.scope() };
@@ -122,10 +134,7 @@ impl Verifier {
             match document(&scope.context.request.fetched, Fetch { url, post: None, cache_seconds: 0 }) {
                 Document::Here(_) => {}
                 Document::Wanted(wish) => return Outcome::Fetch(vec![wish]),
-                Document::Unavailable(reason) => {
-                    // The provider tries again later when it reads this.
-                    return Outcome::Rejected(Rejection { status: 502, code: "verification-failed", reason });
-                }
+                Document::Unavailable(reason) => return unavailable(reason),
             }
         }
         match fill(&handshake.answer, scope) {
@@ -159,6 +168,12 @@ impl fmt::Debug for Verifier {
             .field("secrets", &secrets)
             .finish_non_exhaustive()
     }
+}
+
+/// Neither right nor wrong could be found out. The provider tries again later when it reads this, and nothing is
+/// remembered that would stand against it then.
+fn unavailable(reason: String) -> Outcome {
+    Outcome::Rejected(Rejection { status: 502, code: "provider-unavailable", reason })
 }
 
 fn fill(reply: &Reply, scope: &Scope<'_>) -> Result<Answer, String> {

@@ -6,7 +6,7 @@ use anglerfish_core::request::{Fetched, Header, Request, UnixMillis};
 use anglerfish_core::verify::VerificationConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One scheme's cases, which share a request.
 #[derive(Deserialize, Clone)]
@@ -156,10 +156,17 @@ impl Whole {
     }
 }
 
+/// `tests/fixtures`, from whichever package these lines are compiled in.
+fn fixtures() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = package.ancestors().map(|folder| folder.join("tests/fixtures"));
+    folders.find(|folder| folder.is_dir()).expect("the recorded cases are in the repository")
+}
+
 /// All groups with the name of their file.
 pub(crate) fn groups() -> Vec<(String, Group)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/verify");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(fixtures().join("verify")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut all = Vec::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "json")) {
