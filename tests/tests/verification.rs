@@ -284,7 +284,7 @@ fn neither_answers_nor_the_log_hold_a_secret_or_the_signature_that_was_expected(
     let gateway = Gateway::start(&format!(
         r#"
         [log]
-        filter = "trace"
+        filter = "info,anglerfish=trace,hyper=trace,hyper_util=trace"
         [[source]]
         name = "hub"
         scheme = "github"
