@@ -37,11 +37,14 @@ impl Keys for Nothing {
     }
 }
 
+/// Makes a signature of a body.
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// A kind of signature: the secret that verifies it, and a signature of a body.
 struct Kind {
     algorithm: &'static str,
     secret: String,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Sign,
 }
 
 fn hmac(algorithm: &'static str) -> Kind {
