@@ -337,7 +337,9 @@ fn events_are_not_taken_by_other_methods_than_post() {
             body: b"{}".to_vec(),
             chunked: false,
         };
-        assert_eq!(send(gateway.ingress(), &request).unwrap().problem(405), "method-not-allowed", "{method}");
+        let answer = send(gateway.ingress(), &request).unwrap();
+        assert_eq!(answer.problem(405), "method-not-allowed", "{method}");
+        assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")), "{method}: {answer:?}");
     }
     assert!(gateway.list("/v1/events", 10).is_empty());
 }

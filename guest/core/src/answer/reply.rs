@@ -60,7 +60,12 @@ impl Reply {
     #[must_use]
     pub fn rejected(status: u16, code: &str, reason: &str) -> Self {
         let status = if (400..=599).contains(&status) { status } else { 500 };
-        Self::problem(status, code, reason)
+        let mut reply = Self::problem(status, code, reason);
+        if status == 405 {
+            // RFC 9110, section 15.5.6: the answer names the methods that are taken.
+            reply.headers.push((Cow::Borrowed("allow"), "POST".to_owned()));
+        }
+        reply
     }
 
     pub(super) fn problem(status: u16, code: &str, detail: &str) -> Self {
