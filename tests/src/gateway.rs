@@ -71,6 +71,8 @@ pub struct Setup {
     pub token: Option<String>,
     /// Environment variables of the gateway and of the commands that are run beside it.
     pub environment: Vec<(String, String)>,
+    /// A command of the shell that goes before the gateway in its process.
+    pub shell: Option<String>,
 }
 
 /// A running gateway with a directory of its own. It is killed when it is dropped.
@@ -81,6 +83,7 @@ pub struct Gateway {
     admin: SocketAddr,
     token: Option<String>,
     environment: Vec<(String, String)>,
+    shell: Option<String>,
 }
 
 impl Gateway {
@@ -114,6 +117,7 @@ impl Gateway {
             admin: address(),
             token: setup.token.clone(),
             environment: setup.environment.clone(),
+            shell: setup.shell.clone(),
         };
         gateway.write(setup);
         Cache::beside(&binary()).fill(&gateway.directory.path().join("data/cache"));
@@ -191,7 +195,12 @@ impl Gateway {
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "the gateway runs already");
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("no log file");
-        let child = Self::command()
+        let mut command = Self::command();
+        if let Some(shell) = &self.shell {
+            command = Command::new("sh");
+            command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(binary());
+        }
+        let child = command
             .args(["serve", "--config"])
             .arg(self.config())
             .envs(self.environment.iter().cloned())

@@ -1,8 +1,9 @@
 //! A process never needs a restart to recover from the outage of something that it depends on.
 
 use super::{SOURCE, local, post, request, subscription};
-use anglerfish_tests::{Gateway, Receiver, Reply, eventually, free_port, send};
+use anglerfish_tests::{Gateway, Receiver, Reply, Setup, eventually, free_port, send};
 use serde_json::{Value, json};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -114,6 +115,48 @@ fn a_store_that_is_locked_for_a_while_refuses_with_503_and_then_goes_on() {
     assert_eq!(deliveries.len(), 2);
     assert!(deliveries.iter().all(|one| one["status"] == "delivered"), "{deliveries:?}");
     assert_eq!(gateway.api("GET", "/ready", None).status, 200);
+}
+
+/// Sets how large the files may be that a process writes; `false` where that cannot be done.
+fn limit_files(gateway: &Gateway, limit: &str) -> bool {
+    let (process, limit) = (gateway.process().to_string(), format!("--fsize={limit}:unlimited"));
+    Command::new("prlimit").args(["--pid", &process, &limit]).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while_refuses_with_503_and_then_goes_on() {
+    let receiver = Receiver::start();
+    let gateway = Gateway::set_up(&Setup {
+        rest: format!("{SOURCE}{}", local("a", &receiver, &patient())),
+        // Else the system ends a process that writes beyond the limit.
+        shell: Some("trap '' XFSZ".into()),
+        ..Setup::default()
+    });
+    if !limit_files(&gateway, "3000000") {
+        println!("skipped: the size of files cannot be limited here");
+        return;
+    }
+    let body = vec![b'x'; 100_000];
+    let mut accepted = 0;
+    let refused = loop {
+        let answer = post(&gateway, &format!("d-{accepted}"), &body);
+        if answer.status != 202 {
+            break answer;
+        }
+        accepted += 1;
+        assert!(accepted < 100, "the disk does not get full");
+    };
+    assert_eq!(refused.problem(503), "store-unavailable");
+    assert!(refused.header("retry-after").is_some());
+    assert!(limit_files(&gateway, "unlimited"));
+    let _ = eventually("the store takes events again", || {
+        let answer = post(&gateway, &format!("d-{accepted}"), &body);
+        (answer.status == 202).then_some(answer)
+    });
+    let deliveries = gateway.settled();
+    assert_eq!(deliveries.len(), accepted + 1);
+    assert!(deliveries.iter().all(|one| one["status"] == "delivered"), "{deliveries:?}");
+    assert!(receiver.requests().iter().all(|one| one.body == body));
 }
 
 #[test]

@@ -111,6 +111,7 @@ delivery = {{ retry = {{ delays = [] }} }}
             ("ADMIN_TOKEN".into(), marked("admin")),
             ("HIDDEN".into(), marked("hidden")),
         ],
+        ..Setup::default()
     }
 }
 
