@@ -2,14 +2,14 @@
 
 use super::workload::{Sample, Workload};
 use serde_json::Value as Json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the tests' clients are: `ANGLERFISH_TEST_NODE`, else where `cargo xtask test` puts them.
 fn examples() -> Option<Vec<Sample>> {
-    let node = std::env::var_os("ANGLERFISH_TEST_NODE").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients/node")),
-        PathBuf::from,
-    );
+    let node = std::env::var_os("ANGLERFISH_TEST_NODE").map(PathBuf::from).or_else(|| {
+        let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        Some(folders.find(|folder| folder.join("Cargo.lock").exists())?.join("target/clients/node"))
+    })?;
     let file = node.join("node_modules/@octokit/webhooks-examples/api.github.com/index.json");
     let kinds: Vec<Json> = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     let mut events = Vec::new();

@@ -8,7 +8,7 @@ pub enum Class {
     /// By what the event has: the expression is only looked at if the event meets one of these conditions, each of which is
     /// necessary for it in words such as `message.type == "order"`.
     Indexed(Vec<String>),
-    /// It is looked at for every event.
+    /// It is looked at for every event, or for every one whose body is JSON.
     Scanned,
     /// It is never true, so that no event looks at it.
     Never,

@@ -116,14 +116,29 @@ impl Table {
         Some(match self.rules.place(rule) {
             Place::Never => Class::Never,
             Place::Scan => Class::Scanned,
+            Place::Keys(ways) if ways.iter().any(|way| way.iter().all(|key| self.is_always_there(key))) => {
+                Class::Scanned
+            }
             Place::Keys(ways) => {
                 let way = |keys: &Vec<Key>| {
                     let keys: Vec<String> = keys.iter().rev().map(|key| self.condition(key)).collect();
                     keys.join(" && ")
                 };
-                Class::Indexed(ways.iter().map(way).collect())
+                // Homes are filled from the last key to the first.
+                Class::Indexed(ways.iter().rev().map(way).collect())
             }
         })
+    }
+
+    /// Whether every event, or every one whose body is JSON, has a key.
+    fn is_always_there(&self, key: &Key) -> bool {
+        if !matches!(key.witness, Witness::Present | Witness::Object) {
+            return false;
+        }
+        let trie = &self.rules.trie;
+        let attribute = matches!(trie.step(key.path), Some("id" | "source" | "type" | "time"));
+        let parent = trie.parent(key.path);
+        parent == NodeId::NONE || (attribute && parent == self.roots.event)
     }
 
     fn condition(&self, key: &Key) -> String {
