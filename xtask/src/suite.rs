@@ -62,17 +62,28 @@ impl Counts {
         self.failures.push(failure);
     }
 
-    /// Licences, duplicate versions and sources of the dependencies. (The advisories need a network.)
+    /// Licences, duplicate versions and sources of the dependencies. The tool is installed into the target directory.
     fn licences(&mut self) {
-        if Command::new("cargo-deny").arg("--version").output().is_err() {
-            eprintln!(
-                "skipped: cargo-deny is not installed, so licences and sources of dependencies are not checked"
-            );
-            self.skipped += 1;
-            return;
+        let tools = command::target_directory().join("tools");
+        let tool = tools.join("bin/cargo-deny");
+        if !tool.is_file() {
+            eprintln!("installing cargo-deny; the first time takes some minutes");
+            let mut install = command::cargo();
+            install.args(["install", "--quiet", "--locked", "cargo-deny@0.20.2", "--root"]).arg(&tools);
+            if let Err(error) = command::run(&mut install) {
+                return self.fail(format!("cargo-deny cannot be installed: {error:#}"));
+            }
         }
-        let deny = ["deny", "--offline", "check", "bans", "licenses", "sources"];
-        self.check("licences and sources of dependencies", command::cargo().args(deny));
+        let mut deny = Command::new(tool);
+        deny.current_dir(command::root()).args([
+            "--log-level",
+            "error",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ]);
+        self.check("licences and sources of dependencies", &mut deny);
     }
 
     /// Runs tests and adds up the closing lines of their harnesses.
