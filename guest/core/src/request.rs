@@ -1,5 +1,8 @@
 //! One inbound request, as a shell hands it to the component.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 /// Milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixMillis(pub u64);
@@ -15,6 +18,19 @@ impl UnixMillis {
     #[must_use]
     pub const fn from_seconds(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
+    }
+
+    /// The instant as RFC 3339 writes it, in UTC. `None` beyond the year 9999, which that format cannot write.
+    #[must_use]
+    pub fn rfc3339(self) -> Option<String> {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()?.format(&Rfc3339).ok()
+    }
+
+    /// Reads an instant as RFC 3339 writes it. `None` if it is none, or before 1970.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+        u64::try_from(nanos).ok().map(|nanos| Self(nanos / 1_000_000))
     }
 }
 
@@ -64,5 +80,27 @@ impl<'a> Request<'a> {
             .iter()
             .filter(move |header| header.name.eq_ignore_ascii_case(name))
             .map(|header| header.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_written_as_rfc_3339_as_far_as_that_can_write_them() {
+        assert_eq!(UnixMillis(0).rfc3339().as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(UnixMillis(1_700_000_000_123).rfc3339().as_deref(), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(UnixMillis(u64::MAX).rfc3339(), None);
+    }
+
+    #[test]
+    fn instants_are_read_with_any_offset_and_not_before_1970() {
+        let read = UnixMillis::from_rfc3339;
+        assert_eq!(read("2023-11-14T23:13:20.1239+01:00"), Some(UnixMillis(1_700_000_000_123)));
+        assert_eq!(read("1970-01-01T00:00:00Z"), Some(UnixMillis(0)));
+        for text in ["1969-12-31T23:59:59.999Z", "2023-11-14T22:13:20", "2023-11-14", "1700000000", ""] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -33,7 +33,7 @@ async fn document(source: &str, fetch: types::Fetch) -> types::Fetched {
             types::Fetched { url: fetch.url, status: Some(status), body }
         }
         Err(error) => {
-            diagnostic::report(&format!("the document {:?} could not be fetched: {error}", fetch.url));
+            diagnostic::report(&format!("the document {:?} could not be fetched: {error}", fetch.shown()));
             types::Fetched { url: fetch.url, status: None, body: Vec::new() }
         }
     }
@@ -63,6 +63,6 @@ fn keep(source: &str, fetch: &Fetch, now: u64, body: &[u8]) {
     if let Err(error) =
         Records::open().and_then(|records| records.keep_document(source, &fetch.url, until, body))
     {
-        diagnostic::report(&format!("the document {:?} was not kept: {error}", fetch.url));
+        diagnostic::report(&format!("the document {:?} was not kept: {error}", fetch.shown()));
     }
 }

@@ -1,11 +1,11 @@
 //! What the API shows, as JSON.
 
 use super::cursor::Listing;
-use crate::clock::rfc3339;
 use crate::store::{Attempt, Delivery, DeliveryStatus, EventRecord, RequestRecord};
 use crate::subscription::{Origin, Subscription};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -108,9 +108,9 @@ impl From<EventRecord> for EventDocument {
             source: record.event.source,
             kind: record.event.kind,
             subject: record.event.subject,
-            time: rfc3339(record.event.time),
+            time: record.event.time.rfc3339(),
             datacontenttype: record.event.datacontenttype,
-            received: rfc3339(record.received),
+            received: record.received.rfc3339(),
             size: record.size,
             delivery_count: record.deliveries,
         }
@@ -137,8 +137,8 @@ impl From<Delivery> for DeliveryDocument {
             event: EventName { id: delivery.event_id, source: delivery.source, kind: delivery.kind },
             status: delivery.status,
             attempt_count: delivery.attempts,
-            created: rfc3339(delivery.created),
-            due: delivery.due.and_then(rfc3339),
+            created: delivery.created.rfc3339(),
+            due: delivery.due.and_then(UnixMillis::rfc3339),
             reason: delivery.reason,
         }
     }
@@ -148,7 +148,7 @@ impl From<Attempt> for AttemptDocument {
     fn from(attempt: Attempt) -> Self {
         Self {
             number: attempt.number,
-            started: rfc3339(attempt.started),
+            started: attempt.started.rfc3339(),
             duration_ms: (attempt.duration.as_secs_f64() * 1e6).round() / 1e3,
             status: attempt.status,
             error: attempt.error,
@@ -168,22 +168,9 @@ impl From<&Subscription> for SubscriptionDocument {
             id: subscription.id.clone(),
             origin: subscription.origin,
             state,
-            updated: subscription.updated.and_then(rfc3339),
+            updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.clone(),
             subscription: subscription.shown(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use anglerfish_core::request::UnixMillis;
-
-    #[test]
-    fn instants_are_rfc_3339_and_absent_where_that_cannot_write_them() {
-        assert_eq!(rfc3339(UnixMillis(0)).as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(rfc3339(UnixMillis(1_700_000_000_123)).as_deref(), Some("2023-11-14T22:13:20.123Z"));
-        assert_eq!(rfc3339(UnixMillis(u64::MAX)), None);
     }
 }

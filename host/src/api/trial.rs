@@ -4,7 +4,6 @@ use super::body::Json;
 use super::explain::past_event;
 use super::query::{Nothing, Query, Segment};
 use super::{Api, ProblemDetails, event};
-use crate::clock::parse_rfc3339;
 use crate::subscription::{PastEvent, Verdict};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -106,7 +105,7 @@ impl TrialEvent {
         };
         let time = match self.time {
             None => now,
-            Some(text) => parse_rfc3339(&text).ok_or_else(|| {
+            Some(text) => UnixMillis::from_rfc3339(&text).ok_or_else(|| {
                 invalid("event.time", "is not a time since 1970 such as `2026-01-31T12:00:00Z`")
             })?,
         };

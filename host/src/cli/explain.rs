@@ -222,7 +222,7 @@ fn document(explanation: &Explanation) -> Told<'_> {
         source: &event.source,
         kind: &event.kind,
         subject: event.subject.as_deref(),
-        time: clock::rfc3339(event.time),
+        time: event.time.rfc3339(),
         datacontenttype: event.datacontenttype.as_deref(),
     });
     let subscriptions = explanation.subscriptions.iter().map(|said| ToldSubscription {

@@ -4,7 +4,7 @@ use super::{Failure, Format, Outcome, Output};
 use crate::clock;
 use anglerfish_core::config::{Node, Problems};
 use anglerfish_core::event::Event;
-use anglerfish_core::request::Header;
+use anglerfish_core::request::{Header, UnixMillis};
 use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once};
 use anglerfish_filter::{Expression, conformance};
 use clap::{Args, Subcommand};
@@ -129,7 +129,7 @@ impl Sample {
             event.subject = text("subject");
             event.datacontenttype = text("datacontenttype").or(event.datacontenttype);
             if let Some(node) = attributes.get("time") {
-                event.time = clock::parse_rfc3339(node.string()?).or_else(|| {
+                event.time = UnixMillis::from_rfc3339(node.string()?).or_else(|| {
                     node.report("not an instant such as 2026-01-31T00:00:00Z");
                     None
                 })?;

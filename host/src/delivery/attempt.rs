@@ -2,7 +2,6 @@
 
 use super::failure::words;
 use super::request::request;
-
 use super::target::Target;
 use crate::clock::now;
 use crate::store::{Attempt, LeasedDelivery};

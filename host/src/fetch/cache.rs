@@ -63,11 +63,11 @@ impl DocumentCache {
         match tokio::time::timeout(self.timeout, self.in_turn(&fetch)).await {
             Ok(Ok(document)) => document,
             Ok(Err(error)) => {
-                tracing::warn!(url = shown(&fetch.url), error, "a provider's document could not be fetched");
+                tracing::warn!(url = fetch.shown(), error, "a provider's document could not be fetched");
                 missing(fetch.url)
             }
             Err(_) => {
-                tracing::warn!(url = shown(&fetch.url), "a provider's document took too long");
+                tracing::warn!(url = fetch.shown(), "a provider's document took too long");
                 missing(fetch.url)
             }
         }
@@ -127,9 +127,4 @@ impl Fetcher for DocumentCache {
 
 fn missing(url: String) -> FetchedDocument {
     FetchedDocument { url, status: None, body: Bytes::new() }
-}
-
-/// A URL without its query, in which the token of a confirmation stands.
-fn shown(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
 }

@@ -18,18 +18,29 @@ fn post(gateway: &Gateway, id: &str) -> Answer {
     gateway.post("hub", &github(GITHUB, id, b"{}"), b"{}")
 }
 
+/// A gateway with an attempt under way.
+fn attempting(receiver: &Receiver, shutdown_timeout: &str) -> Gateway {
+    let setup = Setup {
+        server: format!("shutdown_timeout = {shutdown_timeout:?}"),
+        rest: subscription(receiver),
+        ..Setup::default()
+    };
+    let gateway = Gateway::set_up(&setup);
+    let _ = post(&gateway, "d-1").expect(202);
+    let _ = receiver.wait(1);
+    gateway
+}
+
+/// A receiver that holds its first answer back.
+fn holding() -> Receiver {
+    Receiver::with(|_, number| if number == 0 { Reply::held(200) } else { Reply::status(200) })
+}
+
 #[test]
 fn told_to_end_it_finishes_the_attempt_under_way() {
     for signal in ["TERM", "INT"] {
         let receiver = Receiver::with(|_, _| Reply::held(200));
-        let setup = Setup {
-            server: "shutdown_timeout = \"10m\"".into(),
-            rest: subscription(&receiver),
-            ..Setup::default()
-        };
-        let mut gateway = Gateway::set_up(&setup);
-        let _ = post(&gateway, "d-1").expect(202);
-        let _ = receiver.wait(1);
+        let mut gateway = attempting(&receiver, "10m");
         gateway.signal(signal);
         gateway.wait_log("stopping");
         assert!(gateway.runs(), "the attempt has not ended");
@@ -77,16 +88,8 @@ fn told_to_end_it_answers_the_request_under_way_and_takes_no_new_one() {
 
 #[test]
 fn a_second_signal_ends_it_at_once_and_the_delivery_goes_on_at_the_next_start() {
-    let receiver =
-        Receiver::with(|_, number| if number == 0 { Reply::held(200) } else { Reply::status(200) });
-    let setup = Setup {
-        server: "shutdown_timeout = \"10m\"".into(),
-        rest: subscription(&receiver),
-        ..Setup::default()
-    };
-    let mut gateway = Gateway::set_up(&setup);
-    let _ = post(&gateway, "d-1").expect(202);
-    let _ = receiver.wait(1);
+    let receiver = holding();
+    let mut gateway = attempting(&receiver, "10m");
     gateway.signal_end();
     gateway.wait_log("stopping");
     gateway.signal_end();
@@ -99,16 +102,8 @@ fn a_second_signal_ends_it_at_once_and_the_delivery_goes_on_at_the_next_start() 
 
 #[test]
 fn an_attempt_that_does_not_end_holds_it_up_no_longer_than_it_was_told() {
-    let receiver =
-        Receiver::with(|_, number| if number == 0 { Reply::held(200) } else { Reply::status(200) });
-    let setup = Setup {
-        server: "shutdown_timeout = \"200ms\"".into(),
-        rest: subscription(&receiver),
-        ..Setup::default()
-    };
-    let mut gateway = Gateway::set_up(&setup);
-    let _ = post(&gateway, "d-1").expect(202);
-    let _ = receiver.wait(1);
+    let receiver = holding();
+    let mut gateway = attempting(&receiver, "200ms");
     gateway.signal_end();
     assert_eq!(gateway.wait_end().code(), Some(0));
     gateway.spawn();

@@ -7,8 +7,6 @@ use crate::sign::{SigningSecret, standard_webhooks};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// What the HTTP binding of CloudEvents 1.0 (section 3.1.3.2) percent-encodes in a header's value: everything but
 /// printable ASCII, and of that the space, the double quote and the percent sign.
@@ -77,7 +75,7 @@ fn put_event(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> 
     if let Some(subject) = &event.subject {
         put(headers, CE_SUBJECT, &encoded(subject))?;
     }
-    if let Some(time) = rfc3339(event.time) {
+    if let Some(time) = event.time.rfc3339() {
         put(headers, CE_TIME, &time)?;
     }
     Ok(())
@@ -91,11 +89,6 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Hea
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
-}
-
-fn rfc3339(time: UnixMillis) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0) * 1_000_000).ok()?;
-    time.format(&Rfc3339).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use super::field::Field;
 use crate::request::UnixMillis;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// How an instant is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +35,7 @@ impl Unit {
     pub(crate) fn parse(self, text: &[u8]) -> Option<UnixMillis> {
         let text = std::str::from_utf8(text).ok()?;
         if self == Self::Rfc3339 {
-            let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-            return u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(UnixMillis);
+            return UnixMillis::from_rfc3339(text);
         }
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;

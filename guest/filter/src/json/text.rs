@@ -27,7 +27,7 @@ pub(super) fn unescape(raw: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-/// The character that `escape` (`uXXXX…`, after the backslash) starts with, and the number of bytes it takes.
+/// The character that `escape` (what follows the backslash of a `\u` escape) starts with, and the number of bytes it takes.
 fn code_point(escape: &str) -> (char, usize) {
     let unit = |at: usize| escape.get(at..at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
     let Some(first) = unit(1) else {

@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, one thread that writes it in groups, readers beside it.
 //!
-//! - [`connection`] opens connections; [`lock`] keeps other gateways out, [`private`] other users; [`schema`] makes and migrates the tables.
+//! - [`connection`] opens connections; [`lock`] keeps other gateways out, [`private`] other users;
+//!   [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it.
 //! - [`commit`], [`settlement`], [`reopening`], [`subscription`] and [`expiry`] are the jobs.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] counts the open ones.

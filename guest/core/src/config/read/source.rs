@@ -8,8 +8,6 @@ use crate::request::UnixMillis;
 use crate::verify::{SecretConfig, VerificationConfig};
 use serde_json::Value;
 use std::time::Duration;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 const KEYS: &[&str] =
     &["name", "scheme", "secrets", "tolerance", "variants", "public_url", "parameters", "definition"];
@@ -82,15 +80,12 @@ fn secret(node: &Node<'_>) -> Option<SecretConfig> {
 
 /// An instant as RFC 3339 text.
 fn instant(node: &Node<'_>) -> Option<UnixMillis> {
-    let text = node.string()?;
-    let millis = OffsetDateTime::parse(text, &Rfc3339)
-        .ok()
-        .and_then(|time| u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
-    if millis.is_none() {
+    let instant = UnixMillis::from_rfc3339(node.string()?);
+    if instant.is_none() {
         let hint = "write an instant with its offset, such as 2026-01-31T00:00:00Z";
         node.report_with_hint("not an instant", hint);
     }
-    millis.map(UnixMillis)
+    instant
 }
 
 /// `"10m"` for both directions, or `{ past = "10m", future = "30s" }`.
