@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +73,7 @@ fn measure(arguments: &BenchArguments, release: &Path, binary: &Path, work: &Pat
     );
     let (sink, sink_url) = announced(sink)?;
     println!("one fsync of 4 KiB: {:.0} µs (median of 200)", fsync(work)? * 1e6);
+    starts(binary, work)?;
     println!(
         "{:>4}  {:<34} {:>9}  {:>9} {:>9}  {:>6}",
         "conn", "server", "req/s", "p50 µs", "p99 µs", "ratio"
@@ -93,6 +94,30 @@ fn measure(arguments: &BenchArguments, release: &Path, binary: &Path, work: &Pat
     drop(sink);
     drop(bare);
     Ok(())
+}
+
+/// How long a start takes, and what memory an idle gateway has then: when it compiles the component, and when it finds it
+/// compiled.
+fn starts(binary: &Path, work: &Path) -> Result<()> {
+    let data = work.join("data-start");
+    for name in ["the first time", "again", "again"] {
+        let begun = Instant::now();
+        let (gateway, _) = start_gateway(binary, work, &data, None)?;
+        let ready = begun.elapsed();
+        println!(
+            "ready {name} after {:.0} ms, {:.0} MiB resident",
+            ready.as_secs_f64() * 1e3,
+            resident(&gateway)?
+        );
+    }
+    Ok(())
+}
+
+/// The resident memory of a process in MiB.
+fn resident(server: &Server) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.0.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
 }
 
 fn print(connections: usize, name: &str, figures: &Figures, bare: Option<&Figures>) {
@@ -183,19 +208,25 @@ fn start_gateway(binary: &Path, work: &Path, data: &Path, sink: Option<&str>) ->
             .stderr(log)
             .spawn()?,
     );
-    for _ in 0..400 {
+    let end = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < end {
         if let Some(status) = server.0.try_wait()? {
             bail!("the gateway ended: {status}");
         }
-        let ready = Command::new(binary)
-            .args(["events", "list", "--limit", "1", "--api", &format!("http://127.0.0.1:{admin}")])
-            .output()?;
-        if ready.status.success() {
+        if is_ready(admin).unwrap_or(false) {
             return Ok((server, format!("http://127.0.0.1:{ingress}")));
         }
-        std::thread::sleep(Duration::from_millis(25));
+        std::thread::sleep(Duration::from_millis(1));
     }
     bail!("the gateway did not become ready");
+}
+
+fn is_ready(admin: u16) -> Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin))?;
+    stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line.starts_with("HTTP/1.1 200 "))
 }
 
 fn free_port() -> Result<u16> {
