@@ -10,8 +10,8 @@ use crate::value::Type;
 struct Variable {
     name: Box<str>,
     shape: Shape,
-    /// The fields whose types are known beforehand; others are as the shape says.
-    fields: &'static [(&'static str, Type)],
+    /// All fields that there can be, with their types; if there are none here, any field as the shape says.
+    fields: &'static [(&'static str, Shape)],
 }
 
 /// Which variables an expression may name, and under which limits it is compiled.
@@ -29,14 +29,14 @@ pub struct Environment {
     limits: Limits,
 }
 
-/// The CloudEvents attributes with a fixed type; further ones may be anything.
-const EVENT: &[(&str, Type)] = &[
-    ("id", Type::String),
-    ("source", Type::String),
-    ("type", Type::String),
-    ("subject", Type::String),
-    ("time", Type::Timestamp),
-    ("datacontenttype", Type::String),
+/// The CloudEvents attributes.
+static EVENT: &[(&str, Shape)] = &[
+    ("id", Shape::STRING),
+    ("source", Shape::STRING),
+    ("type", Shape::STRING),
+    ("subject", Shape::STRING),
+    ("time", Shape::Is(Type::Timestamp)),
+    ("datacontenttype", Shape::STRING),
 ];
 
 impl Environment {
@@ -131,21 +131,35 @@ impl Environment {
         u8::try_from(position).ok().map(Root)
     }
 
-    /// What is known of the value at the end of a path.
-    pub(crate) fn shape(&self, root: Root, fields: &[Box<str>]) -> Shape {
-        let Some(variable) = self.variables.get(usize::from(root.0)) else { return Shape::Any };
-        let mut shape = &variable.shape;
-        for (at, field) in fields.iter().enumerate() {
-            if at == 0
-                && let Some((_, kind)) = variable.fields.iter().find(|(name, _)| *name == &**field)
-            {
-                return if fields.len() == 1 { Shape::Is(*kind) } else { Shape::Any };
-            }
-            shape = match shape {
-                Shape::List(member) | Shape::Map(_, member) => member,
-                _ => return Shape::Any,
-            };
+    /// Why a variable never has a field, if it is known which ones it can have.
+    pub(crate) fn lacks(&self, root: Root, field: &str) -> Option<String> {
+        let variable = self.variables.get(usize::from(root.0))?;
+        if variable.fields.is_empty() || variable.fields.iter().any(|(name, _)| *name == field) {
+            return None;
         }
-        shape.clone()
+        let known: Vec<&str> = variable.fields.iter().map(|(name, _)| *name).collect();
+        Some(format!("{} never has {field:?}; there are {}", variable.name, known.join(", ")))
+    }
+
+    /// What is known of a variable's value.
+    pub(crate) fn shape(&self, root: Root) -> &Shape {
+        self.variables.get(usize::from(root.0)).map_or(&Shape::Any, |variable| &variable.shape)
+    }
+
+    /// What is known of a variable's field.
+    pub(crate) fn field(&self, root: Root, field: &str) -> &Shape {
+        let fields = self.variables.get(usize::from(root.0)).map_or(&[][..], |variable| variable.fields);
+        match fields.iter().find(|(name, _)| *name == field) {
+            Some((_, shape)) => shape,
+            None => self.shape(root).below(),
+        }
+    }
+
+    /// What is known of the value at the end of a path.
+    pub(crate) fn shape_at<'f>(&self, root: Root, mut fields: impl Iterator<Item = &'f str>) -> &Shape {
+        match fields.next() {
+            None => self.shape(root),
+            Some(first) => fields.fold(self.field(root, first), |shape, _| shape.below()),
+        }
     }
 }

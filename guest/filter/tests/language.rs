@@ -149,6 +149,39 @@ fn refuses_what_cannot_be_meant_and_points_at_it() {
 }
 
 #[test]
+fn refuses_attributes_that_no_event_has_however_they_are_asked_for() {
+    assert_eq!(
+        refused("event.typ == 'x'"),
+        "1:7: event never has \"typ\"; there are id, source, type, subject, time, datacontenttype\n  \
+         event.typ == 'x'\n        ^^^"
+    );
+    assert_eq!(
+        refused("message.a == 1 || event['typ'] == 'x'").lines().last(),
+        Some("                         ^^^^^^^")
+    );
+    for text in [
+        "has(event.typ)",
+        "event.?typ.hasValue()",
+        "event[?'typ'].hasValue()",
+        "event.`typ` == 1",
+        "event.typ.x == 1",
+        "cel.bind(e, event.typ, e == 1)",
+    ] {
+        assert!(refused(text).contains("event never has \"typ\""), "{text}");
+    }
+    for text in [
+        "has(event.subject)",
+        "event['subject'] == 'x'",
+        "event.?subject.orValue('') == 'x'",
+        "message.list.exists(event, event.typ == 1)",
+        "'typ' in event",
+        "has(headers.typ) && message.event.typ == 1",
+    ] {
+        assert!(Expression::compile(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn reports_every_impossible_type_at_once() {
     let error = Expression::compile("event.type == 1 && nope && 1 + 'a' == 2").map(|_| ()).unwrap_err();
     assert_eq!(error.problems.len(), 3);

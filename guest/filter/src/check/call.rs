@@ -11,12 +11,11 @@ pub(crate) fn call(
     overloads: &[Overload],
     arguments: &[Shape],
 ) -> Result<(Function, Shape), String> {
-    let fitting: Vec<_> = overloads.iter().filter(|overload| counts(overload, arguments.len())).collect();
-    let (Some(first), Some(known)) = (fitting.first(), overloads.first()) else {
+    let mut fitting = overloads.iter().filter(|overload| counts(overload, arguments.len())).peekable();
+    let (Some(first), Some(known)) = (fitting.peek().copied(), overloads.first()) else {
         return Err(arity(name, overloads, arguments.len()));
     };
     let mut results = fitting
-        .iter()
         .filter(|overload| {
             arguments.iter().enumerate().all(|(at, shape)| {
                 let parameter = overload.parameters.get(at).or(overload.parameters.last());

@@ -96,9 +96,14 @@ impl Shape {
     /// What a map's values are, or a list's elements, or anything.
     #[must_use]
     pub fn member(&self) -> Self {
+        self.below().clone()
+    }
+
+    /// The same without a copy.
+    pub(crate) fn below(&self) -> &Self {
         match self {
-            Self::List(member) | Self::Map(_, member) => (**member).clone(),
-            _ => Self::Any,
+            Self::List(member) | Self::Map(_, member) => member,
+            _ => &Self::Any,
         }
     }
 }

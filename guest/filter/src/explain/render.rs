@@ -1,5 +1,5 @@
 use crate::fact::{Fact, Unreadable};
-use crate::ir::{Path, Root};
+use crate::ir::{Fields, Path, Root};
 use crate::value::{Key, Value};
 
 /// The most characters of one text that are shown.
@@ -84,14 +84,14 @@ const CREDENTIALS: [&str; 8] =
 pub(super) fn fact(path: &Path, fact: &Fact<'_>) -> String {
     let credential = |name: &str| CREDENTIALS.iter().any(|word| name.to_ascii_lowercase().contains(word));
     match fact {
-        Fact::Value(_) if path.root == Root::HEADERS && path.fields.iter().any(|name| credential(name)) => {
+        Fact::Value(_) if path.root == Root::HEADERS && path.fields.iter().any(credential) => {
             format!("{path} is there, but not shown")
         }
         Fact::Value(found) => format!("{path} is {}", value(found)),
         Fact::Missing { at, .. } => format!("{} is missing", head(path, *at)),
         Fact::NotMap { at } => match at.checked_sub(1) {
             Some(before) => format!("{} is not an object", head(path, before)),
-            None => format!("{} is not an object", Path { root: path.root, fields: Box::default() }),
+            None => format!("{} is not an object", Path { root: path.root, fields: Fields::default() }),
         },
         Fact::Unreadable(Unreadable::NotJson) => "the body is not JSON".to_owned(),
         Fact::Unreadable(Unreadable::NumberTooLarge) => format!("{path} is a number too large to compare"),
@@ -102,7 +102,7 @@ pub(super) fn fact(path: &Path, fact: &Fact<'_>) -> String {
 
 /// The path up to and with field number `at`.
 fn head(path: &Path, at: usize) -> Path {
-    Path { root: path.root, fields: path.fields.iter().take(at.saturating_add(1)).cloned().collect() }
+    Path { root: path.root, fields: Fields::new(path.fields.iter().take(at.saturating_add(1))) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use crate::value::Type;
-use std::collections::HashMap;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::sync::LazyLock;
 
 /// A function, by what it does. Its overloads are told apart by the types of the arguments.
@@ -132,12 +133,12 @@ pub(crate) struct Overload {
 }
 
 /// Where the overloads of each name, as a method or not, start and end.
-type Names = HashMap<(&'static str, bool), (usize, usize)>;
+type Names = HashMap<(&'static str, bool), (usize, usize), FixedState>;
 
 /// All overloads of a name.
 pub(crate) fn overloads(name: &str, method: bool) -> &'static [Overload] {
     static NAMES: LazyLock<Names> = LazyLock::new(|| {
-        let mut names = HashMap::new();
+        let mut names = HashMap::default();
         for (at, overload) in OVERLOADS.iter().enumerate() {
             // Overloads of one name stand together.
             let (_, end) = names.entry((overload.name, overload.method)).or_insert((at, at));

@@ -247,7 +247,7 @@ impl Facts for Moment<'_> {
 pub(crate) fn acquire(trie: &mut Trie, roots: &Roots, path: &crate::ir::Path) -> NodeId {
     let mut node = roots.of(path.root);
     trie.hold(node);
-    for field in &path.fields {
+    for field in path.fields.iter() {
         let next = trie.acquire(node, &Step::Key(field));
         trie.release(node);
         node = next;

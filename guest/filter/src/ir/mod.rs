@@ -9,5 +9,5 @@ mod program;
 
 pub use comprehension::{Comprehension, Fold};
 pub use node::{Arithmetic, Children, Comparison, ConstantId, Node, NodeId, PatternId, ScopeId, Slot};
-pub use path::{Path, PathId, Root};
+pub use path::{Fields, Path, PathId, Root};
 pub use program::{Debug, Program, Span};

@@ -27,7 +27,63 @@ pub struct Path {
     /// The variable.
     pub root: Root,
     /// The names of the fields; none for the variable itself.
-    pub fields: Box<[Box<str>]>,
+    pub fields: Fields,
+}
+
+/// The names of a path's fields.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Fields {
+    count: u16,
+    /// All names in a row.
+    text: Box<str>,
+    /// Where each name but the last ends.
+    ends: Box<[u16]>,
+}
+
+impl Fields {
+    /// The fields of these names. Beyond 65,535 bytes, for which no expression is long enough, names are left out.
+    pub fn new<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Self {
+        let length = |name: &str| u16::try_from(name.len()).ok();
+        let mut count = 0_u16;
+        let mut total = 0_u16;
+        for name in names.clone() {
+            let (Some(longer), Some(more)) =
+                (length(name).and_then(|length| total.checked_add(length)), count.checked_add(1))
+            else {
+                break;
+            };
+            (total, count) = (longer, more);
+        }
+        let mut text = String::with_capacity(usize::from(total));
+        let mut ends = Vec::with_capacity(usize::from(count.saturating_sub(1)));
+        for (at, name) in names.take(usize::from(count)).enumerate() {
+            if at > 0 {
+                ends.extend(u16::try_from(text.len()));
+            }
+            text.push_str(name);
+        }
+        Self { count, text: text.into(), ends: ends.into() }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The names, from the outermost.
+    pub fn iter(&self) -> impl Iterator<Item = &str> + Clone {
+        let ends = || self.ends.iter().map(|end| usize::from(*end));
+        let starts = std::iter::once(0).chain(ends());
+        let ends = ends().chain([self.text.len()]);
+        starts.zip(ends).take(self.len()).map(|(start, end)| self.text.get(start..end).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Path {
@@ -40,7 +96,7 @@ impl fmt::Display for Path {
             Root::NOW => f.write_str("now")?,
             Root(other) => write!(f, "variable {other}")?,
         }
-        for field in &self.fields {
+        for field in self.fields.iter() {
             let plain = !field.is_empty()
                 && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 && !field.starts_with(|c: char| c.is_ascii_digit());

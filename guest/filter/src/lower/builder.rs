@@ -22,6 +22,11 @@ fn too_large(span: Span) -> Fault {
 }
 
 impl Builder {
+    /// A program of about so many nodes.
+    pub(super) fn new(nodes: usize) -> Self {
+        Self { nodes: Vec::with_capacity(nodes), spans: Vec::with_capacity(nodes), ..Self::default() }
+    }
+
     pub(super) fn node(&mut self, node: Node, span: Span) -> Result<NodeId, Fault> {
         let id = u16::try_from(self.nodes.len()).map_err(|_| too_large(span))?;
         self.nodes.push(node);
@@ -104,21 +109,32 @@ impl Builder {
         }
     }
 
-    /// Forgets the paths that no node reads, like `message` in `message.id`.
+    /// Forgets the paths that no node reads, like `message` in `message["id"]`.
     fn drop_unused_paths(&mut self) {
-        let mut kept = Vec::new();
-        let mut ids: Vec<Option<PathId>> = vec![None; self.paths.len()];
-        for node in &mut self.nodes {
-            let (Node::Path(id) | Node::Has(id) | Node::OptionalPath { path: id, .. }) = node else {
-                continue;
-            };
-            let Some(renamed) = ids.get_mut(id.0 as usize) else { continue };
-            *id = *renamed.get_or_insert_with(|| {
-                kept.push(id.0);
-                PathId(u32::try_from(kept.len() - 1).unwrap_or(u32::MAX))
-            });
+        const UNUSED: u32 = u32::MAX;
+        let mut ids = vec![UNUSED; self.paths.len()];
+        for node in &self.nodes {
+            if let Node::Path(id) | Node::Has(id) | Node::OptionalPath { path: id, .. } = node
+                && let Some(used) = ids.get_mut(id.0 as usize)
+            {
+                *used = 0;
+            }
         }
-        self.paths = kept.iter().filter_map(|id| self.paths.get(*id as usize).cloned()).collect();
+        if !ids.contains(&UNUSED) {
+            return;
+        }
+        for (kept, id) in (0..).zip(ids.iter_mut().filter(|id| **id != UNUSED)) {
+            *id = kept;
+        }
+        let mut used = ids.iter().map(|id| *id != UNUSED);
+        self.paths.retain(|_| used.next().unwrap_or(true));
+        for node in &mut self.nodes {
+            if let Node::Path(id) | Node::Has(id) | Node::OptionalPath { path: id, .. } = node
+                && let Some(renamed) = ids.get(id.0 as usize)
+            {
+                id.0 = *renamed;
+            }
+        }
     }
 
     pub(super) fn finish(mut self, source: &str) -> Program {

@@ -14,31 +14,29 @@ impl Lowering<'_> {
             return Err(Fault::new(expr.span, "this is not a call"));
         };
         let (span, mark) = (expr.span, expr.mark);
+        let arguments = tree.run(*arguments);
         let Some(target) = target else {
             if let Some(part) = self.global_macro(name, arguments, span, mark)? {
                 return Ok(part);
             }
             let found = self.function(name, *absolute);
-            return self.apply(name, found, arguments, span, mark);
+            return self.apply(name, found, None, arguments, span, mark);
         };
-        if let Some(chain) =
-            self.names(*target).filter(|chain| !self.is_local(chain) && !self.is_plain(chain))
-        {
+        if let Some(chain) = self.qualifier(*target) {
             let qualified = format!("{}.{name}", chain.joined(chain.names.len()));
             if let Some(part) = self.qualified_macro(&qualified, arguments, span, mark)? {
                 return Ok(part);
             }
             let found = self.function(&qualified, chain.absolute);
             if !found.is_empty() {
-                return self.apply(&qualified, found, arguments, span, mark);
+                return self.apply(&qualified, found, None, arguments, span, mark);
             }
         }
         if let Some(part) = self.method_macro(*target, name, arguments, span, mark)? {
             return Ok(part);
         }
         let found = overloads(name, true);
-        let all: Vec<ExprId> = std::iter::once(*target).chain(arguments.iter().copied()).collect();
-        self.apply(name, found, &all, span, mark)
+        self.apply(name, found, Some(*target), arguments, span, mark)
     }
 
     fn function(&self, name: &str, absolute: bool) -> &'static [Overload] {
@@ -54,13 +52,14 @@ impl Lowering<'_> {
         &mut self,
         name: &str,
         found: &'static [Overload],
+        receiver: Option<ExprId>,
         arguments: &[ExprId],
         span: Span,
         mark: Span,
     ) -> Result<Part, Fault> {
-        let mut ids = Vec::with_capacity(arguments.len());
-        let mut shapes = Vec::with_capacity(arguments.len());
-        for argument in arguments {
+        let mut ids = Vec::with_capacity(arguments.len() + 1);
+        let mut shapes = Vec::with_capacity(arguments.len() + 1);
+        for argument in receiver.iter().chain(arguments) {
             let part = self.expr(*argument)?;
             ids.push(part.id);
             shapes.push(part.shape);

@@ -16,8 +16,9 @@ pub(crate) fn lower(source: &str, tree: &Tree<'_>, environment: &Environment) ->
     let mut lowering = Lowering {
         tree,
         environment,
-        builder: Builder::default(),
+        builder: Builder::new(tree.len()),
         scope: Vec::new(),
+        spare: Vec::new(),
         nesting: 0,
         faults: Vec::new(),
     };
@@ -62,8 +63,8 @@ impl Lowering<'_> {
             }
             Kind::Negate(operand) => self.negate(*operand, span, mark),
             Kind::Binary(operator, left, right) => self.binary(*operator, *left, *right, span, mark),
-            Kind::And(operands) => self.junction(operands, span, "&&"),
-            Kind::Or(operands) => self.junction(operands, span, "||"),
+            Kind::And(operands) => self.junction(tree.run(*operands), span, "&&"),
+            Kind::Or(operands) => self.junction(tree.run(*operands), span, "||"),
             Kind::Conditional(condition, then, otherwise) => {
                 let condition = self.bool(*condition, "?")?;
                 let then = self.expr(*then)?;
@@ -98,19 +99,29 @@ impl Lowering<'_> {
 
     /// A conjunction or disjunction; one directly inside another of its kind becomes part of it.
     fn junction(&mut self, operands: &[ExprId], span: Span, operator: &'static str) -> Result<Part, Fault> {
-        let tree = self.tree;
         let mut ids = Vec::with_capacity(operands.len());
-        let mut pending: Vec<ExprId> = operands.iter().rev().copied().collect();
-        while let Some(operand) = pending.pop() {
-            match &tree.get(operand).kind {
-                Kind::And(inner) if operator == "&&" => pending.extend(inner.iter().rev()),
-                Kind::Or(inner) if operator == "||" => pending.extend(inner.iter().rev()),
-                _ => ids.push(self.bool(operand, operator)?),
-            }
-        }
+        self.operands(operands, operator, &mut ids)?;
         let children = self.builder.children(&ids, span)?;
         let node = if operator == "&&" { Node::And(children) } else { Node::Or(children) };
         self.node(node, Shape::BOOL, span)
+    }
+
+    /// As deep as the tree, which the parser bounds.
+    fn operands(
+        &mut self,
+        operands: &[ExprId],
+        operator: &'static str,
+        ids: &mut Vec<NodeId>,
+    ) -> Result<(), Fault> {
+        let tree = self.tree;
+        for operand in operands {
+            match &tree.get(*operand).kind {
+                Kind::And(inner) if operator == "&&" => self.operands(tree.run(*inner), operator, ids)?,
+                Kind::Or(inner) if operator == "||" => self.operands(tree.run(*inner), operator, ids)?,
+                _ => ids.push(self.bool(*operand, operator)?),
+            }
+        }
+        Ok(())
     }
 
     fn negate(&mut self, operand: ExprId, span: Span, mark: Span) -> Result<Part, Fault> {
@@ -236,8 +247,10 @@ impl Lowering<'_> {
             // It is there to hide the type.
             return None;
         }
-        let arguments: Option<Vec<_>> = ids.iter().map(|id| self.builder.value(*id).cloned()).collect();
-        let value = constant(function, &arguments?)?;
+        // Asking first saves the room for a list in nearly all cases.
+        ids.iter().try_for_each(|id| self.builder.value(*id).map(|_| ()))?;
+        let arguments: Vec<_> = ids.iter().filter_map(|id| self.builder.value(*id).cloned()).collect();
+        let value = constant(function, &arguments)?;
         self.builder.take_constants(ids).map(|_| value)
     }
 }

@@ -29,6 +29,8 @@ struct Lowering<'a> {
     environment: &'a Environment,
     builder: Builder,
     scope: Vec<Local<'a>>,
+    /// Room for the names of a chain.
+    spare: Vec<(&'a str, Span)>,
     /// How many comprehensions are around.
     nesting: u16,
     faults: Vec<Fault>,

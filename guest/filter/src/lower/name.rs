@@ -1,6 +1,6 @@
 use super::{Lowering, Part};
 use crate::check::Shape;
-use crate::ir::{Node, Path, Root, Span};
+use crate::ir::{Fields, Node, Path, Root, Span};
 use crate::problem::Fault;
 use crate::syntax::{ExprId, Kind};
 use crate::value::{Type, Value};
@@ -23,9 +23,10 @@ impl Chain<'_> {
 
 impl<'a> Lowering<'a> {
     /// The chain of names that the expression is, if it is nothing else.
-    pub(super) fn names(&self, mut id: ExprId) -> Option<Chain<'a>> {
+    fn names(&mut self, mut id: ExprId) -> Option<Chain<'a>> {
         let tree = self.tree;
-        let mut names = Vec::new();
+        let mut names = std::mem::take(&mut self.spare);
+        names.clear();
         loop {
             let expr = tree.get(id);
             match &expr.kind {
@@ -53,21 +54,27 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Whether the chain starts with a variable of a comprehension around it.
-    pub(super) fn is_local(&self, chain: &Chain<'_>) -> bool {
-        let first = chain.names.first().map(|(name, _)| *name);
-        !chain.absolute && self.scope.iter().any(|local| Some(local.name) == first)
-    }
-
-    /// Whether the chain can only start with a variable.
-    pub(super) fn is_plain(&self, chain: &Chain<'_>) -> bool {
-        chain.names.first().is_some_and(|(first, _)| self.environment.plain(first).is_some())
+    /// The chain of names that a function's name may start with: one that is not certainly a variable and its fields.
+    pub(super) fn qualifier(&mut self, id: ExprId) -> Option<Chain<'a>> {
+        let mut first = id;
+        while let Kind::Select { target, optional: false, .. } = &self.tree.get(first).kind {
+            first = *target;
+        }
+        let Kind::Name { name, absolute } = &self.tree.get(first).kind else { return None };
+        let local = !absolute && self.scope.iter().any(|local| local.name == *name);
+        if local || self.environment.plain(name).is_some() { None } else { self.names(id) }
     }
 
     /// Resolves `a.b.c`: a variable of a comprehension, else the longest name of a variable or type, in the innermost container that has it.
     pub(super) fn chain(&mut self, id: ExprId) -> Result<Part, Fault> {
         let span = self.tree.get(id).span;
         let Some(chain) = self.names(id) else { return Err(Fault::new(span, "this is not a name")) };
+        let part = self.resolve(&chain, span);
+        self.spare = chain.names;
+        part
+    }
+
+    fn resolve(&mut self, chain: &Chain<'a>, span: Span) -> Result<Part, Fault> {
         let (Some((first, first_span)), Some((_, last_span))) = (chain.names.first(), chain.names.last())
         else {
             return Err(Fault::new(span, "this is not a name"));
@@ -79,30 +86,30 @@ impl<'a> Lowering<'a> {
         {
             let (node, shape) = (Node::Local(local.slot), local.shape.clone());
             let part = self.node(node, shape, *first_span)?;
-            return self.fields(part, &chain, 1, upto);
+            return self.fields(part, chain, 1, upto);
         }
         if let Some(root) = self.environment.plain(first) {
-            return self.whole_path(root, &chain, upto);
+            return self.whole_path(root, chain, upto);
         }
         for count in (1..=chain.names.len()).rev() {
             let joined = chain.joined(count);
             for name in self.environment.candidates(&joined, chain.absolute) {
                 if let Some(root) = self.environment.variable(&name) {
                     let place = chain.names.get(count - 1).map_or(span, |(_, span)| *span);
-                    let part = self.path(root, Box::default(), upto(place))?;
-                    return self.fields(part, &chain, count, upto);
+                    let part = self.path(root, Fields::default(), upto(place))?;
+                    return self.fields(part, chain, count, upto);
                 }
                 if let Some(kind) = Type::ALL.into_iter().find(|kind| kind.name() == name) {
                     let place = chain.names.get(count - 1).map_or(span, |(_, span)| *span);
                     let part = self.constant(Value::Type(kind), upto(place))?;
-                    return self.fields(part, &chain, count, upto);
+                    return self.fields(part, chain, count, upto);
                 }
             }
         }
         let known: Vec<&str> = self.environment.names().collect();
         let hint = if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) };
         self.refuse(*first_span, format!("unknown variable {first}{hint}"));
-        self.path(NOWHERE, Box::default(), upto(*last_span))
+        self.path(NOWHERE, Fields::default(), upto(*last_span))
     }
 
     /// A variable and all fields after it at once.
@@ -112,15 +119,16 @@ impl<'a> Lowering<'a> {
         chain: &Chain<'_>,
         upto: impl Fn(Span) -> Span,
     ) -> Result<Part, Fault> {
-        let mut fields: Vec<Box<str>> = Vec::with_capacity(chain.names.len());
+        let environment = self.environment;
+        let mut shape = environment.shape(root);
         let mut place = chain.names.first().map_or(Span::default(), |(_, span)| *span);
-        for (field, mark) in chain.names.iter().skip(1) {
-            let shape = self.environment.shape(root, &fields);
-            self.check_fields(&shape, *mark);
-            fields.push((*field).into());
+        for (at, (field, mark)) in chain.names.iter().skip(1).enumerate() {
+            self.check_fields(shape, *mark);
+            shape = if at == 0 { self.first_field(root, field, *mark) } else { shape.below() };
             place = *mark;
         }
-        self.path(root, fields.into(), upto(place))
+        let fields = Fields::new(chain.names.iter().skip(1).map(|(field, _)| *field));
+        self.path(root, fields, upto(place))
     }
 
     fn fields(
@@ -136,8 +144,8 @@ impl<'a> Lowering<'a> {
         Ok(part)
     }
 
-    fn path(&mut self, root: Root, fields: Box<[Box<str>]>, span: Span) -> Result<Part, Fault> {
-        let shape = self.environment.shape(root, &fields);
+    fn path(&mut self, root: Root, fields: Fields, span: Span) -> Result<Part, Fault> {
+        let shape = self.environment.shape_at(root, fields.iter()).clone();
         let path = self.builder.path(Path { root, fields }, span)?;
         self.node(Node::Path(path), shape, span)
     }
@@ -152,7 +160,7 @@ impl<'a> Lowering<'a> {
         mark: Span,
     ) -> Result<Part, Fault> {
         self.check_map(target, mark);
-        if let Some(part) = self.longer(target, field, optional, span)? {
+        if let Some(part) = self.longer(target, field, optional, span, mark)? {
             return Ok(part);
         }
         let field = self.builder.constant(Value::string(field), mark)?;
@@ -182,7 +190,7 @@ impl<'a> Lowering<'a> {
             self.refuse(mark, format!("{} has no elements", target.shape));
         }
         if let Kind::Literal(Value::String(key)) = &self.tree.get(index).kind
-            && let Some(part) = self.longer(target, key, optional, span)?
+            && let Some(part) = self.longer(target, key, optional, span, mark)?
         {
             return Ok(part);
         }
@@ -212,6 +220,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// What is known of a variable's field; refuses one that the variable never has.
+    fn first_field(&mut self, root: Root, field: &str, mark: Span) -> &'a Shape {
+        if let Some(message) = self.environment.lacks(root, field) {
+            self.refuse(mark, message);
+        }
+        self.environment.field(root, field)
+    }
+
     /// The path with one more field, if the target is a path.
     fn longer(
         &mut self,
@@ -219,6 +235,7 @@ impl<'a> Lowering<'a> {
         field: &str,
         optional: bool,
         span: Span,
+        mark: Span,
     ) -> Result<Option<Part>, Fault> {
         let (path, from) = match self.builder.get(target.id) {
             Some(Node::Path(path)) => (path, None),
@@ -226,12 +243,14 @@ impl<'a> Lowering<'a> {
             _ => return Ok(None),
         };
         let Some(known) = self.builder.known_path(path) else { return Ok(None) };
-        let root = known.root;
-        let mut fields = known.fields.to_vec();
-        let Ok(at) = u8::try_from(fields.len()) else { return Ok(None) };
-        fields.push(field.into());
-        let shape = self.environment.shape(root, &fields);
-        let path = self.builder.path(Path { root, fields: fields.into() }, span)?;
+        let (root, before) = (known.root, known.fields.len());
+        let Ok(at) = u8::try_from(before) else { return Ok(None) };
+        let fields = Fields::new(known.fields.iter().chain([field]));
+        if before == 0 {
+            self.first_field(root, field, mark);
+        }
+        let shape = self.environment.shape_at(root, fields.iter()).clone();
+        let path = self.builder.path(Path { root, fields }, span)?;
         let from = from.or_else(|| optional.then_some(at));
         self.builder.replace_last(target.id);
         let part = match from {

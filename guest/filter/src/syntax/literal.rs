@@ -53,6 +53,9 @@ impl Quoted {
 
     /// The value of the text between the quotes.
     pub(crate) fn value(&self, body: &str) -> Result<Value<'static>, Wrong> {
+        if !self.bytes && !body.contains('\r') && (self.raw || !body.contains('\\')) {
+            return Ok(Value::string(body));
+        }
         let mut text = Vec::with_capacity(body.len());
         let mut at = 0;
         while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {

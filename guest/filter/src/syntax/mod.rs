@@ -6,4 +6,4 @@ mod parser;
 mod tree;
 
 pub(crate) use parser::parse;
-pub(crate) use tree::{Binary, Element, Entry, Expr, ExprId, Kind, Tree};
+pub(crate) use tree::{Binary, Element, Entry, Expr, ExprId, Kind, Run, Tree};

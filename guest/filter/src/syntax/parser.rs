@@ -1,5 +1,5 @@
 use super::lexer::{Lexer, Token};
-use super::{Binary, Element, Entry, Expr, ExprId, Kind, Tree};
+use super::{Binary, Element, Entry, Expr, ExprId, Kind, Run, Tree};
 use crate::ir::{Arithmetic, Comparison, Span};
 use crate::limit::Limits;
 use crate::problem::Fault;
@@ -38,7 +38,9 @@ pub(crate) fn parse<'a>(source: &'a str, limits: &'a Limits) -> Result<Tree<'a>,
     }
     let mut lexer = Lexer::new(source);
     let (token, place) = lexer.next()?;
-    let mut parser = Parser { source, lexer, token, place, last: place, tree: Tree::new(), depth: 0, limits };
+    let tree = Tree::new(source.len());
+    let mut parser =
+        Parser { source, lexer, token, place, last: place, tree, open: Vec::new(), depth: 0, limits };
     let root = parser.conditional()?;
     if !matches!(parser.token, Token::End) {
         return Err(parser.unexpected("an operator or the end"));
@@ -56,6 +58,8 @@ struct Parser<'a> {
     /// The place of the token before it.
     last: Span,
     tree: Tree<'a>,
+    /// Operands and arguments of what is not read to its end.
+    open: Vec<ExprId>,
     depth: u16,
     limits: &'a Limits,
 }
@@ -106,12 +110,14 @@ impl<'a> Parser<'a> {
             Kind::Index { target: one, index: two, .. } | Kind::Binary(_, one, two) => {
                 [one, two].into_iter().for_each(look)
             }
-            Kind::Call { target, arguments, .. } => target.iter().chain(arguments).for_each(look),
+            Kind::Call { target, arguments, .. } => {
+                target.iter().chain(self.tree.run(*arguments)).for_each(look);
+            }
             Kind::List(elements) => elements.iter().for_each(|element| look(&element.value)),
             Kind::Map(entries) => {
                 entries.iter().for_each(|entry| [&entry.key, &entry.value].into_iter().for_each(&mut look))
             }
-            Kind::And(operands) | Kind::Or(operands) => operands.iter().for_each(look),
+            Kind::And(operands) | Kind::Or(operands) => self.tree.run(*operands).iter().for_each(look),
             Kind::Conditional(condition, then, otherwise) => {
                 [condition, then, otherwise].into_iter().for_each(look)
             }
@@ -163,20 +169,22 @@ impl<'a> Parser<'a> {
         &mut self,
         symbol: &str,
         mut operand: impl FnMut(&mut Self) -> Result<ExprId, Fault>,
-        kind: impl FnOnce(Vec<ExprId>) -> Kind<'a>,
+        kind: impl FnOnce(Run) -> Kind<'a>,
     ) -> Result<ExprId, Fault> {
         let first = operand(self)?;
         if !self.at(symbol) {
             return Ok(first);
         }
         let mark = self.place;
-        let mut operands = vec![first];
+        let start = self.open.len();
+        self.open.push(first);
         let mut last = first;
         while self.eat(symbol)? {
             last = operand(self)?;
-            operands.push(last);
+            self.open.push(last);
         }
         let span = self.span(first).to(self.span(last));
+        let operands = self.tree.keep(self.open.drain(start..));
         self.push(kind(operands), span, mark)
     }
 
@@ -299,11 +307,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn arguments(&mut self) -> Result<Vec<ExprId>, Fault> {
-        let mut arguments = Vec::new();
+    fn arguments(&mut self) -> Result<Run, Fault> {
+        let start = self.open.len();
         while !self.at(")") {
-            arguments.push(self.nested(Self::conditional)?);
-            self.count(arguments.len())?;
+            let argument = self.nested(Self::conditional)?;
+            self.open.push(argument);
+            self.count(self.open.len() - start)?;
             if !self.eat(",")? {
                 break;
             }
@@ -312,7 +321,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.expect(")")?;
-        Ok(arguments)
+        Ok(self.tree.keep(self.open.drain(start..)))
     }
 
     fn count(&self, elements: usize) -> Result<(), Fault> {

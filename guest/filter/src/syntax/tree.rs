@@ -13,6 +13,13 @@ pub(crate) enum Binary {
     In,
 }
 
+/// Operands or arguments, in the order in which they stand in the text: a part of the tree's list of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    start: u32,
+    count: u32,
+}
+
 /// An element of a list literal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Element {
@@ -52,7 +59,7 @@ pub(crate) enum Kind<'a> {
         target: Option<ExprId>,
         name: &'a str,
         absolute: bool,
-        arguments: Vec<ExprId>,
+        arguments: Run,
     },
     List(Vec<Element>),
     Map(Vec<Entry>),
@@ -60,8 +67,8 @@ pub(crate) enum Kind<'a> {
     Negate(ExprId),
     Binary(Binary, ExprId, ExprId),
     /// At least two operands, none of them a conjunction unless it was in parentheses.
-    And(Vec<ExprId>),
-    Or(Vec<ExprId>),
+    And(Run),
+    Or(Run),
     Conditional(ExprId, ExprId, ExprId),
 }
 
@@ -81,12 +88,19 @@ pub(crate) struct Expr<'a> {
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     exprs: Vec<Expr<'a>>,
+    runs: Vec<ExprId>,
     pub(crate) root: ExprId,
 }
 
 impl<'a> Tree<'a> {
-    pub(crate) fn new() -> Self {
-        Self { exprs: Vec::with_capacity(32), root: ExprId(0) }
+    /// An empty tree with room for a text of so many bytes.
+    pub(crate) fn new(length: usize) -> Self {
+        Self { exprs: Vec::with_capacity(length / 5 + 4), runs: Vec::new(), root: ExprId(0) }
+    }
+
+    /// The number of parts.
+    pub(crate) fn len(&self) -> usize {
+        self.exprs.len()
     }
 
     pub(crate) fn push(&mut self, expr: Expr<'a>) -> ExprId {
@@ -98,6 +112,18 @@ impl<'a> Tree<'a> {
     #[expect(clippy::indexing_slicing, reason = "only push makes ids, and nothing is ever removed")]
     pub(crate) fn get(&self, id: ExprId) -> &Expr<'a> {
         &self.exprs[id.0 as usize]
+    }
+
+    pub(crate) fn keep(&mut self, ids: impl Iterator<Item = ExprId>) -> Run {
+        let cut = |length| u32::try_from(length).unwrap_or(u32::MAX);
+        let start = self.runs.len();
+        self.runs.extend(ids);
+        Run { start: cut(start), count: cut(self.runs.len() - start) }
+    }
+
+    pub(crate) fn run(&self, run: Run) -> &[ExprId] {
+        let start = run.start as usize;
+        self.runs.get(start..start + run.count as usize).unwrap_or_default()
     }
 
     pub(crate) fn depth(&self, id: ExprId) -> u16 {
