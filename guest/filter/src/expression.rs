@@ -5,8 +5,8 @@ use crate::eval::Evaluator;
 use crate::explain::{Explanation, explain};
 use crate::fact::Facts;
 use crate::failure::EvalError;
-use crate::ir::Program;
-use crate::lower::lower;
+use crate::ir::{NodeId, Path, Program, Span};
+use crate::lower::{Lowered, lower};
 use crate::problem::CompileError;
 use crate::syntax::parse;
 use std::sync::LazyLock;
@@ -15,6 +15,11 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone)]
 pub struct Expression {
     program: Program,
+    /// The paths that the program reads, each once.
+    paths: Box<[Path]>,
+    source: Box<str>,
+    /// Where each node of the program stands in the source text.
+    spans: Box<[Span]>,
     steps: u32,
 }
 
@@ -34,8 +39,9 @@ impl Expression {
     /// Everything that is wrong with it, each with its place.
     pub fn compile_in(environment: &Environment, text: &str) -> Result<Self, CompileError> {
         let tree = parse(text, environment.limits()).map_err(|fault| CompileError::new(text, vec![fault]))?;
-        let program = lower(text, &tree, environment).map_err(|faults| CompileError::new(text, faults))?;
-        Ok(Self { program, steps: environment.limits().steps })
+        let Lowered { program, paths, spans } =
+            lower(&tree, environment).map_err(|faults| CompileError::new(text, faults))?;
+        Ok(Self { program, paths, source: text.into(), spans, steps: environment.limits().steps })
     }
 
     /// Whether the event is a match.
@@ -49,7 +55,7 @@ impl Expression {
     /// Why the event is a match or not: the first part that made the expression false or failed, with its values from the event.
     #[must_use]
     pub fn explain<F: Facts + ?Sized>(&self, facts: &F) -> Explanation {
-        explain(&self.program, self.program.paths(), facts, self.steps)
+        explain(self, facts)
     }
 
     /// The lowered form.
@@ -58,10 +64,22 @@ impl Expression {
         &self.program
     }
 
-    /// The lowered form, for a table of many.
+    /// The paths that the expression reads, each once.
     #[must_use]
-    pub fn into_program(self) -> Program {
-        self.program
+    pub fn paths(&self) -> &[Path] {
+        &self.paths
+    }
+
+    /// The text that a node of the program was made of.
+    #[must_use]
+    pub fn text(&self, node: NodeId) -> &str {
+        self.span(node).of(&self.source)
+    }
+
+    /// Where that text stands.
+    #[must_use]
+    pub fn span(&self, node: NodeId) -> Span {
+        self.spans.get(node.index()).copied().unwrap_or_default()
     }
 
     /// How many steps one evaluation may take.

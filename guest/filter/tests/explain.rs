@@ -11,7 +11,7 @@ use serde_json::json;
 fn explain(text: &str) -> String {
     let body = json!({"quantity": -3, "name": "x".repeat(5000), "tags": ["a", "b"], "customer": {"id": 1}});
     let expression = Expression::compile(text).unwrap();
-    let facts = support::event(expression.program().paths(), &body);
+    let facts = support::event(expression.paths(), &body);
     let explanation = expression.explain(&facts);
     assert_eq!(explanation.verdict == Verdict::Matched, expression.evaluate(&facts) == Ok(true));
     explanation.to_string()

@@ -26,7 +26,7 @@ fn body() -> Json {
 /// True, false, or why there is no value.
 fn run(text: &str) -> Result<bool, Failure> {
     let expression = Expression::compile(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
-    let facts = support::event(expression.program().paths(), &body());
+    let facts = support::event(expression.paths(), &body());
     expression.evaluate(&facts).map_err(|error| error.failure)
 }
 
@@ -193,6 +193,6 @@ fn reads_a_path_as_one_whatever_its_spelling() {
     let expression = Expression::compile(
         "message.a.b == 1 && message['a'].b == 2 && has(message.a.b) && message.?a.b.hasValue()",
     );
-    let paths: Vec<String> = expression.unwrap().program().paths().iter().map(ToString::to_string).collect();
+    let paths: Vec<String> = expression.unwrap().paths().iter().map(ToString::to_string).collect();
     assert_eq!(paths, ["message.a.b"]);
 }

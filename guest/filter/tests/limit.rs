@@ -16,7 +16,7 @@ fn run(text: &str, body: Json) -> Option<Result<bool, Failure>> {
     let text = text.to_owned();
     let run = move || {
         let expression = Expression::compile(&text).ok()?;
-        let facts = support::event(expression.program().paths(), &body);
+        let facts = support::event(expression.paths(), &body);
         let _ = expression.explain(&facts);
         Some(expression.evaluate(&facts).map_err(|error| error.failure))
     };

@@ -61,7 +61,7 @@ fn ours(text: &str, body: &Json) -> Result<Verdict, String> {
     let mut environment = Environment::new("", false, Limits { length: 1 << 15, ..Limits::FILTER });
     environment.declare("message", Shape::Any).unwrap();
     let expression = Expression::compile_in(&environment, text).map_err(|error| error.to_string())?;
-    let facts = support::event(expression.program().paths(), body);
+    let facts = support::event(expression.paths(), body);
     Ok(match expression.evaluate(&facts) {
         Ok(true) => Verdict::True,
         Ok(false) => Verdict::False,

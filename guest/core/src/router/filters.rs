@@ -137,7 +137,7 @@ impl Entry {
                     None => (VerdictOutcome::Match, "it has no filter".to_owned()),
                     Some(filter) => match Expression::compile(filter) {
                         Ok(expression) => {
-                            let sight = Sight::new(expression.program(), seen, Some(data));
+                            let sight = Sight::new(&expression, seen, Some(data));
                             verdict(&sight.with(|facts| expression.explain(facts)))
                         }
                         Err(error) => (VerdictOutcome::Error, error.to_string()),

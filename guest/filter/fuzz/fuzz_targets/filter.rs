@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
         (Root::SOURCE, Value::str("shop")),
         (Root::NOW, now),
     ];
-    let facts = Bindings::new(expression.program().paths(), variables);
+    let facts = Bindings::new(expression.paths(), variables);
     let verdict = expression.evaluate(&facts);
     let explanation = expression.explain(&facts);
     assert!(explanation.to_string().chars().count() <= 401);

@@ -102,7 +102,7 @@ impl Case {
         }
         let expression =
             Expression::compile_in(&environment, &self.expr).map_err(|error| error.to_string())?;
-        let facts = Bindings::new(expression.program().paths(), variables);
+        let facts = Bindings::new(expression.paths(), variables);
         let mut evaluator = Evaluator::new(expression.program(), &facts, expression.steps());
         let value = evaluator.value(expression.program().root()).map_err(|error| error.to_string())?;
         Ok((!typed::same(&value, expected)).then(|| format!("{value:?} is not {expected}")))

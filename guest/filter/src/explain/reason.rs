@@ -1,9 +1,10 @@
 use super::render;
 use super::{Explanation, Verdict};
+use crate::Expression;
 use crate::eval::Evaluator;
 use crate::fact::Facts;
 use crate::failure::EvalError;
-use crate::ir::{Node, NodeId, Path, PathId, Program, Span};
+use crate::ir::{Node, NodeId, PathId, Program};
 use std::cell::Cell;
 
 /// The most characters of a reason.
@@ -13,27 +14,24 @@ const ALTERNATIVES: usize = 3;
 /// How many values of the event are shown with one part.
 const VALUES: usize = 3;
 
-/// Evaluates a program once more and finds the first part that made it false or failed.
-///
-/// `paths` are the paths by id, which a program mapped to a table no longer has itself. A program whose debug information was dropped is
-/// explained without its text.
+/// Evaluates an expression once more and finds the first part that made it false or failed.
 #[must_use]
-pub fn explain<F: Facts + ?Sized>(program: &Program, paths: &[Path], facts: &F, steps: u32) -> Explanation {
+pub fn explain<F: Facts + ?Sized>(expression: &Expression, facts: &F) -> Explanation {
+    let (program, steps) = (expression.program(), expression.steps());
     // The verdict has the same budget as the evaluation that it explains; the search for the reason has one of its own.
-    let reasons = Reasons { program, paths, facts, left: Cell::new(steps.saturating_mul(4)) };
+    let reasons = Reasons { expression, program, facts, left: Cell::new(steps.saturating_mul(4)) };
     let root = program.root();
     let (verdict, (reason, at)) = match Evaluator::new(program, facts, steps).test() {
         Ok(true) => (Verdict::Matched, (String::new(), root)),
         Ok(false) => (Verdict::NotMatched, reasons.why(root, false)),
         Err(error) => (Verdict::Failed(error), reasons.failure(root, error)),
     };
-    let span = program.debug().and_then(|debug| debug.spans.get(at.index()).copied()).unwrap_or_default();
-    Explanation { verdict, reason: render::cut(&reason, REASON), span }
+    Explanation { verdict, reason: render::cut(&reason, REASON), span: expression.span(at) }
 }
 
 struct Reasons<'a, F: Facts + ?Sized> {
+    expression: &'a Expression,
     program: &'a Program,
-    paths: &'a [Path],
     facts: &'a F,
     /// Steps left: parts are evaluated again and again on the way down.
     left: Cell<u32>,
@@ -48,9 +46,7 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
     }
 
     fn text(&self, id: NodeId) -> String {
-        let Some(debug) = self.program.debug() else { return format!("part {}", id.0) };
-        let span = debug.spans.get(id.index()).copied().unwrap_or(Span::default());
-        render::source(span.of(&debug.source))
+        render::source(self.expression.text(id))
     }
 
     /// Why a part has this truth, and which part of it decides that.
@@ -124,7 +120,10 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
             .iter()
             .take(VALUES)
             .filter_map(|id| {
-                self.paths.get(id.0 as usize).map(|path| render::fact(path, &self.facts.path(*id)))
+                self.expression
+                    .paths()
+                    .get(id.0 as usize)
+                    .map(|path| render::fact(path, &self.facts.path(*id)))
             })
             .collect();
         if more > 0 {

@@ -15,19 +15,12 @@ const LENGTH: usize = 3;
 /// time goes into fetching them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chain {
-    first: Operand,
-    /// The first without an operator and those after it are not there.
-    steps: [Operand; LENGTH],
-    last: Operand,
+    /// The first operand, those of the steps, and the last one; what is not used is 0.
+    values: [i32; LENGTH + 2],
+    kinds: [Kind; LENGTH + 2],
+    /// What is done with the operands of the steps; those after the first `None` are not there.
+    operators: [Option<Arithmetic>; LENGTH],
     relation: Comparison,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Operand {
-    value: i64,
-    kind: Kind,
-    /// What is done with it, unless it is the first or the last.
-    operator: Option<Arithmetic>,
 }
 
 /// What the value of an operand is.
@@ -49,19 +42,31 @@ impl Chain {
     pub(crate) fn new(program: &Program) -> Option<Self> {
         let Node::Compare { relation, left, right } = program.node(program.root()) else { return None };
         let last = operand(program, right)?;
-        let mut steps = Vec::new();
+        let mut length = 0;
         let mut node = left;
-        while let Node::Arithmetic { operator, left, right } = program.node(node) {
-            steps.push(Operand { operator: Some(operator), ..operand(program, right)? });
-            node = left;
+        while let Node::Arithmetic { left, .. } = program.node(node) {
+            (node, length) = (left, length + 1);
         }
         let first = operand(program, node)?;
-        if steps.len() > LENGTH {
-            return None;
-        }
-        let mut chain = Self { first, steps: [last; LENGTH], last, relation };
-        for (place, step) in chain.steps.iter_mut().zip(steps.into_iter().rev()) {
-            *place = step;
+        let mut chain = Self {
+            values: [0; LENGTH + 2],
+            kinds: [Kind::Int; LENGTH + 2],
+            operators: [None; LENGTH],
+            relation,
+        };
+        let mut put = |place: usize, (value, kind): (i32, Kind)| {
+            *chain.values.get_mut(place)? = value;
+            *chain.kinds.get_mut(place)? = kind;
+            Some(())
+        };
+        put(0, first)?;
+        put(LENGTH + 1, last)?;
+        let mut node = left;
+        while let Node::Arithmetic { operator, left, right } = program.node(node) {
+            length -= 1;
+            *chain.operators.get_mut(length)? = Some(operator);
+            put(length + 1, operand(program, right)?)?;
+            node = left;
         }
         Some(chain)
     }
@@ -69,14 +74,14 @@ impl Chain {
     /// The answer; `None` if something is there that only the evaluator knows: no ints, an overflow, a division by zero.
     #[inline]
     pub(crate) fn answer(&self, moment: &Moment<'_>) -> Option<bool> {
-        let [Operand { operator: only, .. }, ..] = self.steps;
-        if let (Kind::Path, None, Kind::Path) = (self.first.kind, only, self.last.kind) {
-            return compare(self.relation, moment, path(self.first.value), path(self.last.value));
+        let ([first, steps @ .., last], [first_kind, kinds @ .., last_kind]) = (self.values, self.kinds);
+        if let (Kind::Path, [None, ..], Kind::Path) = (first_kind, self.operators, last_kind) {
+            return compare(self.relation, moment, path(first), path(last));
         }
-        let mut value = self.first.int(moment)?;
-        for operand in &self.steps {
-            let Some(operator) = operand.operator else { break };
-            let operand = operand.int(moment)?;
+        let mut value = int(first_kind, first, moment)?;
+        for ((operator, kind), operand) in self.operators.into_iter().zip(kinds).zip(steps) {
+            let Some(operator) = operator else { break };
+            let operand = int(kind, operand, moment)?;
             value = match operator {
                 Arithmetic::Add => value.checked_add(operand)?,
                 Arithmetic::Subtract => value.checked_sub(operand)?,
@@ -85,7 +90,7 @@ impl Chain {
                 Arithmetic::Remainder => value.checked_rem(operand)?,
             };
         }
-        Some(holds(self.relation, Some(value.cmp(&self.last.int(moment)?))))
+        Some(holds(self.relation, Some(value.cmp(&int(last_kind, last, moment)?))))
     }
 }
 
@@ -98,21 +103,19 @@ fn product(left: i64, right: i64) -> Option<i64> {
     }
 }
 
-fn path(value: i64) -> json::NodeId {
-    PathId(u32::try_from(value).unwrap_or(u32::MAX)).into()
+fn path(value: i32) -> json::NodeId {
+    PathId(value.cast_unsigned()).into()
 }
 
-impl Operand {
-    #[inline]
-    fn int(self, moment: &Moment<'_>) -> Option<i64> {
-        match self.kind {
-            Kind::Int => Some(self.value),
-            Kind::Path => match moment.raw(path(self.value)) {
-                Raw::Int(value) => Some(value),
-                _ => None,
-            },
-            Kind::Size => size(moment, path(self.value)),
-        }
+#[inline]
+fn int(kind: Kind, value: i32, moment: &Moment<'_>) -> Option<i64> {
+    match kind {
+        Kind::Int => Some(i64::from(value)),
+        Kind::Path => match moment.raw(path(value)) {
+            Raw::Int(value) => Some(value),
+            _ => None,
+        },
+        Kind::Size => size(moment, path(value)),
     }
 }
 
@@ -142,11 +145,12 @@ fn compare(
     }
 }
 
-fn operand(program: &Program, node: NodeId) -> Option<Operand> {
-    let path = |kind: Kind, path: PathId| Operand { value: i64::from(path.0), kind, operator: None };
+/// An operand that is a path, a path's size or an int of 32 bits; larger ones are left to the evaluator.
+fn operand(program: &Program, node: NodeId) -> Option<(i32, Kind)> {
+    let path = |kind: Kind, path: PathId| (path.0.cast_signed(), kind);
     match program.node(node) {
         Node::Constant(constant) => match program.constant(constant) {
-            Value::Int(value) => Some(Operand { value: *value, kind: Kind::Int, operator: None }),
+            Value::Int(value) => Some((i32::try_from(*value).ok()?, Kind::Int)),
             _ => None,
         },
         Node::Path(id) => Some(path(Kind::Path, id)),
@@ -158,5 +162,15 @@ fn operand(program: &Program, node: NodeId) -> Option<Operand> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chain;
+
+    #[test]
+    fn a_chain_is_half_of_a_cache_line() {
+        assert_eq!(size_of::<Chain>(), 32);
     }
 }

@@ -1,41 +1,48 @@
 //! Cutting a part out of a program.
 
 use crate::function::Pattern;
-use crate::ir::{Children, Comprehension, ConstantId, Node, NodeId, PathId, PatternId, Program, ScopeId};
+use crate::ir::{
+    Children, Code, Comprehension, ConstantId, Node, NodeId, PathId, PatternId, Program, ScopeId,
+};
 use crate::value::Value;
+use std::sync::Arc;
 
-/// The part of `program` below `root` as a program of its own, in an order that depends on nothing but that part. `path`
-/// renames its paths.
-pub(super) fn excerpt(program: &Program, root: NodeId, path: impl FnMut(PathId) -> PathId) -> Program {
-    let mut cut = Cut {
-        program,
-        path,
-        nodes: Vec::new(),
-        children: Vec::new(),
-        constants: Vec::new(),
-        comprehensions: Vec::new(),
-        patterns: Vec::new(),
-    };
-    cut.copy(root);
-    Program {
-        nodes: cut.nodes.into(),
-        children: cut.children.into(),
-        constants: cut.constants.into(),
-        comprehensions: cut.comprehensions.into(),
-        patterns: cut.patterns.into(),
-        paths: Box::default(),
-        debug: None,
+/// Room for cutting, used again and again.
+#[derive(Debug, Default)]
+pub(super) struct Scrap {
+    pub(super) nodes: Vec<Node>,
+    pub(super) children: Vec<NodeId>,
+    pub(super) comprehensions: Vec<Comprehension>,
+    constants: Vec<Value<'static>>,
+    patterns: Vec<Pattern>,
+    /// Children of runs that are not complete.
+    open: Vec<NodeId>,
+}
+
+impl Scrap {
+    /// Cuts the part of `program` below `root` out, in an order that depends on nothing but that part. `path` renames its
+    /// paths.
+    pub(super) fn cut(&mut self, program: &Program, root: NodeId, path: impl FnMut(PathId) -> PathId) {
+        self.nodes.clear();
+        self.children.clear();
+        self.comprehensions.clear();
+        Cut { program, path, scrap: self }.copy(root);
+    }
+
+    /// What was cut out as a program with this code, which is the same as the scrap's.
+    pub(super) fn program(&mut self, code: Arc<Code>) -> Program {
+        Program {
+            code,
+            constants: self.constants.drain(..).collect(),
+            patterns: self.patterns.drain(..).collect(),
+        }
     }
 }
 
-struct Cut<'p, F> {
+struct Cut<'p, 's, F> {
     program: &'p Program,
     path: F,
-    nodes: Vec<Node>,
-    children: Vec<NodeId>,
-    constants: Vec<Value<'static>>,
-    comprehensions: Vec<Comprehension>,
-    patterns: Vec<Pattern>,
+    scrap: &'s mut Scrap,
 }
 
 /// A position in an excerpt, which is never longer than the program.
@@ -43,7 +50,7 @@ fn position(length: usize) -> u16 {
     u16::try_from(length).unwrap_or(u16::MAX)
 }
 
-impl<F: FnMut(PathId) -> PathId> Cut<'_, F> {
+impl<F: FnMut(PathId) -> PathId> Cut<'_, '_, F> {
     /// Copies a node with all below it. As deep as the program, which is bounded.
     fn copy(&mut self, id: NodeId) -> NodeId {
         let node = match self.program.node(id) {
@@ -96,25 +103,30 @@ impl<F: FnMut(PathId) -> PathId> Cut<'_, F> {
             Node::Optional(operand) => Node::Optional(self.copy(operand)),
             Node::Comprehension(scope) => Node::Comprehension(self.scope(scope)),
         };
-        self.nodes.push(node);
-        NodeId(position(self.nodes.len() - 1))
+        self.scrap.nodes.push(node);
+        NodeId(position(self.scrap.nodes.len() - 1))
     }
 
     fn run(&mut self, run: Children) -> Children {
-        let copies: Vec<NodeId> = self.program.children(run).iter().map(|child| self.copy(*child)).collect();
-        let start = position(self.children.len());
-        self.children.extend(copies);
+        let open = self.scrap.open.len();
+        for child in self.program.children(run) {
+            let copy = self.copy(*child);
+            self.scrap.open.push(copy);
+        }
+        let Scrap { children, open: copies, .. } = &mut *self.scrap;
+        let start = position(children.len());
+        children.extend(copies.drain(open..));
         Children { start, count: run.count }
     }
 
     fn constant(&mut self, id: ConstantId) -> ConstantId {
-        self.constants.push(self.program.constant(id).clone());
-        ConstantId(position(self.constants.len() - 1))
+        self.scrap.constants.push(self.program.constant(id).clone());
+        ConstantId(position(self.scrap.constants.len() - 1))
     }
 
     fn pattern(&mut self, id: PatternId) -> PatternId {
-        self.patterns.extend(self.program.pattern(id).cloned());
-        PatternId(position(self.patterns.len().saturating_sub(1)))
+        self.scrap.patterns.extend(self.program.pattern(id).cloned());
+        PatternId(position(self.scrap.patterns.len().saturating_sub(1)))
     }
 
     fn scope(&mut self, id: ScopeId) -> ScopeId {
@@ -125,8 +137,8 @@ impl<F: FnMut(PathId) -> PathId> Cut<'_, F> {
                 body: self.copy(comprehension.body),
                 ..*comprehension
             };
-            self.comprehensions.push(copy);
+            self.scrap.comprehensions.push(copy);
         }
-        ScopeId(position(self.comprehensions.len().saturating_sub(1)))
+        ScopeId(position(self.scrap.comprehensions.len().saturating_sub(1)))
     }
 }

@@ -6,6 +6,7 @@ use crate::ir::{Node, Program};
 use crate::json::NodeId;
 use crate::value::Value;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// A gate in a [`super::Graph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,11 +66,8 @@ impl Hash for Shortcut {
 /// A part of a program, as a program of its own whose paths are nodes of the table's trie.
 #[derive(Debug, Clone)]
 pub(crate) struct Opaque {
+    /// Its code is the graph's, which has each code once.
     pub(crate) program: Program,
-    /// The paths that it reads, each once.
-    pub(crate) paths: Box<[NodeId]>,
-    /// Of these, the ones without which it fails.
-    pub(crate) strict: Box<[NodeId]>,
     /// What holds for some element of a list if the whole is true.
     pub(crate) hint: Option<Hint>,
 }
@@ -81,13 +79,11 @@ pub(crate) struct Hint {
     pub(crate) gate: GateId,
 }
 
-// The strict paths and the hint follow from the program.
+// The hint follows from the program.
 impl PartialEq for Opaque {
     fn eq(&self, other: &Self) -> bool {
         let (left, right) = (&self.program, &other.program);
-        left.nodes == right.nodes
-            && left.children == right.children
-            && left.comprehensions == right.comprehensions
+        Arc::ptr_eq(&left.code, &right.code)
             && left.constants.len() == right.constants.len()
             && left.constants.iter().zip(&right.constants).all(|(left, right)| same(left, right))
     }
@@ -97,8 +93,7 @@ impl Eq for Opaque {}
 
 impl Hash for Opaque {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.program.nodes.hash(state);
-        self.program.children.hash(state);
+        Arc::as_ptr(&self.program.code).hash(state);
         self.program.constants.iter().for_each(|constant| hash(constant, state));
     }
 }
@@ -149,20 +144,20 @@ fn same(left: &Value<'_>, right: &Value<'_>) -> bool {
 }
 
 impl Opaque {
-    /// Bytes on the heap.
+    /// The paths that it reads, as often as it does.
+    pub(super) fn paths(&self) -> impl Iterator<Item = NodeId> {
+        self.program.code.nodes.iter().filter_map(|node| match node {
+            Node::Path(path) | Node::Has(path) | Node::OptionalPath { path, .. } => Some((*path).into()),
+            _ => None,
+        })
+    }
+
+    /// Bytes on the heap, without the code.
     pub(crate) fn heap_size(&self) -> usize {
         let program = &self.program;
         let text: usize =
             program.constants.iter().filter_map(Value::as_str).map(|text| text.len() + 16).sum();
-        size_of::<Self>()
-            + size_of_val::<[Node]>(&program.nodes)
-            + size_of_val(&*program.children)
-            + size_of_val(&*program.constants)
-            + size_of_val(&*program.comprehensions)
-            + size_of_val(&*program.patterns)
-            + size_of_val(&*self.paths)
-            + size_of_val(&*self.strict)
-            + text
+        size_of::<Self>() + size_of_val(&*program.constants) + size_of_val(&*program.patterns) + text
     }
 }
 

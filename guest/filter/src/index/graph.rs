@@ -1,37 +1,44 @@
 //! All gates of a table.
 
+use super::blocks::Blocks;
 use super::chain::Chain;
+use super::excerpt::Scrap;
 use super::gate::{Gate, GateId, Shortcut};
+use super::level::{long, short};
 use super::moment::Moment;
 use super::opaque;
 use super::test::{Test, Tri};
-use crate::ir::Program;
-use crate::json::{NodeId, Raw, Trie};
+use crate::ir::{Code, Comprehension, Node, NodeId, PathId, Program};
+use crate::json::{self, Raw, Trie};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 #[derive(Debug)]
 struct Entry {
     gate: Gate,
     /// Gates and rules that use it.
     users: u32,
-    /// Whether asking it can take long: it holds something opaque, or searches a string.
-    heavy: bool,
+    /// The gate's hash.
+    hash: u32,
 }
 
 /// Gates by what they are: the same condition is there once, however many expressions hold it, and is answered once an event.
 #[derive(Debug)]
 pub(crate) struct Graph {
-    entries: Vec<Entry>,
+    entries: Blocks<Entry>,
     free: Vec<GateId>,
     known: HashTable<GateId>,
     /// For each gate the event that it was answered for and the answer.
     memo: Vec<u32>,
     epoch: u32,
     /// Shorter ways to the answers of opaque gates.
-    chains: Vec<Chain>,
+    chains: Blocks<Chain>,
     free_chains: Vec<Shortcut>,
+    /// The code of all opaque gates, each once.
+    codes: HashTable<Arc<Code>>,
+    scrap: Scrap,
 }
 
 /// The work that one event may still cause.
@@ -63,23 +70,31 @@ impl Run {
     }
 }
 
-fn hash(gate: &Gate) -> u64 {
-    FixedState::with_seed(0).hash_one(gate)
+fn hash(gate: &Gate) -> u32 {
+    short(FixedState::with_seed(0).hash_one(gate))
+}
+
+fn hash_code(nodes: &[Node], children: &[NodeId], comprehensions: &[Comprehension]) -> u64 {
+    FixedState::with_seed(0).hash_one((nodes, children, comprehensions))
 }
 
 impl Default for Graph {
     fn default() -> Self {
         let mut graph = Self {
-            entries: Vec::new(),
+            entries: Blocks::default(),
             free: Vec::new(),
             known: HashTable::new(),
             memo: Vec::new(),
             epoch: 0,
-            chains: Vec::new(),
+            chains: Blocks::default(),
             free_chains: Vec::new(),
+            codes: HashTable::new(),
+            scrap: Scrap::default(),
         };
         // GateId::TRUE
-        graph.insert(Gate::Constant(true));
+        let always = Gate::Constant(true);
+        let hash = hash(&always);
+        graph.insert(always, hash);
         graph
     }
 }
@@ -89,9 +104,18 @@ impl Graph {
         self.entries.get(id.index()).map_or(&Gate::Unknown, |entry| &entry.gate)
     }
 
-    /// Whether asking a gate can take long.
+    /// Whether asking a gate can take long: it holds something opaque, or searches a string.
     pub(crate) fn is_heavy(&self, id: GateId) -> bool {
-        self.entries.get(id.index()).is_some_and(|entry| entry.heavy)
+        match self.gate(id) {
+            Gate::Constant(_) | Gate::Unknown => false,
+            Gate::Test(_, test) => test.searches(),
+            Gate::Not(inner) => self.is_heavy(*inner),
+            Gate::And(parts) | Gate::Or(parts) => parts.iter().any(|part| self.is_heavy(*part)),
+            Gate::Choose(condition, then, otherwise) => {
+                [condition, then, otherwise].into_iter().any(|part| self.is_heavy(*part))
+            }
+            Gate::Opaque(..) => true,
+        }
     }
 
     /// Takes one more use of a gate.
@@ -103,31 +127,21 @@ impl Graph {
 
     /// The id of a gate. The gate given holds one use of each gate and path in it, and the caller gets one of the id.
     pub(crate) fn intern(&mut self, gate: Gate, trie: &mut Trie) -> GateId {
-        let found = self.known.find(hash(&gate), |id| self.gate(*id) == &gate).copied();
+        let hash = hash(&gate);
+        let found = self.known.find(long(hash), |id| self.gate(*id) == &gate).copied();
         if let Some(id) = found {
             self.hold(id);
             self.release_parts(gate, trie);
             return id;
         }
-        self.insert(gate)
+        self.insert(gate, hash)
     }
 
-    fn insert(&mut self, mut gate: Gate) -> GateId {
+    fn insert(&mut self, mut gate: Gate, hash: u32) -> GateId {
         if let Gate::Opaque(shortcut, opaque) = &mut gate {
             *shortcut = self.shortcut(&opaque.program);
         }
-        let heavy = match &gate {
-            Gate::Constant(_) | Gate::Unknown => false,
-            Gate::Test(_, test) => test.searches(),
-            Gate::Not(inner) => self.is_heavy(*inner),
-            Gate::And(parts) | Gate::Or(parts) => parts.iter().any(|part| self.is_heavy(*part)),
-            Gate::Choose(condition, then, otherwise) => {
-                [condition, then, otherwise].into_iter().any(|part| self.is_heavy(*part))
-            }
-            Gate::Opaque(..) => true,
-        };
-        let hashed = hash(&gate);
-        let entry = Entry { gate, users: 1, heavy };
+        let entry = Entry { gate, users: 1, hash };
         let id = match self.free.pop() {
             Some(id) => id,
             None => GateId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX)),
@@ -142,8 +156,49 @@ impl Graph {
             *memo = 0;
         }
         let Self { entries, known, .. } = self;
-        known.insert_unique(hashed, id, |id| entries.get(id.index()).map_or(0, |entry| hash(&entry.gate)));
+        known.insert_unique(long(hash), id, |id| entries.get(id.index()).map_or(0, |entry| long(entry.hash)));
         id
+    }
+
+    /// The part of a program below a node; `path` renames its paths.
+    pub(super) fn excerpt(
+        &mut self,
+        program: &Program,
+        node: NodeId,
+        path: impl FnMut(PathId) -> PathId,
+    ) -> Program {
+        let Self { codes, scrap, .. } = self;
+        scrap.cut(program, node, path);
+        let Scrap { nodes, children, comprehensions, .. } = &*scrap;
+        let hash = hash_code(nodes, children, comprehensions);
+        let same = |code: &Arc<Code>| {
+            *code.nodes == **nodes && *code.children == **children && *code.comprehensions == **comprehensions
+        };
+        let code = match codes.find(hash, same) {
+            Some(code) => Arc::clone(code),
+            None => {
+                let code = Arc::new(Code {
+                    nodes: nodes.as_slice().into(),
+                    children: children.as_slice().into(),
+                    comprehensions: comprehensions.as_slice().into(),
+                });
+                let rehash = |code: &Arc<Code>| hash_code(&code.nodes, &code.children, &code.comprehensions);
+                codes.insert_unique(hash, Arc::clone(&code), rehash);
+                code
+            }
+        };
+        scrap.program(code)
+    }
+
+    /// Lets go of a code; one that nobody else has goes.
+    fn release_code(&mut self, code: Arc<Code>) {
+        // One is this, one is the graph's.
+        if Arc::strong_count(&code) == 2 {
+            let hash = hash_code(&code.nodes, &code.children, &code.comprehensions);
+            if let Ok(entry) = self.codes.find_entry(hash, |known| Arc::ptr_eq(known, &code)) {
+                entry.remove();
+            }
+        }
     }
 
     fn shortcut(&mut self, program: &Program) -> Shortcut {
@@ -169,9 +224,9 @@ impl Graph {
         if entry.users > 0 || id == GateId::TRUE {
             return;
         }
-        let hashed = hash(&entry.gate);
+        let hash = entry.hash;
         let gate = std::mem::replace(&mut entry.gate, Gate::Unknown);
-        if let Ok(known) = self.known.find_entry(hashed, |other| *other == id) {
+        if let Ok(known) = self.known.find_entry(long(hash), |other| *other == id) {
             known.remove();
         }
         self.free.push(id);
@@ -193,7 +248,8 @@ impl Graph {
                 if shortcut.0 != Shortcut::NONE.0 {
                     self.free_chains.push(shortcut);
                 }
-                opaque.paths.iter().for_each(|path| trie.release(*path));
+                opaque.paths().for_each(|path| trie.release(path));
+                self.release_code(opaque.program.code);
                 if let Some(hint) = opaque.hint {
                     trie.release(hint.path);
                     self.release(hint.gate, trie);
@@ -216,6 +272,14 @@ impl Graph {
     pub(crate) fn answer(&mut self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> Tri {
         let Self { entries, chains, memo, epoch, .. } = self;
         Inquiry { entries, chains, memo, epoch: *epoch, moment, run }.answer(id)
+    }
+
+    /// The answer of a gate that can take long, if there is a short way to it for this event.
+    #[inline]
+    pub(crate) fn quick(&self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> Option<bool> {
+        let Gate::Opaque(shortcut, _) = self.gate(id) else { return None };
+        let chain = self.chains.get(shortcut.0 as usize)?;
+        if run.spend(1) { chain.answer(moment) } else { None }
     }
 
     /// Why a gate is an error for an event, in words.
@@ -258,11 +322,14 @@ impl Graph {
                 _ => 0,
             })
             .sum();
-        self.entries.capacity() * size_of::<Entry>()
+        let codes: usize = self.codes.iter().map(|code| size_of::<Code>() + 8 + code.heap_size()).sum();
+        self.entries.heap_size()
             + self.memo.capacity() * 4
             + self.free.capacity() * 4
             + self.known.allocation_size()
-            + self.chains.capacity() * size_of::<Chain>()
+            + self.chains.heap_size()
+            + self.codes.allocation_size()
+            + codes
             + self.free_chains.capacity() * 4
             + inner
     }
@@ -270,8 +337,8 @@ impl Graph {
 
 /// Gates asked about one event.
 struct Inquiry<'g, 'r, 'e> {
-    entries: &'g [Entry],
-    chains: &'g [Chain],
+    entries: &'g Blocks<Entry>,
+    chains: &'g Blocks<Chain>,
     memo: &'g mut [u32],
     epoch: u32,
     moment: &'r Moment<'e>,
@@ -327,7 +394,7 @@ impl Inquiry<'_, '_, '_> {
     }
 
     #[inline]
-    fn test(&mut self, path: NodeId, test: &Test) -> Tri {
+    fn test(&mut self, path: json::NodeId, test: &Test) -> Tri {
         if let (Test::Contains(_), Raw::Plain(start, end) | Raw::Decoded(start, end)) =
             (test, self.moment.raw(path))
             && !self.run.spend((end - start) / 64)
@@ -352,7 +419,7 @@ impl Inquiry<'_, '_, '_> {
     }
 }
 
-fn test_reason(path: NodeId, test: &Test, moment: &Moment<'_>) -> String {
+fn test_reason(path: json::NodeId, test: &Test, moment: &Moment<'_>) -> String {
     let name = moment.name(path);
     match moment.raw(path) {
         Raw::Absent => moment.absence(path),

@@ -1,7 +1,10 @@
 //! Where rules are filed.
 
-use super::key::{Key, Witness};
+use super::blocks::Blocks;
+use super::few::Few;
+use super::key::{Clue, Key, Witness};
 use super::probe::grams_slot;
+use super::scalar::Seen;
 use crate::json::{NodeId, Trie};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
@@ -29,7 +32,9 @@ pub(crate) type RuleId = u32;
 pub(crate) struct Level {
     parent: LevelId,
     pub(super) key: Key,
-    pub(super) rules: Vec<RuleId>,
+    /// The hash of the key.
+    hash: u32,
+    pub(super) rules: Few<RuleId>,
     pub(super) index: Option<Box<Index>>,
     /// Filings in this level and those below it.
     count: u32,
@@ -80,14 +85,14 @@ pub(crate) struct Affixes {
 /// All levels of a table.
 #[derive(Debug)]
 pub(crate) struct Levels {
-    levels: Vec<Level>,
+    levels: Blocks<Level>,
     free: Vec<LevelId>,
 }
 
 /// The hash of a key.
-pub(super) fn hash_key(key: &Key) -> u64 {
+fn hash_key(key: &Key<Clue<'_>>) -> u64 {
     match &key.witness {
-        Witness::Equal(scalar) => hash_equal(key.path, scalar.seen()),
+        Witness::Equal(scalar) => hash_equal(key.path, *scalar),
         Witness::Cell(size, cell) => hash_cell(key.path, *size, *cell),
         Witness::Prefix(text) => hash_part(key.path, 0, text),
         Witness::Suffix(text) => hash_part(key.path, 1, text),
@@ -97,8 +102,7 @@ pub(super) fn hash_key(key: &Key) -> u64 {
 }
 
 #[inline]
-pub(super) fn hash_equal(path: NodeId, value: super::scalar::Seen<'_>) -> u64 {
-    use super::scalar::Seen;
+pub(super) fn hash_equal(path: NodeId, value: Seen<'_>) -> u64 {
     let mut hasher = FixedState::with_seed(path.index() as u64).build_hasher();
     match value {
         Seen::Null => hasher.write_u64(1),
@@ -107,19 +111,29 @@ pub(super) fn hash_equal(path: NodeId, value: super::scalar::Seen<'_>) -> u64 {
         Seen::Uint(value) | Seen::Double(value) => hasher.write_u64(value),
         Seen::Text(text) => hasher.write(text.as_bytes()),
     }
-    hasher.finish()
+    long(short(hasher.finish()))
 }
 
 #[inline]
 pub(super) fn hash_cell(path: NodeId, size: u8, cell: u64) -> u64 {
-    FixedState::with_seed(path.index() as u64).hash_one((size, cell))
+    long(short(FixedState::with_seed(path.index() as u64).hash_one((size, cell))))
 }
 
 #[inline]
 pub(super) fn hash_part(path: NodeId, kind: u64, part: &[u8]) -> u64 {
     let mut hasher = FixedState::with_seed(path.index() as u64 ^ (kind + 1) << 40).build_hasher();
     hasher.write(part);
-    hasher.finish()
+    long(short(hasher.finish()))
+}
+
+/// A hash, shortened to be kept.
+pub(super) const fn short(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// A hash as a table wants it, from a kept one: tables look at the upper end and at the lower.
+pub(super) const fn long(hash: u32) -> u64 {
+    (hash as u64) << 32 | hash as u64
 }
 
 impl Default for Levels {
@@ -127,12 +141,15 @@ impl Default for Levels {
         let root = Level {
             parent: LevelId::ROOT,
             key: Key { path: NodeId::NONE, witness: Witness::Present },
-            rules: Vec::new(),
+            hash: 0,
+            rules: Few::None,
             index: Some(Box::default()),
             count: 0,
             seen: 0,
         };
-        Self { levels: vec![root], free: Vec::new() }
+        let mut levels = Blocks::default();
+        levels.push(root);
+        Self { levels, free: Vec::new() }
     }
 }
 
@@ -146,19 +163,19 @@ impl Levels {
     }
 
     /// The keys of a level and of all above it.
-    pub(super) fn chain(&self, mut id: LevelId) -> Vec<Key> {
+    pub(super) fn chain(&self, mut id: LevelId) -> Vec<&Key> {
         let mut keys = Vec::new();
         while id != LevelId::ROOT
             && let Some(level) = self.get(id)
         {
-            keys.push(level.key.clone());
+            keys.push(&level.key);
             id = level.parent;
         }
         keys
     }
 
     /// The level for a key below a level.
-    pub(super) fn child(&self, parent: LevelId, key: &Key) -> Option<LevelId> {
+    fn child(&self, parent: LevelId, key: &Key<Clue<'_>>) -> Option<LevelId> {
         let index = self.get(parent)?.index.as_ref()?;
         let probes = index.paths.get(&key.path)?;
         match &key.witness {
@@ -168,14 +185,14 @@ impl Levels {
             Witness::AtMost(place) => probes.ranges.as_ref()?.at_most.get(place).copied(),
             _ => index
                 .hashed
-                .find(hash_key(key), |id| self.get(*id).is_some_and(|level| level.key == *key))
+                .find(hash_key(key), |id| self.get(*id).is_some_and(|level| level.key.clue() == *key))
                 .copied(),
         }
     }
 
     /// How many rules an event is expected to look at in vain because of one more filing under a key: how likely it is to have
     /// the key, by its kind and by what is filed there already.
-    pub(super) fn cost(&self, parent: LevelId, key: &Key) -> u32 {
+    pub(super) fn cost(&self, parent: LevelId, key: &Key<Clue<'_>>) -> u32 {
         let filed = self.child(parent, key).and_then(|id| self.get(id)).map_or(0, |level| level.count);
         let filed = match &key.witness {
             Witness::AtLeast(_) | Witness::AtMost(_) => {
@@ -186,7 +203,7 @@ impl Levels {
             _ => filed,
         };
         let base = match &key.witness {
-            Witness::Equal(super::Scalar::Bool(_) | super::Scalar::Null) => 8,
+            Witness::Equal(Seen::Bool(_) | Seen::Null) => 8,
             Witness::Equal(_) => 1,
             Witness::Prefix(_) | Witness::Suffix(_) | Witness::Cell(..) => 2,
             Witness::Gram(_) => 6,
@@ -198,12 +215,14 @@ impl Levels {
     }
 
     /// The level for a key below a level, added if it is not there.
-    pub(super) fn child_or_new(&mut self, parent: LevelId, key: &Key, trie: &mut Trie) -> LevelId {
+    pub(super) fn child_or_new(&mut self, parent: LevelId, key: &Key<Clue<'_>>, trie: &mut Trie) -> LevelId {
         if let Some(id) = self.child(parent, key) {
             return id;
         }
         trie.hold(key.path);
-        let level = Level { parent, key: key.clone(), rules: Vec::new(), index: None, count: 0, seen: 0 };
+        let hash = short(hash_key(key));
+        let level =
+            Level { parent, key: key.owned(), hash, rules: Few::None, index: None, count: 0, seen: 0 };
         let id = match self.free.pop() {
             Some(id) => id,
             None => LevelId(u32::try_from(self.levels.len()).unwrap_or(u32::MAX)),
@@ -217,6 +236,11 @@ impl Levels {
         id
     }
 
+    /// The hash of a level's key, as it was when the level was made.
+    fn rehash(&self, id: LevelId) -> u64 {
+        self.get(id).map_or(0, |level| long(level.hash))
+    }
+
     /// Runs on an index that is taken out of its level meanwhile.
     fn with_index(&mut self, level: LevelId, run: impl FnOnce(&Self, &mut Index)) {
         let Some(mut index) = self.get_mut(level).and_then(|level| level.index.take()) else { return };
@@ -226,7 +250,7 @@ impl Levels {
         }
     }
 
-    fn link(&mut self, parent: LevelId, key: &Key, id: LevelId) {
+    fn link(&mut self, parent: LevelId, key: &Key<Clue<'_>>, id: LevelId) {
         self.with_index(parent, |levels, index| {
             let probes = index.paths.entry(key.path).or_default();
             match &key.witness {
@@ -258,13 +282,12 @@ impl Levels {
                 }
             }
             if is_hashed(&key.witness) {
-                let rehash = |id: &LevelId| levels.get(*id).map_or(0, |level| hash_key(&level.key));
-                index.hashed.insert_unique(hash_key(key), id, rehash);
+                index.hashed.insert_unique(hash_key(key), id, |id| levels.rehash(*id));
             }
         });
     }
 
-    fn unlink(&mut self, parent: LevelId, key: &Key, id: LevelId) {
+    fn unlink(&mut self, parent: LevelId, key: &Key<Clue<'_>>, id: LevelId) {
         self.with_index(parent, |levels, index| {
             if is_hashed(&key.witness)
                 && let Ok(found) = index.hashed.find_entry(hash_key(key), |other| *other == id)
@@ -307,7 +330,7 @@ impl Levels {
             }
             // Tables give memory back when most of them is gone.
             if index.hashed.capacity() > 64 && index.hashed.len() * 8 < index.hashed.capacity() {
-                index.hashed.shrink_to_fit(|id| levels.get(*id).map_or(0, |level| hash_key(&level.key)));
+                index.hashed.shrink_to_fit(|id| levels.rehash(*id));
             }
         });
     }
@@ -345,7 +368,7 @@ impl Levels {
                 probes.present.into_iter().chain(probes.object).chain(ranges)
             });
             for level in index.hashed.iter().copied().chain(tested).filter_map(|id| self.get(id)) {
-                rules.extend_from_slice(&level.rules);
+                rules.extend_from_slice(level.rules.all());
                 open.extend(level.index.as_deref());
             }
         }
@@ -362,8 +385,8 @@ impl Levels {
             let key =
                 std::mem::replace(&mut level.key, Key { path: NodeId::NONE, witness: Witness::Present });
             level.index = None;
-            level.rules = Vec::new();
-            self.unlink(parent, &key, id);
+            level.rules = Few::None;
+            self.unlink(parent, &key.clue(), id);
             trie.release(key.path);
             self.free.push(id);
             id = parent;
@@ -394,14 +417,14 @@ impl Levels {
                         + index.paths.allocation_size()
                         + probes
                 });
-                level.key.witness.heap_size() + level.rules.capacity() * 4 + index
+                level.key.heap_size() + level.rules.heap_size() + index
             })
             .sum();
-        self.levels.capacity() * size_of::<Level>() + self.free.capacity() * 4 + inner
+        self.levels.heap_size() + self.free.capacity() * 4 + inner
     }
 }
 
-const fn is_hashed(witness: &Witness) -> bool {
+const fn is_hashed(witness: &Clue<'_>) -> bool {
     matches!(
         witness,
         Witness::Equal(_) | Witness::Cell(..) | Witness::Prefix(_) | Witness::Suffix(_) | Witness::Gram(_)

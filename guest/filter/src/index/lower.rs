@@ -1,20 +1,20 @@
 //! Making gates of a program.
 
-use super::excerpt::excerpt;
 use super::gate::{Gate, GateId, Hint, Opaque, Shortcut};
 use super::graph::Graph;
 use super::moment::{Roots, acquire};
-use super::scalar::Scalar;
-use super::strict::strict_paths;
+use super::scalar::{Scalar, Seen};
 use super::test::Test;
 use crate::function::Function;
-use crate::ir::{Children, Comparison, Comprehension, Fold, Node, NodeId, PathId, Program, Slot};
+use crate::ir::{Children, Comparison, Comprehension, Fold, Node, NodeId, Path, PathId, Program, Slot};
 use crate::json::{self, Step, Trie};
 use crate::value::Value;
 
 /// A program on its way into a graph.
 pub(crate) struct Lowering<'t> {
     pub(crate) program: &'t Program,
+    /// The program's paths.
+    pub(crate) paths: &'t [Path],
     pub(crate) graph: &'t mut Graph,
     pub(crate) trie: &'t mut Trie,
     pub(crate) roots: &'t Roots,
@@ -88,8 +88,10 @@ impl Lowering<'_> {
             Node::In { item, container } => {
                 let Node::Constant(list) = self.program.node(container) else { return None };
                 let Value::List(list) = self.program.constant(list) else { return None };
-                let constants: Option<Vec<Scalar>> = list.iter().map(Scalar::new).collect();
-                let mut constants: Vec<Scalar> = constants?.iter().filter_map(Scalar::canonical).collect();
+                let mut constants = Vec::with_capacity(list.len());
+                for value in list.iter() {
+                    constants.extend(Seen::of(value)?.canonical().map(|seen| Scalar::from(&seen)));
+                }
                 constants.sort_by(|left, right| left.seen().arrange(right.seen()));
                 constants.dedup();
                 Some(Gate::Test(self.path(item, scope)?, Test::In(constants.into())))
@@ -117,7 +119,7 @@ impl Lowering<'_> {
     }
 
     fn acquire(&mut self, path: PathId) -> Option<json::NodeId> {
-        let path = self.program.paths().get(path.0 as usize)?;
+        let path = self.paths.get(path.0 as usize)?;
         Some(acquire(self.trie, self.roots, path))
     }
 
@@ -141,30 +143,13 @@ impl Lowering<'_> {
     }
 
     fn opaque(&mut self, node: NodeId) -> GateId {
-        let mut strict = Vec::new();
-        strict_paths(self.program, node, &mut strict);
-        let (program, trie, roots) = (self.program, &mut *self.trie, self.roots);
-        let mut paths = Vec::new();
-        let mut rename = |path: PathId| {
-            let Some(path) = program.paths().get(path.0 as usize) else { return path };
-            let path = acquire(trie, roots, path);
-            if paths.contains(&path) {
-                trie.release(path);
-            } else {
-                paths.push(path);
-            }
-            path.into()
-        };
-        let part = excerpt(program, node, &mut rename);
-        let mut strict: Vec<json::NodeId> =
-            strict.into_iter().map(|path| json::NodeId::from(rename(path))).collect();
-        strict.sort_unstable();
-        strict.dedup();
+        let (paths, trie, roots) = (self.paths, &mut *self.trie, self.roots);
+        let program = self.graph.excerpt(self.program, node, |path| match paths.get(path.0 as usize) {
+            Some(named) => acquire(trie, roots, named).into(),
+            None => path,
+        });
         let hint = self.hint(node, &[]);
-        self.intern(Gate::Opaque(
-            Shortcut::NONE,
-            Box::new(Opaque { program: part, paths: paths.into(), strict: strict.into(), hint }),
-        ))
+        self.intern(Gate::Opaque(Shortcut::NONE, Box::new(Opaque { program, hint })))
     }
 
     /// What must hold for some element of a list at a path if `node` is true.

@@ -7,8 +7,10 @@
 //! CEL's `&&` and `||` absorb errors so that this is possible: `a && b` is true only if both are, `a || b` only if one is, and
 //! a test of a path that is not there is an error, which is never true. No normal form is made anywhere.
 
+mod blocks;
 mod chain;
 mod excerpt;
+mod few;
 mod gate;
 mod graph;
 mod key;
@@ -24,7 +26,7 @@ mod scalar;
 mod strict;
 mod test;
 
-pub(crate) use graph::Run;
+pub(crate) use graph::{Graph, Run};
 pub(crate) use key::{Key, Witness};
 pub(crate) use level::LevelId;
 pub(crate) use lower::{Lowering, within};

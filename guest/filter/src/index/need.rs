@@ -1,11 +1,13 @@
 //! What an event must have for a gate to be true.
 
+use super::few::Few;
 use super::gate::{Gate, GateId};
 use super::graph::Graph;
-use super::key::{Key, Witness, affix_length};
+use super::key::{Clue, Key, Witness, affix_length};
 use super::level::{LevelId, Levels};
 use super::order::{cells, place};
-use super::scalar::Scalar;
+use super::scalar::Seen;
+use super::strict::strict_paths;
 use super::test::Test;
 use crate::ir::Comparison;
 use crate::json::{NodeId, Trie};
@@ -15,19 +17,19 @@ const KEY_LIMIT: usize = 64;
 
 /// What an event must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Need<'g> {
     /// Nothing helps: the gate is never true.
     Never,
     /// One of these.
-    Keys(Keys),
+    Keys(Keys<'g>),
     /// Nothing that is known.
     Always,
 }
 
 /// Keys of which an event must have one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Keys {
-    pub(crate) keys: Vec<Key>,
+pub(crate) struct Keys<'g> {
+    keys: Few<Key<Clue<'g>>>,
     /// How much work filing under them is expected to cost an event, in rules looked at in vain.
     cost: u32,
     /// Whether having one of them is enough for the gate to be true.
@@ -36,29 +38,29 @@ pub(crate) struct Keys {
 
 /// How to file a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Filing {
+pub(crate) enum Filing<'g> {
     /// Nowhere: it is never true.
     Never,
     /// Under these keys. An event that has one of them makes part number `proven` of the rule's conjunction true, or the whole
     /// if there is only one.
-    Under { keys: Vec<Key>, proven: Option<Option<usize>> },
+    Under { keys: Few<Key<Clue<'g>>>, proven: Option<Option<usize>> },
     /// Among those that every event is held against.
     Scan,
 }
 
 /// Derives needs for filing in one level.
-pub(crate) struct Needs<'i> {
-    pub(crate) graph: &'i Graph,
+pub(crate) struct Needs<'g, 'i> {
+    pub(crate) graph: &'g Graph,
     pub(crate) trie: &'i Trie,
     pub(crate) levels: &'i Levels,
     pub(crate) level: LevelId,
     /// The keys of the level and of those above it: filing under them again tells nothing new.
-    pub(crate) used: Vec<Key>,
+    pub(crate) used: Vec<&'i Key>,
 }
 
-impl Needs<'_> {
+impl<'g> Needs<'g, '_> {
     /// How to file a rule whose gate this is.
-    pub(crate) fn filing(&self, gate: GateId) -> Filing {
+    pub(crate) fn filing(&self, gate: GateId) -> Filing<'g> {
         let (need, part) = match self.graph.gate(gate) {
             Gate::And(parts) => {
                 let mut best = (self.between(parts), None);
@@ -80,7 +82,7 @@ impl Needs<'_> {
     }
 
     /// What an event must have for a gate to be true, or (`truth` false) to be false.
-    fn need(&self, gate: GateId, truth: bool) -> Need {
+    fn need(&self, gate: GateId, truth: bool) -> Need<'g> {
         match self.graph.gate(gate) {
             Gate::Constant(value) if *value == truth => Need::Always,
             Gate::Constant(_) => Need::Never,
@@ -103,8 +105,11 @@ impl Needs<'_> {
                 cheaper(self.need(*condition, false), self.need(*otherwise, truth)),
             )),
             Gate::Opaque(_, opaque) => {
-                let strict = opaque.strict.iter().map(|path| self.key(*path, Witness::Present));
-                let best = strict.min_by_key(cost).unwrap_or(Need::Always);
+                let mut best = Need::Always;
+                strict_paths(&opaque.program, &mut |path| {
+                    let strict = self.key(path.into(), Witness::Present);
+                    best = cheaper(std::mem::replace(&mut best, Need::Always), strict);
+                });
                 let hinted = match opaque.hint {
                     Some(hint) if truth => {
                         either(self.need(hint.gate, true), self.key(hint.path, Witness::Object))
@@ -117,13 +122,13 @@ impl Needs<'_> {
         }
     }
 
-    fn test(&self, path: NodeId, test: &Test, truth: bool) -> Need {
+    fn test(&self, path: NodeId, test: &'g Test, truth: bool) -> Need<'g> {
         let present = || inexact(self.key(path, Witness::Present));
         match test {
             Test::Compare(relation, constant) => {
                 let relation = if truth { *relation } else { opposite(*relation) };
                 match (relation, place(constant.seen())) {
-                    (Comparison::Equal, _) => self.equal(path, constant),
+                    (Comparison::Equal, _) => self.equal(path, constant.seen()),
                     (Comparison::Less | Comparison::LessOrEqual, Some(place)) => {
                         inexact(self.key(path, Witness::AtMost(place)))
                     }
@@ -134,16 +139,16 @@ impl Needs<'_> {
                 }
             }
             Test::In(constants) if truth => {
-                constants.iter().map(|constant| self.equal(path, constant)).fold(Need::Never, either)
+                constants.iter().map(|constant| self.equal(path, constant.seen())).fold(Need::Never, either)
             }
             Test::Prefix(text) if truth && !text.is_empty() => {
                 let part = text.as_bytes().get(..affix_length(text.len())).unwrap_or_default();
-                self.affix(path, Witness::Prefix(part.into()), part.len() == text.len())
+                self.affix(path, Witness::Prefix(part), part.len() == text.len())
             }
             Test::Suffix(text) if truth && !text.is_empty() => {
                 let start = text.len() - affix_length(text.len());
                 let part = text.as_bytes().get(start..).unwrap_or_default();
-                self.affix(path, Witness::Suffix(part.into()), start == 0)
+                self.affix(path, Witness::Suffix(part), start == 0)
             }
             Test::Contains(text) if truth => {
                 let grams = text.as_bytes().windows(4).filter_map(|gram| gram.first_chunk::<4>());
@@ -152,17 +157,17 @@ impl Needs<'_> {
             }
             Test::Has if truth => self.key(path, Witness::Present),
             Test::Has => inexact(self.key(self.trie.parent(path), Witness::Present)),
-            Test::Truth => self.equal(path, &Scalar::Bool(truth)),
+            Test::Truth => self.equal(path, Seen::Bool(truth)),
             _ => present(),
         }
     }
 
-    fn affix(&self, path: NodeId, witness: Witness, whole: bool) -> Need {
+    fn affix(&self, path: NodeId, witness: Clue<'g>, whole: bool) -> Need<'g> {
         let need = self.key(path, witness);
         if whole { need } else { inexact(need) }
     }
 
-    fn equal(&self, path: NodeId, constant: &Scalar) -> Need {
+    fn equal(&self, path: NodeId, constant: Seen<'g>) -> Need<'g> {
         match constant.canonical() {
             Some(constant) => self.key(path, Witness::Equal(constant)),
             None => Need::Never,
@@ -170,7 +175,7 @@ impl Needs<'_> {
     }
 
     /// A range with two ends from a conjunction's comparisons of one path.
-    fn between(&self, parts: &[GateId]) -> Need {
+    fn between(&self, parts: &[GateId]) -> Need<'g> {
         let bounds = parts.iter().filter_map(|part| {
             let Gate::Test(path, Test::Compare(relation, constant)) = self.graph.gate(*part) else {
                 return None;
@@ -203,11 +208,11 @@ impl Needs<'_> {
     }
 
     /// The need of one key, unless the level's own keys imply it.
-    fn key(&self, path: NodeId, witness: Witness) -> Need {
+    fn key(&self, path: NodeId, witness: Clue<'g>) -> Need<'g> {
         let key = Key { path, witness };
         let implied = self.used.iter().any(|used| {
             used.path == path
-                && (used.witness == key.witness
+                && (used.clue().witness == key.witness
                     || key.witness == Witness::Present
                     || (used.witness.is_range() && key.witness.is_range()))
         });
@@ -215,11 +220,11 @@ impl Needs<'_> {
             return Need::Always;
         }
         let cost = self.levels.cost(self.level, &key);
-        Need::Keys(Keys { keys: vec![key], cost, exact: true })
+        Need::Keys(Keys { keys: Few::One(key), cost, exact: true })
     }
 }
 
-const fn cost(need: &Need) -> u32 {
+const fn cost(need: &Need<'_>) -> u32 {
     match need {
         Need::Never => 0,
         Need::Keys(keys) => keys.cost,
@@ -228,19 +233,21 @@ const fn cost(need: &Need) -> u32 {
 }
 
 /// Both are needed: the cheaper of them will do.
-fn cheaper(left: Need, right: Need) -> Need {
+fn cheaper<'g>(left: Need<'g>, right: Need<'g>) -> Need<'g> {
     if cost(&right) < cost(&left) { right } else { left }
 }
 
 /// One of them is needed.
-fn either(left: Need, right: Need) -> Need {
+fn either<'g>(left: Need<'g>, right: Need<'g>) -> Need<'g> {
     match (left, right) {
         (Need::Never, other) | (other, Need::Never) => other,
-        (Need::Keys(left), Need::Keys(right)) if left.keys.len() + right.keys.len() <= KEY_LIMIT => {
+        (Need::Keys(left), Need::Keys(right))
+            if left.keys.all().len() + right.keys.all().len() <= KEY_LIMIT =>
+        {
             let mut keys = left.keys;
-            for key in right.keys {
-                if !keys.contains(&key) {
-                    keys.push(key);
+            for key in right.keys.all() {
+                if !keys.all().contains(key) {
+                    keys.push(*key);
                 }
             }
             let cost = left.cost.saturating_add(right.cost).min(u32::MAX - 1);
@@ -251,7 +258,7 @@ fn either(left: Need, right: Need) -> Need {
 }
 
 /// Having it is not enough.
-fn inexact(need: Need) -> Need {
+fn inexact(need: Need<'_>) -> Need<'_> {
     match need {
         Need::Keys(keys) => Need::Keys(Keys { exact: false, ..keys }),
         other => other,

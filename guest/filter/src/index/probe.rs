@@ -91,7 +91,7 @@ impl Probe<'_> {
                 continue;
             }
             level.seen = self.epoch;
-            found.extend_from_slice(&level.rules);
+            found.extend_from_slice(level.rules.all());
             let Some(index) = levels.get(id).and_then(|level| level.index.as_deref()) else { continue };
             self.index(levels, index);
             if self.left == 0 {

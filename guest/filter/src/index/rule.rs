@@ -1,5 +1,7 @@
 //! Rules: what is filed.
 
+use super::blocks::Blocks;
+use super::few::Few;
 use super::gate::{Gate, GateId};
 use super::graph::Graph;
 use super::key::Key;
@@ -19,55 +21,13 @@ pub(crate) struct Rule {
     /// What is left to ask once an event has one of the keys that it is filed under.
     pub(crate) rest: GateId,
     /// The levels that hold it; none if it is never true.
-    homes: Homes,
+    homes: Few<LevelId>,
     /// The event that looked at it last.
     pub(crate) seen: u32,
     /// Whether that can take long.
     pub(crate) heavy: bool,
     /// Filed under several keys at once: what is asked must then be right for each.
     split: bool,
-}
-
-/// One home takes no memory of its own; nearly all rules have one.
-#[derive(Debug)]
-enum Homes {
-    One(LevelId),
-    #[expect(clippy::box_collection, reason = "a rule is smaller so, and few have several")]
-    Many(Box<Vec<LevelId>>),
-}
-
-impl Homes {
-    fn none() -> Self {
-        Self::Many(Box::default())
-    }
-
-    fn all(&self) -> &[LevelId] {
-        match self {
-            Self::One(home) => std::slice::from_ref(home),
-            Self::Many(homes) => homes,
-        }
-    }
-
-    fn add(&mut self, home: LevelId) {
-        match self {
-            Self::One(first) => *self = Self::Many(Box::new(vec![*first, home])),
-            Self::Many(homes) if homes.is_empty() => *self = Self::One(home),
-            Self::Many(homes) => homes.push(home),
-        }
-    }
-
-    fn remove(&mut self, home: LevelId) {
-        match self {
-            Self::One(only) if *only == home => *self = Self::none(),
-            Self::One(_) => {}
-            Self::Many(homes) => {
-                homes.retain(|other| *other != home);
-                if let [only] = ***homes {
-                    *self = Self::One(only);
-                }
-            }
-        }
-    }
 }
 
 /// How a rule is filed.
@@ -87,7 +47,7 @@ pub(crate) struct Rules {
     pub(crate) trie: Trie,
     pub(crate) graph: Graph,
     pub(crate) levels: Levels,
-    pub(crate) list: Vec<Rule>,
+    pub(crate) list: Blocks<Rule>,
     free: Vec<RuleId>,
     /// Whether nothing is filed.
     pub(crate) scans: bool,
@@ -105,7 +65,7 @@ impl Rules {
     /// Adds a rule; `gate` comes with one use.
     pub(crate) fn insert(&mut self, key: u32, gate: GateId) -> RuleId {
         let heavy = self.graph.is_heavy(gate);
-        let rule = Rule { key, rest: gate, homes: Homes::none(), seen: 0, heavy, split: false };
+        let rule = Rule { key, rest: gate, homes: Few::None, seen: 0, heavy, split: false };
         let id = match self.free.pop() {
             Some(id) => id,
             None => u32::try_from(self.list.len()).unwrap_or(u32::MAX),
@@ -126,16 +86,11 @@ impl Rules {
     /// Removes a rule.
     pub(crate) fn remove(&mut self, id: RuleId) {
         let Some(rule) = self.get_mut(id) else { return };
-        let homes = std::mem::replace(&mut rule.homes, Homes::none());
+        let homes = std::mem::replace(&mut rule.homes, Few::None);
         let rest = std::mem::replace(&mut rule.rest, GateId::TRUE);
         for home in homes.all() {
-            if let Some(level) = self.levels.get_mut(*home)
-                && let Some(place) = level.rules.iter().position(|other| *other == id)
-            {
-                level.rules.swap_remove(place);
-                if level.rules.capacity() > 64 && level.rules.len() * 4 < level.rules.capacity() {
-                    level.rules.shrink_to(level.rules.len() * 2);
-                }
+            if let Some(level) = self.levels.get_mut(*home) {
+                level.rules.remove(id);
             }
             self.levels.count(*home, false);
             self.levels.sweep(*home, &mut self.trie);
@@ -153,7 +108,8 @@ impl Rules {
         if homes.contains(&LevelId::ROOT) {
             return Place::Scan;
         }
-        Place::Keys(homes.iter().map(|home| self.levels.chain(*home)).collect())
+        let way = |home: &LevelId| self.levels.chain(*home).into_iter().cloned().collect();
+        Place::Keys(homes.iter().map(way).collect())
     }
 
     /// Files a rule in a level or below it.
@@ -163,20 +119,20 @@ impl Rules {
             let Some(rule) = self.get(id) else { return };
             let (rest, split) = (rule.rest, rule.split);
             let indexed = self.levels.get(level).is_some_and(|level| level.index.is_some());
-            let filing = if indexed { self.filing(rest, level) } else { Filing::Scan };
+            let Self { graph, trie, levels, .. } = self;
+            let filing = if indexed { filing(graph, trie, levels, rest, level) } else { Filing::Scan };
             match filing {
                 Filing::Never if level == LevelId::ROOT => {}
                 Filing::Never | Filing::Scan => self.settle(id, level),
                 Filing::Under { keys, proven } => {
                     // The levels hold their paths before the gates that they replace let go of them.
-                    let Self { levels, trie, .. } = self;
+                    let keys = keys.all();
                     open.extend(keys.iter().map(|key| levels.child_or_new(level, key, trie)));
+                    let several = keys.len() > 1;
                     if !split && let Some(part) = proven {
                         self.prove(id, part);
                     }
-                    if keys.len() > 1
-                        && let Some(rule) = self.get_mut(id)
-                    {
+                    if several && let Some(rule) = self.get_mut(id) {
                         rule.split = true;
                     }
                 }
@@ -184,35 +140,25 @@ impl Rules {
         }
     }
 
-    fn filing(&self, gate: GateId, level: LevelId) -> Filing {
-        let needs = Needs {
-            graph: &self.graph,
-            trie: &self.trie,
-            levels: &self.levels,
-            level,
-            used: self.levels.chain(level),
-        };
-        needs.filing(gate)
-    }
-
     /// Puts a rule into a level itself, and gives the level an index once it has many.
     fn settle(&mut self, id: RuleId, home: LevelId) {
         if let Some(rule) = self.get_mut(id) {
-            rule.homes.add(home);
+            rule.homes.push(home);
         }
         self.levels.count(home, true);
         let Some(level) = self.levels.get_mut(home) else { return };
         level.rules.push(id);
-        if level.rules.len() <= SPLIT || level.index.is_some() {
+        if level.rules.all().len() <= SPLIT || level.index.is_some() {
             return;
         }
         level.index = Some(Box::<Index>::default());
-        for id in std::mem::take(&mut level.rules) {
+        let rules = std::mem::replace(&mut level.rules, Few::None);
+        for id in rules.all() {
             self.levels.count(home, false);
-            if let Some(rule) = self.get_mut(id) {
+            if let Some(rule) = self.get_mut(*id) {
                 rule.homes.remove(home);
             }
-            self.file(id, home);
+            self.file(*id, home);
         }
     }
 
@@ -251,19 +197,17 @@ impl Rules {
 
     /// Bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
-        let homes: usize = self
-            .list
-            .iter()
-            .map(|rule| match &rule.homes {
-                Homes::One(_) => 0,
-                Homes::Many(homes) => size_of::<Vec<LevelId>>() + homes.capacity() * 4,
-            })
-            .sum();
-        self.list.capacity() * size_of::<Rule>()
+        let homes: usize = self.list.iter().map(|rule| rule.homes.heap_size()).sum();
+        self.list.heap_size()
             + self.free.capacity() * 4
             + homes
             + self.trie.heap_size()
             + self.graph.heap_size()
             + self.levels.heap_size()
     }
+}
+
+/// How to file a rule with this gate in a level.
+fn filing<'g>(graph: &'g Graph, trie: &Trie, levels: &Levels, gate: GateId, level: LevelId) -> Filing<'g> {
+    Needs { graph, trie, levels, level, used: levels.chain(level) }.filing(gate)
 }

@@ -32,15 +32,7 @@ pub(crate) enum Seen<'a> {
 impl Scalar {
     /// The constant, if it is a scalar that an index can hold.
     pub(crate) fn new(value: &Value<'_>) -> Option<Self> {
-        Some(match value {
-            Value::Null => Self::Null,
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Int(value) => Self::Int(*value),
-            Value::Uint(value) => Self::Uint(*value),
-            Value::Double(value) => Self::Double(value.to_bits()),
-            Value::String(text) => Self::Text(Box::from(&**text)),
-            _ => return None,
-        })
+        Seen::of(value).map(|seen| Self::from(&seen))
     }
 
     #[inline]
@@ -55,25 +47,39 @@ impl Scalar {
         }
     }
 
-    /// See [`Seen::canonical`].
-    pub(crate) fn canonical(&self) -> Option<Self> {
-        Some(match self.seen().canonical()? {
-            Seen::Null => Self::Null,
-            Seen::Bool(value) => Self::Bool(value),
-            Seen::Int(value) => Self::Int(value),
-            Seen::Uint(value) => Self::Uint(value),
-            Seen::Double(bits) => Self::Double(bits),
-            Seen::Text(text) => Self::Text(Box::from(text)),
-        })
-    }
-
     /// Bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         if let Self::Text(text) = self { text.len() } else { 0 }
     }
 }
 
+impl From<&Seen<'_>> for Scalar {
+    fn from(seen: &Seen<'_>) -> Self {
+        match *seen {
+            Seen::Null => Self::Null,
+            Seen::Bool(value) => Self::Bool(value),
+            Seen::Int(value) => Self::Int(value),
+            Seen::Uint(value) => Self::Uint(value),
+            Seen::Double(bits) => Self::Double(bits),
+            Seen::Text(text) => Self::Text(Box::from(text)),
+        }
+    }
+}
+
 impl<'a> Seen<'a> {
+    /// A constant, if it is a scalar that an index can hold.
+    pub(crate) fn of(value: &'a Value<'_>) -> Option<Self> {
+        Some(match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Int(value) => Self::Int(*value),
+            Value::Uint(value) => Self::Uint(*value),
+            Value::Double(value) => Self::Double(value.to_bits()),
+            Value::String(text) => Self::Text(text),
+            _ => return None,
+        })
+    }
+
     /// What an event has, if it is a scalar.
     #[inline]
     pub(crate) fn new(raw: Raw, slots: &'a Slots, body: &'a str) -> Option<Self> {

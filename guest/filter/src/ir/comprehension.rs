@@ -26,7 +26,7 @@ pub enum Fold {
 }
 
 /// A comprehension over a list's elements or a map's keys. Its variables are the slots `slot` and, if there are two, `slot + 1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Comprehension {
     /// What is made of the bodies' values.
     pub fold: Fold,

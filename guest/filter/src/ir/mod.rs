@@ -10,4 +10,4 @@ mod program;
 pub use comprehension::{Comprehension, Fold};
 pub use node::{Arithmetic, Children, Comparison, ConstantId, Node, NodeId, PatternId, ScopeId, Slot};
 pub use path::{Fields, Path, PathId, Root};
-pub use program::{Debug, Program, Span};
+pub use program::{Code, Program, Span};

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The position of a [`Path`] in [`super::Program::paths`], or in a table that several programs were mapped to.
+/// The position of a [`Path`] in [`crate::Expression::paths`], or in a table of many expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathId(pub u32);
 

@@ -1,6 +1,7 @@
-use super::{Children, Comprehension, ConstantId, Node, NodeId, Path, PathId, PatternId, ScopeId};
+use super::{Children, Comprehension, ConstantId, Node, NodeId, PatternId, ScopeId};
 use crate::function::Pattern;
 use crate::value::Value;
+use std::sync::Arc;
 
 /// A part of the source text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,38 +26,41 @@ impl Span {
     }
 }
 
-/// What is only needed to explain a program to a human.
-#[derive(Debug, Clone)]
-pub struct Debug {
-    /// The text that was compiled.
-    pub source: Box<str>,
-    /// Where each node stands in it.
-    pub spans: Box<[Span]>,
-}
-
-/// One expression, lowered.
-#[derive(Debug, Clone)]
-pub struct Program {
+/// The operations of a program, without its constants.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub struct Code {
     pub(crate) nodes: Box<[Node]>,
     pub(crate) children: Box<[NodeId]>,
-    pub(crate) constants: Box<[Value<'static>]>,
     pub(crate) comprehensions: Box<[Comprehension]>,
+}
+
+impl Code {
+    /// Bytes on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        size_of_val::<[Node]>(&self.nodes) + size_of_val(&*self.children) + size_of_val(&*self.comprehensions)
+    }
+}
+
+/// One expression, lowered: what an evaluator needs.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Programs that differ in nothing but their constants can share it.
+    pub(crate) code: Arc<Code>,
+    pub(crate) constants: Box<[Value<'static>]>,
     pub(crate) patterns: Box<[Pattern]>,
-    pub(crate) paths: Box<[Path]>,
-    pub(crate) debug: Option<Box<Debug>>,
 }
 
 impl Program {
-    /// The node whose value is the expression's: the last one.
+    /// The node whose value is the program's: the last one.
     #[must_use]
     pub fn root(&self) -> NodeId {
-        NodeId(u16::try_from(self.nodes.len().saturating_sub(1)).unwrap_or(u16::MAX))
+        NodeId(u16::try_from(self.code.nodes.len().saturating_sub(1)).unwrap_or(u16::MAX))
     }
 
     /// All nodes, children before their parents.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+        &self.code.nodes
     }
 
     /// The node.
@@ -65,7 +69,7 @@ impl Program {
     #[must_use]
     #[inline]
     pub fn node(&self, id: NodeId) -> Node {
-        self.nodes.get(id.index()).copied().unwrap_or(Node::Constant(ConstantId(0)))
+        self.code.nodes.get(id.index()).copied().unwrap_or(Node::Constant(ConstantId(0)))
     }
 
     /// The children in a run.
@@ -73,7 +77,7 @@ impl Program {
     #[inline]
     pub fn children(&self, run: Children) -> &[NodeId] {
         let start = usize::from(run.start);
-        self.children.get(start..start.saturating_add(usize::from(run.count))).unwrap_or_default()
+        self.code.children.get(start..start.saturating_add(usize::from(run.count))).unwrap_or_default()
     }
 
     /// The nodes directly below a node, in the order in which they stand in the text.
@@ -122,42 +126,12 @@ impl Program {
     /// The comprehension.
     #[must_use]
     pub fn comprehension(&self, id: ScopeId) -> Option<&Comprehension> {
-        self.comprehensions.get(usize::from(id.0))
+        self.code.comprehensions.get(usize::from(id.0))
     }
 
     /// The compiled regular expression.
     #[must_use]
     pub fn pattern(&self, id: PatternId) -> Option<&Pattern> {
         self.patterns.get(usize::from(id.0))
-    }
-
-    /// The paths that the program reads, each once; empty after [`Program::map_paths`].
-    #[must_use]
-    pub fn paths(&self) -> &[Path] {
-        &self.paths
-    }
-
-    /// What explains the program, unless it was dropped.
-    #[must_use]
-    pub fn debug(&self) -> Option<&Debug> {
-        self.debug.as_deref()
-    }
-
-    /// Renames the paths to those of a table that many programs share, and forgets the program's own list of them.
-    pub fn map_paths(&mut self, mut id: impl FnMut(&Path) -> PathId) {
-        let ids: Vec<PathId> = self.paths.iter().map(&mut id).collect();
-        for node in &mut self.nodes {
-            if let Node::Path(path) | Node::Has(path) | Node::OptionalPath { path, .. } = node
-                && let Some(mapped) = ids.get(path.0 as usize)
-            {
-                *path = *mapped;
-            }
-        }
-        self.paths = Box::default();
-    }
-
-    /// Forgets the source text and the places of the nodes, to save memory.
-    pub fn drop_debug(&mut self) {
-        self.debug = None;
     }
 }

@@ -1,9 +1,11 @@
+use super::Lowered;
 use crate::function::Pattern;
 use crate::ir::{
-    Children, Comprehension, ConstantId, Debug, Node, NodeId, Path, PathId, PatternId, Program, ScopeId, Span,
+    Children, Code, Comprehension, ConstantId, Node, NodeId, Path, PathId, PatternId, Program, ScopeId, Span,
 };
 use crate::problem::Fault;
 use crate::value::Value;
+use std::sync::Arc;
 
 /// A program in the making.
 #[derive(Debug, Default)]
@@ -137,16 +139,18 @@ impl Builder {
         }
     }
 
-    pub(super) fn finish(mut self, source: &str) -> Program {
+    pub(super) fn finish(mut self) -> Lowered {
         self.drop_unused_paths();
-        Program {
+        let code = Code {
             nodes: self.nodes.into(),
             children: self.children.into(),
-            constants: self.constants.into(),
             comprehensions: self.comprehensions.into(),
+        };
+        let program = Program {
+            code: Arc::new(code),
+            constants: self.constants.into(),
             patterns: self.patterns.into(),
-            paths: self.paths.into(),
-            debug: Some(Box::new(Debug { source: source.into(), spans: self.spans.into() })),
-        }
+        };
+        Lowered { program, paths: self.paths.into(), spans: self.spans.into() }
     }
 }

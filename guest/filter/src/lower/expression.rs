@@ -1,9 +1,9 @@
 use super::builder::Builder;
-use super::{Lowering, Part};
+use super::{Lowered, Lowering, Part};
 use crate::check::{self, Shape};
 use crate::environment::Environment;
 use crate::function::{Function, constant};
-use crate::ir::{Arithmetic, Comparison, Node, NodeId, Program, Span};
+use crate::ir::{Arithmetic, Comparison, Node, NodeId, Span};
 use crate::problem::Fault;
 use crate::syntax::{Binary, Element, Entry, ExprId, Kind, Tree};
 use crate::value::{Key, List, Map, Type, Value};
@@ -12,7 +12,7 @@ use crate::value::{Key, List, Map, Type, Value};
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn lower(source: &str, tree: &Tree<'_>, environment: &Environment) -> Result<Program, Vec<Fault>> {
+pub(crate) fn lower(tree: &Tree<'_>, environment: &Environment) -> Result<Lowered, Vec<Fault>> {
     let mut lowering = Lowering {
         tree,
         environment,
@@ -31,7 +31,7 @@ pub(crate) fn lower(source: &str, tree: &Tree<'_>, environment: &Environment) ->
         }
         Err(fault) => lowering.faults.push(fault),
     }
-    if lowering.faults.is_empty() { Ok(lowering.builder.finish(source)) } else { Err(lowering.faults) }
+    if lowering.faults.is_empty() { Ok(lowering.builder.finish()) } else { Err(lowering.faults) }
 }
 
 impl Lowering<'_> {

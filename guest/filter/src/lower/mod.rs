@@ -10,10 +10,19 @@ pub(crate) use expression::lower;
 
 use crate::check::Shape;
 use crate::environment::Environment;
-use crate::ir::{NodeId, Slot, Span};
+use crate::ir::{NodeId, Path, Program, Slot, Span};
 use crate::problem::Fault;
 use crate::syntax::Tree;
 use builder::Builder;
+
+/// What becomes of an expression.
+pub(crate) struct Lowered {
+    pub(crate) program: Program,
+    /// The paths that the program reads, each once.
+    pub(crate) paths: Box<[Path]>,
+    /// Where each node stands in the text.
+    pub(crate) spans: Box<[Span]>,
+}
 
 /// A variable of a comprehension that is in scope.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::store::{EVENT_STEPS, EXPRESSION_STEPS, TEST_STEPS};
 use super::{EventInput, Failure, Matches, RuleKey, Table};
-use crate::index::{Moment, Probe, Rule, Run, Tri, fill};
+use crate::index::{Graph, Moment, Probe, Rule, Run, Tri, fill};
 use crate::json::{JsonError, NodeId, Raw};
 use std::borrow::Cow;
 
@@ -61,19 +61,8 @@ impl Reading<'_, '_> {
         probe.search(&mut rules.levels, found, missed);
         rules.graph.begin();
         let moment = Moment::new(&rules.trie, *roots, slots, body, input);
-        let (graph, list) = (&mut rules.graph, &mut rules.list);
-        let mut judge = |rule: &Rule, run: &mut Run| {
-            matches.looked_at += 1;
-            let key = RuleKey(rule.key);
-            match graph.answer(rule.rest, &moment, run) {
-                Tri::True => matches.matched.push(key),
-                Tri::False => {}
-                Tri::Error => {
-                    let reason = graph.reason(rule.rest, &moment, run);
-                    matches.failed.push(Failure { key, reason });
-                }
-            }
-        };
+        let list = &mut rules.list;
+        let mut judge = Judge { graph: &mut rules.graph, moment: &moment, matches };
         // Tests of single paths go first and have steps of their own, so that they never want for any because of the rest.
         let mut run = Run { left: TEST_STEPS, share: 0, exhausted: false };
         let mut heavy = 0;
@@ -85,8 +74,10 @@ impl Reading<'_, '_> {
             }
             rule.seen = *epoch;
             if !rule.heavy {
-                judge(rule, &mut run);
-            } else if let Some(later) = found.get_mut(heavy) {
+                judge.ask(rule, &mut run);
+            } else if !judge.ask_quickly(rule, &mut run)
+                && let Some(later) = found.get_mut(heavy)
+            {
                 *later = id;
                 heavy += 1;
             }
@@ -94,7 +85,7 @@ impl Reading<'_, '_> {
         let mut run = Run { left: EVENT_STEPS, share: EXPRESSION_STEPS, exhausted: false };
         for id in found.iter().take(heavy) {
             if let Some(rule) = list.get(*id as usize) {
-                judge(rule, &mut run);
+                judge.ask(rule, &mut run);
             }
         }
         for id in missed.iter() {
@@ -103,5 +94,38 @@ impl Reading<'_, '_> {
             let reason = crate::Failure::Exhausted.to_string();
             matches.failed.push(Failure { key: RuleKey(rule.key), reason });
         }
+    }
+}
+
+/// Asks of one event which rules are true.
+struct Judge<'j, 'e> {
+    graph: &'j mut Graph,
+    moment: &'j Moment<'e>,
+    matches: &'j mut Matches,
+}
+
+impl Judge<'_, '_> {
+    fn ask(&mut self, rule: &Rule, run: &mut Run) {
+        self.matches.looked_at += 1;
+        let key = RuleKey(rule.key);
+        match self.graph.answer(rule.rest, self.moment, run) {
+            Tri::True => self.matches.matched.push(key),
+            Tri::False => {}
+            Tri::Error => {
+                let reason = self.graph.reason(rule.rest, self.moment, run);
+                self.matches.failed.push(Failure { key, reason });
+            }
+        }
+    }
+
+    /// Asks about a rule that can take long, if there is a short way for this event; whether there was.
+    #[inline]
+    fn ask_quickly(&mut self, rule: &Rule, run: &mut Run) -> bool {
+        let Some(answer) = self.graph.quick(rule.rest, self.moment, run) else { return false };
+        self.matches.looked_at += 1;
+        if answer {
+            self.matches.matched.push(RuleKey(rule.key));
+        }
+        true
     }
 }

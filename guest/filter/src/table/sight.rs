@@ -1,9 +1,10 @@
 //! One event as one expression sees it.
 
 use super::EventInput;
+use crate::Expression;
 use crate::fact::{Fact, Facts};
 use crate::index::{Moment, Roots, acquire, fill};
-use crate::ir::{PathId, Program};
+use crate::ir::PathId;
 use crate::json::{Extractor, JsonError, NodeId, Slots, Trie};
 
 /// What one event has at the paths of one expression, read just as a [`super::Table`] reads it: for explaining an expression and
@@ -15,7 +16,7 @@ pub struct Sight<'b> {
     slots: Slots,
     text: &'b str,
     error: Option<JsonError>,
-    /// The paths of the program.
+    /// The paths of the expression.
     paths: Vec<NodeId>,
     input: &'b EventInput<'b>,
 }
@@ -23,10 +24,10 @@ pub struct Sight<'b> {
 impl<'b> Sight<'b> {
     /// Reads the body, JSON text or `None` if it is not JSON by its media type, along the expression's paths.
     #[must_use]
-    pub fn new(program: &Program, input: &'b EventInput<'b>, body: Option<&'b [u8]>) -> Self {
+    pub fn new(expression: &Expression, input: &'b EventInput<'b>, body: Option<&'b [u8]>) -> Self {
         let mut trie = Trie::default();
         let roots = Roots::new(&mut trie);
-        let paths = program.paths().iter().map(|path| acquire(&mut trie, &roots, path)).collect();
+        let paths = expression.paths().iter().map(|path| acquire(&mut trie, &roots, path)).collect();
         let mut slots = Slots::default();
         slots.begin(trie.capacity());
         let read = body.map(|body| Extractor::default().read(body, &trie, roots.message, &mut slots));

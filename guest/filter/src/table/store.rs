@@ -81,7 +81,14 @@ impl Table {
     pub fn insert(&mut self, key: RuleKey, expression: &Expression, sources: Option<&[&str]>) {
         self.remove(key);
         let Rules { graph, trie, .. } = &mut self.rules;
-        let gate = index::Lowering { program: expression.program(), graph, trie, roots: &self.roots }.whole();
+        let gate = index::Lowering {
+            program: expression.program(),
+            paths: expression.paths(),
+            graph,
+            trie,
+            roots: &self.roots,
+        }
+        .whole();
         let gate = match sources {
             None => gate,
             Some(sources) => index::within(graph, trie, &self.roots, gate, sources),

@@ -107,8 +107,7 @@ impl Event {
     /// The answer to one expression outside of a table.
     pub(super) fn sighted(&self, expression: &Expression) -> Tri {
         self.with(|input, body| {
-            let answer =
-                Sight::new(expression.program(), input, body).with(|facts| expression.evaluate(facts));
+            let answer = Sight::new(expression, input, body).with(|facts| expression.evaluate(facts));
             answer.map_or(Tri::Error, Tri::from)
         })
     }

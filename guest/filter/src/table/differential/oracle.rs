@@ -158,7 +158,7 @@ impl<'e> Oracle<'e> {
         if let Some(body) = &self.event.body {
             variables.push((Root::MESSAGE, materialise(body).unwrap()));
         }
-        let facts = Bindings::new(expression.program().paths(), variables);
+        let facts = Bindings::new(expression.paths(), variables);
         match expression.evaluate(&facts) {
             Ok(answer) => answer.into(),
             Err(error) if error.failure == Failure::Exhausted => panic!("too few steps for a comparison"),
