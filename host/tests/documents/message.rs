@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use crc::{CRC_32_ISO_HDLC, Crc};
 use p256::ecdsa::signature::Signer as _;
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use serde_json::{Value, json};
@@ -74,7 +75,8 @@ pub(crate) fn sns(id: &str, confirmation: bool) -> Message {
 pub(crate) fn paypal(id: &str) -> Message {
     let body = json!({"id": id, "event_type": "PAYMENT.SALE.COMPLETED"}).to_string();
     let (transmission, time) = (format!("t-{id}"), instant());
-    let signed = format!("{transmission}|{time}|{WEBHOOK}|{}", crc32fast::hash(body.as_bytes()));
+    let checksum = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(body.as_bytes());
+    let signed = format!("{transmission}|{time}|{WEBHOOK}|{checksum}");
     let headers = vec![
         ("paypal-auth-algo", "SHA256withRSA".to_owned()),
         ("paypal-cert-url", format!("https://{PAYPAL}{PAYPAL_CERTIFICATE}")),

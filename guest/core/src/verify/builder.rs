@@ -331,7 +331,7 @@ fn named<T: Copy>(node: &Node<'_>, names: &[(&'static str, T)]) -> Option<T> {
 
 /// What no single text shows: names that stand for nothing.
 fn check_variant(node: &Node<'_>, variant: &Variant, before: &[Variant]) {
-    let places: Vec<&Place> = variant.signed.places().collect();
+    let places: Vec<&Place> = variant.signed.places();
     if places.contains(&&Place::Timestamp) && variant.timestamp.is_none() {
         node.report("`{timestamp}` is signed but there is no `timestamp`");
     }
@@ -344,7 +344,7 @@ fn check_variant(node: &Node<'_>, variant: &Variant, before: &[Variant]) {
         node.report("`item:` needs `each`, the array of the items");
     }
     let named = |condition: &Condition| match &condition.test {
-        Test::Is(template) => template.places().any(|place| *place == Place::Secret),
+        Test::Is(template) => template.places().contains(&&Place::Secret),
         Test::Present(_) | Test::Token(_) => false,
     };
     if matches!(variant.algorithm, Algorithm::Equal | Algorithm::Sha256)

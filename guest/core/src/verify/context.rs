@@ -127,8 +127,10 @@ impl<'a> Scope<'a> {
 fn scalar(value: &Value) -> Option<Cow<'_, [u8]>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
-        Value::Number(number) if number.is_u64() || number.is_i64() => {
-            Some(Cow::Owned(number.to_string().into_bytes()))
+        Value::Number(number) => {
+            let text = number.as_u64().map(|number| number.to_string());
+            let text = text.or_else(|| number.as_i64().map(|number| number.to_string()))?;
+            Some(Cow::Owned(text.into_bytes()))
         }
         Value::Bool(true) => Some(Cow::Borrowed(b"true")),
         Value::Bool(false) => Some(Cow::Borrowed(b"false")),

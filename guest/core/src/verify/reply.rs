@@ -3,7 +3,7 @@
 use super::builder::parsed;
 use super::place::Place;
 use super::scheme::{Condition, Reply, Test};
-use super::template::{Body, JsonPart, Template};
+use super::template::{Body, JsonPart, Template, Whole};
 use crate::config::{Node, Table};
 use serde_json::Value;
 
@@ -38,7 +38,13 @@ fn read(node: &Node<'_>, table: &Table<'_>) -> Option<Reply> {
             for (name, node) in json.members()? {
                 let part = match node.value() {
                     Value::String(_) => JsonPart::Text(parsed(&node, Template::parse)?),
-                    value => JsonPart::Fixed(value.clone()),
+                    value => {
+                        if let Err(error) = serde_json::to_string(&Whole(value)) {
+                            node.report(error.to_string());
+                            return None;
+                        }
+                        JsonPart::Fixed(value.clone())
+                    }
                 };
                 parts.push((name.to_owned(), part));
             }

@@ -127,37 +127,48 @@ impl Variant {
 impl Scheme {
     /// Every place that the scheme reads.
     pub(crate) fn places(&self) -> Vec<&Place> {
-        fn conditions(conditions: &[Condition]) -> impl Iterator<Item = &Place> {
-            conditions.iter().flat_map(|condition| {
-                let inner: Vec<&Place> = match &condition.test {
-                    Test::Is(template) => template.places().collect(),
-                    Test::Present(_) | Test::Token(_) => Vec::new(),
-                };
-                inner.into_iter().chain([&condition.at])
-            })
+        fn conditions<'a>(conditions: &'a [Condition], places: &mut Vec<&'a Place>) {
+            for condition in conditions {
+                if let Test::Is(template) = &condition.test {
+                    places.append(&mut template.places());
+                }
+                places.push(&condition.at);
+            }
         }
-        fn reply(reply: &Reply) -> impl Iterator<Item = &Place> {
-            reply.headers.iter().flat_map(|(_, value)| value.places()).chain(reply.body.places())
+        fn reply<'a>(reply: &'a Reply, places: &mut Vec<&'a Place>) {
+            for (_, value) in &reply.headers {
+                places.append(&mut value.places());
+            }
+            places.append(&mut reply.body.places());
         }
         let mut places: Vec<&Place> = Vec::new();
         for variant in &self.variants {
-            places.extend(conditions(&variant.when).chain(conditions(&variant.requires)));
+            conditions(&variant.when, &mut places);
+            conditions(&variant.requires, &mut places);
             places.extend(variant.signatures.iter().map(|field| &field.place));
-            places.extend(variant.signed.places());
+            places.append(&mut variant.signed.places());
             places.extend(&variant.id);
             places.extend(variant.certificate.as_ref().map(|pin| &pin.at));
-            places.extend(variant.jwt.iter().flat_map(|jwt| jwt.url.places().chain(jwt.post.places())));
-            places.extend(variant.timestamp.iter().flat_map(|time| &time.fields).map(|field| &field.place));
+            if let Some(jwt) = &variant.jwt {
+                places.append(&mut jwt.url.places());
+                places.append(&mut jwt.post.places());
+            }
+            if let Some(time) = &variant.timestamp {
+                places.extend(time.fields.iter().map(|field| &field.place));
+            }
         }
         for handshake in &self.handshakes {
-            places.extend(conditions(&handshake.when).chain(reply(&handshake.answer)));
+            conditions(&handshake.when, &mut places);
+            reply(&handshake.answer, &mut places);
             places.extend(handshake.fetch.as_ref().map(|pin| &pin.at));
         }
         for answer in &self.answers {
-            places.extend(conditions(&answer.when).chain(reply(&answer.answer)));
+            conditions(&answer.when, &mut places);
+            reply(&answer.answer, &mut places);
         }
-        let attributes = [&self.id, &self.kind, &self.subject, &self.replay];
-        places.extend(attributes.into_iter().flatten().flat_map(Template::places));
+        for template in [&self.id, &self.kind, &self.subject, &self.replay].into_iter().flatten() {
+            places.append(&mut template.places());
+        }
         places.extend(self.time.iter().map(|(place, _)| place));
         places
     }

@@ -95,7 +95,7 @@ fn definition(
         return Err(at("definition", message));
     }
     let mut value: Value =
-        serde_json::from_str(definition.scheme).map_err(|error| at("scheme", error.to_string()))?;
+        serde_json::from_slice(definition.scheme.as_bytes()).map_err(|error| at("scheme", error.to_string()))?;
     substitute(&mut value, &config.parameters);
     let scheme = builder::scheme(&format!("{path}.scheme"), &value)?;
     Ok((definition.name, definition.needs, scheme))

@@ -5,10 +5,15 @@ use super::place::Place;
 use super::url;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use crc::{CRC_32_ISO_HDLC, Crc};
 use hmac::{Hmac, KeyInit, Mac};
+use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+
+/// The checksum that PayPal signs.
+static CRC_32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// A parsed template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,17 +118,20 @@ impl Template {
     }
 
     /// Every place that the template reads.
-    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
-        self.0.iter().flat_map(|part| match part {
-            Part::Literal(_) | Part::Block(Block::SortedForm) => Vec::new(),
-            Part::Value { transform, place, .. } => match transform {
-                Transform::HmacSha256Hex | Transform::HmacSha256Base64 => vec![place, &Place::Secret],
-                Transform::HubspotUrl => vec![&Place::Url],
-                _ => vec![place],
-            },
-            Part::Block(Block::JsonLines(lines)) => lines.iter().map(|(_, place)| place).collect(),
-            Part::Block(Block::ListedHeaders(place)) => vec![place],
-        })
+    pub(crate) fn places(&self) -> Vec<&Place> {
+        let mut places = Vec::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(_) | Part::Block(Block::SortedForm) => {}
+                Part::Value { transform: Transform::HmacSha256Hex | Transform::HmacSha256Base64, place, .. } => {
+                    places.extend_from_slice(&[place, &Place::Secret]);
+                }
+                Part::Value { transform: Transform::HubspotUrl, .. } => places.push(&Place::Url),
+                Part::Value { place, .. } | Part::Block(Block::ListedHeaders(place)) => places.push(place),
+                Part::Block(Block::JsonLines(lines)) => places.extend(lines.iter().map(|(_, place)| place)),
+            }
+        }
+        places
     }
 
     /// The template's pieces in order; they are what is signed when put together.
@@ -204,7 +212,7 @@ impl Transform {
         let text = match self {
             Self::Plain => return Ok(value),
             Self::Base64 => STANDARD.encode(value),
-            Self::Crc32 => crc32fast::hash(&value).to_string(),
+            Self::Crc32 => CRC_32.checksum(&value).to_string(),
             Self::Sha256Hex => hex::encode(Sha256::digest(&value)),
             Self::HubspotUrl => url::hubspot(scope.url),
             Self::ContentfulPath => url::contentful(scope.url),
@@ -238,7 +246,7 @@ impl Block {
                 if pairs.len() > LARGEST_FORM {
                     return Err(format!("the form has more than {LARGEST_FORM} fields"));
                 }
-                pairs.sort();
+                pairs.sort_unstable();
                 pairs.dedup();
                 for (name, value) in pairs {
                     result.extend(name);
@@ -291,20 +299,44 @@ pub(crate) enum JsonPart {
     Fixed(Value),
 }
 
+/// A JSON value whose numbers are whole; another one cannot be written. Without fractions the component does without the
+/// conversion of floating-point numbers to text, which is a hundredth of it.
+pub(crate) struct Whole<'a>(pub(crate) &'a Value);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::String(text) => serializer.serialize_str(text),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Whole)),
+            Value::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, Whole(value))))
+            }
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => serializer.serialize_u64(value),
+                (_, Some(value)) => serializer.serialize_i64(value),
+                _ => Err(S::Error::custom("a number of an answer is whole")),
+            },
+        }
+    }
+}
+
 impl Body {
     /// Every place that the body reads.
-    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
-        let templates: Vec<&Template> = match self {
-            Self::Text(template) => vec![template],
-            Self::Json(members) => members
-                .iter()
-                .filter_map(|(_, part)| match part {
-                    JsonPart::Text(template) => Some(template),
-                    JsonPart::Fixed(_) => None,
-                })
-                .collect(),
-        };
-        templates.into_iter().flat_map(Template::places)
+    pub(crate) fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::Text(template) => template.places(),
+            Self::Json(members) => {
+                let mut places = Vec::new();
+                for (_, part) in members {
+                    if let JsonPart::Text(template) = part {
+                        places.append(&mut template.places());
+                    }
+                }
+                places
+            }
+        }
     }
 
     pub(crate) fn bytes(&self, scope: &Scope<'_>) -> Result<Vec<u8>, String> {
@@ -322,7 +354,7 @@ impl Body {
                     };
                     object.insert(name.clone(), value);
                 }
-                serde_json::to_vec(&Value::Object(object)).map_err(|error| error.to_string())
+                serde_json::to_vec(&Whole(&Value::Object(object))).map_err(|error| error.to_string())
             }
         }
     }

@@ -151,7 +151,7 @@ fn plain(out: &mut String, value: &Value<'_>, budget: &mut Budget) -> Result<(),
                 budget.spend_bytes(name.len() + text.len())?;
                 entries.push((name, text));
             }
-            entries.sort();
+            entries.sort_unstable();
             let entries: Vec<String> =
                 entries.into_iter().map(|(name, text)| format!("{name}: {text}")).collect();
             out.push('{');

@@ -92,9 +92,7 @@ impl Lowering<'_> {
                 for value in list.iter() {
                     constants.extend(Seen::of(value)?.canonical().map(|seen| Scalar::from(&seen)));
                 }
-                constants.sort_by(|left, right| left.seen().arrange(right.seen()));
-                constants.dedup();
-                Some(Gate::Test(self.path(item, scope)?, Test::In(constants.into())))
+                Some(Gate::Test(self.path(item, scope)?, Test::In(set(constants))))
             }
             Node::Call { function, arguments } => {
                 let [subject, part] = *self.program.children(arguments) else { return None };
@@ -209,11 +207,9 @@ pub(crate) fn within(
     gate: GateId,
     sources: &[&str],
 ) -> GateId {
-    let mut constants: Vec<Scalar> = sources.iter().map(|source| Scalar::Text(Box::from(*source))).collect();
-    constants.sort_by(|left, right| left.seen().arrange(right.seen()));
-    constants.dedup();
+    let constants = set(sources.iter().map(|source| Scalar::Text(Box::from(*source))).collect());
     trie.hold(roots.source);
-    let mut parts = vec![graph.intern(Gate::Test(roots.source, Test::In(constants.into())), trie)];
+    let mut parts = vec![graph.intern(Gate::Test(roots.source, Test::In(constants)), trie)];
     match graph.gate(gate) {
         Gate::Constant(true) => {}
         // The conjunction stays one, so that each of its parts can be a witness.
@@ -225,6 +221,13 @@ pub(crate) fn within(
         _ => parts.push(gate),
     }
     junction(graph, trie, parts, true)
+}
+
+/// The constants of an `in` list in their one order, each once.
+fn set(mut constants: Vec<Scalar>) -> Box<[Scalar]> {
+    constants.sort_unstable_by(|left, right| left.seen().arrange(right.seen()));
+    constants.dedup();
+    constants.into()
 }
 
 /// The relation with its sides exchanged.
@@ -241,7 +244,7 @@ const fn mirrored(relation: Comparison) -> Comparison {
 /// A conjunction or disjunction of gates, each of which comes with one use: what is cheap comes first, and the order written
 /// does not matter, as CEL has it.
 pub(super) fn junction(graph: &mut Graph, trie: &mut Trie, mut parts: Vec<GateId>, and: bool) -> GateId {
-    parts.sort_by_key(|part| (graph.is_heavy(*part), *part));
+    parts.sort_unstable_by_key(|part| (graph.is_heavy(*part), *part));
     parts.dedup_by(|later, earlier| {
         let same = later == earlier;
         if same {

@@ -104,9 +104,9 @@ impl<'a> Map<'a> {
 /// Positions by ascending key; equal keys stay in the order written.
 fn order(entries: &[(Key<'_>, Value<'_>)]) -> Vec<u32> {
     let mut sorted: Vec<u32> = (0..u32::try_from(entries.len()).unwrap_or(u32::MAX)).collect();
-    sorted.sort_by(|left, right| {
+    sorted.sort_unstable_by(|left, right| {
         let key = |position: &u32| entries.get(*position as usize).map(|(key, _)| key);
-        key(left).cmp(&key(right))
+        key(left).cmp(&key(right)).then(left.cmp(right))
     });
     sorted
 }
