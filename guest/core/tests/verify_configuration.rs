@@ -135,7 +135,7 @@ fn a_definition_of_ones_own_is_checked_as_a_whole() {
             {"name": "c", "algorithm": "hmac-sha256", "encoding": "hex", "signature": {"at": ["header:x"]}, "signed": "{timestamp}"},
             {"name": "d", "algorithm": "hmac-sha256", "window": {"past": 1}, "typo": 1},
         ],
-        "handshake": [{"when": [], "signed": false}, {"when": [{"at": "method"}]}],
+        "handshake": [{"when": [], "signed": false}, {"when": [{"at": "method"}], "json": {"a": {"b": [1.5]}}}],
         "event": {"id": ["{json:id}"], "tipe": []},
     }}));
     for part in [
@@ -151,6 +151,7 @@ fn a_definition_of_ones_own_is_checked_as_a_whole() {
         "event.tipe: unknown key",
         "variant[4].signature: missing key",
         "handshake[1].when[0]: says one of",
+        "handshake[1].json.a: a number of an answer is whole",
         "variant[1]: the secret has no part in it",
         "variant[3]: `{timestamp}` is signed but there is no `timestamp`",
     ] {

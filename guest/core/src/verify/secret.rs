@@ -94,8 +94,8 @@ fn definition(
         let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
         return Err(at("definition", message));
     }
-    let mut value: Value =
-        serde_json::from_slice(definition.scheme.as_bytes()).map_err(|error| at("scheme", error.to_string()))?;
+    let mut value: Value = serde_json::from_slice(definition.scheme.as_bytes())
+        .map_err(|error| at("scheme", error.to_string()))?;
     substitute(&mut value, &config.parameters);
     let scheme = builder::scheme(&format!("{path}.scheme"), &value)?;
     Ok((definition.name, definition.needs, scheme))

@@ -123,7 +123,11 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Literal(_) | Part::Block(Block::SortedForm) => {}
-                Part::Value { transform: Transform::HmacSha256Hex | Transform::HmacSha256Base64, place, .. } => {
+                Part::Value {
+                    transform: Transform::HmacSha256Hex | Transform::HmacSha256Base64,
+                    place,
+                    ..
+                } => {
                     places.extend_from_slice(&[place, &Place::Secret]);
                 }
                 Part::Value { transform: Transform::HubspotUrl, .. } => places.push(&Place::Url),
