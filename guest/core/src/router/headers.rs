@@ -3,26 +3,24 @@
 use crate::request::Header;
 use std::borrow::Cow;
 
-/// Header fields by lower-case name; several of one name are joined as RFC 9110, section 5.2, has it. Values that are
+/// Header fields by lower-case name, in the order of the names; several of one name are joined as RFC 9110, section 5.2, has it. Values that are
 /// not UTF-8 are not there.
 pub(super) fn joined_headers<'a>(headers: &[Header<'a>]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let mut fields: Vec<(Cow<'a, str>, Cow<'a, str>)> = headers
-        .iter()
-        .filter_map(|header| {
-            Some((lower_case(header.name), Cow::Borrowed(std::str::from_utf8(header.value).ok()?)))
-        })
-        .collect();
-    // Stable, so that values of one name stay in the order received.
-    fields.sort_by(|left, right| left.0.cmp(&right.0));
-    fields.dedup_by(|next, before| {
-        let same = next.0 == before.0;
-        if same {
-            let value = before.1.to_mut();
-            value.push_str(", ");
-            value.push_str(&next.1);
+    let mut fields: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(headers.len());
+    for header in headers {
+        let Ok(value) = std::str::from_utf8(header.value) else { continue };
+        let name = lower_case(header.name);
+        match fields.binary_search_by(|(other, _)| other.cmp(&name)) {
+            Err(place) => fields.insert(place, (name, Cow::Borrowed(value))),
+            Ok(place) => {
+                if let Some((_, joined)) = fields.get_mut(place) {
+                    let joined = joined.to_mut();
+                    joined.push_str(", ");
+                    joined.push_str(value);
+                }
+            }
         }
-        same
-    });
+    }
     fields
 }
 

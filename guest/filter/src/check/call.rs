@@ -42,10 +42,13 @@ fn counts(overload: &Overload, arguments: usize) -> bool {
 
 fn arity(name: &str, overloads: &[Overload], given: usize) -> String {
     let method = overloads.first().is_some_and(|overload| overload.method);
-    let mut counts: Vec<usize> =
-        overloads.iter().map(|overload| overload.parameters.len() - usize::from(method)).collect();
-    counts.sort_unstable();
-    counts.dedup();
+    let mut counts: Vec<usize> = Vec::new();
+    for overload in overloads {
+        let count = overload.parameters.len() - usize::from(method);
+        if let Err(place) = counts.binary_search(&count) {
+            counts.insert(place, count);
+        }
+    }
     let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
     format!("{name} takes {} arguments, not {}", counts.join(" or "), given - usize::from(method))
 }

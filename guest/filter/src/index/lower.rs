@@ -224,10 +224,14 @@ pub(crate) fn within(
 }
 
 /// The constants of an `in` list in their one order, each once.
-fn set(mut constants: Vec<Scalar>) -> Box<[Scalar]> {
-    constants.sort_unstable_by(|left, right| left.seen().arrange(right.seen()));
-    constants.dedup();
-    constants.into()
+fn set(constants: Vec<Scalar>) -> Box<[Scalar]> {
+    let mut set: Vec<Scalar> = Vec::with_capacity(constants.len());
+    for constant in constants {
+        if let Err(place) = set.binary_search_by(|other| other.seen().arrange(constant.seen())) {
+            set.insert(place, constant);
+        }
+    }
+    set.into()
 }
 
 /// The relation with its sides exchanged.
@@ -243,18 +247,18 @@ const fn mirrored(relation: Comparison) -> Comparison {
 
 /// A conjunction or disjunction of gates, each of which comes with one use: what is cheap comes first, and the order written
 /// does not matter, as CEL has it.
-pub(super) fn junction(graph: &mut Graph, trie: &mut Trie, mut parts: Vec<GateId>, and: bool) -> GateId {
-    parts.sort_unstable_by_key(|part| (graph.is_heavy(*part), *part));
-    parts.dedup_by(|later, earlier| {
-        let same = later == earlier;
-        if same {
-            graph.release(*later, trie);
+pub(super) fn junction(graph: &mut Graph, trie: &mut Trie, parts: Vec<GateId>, and: bool) -> GateId {
+    let mut set: Vec<GateId> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let cost = |part: GateId| (graph.is_heavy(part), part);
+        match set.binary_search_by_key(&cost(part), |other| cost(*other)) {
+            Ok(_) => graph.release(part, trie),
+            Err(place) => set.insert(place, part),
         }
-        same
-    });
-    match *parts {
+    }
+    match *set {
         [only] => only,
-        _ if and => graph.intern(Gate::And(parts.into()), trie),
-        _ => graph.intern(Gate::Or(parts.into()), trie),
+        _ if and => graph.intern(Gate::And(set.into()), trie),
+        _ => graph.intern(Gate::Or(set.into()), trie),
     }
 }

@@ -34,21 +34,18 @@ impl<'a> Map<'a> {
     #[must_use]
     pub fn with_last(mut entries: Vec<(Key<'a>, Value<'a>)>) -> Self {
         let mut sorted = order(&entries);
-        let mut stale: Vec<u32> = sorted
-            .windows(2)
-            .filter_map(|pair| match *pair {
-                [first, second] if same(&entries, first, second) => Some(first),
-                _ => None,
-            })
-            .collect();
-        if !stale.is_empty() {
-            stale.sort_unstable();
-            let mut position = 0_u32;
-            entries.retain(|_| {
-                let keep = stale.binary_search(&position).is_err();
-                position = position.saturating_add(1);
-                keep
-            });
+        let mut last = vec![true; entries.len()];
+        for pair in sorted.windows(2) {
+            if let [first, second] = *pair
+                && same(&entries, first, second)
+                && let Some(last) = last.get_mut(first as usize)
+            {
+                *last = false;
+            }
+        }
+        if last.contains(&false) {
+            let mut last = last.into_iter();
+            entries.retain(|_| last.next().unwrap_or(true));
             sorted = order(&entries);
         }
         if entries.len() <= LINEAR {
