@@ -26,7 +26,14 @@ fn too_large(span: Span) -> Fault {
 impl Builder {
     /// A program of about so many nodes.
     pub(super) fn new(nodes: usize) -> Self {
-        Self { nodes: Vec::with_capacity(nodes), spans: Vec::with_capacity(nodes), ..Self::default() }
+        Self {
+            nodes: Vec::with_capacity(nodes),
+            spans: Vec::with_capacity(nodes),
+            children: Vec::with_capacity(8),
+            constants: Vec::with_capacity(8),
+            paths: Vec::with_capacity(8),
+            ..Self::default()
+        }
     }
 
     pub(super) fn node(&mut self, node: Node, span: Span) -> Result<NodeId, Fault> {

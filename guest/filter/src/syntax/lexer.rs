@@ -15,39 +15,100 @@ pub(crate) enum Token {
     /// A name in backquotes.
     Quoted,
     /// An operator or a bracket.
-    Symbol(&'static str),
+    Symbol(Symbol),
     End,
 }
 
-/// The operator or bracket at the start of the text; one of one character, unless two are one.
-fn symbol(first: char, second: Option<u8>) -> Option<&'static str> {
-    Some(match (first, second) {
-        ('&', Some(b'&')) => "&&",
-        ('|', Some(b'|')) => "||",
-        ('=', Some(b'=')) => "==",
-        ('!', Some(b'=')) => "!=",
-        ('<', Some(b'=')) => "<=",
-        ('>', Some(b'=')) => ">=",
-        ('<', _) => "<",
-        ('>', _) => ">",
-        ('+', _) => "+",
-        ('-', _) => "-",
-        ('*', _) => "*",
-        ('/', _) => "/",
-        ('%', _) => "%",
-        ('!', _) => "!",
-        ('?', _) => "?",
-        (':', _) => ":",
-        ('.', _) => ".",
-        (',', _) => ",",
-        ('(', _) => "(",
-        (')', _) => ")",
-        ('[', _) => "[",
-        (']', _) => "]",
-        ('{', _) => "{",
-        ('}', _) => "}",
-        _ => return None,
-    })
+/// An operator or a bracket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Symbol {
+    And,
+    Or,
+    Equal,
+    NotEqual,
+    LessOrEqual,
+    GreaterOrEqual,
+    Less,
+    Greater,
+    Plus,
+    Minus,
+    Star,
+    Slash,
+    Percent,
+    Not,
+    Question,
+    Colon,
+    Dot,
+    Comma,
+    OpenParenthesis,
+    CloseParenthesis,
+    OpenBracket,
+    CloseBracket,
+    OpenBrace,
+    CloseBrace,
+}
+
+impl Symbol {
+    /// The one at the start of the text: of one character, unless two are one.
+    fn at(first: u8, second: Option<u8>) -> Option<Self> {
+        Some(match (first, second) {
+            (b'&', Some(b'&')) => Self::And,
+            (b'|', Some(b'|')) => Self::Or,
+            (b'=', Some(b'=')) => Self::Equal,
+            (b'!', Some(b'=')) => Self::NotEqual,
+            (b'<', Some(b'=')) => Self::LessOrEqual,
+            (b'>', Some(b'=')) => Self::GreaterOrEqual,
+            (b'<', _) => Self::Less,
+            (b'>', _) => Self::Greater,
+            (b'+', _) => Self::Plus,
+            (b'-', _) => Self::Minus,
+            (b'*', _) => Self::Star,
+            (b'/', _) => Self::Slash,
+            (b'%', _) => Self::Percent,
+            (b'!', _) => Self::Not,
+            (b'?', _) => Self::Question,
+            (b':', _) => Self::Colon,
+            (b'.', _) => Self::Dot,
+            (b',', _) => Self::Comma,
+            (b'(', _) => Self::OpenParenthesis,
+            (b')', _) => Self::CloseParenthesis,
+            (b'[', _) => Self::OpenBracket,
+            (b']', _) => Self::CloseBracket,
+            (b'{', _) => Self::OpenBrace,
+            (b'}', _) => Self::CloseBrace,
+            _ => return None,
+        })
+    }
+
+    /// How it is written.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::And => "&&",
+            Self::Or => "||",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::LessOrEqual => "<=",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::Greater => ">",
+            Self::Plus => "+",
+            Self::Minus => "-",
+            Self::Star => "*",
+            Self::Slash => "/",
+            Self::Percent => "%",
+            Self::Not => "!",
+            Self::Question => "?",
+            Self::Colon => ":",
+            Self::Dot => ".",
+            Self::Comma => ",",
+            Self::OpenParenthesis => "(",
+            Self::CloseParenthesis => ")",
+            Self::OpenBracket => "[",
+            Self::CloseBracket => "]",
+            Self::OpenBrace => "{",
+            Self::CloseBrace => "}",
+        }
+    }
 }
 
 /// Cuts a text into tokens, one at a time.
@@ -87,21 +148,31 @@ impl<'a> Lexer<'a> {
     pub(crate) fn next(&mut self) -> Result<(Token, Span), Fault> {
         self.skip();
         let rest = self.rest();
-        let Some(first) = rest.chars().next() else { return Ok((Token::End, span(self.at, self.at))) };
-        if matches!(first, '\'' | '"' | 'r' | 'R' | 'b' | 'B')
+        let bytes = rest.as_bytes();
+        let Some(first) = bytes.first().copied() else { return Ok((Token::End, span(self.at, self.at))) };
+        let second = bytes.get(1).copied();
+        if matches!(first, b'\'' | b'"' | b'r' | b'R' | b'b' | b'B')
             && let Some(quoted) = Quoted::open(rest)
         {
             return self.quoted(&quoted);
         }
-        if first.is_ascii_digit() || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit))
-        {
-            return self.number();
-        }
-        if first.is_ascii_alphabetic() || first == '_' {
+        if first.is_ascii_alphabetic() || first == b'_' {
             let length =
-                rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+                bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
             return Ok((Token::Name, self.take(length)));
         }
+        if first.is_ascii_digit() || (first == b'.' && second.is_some_and(|second| second.is_ascii_digit())) {
+            return self.number();
+        }
+        if let Some(symbol) = Symbol::at(first, second) {
+            return Ok((Token::Symbol(symbol), self.take(symbol.text().len())));
+        }
+        self.other(rest)
+    }
+
+    /// A name in backquotes, or what is no token.
+    fn other(&mut self, rest: &str) -> Result<(Token, Span), Fault> {
+        let first = rest.chars().next().unwrap_or_default();
         if first == '`' {
             let body = rest.get(1..).unwrap_or_default();
             let length =
@@ -113,9 +184,6 @@ impl<'a> Lexer<'a> {
                 ));
             }
             return Ok((Token::Quoted, self.take(length + 2)));
-        }
-        if let Some(symbol) = symbol(first, rest.as_bytes().get(1).copied()) {
-            return Ok((Token::Symbol(symbol), self.take(symbol.len())));
         }
         let place = self.take(first.len_utf8());
         match first {

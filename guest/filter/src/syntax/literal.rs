@@ -34,21 +34,18 @@ impl Quoted {
 
     /// How many bytes there are before the closing quotes, if there are any.
     pub(crate) fn length(&self, body: &str) -> Option<usize> {
-        let mut escaped = false;
-        for (at, character) in body.char_indices() {
-            if escaped {
-                escaped = false;
-                continue;
-            }
-            if body.get(at..)?.starts_with(self.quote) {
+        let (bytes, quote) = (body.as_bytes(), self.quote.as_bytes());
+        let mut at = 0;
+        loop {
+            let byte = *bytes.get(at)?;
+            if Some(&byte) == quote.first() && bytes.get(at..)?.starts_with(quote) {
                 return Some(at);
             }
-            if self.quote.len() == 1 && matches!(character, '\n' | '\r') {
+            if quote.len() == 1 && matches!(byte, b'\n' | b'\r') {
                 return None;
             }
-            escaped = character == '\\' && !self.raw;
+            at += if byte == b'\\' && !self.raw { 2 } else { 1 };
         }
-        None
     }
 
     /// The value of the text between the quotes.

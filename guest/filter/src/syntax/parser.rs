@@ -1,4 +1,4 @@
-use super::lexer::{Lexer, Token};
+use super::lexer::{Lexer, Symbol, Token};
 use super::{Binary, Element, Entry, Expr, ExprId, Kind, Run, Tree};
 use crate::ir::{Arithmetic, Comparison, Span};
 use crate::limit::Limits;
@@ -39,8 +39,17 @@ pub(crate) fn parse<'a>(source: &'a str, limits: &'a Limits) -> Result<Tree<'a>,
     let mut lexer = Lexer::new(source);
     let (token, place) = lexer.next()?;
     let tree = Tree::new(source.len());
-    let mut parser =
-        Parser { source, lexer, token, place, last: place, tree, open: Vec::new(), depth: 0, limits };
+    let mut parser = Parser {
+        source,
+        lexer,
+        token,
+        place,
+        last: place,
+        tree,
+        open: Vec::with_capacity(8),
+        depth: 0,
+        limits,
+    };
     let root = parser.conditional()?;
     if !matches!(parser.token, Token::End) {
         return Err(parser.unexpected("an operator or the end"));
@@ -72,11 +81,11 @@ impl<'a> Parser<'a> {
         Ok(self.last)
     }
 
-    fn at(&self, symbol: &str) -> bool {
+    fn at(&self, symbol: Symbol) -> bool {
         matches!(self.token, Token::Symbol(found) if found == symbol)
     }
 
-    fn eat(&mut self, symbol: &str) -> Result<bool, Fault> {
+    fn eat(&mut self, symbol: Symbol) -> Result<bool, Fault> {
         let found = self.at(symbol);
         if found {
             self.advance()?;
@@ -84,8 +93,8 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    fn expect(&mut self, symbol: &str) -> Result<Span, Fault> {
-        if self.at(symbol) { self.advance() } else { Err(self.unexpected(&format!("'{symbol}'"))) }
+    fn expect(&mut self, symbol: Symbol) -> Result<Span, Fault> {
+        if self.at(symbol) { self.advance() } else { Err(self.unexpected(&format!("'{}'", symbol.text()))) }
     }
 
     fn unexpected(&self, wanted: &str) -> Fault {
@@ -146,28 +155,28 @@ impl<'a> Parser<'a> {
 
     fn conditional(&mut self) -> Result<ExprId, Fault> {
         let condition = self.disjunction()?;
-        if !self.at("?") {
+        if !self.at(Symbol::Question) {
             return Ok(condition);
         }
         let mark = self.advance()?;
         let then = self.nested(Self::disjunction)?;
-        self.expect(":")?;
+        self.expect(Symbol::Colon)?;
         let otherwise = self.nested(Self::conditional)?;
         let span = self.span(condition).to(self.span(otherwise));
         self.push(Kind::Conditional(condition, then, otherwise), span, mark)
     }
 
     fn disjunction(&mut self) -> Result<ExprId, Fault> {
-        self.sequence("||", Self::conjunction, Kind::Or)
+        self.sequence(Symbol::Or, Self::conjunction, Kind::Or)
     }
 
     fn conjunction(&mut self) -> Result<ExprId, Fault> {
-        self.sequence("&&", |parser| parser.binary(0), Kind::And)
+        self.sequence(Symbol::And, |parser| parser.binary(0), Kind::And)
     }
 
     fn sequence(
         &mut self,
-        symbol: &str,
+        symbol: Symbol,
         mut operand: impl FnMut(&mut Self) -> Result<ExprId, Fault>,
         kind: impl FnOnce(Run) -> Kind<'a>,
     ) -> Result<ExprId, Fault> {
@@ -196,17 +205,17 @@ impl<'a> Parser<'a> {
             _ => return None,
         };
         Some(match *symbol {
-            "==" => (Binary::Comparison(Comparison::Equal), 0),
-            "!=" => (Binary::Comparison(Comparison::NotEqual), 0),
-            "<" => (Binary::Comparison(Comparison::Less), 0),
-            "<=" => (Binary::Comparison(Comparison::LessOrEqual), 0),
-            ">" => (Binary::Comparison(Comparison::Greater), 0),
-            ">=" => (Binary::Comparison(Comparison::GreaterOrEqual), 0),
-            "+" => (Binary::Arithmetic(Arithmetic::Add), 1),
-            "-" => (Binary::Arithmetic(Arithmetic::Subtract), 1),
-            "*" => (Binary::Arithmetic(Arithmetic::Multiply), 2),
-            "/" => (Binary::Arithmetic(Arithmetic::Divide), 2),
-            "%" => (Binary::Arithmetic(Arithmetic::Remainder), 2),
+            Symbol::Equal => (Binary::Comparison(Comparison::Equal), 0),
+            Symbol::NotEqual => (Binary::Comparison(Comparison::NotEqual), 0),
+            Symbol::Less => (Binary::Comparison(Comparison::Less), 0),
+            Symbol::LessOrEqual => (Binary::Comparison(Comparison::LessOrEqual), 0),
+            Symbol::Greater => (Binary::Comparison(Comparison::Greater), 0),
+            Symbol::GreaterOrEqual => (Binary::Comparison(Comparison::GreaterOrEqual), 0),
+            Symbol::Plus => (Binary::Arithmetic(Arithmetic::Add), 1),
+            Symbol::Minus => (Binary::Arithmetic(Arithmetic::Subtract), 1),
+            Symbol::Star => (Binary::Arithmetic(Arithmetic::Multiply), 2),
+            Symbol::Slash => (Binary::Arithmetic(Arithmetic::Divide), 2),
+            Symbol::Percent => (Binary::Arithmetic(Arithmetic::Remainder), 2),
             _ => return None,
         })
     }
@@ -225,14 +234,14 @@ impl<'a> Parser<'a> {
     }
 
     fn unary(&mut self) -> Result<ExprId, Fault> {
-        if self.at("!") {
+        if self.at(Symbol::Not) {
             let mark = self.advance()?;
-            let operand =
-                self.nested(|parser| if parser.at("-") { parser.member() } else { parser.unary() })?;
+            let operand = self
+                .nested(|parser| if parser.at(Symbol::Minus) { parser.member() } else { parser.unary() })?;
             let span = mark.to(self.span(operand));
             return self.push(Kind::Not(operand), span, mark);
         }
-        if self.at("-") {
+        if self.at(Symbol::Minus) {
             let mark = self.advance()?;
             let negative = match &self.token {
                 Token::Literal(Value::Int(int)) => int.checked_neg().map(Value::Int),
@@ -246,7 +255,7 @@ impl<'a> Parser<'a> {
                 return self.chain(literal);
             }
             let operand =
-                self.nested(|parser| if parser.at("!") { parser.member() } else { parser.unary() })?;
+                self.nested(|parser| if parser.at(Symbol::Not) { parser.member() } else { parser.unary() })?;
             let span = mark.to(self.span(operand));
             return self.push(Kind::Negate(operand), span, mark);
         }
@@ -262,11 +271,11 @@ impl<'a> Parser<'a> {
     fn chain(&mut self, mut target: ExprId) -> Result<ExprId, Fault> {
         loop {
             let start = self.span(target);
-            if self.eat(".")? {
-                let optional = self.eat("?")?;
+            if self.eat(Symbol::Dot)? {
+                let optional = self.eat(Symbol::Question)?;
                 let (field, quoted) = self.field()?;
                 let mark = self.last;
-                if !optional && !quoted && self.at("(") {
+                if !optional && !quoted && self.at(Symbol::OpenParenthesis) {
                     self.advance()?;
                     let arguments = self.arguments()?;
                     let kind = Kind::Call { target: Some(target), name: field, absolute: false, arguments };
@@ -274,13 +283,13 @@ impl<'a> Parser<'a> {
                 } else {
                     target = self.push(Kind::Select { target, field, optional }, start.to(mark), mark)?;
                 }
-            } else if self.at("[") {
+            } else if self.at(Symbol::OpenBracket) {
                 let mark = self.advance()?;
-                let optional = self.eat("?")?;
+                let optional = self.eat(Symbol::Question)?;
                 let index = self.nested(Self::conditional)?;
-                let end = self.expect("]")?;
+                let end = self.expect(Symbol::CloseBracket)?;
                 target = self.push(Kind::Index { target, index, optional }, start.to(end), mark.to(end))?;
-            } else if self.at("{") {
+            } else if self.at(Symbol::OpenBrace) {
                 return Err(Fault::new(
                     self.place,
                     "messages cannot be made here; a map is written {'key': value}",
@@ -309,18 +318,18 @@ impl<'a> Parser<'a> {
 
     fn arguments(&mut self) -> Result<Run, Fault> {
         let start = self.open.len();
-        while !self.at(")") {
+        while !self.at(Symbol::CloseParenthesis) {
             let argument = self.nested(Self::conditional)?;
             self.open.push(argument);
             self.count(self.open.len() - start)?;
-            if !self.eat(",")? {
+            if !self.eat(Symbol::Comma)? {
                 break;
             }
-            if self.at(")") {
+            if self.at(Symbol::CloseParenthesis) {
                 return Err(self.unexpected("an argument"));
             }
         }
-        self.expect(")")?;
+        self.expect(Symbol::CloseParenthesis)?;
         Ok(self.tree.keep(self.open.drain(start..)))
     }
 
@@ -344,15 +353,15 @@ impl<'a> Parser<'a> {
                 Err(Fault::new(place, "this integer does not fit into an int; add a 'u' to make it a uint"))
             }
             Token::Name => self.name(false, place),
-            Token::Symbol("(") => {
+            Token::Symbol(Symbol::OpenParenthesis) => {
                 self.advance()?;
                 let inner = self.nested(Self::conditional)?;
-                self.expect(")")?;
+                self.expect(Symbol::CloseParenthesis)?;
                 Ok(inner)
             }
-            Token::Symbol("[") => self.list(),
-            Token::Symbol("{") => self.map(),
-            Token::Symbol(".") => {
+            Token::Symbol(Symbol::OpenBracket) => self.list(),
+            Token::Symbol(Symbol::OpenBrace) => self.map(),
+            Token::Symbol(Symbol::Dot) => {
                 self.advance()?;
                 self.name(true, place)
             }
@@ -380,7 +389,7 @@ impl<'a> Parser<'a> {
             return Err(Fault::new(self.place, format!("{name} is a reserved word")));
         }
         let mark = self.advance()?;
-        if self.eat("(")? {
+        if self.eat(Symbol::OpenParenthesis)? {
             let arguments = self.arguments()?;
             return self.push(
                 Kind::Call { target: None, name, absolute, arguments },
@@ -394,34 +403,34 @@ impl<'a> Parser<'a> {
     fn list(&mut self) -> Result<ExprId, Fault> {
         let start = self.advance()?;
         let mut elements = Vec::new();
-        while !self.at("]") {
-            let optional = self.eat("?")?;
+        while !self.at(Symbol::CloseBracket) {
+            let optional = self.eat(Symbol::Question)?;
             let value = self.nested(Self::conditional)?;
             elements.push(Element { value, optional });
             self.count(elements.len())?;
-            if !self.eat(",")? {
+            if !self.eat(Symbol::Comma)? {
                 break;
             }
         }
-        let end = self.expect("]")?;
+        let end = self.expect(Symbol::CloseBracket)?;
         self.push(Kind::List(elements), start.to(end), start.to(end))
     }
 
     fn map(&mut self) -> Result<ExprId, Fault> {
         let start = self.advance()?;
         let mut entries = Vec::new();
-        while !self.at("}") {
-            let optional = self.eat("?")?;
+        while !self.at(Symbol::CloseBrace) {
+            let optional = self.eat(Symbol::Question)?;
             let key = self.nested(Self::conditional)?;
-            self.expect(":")?;
+            self.expect(Symbol::Colon)?;
             let value = self.nested(Self::conditional)?;
             entries.push(Entry { key, value, optional });
             self.count(entries.len())?;
-            if !self.eat(",")? {
+            if !self.eat(Symbol::Comma)? {
                 break;
             }
         }
-        let end = self.expect("}")?;
+        let end = self.expect(Symbol::CloseBrace)?;
         self.push(Kind::Map(entries), start.to(end), start.to(end))
     }
 }

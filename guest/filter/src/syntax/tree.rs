@@ -95,7 +95,7 @@ pub(crate) struct Tree<'a> {
 impl<'a> Tree<'a> {
     /// An empty tree with room for a text of so many bytes.
     pub(crate) fn new(length: usize) -> Self {
-        Self { exprs: Vec::with_capacity(length / 5 + 4), runs: Vec::new(), root: ExprId(0) }
+        Self { exprs: Vec::with_capacity(length / 5 + 4), runs: Vec::with_capacity(8), root: ExprId(0) }
     }
 
     /// The number of parts.
