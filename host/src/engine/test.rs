@@ -56,6 +56,11 @@ fn the_component_imports_key_value_state_and_nothing_else_and_exports_the_router
     assert_eq!(exports, ["anglerfish:gateway/types@0.1.0", "anglerfish:gateway/router@0.1.0"]);
 }
 
+#[test]
+fn the_component_stays_under_one_mebibyte() {
+    assert!(GATEWAY_COMPONENT.len() < 1 << 20, "{} bytes", GATEWAY_COMPONENT.len());
+}
+
 #[tokio::test]
 async fn integers_of_the_body_are_ints_and_a_missing_field_is_no_match() {
     let engine = engine(64 << 20);
