@@ -5,19 +5,18 @@ use super::headers::joined_headers;
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
 use crate::request::{Header, UnixMillis};
-use anglerfish_filter::table::{Class, EventInput, Matches, RuleKey, Sight, Table};
+use anglerfish_filter::table::{Class, EventInput, Matches, Reading, RuleKey, Sight, Table};
 use anglerfish_filter::{CompileError, Expression, explain};
 use std::collections::BTreeMap;
 
 /// The expression of a subscription without a filter.
 const EVERYTHING: &str = "true";
 
-/// What filters see of a request.
+/// What filters see of a request beside its body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterInput<'a> {
     pub(crate) event: &'a Event,
     pub(crate) headers: &'a [Header<'a>],
-    pub(crate) data: &'a [u8],
     pub(crate) now: UnixMillis,
 }
 
@@ -96,24 +95,15 @@ impl Filters {
         self.free.push(entry.key);
     }
 
-    /// The subscriptions that want an event, and those whose filter was tried and failed.
-    pub(crate) fn matches(&mut self, input: FilterInput<'_>) -> (Vec<Intent>, Vec<FilterFailure>) {
-        // A body that is not JSON leaves `message` without a value; what needs it does not match.
-        input.with(|seen| self.table.evaluate(seen, Some(input.data), &mut self.matches));
-        let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
-        let intents = self.matches.matched.iter().map(|key| Intent { subscription: id(*key) });
-        let failures = self
-            .matches
-            .failed
-            .iter()
-            .map(|failure| FilterFailure { subscription: id(failure.key), reason: failure.reason.clone() });
-        (intents.collect(), failures.collect())
+    /// The table that reads a request's body, and what tells from its reading who wants the event.
+    pub(crate) fn open(&mut self) -> (&mut Table, Selection<'_>) {
+        (&mut self.table, Selection { ids: &self.ids, matches: &mut self.matches })
     }
 
     /// What each subscription, or `only` one, says of an event, ordered by id.
-    pub(crate) fn explain(&self, input: FilterInput<'_>, only: Option<&str>) -> Vec<Verdict> {
+    pub(crate) fn explain(&self, input: FilterInput<'_>, data: &[u8], only: Option<&str>) -> Vec<Verdict> {
         input.with(|seen| {
-            let verdict = |(id, entry): (&String, &Entry)| entry.verdict(id, seen, input.data);
+            let verdict = |(id, entry): (&String, &Entry)| entry.verdict(id, seen, data);
             match only {
                 Some(only) => self.entries.get_key_value(only).map(verdict).into_iter().collect(),
                 None => self.entries.iter().map(verdict).collect(),
@@ -124,6 +114,33 @@ impl Filters {
     /// How each subscription is found, ordered by id.
     pub(crate) fn classes(&self) -> impl Iterator<Item = (&str, Class)> {
         self.entries.iter().filter_map(|(id, entry)| Some((id.as_str(), self.table.class(entry.key)?)))
+    }
+}
+
+/// Who wants an event.
+pub(crate) struct Selection<'f> {
+    /// As [`Filters`] has them.
+    ids: &'f [String],
+    matches: &'f mut Matches,
+}
+
+impl Selection<'_> {
+    /// The subscriptions that want the event whose body was read, and those whose filter was tried and failed.
+    pub(crate) fn select(
+        self,
+        input: FilterInput<'_>,
+        body: &mut Reading<'_, '_>,
+    ) -> (Vec<Intent>, Vec<FilterFailure>) {
+        // A body that is not JSON leaves `message` without a value; what needs it does not match.
+        input.with(|seen| body.evaluate(seen, self.matches));
+        let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
+        let intents = self.matches.matched.iter().map(|key| Intent { subscription: id(*key) });
+        let failures = self
+            .matches
+            .failed
+            .drain(..)
+            .map(|failure| FilterFailure { subscription: id(failure.key), reason: failure.reason });
+        (intents.collect(), failures.collect())
     }
 }
 

@@ -14,17 +14,24 @@ use crate::event::Event;
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Outcome, Verified, Verifier};
+use crate::verify::{Names, Outcome, Read, Verified, Verifier};
 use anglerfish_filter::CompileError;
 pub use anglerfish_filter::table::Class;
 use filters::{FilterInput, Filters};
 use serde::de::DeserializeOwned;
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 /// A routing table: sources with their verification, subscriptions with their filters.
 pub struct Router {
-    sources: HashMap<String, Verifier>,
+    sources: HashMap<String, Source>,
     filters: Filters,
+}
+
+/// A source's verification, and what it reads of a body as the filters' table has it.
+struct Source {
+    verifier: Verifier,
+    names: Names,
 }
 
 impl Router {
@@ -41,7 +48,8 @@ impl Router {
             let path = format!("source[{index}]");
             match Verifier::try_new(&path, &source.verification) {
                 Ok(verifier) => {
-                    if router.sources.insert(source.name.clone(), verifier).is_some() {
+                    let names = verifier.name(router.filters.open().0);
+                    if router.sources.insert(source.name.clone(), Source { verifier, names }).is_some() {
                         let message = format!("there is another source {:?}", source.name);
                         problems.push(Problem::new(format!("{path}.name"), message));
                     }
@@ -111,10 +119,13 @@ impl Router {
 
     /// The whole decision for one inbound request.
     pub fn handle(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Decision {
-        let Some(verifier) = self.sources.get(request.source) else {
+        let Some(Source { verifier, names }) = self.sources.get(request.source) else {
             return Decision::Reject(unknown_source());
         };
-        let verified = match verifier.verify(request) {
+        // The body is read once, when verification or a filter first looks into it.
+        let (table, selection) = self.filters.open();
+        let mut body = LazyCell::new(|| table.read(Some(request.body)));
+        let verified = match verifier.verify_read(request, &Read::new(names, &body)) {
             Outcome::Verified(verified) => verified,
             Outcome::Answered(answer) => return Decision::Answer(answer),
             Outcome::Rejected(rejection) => return Decision::Reject(rejection),
@@ -132,19 +143,14 @@ impl Router {
             Ok(Remembered::ReplayKey) => return Decision::Reject(replayed()),
             Err(reason) => return Decision::Reject(state_unavailable(&reason)),
         }
-        let input = FilterInput {
-            event: &event,
-            headers: &request.headers,
-            data: request.body,
-            now: request.received,
-        };
-        let (intents, failures) = self.filters.matches(input);
+        let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
+        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
         Decision::Accept(Acceptance { event, intents, failures, answer: verified.answer })
     }
 
     /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
     pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
-        let Some(verifier) = self.sources.get(request.source) else {
+        let Some(Source { verifier, .. }) = self.sources.get(request.source) else {
             return Explanation::without_event(
                 VerificationOutcome::Rejected,
                 "",
@@ -191,13 +197,8 @@ impl Router {
             remembered(request, &event, &verified, &mut unwritten),
             Ok(Remembered::Event | Remembered::ReplayKey)
         );
-        let input = FilterInput {
-            event: &event,
-            headers: &request.headers,
-            data: request.body,
-            now: request.received,
-        };
-        let subscriptions = self.filters.explain(input, None);
+        let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
+        let subscriptions = self.filters.explain(input, request.body, None);
         let verification = VerificationReport {
             outcome: VerificationOutcome::Verified,
             scheme: scheme.to_owned(),
@@ -219,7 +220,7 @@ impl Router {
         now: UnixMillis,
         only: Option<&str>,
     ) -> Vec<Verdict> {
-        self.filters.explain(FilterInput { event, headers, data, now }, only)
+        self.filters.explain(FilterInput { event, headers, now }, data, only)
     }
 }
 
@@ -248,7 +249,7 @@ pub fn explain_once(
     filters
         .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
         .map_err(|error| filter_problems(error, ""))?;
-    let verdicts = filters.explain(FilterInput { event, headers, data, now }, None);
+    let verdicts = filters.explain(FilterInput { event, headers, now }, data, None);
     verdicts.into_iter().next().ok_or_else(|| vec![Problem::new("", "it cannot be explained")])
 }
 

@@ -14,7 +14,6 @@ use super::url;
 use super::verifier::Verifier;
 use crate::decision::Fetch;
 use crate::request::UnixMillis;
-use serde_json::Value;
 use std::borrow::Cow;
 
 /// Why a variant did not verify a request, from the least telling to the most.
@@ -125,7 +124,7 @@ impl Verifier {
             }));
         }
         let Some(each) = &variant.each else { return self.check_one(index, variant, *scope, steps) };
-        let items = scope.context.json().and_then(|json| json.pointer(each)).and_then(Value::as_array);
+        let items = scope.context.json.elements(each, MOST_ITEMS + 1);
         let items = items.ok_or_else(|| Failure::Malformed(format!("missing `{each}` in the JSON body")))?;
         if items.len() > MOST_ITEMS {
             return Err(Failure::Malformed(format!("`{each}` has more than {MOST_ITEMS} items")));

@@ -1,21 +1,20 @@
-//! One request as the interpreter sees it: values by place, the JSON body read at most once.
+//! One request as the interpreter sees it: values by place.
 
-use super::json::Wanted;
+use super::json::Json;
 use super::place::Place;
 use super::url;
 use crate::request::Request;
-use serde_json::Value;
+use anglerfish_filter::json::Found;
+use anglerfish_filter::table::Element;
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// One request with what belongs to it for the length of one verification.
 pub(crate) struct Context<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) url: Cow<'a, str>,
+    pub(crate) json: &'a dyn Json,
     parameters: &'a BTreeMap<String, String>,
-    wanted: &'a Wanted,
-    json: OnceCell<Option<Value>>,
 }
 
 /// What only one variant, secret or item knows.
@@ -24,7 +23,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) context: &'a Context<'a>,
     pub(crate) url: &'a str,
     pub(crate) secret: Option<&'a str>,
-    pub(crate) item: Option<&'a Value>,
+    pub(crate) item: Option<Element<'a>>,
     pub(crate) id: Option<&'a [u8]>,
     pub(crate) timestamp: Option<&'a [u8]>,
 }
@@ -34,19 +33,10 @@ impl<'a> Context<'a> {
         request: &'a Request<'a>,
         public_url: Option<&'a str>,
         parameters: &'a BTreeMap<String, String>,
-        wanted: &'a Wanted,
+        json: &'a dyn Json,
     ) -> Self {
         let url = url::effective(request.url, public_url);
-        Self { request, url, parameters, wanted, json: OnceCell::new() }
-    }
-
-    /// The wanted parts of the JSON body.
-    pub(crate) fn json(&self) -> Option<&Value> {
-        self.json
-            .get_or_init(
-                || if self.wanted.is_empty() { None } else { self.wanted.extract(self.request.body) },
-            )
-            .as_ref()
+        Self { request, url, json, parameters }
     }
 
     /// A scope that knows the request alone.
@@ -84,8 +74,14 @@ impl<'a> Scope<'a> {
         let text = |text: &'a str| Ok(Some(Cow::Borrowed(text.as_bytes())));
         match place {
             Place::Header(names) => Ok(context.header(names)?.map(Cow::Borrowed)),
-            Place::Json(pointer) => Ok(context.json().and_then(|json| scalar(json.pointer(pointer)?))),
-            Place::Item(pointer) => Ok(self.item.and_then(|json| scalar(json.pointer(pointer)?))),
+            Place::Json(_) | Place::Item(_) => match self.found(place) {
+                Found::Nothing => Ok(None),
+                Found::Text(Cow::Borrowed(found)) => text(found),
+                Found::Text(Cow::Owned(found)) => Ok(Some(Cow::Owned(found.into_bytes()))),
+                // Two different ones could look the same.
+                Found::Other => Err(format!("{place} is no text")),
+                Found::Ambiguous => Err(format!("{place} is ambiguous")),
+            },
             Place::Query(name) => single(url::query(self.url).as_bytes(), name, place),
             Place::Form(name) if context.is_form() => single(context.request.body, name, place),
             Place::Form(_) => Ok(None),
@@ -106,35 +102,27 @@ impl<'a> Scope<'a> {
 
     /// Whether anything but `null` is at a place, be it no text; an error if it is ambiguous.
     pub(crate) fn has(&self, place: &Place) -> Result<bool, String> {
-        let json = match place {
-            Place::Json(pointer) => self.context.json().and_then(|json| json.pointer(pointer)),
-            Place::Item(pointer) => self.item.and_then(|json| json.pointer(pointer)),
-            _ => return Ok(self.find(place)?.is_some()),
-        };
-        Ok(json.is_some_and(|value| !value.is_null()))
+        match self.found(place) {
+            Found::Other => Ok(true),
+            _ => Ok(self.find(place)?.is_some()),
+        }
+    }
+
+    /// What of the JSON body is at a place; nothing if the place is elsewhere.
+    fn found(&self, place: &Place) -> Found<'a> {
+        match place {
+            Place::Json(pointer) => self.context.json.find(pointer),
+            Place::Item(pointer) => self.item.map_or(Found::Nothing, |item| item.find(pointer)),
+            _ => Found::Nothing,
+        }
     }
 
     /// The value at a place that must be there.
     pub(crate) fn get(&self, place: &Place) -> Result<Cow<'a, [u8]>, String> {
         self.find(place)?.ok_or_else(|| match place {
-            Place::Json(_) if self.context.json().is_none() => "the body is not JSON".to_owned(),
+            Place::Json(_) if !self.context.json.is_json() => "the body is not JSON".to_owned(),
             _ => format!("missing {place}"),
         })
-    }
-}
-
-/// A JSON value as text. A number that JSON cannot carry exactly is no text: two different ones could look the same.
-fn scalar(value: &Value) -> Option<Cow<'_, [u8]>> {
-    match value {
-        Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
-        Value::Number(number) => {
-            let text = number.as_u64().map(|number| number.to_string());
-            let text = text.or_else(|| number.as_i64().map(|number| number.to_string()))?;
-            Some(Cow::Owned(text.into_bytes()))
-        }
-        Value::Bool(true) => Some(Cow::Borrowed(b"true")),
-        Value::Bool(false) => Some(Cow::Borrowed(b"false")),
-        _ => None,
     }
 }
 

@@ -1,195 +1,124 @@
-//! Reads from a JSON body only what a definition names.
+//! What verification reads of a JSON body.
 //!
-//! The body can be a megabyte and the definition wants three strings of it: everything else is checked for syntax and
-//! skipped, without allocating. Depth is bounded by `serde_json`, so that a nested bomb is an error.
+//! A definition names a few places of the body. They are named in the table that filters are in, too, so that one pass over
+//! the body serves both, and it is made when the first of them is asked for.
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-use std::collections::BTreeMap;
-use std::fmt;
+use anglerfish_filter::json::Found;
+use anglerfish_filter::table::{Element, Pointer, Reading, Table};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The set of places that are wanted, as a tree of steps; the step `*` stands for every element of an array.
+/// A JSON body.
+pub(crate) trait Json {
+    /// Whether it is JSON at all.
+    fn is_json(&self) -> bool;
+    /// What is at a JSON pointer that the scheme names.
+    fn find(&self, pointer: &str) -> Found<'_>;
+    /// The elements of an array that the scheme names, at most so many.
+    fn elements(&self, pointer: &str, most: usize) -> Option<Vec<Element<'_>>>;
+}
+
+/// The places of the body that a scheme names, as JSON pointers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted(BTreeMap<String, Wanted>);
+pub(crate) struct Wanted(BTreeSet<String>);
+
+/// The places that a scheme names, in one table.
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeMap<String, Pointer>);
 
 impl Wanted {
     /// Adds a JSON pointer.
     pub(crate) fn insert(&mut self, pointer: &str) {
-        let mut node = self;
-        for step in pointer.split('/').skip(1) {
-            node = node.0.entry(step.replace("~1", "/").replace("~0", "~")).or_default();
-        }
+        self.0.insert(pointer.to_owned());
     }
 
-    /// Lets elements that are wanted by their index be wanted as any other, where any is wanted.
-    pub(crate) fn settle(&mut self) {
-        if self.0.contains_key("*") {
-            let (steps, mut names): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.0)
-                .into_iter()
-                .partition(|(step, _)| step.bytes().all(|byte| byte.is_ascii_digit()));
-            let any: &mut Self = names.entry("*".to_owned()).or_default();
-            steps.into_values().for_each(|step| any.merge(step));
-            self.0 = names;
-        }
-        self.0.values_mut().for_each(Self::settle);
-    }
-
-    fn merge(&mut self, other: Self) {
-        for (step, wanted) in other.0 {
-            self.0.entry(step).or_default().merge(wanted);
-        }
-    }
-
-    /// Whether nothing is wanted.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The wanted parts of a JSON document, in the document's own shape; containers that are wanted for themselves
-    /// are there but empty. `None` if the text is not one JSON document.
-    pub(crate) fn extract(&self, text: &[u8]) -> Option<Value> {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let value = Part(self).deserialize(&mut deserializer).ok()?;
-        deserializer.end().ok()?;
-        Some(value)
-    }
-
-    fn element(&self, index: usize) -> Option<&Self> {
-        // Formatting an index for each element of a long array is worth avoiding.
-        self.0
-            .get("*")
-            .or_else(|| if self.0.is_empty() { None } else { self.0.get(index.to_string().as_str()) })
+    /// Names the places in a table.
+    pub(crate) fn name(&self, table: &mut Table) -> Names {
+        Names(self.0.iter().map(|pointer| (pointer.clone(), table.pointer(pointer))).collect())
     }
 }
 
-struct Part<'w>(&'w Wanted);
+/// A body that a table reads when something of it is first asked for.
+pub(crate) struct Read<'r, 't, 'b, F> {
+    names: &'r Names,
+    reading: &'r LazyCell<Reading<'t, 'b>, F>,
+}
 
-impl<'de> DeserializeSeed<'de> for Part<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
+impl<'r, 't, 'b, F> Read<'r, 't, 'b, F> {
+    pub(crate) const fn new(names: &'r Names, reading: &'r LazyCell<Reading<'t, 'b>, F>) -> Self {
+        Self { names, reading }
     }
 }
 
-impl<'de> Visitor<'de> for Part<'_> {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
+impl<'t, 'b, F: FnOnce() -> Reading<'t, 'b>> Json for Read<'_, 't, 'b, F> {
+    fn is_json(&self) -> bool {
+        self.reading.error().is_none()
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn find(&self, pointer: &str) -> Found<'_> {
+        // A place that was not named is held to be unreadable, which verifies nothing.
+        self.names.0.get(pointer).map_or(Found::Ambiguous, |pointer| self.reading.find(pointer))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        for index in 0_usize.. {
-            // Elements keep their position, so that a pointer finds them.
-            let more = match self.0.element(index) {
-                Some(wanted) => {
-                    let item = access.next_element_seed(Part(wanted))?;
-                    let more = item.is_some();
-                    items.extend(item);
-                    more
-                }
-                None if self.0.is_empty() => access.next_element::<IgnoredAny>()?.is_some(),
-                None => {
-                    let more = access.next_element::<IgnoredAny>()?.is_some();
-                    if more && items.len() < LARGEST_INDEX {
-                        items.push(Value::Null);
-                    }
-                    more
-                }
-            };
-            if !more {
-                return Ok(Value::Array(items));
-            }
-        }
-        Err(A::Error::custom("too many elements"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some(key) = access.next_key::<std::borrow::Cow<'de, str>>()? {
-            match self.0.0.get(key.as_ref()) {
-                Some(wanted) => {
-                    let value = access.next_value_seed(Part(wanted))?;
-                    // Two members of one name mean different things to different readers.
-                    if members.insert(key.into_owned(), value).is_some() {
-                        return Err(A::Error::custom("a repeated member"));
-                    }
-                }
-                None => {
-                    access.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(Value::Object(members))
+    fn elements(&self, pointer: &str, most: usize) -> Option<Vec<Element<'_>>> {
+        self.reading.elements(self.names.0.get(pointer)?, most)
     }
 }
-
-/// Definitions name elements by small indexes; what lies beyond is not kept.
-const LARGEST_INDEX: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn wanted(pointers: &[&str]) -> Wanted {
+    /// What a body has at places.
+    fn found(pointers: &[&str], body: &[u8]) -> Vec<String> {
         let mut wanted = Wanted::default();
         pointers.iter().for_each(|pointer| wanted.insert(pointer));
-        wanted
+        let mut table = Table::new();
+        let names = wanted.name(&mut table);
+        let reading = LazyCell::new(|| table.read(Some(body)));
+        let read = Read::new(&names, &reading);
+        let shown = |pointer: &&str| match read.find(pointer) {
+            Found::Text(text) => text.into_owned(),
+            other => format!("{other:?}"),
+        };
+        pointers.iter().map(shown).collect()
     }
 
     #[test]
-    fn keeps_only_what_is_wanted() {
-        let wanted = wanted(&["/id", "/data/object/kind", "/list/1", "/items/*/name", "/a~1b"]);
-        let body = br#"{"id":7,"x":[1,[2]],"data":{"object":{"kind":"k","more":{}},"y":1},"list":[1,2,3],
-            "items":[{"name":"a","z":0},{"name":"b"}],"a/b":true}"#;
-        assert_eq!(
-            wanted.extract(body),
-            Some(json!({"id":7,"data":{"object":{"kind":"k"}},"list":[null,2,null],
-                "items":[{"name":"a"},{"name":"b"}],"a/b":true}))
-        );
+    fn finds_what_is_named_in_objects_and_arrays() {
+        let pointers =
+            ["/id", "/data/object/kind", "/list/1", "/items/1/name", "/a~1b", "/data", "/x", "/f", "/0"];
+        let body = br#"{"id":7,"x":null,"data":{"object":{"kind":"k","more":{}},"y":1},"list":[1,2,3],
+            "items":[{"name":"a","z":0},{"name":"b\u0063"}],"a/b":true,"f":1.5,"0":"zero"}"#;
+        let expected = ["7", "k", "2", "bc", "true", "Other", "Nothing", "Other", "zero"];
+        assert_eq!(found(&pointers, body), expected);
     }
 
     #[test]
-    fn refuses_what_is_not_one_document() {
-        let wanted = wanted(&["/id"]);
-        for body in ["", "{", "{\"id\":1}x", "{\"id\":1,\"id\":2}", "\u{feff}{}"] {
-            assert_eq!(wanted.extract(body.as_bytes()), None, "{body}");
+    fn nothing_is_in_what_is_not_one_document() {
+        for body in ["", "{", "{\"id\":1}x", "\u{feff}{}", "id=1", "[1]", "7"] {
+            assert_eq!(found(&["/id", "/id/x"], body.as_bytes()), ["Nothing", "Nothing"], "{body}");
         }
     }
 
     #[test]
+    fn what_readers_of_json_differ_on_is_not_believed_and_does_not_spoil_the_rest() {
+        let body = br#"{"id":1,"a":{"b":1},"a":{"b":2},"c":"\ud83d","d":[{"e":1,"e":2}],"id":1,"f":"f"}"#;
+        let pointers = ["/id", "/a", "/a/b", "/a/c", "/c", "/d/0/e", "/f"];
+        let expected = ["Ambiguous", "Ambiguous", "Ambiguous", "Ambiguous", "Ambiguous", "Ambiguous", "f"];
+        assert_eq!(found(&pointers, body), expected);
+    }
+
+    #[test]
+    fn a_body_that_repeats_a_name_over_and_over_is_not_believed_at_all() {
+        let body = format!("{{\"id\":1,{}\"a\":1}}", "\"a\":1,".repeat(100));
+        assert_eq!(found(&["/id", "/a"], body.as_bytes()), ["Ambiguous", "Ambiguous"]);
+    }
+
+    #[test]
     fn survives_a_nested_bomb() {
-        let wanted = wanted(&["/id"]);
-        let bomb = "[".repeat(1_000_000);
-        assert_eq!(wanted.extract(bomb.as_bytes()), None);
-        let bomb = format!("{{\"id\":{}", "{\"id\":".repeat(200_000));
-        assert_eq!(wanted.extract(bomb.as_bytes()), None);
+        for bomb in ["[".repeat(1_000_000), format!("{{\"id\":{}", "{\"id\":".repeat(200_000))] {
+            assert_eq!(found(&["/id"], bomb.as_bytes()), ["Nothing"]);
+        }
     }
 }

@@ -31,5 +31,6 @@ pub use config::{SecretConfig, VerificationConfig};
 pub use outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
 pub use verifier::Verifier;
 
+pub(crate) use json::{Names, Read};
 pub(crate) use key::{BASE64, signing_key};
 pub(crate) use signer::Blank;

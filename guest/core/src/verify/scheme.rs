@@ -181,16 +181,7 @@ impl Scheme {
                 wanted.insert(pointer);
             }
         }
-        for variant in &self.variants {
-            let Some(each) = &variant.each else { continue };
-            let templates = variant.signed.places();
-            for place in variant.signatures.iter().map(|field| &field.place).chain(templates) {
-                if let Place::Item(pointer) = place {
-                    wanted.insert(&format!("{each}/*{pointer}"));
-                }
-            }
-        }
-        wanted.settle();
+        self.variants.iter().flat_map(|variant| &variant.each).for_each(|each| wanted.insert(each));
         self.wanted = wanted;
     }
 }

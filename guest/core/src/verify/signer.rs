@@ -3,6 +3,7 @@
 use super::algorithm::{Algorithm, Check};
 use super::context::{Context, Scope};
 use super::field::{Field, Position};
+use super::freshness::Unit;
 use super::key::{BASE64, Key, signing_key};
 use super::place::Place;
 use super::scheme::{Condition, Test, Variant};
@@ -69,7 +70,7 @@ impl Verifier {
             let here = |field: &&Field| self.has(&field.place, blank, &draft);
             let field = timestamp.fields.iter().find(here).or(timestamp.fields.first());
             if let Some(field) = field.filter(|field| !variant.shares(field)) {
-                draft.put(&field.place, &format!("{}{text}", field.prefix))?;
+                draft.stamp(field, text, timestamp.unit)?;
             }
         }
         let Some(each) = &variant.each else {
@@ -78,17 +79,15 @@ impl Verifier {
             draft.put(&field.place, &variant.compose(field, &signature, stamp.as_deref()))?;
             return Ok(Some((draft.url, draft.headers, draft.body)));
         };
-        let mut json: Value =
-            serde_json::from_slice(&draft.body).map_err(|_| "the body is not JSON".to_owned())?;
+        let mut json = draft.json()?;
         let items = json.pointer(each).and_then(Value::as_array).map_or(0, Vec::len);
         for position in 0..items {
-            let item = json.pointer(&format!("{each}/{position}")).cloned();
             let signature =
-                self.signature(variant, key, secret, blank, &draft, stamp.as_deref(), item.as_ref())?;
+                self.signature(variant, key, secret, blank, &draft, stamp.as_deref(), Some(position))?;
             let Some(Field { place: Place::Item(pointer), .. }) = variant.signatures.first() else {
                 return Err("the signature of an item has no place in it".to_owned());
             };
-            insert(&mut json, &format!("{each}/{position}{pointer}"), &signature)?;
+            insert(&mut json, &format!("{each}/{position}{pointer}"), signature.into())?;
         }
         draft.body = serde_json::to_vec(&json).map_err(|error| error.to_string())?;
         Ok(Some((draft.url, draft.headers, draft.body)))
@@ -131,7 +130,7 @@ impl Verifier {
         draft: &mut Draft,
     ) -> Result<(), String> {
         let Test::Is(template) = &condition.test else { return Ok(()) };
-        let value = self.with(blank, draft, |context| {
+        let value = self.read(blank, draft, |context| {
             let scope = Scope { secret: Some(&secret.text), ..context.scope() };
             let there = scope.find(&condition.at)?.is_some();
             Ok(if there { None } else { Some(template.bytes(&scope)?) })
@@ -151,14 +150,17 @@ impl Verifier {
         blank: &Blank<'_>,
         draft: &Draft,
         stamp: Option<&str>,
-        item: Option<&Value>,
+        item: Option<usize>,
     ) -> Result<String, String> {
-        self.with(blank, draft, |context| {
+        self.read(blank, draft, |context| {
             // The timestamp as it stands in the request, where the sender wrote it into the body.
             let written = match variant.timestamp.as_ref().and_then(|timestamp| timestamp.fields.first()) {
                 Some(field) if !variant.shares(field) => field.item(&context.scope()).ok(),
                 _ => None,
             };
+            let item = item.zip(variant.each.as_ref()).and_then(|(position, each)| {
+                context.json.elements(each, position + 1)?.get(position).copied()
+            });
             let scope = Scope {
                 secret: Some(&secret.text),
                 id: Some(blank.id.as_bytes()),
@@ -180,11 +182,11 @@ impl Verifier {
     }
 
     fn has(&self, place: &Place, blank: &Blank<'_>, draft: &Draft) -> bool {
-        self.with(blank, draft, |context| Ok(context.scope().find(place)?.is_some())).unwrap_or(false)
+        self.read(blank, draft, |context| Ok(context.scope().find(place)?.is_some())).unwrap_or(false)
     }
 
     /// Reads a draft as the receiver will.
-    fn with<T>(
+    fn read<T>(
         &self,
         blank: &Blank<'_>,
         draft: &Draft,
@@ -201,7 +203,7 @@ impl Verifier {
             received: blank.timestamp,
             fetched: Vec::new(),
         };
-        read(&self.context(&request))
+        self.with(&request, read)
     }
 }
 
@@ -231,6 +233,26 @@ impl Variant {
 }
 
 impl Draft {
+    /// Writes when the request is made: in a body as a number if there is one in its place, or if it counts milliseconds.
+    fn stamp(&mut self, field: &Field, text: &str, unit: Unit) -> Result<(), String> {
+        let Place::Json(pointer) = &field.place else {
+            return self.put(&field.place, &format!("{}{text}", field.prefix));
+        };
+        let mut json = self.json()?;
+        let number = match json.pointer(pointer) {
+            None | Some(Value::Null) => unit == Unit::Milliseconds,
+            Some(before) => before.is_number(),
+        };
+        let number = if number { text.parse::<u64>().ok() } else { None };
+        insert(&mut json, pointer, number.map_or_else(|| text.into(), Value::from))?;
+        self.body = serde_json::to_vec(&json).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    fn json(&self) -> Result<Value, String> {
+        serde_json::from_slice(&self.body).map_err(|_| "the body is not JSON".to_owned())
+    }
+
     fn put(&mut self, place: &Place, value: &str) -> Result<(), String> {
         match place {
             Place::Header(names) => {
@@ -245,9 +267,8 @@ impl Draft {
                 Ok(())
             }
             Place::Json(pointer) => {
-                let mut json: Value =
-                    serde_json::from_slice(&self.body).map_err(|_| "the body is not JSON".to_owned())?;
-                insert(&mut json, pointer, value)?;
+                let mut json = self.json()?;
+                insert(&mut json, pointer, value.into())?;
                 self.body = serde_json::to_vec(&json).map_err(|error| error.to_string())?;
                 Ok(())
             }
@@ -256,8 +277,8 @@ impl Draft {
     }
 }
 
-/// Sets a text in a JSON value, with the objects on the way to it.
-fn insert(json: &mut Value, pointer: &str, text: &str) -> Result<(), String> {
+/// Sets a value in a JSON value, with the objects on the way to it.
+fn insert(json: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
     let mut node = json;
     for step in pointer.split('/').skip(1) {
         if node.is_null() {
@@ -275,6 +296,6 @@ fn insert(json: &mut Value, pointer: &str, text: &str) -> Result<(), String> {
             _ => return Err(format!("`{pointer}` has no place in the body")),
         };
     }
-    *node = Value::String(text.to_owned());
+    *node = value;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::check::{Failure, hold, is_plain, note};
 use super::context::{Context, Scope};
+use super::json::{Json, Names, Read};
 use super::outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
 use super::pin::{Document, document};
 use super::scheme::{Handshake, Reply, Scheme};
@@ -9,7 +10,9 @@ use super::secret::Secret;
 use super::template::Template;
 use crate::decision::{Answer, Fetch, Rejection};
 use crate::request::Request;
+use anglerfish_filter::table::Table;
 use sha2::{Digest, Sha256};
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -28,15 +31,25 @@ impl Verifier {
     /// Verifies one request.
     #[must_use]
     pub fn verify(&self, request: &Request<'_>) -> Outcome {
-        self.run(request, &mut None)
+        self.with(request, |context| self.run(context, &mut None))
     }
 
     /// Verifies one request and says what was tried.
     #[must_use]
     pub fn trace(&self, request: &Request<'_>) -> (Outcome, Vec<TraceStep>) {
         let mut steps = Some(Vec::new());
-        let outcome = self.run(request, &mut steps);
+        let outcome = self.with(request, |context| self.run(context, &mut steps));
         (outcome, steps.unwrap_or_default())
+    }
+
+    /// Verifies one request whose body somebody else reads, too.
+    pub(crate) fn verify_read(&self, request: &Request<'_>, json: &dyn Json) -> Outcome {
+        self.run(&self.context(request, json), &mut None)
+    }
+
+    /// Names what the scheme reads of a JSON body in a table that is to read it.
+    pub(crate) fn name(&self, table: &mut Table) -> Names {
+        self.scheme.wanted.name(table)
     }
 
     /// The name of the scheme.
@@ -68,18 +81,26 @@ impl Verifier {
         seconds.max().unwrap_or_default()
     }
 
-    pub(super) fn context<'a>(&'a self, request: &'a Request<'a>) -> Context<'a> {
-        Context::new(request, self.public_url.as_deref(), &self.parameters, &self.scheme.wanted)
+    fn context<'a>(&'a self, request: &'a Request<'a>, json: &'a dyn Json) -> Context<'a> {
+        Context::new(request, self.public_url.as_deref(), &self.parameters, json)
     }
 
-    fn run(&self, request: &Request<'_>, steps: &mut Option<Vec<TraceStep>>) -> Outcome {
-        let context = self.context(request);
+    /// Runs with a request whose body nobody else reads.
+    pub(super) fn with<R>(&self, request: &Request<'_>, run: impl FnOnce(&Context<'_>) -> R) -> R {
+        let mut table = Table::new();
+        let names = self.name(&mut table);
+        let reading = LazyCell::new(|| table.read(Some(request.body)));
+        run(&self.context(request, &Read::new(&names, &reading)))
+    }
+
+    fn run(&self, context: &Context<'_>, steps: &mut Option<Vec<TraceStep>>) -> Outcome {
+        let request = context.request;
         let active = self.secrets.iter().find(|secret| secret.is_active(request.received));
         let scope = Scope { secret: active.map(|secret| secret.text.as_str()), ..context.scope() };
         if let Some(outcome) = self.handshake(false, &scope, steps) {
             return outcome;
         }
-        let secret = match self.check(&context, steps) {
+        let secret = match self.check(context, steps) {
             Ok(secret) => secret,
             Err(Failure::Pending(wish)) => return Outcome::Fetch(vec![wish]),
             Err(Failure::Unavailable(reason)) => return unavailable(reason),

@@ -52,8 +52,13 @@ pub(crate) struct Slots {
     slots: Vec<Slot>,
     present: Vec<NodeId>,
     decoded: String,
+    /// Paths at which readers of JSON differ; see [`Slots::is_doubtful`].
+    doubtful: Vec<NodeId>,
     epoch: u32,
 }
+
+/// With more doubtful paths than this, every path is held to be one.
+const MOST_DOUBTFUL: usize = 64;
 
 impl Slots {
     /// Forgets the event before; `paths` is the trie's [`super::Trie::capacity`].
@@ -68,6 +73,7 @@ impl Slots {
             self.slots.resize(paths, VACANT);
         }
         self.present.clear();
+        self.doubtful.clear();
         if self.epoch == u32::MAX {
             self.slots.fill(VACANT);
             self.epoch = 0;
@@ -100,9 +106,24 @@ impl Slots {
         let earlier = (slot.epoch == epoch).then_some(slot.entry);
         *slot = Slot { epoch, entry, raw };
         if let Some(earlier) = earlier {
+            self.doubt(node);
             self.forget(earlier as usize, below);
         }
         self.present.push(node);
+    }
+
+    /// Notes that readers of JSON differ on what is at a path.
+    #[cold]
+    pub(crate) fn doubt(&mut self, node: NodeId) {
+        if self.doubtful.len() < MOST_DOUBTFUL {
+            self.doubtful.push(node);
+        }
+    }
+
+    /// Whether readers of JSON differ on what is at a path itself: its key was there twice, or its string has an escape that
+    /// is no character.
+    pub(crate) fn is_doubtful(&self, node: NodeId) -> bool {
+        self.doubtful.len() == MOST_DOUBTFUL || self.doubtful.contains(&node)
     }
 
     /// Changes the value of a path that [`Slots::set`] has filled.

@@ -1,8 +1,10 @@
 //! Decoding a string that has escapes.
 
-/// Appends the decoded form of `raw`, the checked text between two quotes, to `out`.
-pub(super) fn unescape(raw: &str, out: &mut String) {
+/// Appends the decoded form of `raw`, the checked text between two quotes, to `out`; whether every escape stands for a
+/// character.
+pub(super) fn unescape(raw: &str, out: &mut String) -> bool {
     let mut rest = raw;
+    let mut exact = true;
     while let Some((plain, escape)) = rest.split_once('\\') {
         out.push_str(plain);
         let mut characters = escape.chars();
@@ -14,7 +16,8 @@ pub(super) fn unescape(raw: &str, out: &mut String) {
             Some('t') => '\t',
             Some('u') => {
                 let (character, length) = code_point(escape);
-                out.push(character);
+                exact &= character.is_some();
+                out.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
                 rest = escape.get(length..).unwrap_or_default();
                 continue;
             }
@@ -25,13 +28,15 @@ pub(super) fn unescape(raw: &str, out: &mut String) {
         rest = characters.as_str();
     }
     out.push_str(rest);
+    exact
 }
 
-/// The character that `escape` (what follows the backslash of a `\u` escape) starts with, and the number of bytes it takes.
-fn code_point(escape: &str) -> (char, usize) {
+/// The character that `escape` (what follows the backslash of a `\u` escape) starts with, if it is one and no lone
+/// surrogate, and the number of bytes it takes.
+fn code_point(escape: &str) -> (Option<char>, usize) {
     let unit = |at: usize| escape.get(at..at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
     let Some(first) = unit(1) else {
-        return (char::REPLACEMENT_CHARACTER, escape.len());
+        return (None, escape.len());
     };
     if (0xd800..0xdc00).contains(&first)
         && escape.get(5..7) == Some("\\u")
@@ -39,9 +44,9 @@ fn code_point(escape: &str) -> (char, usize) {
         && (0xdc00..0xe000).contains(&second)
     {
         let joined = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        return (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), 11);
+        return (char::from_u32(joined), 11);
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 5)
+    (char::from_u32(first), 5)
 }
 
 #[cfg(test)]
@@ -50,7 +55,8 @@ mod tests {
 
     fn decoded(raw: &str) -> String {
         let mut out = String::new();
-        unescape(raw, &mut out);
+        let exact = unescape(raw, &mut out);
+        assert_eq!(exact, !out.contains('\u{fffd}'));
         out
     }
 

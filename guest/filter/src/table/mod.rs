@@ -12,6 +12,6 @@ mod store;
 pub use class::Class;
 pub use input::EventInput;
 pub use matches::{Failure, Matches};
-pub use reading::{Pointer, Reading, Text};
+pub use reading::{Element, Pointer, Reading};
 pub use sight::Sight;
 pub use store::{RuleKey, Table};

@@ -3,12 +3,16 @@
 use super::store::{EVENT_STEPS, EXPRESSION_STEPS, TEST_STEPS};
 use super::{EventInput, Failure, Matches, RuleKey, Table};
 use crate::index::{Graph, Moment, Probe, Rule, Run, Tri, fill};
-use crate::json::{JsonError, NodeId, Raw};
-use std::borrow::Cow;
+use crate::json::{Found, JsonError, NodeId, Raw, items, look, reach};
 
-/// A value of the body that was named by [`Table::pointer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pointer(pub(super) NodeId);
+/// A value of the body that was named by [`Table::pointer`]. Other tables do not know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer {
+    /// The path as far as it goes by names.
+    pub(super) node: NodeId,
+    /// The rest of it, which begins with a number or is empty.
+    pub(super) inner: Box<str>,
+}
 
 /// A body that was read, with what the table's expressions and pointers name in it.
 #[derive(Debug)]
@@ -18,8 +22,17 @@ pub struct Reading<'t, 'b> {
     pub(super) error: Option<JsonError>,
 }
 
-/// A string or a number of the body.
-pub type Text<'a> = Cow<'a, str>;
+/// An element of an array of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Element<'r>(&'r str);
+
+impl<'r> Element<'r> {
+    /// What is at a JSON pointer in the element.
+    #[must_use]
+    pub fn find(&self, pointer: &str) -> Found<'r> {
+        look(self.0, pointer)
+    }
+}
 
 impl Reading<'_, '_> {
     /// Why the body is not JSON, if it is not though it should be.
@@ -28,18 +41,60 @@ impl Reading<'_, '_> {
         self.error
     }
 
-    /// The string at a pointer, or the text of an integer there; `None` if there is nothing else or nothing.
+    /// What is at a pointer. Before [`Reading::evaluate`] only.
     #[must_use]
-    pub fn value(&self, pointer: Pointer) -> Option<Text<'_>> {
-        let raw = self.table.slots.get(Table::node(pointer));
+    pub fn find(&self, pointer: &Pointer) -> Found<'_> {
+        let slots = &self.table.slots;
+        let raw = slots.get(pointer.node);
+        if self.is_doubtful(pointer.node) {
+            return Found::Ambiguous;
+        }
+        if !pointer.inner.is_empty() {
+            return self.text(raw).map_or(Found::Nothing, |text| look(text, &pointer.inner));
+        }
         match raw {
+            Raw::Absent | Raw::Null => Found::Nothing,
+            Raw::Bool(value) => Found::Text(if value { "true" } else { "false" }.into()),
+            Raw::Int(value) => Found::Text(value.to_string().into()),
+            Raw::Uint(value) => Found::Text(value.to_string().into()),
             Raw::Plain(..) | Raw::Decoded(..) => {
-                self.table.slots.text(raw, self.text.unwrap_or_default()).map(Cow::Borrowed)
+                slots.text(raw, self.body()).map_or(Found::Other, |text| Found::Text(text.into()))
             }
-            Raw::Int(value) => Some(Cow::Owned(value.to_string())),
-            Raw::Uint(value) => Some(Cow::Owned(value.to_string())),
+            _ => Found::Other,
+        }
+    }
+
+    /// The elements of the array at a pointer, at most so many; `None` if there is no array, or readers of JSON differ on it.
+    #[must_use]
+    pub fn elements(&self, pointer: &Pointer, most: usize) -> Option<Vec<Element<'_>>> {
+        let text = self.text(self.table.slots.get(pointer.node))?;
+        let array = reach(text, &pointer.inner).ok().filter(|array| array.starts_with('['))?;
+        (!self.is_doubtful(pointer.node)).then(|| items(array).take(most).map(Element).collect())
+    }
+
+    /// The text of an array or object.
+    fn text(&self, raw: Raw) -> Option<&str> {
+        match raw {
+            Raw::Array(..) | Raw::Object(..) => self.table.slots.text(raw, self.body()),
             _ => None,
         }
+    }
+
+    fn body(&self) -> &str {
+        self.text.unwrap_or_default()
+    }
+
+    /// Whether readers of JSON differ on what is at a path, or on the way to it.
+    fn is_doubtful(&self, path: NodeId) -> bool {
+        let Table { slots, rules, .. } = &*self.table;
+        let mut node = path;
+        while node != NodeId::NONE {
+            if slots.is_doubtful(node) {
+                return true;
+            }
+            node = rules.trie.parent(node);
+        }
+        false
     }
 
     /// Which expressions are true of the event with this body and these attributes.

@@ -3,7 +3,7 @@
 use super::reading::Reading;
 use super::{Class, EventInput, Matches, Pointer};
 use crate::index::{self, Elements, Key, Place, Roots, Rules, Scalar, Witness};
-use crate::json::{Extractor, JsonError, NodeId, Slots, Step};
+use crate::json::{Extractor, JsonError, NodeId, Slots, Step, index, unescaped};
 use crate::{Expression, Limits};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -171,14 +171,22 @@ impl Table {
         }
     }
 
-    /// Names a value of the body to be had from [`Reading::value`] by its keys from the outermost, so that the body is read
-    /// only once. It stays named.
-    pub fn pointer(&mut self, keys: &[&str]) -> Pointer {
+    /// Names a value of the body, by JSON pointer (RFC 6901), to be had from [`Reading::find`], so that the body is read only
+    /// once. It stays named.
+    pub fn pointer(&mut self, pointer: &str) -> Pointer {
         let mut node = self.roots.message;
-        for key in keys {
-            node = self.rules.trie.acquire(node, &Step::Key(key));
+        let mut rest = pointer;
+        while let Some(steps) = rest.strip_prefix('/') {
+            let end = steps.find('/').unwrap_or(steps.len());
+            let (step, after) = steps.split_at(end);
+            // What an array has, or an object under the name of a number, is looked for in its text.
+            if index(step).is_some() {
+                break;
+            }
+            node = self.rules.trie.acquire(node, &Step::Key(&unescaped(step)));
+            rest = after;
         }
-        Pointer(node)
+        Pointer { node, inner: rest.into() }
     }
 
     /// Reads an event's body: the JSON text, or `None` if it is not JSON by its media type.
@@ -220,10 +228,5 @@ impl Table {
     pub(super) fn sizes(&self) -> [usize; 4] {
         let rules = &self.rules;
         [rules.trie.len(), rules.graph.len(), rules.levels.len(), rules.len()]
-    }
-
-    /// The path of a pointer.
-    pub(super) const fn node(pointer: Pointer) -> NodeId {
-        pointer.0
     }
 }

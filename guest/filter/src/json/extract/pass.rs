@@ -79,7 +79,10 @@ impl Extractor {
                         b'"' => {
                             let string = scan::string(bytes, at + 1)?;
                             if node != NodeId::NONE {
-                                let raw = string_value(text, at + 1, string, slots);
+                                let (raw, exact) = string_value(text, at + 1, string, slots);
+                                if !exact {
+                                    slots.doubt(node);
+                                }
                                 slots.set(node, raw, |other| trie.deeper(other, node));
                             }
                             at = string.end + 1;
@@ -207,13 +210,16 @@ pub(crate) fn elements(
     }
 }
 
+/// A string, and whether all of it is text.
 #[inline(always)]
-fn string_value(text: &str, start: usize, string: scan::Scanned, slots: &mut Slots) -> Raw {
+fn string_value(text: &str, start: usize, string: scan::Scanned, slots: &mut Slots) -> (Raw, bool) {
     if string.escaped {
         let raw = text.get(start..string.end).unwrap_or_default();
-        return slots.keep(|out| unescape(raw, out));
+        let mut exact = true;
+        let raw = slots.keep(|out| exact = unescape(raw, out));
+        return (raw, exact);
     }
-    Raw::Plain(start as u32, string.end as u32)
+    (Raw::Plain(start as u32, string.end as u32), true)
 }
 
 #[inline(always)]
