@@ -72,6 +72,9 @@ pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, 
         .await
         .map_err(|error| Failure::failed(format_args!("failed to listen on {}: {error}", args.listen)))?;
     let address = listener.local_addr().map_err(Failure::failed)?;
+    // Before anybody knows that it runs, so that nobody can end it in another way.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     anstream::eprintln!("listening on http://{address}");
     let (lines, mut received) = mpsc::channel(64);
     let app = Router::new()
@@ -79,14 +82,13 @@ pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, 
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(Sink { status, verifier, lines }));
     let server = tokio::spawn(axum::serve(listener, app).into_future());
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     loop {
         tokio::select! {
             next = received.recv() => match next {
                 Some(next) => print(next, output)?,
                 None => break,
             },
-            _ = tokio::signal::ctrl_c() => break,
+            _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
     }
