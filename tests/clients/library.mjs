@@ -73,6 +73,38 @@ const libraries = {
     verify: ({ secret, body, headers }) =>
       require("razorpay").validateWebhookSignature(body, headers["x-razorpay-signature"], secret),
   },
+  line: {
+    verify: ({ secret, body, headers }) =>
+      require("@line/bot-sdk").validateSignature(body, secret, headers["x-line-signature"]),
+  },
+  linear: {
+    verify: ({ secret, body, headers }) =>
+      new (require("@linear/sdk/webhooks").LinearWebhookClient)(secret).verify(
+        Buffer.from(body),
+        headers["linear-signature"],
+        JSON.parse(body).webhookTimestamp,
+      ),
+  },
+  sendgrid: {
+    verify: ({ secret, body, headers }) => {
+      const webhook = new (require("@sendgrid/eventwebhook").EventWebhook)();
+      return webhook.verifySignature(
+        webhook.convertPublicKeyToECDSA(secret),
+        body,
+        headers["x-twilio-email-event-webhook-signature"],
+        headers["x-twilio-email-event-webhook-timestamp"],
+      );
+    },
+  },
+  discord: {
+    verify: ({ secret, body, headers }) =>
+      require("discord-interactions").verifyKey(
+        body,
+        headers["x-signature-ed25519"],
+        headers["x-signature-timestamp"],
+        secret,
+      ),
+  },
 };
 
 async function answer(task) {

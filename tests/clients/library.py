@@ -5,15 +5,18 @@ provider would send (Adyen's with the body, in which its signature stands), `{"d
 "body", "headers"}` with `{"verified"}`.
 """
 
+import contextlib
 import datetime
 import json
 import sys
 from urllib.parse import parse_qs
 
 import Adyen.util
+import discord_interactions
 import slack_sdk.signature
 import standardwebhooks
 import stripe
+from square.utils.webhooks_helper import verify_signature
 from twilio.request_validator import RequestValidator
 
 
@@ -82,7 +85,34 @@ class AdyenItems:
         return all(Adyen.util.is_valid_hmac_notification(item["NotificationRequestItem"], task["secret"]) for item in items)
 
 
-LIBRARIES = {"standardwebhooks": Standard, "stripe": Stripe, "slack_sdk": Slack, "twilio": Twilio, "Adyen": AdyenItems}
+class Square:
+    def verify(task):
+        return verify_signature(
+            request_body=task["body"],
+            signature_header=task["headers"]["x-square-hmacsha256-signature"],
+            signature_key=task["secret"],
+            notification_url=task["url"],
+        )
+
+
+class Discord:
+    def verify(task):
+        headers = task["headers"]
+        # It prints what it refuses.
+        with contextlib.redirect_stdout(sys.stderr):
+            return discord_interactions.verify_key(
+                task["body"].encode(), headers["x-signature-ed25519"], headers["x-signature-timestamp"], task["secret"])
+
+
+LIBRARIES = {
+    "standardwebhooks": Standard,
+    "stripe": Stripe,
+    "slack_sdk": Slack,
+    "twilio": Twilio,
+    "Adyen": AdyenItems,
+    "square": Square,
+    "discord": Discord,
+}
 
 
 def answer(task):

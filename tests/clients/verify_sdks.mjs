@@ -166,6 +166,19 @@ if (linear) {
     new linear.LinearWebhookClient(secret).verify(Buffer.from(body), headers["linear-signature"]));
 }
 
+const line = load("@line/bot-sdk");
+if (line) {
+  await both("line", group("line"), "other", (secret, body, { headers }) =>
+    line.validateSignature(body, secret, headers["x-line-signature"]));
+}
+
+const discord = load("discord-interactions");
+if (discord) {
+  const other = "fc947730f49eb01427a66e050733294d9e520e545c7a27125a780634e0860a27";
+  await both("discord", group("discord"), other, (secret, body, { headers }) =>
+    discord.verifyKey(body, headers["x-signature-ed25519"], headers["x-signature-timestamp"], secret));
+}
+
 const razorpay = load("razorpay");
 if (razorpay) {
   await both("razorpay", group("razorpay"), "other", (secret, body, { headers }) =>

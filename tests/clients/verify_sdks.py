@@ -95,6 +95,12 @@ if needs("discord_interactions"):
         body.encode(), headers["x-signature-ed25519"], headers["x-signature-timestamp"], secret), groups("discord"),
         "fc947730f49eb01427a66e050733294d9e520e545c7a27125a780634e0860a27")
 
+if needs("square"):
+    from square.utils.webhooks_helper import verify_signature
+    both("square", lambda secret, headers, body, url: verify_signature(
+        request_body=body, signature_header=headers["x-square-hmacsha256-signature"], signature_key=secret,
+        notification_url=url), groups("square"), "other")
+
 for module in skipped:
     print(f"skipped: {module} is not installed")
 print(f"{checked} checks, {len(failed)} failed")

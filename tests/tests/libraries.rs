@@ -11,6 +11,8 @@
 
 use anglerfish_tests::{Foreign, Gateway, Receiver, Setup, now};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One library and the scheme that it speaks.
@@ -26,6 +28,8 @@ struct Library {
 
 const JSON: &str =
     r#"{"id":"evt_1","type":"order.created","event_id":"evt_1","data":{"n":1,"city":"Zürich"}}"#;
+/// With the time in it, which `send` fills in.
+const TIMED: &str = r#"{"action":"create","type":"Issue","data":{"id":"1"},"webhookTimestamp":0}"#;
 const FORM: &str = "AccountSid=AC1&Body=two+words+%26+more&Body=again&From=%2B41&MessageSid=SM1&Empty=";
 const PLAIN_FORM: &str = "AccountSid=AC1&Body=two+words+%26+more&From=%2B41&MessageSid=SM1&Empty=";
 const ITEMS: &str = r#"{"live":"false","notificationItems":[{"NotificationRequestItem":{"pspReference":"psp-1",
@@ -49,6 +53,8 @@ fn javascript() -> Vec<Library> {
         library("twilio", "twilio", PLAIN_FORM, true),
         library("paddle", "paddle", JSON, false),
         library("razorpay", "razorpay", JSON, false),
+        library("line", "line", JSON, false),
+        library("linear", "linear", TIMED, false),
     ]
 }
 
@@ -67,6 +73,7 @@ fn python() -> Vec<Library> {
             other: "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF",
             ..library("Adyen", "adyen", ITEMS, true)
         },
+        library("square", "square", JSON, false),
     ]
 }
 
@@ -162,6 +169,51 @@ fn they_accept_what_is_sent(foreign: &Foreign, libraries: &[Library]) {
     }
 }
 
+/// What the provider alone can sign: its library and the gateway say the same of a recorded request and of what can be
+/// changed in it.
+fn they_agree_on_public_keys(foreign: &Foreign, scheme: &str, other: &str, headers: [&str; 2]) {
+    let file = fs::read_to_string(recorded().join(format!("{scheme}.json"))).unwrap();
+    let recorded: Value = serde_json::from_str(&file).unwrap();
+    let (request, key) =
+        (&recorded[0]["request"], recorded[0]["config"]["secrets"][0]["value"].as_str().unwrap());
+    let gateway = Gateway::start(&format!(
+        "[[source]]\nname = \"right\"\nscheme = \"{scheme}\"\nsecrets = [\"{key}\"]\n\
+         [[source]]\nname = \"other\"\nscheme = \"{scheme}\"\nsecrets = [\"{other}\"]\n"
+    ));
+    let signed: BTreeMap<String, String> = serde_json::from_value(request["headers"].clone()).unwrap();
+    let body = request["body"].as_str().unwrap();
+    let with = |name: &str, old: &str, new: &str| {
+        let mut headers = signed.clone();
+        let value = headers.get_mut(name).unwrap();
+        assert!(value.contains(old), "{name}: {value}");
+        *value = value.replacen(old, new, 1);
+        headers
+    };
+    let [signature, timestamp] = headers;
+    let last = signed[signature].replace('=', "").pop().unwrap().to_string();
+    let tries = [
+        ("right", signed.clone(), body.to_owned(), true),
+        ("other", signed.clone(), body.to_owned(), false),
+        ("right", signed.clone(), body.replacen('"', "'", 1), false),
+        ("right", signed.clone(), format!("{body} "), false),
+        ("right", with(timestamp, "1700000000", "1700000001"), body.to_owned(), false),
+        ("right", with(signature, &last, if last == "A" { "B" } else { "A" }), body.to_owned(), false),
+    ];
+    let tasks: Vec<Value> = { &tries }
+        .iter()
+        .map(|(source, headers, body, _)| {
+            let secret = if *source == "right" { key } else { other };
+            json!({ "do": "verify", "library": scheme, "secret": secret, "headers": headers, "body": body })
+        })
+        .collect();
+    for ((source, headers, body, expected), answer) in tries.into_iter().zip(foreign.ask(&tasks)) {
+        let headers: Vec<(String, String)> = headers.into_iter().collect();
+        let status = gateway.post(source, &headers, body.as_bytes()).status;
+        let told = (answer["verified"] == true, (200..300).contains(&status));
+        assert_eq!(told, (expected, expected), "{scheme} {source} {headers:?} {body}: {answer} {status}");
+    }
+}
+
 /// The folder of the recorded cases.
 fn recorded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/verify")
@@ -197,14 +249,34 @@ fn python_libraries_accept_what_send_signs() {
     they_accept_what_is_sent(&python_.with_script("library.py"), &python());
 }
 
+const SENDGRID: [&str; 2] =
+    ["x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"];
+const OTHER_SENDGRID: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==";
+const DISCORD: [&str; 2] = ["x-signature-ed25519", "x-signature-timestamp"];
+const OTHER_DISCORD: &str = "fc947730f49eb01427a66e050733294d9e520e545c7a27125a780634e0860a27";
+
+#[test]
+fn javascript_libraries_and_the_gateway_accept_and_refuse_the_same_under_public_keys() {
+    let Some(node) = Foreign::node() else { return };
+    let node = node.with_script("library.mjs");
+    they_agree_on_public_keys(&node, "sendgrid", OTHER_SENDGRID, SENDGRID);
+    they_agree_on_public_keys(&node, "discord", OTHER_DISCORD, DISCORD);
+}
+
+#[test]
+fn a_python_library_and_the_gateway_accept_and_refuse_the_same_under_public_keys() {
+    let Some(python) = Foreign::python() else { return };
+    they_agree_on_public_keys(&python.with_script("library.py"), "discord", OTHER_DISCORD, DISCORD);
+}
+
 #[test]
 fn javascript_libraries_agree_with_the_recorded_cases() {
     let Some(node) = Foreign::node() else { return };
-    they_agree_with_the_recorded_cases(&node.with_script("verify_sdks.mjs"), 20);
+    they_agree_with_the_recorded_cases(&node.with_script("verify_sdks.mjs"), 32);
 }
 
 #[test]
 fn python_libraries_agree_with_the_recorded_cases() {
     let Some(python_) = Foreign::python() else { return };
-    they_agree_with_the_recorded_cases(&python_.with_script("verify_sdks.py"), 16);
+    they_agree_with_the_recorded_cases(&python_.with_script("verify_sdks.py"), 19);
 }
