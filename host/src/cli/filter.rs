@@ -8,7 +8,9 @@ use anglerfish_core::request::{Header, UnixMillis};
 use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once};
 use anglerfish_filter::{Expression, conformance};
 use clap::{Args, Subcommand};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The arguments of `filter`.
@@ -96,9 +98,9 @@ struct Sample {
 
 impl Sample {
     fn read(text: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+        let (value, message) = apart(text).map_err(|error| format!("not JSON: {error}"))?;
         let problems = Problems::default();
-        let sample = Self::from_node(&Node::root(&value, "", &problems));
+        let sample = Self::from_node(&Node::root(&value, "", &problems), message);
         let problems: Vec<String> = problems
             .into_vec()
             .iter()
@@ -110,7 +112,7 @@ impl Sample {
         sample.filter(|_| problems.is_empty()).ok_or_else(|| problems.join("; "))
     }
 
-    fn from_node(root: &Node<'_>) -> Option<Self> {
+    fn from_node(root: &Node<'_>, data: Vec<u8>) -> Option<Self> {
         let table = root.table(&["event", "message", "headers"])?;
         let mut event = Event {
             id: "evt_1".to_owned(),
@@ -141,9 +143,19 @@ impl Sample {
                 headers.push((name.to_owned(), value.string()?.to_owned()));
             }
         }
-        let data = table.get("message").map(|node| node.value().to_string().into_bytes()).unwrap_or_default();
         Some(Self { event, headers, data })
     }
+}
+
+/// A sample without its message, and the message as it is written: that can hold what no value here can, such as 1e400, and
+/// is read as a request's body is.
+fn apart(text: &str) -> serde_json::Result<(Value, Vec<u8>)> {
+    let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else {
+        return Ok((serde_json::from_str(text)?, Vec::new()));
+    };
+    let message = members.get_mut("message").map(|written| std::mem::replace(written, RawValue::NULL));
+    let message = message.map(|written| written.get().as_bytes().to_vec()).unwrap_or_default();
+    Ok((serde_json::to_value(members)?, message))
 }
 
 fn conform(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {

@@ -11,6 +11,7 @@
 mod check;
 mod events;
 mod explain;
+mod filter;
 mod help;
 mod send;
 mod serve;
