@@ -38,10 +38,14 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.path)?;
-        if let (Some(line), Some(column)) = (self.line, self.column) {
-            write!(formatter, " (line {line}, column {column})")?;
+        let (path, message) = (&self.path, &self.message);
+        match (path.as_str(), self.line.zip(self.column)) {
+            ("", None) => formatter.write_str(message),
+            ("", Some((line, column))) => write!(formatter, "line {line}, column {column}: {message}"),
+            (_, None) => write!(formatter, "{path}: {message}"),
+            (_, Some((line, column))) => {
+                write!(formatter, "{path} (line {line}, column {column}): {message}")
+            }
         }
-        write!(formatter, ": {}", self.message)
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// The largest body, in bytes.
 pub(super) const LIMIT: usize = 1024 * 1024;
@@ -85,15 +85,30 @@ fn text(body: Bytes) -> Result<String, ProblemDetails> {
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ProblemDetails> {
+    let not_json =
+        |error| ProblemDetails::bad_request("invalid-json", format!("the body is not JSON: {error}"));
+    if text.trim().is_empty() {
+        return Err(ProblemDetails::bad_request(
+            "invalid-json",
+            "the body is empty; it must be a JSON object",
+        ));
+    }
+    // Serde would take an array for an object, member by member.
+    if !text.trim_start().starts_with('{') {
+        serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
+        return Err(ProblemDetails::invalid(&[Problem::new("", "the body must be a JSON object")]));
+    }
     serde_json::from_str(text).map_err(|error| {
         if error.is_data() {
             // What serde says of a value of the wrong form has the value in it at times; there are no secrets here.
-            let mut problem = Problem::new("", error.to_string());
+            let said = error.to_string();
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let mut problem = Problem::new("", said.strip_suffix(&place).unwrap_or(&said));
             problem.line = u32::try_from(error.line()).ok();
             problem.column = u32::try_from(error.column()).ok();
             ProblemDetails::invalid(&[problem])
         } else {
-            ProblemDetails::bad_request("invalid-json", format!("the body is not JSON: {error}"))
+            not_json(error)
         }
     })
 }

@@ -4,7 +4,7 @@ use super::body::Json;
 use super::explain::past_event;
 use super::query::{Nothing, Query, Segment};
 use super::{Api, ProblemDetails, event};
-use crate::subscription::{PastEvent, Verdict};
+use crate::subscription::{PastEvent, Verdict, VerdictOutcome};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -34,12 +34,12 @@ pub(super) struct Trial {
     event: Option<TrialEvent>,
 }
 
-/// An event written out. What is left out is what the gateway would fall back to.
+/// An event written out. What is left out has a stand-in, so that a filter of the data alone can be tried on data alone.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrialEvent {
-    id: String,
-    source: String,
+    id: Option<String>,
+    source: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
     subject: Option<String>,
@@ -51,13 +51,20 @@ struct TrialEvent {
     data_base64: Option<String>,
 }
 
+/// What the filter says.
+#[derive(Debug, Serialize)]
+pub(super) struct Tried {
+    outcome: VerdictOutcome,
+    reason: String,
+}
+
 /// `POST /v1/subscriptions/test`
 pub(super) async fn test(
     State(api): State<Api>,
     _: TestAddress,
     Query(Nothing {}): Query<Nothing>,
     Json(trial): Json<Trial>,
-) -> Result<Answer<Verdict>, ProblemDetails> {
+) -> Result<Answer<Tried>, ProblemDetails> {
     let past = match (trial.event, trial.event_id) {
         (None, Some(id)) => {
             let record = event::find(&api, &id, trial.source.as_deref()).await?;
@@ -66,12 +73,12 @@ pub(super) async fn test(
         (Some(_), None) if trial.source.is_some() => {
             return Err(invalid("source", "only chooses between stored events; it needs `event_id`"));
         }
-        (Some(event), None) => event.into_past(api.now())?,
+        (Some(event), None) => event.into_past(trial.sources.first(), api.now())?,
         _ => return Err(invalid("event", "give either `event`, or `event_id` of a stored one")),
     };
-    let verdict =
+    let Verdict { outcome, reason, .. } =
         api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
-    Ok(Answer(verdict))
+    Ok(Answer(Tried { outcome, reason }))
 }
 
 /// The address is that of the test, and not that of a subscription, which takes no POST.
@@ -92,7 +99,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TestAddress {
 }
 
 impl TrialEvent {
-    fn into_past(self, now: UnixMillis) -> Result<PastEvent, ProblemDetails> {
+    /// The event as the gateway would keep it; without a source of its own it comes in through the one that is listened to.
+    fn into_past(self, listened: Option<&String>, now: UnixMillis) -> Result<PastEvent, ProblemDetails> {
         let data = match (self.data, self.data_base64) {
             (Some(_), Some(_)) => {
                 return Err(invalid("event.data_base64", "there is `data` as well; give one of them"));
@@ -109,10 +117,11 @@ impl TrialEvent {
                 invalid("event.time", "is not a time since 1970 such as `2026-01-31T12:00:00Z`")
             })?,
         };
+        let source = self.source.or(listened.cloned()).unwrap_or_else(|| TEST.to_owned());
         let event = Event {
-            id: self.id,
-            kind: self.kind.unwrap_or_else(|| self.source.clone()),
-            source: self.source,
+            id: self.id.unwrap_or_else(|| "evt_1".to_owned()),
+            kind: self.kind.unwrap_or_else(|| source.clone()),
+            source,
             subject: self.subject,
             time,
             datacontenttype: self.datacontenttype,

@@ -21,20 +21,22 @@ impl EngineRouting {
     pub fn new(engine: Arc<Engine>, sources: impl IntoIterator<Item = String>) -> Self {
         Self { engine, sources: sources.into_iter().collect() }
     }
+
+    /// A problem for each of these sources that there is not.
+    fn unknown(&self, sources: &[String]) -> Vec<Problem> {
+        let unknown = sources.iter().enumerate().filter(|(_, name)| !self.sources.contains(*name));
+        unknown
+            .map(|(index, name)| {
+                Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
+            })
+            .collect()
+    }
 }
 
 #[async_trait]
 impl Routing for EngineRouting {
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
-        let mut problems: Vec<Problem> = subscription
-            .sources
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| !self.sources.contains(*name))
-            .map(|(index, name)| {
-                Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
-            })
-            .collect();
+        let mut problems = self.unknown(&subscription.sources);
         if let Some(Err(found)) = subscription.filter.as_deref().map(router::check_filter) {
             problems.extend(found);
         }
@@ -68,6 +70,10 @@ impl Routing for EngineRouting {
         sources: &[String],
         filter: Option<&str>,
     ) -> Result<Verdict, RoutingError> {
+        let unknown = self.unknown(sources);
+        if !unknown.is_empty() {
+            return Err(RoutingError::Invalid(unknown));
+        }
         let subscription = RoutingSubscription {
             id: String::new(),
             sources: sources.to_vec(),
