@@ -131,8 +131,9 @@ impl Selection<'_> {
         input: FilterInput<'_>,
         body: &mut Reading<'_, '_>,
     ) -> (Vec<Intent>, Vec<FilterFailure>) {
+        let headers = if body.reads_headers() { input.headers } else { &[] };
         // A body that is not JSON leaves `message` without a value; what needs it does not match.
-        input.with(|seen| body.evaluate(seen, self.matches));
+        FilterInput { headers, ..input }.with(|seen| body.evaluate(seen, self.matches));
         let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
         let intents = self.matches.matched.iter().map(|key| Intent { subscription: id(*key) });
         let failures = self

@@ -93,6 +93,11 @@ impl Trie {
         self.push(Node { parent: NodeId::NONE, key: None, each: NodeId::NONE, depth: 0, users: 1, filter: 0 })
     }
 
+    /// Whether somebody uses a root or a path that starts at it.
+    pub(crate) fn is_used(&self, root: NodeId) -> bool {
+        self.nodes.get(root.index()).is_some_and(|node| node.users > 1)
+    }
+
     fn push(&mut self, node: Node) -> NodeId {
         if let Some(id) = self.free.pop()
             && let Some(place) = self.nodes.get_mut(id.index())
@@ -255,6 +260,7 @@ mod tests {
         let a = trie.acquire(root, &Step::Key("a"));
         let ab = trie.acquire(a, &Step::Key("b"));
         let ac = trie.acquire(a, &Step::Key("c"));
+        assert!(trie.is_used(root));
         trie.release(a);
         assert_eq!(trie.child(root, "a"), a);
         trie.release(ab);
@@ -262,7 +268,9 @@ mod tests {
         assert_eq!(trie.child(a, "c"), ac);
         trie.release(ac);
         assert_eq!(trie.child(root, "a"), NodeId::NONE);
-        assert_eq!(trie.len(), 1);
+        assert_eq!((trie.len(), trie.is_used(root)), (1, false));
+        trie.hold(root);
+        assert!(trie.is_used(root));
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Reading<'_, '_> {
         false
     }
 
+    /// Whether any expression of the table looks at `headers`; see [`Table::reads_headers`].
+    #[must_use]
+    pub fn reads_headers(&self) -> bool {
+        self.table.reads_headers()
+    }
+
     /// Which expressions are true of the event with this body and these attributes.
     pub fn evaluate(&mut self, input: &EventInput<'_>, matches: &mut Matches) {
         matches.clear();

@@ -189,6 +189,12 @@ impl Table {
         Pointer { node, inner: rest.into() }
     }
 
+    /// Whether any expression looks at `headers`: without one [`EventInput::headers`] may be left empty.
+    #[must_use]
+    pub fn reads_headers(&self) -> bool {
+        self.rules.trie.is_used(self.roots.headers)
+    }
+
     /// Reads an event's body: the JSON text, or `None` if it is not JSON by its media type.
     pub fn read<'t, 'b>(&'t mut self, body: Option<&'b [u8]>) -> Reading<'t, 'b> {
         self.slots.begin(self.rules.trie.capacity());
