@@ -7,17 +7,20 @@
 
 #[path = "../../guest/filter/benches/matching/github.rs"]
 mod github;
+#[path = "../../guest/filter/benches/worst/pairs.rs"]
+mod pairs;
 #[path = "../../guest/filter/benches/matching/workload.rs"]
 mod workload;
 
 use anglerfish_filter::Expression;
 use anglerfish_filter::table::{EventInput, Matches, RuleKey, Table};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
+use pairs::pairs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use wasmtime::{Config, Engine, Instance, Memory, Module, Store, TypedFunc};
-use workload::{COUNTS, NAMES, Workload, workload};
+use workload::{COUNTS, NAMES, Sample, Workload, workload};
 
 /// A table of filters in a sandbox.
 struct Sandbox {
@@ -45,15 +48,15 @@ impl Sandbox {
     }
 
     /// Loads rules and events; how long the rules took.
-    fn load(&mut self, workload: &Workload) -> Duration {
-        self.put(workload.rules.join("\n").as_bytes());
+    fn load(&mut self, rules: &[String], events: &[Sample]) -> Duration {
+        self.put(rules.join("\n").as_bytes());
         let add = self.instance.get_typed_func::<(), u32>(&mut self.store, "add_rules").unwrap();
         let started = Instant::now();
         let added = add.call(&mut self.store, ()).unwrap();
         let took = started.elapsed();
-        assert_eq!(added as usize, workload.rules.len());
+        assert_eq!(added as usize, rules.len());
         let add = self.instance.get_typed_func::<u32, ()>(&mut self.store, "add_event").unwrap();
-        for event in &workload.events {
+        for event in events {
             self.put([event.kind.as_bytes(), event.body.as_bytes()].concat().as_slice());
             add.call(&mut self.store, u32::try_from(event.kind.len()).unwrap()).unwrap();
         }
@@ -98,7 +101,7 @@ fn module() -> Module {
 fn measure(criterion: &mut Criterion, module: &Module, workload: &Workload) {
     let count = workload.rules.len();
     let mut sandbox = Sandbox::new(module);
-    let loaded = sandbox.load(workload);
+    let loaded = sandbox.load(&workload.rules, &workload.events);
     let (size, memory) = (sandbox.size() as usize, sandbox.memory.data_size(&sandbox.store));
     println!(
         "{}/{count}: loaded in {loaded:.1?}, {} bytes a rule, {:.1} MiB of memory with the expressions' text",
@@ -161,11 +164,33 @@ fn real(criterion: &mut Criterion) {
     }
 }
 
+/// What filters and events can do to each other at the most. A decision has a deadline, a second by default.
+fn worst(criterion: &mut Criterion) {
+    let module = module();
+    let mut group = criterion.benchmark_group("wasm/worst");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    for worst in pairs() {
+        let mut sandbox = Sandbox::new(&module);
+        let event = Sample { kind: "sale".to_owned(), body: worst.body };
+        let loaded = sandbox.load(&worst.rules, &[event]);
+        let memory = sandbox.memory.data_size(&sandbox.store) >> 20;
+        println!("{}: loaded in {loaded:.1?}, {} match, {memory} MiB of memory", worst.name, sandbox.run(1));
+        group.bench_function(worst.name, |bencher| {
+            bencher.iter_custom(|times| {
+                let started = Instant::now();
+                sandbox.run(times);
+                started.elapsed()
+            });
+        });
+    }
+    group.finish();
+}
+
 /// Adding and removing one rule of many.
 fn change(criterion: &mut Criterion) {
     let workload = workload("five_clauses", 100_000);
     let mut sandbox = Sandbox::new(&module());
-    sandbox.load(&workload);
+    sandbox.load(&workload.rules, &workload.events);
     let rule = workload.rules.get(500).unwrap_or_else(|| panic!("there are as many as asked for"));
     criterion.bench_function("wasm/remove_and_insert", |bencher| {
         bencher.iter_custom(|times| {
@@ -182,6 +207,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(600));
-    targets = matching, real, change
+    targets = matching, real, worst, change
 }
 criterion_main!(benches);
