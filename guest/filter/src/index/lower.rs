@@ -248,17 +248,18 @@ const fn mirrored(relation: Comparison) -> Comparison {
 /// A conjunction or disjunction of gates, each of which comes with one use: what is cheap comes first, and the order written
 /// does not matter, as CEL has it.
 pub(super) fn junction(graph: &mut Graph, trie: &mut Trie, parts: Vec<GateId>, and: bool) -> GateId {
-    let mut set: Vec<GateId> = Vec::with_capacity(parts.len());
+    let mut set: Vec<(bool, GateId)> = Vec::with_capacity(parts.len());
     for part in parts {
-        let cost = |part: GateId| (graph.is_heavy(part), part);
-        match set.binary_search_by_key(&cost(part), |other| cost(*other)) {
+        let cost = (graph.is_heavy(part), part);
+        match set.binary_search(&cost) {
             Ok(_) => graph.release(part, trie),
-            Err(place) => set.insert(place, part),
+            Err(place) => set.insert(place, cost),
         }
     }
+    let parts = || set.iter().map(|(_, part)| *part).collect();
     match *set {
-        [only] => only,
-        _ if and => graph.intern(Gate::And(set.into()), trie),
-        _ => graph.intern(Gate::Or(set.into()), trie),
+        [(_, only)] => only,
+        _ if and => graph.intern(Gate::And(parts()), trie),
+        _ => graph.intern(Gate::Or(parts()), trie),
     }
 }

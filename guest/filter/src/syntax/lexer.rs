@@ -4,10 +4,10 @@ use crate::problem::Fault;
 use crate::value::Value;
 
 /// A token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// A number, string or octets. `true`, `false` and `null` are names here.
-    Literal(Value<'static>),
+    /// A number, string or octets, which the lexer keeps. `true`, `false` and `null` are names here.
+    Literal,
     /// 9223372036854775808, which is only an int after a minus sign.
     MinusOnly,
     /// A name or a word of the language.
@@ -116,11 +116,13 @@ impl Symbol {
 pub(crate) struct Lexer<'a> {
     source: &'a str,
     at: usize,
+    /// The value of the last literal.
+    pub(crate) literal: Value<'static>,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) const fn new(source: &'a str) -> Self {
-        Self { source, at: 0 }
+        Self { source, at: 0, literal: Value::Null }
     }
 
     fn rest(&self) -> &'a str {
@@ -204,7 +206,10 @@ impl<'a> Lexer<'a> {
         let place = self.take(quoted.opening + length + quoted.quote.len());
         let body = body.get(..length).unwrap_or_default();
         match quoted.value(body) {
-            Ok(value) => Ok((Token::Literal(value), place)),
+            Ok(value) => {
+                self.literal = value;
+                Ok((Token::Literal, place))
+            }
             Err((at, bytes, message)) => {
                 let at = start + quoted.opening + at;
                 Err(Fault::new(span(at, at + bytes), message))
@@ -221,7 +226,11 @@ impl<'a> Lexer<'a> {
             return Err(Fault::new(place.to(self.take(extra)), "this is not a number"));
         }
         match token {
-            Ok(token) => Ok((token, place)),
+            Ok(Some(value)) => {
+                self.literal = value;
+                Ok((Token::Literal, place))
+            }
+            Ok(None) => Ok((Token::MinusOnly, place)),
             Err(message) => Err(Fault::new(place, message)),
         }
     }

@@ -1,4 +1,3 @@
-use super::lexer::Token;
 use crate::value::Value;
 
 /// How a string or bytes literal opens.
@@ -120,8 +119,11 @@ impl Quoted {
     }
 }
 
-/// Reads the number at the start of the text: how long it is, and its token.
-pub(crate) fn number(text: &str) -> (usize, Result<Token, &'static str>) {
+/// The value of a number; `None` for 9223372036854775808, which is an int only after a minus sign.
+type Number = Result<Option<Value<'static>>, &'static str>;
+
+/// Reads the number at the start of the text: how long it is, and its value.
+pub(crate) fn number(text: &str) -> (usize, Number) {
     let bytes = text.as_bytes();
     let run = |from: usize, hex: bool| {
         let digit = |byte: &&u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
@@ -148,10 +150,10 @@ pub(crate) fn number(text: &str) -> (usize, Result<Token, &'static str>) {
         return integer(text, 0, length, 10);
     }
     let value = text.get(..length).and_then(|text| text.parse::<f64>().ok());
-    (length, value.map(|value| Token::Literal(Value::Double(value))).ok_or("this is not a number"))
+    (length, value.map(|value| Some(Value::Double(value))).ok_or("this is not a number"))
 }
 
-fn integer(text: &str, start: usize, end: usize, radix: u32) -> (usize, Result<Token, &'static str>) {
+fn integer(text: &str, start: usize, end: usize, radix: u32) -> (usize, Number) {
     let unsigned = matches!(text.as_bytes().get(end), Some(b'u' | b'U'));
     let length = end + usize::from(unsigned);
     let digits = text.get(start..end).unwrap_or_default();
@@ -161,11 +163,11 @@ fn integer(text: &str, start: usize, end: usize, radix: u32) -> (usize, Result<T
     let Ok(value) = u64::from_str_radix(digits, radix) else {
         return (length, Err("this integer does not fit into 64 bits"));
     };
-    let token = match i64::try_from(value) {
-        _ if unsigned => Token::Literal(Value::Uint(value)),
-        Ok(value) => Token::Literal(Value::Int(value)),
-        Err(_) if value == 1 << 63 => Token::MinusOnly,
+    let number = match i64::try_from(value) {
+        _ if unsigned => Some(Value::Uint(value)),
+        Ok(value) => Some(Value::Int(value)),
+        Err(_) if value == 1 << 63 => None,
         Err(_) => return (length, Err("this integer does not fit into an int; add a 'u' to make it a uint")),
     };
-    (length, Ok(token))
+    (length, Ok(number))
 }

@@ -82,7 +82,7 @@ impl<'a> Parser<'a> {
     }
 
     fn at(&self, symbol: Symbol) -> bool {
-        matches!(self.token, Token::Symbol(found) if found == symbol)
+        self.token == Token::Symbol(symbol)
     }
 
     fn eat(&mut self, symbol: Symbol) -> Result<bool, Fault> {
@@ -199,12 +199,12 @@ impl<'a> Parser<'a> {
 
     /// The operator at the cursor and how tightly it binds: relations 0, sums 1, products 2.
     fn operator(&self) -> Option<(Binary, u8)> {
-        let symbol = match &self.token {
+        let symbol = match self.token {
             Token::Symbol(symbol) => symbol,
             Token::Name if self.place.of(self.source) == "in" => return Some((Binary::In, 0)),
             _ => return None,
         };
-        Some(match *symbol {
+        Some(match symbol {
             Symbol::Equal => (Binary::Comparison(Comparison::Equal), 0),
             Symbol::NotEqual => (Binary::Comparison(Comparison::NotEqual), 0),
             Symbol::Less => (Binary::Comparison(Comparison::Less), 0),
@@ -243,10 +243,10 @@ impl<'a> Parser<'a> {
         }
         if self.at(Symbol::Minus) {
             let mark = self.advance()?;
-            let negative = match &self.token {
-                Token::Literal(Value::Int(int)) => int.checked_neg().map(Value::Int),
-                Token::Literal(Value::Double(double)) => Some(Value::Double(-double)),
-                Token::MinusOnly => Some(Value::Int(i64::MIN)),
+            let negative = match (self.token, &self.lexer.literal) {
+                (Token::Literal, Value::Int(int)) => int.checked_neg().map(Value::Int),
+                (Token::Literal, Value::Double(double)) => Some(Value::Double(-double)),
+                (Token::MinusOnly, _) => Some(Value::Int(i64::MIN)),
                 _ => None,
             };
             if let Some(value) = negative {
@@ -343,9 +343,9 @@ impl<'a> Parser<'a> {
 
     fn primary(&mut self) -> Result<ExprId, Fault> {
         let place = self.place;
-        match &self.token {
-            Token::Literal(value) => {
-                let value = value.clone();
+        match self.token {
+            Token::Literal => {
+                let value = std::mem::replace(&mut self.lexer.literal, Value::Null);
                 self.advance()?;
                 self.push(Kind::Literal(value), place, place)
             }
