@@ -24,12 +24,12 @@ impl<T> Blocks<T> {
         (self.blocks.len().saturating_sub(1) << BITS) + last
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, place: usize) -> Option<&T> {
         self.blocks.get(place >> BITS)?.get(place & (BLOCK - 1))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         self.blocks.get_mut(place >> BITS)?.get_mut(place & (BLOCK - 1))
     }

@@ -74,14 +74,14 @@ impl Chain {
     /// The answer; `None` if something is there that only the evaluator knows: no ints, an overflow, a division by zero.
     #[inline]
     pub(crate) fn answer(&self, moment: &Moment<'_>) -> Option<bool> {
-        let ([first, steps @ .., last], [first_kind, kinds @ .., last_kind]) = (self.values, self.kinds);
-        if let (Kind::Path, [None, ..], Kind::Path) = (first_kind, self.operators, last_kind) {
+        if let ([Kind::Path, .., Kind::Path], [None, ..]) = (&self.kinds, &self.operators) {
+            let [first, .., last] = self.values;
             return compare(self.relation, moment, path(first), path(last));
         }
-        let mut value = int(first_kind, first, moment)?;
-        for ((operator, kind), operand) in self.operators.into_iter().zip(kinds).zip(steps) {
+        let mut value = self.int(0, moment)?;
+        for (place, operator) in (1..).zip(&self.operators) {
             let Some(operator) = operator else { break };
-            let operand = int(kind, operand, moment)?;
+            let operand = self.int(place, moment)?;
             value = match operator {
                 Arithmetic::Add => value.checked_add(operand)?,
                 Arithmetic::Subtract => value.checked_sub(operand)?,
@@ -90,12 +90,26 @@ impl Chain {
                 Arithmetic::Remainder => value.checked_rem(operand)?,
             };
         }
-        Some(holds(self.relation, Some(value.cmp(&int(last_kind, last, moment)?))))
+        Some(holds(self.relation, Some(value.cmp(&self.int(LENGTH + 1, moment)?))))
+    }
+
+    /// The value of an operand, if it is an int.
+    #[inline(always)]
+    fn int(&self, place: usize, moment: &Moment<'_>) -> Option<i64> {
+        let value = *self.values.get(place)?;
+        match self.kinds.get(place)? {
+            Kind::Int => Some(i64::from(value)),
+            Kind::Path => match moment.raw(path(value)) {
+                Raw::Int(value) => Some(value),
+                _ => None,
+            },
+            Kind::Size => size(moment, path(value)),
+        }
     }
 }
 
 /// WebAssembly has no multiplication that tells of an overflow; one of small numbers needs none.
-#[inline]
+#[inline(always)]
 fn product(left: i64, right: i64) -> Option<i64> {
     match (i32::try_from(left), i32::try_from(right)) {
         (Ok(left), Ok(right)) => Some(i64::from(left) * i64::from(right)),
@@ -105,18 +119,6 @@ fn product(left: i64, right: i64) -> Option<i64> {
 
 fn path(value: i32) -> json::NodeId {
     PathId(value.cast_unsigned()).into()
-}
-
-#[inline]
-fn int(kind: Kind, value: i32, moment: &Moment<'_>) -> Option<i64> {
-    match kind {
-        Kind::Int => Some(i64::from(value)),
-        Kind::Path => match moment.raw(path(value)) {
-            Raw::Int(value) => Some(value),
-            _ => None,
-        },
-        Kind::Size => size(moment, path(value)),
-    }
 }
 
 #[inline(never)]

@@ -54,7 +54,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Takes steps, if so many are left.
-    #[inline]
+    #[inline(always)]
     fn spend(&mut self, steps: u32) -> bool {
         match self.left.checked_sub(steps) {
             Some(left) => {
@@ -288,7 +288,7 @@ impl Graph {
     }
 
     /// The answer of a gate that can take long, if there is a short way to it for this event.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn quick(&self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> Option<bool> {
         let Gate::Opaque(shortcut, _) = self.gate(id) else { return None };
         let chain = self.chains.get(shortcut.0 as usize)?;

@@ -103,7 +103,7 @@ impl<'e> Moment<'e> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw(&self, path: NodeId) -> Raw {
         self.slots.get(path)
     }

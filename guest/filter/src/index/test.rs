@@ -129,7 +129,7 @@ fn compare(relation: Comparison, raw: Raw, constant: &Scalar, moment: &Moment<'_
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn holds(relation: Comparison, ordering: Option<Ordering>) -> bool {
     match relation {
         Comparison::Equal => ordering == Some(Ordering::Equal),

@@ -82,7 +82,7 @@ impl Slots {
     }
 
     /// What the event has at a path.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, node: NodeId) -> Raw {
         match self.slots.get(node.index()) {
             Some(slot) if slot.epoch == self.epoch => slot.raw,

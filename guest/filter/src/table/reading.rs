@@ -180,7 +180,7 @@ impl Judge<'_, '_> {
     }
 
     /// Asks about a rule that can take long, if there is a short way for this event; whether there was.
-    #[inline]
+    #[inline(always)]
     fn ask_quickly(&mut self, rule: &Rule, run: &mut Run) -> bool {
         let Some(answer) = self.graph.quick(rule.rest, self.moment, run) else { return false };
         self.matches.looked_at += 1;
