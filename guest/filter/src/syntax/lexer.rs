@@ -125,10 +125,12 @@ impl<'a> Lexer<'a> {
         Self { source, at: 0, literal: Value::Null }
     }
 
+    #[inline(always)]
     fn rest(&self) -> &'a str {
         self.source.get(self.at..).unwrap_or_default()
     }
 
+    #[inline(always)]
     fn take(&mut self, bytes: usize) -> Span {
         let start = self.at;
         self.at += bytes;

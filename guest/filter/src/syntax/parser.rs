@@ -81,10 +81,12 @@ impl<'a> Parser<'a> {
         Ok(self.last)
     }
 
+    #[inline(always)]
     fn at(&self, symbol: Symbol) -> bool {
         self.token == Token::Symbol(symbol)
     }
 
+    #[inline(always)]
     fn eat(&mut self, symbol: Symbol) -> Result<bool, Fault> {
         let found = self.at(symbol);
         if found {
@@ -138,6 +140,7 @@ impl<'a> Parser<'a> {
         Ok(self.tree.push(Expr { kind, span, mark, depth }))
     }
 
+    #[inline(always)]
     fn span(&self, id: ExprId) -> Span {
         self.tree.get(id).span
     }

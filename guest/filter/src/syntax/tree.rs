@@ -109,6 +109,7 @@ impl<'a> Tree<'a> {
         id
     }
 
+    #[inline(always)]
     #[expect(clippy::indexing_slicing, reason = "only push makes ids, and nothing is ever removed")]
     pub(crate) fn get(&self, id: ExprId) -> &Expr<'a> {
         &self.exprs[id.0 as usize]
