@@ -17,6 +17,7 @@ use crate::state::{Keys, key};
 use crate::verify::{Names, Outcome, Read, Verified, Verifier};
 use anglerfish_filter::CompileError;
 pub use anglerfish_filter::table::Class;
+use anglerfish_filter::table::{Reading, Table};
 use filters::{FilterInput, Filters};
 use serde::de::DeserializeOwned;
 use std::cell::LazyCell;
@@ -124,7 +125,7 @@ impl Router {
         };
         // The body is read once, when verification or a filter first looks into it.
         let (table, selection) = self.filters.open();
-        let mut body = LazyCell::new(|| table.read(Some(request.body)));
+        let mut body = lazily(table, request.body);
         let verified = match verifier.verify_read(request, &Read::new(names, &body)) {
             Outcome::Verified(verified) => verified,
             Outcome::Answered(answer) => return Decision::Answer(answer),
@@ -150,7 +151,7 @@ impl Router {
 
     /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
     pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
-        let Some(Source { verifier, .. }) = self.sources.get(request.source) else {
+        let Some(Source { verifier, names }) = self.sources.get(request.source) else {
             return Explanation::without_event(
                 VerificationOutcome::Rejected,
                 "",
@@ -158,7 +159,10 @@ impl Router {
                 Vec::new(),
             );
         };
-        let (outcome, steps) = verifier.trace(request);
+        let (outcome, steps) = {
+            let body = lazily(self.filters.open().0, request.body);
+            verifier.trace_read(request, &Read::new(names, &body))
+        };
         let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
         let scheme = verifier.scheme();
         let verified = match outcome {
@@ -222,6 +226,14 @@ impl Router {
     ) -> Vec<Verdict> {
         self.filters.explain(FilterInput { event, headers, now }, data, only)
     }
+}
+
+/// A body that is read when it is first looked into.
+fn lazily<'t, 'b>(
+    table: &'t mut Table,
+    body: &'b [u8],
+) -> LazyCell<Reading<'t, 'b>, impl FnOnce() -> Reading<'t, 'b>> {
+    LazyCell::new(move || table.read(Some(body)))
 }
 
 /// Checks a filter without a table.

@@ -37,14 +37,21 @@ impl Verifier {
     /// Verifies one request and says what was tried.
     #[must_use]
     pub fn trace(&self, request: &Request<'_>) -> (Outcome, Vec<TraceStep>) {
-        let mut steps = Some(Vec::new());
-        let outcome = self.with(request, |context| self.run(context, &mut steps));
-        (outcome, steps.unwrap_or_default())
+        let mut table = Table::new();
+        let names = self.name(&mut table);
+        self.trace_read(request, &Read::new(&names, &LazyCell::new(|| table.read(Some(request.body)))))
     }
 
     /// Verifies one request whose body somebody else reads, too.
     pub(crate) fn verify_read(&self, request: &Request<'_>, json: &dyn Json) -> Outcome {
         self.run(&self.context(request, json), &mut None)
+    }
+
+    /// The same, and what was tried.
+    pub(crate) fn trace_read(&self, request: &Request<'_>, json: &dyn Json) -> (Outcome, Vec<TraceStep>) {
+        let mut steps = Some(Vec::new());
+        let outcome = self.run(&self.context(request, json), &mut steps);
+        (outcome, steps.unwrap_or_default())
     }
 
     /// Names what the scheme reads of a JSON body in a table that is to read it.
