@@ -6,7 +6,6 @@
 use anglerfish_filter::json::Found;
 use anglerfish_filter::table::{Element, Pointer, Reading, Table};
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A JSON body.
 pub(crate) trait Json {
@@ -18,23 +17,31 @@ pub(crate) trait Json {
     fn elements(&self, pointer: &str, most: usize) -> Option<Vec<Element<'_>>>;
 }
 
-/// The places of the body that a scheme names, as JSON pointers.
+/// The places of the body that a scheme names, as JSON pointers, each once. They are few.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted(BTreeSet<String>);
+pub(crate) struct Wanted(Vec<String>);
 
 /// The places that a scheme names, in one table.
 #[derive(Debug, Default)]
-pub(crate) struct Names(BTreeMap<String, Pointer>);
+pub(crate) struct Names(Vec<(String, Pointer)>);
 
 impl Wanted {
     /// Adds a JSON pointer.
     pub(crate) fn insert(&mut self, pointer: &str) {
-        self.0.insert(pointer.to_owned());
+        if !self.0.iter().any(|known| known == pointer) {
+            self.0.push(pointer.to_owned());
+        }
     }
 
     /// Names the places in a table.
     pub(crate) fn name(&self, table: &mut Table) -> Names {
         Names(self.0.iter().map(|pointer| (pointer.clone(), table.pointer(pointer))).collect())
+    }
+}
+
+impl Names {
+    fn get(&self, pointer: &str) -> Option<&Pointer> {
+        self.0.iter().find(|(known, _)| known == pointer).map(|(_, named)| named)
     }
 }
 
@@ -57,11 +64,11 @@ impl<'t, 'b, F: FnOnce() -> Reading<'t, 'b>> Json for Read<'_, 't, 'b, F> {
 
     fn find(&self, pointer: &str) -> Found<'_> {
         // A place that was not named is held to be unreadable, which verifies nothing.
-        self.names.0.get(pointer).map_or(Found::Ambiguous, |pointer| self.reading.find(pointer))
+        self.names.get(pointer).map_or(Found::Ambiguous, |pointer| self.reading.find(pointer))
     }
 
     fn elements(&self, pointer: &str, most: usize) -> Option<Vec<Element<'_>>> {
-        self.reading.elements(self.names.0.get(pointer)?, most)
+        self.reading.elements(self.names.get(pointer)?, most)
     }
 }
 

@@ -62,15 +62,13 @@ pub(crate) fn index(step: &str) -> Option<usize> {
 /// The texts of an array's elements.
 pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
-    let (trie, mut slots, mut extractor) = (Trie::default(), Slots::default(), Extractor::default());
     let mut at = 1;
     std::iter::from_fn(move || {
         let start = skip_space(bytes, at);
         if byte(bytes, start) == b']' {
             return None;
         }
-        // The text was read as a whole before, so that it cannot fail here.
-        let end = extractor.value(text, start, &trie, NodeId::NONE, &mut slots).ok()?;
+        let end = end(text, start)?;
         at = skip_space(bytes, end);
         if byte(bytes, at) == b',' {
             at += 1;
@@ -79,10 +77,16 @@ pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Where the value ends that begins at `start`. The text was read as a whole before, so that there is one.
+#[cold]
+#[inline(never)]
+fn end(text: &str, start: usize) -> Option<usize> {
+    Extractor::default().value(text, start, &Trie::default(), NodeId::NONE, &mut Slots::default()).ok()
+}
+
 /// The text of the member of an object.
 fn member<'t>(text: &'t str, name: &str) -> Result<Option<&'t str>, Found<'t>> {
     let bytes = text.as_bytes();
-    let (trie, mut slots, mut extractor) = (Trie::default(), Slots::default(), Extractor::default());
     let mut found = None;
     let mut decoded = String::new();
     let mut at = skip_space(bytes, 1);
@@ -97,7 +101,7 @@ fn member<'t>(text: &'t str, name: &str) -> Result<Option<&'t str>, Found<'t>> {
             raw == name
         };
         let start = skip_space(bytes, skip_space(bytes, key.end + 1) + 1);
-        let Ok(end) = extractor.value(text, start, &trie, NodeId::NONE, &mut slots) else { break };
+        let Some(end) = end(text, start) else { break };
         if is && std::mem::replace(&mut found, text.get(start..end)).is_some() {
             return Err(Found::Ambiguous);
         }
