@@ -317,10 +317,10 @@ impl Graph {
         }
     }
 
-    /// The number of gates.
+    /// The number of gates and of codes.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.entries.len() - self.free.len() + self.codes.len()
     }
 
     /// Bytes on the heap.

@@ -229,7 +229,7 @@ impl Table {
         self.rules.heap_size() + self.by_key.allocation_size() + self.slots.heap_size()
     }
 
-    /// The number of paths, gates, levels and rules.
+    /// The number of paths, of gates with codes, of levels and of rules.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> [usize; 4] {
         let rules = &self.rules;
