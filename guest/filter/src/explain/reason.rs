@@ -2,7 +2,7 @@ use super::render;
 use super::{Explanation, Verdict};
 use crate::Expression;
 use crate::eval::Evaluator;
-use crate::fact::Facts;
+use crate::fact::{Fact, Facts};
 use crate::failure::EvalError;
 use crate::ir::{Node, NodeId, PathId, Program};
 use std::cell::Cell;
@@ -104,11 +104,25 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
         }
         let about = self.text(error.node);
         let whole = self.text(id);
+        if let Some(lack) = self.lack(error.node) {
+            return (format!("{whole} failed: {lack}"), id);
+        }
         let values = self.values(error.node);
         if about == whole {
             return (format!("{whole} failed: {error}{values}"), id);
         }
         (format!("{whole} failed: {about}: {error}{values}"), id)
+    }
+
+    /// What the event has instead of a value, if a part is a path; then that says it all.
+    fn lack(&self, id: NodeId) -> Option<String> {
+        let (Node::Path(id) | Node::Has(id) | Node::OptionalPath { path: id, .. }) = self.program.node(id)
+        else {
+            return None;
+        };
+        let path = self.expression.paths().get(id.0 as usize)?;
+        let fact = self.facts.path(id);
+        (!matches!(fact, Fact::Value(_))).then(|| render::fact(path, &fact))
     }
 
     /// What the event has at the paths inside a part: `: message.quantity is -3`.
