@@ -4,15 +4,13 @@ use super::blocks::Blocks;
 use super::chain::Chain;
 use super::excerpt::Scrap;
 use super::gate::{Gate, GateId, Shortcut};
-use super::level::{long, short};
+use super::hash::{self, long};
 use super::moment::Moment;
 use super::opaque;
 use super::test::{Test, Tri};
-use crate::ir::{Code, Comprehension, Node, NodeId, PathId, Program};
+use crate::ir::{Code, NodeId, PathId, Program};
 use crate::json::{self, Raw, Trie};
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use std::hash::{BuildHasher as _, Hash as _, Hasher};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -70,27 +68,6 @@ impl Run {
     }
 }
 
-fn hash(gate: &Gate) -> u32 {
-    short(FixedState::with_seed(0).hash_one(gate))
-}
-
-fn hash_code(nodes: &[Node], children: &[NodeId], comprehensions: &[Comprehension]) -> u64 {
-    /// One function for all fields: with the hasher's own in each place, the hash of a node is ten thousand bytes.
-    struct Compact<H>(H);
-    impl<H: Hasher> Hasher for Compact<H> {
-        #[inline(never)]
-        fn write(&mut self, bytes: &[u8]) {
-            self.0.write(bytes);
-        }
-        fn finish(&self) -> u64 {
-            self.0.finish()
-        }
-    }
-    let mut hasher = Compact(FixedState::with_seed(0).build_hasher());
-    (nodes, children, comprehensions).hash(&mut hasher);
-    hasher.finish()
-}
-
 impl Default for Graph {
     fn default() -> Self {
         let mut graph = Self {
@@ -106,7 +83,7 @@ impl Default for Graph {
         };
         // GateId::TRUE
         let always = Gate::Constant(true);
-        let hash = hash(&always);
+        let hash = hash::of_gate(&always);
         graph.insert(always, hash);
         graph
     }
@@ -140,7 +117,7 @@ impl Graph {
 
     /// The id of a gate. The gate given holds one use of each gate and path in it, and the caller gets one of the id.
     pub(crate) fn intern(&mut self, gate: Gate, trie: &mut Trie) -> GateId {
-        let hash = hash(&gate);
+        let hash = hash::of_gate(&gate);
         let found = self.known.find(long(hash), |id| self.gate(*id) == &gate).copied();
         if let Some(id) = found {
             self.hold(id);
@@ -183,7 +160,7 @@ impl Graph {
         let Self { codes, scrap, .. } = self;
         scrap.cut(program, node, path);
         let Scrap { nodes, children, comprehensions, .. } = &*scrap;
-        let hash = hash_code(nodes, children, comprehensions);
+        let hash = hash::of_code(nodes, children, comprehensions);
         let same = |code: &Arc<Code>| {
             *code.nodes == **nodes && *code.children == **children && *code.comprehensions == **comprehensions
         };
@@ -195,7 +172,8 @@ impl Graph {
                     children: children.as_slice().into(),
                     comprehensions: comprehensions.as_slice().into(),
                 });
-                let rehash = |code: &Arc<Code>| hash_code(&code.nodes, &code.children, &code.comprehensions);
+                let rehash =
+                    |code: &Arc<Code>| hash::of_code(&code.nodes, &code.children, &code.comprehensions);
                 codes.insert_unique(hash, Arc::clone(&code), rehash);
                 code
             }
@@ -207,7 +185,7 @@ impl Graph {
     fn release_code(&mut self, code: Arc<Code>) {
         // One is this, one is the graph's.
         if Arc::strong_count(&code) == 2 {
-            let hash = hash_code(&code.nodes, &code.children, &code.comprehensions);
+            let hash = hash::of_code(&code.nodes, &code.children, &code.comprehensions);
             if let Ok(entry) = self.codes.find_entry(hash, |known| Arc::ptr_eq(known, &code)) {
                 entry.remove();
             }

@@ -2,6 +2,7 @@
 
 use super::blocks::Blocks;
 use super::few::Few;
+use super::hash;
 use super::key::{Clue, Key, Witness};
 use super::probe::grams_slot;
 use super::scalar::Seen;
@@ -9,7 +10,6 @@ use crate::json::{NodeId, Trie};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _};
 
 /// A place for rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,53 +89,6 @@ pub(crate) struct Levels {
     free: Vec<LevelId>,
 }
 
-/// The hash of a key.
-fn hash_key(key: &Key<Clue<'_>>) -> u64 {
-    match &key.witness {
-        Witness::Equal(scalar) => hash_equal(key.path, *scalar),
-        Witness::Cell(size, cell) => hash_cell(key.path, *size, *cell),
-        Witness::Prefix(text) => hash_part(key.path, 0, text),
-        Witness::Suffix(text) => hash_part(key.path, 1, text),
-        Witness::Gram(gram) => hash_part(key.path, 2, gram),
-        Witness::Present | Witness::Object | Witness::AtLeast(_) | Witness::AtMost(_) => 0,
-    }
-}
-
-#[inline]
-pub(super) fn hash_equal(path: NodeId, value: Seen<'_>) -> u64 {
-    let mut hasher = FixedState::with_seed(path.index() as u64).build_hasher();
-    match value {
-        Seen::Null => hasher.write_u64(1),
-        Seen::Bool(value) => hasher.write_u64(2 + u64::from(value)),
-        Seen::Int(value) => hasher.write_u64(value as u64),
-        Seen::Uint(value) | Seen::Double(value) => hasher.write_u64(value),
-        Seen::Text(text) => hasher.write(text.as_bytes()),
-    }
-    long(short(hasher.finish()))
-}
-
-#[inline]
-pub(super) fn hash_cell(path: NodeId, size: u8, cell: u64) -> u64 {
-    long(short(FixedState::with_seed(path.index() as u64).hash_one((size, cell))))
-}
-
-#[inline]
-pub(super) fn hash_part(path: NodeId, kind: u64, part: &[u8]) -> u64 {
-    let mut hasher = FixedState::with_seed(path.index() as u64 ^ (kind + 1) << 40).build_hasher();
-    hasher.write(part);
-    long(short(hasher.finish()))
-}
-
-/// A hash, shortened to be kept.
-pub(super) const fn short(hash: u64) -> u32 {
-    hash as u32
-}
-
-/// A hash as a table wants it, from a kept one: tables look at the upper end and at the lower.
-pub(super) const fn long(hash: u32) -> u64 {
-    (hash as u64) << 32 | hash as u64
-}
-
 impl Default for Levels {
     fn default() -> Self {
         let root = Level {
@@ -185,7 +138,7 @@ impl Levels {
             Witness::AtMost(place) => probes.ranges.as_ref()?.at_most.get(place).copied(),
             _ => index
                 .hashed
-                .find(hash_key(key), |id| self.get(*id).is_some_and(|level| level.key.clue() == *key))
+                .find(hash::of_key(key), |id| self.get(*id).is_some_and(|level| level.key.clue() == *key))
                 .copied(),
         }
     }
@@ -220,7 +173,7 @@ impl Levels {
             return id;
         }
         trie.hold(key.path);
-        let hash = short(hash_key(key));
+        let hash = hash::short(hash::of_key(key));
         let level =
             Level { parent, key: key.owned(), hash, rules: Few::None, index: None, count: 0, seen: 0 };
         let id = match self.free.pop() {
@@ -238,7 +191,7 @@ impl Levels {
 
     /// The hash of a level's key, as it was when the level was made.
     fn rehash(&self, id: LevelId) -> u64 {
-        self.get(id).map_or(0, |level| long(level.hash))
+        self.get(id).map_or(0, |level| hash::long(level.hash))
     }
 
     /// Runs on an index that is taken out of its level meanwhile.
@@ -282,7 +235,7 @@ impl Levels {
                 }
             }
             if is_hashed(&key.witness) {
-                index.hashed.insert_unique(hash_key(key), id, |id| levels.rehash(*id));
+                index.hashed.insert_unique(hash::of_key(key), id, |id| levels.rehash(*id));
             }
         });
     }
@@ -290,7 +243,7 @@ impl Levels {
     fn unlink(&mut self, parent: LevelId, key: &Key<Clue<'_>>, id: LevelId) {
         self.with_index(parent, |levels, index| {
             if is_hashed(&key.witness)
-                && let Ok(found) = index.hashed.find_entry(hash_key(key), |other| *other == id)
+                && let Ok(found) = index.hashed.find_entry(hash::of_key(key), |other| *other == id)
             {
                 found.remove();
             }

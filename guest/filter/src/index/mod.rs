@@ -13,6 +13,7 @@ mod excerpt;
 mod few;
 mod gate;
 mod graph;
+mod hash;
 mod key;
 mod level;
 mod lower;

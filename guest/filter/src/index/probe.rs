@@ -1,7 +1,8 @@
 //! Looking up what an event has.
 
+use super::hash;
 use super::key::Witness;
-use super::level::{Index, LevelId, Levels, Probes, RuleId, hash_cell, hash_equal, hash_part};
+use super::level::{Index, LevelId, Levels, Probes, RuleId};
 use super::order::place;
 use super::scalar::Seen;
 use crate::json::{Extractor, NodeId, Raw, Slots, Trie, elements};
@@ -182,7 +183,7 @@ impl Probe<'_> {
         if probes.equal > 0
             && let Some(value) = seen.canonical()
         {
-            let found = index.hashed.find(hash_equal(path, value), |id| {
+            let found = index.hashed.find(hash::of_equal(path, value), |id| {
                 levels.get(*id).is_some_and(|level| {
                     level.key.path == path
                         && matches!(&level.key.witness, Witness::Equal(scalar) if scalar.seen() == value)
@@ -198,7 +199,7 @@ impl Probe<'_> {
         if ranges.has_cells() {
             for (size, _) in (0_u8..).zip(&ranges.cells).filter(|(_, count)| **count > 0) {
                 let cell = place >> size;
-                let found = index.hashed.find(hash_cell(path, size, cell), |id| {
+                let found = index.hashed.find(hash::of_cell(path, size, cell), |id| {
                     levels.get(*id).is_some_and(|level| {
                         level.key.path == path && level.key.witness == Witness::Cell(size, cell)
                     })
@@ -212,7 +213,7 @@ impl Probe<'_> {
     fn affixes(&mut self, levels: &Levels, index: &Index, path: NodeId, probes: &Probes, text: &[u8]) {
         let Some(affixes) = &probes.affixes else { return };
         let part = |kind: u64, part: &[u8]| {
-            let found = index.hashed.find(hash_part(path, kind, part), |id| {
+            let found = index.hashed.find(hash::of_part(path, kind, part), |id| {
                 levels.get(*id).is_some_and(|level| {
                     level.key.path == path
                         && match (&level.key.witness, kind) {
