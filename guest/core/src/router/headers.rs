@@ -31,3 +31,26 @@ fn lower_case(name: &str) -> Cow<'_, str> {
         Cow::Borrowed(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::joined_headers;
+    use crate::request::Header;
+
+    #[test]
+    fn fields_of_one_name_are_joined_in_the_order_received_and_names_are_ordered_in_lower_case() {
+        let received: [(&str, &[u8]); 6] = [
+            ("X-Trace", b"2"),
+            ("accept", b"text/html"),
+            ("x-trace", b"1"),
+            ("Binary", b"\xff"),
+            ("X-TRACE", b"3"),
+            ("Host", b"here"),
+        ];
+        let received: Vec<Header<'_>> = received.iter().map(|(name, value)| Header { name, value }).collect();
+        let joined = joined_headers(&received);
+        let joined: Vec<(&str, &str)> =
+            joined.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        assert_eq!(joined, [("accept", "text/html"), ("host", "here"), ("x-trace", "2, 1, 3")]);
+    }
+}

@@ -363,3 +363,13 @@ impl Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CRC_32;
+
+    #[test]
+    fn the_checksum_has_the_check_value_that_is_published_for_it() {
+        assert_eq!(CRC_32.checksum(b"123456789"), 0xcbf4_3926);
+    }
+}
