@@ -113,7 +113,7 @@ fn max_requests_answers_further_ones_503_and_says_when_to_come_back() {
         .collect();
     let accepted = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 202 ")).count();
     assert_eq!(accepted, 2, "{answers:?}");
-    let _ = post(&gateway, "d-4", b"{}").expect(202);
+    let _ = post(&gateway, "when they are done", b"{}").expect(202);
 }
 
 #[test]
