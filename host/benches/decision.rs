@@ -94,6 +94,7 @@ fn wasm(warm: &mut Warm, source: &str, headers: &[(String, String)], body: &[u8]
     let headers: Vec<_> =
         headers.iter().map(|(name, value)| component::Header { name, value: value.as_bytes() }).collect();
     warm.decide(component::Request {
+        id: "r-1",
         source,
         method: "POST",
         url: "http://127.0.0.1/in/hub",
@@ -112,6 +113,7 @@ fn native(
 ) -> decision::Decision {
     let headers = headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     let request = Request {
+        id: "r-1",
         source,
         method: "POST",
         url: "http://127.0.0.1/in/hub",

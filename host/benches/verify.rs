@@ -116,6 +116,7 @@ fn wasm(warm: &mut Warm, signature: &[u8], body: &[u8]) -> Decision {
         component::Header { name: "x-id", value: b"evt_1" },
     ];
     warm.decide(component::Request {
+        id: "r-1",
         source: "a",
         method: "POST",
         url: "http://127.0.0.1/in/a",
@@ -128,6 +129,7 @@ fn wasm(warm: &mut Warm, signature: &[u8], body: &[u8]) -> Decision {
 
 fn native(router: &mut Router, signature: &[u8], body: &[u8]) -> decision::Decision {
     let request = Request {
+        id: "r-1",
         source: "a",
         method: "POST",
         url: "http://127.0.0.1/in/a",

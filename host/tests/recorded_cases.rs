@@ -68,6 +68,7 @@ fn inbound(source: &str, whole: &Whole) -> InboundRequest {
         body: Bytes::from(document.body.clone()),
     });
     InboundRequest {
+        id: whole.request().id.to_owned(),
         source: source.to_owned(),
         method: Method::try_from(whole.method.as_str()).unwrap(),
         url: whole.url.clone(),

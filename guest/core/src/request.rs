@@ -34,6 +34,13 @@ impl UnixMillis {
     }
 }
 
+/// A request's id: a UUID of version 7 (RFC 9562, section 5.7), so that ids grow with the time of receipt and two
+/// requests of one millisecond differ in 74 random bits. The core draws no random numbers: they come in.
+#[must_use]
+pub fn request_id(received: UnixMillis, random: [u8; 10]) -> String {
+    uuid::Builder::from_unix_timestamp_millis(received.0, &random).into_uuid().to_string()
+}
+
 /// One header field. A name may occur several times, in the order received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
@@ -57,6 +64,9 @@ pub struct Fetched<'a> {
 /// One inbound request.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
+    /// A name that the shell gives to this request and to no other, such as [`request_id`] makes; a decision that is made
+    /// anew is about the same one.
+    pub id: &'a str,
     /// The source's name: the last segment of `/in/{source}`.
     pub source: &'a str,
     /// The HTTP method in upper case.
@@ -92,6 +102,16 @@ mod tests {
         assert_eq!(UnixMillis(0).rfc3339().as_deref(), Some("1970-01-01T00:00:00Z"));
         assert_eq!(UnixMillis(1_700_000_000_123).rfc3339().as_deref(), Some("2023-11-14T22:13:20.123Z"));
         assert_eq!(UnixMillis(u64::MAX).rfc3339(), None);
+    }
+
+    #[test]
+    fn an_id_holds_the_time_and_the_random_bits_that_it_was_made_of() {
+        let id = request_id(
+            UnixMillis(0x017F_22E2_79B0),
+            [0xcc, 0xc3, 0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f],
+        );
+        // The example of RFC 9562, appendix A.6.
+        assert_eq!(id, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
     deep.push('}');
     for body in BODIES.into_iter().chain([deep.as_str()]) {
         let request = || Request {
+            id: "r-1",
             source: "open",
             method: "POST",
             url: "http://localhost/in/open",

@@ -23,6 +23,7 @@ fn config(scheme: &str, secret: &str) -> VerificationConfig {
 
 fn verify(config: &VerificationConfig, headers: &[(String, String)], body: &str) -> Outcome {
     Verifier::try_new("source", config).unwrap().verify(&Request {
+        id: "r-1",
         source: "source",
         method: "POST",
         url: "https://hooks.example.com/in/source",

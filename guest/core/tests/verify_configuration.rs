@@ -191,6 +191,7 @@ fn a_definition_of_ones_own_verifies() {
     let signature = format!("v2:AAAA v1:{signature}");
     let at = |milliseconds: u64| {
         verifier.verify(&Request {
+            id: "r-1",
             source: "acme",
             method: "POST",
             url: "https://hooks.example.com/in/acme?x=y",

@@ -69,6 +69,7 @@ proptest! {
                 .map(|(name, value)| Header { name, value })
                 .collect();
             let request = Request {
+                id: "r-1",
                 source: "s", method: &method, url: &url, headers, body: &body,
                 received: UnixMillis(now), fetched: Vec::new(),
             };
@@ -209,6 +210,7 @@ fn verify(verifier: &Verifier, signed: &Signed, seconds: u64) -> Outcome {
     let headers =
         signed.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     verifier.verify(&Request {
+        id: "r-1",
         source: "s",
         method: "POST",
         url: &signed.url,

@@ -34,6 +34,7 @@ fn every_collected_case_ends_as_it_says() {
         };
         let headers = case["request"]["headers"].as_object().unwrap();
         let request = Request {
+            id: "r-1",
             source: "case",
             method: text("/request/method"),
             url: text("/request/url"),

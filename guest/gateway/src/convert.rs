@@ -9,6 +9,7 @@ use anglerfish_core::router::{Explanation, Verdict, VerdictOutcome, Verification
 
 pub(crate) fn request(request: &wit::Request) -> Request<'_> {
     Request {
+        id: &request.id,
         source: &request.source,
         method: &request.method,
         url: &request.url,

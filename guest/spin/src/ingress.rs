@@ -7,10 +7,12 @@ use crate::{delivery, diagnostic, document};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Answer, Fetch};
 use anglerfish_core::event::Event;
+use anglerfish_core::request::{self as core_request, UnixMillis};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use spin_sdk::http::{HeaderValue, Method, Request};
 use spin_sdk::wasip3::clocks::system_clock;
+use spin_sdk::wasip3::random::random;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -80,6 +82,7 @@ async fn read(request: Request, source: String, max_body: usize) -> Result<types
         })
         .collect();
     Ok(types::Request {
+        id: request_id(received),
         source,
         method: parts.method.as_str().to_owned(),
         url: parts.uri.to_string(),
@@ -170,6 +173,16 @@ pub(crate) fn now() -> u64 {
     let now = system_clock::now();
     let seconds = u64::try_from(now.seconds).unwrap_or(0);
     seconds.saturating_mul(1000).saturating_add(u64::from(now.nanoseconds / 1_000_000))
+}
+
+/// A new id for a request that was received at this time.
+fn request_id(received: u64) -> String {
+    let [first, second] = [random::get_random_u64().to_le_bytes(), random::get_random_u64().to_le_bytes()];
+    let mut bits = [0; 10];
+    for (bit, drawn) in bits.iter_mut().zip(first.into_iter().chain(second)) {
+        *bit = drawn;
+    }
+    core_request::request_id(UnixMillis(received), bits)
 }
 
 /// The reply as an HTTP response; one that HTTP cannot carry becomes an error.

@@ -90,7 +90,8 @@ fn request(root: &Node<'_>, line: bool, defaults: &Defaults) -> Option<InboundRe
         }
         (None, None) => Bytes::new(),
     };
-    Some(InboundRequest { source, method, url, headers, body, received, fetched: Vec::new() })
+    let id = crate::clock::request_id(received);
+    Some(InboundRequest { id, source, method, url, headers, body, received, fetched: Vec::new() })
 }
 
 /// A value is one string, or a list of strings for a field that occurs several times.

@@ -143,6 +143,7 @@ fn verify(verifier: &Verifier, head: &http::request::Parts, body: &[u8]) -> Resu
         .map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() })
         .collect();
     let request = Inbound {
+        id: "",
         source: "",
         method: head.method.as_str(),
         url: &url,

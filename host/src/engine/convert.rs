@@ -30,6 +30,7 @@ pub(super) fn request<'a>(
     fetched: &'a [wit::Fetched<'a>],
 ) -> wit::Request<'a> {
     wit::Request {
+        id: &request.id,
         source: &request.source,
         method: request.method.as_str(),
         url: &request.url,

@@ -7,6 +7,8 @@ use http::{HeaderMap, Method};
 /// One inbound request.
 #[derive(Debug, Clone)]
 pub struct InboundRequest {
+    /// A name that no other request has.
+    pub id: String,
     /// The name of the source that it came in through.
     pub source: String,
     /// The HTTP method.

@@ -23,6 +23,7 @@ fn document() -> RoutingDocument {
 
 fn request(body: impl Into<Bytes>) -> InboundRequest {
     InboundRequest {
+        id: "r-1".into(),
         source: "open".into(),
         method: Method::POST,
         url: "http://localhost/in/open".into(),

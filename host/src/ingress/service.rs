@@ -142,13 +142,15 @@ impl Ingress {
         let (parts, incoming) = request.into_parts();
         let body = body::read(incoming, self.config.body_limit, self.config.body_timeout).await?;
         *length = body.len();
+        let received = crate::clock::now();
         let inbound = InboundRequest {
+            id: crate::clock::request_id(received),
             source: source.to_owned(),
             method: parts.method,
             url,
             headers: parts.headers,
             body,
-            received: crate::clock::now(),
+            received,
             fetched: Vec::new(),
         };
         self.decide(Arc::new(inbound)).await

@@ -16,6 +16,7 @@ fuzz_target!(|input: (&str, &[u8])| {
     };
     let Ok(verifier) = Verifier::try_new("source", &config) else { return };
     let request = Request {
+        id: "r-1",
         source: "fuzz",
         method: "POST",
         url: "https://hooks.example.com/in/fuzz?a=b",

@@ -68,6 +68,7 @@ fuzz_target!(|input: Input<'_>| {
         .map(|(name, value)| Header { name: &NAMES[usize::from(*name) % NAMES.len()], value })
         .collect();
     let mut request = Request {
+        id: "r-1",
         source: "fuzz",
         method: ["GET", "POST", "HEAD"][usize::from(input.method) % 3],
         url: input.url,

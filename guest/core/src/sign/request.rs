@@ -93,6 +93,7 @@ fn check(verifier: &Verifier, input: &SignInput<'_>, signed: &Signed) -> Result<
     let headers =
         { &signed.headers }.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     let request = Request {
+        id: "",
         source: "",
         method: input.method,
         url: &signed.url,

@@ -195,6 +195,7 @@ impl Verifier {
         let headers =
             draft.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
         let request = Request {
+            id: "",
             source: "",
             method: blank.method,
             url: &draft.url,

@@ -133,6 +133,7 @@ impl Whole {
 
     pub(crate) fn request(&self) -> Request<'_> {
         Request {
+            id: "r-1",
             source: "case",
             method: &self.method,
             url: &self.url,
