@@ -4,6 +4,7 @@ use crate::check::Shape;
 use crate::ir::Root;
 use crate::limit::Limits;
 use crate::value::Type;
+use std::sync::LazyLock;
 
 /// A variable.
 #[derive(Debug, Clone)]
@@ -29,28 +30,35 @@ pub struct Environment {
     limits: Limits,
 }
 
-/// The CloudEvents attributes.
-static EVENT: &[(&str, Shape)] = &[
-    ("id", Shape::STRING),
-    ("source", Shape::STRING),
-    ("type", Shape::STRING),
-    ("subject", Shape::STRING),
-    ("time", Shape::Is(Type::Timestamp)),
-    ("datacontenttype", Shape::STRING),
-];
+/// The CloudEvents attributes; those that CloudEvents itself does not name are in the map `extensions`.
+static EVENT: LazyLock<[(&str, Shape); 7]> = LazyLock::new(|| {
+    [
+        ("id", Shape::STRING),
+        ("source", Shape::STRING),
+        ("type", Shape::STRING),
+        ("subject", Shape::STRING),
+        ("time", Shape::Is(Type::Timestamp)),
+        ("datacontenttype", Shape::STRING),
+        ("extensions", strings()),
+    ]
+});
+
+/// A map from text to text.
+fn strings() -> Shape {
+    Shape::Map(Box::new(Shape::STRING), Box::new(Shape::STRING))
+}
 
 impl Environment {
     /// What a subscription's filter sees: `message`, `event`, `headers`, `source` and `now`.
     #[must_use]
     pub fn filter() -> Self {
-        let strings = Shape::Map(Box::new(Shape::STRING), Box::new(Shape::STRING));
         let event = Shape::Map(Box::new(Shape::STRING), Box::new(Shape::Any));
         let variable = |name: &str, shape| Variable { name: name.into(), shape, fields: &[] };
         Self {
             variables: vec![
                 variable("message", Shape::Any),
-                Variable { name: "event".into(), shape: event, fields: EVENT },
-                variable("headers", strings),
+                Variable { name: "event".into(), shape: event, fields: &*EVENT },
+                variable("headers", strings()),
                 variable("source", Shape::STRING),
                 variable("now", Shape::Is(Type::Timestamp)),
             ],

@@ -1,7 +1,9 @@
-//! Whether any expression of a table looks at an event's header fields.
+//! What expressions see of an event beside its body: header fields, and extension attributes.
+
+#![expect(clippy::panic, reason = "a test may fail loudly")]
 
 use anglerfish_filter::Expression;
-use anglerfish_filter::table::{RuleKey, Table};
+use anglerfish_filter::table::{EventInput, Matches, RuleKey, Sight, Table};
 
 #[test]
 fn a_table_knows_whether_an_expression_looks_at_headers() {
@@ -31,4 +33,42 @@ fn a_table_knows_whether_an_expression_looks_at_headers() {
     ] {
         assert!(with(2, text), "{text}");
     }
+}
+
+fn compiled(text: &str) -> Expression {
+    Expression::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// What an expression says of an event with two extension attributes, in a table and outside of one.
+fn extended(text: &str) -> bool {
+    let expression = compiled(text);
+    let extensions = [("fleet", "north"), ("partitionkey", "7")];
+    let input = EventInput { id: "1", source: "shop", extensions: &extensions, ..EventInput::default() };
+    let mut table = Table::new();
+    table.insert(RuleKey(0), &expression, None);
+    let mut matches = Matches::default();
+    table.evaluate(&input, Some(b"{}"), &mut matches);
+    let alone = Sight::new(&expression, &input, Some(b"{}")).with(|facts| expression.evaluate(facts));
+    assert_eq!(alone.unwrap_or(false), !matches.matched.is_empty(), "{text}");
+    !matches.matched.is_empty()
+}
+
+#[test]
+fn extension_attributes_are_a_map_of_texts_that_is_always_there() {
+    for text in [
+        "event.extensions.fleet == \"north\"",
+        "event.extensions[\"partitionkey\"].startsWith(\"7\")",
+        "has(event.extensions.fleet) && !has(event.extensions.other)",
+        "event.extensions.?other.orValue(\"none\") == \"none\"",
+        "size(event.extensions) == 2 && \"fleet\" in event.extensions",
+        "event.extensions == {\"fleet\": \"north\", \"partitionkey\": \"7\"}",
+        "event.exists(name, name == \"extensions\")",
+    ] {
+        assert!(extended(text), "{text}");
+    }
+    for text in ["event.extensions.fleet == \"south\"", "event.extensions.other == \"\""] {
+        assert!(!extended(text), "{text}");
+    }
+    let error = Expression::compile("event.extensions.fleet == 7").unwrap_err().to_string();
+    assert!(error.contains("string"), "{error}");
 }

@@ -152,7 +152,7 @@ fn refuses_what_cannot_be_meant_and_points_at_it() {
 fn refuses_attributes_that_no_event_has_however_they_are_asked_for() {
     assert_eq!(
         refused("event.typ == 'x'"),
-        "1:7: event never has \"typ\"; there are id, source, type, subject, time, datacontenttype\n  \
+        "1:7: event never has \"typ\"; there are id, source, type, subject, time, datacontenttype, extensions\n  \
          event.typ == 'x'\n        ^^^"
     );
     assert_eq!(

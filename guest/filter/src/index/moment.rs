@@ -41,6 +41,9 @@ impl Roots {
     }
 }
 
+/// The field of `event` that holds the extension attributes.
+const EXTENSIONS: &str = "extensions";
+
 /// Puts what is not in the body into the slots.
 pub(crate) fn fill(input: &EventInput<'_>, trie: &Trie, roots: &Roots, slots: &mut Slots) {
     let below = |_: NodeId| false;
@@ -68,6 +71,14 @@ pub(crate) fn fill(input: &EventInput<'_>, trie: &Trie, roots: &Roots, slots: &m
     let time = trie.child(roots.event, "time");
     if time != NodeId::NONE {
         slots.set(time, millis(input.time), below);
+    }
+    let extensions = trie.child(roots.event, EXTENSIONS);
+    if extensions != NodeId::NONE {
+        // Always a map, so that `has` of an attribute that an event lacks is false and no error.
+        slots.set(extensions, Raw::Map, below);
+        for (name, value) in input.extensions {
+            text(slots, trie.child(extensions, name), Some(value));
+        }
     }
     slots.set(roots.headers, Raw::Map, below);
     for (name, value) in input.headers {
@@ -194,7 +205,8 @@ impl<'e> Moment<'e> {
         }
         let value = match raw {
             Raw::Map if path == self.roots.event => self.event(),
-            Raw::Map => self.headers(),
+            Raw::Map if path == self.roots.headers => texts(self.input.headers),
+            Raw::Map => texts(self.input.extensions),
             _ => match materialise(self.text(raw).unwrap_or_default()) {
                 Ok(value) => value,
                 Err(why) => return Fact::Unreadable(why),
@@ -206,7 +218,7 @@ impl<'e> Moment<'e> {
 
     fn event(&self) -> Value<'e> {
         let input = self.input;
-        let mut entries = Vec::with_capacity(6);
+        let mut entries = Vec::with_capacity(7);
         let mut add = |name: &'static str, value: Option<Value<'e>>| {
             if let Some(value) = value {
                 entries.push((Key::String(Text::Borrowed(name)), value));
@@ -218,14 +230,15 @@ impl<'e> Moment<'e> {
         add("subject", input.subject.map(Value::str));
         add("time", Timestamp::from_millis(input.time).map(Value::Timestamp));
         add("datacontenttype", input.datacontenttype.map(Value::str));
+        add(EXTENSIONS, Some(texts(input.extensions)));
         Value::Map(Map::with_last(entries))
     }
+}
 
-    fn headers(&self) -> Value<'e> {
-        let entry =
-            |(name, value): &(&'e str, &'e str)| (Key::String(Text::Borrowed(name)), Value::str(value));
-        Value::Map(Map::with_last(self.input.headers.iter().map(entry).collect()))
-    }
+/// A map of texts; of equal names the last one wins.
+fn texts<'e>(pairs: &'e [(&'e str, &'e str)]) -> Value<'e> {
+    let entry = |(name, value): &(&'e str, &'e str)| (Key::String(Text::Borrowed(name)), Value::str(value));
+    Value::Map(Map::with_last(pairs.iter().map(entry).collect()))
 }
 
 impl Facts for Moment<'_> {

@@ -15,6 +15,8 @@ pub struct EventInput<'a> {
     pub time: u64,
     /// `event.datacontenttype`; absent if there is none.
     pub datacontenttype: Option<&'a str>,
+    /// `event.extensions`: names and values of CloudEvents extension attributes.
+    pub extensions: &'a [(&'a str, &'a str)],
     /// `headers`: names in lower case, and values. Of equal names the last wins, so a caller that wants all values joins them.
     pub headers: &'a [(&'a str, &'a str)],
     /// `now`: when the request was received, in milliseconds since the Unix epoch.

@@ -143,7 +143,7 @@ impl Table {
             return false;
         }
         let trie = &self.rules.trie;
-        let attribute = matches!(trie.step(key.path), Some("id" | "source" | "type" | "time"));
+        let attribute = matches!(trie.step(key.path), Some("id" | "source" | "type" | "time" | "extensions"));
         let parent = trie.parent(key.path);
         parent == NodeId::NONE || (attribute && parent == self.roots.event)
     }
@@ -172,9 +172,10 @@ impl Table {
     }
 
     /// Names a value of the body, by JSON pointer (RFC 6901), to be had from [`Reading::find`], so that the body is read only
-    /// once. It stays named.
+    /// once. It stays named until [`Table::forget`].
     pub fn pointer(&mut self, pointer: &str) -> Pointer {
         let mut node = self.roots.message;
+        self.rules.trie.hold(node);
         let mut rest = pointer;
         while let Some(steps) = rest.strip_prefix('/') {
             let end = steps.find('/').unwrap_or(steps.len());
@@ -183,10 +184,17 @@ impl Table {
             if index(step).is_some() {
                 break;
             }
-            node = self.rules.trie.acquire(node, &Step::Key(&unescaped(step)));
+            let next = self.rules.trie.acquire(node, &Step::Key(&unescaped(step)));
+            self.rules.trie.release(node);
+            node = next;
             rest = after;
         }
         Pointer { node, inner: rest.into() }
+    }
+
+    /// Gives back a name that [`Table::pointer`] of this table gave.
+    pub fn forget(&mut self, pointer: Pointer) {
+        self.rules.trie.release(pointer.node);
     }
 
     /// Whether any expression looks at `headers`: without one [`EventInput::headers`] may be left empty.

@@ -1,0 +1,98 @@
+//! From the contract's records to the core's types.
+
+use crate::binding::types::{self, VerdictOutcome};
+use anglerfish_core::decision::{
+    Acceptance, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection, RejectionCode,
+};
+use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
+
+pub(crate) fn decision(decision: types::Decision) -> Decision {
+    match decision {
+        types::Decision::Reject(types::Rejection { status, code: word, reason }) => {
+            Decision::Reject(Rejection { status, code: code(word), reason })
+        }
+        types::Decision::Answer(given) => Decision::Answer(answer(given)),
+        types::Decision::Duplicate(duplicate) => {
+            Decision::Duplicate(Duplicate { id: duplicate.id, answer: duplicate.answer.map(answer) })
+        }
+        types::Decision::Accept(acceptance) => Decision::Accept(Acceptance {
+            event: event(acceptance.event),
+            intents: acceptance.intents.into_iter().map(intent).collect(),
+            failures: acceptance.failures.into_iter().map(failure).collect(),
+            answer: acceptance.answer.map(answer),
+        }),
+        types::Decision::Fetch(fetches) => Decision::Fetch(
+            fetches
+                .into_iter()
+                .map(|types::Fetch { url, post, cache_seconds }| Fetch { url, post, cache_seconds })
+                .collect(),
+        ),
+        types::Decision::Other(name) => Decision::Other(name),
+    }
+}
+
+/// The acceptance that an explanation amounts to; `None` if it explains no event.
+pub(crate) fn acceptance(explanation: types::Explanation, answer: Option<Answer>) -> Option<Acceptance> {
+    let (mut intents, mut failures) = (Vec::new(), Vec::new());
+    for types::Verdict { subscription, outcome, reason } in explanation.subscriptions {
+        match outcome {
+            VerdictOutcome::Match => intents.push(Intent { subscription, ..Intent::default() }),
+            VerdictOutcome::Error => failures.push(FilterFailure { subscription, reason }),
+            VerdictOutcome::NoMatch => {}
+        }
+    }
+    Some(Acceptance { event: event(explanation.event?), intents, failures, answer })
+}
+
+fn code(code: types::RejectionCode) -> RejectionCode {
+    match code {
+        types::RejectionCode::UnknownSource => RejectionCode::UnknownSource,
+        types::RejectionCode::VerificationFailed => RejectionCode::VerificationFailed,
+        types::RejectionCode::InvalidRequest => RejectionCode::InvalidRequest,
+        types::RejectionCode::MethodNotAllowed => RejectionCode::MethodNotAllowed,
+        types::RejectionCode::ProviderUnavailable => RejectionCode::ProviderUnavailable,
+        types::RejectionCode::StateUnavailable => RejectionCode::StateUnavailable,
+        types::RejectionCode::Other(word) => RejectionCode::Other(word),
+    }
+}
+
+fn answer(answer: types::Answer) -> Answer {
+    Answer {
+        status: answer.status,
+        content_type: answer.content_type,
+        headers: answer.headers,
+        body: answer.body,
+    }
+}
+
+fn intent(intent: types::Intent) -> Intent {
+    Intent { subscription: intent.subscription, ordering_key: intent.ordering_key, body: intent.body }
+}
+
+fn failure(failure: types::FilterFailure) -> FilterFailure {
+    FilterFailure { subscription: failure.subscription, reason: failure.reason }
+}
+
+fn event(event: types::Event) -> Event {
+    Event {
+        id: event.id,
+        source: event.source,
+        kind: event.kind,
+        subject: event.subject,
+        time: UnixMillis(event.time),
+        datacontenttype: event.datacontenttype,
+        extensions: event.extensions.into_iter().collect(),
+    }
+}
+
+/// The core's problem, for those who read the log.
+pub(crate) fn problem(problem: types::Problem) -> anglerfish_core::problem::Problem {
+    anglerfish_core::problem::Problem {
+        path: problem.path,
+        message: problem.message,
+        line: problem.line,
+        column: problem.column,
+        hint: problem.hint,
+    }
+}
