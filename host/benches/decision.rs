@@ -7,7 +7,7 @@
 mod component;
 
 use anglerfish_core::decision;
-use anglerfish_core::request::{Header, Request, UnixMillis};
+use anglerfish_core::request::{Header, Request, UnixMillis, header_block};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource, RoutingSubscription};
 use anglerfish_core::sign::{SignInput, sign};
 use anglerfish_core::state::Keys;
@@ -91,8 +91,8 @@ fn headers(body: &[u8]) -> Vec<(String, String)> {
 }
 
 fn wasm(warm: &mut Warm, source: &str, headers: &[(String, String)], body: &[u8]) -> Decision {
-    let headers: Vec<_> =
-        headers.iter().map(|(name, value)| component::Header { name, value: value.as_bytes() }).collect();
+    let fields = headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
+    let headers = header_block(fields);
     warm.decide(component::Request {
         id: "r-1",
         source,
@@ -122,7 +122,7 @@ fn native(
         received: NOW,
         fetched: Vec::new(),
     };
-    router.handle(&request, &mut Memory::default())
+    router.decide(&request, &mut Memory::default())
 }
 
 /// `boundary`: a source that does not exist, so that nearly all of the time is the call itself. `unsigned`: the event's

@@ -139,6 +139,7 @@ impl Gateway {
             subject: None,
             time: now(),
             datacontenttype: Some("application/json".into()),
+            ..Event::default()
         };
         let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), headers: Vec::new() };
         let data = Bytes::from(vec![b'x'; BODY]);

@@ -86,6 +86,7 @@ fn commit(number: u64) -> Commit {
                 subject: None,
                 time: NOW,
                 datacontenttype: Some("application/json".to_owned()),
+                ..Event::default()
             },
             request: RequestRecord {
                 method: "POST".to_owned(),

@@ -7,7 +7,7 @@
 mod component;
 
 use anglerfish_core::decision;
-use anglerfish_core::request::{Header, Request, UnixMillis};
+use anglerfish_core::request::{Header, Request, UnixMillis, header_block};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource};
 use anglerfish_core::state::Keys;
 use anglerfish_core::verify::{SecretConfig, VerificationConfig};
@@ -111,10 +111,8 @@ fn verification(algorithm: &str, secret: &str) -> VerificationConfig {
 }
 
 fn wasm(warm: &mut Warm, signature: &[u8], body: &[u8]) -> Decision {
-    let headers = [
-        component::Header { name: "x-signature", value: signature },
-        component::Header { name: "x-id", value: b"evt_1" },
-    ];
+    let fields = [Header { name: "x-signature", value: signature }, Header { name: "x-id", value: b"evt_1" }];
+    let headers = header_block(fields.into_iter());
     warm.decide(component::Request {
         id: "r-1",
         source: "a",
@@ -141,7 +139,7 @@ fn native(router: &mut Router, signature: &[u8], body: &[u8]) -> decision::Decis
         received: NOW,
         fetched: Vec::new(),
     };
-    router.handle(&request, &mut Nothing)
+    router.decide(&request, &mut Nothing)
 }
 
 fn benchmark(criterion: &mut Criterion) {

@@ -105,6 +105,7 @@ fn agrees(
         Decision::Reject(_) => "rejected",
         Decision::Fetch(_) => "fetch",
         Decision::Duplicate(_) => return Err("a duplicate of nothing"),
+        Decision::Other(_) => return Err("an unknown decision"),
     };
     if asked != expect.outcome {
         return Err("another outcome");
@@ -159,6 +160,7 @@ fn agrees(
             }
         }
         Decision::Duplicate(_) => Err("a duplicate of nothing"),
+        Decision::Other(_) => Err("an unknown decision"),
     }
 }
 
@@ -181,13 +183,13 @@ async fn every_recorded_case_ends_through_the_component_as_it_must_and_as_it_doe
     let mut failures = Vec::new();
     for (name, case, whole, source) in &cases {
         let inbound = inbound(source, whole);
-        let decision = engine.handle(inbound.clone()).await.unwrap().decision;
+        let decision = engine.decide(inbound.clone()).await.unwrap().decision;
         let explanation = engine.explain(inbound.clone()).await.unwrap();
         if let Err(what) = agrees(&case.expect, &whole.config, &decision, &explanation) {
             failures.push(format!("{name}: {what}: {decision:?} {explanation:?}"));
         }
         let native = native(&inbound, whole);
-        if router.handle(&native, &mut Nothing) != decision {
+        if router.decide(&native, &mut Nothing) != decision {
             failures.push(format!("{name}: decided otherwise natively"));
         }
         if router.explain(&native, &mut Nothing) != explanation {

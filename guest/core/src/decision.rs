@@ -1,8 +1,10 @@
 //! What the component says about one request.
 
 mod fetch;
+mod rejection;
 
 pub use fetch::Fetch;
+pub use rejection::{Rejection, RejectionCode};
 
 use crate::event::Event;
 
@@ -20,18 +22,9 @@ pub enum Decision {
     /// The decision needs these documents first: the shell fetches them and asks again with the answers in
     /// [`crate::request::Request::fetched`].
     Fetch(Vec<Fetch>),
-}
-
-/// Why a request is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// The HTTP status of the answer.
-    pub status: u16,
-    /// What went wrong, as a stable word for programs: `unknown-source`, `verification-failed`, `invalid-request`,
-    /// `provider-unavailable`, `state-unavailable`.
-    pub code: &'static str,
-    /// What was missing, stale or malformed; never a secret and never the signature that was expected.
-    pub reason: String,
+    /// A decision that this version does not know, by its name: that of a later component in an earlier shell. The
+    /// core itself never decides so.
+    Other(String),
 }
 
 /// An answer that the provider asks for.
@@ -70,10 +63,24 @@ pub struct Acceptance {
 }
 
 /// "This event is for that subscription." It never copies the event's data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intent {
     /// The subscription's id.
     pub subscription: String,
+    /// What the subscription orders its deliveries by: those of one key are made one after another. `None` where it
+    /// asks for no order.
+    pub ordering_key: Option<String>,
+    /// What to send in place of the event's data, where the subscription has it rendered.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Who wants an event that needs no verification: one that was published, or that the gateway records itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// One for each subscription that matched, in no particular order.
+    pub intents: Vec<Intent>,
+    /// Subscriptions whose filter was tried and failed on this event; they get no delivery.
+    pub failures: Vec<FilterFailure>,
 }
 
 /// A filter that could not be evaluated on an event.

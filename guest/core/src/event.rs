@@ -2,11 +2,12 @@
 
 use crate::request::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// CloudEvents context attributes of one event. The data stays with the request that carried it.
 ///
 /// `source` and `id` together are unique: a second request with the same pair is a duplicate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The provider's identifier of the event, or `sha256:` and the hexadecimal hash of the body.
     pub id: String,
@@ -24,6 +25,10 @@ pub struct Event {
     /// The media type of the data, as the request's `Content-Type` said it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub datacontenttype: Option<String>,
+    /// CloudEvents extension attributes by name (lower-case letters and digits), each as the text that CloudEvents 1.0,
+    /// section 3.1, gives for its type. Filters see them as `event.extensions.NAME`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub extensions: BTreeMap<String, String>,
 }
 
 /// Serialises an instant as a number of milliseconds.

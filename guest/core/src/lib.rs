@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod config;
 pub mod decision;
 pub mod event;
+pub mod exchange;
 pub mod policy;
 pub mod problem;
 pub mod request;

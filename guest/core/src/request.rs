@@ -1,5 +1,9 @@
 //! One inbound request, as a shell hands it to the component.
 
+mod header_block;
+
+pub use header_block::{header_block, read_header_block};
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 

@@ -80,7 +80,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
             fetched: Vec::new(),
         };
         let explained = router.explain(&request(), &mut Memory::default());
-        let Decision::Accept(acceptance) = router.handle(&request(), &mut Memory::default()) else {
+        let Decision::Accept(acceptance) = router.decide(&request(), &mut Memory::default()) else {
             panic!("{body} is not accepted");
         };
         let mut decided: Vec<String> =

@@ -1,19 +1,22 @@
 //! Between the contract's records and the core's types.
 
 use crate::bindings::exports::anglerfish::gateway::types as wit;
-use anglerfish_core::decision::{Answer, Decision, Fetch};
+use anglerfish_core::decision::{
+    Answer, Decision, Fetch, FilterFailure, Intent, Rejection, RejectionCode, Routing,
+};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
-use anglerfish_core::request::{Fetched, Header, Request, UnixMillis};
+use anglerfish_core::request::{Fetched, Header, Request, UnixMillis, read_header_block};
 use anglerfish_core::router::{Explanation, Verdict, VerdictOutcome, VerificationOutcome};
 
-pub(crate) fn request(request: &wit::Request) -> Request<'_> {
-    Request {
+/// `None` if the block of header fields is malformed: that is the shell's fault, and nothing is decided on it.
+pub(crate) fn request(request: &wit::Request) -> Option<Request<'_>> {
+    Some(Request {
         id: &request.id,
         source: &request.source,
         method: &request.method,
         url: &request.url,
-        headers: request.headers.iter().map(header).collect(),
+        headers: read_header_block(&request.headers)?,
         body: &request.body,
         received: instant(request.received),
         fetched: request
@@ -21,7 +24,13 @@ pub(crate) fn request(request: &wit::Request) -> Request<'_> {
             .iter()
             .map(|fetched| Fetched { url: &fetched.url, status: fetched.status, body: &fetched.body })
             .collect(),
-    }
+    })
+}
+
+/// The refusal of a request that cannot be read.
+pub(crate) fn malformed() -> Rejection {
+    let reason = "the block of header fields is malformed".to_owned();
+    Rejection { status: 400, code: RejectionCode::InvalidRequest, reason }
 }
 
 pub(crate) fn header(header: &wit::Header) -> Header<'_> {
@@ -36,7 +45,7 @@ pub(crate) fn decision(decision: Decision) -> wit::Decision {
     match decision {
         Decision::Reject(rejection) => wit::Decision::Reject(wit::Rejection {
             status: rejection.status,
-            code: rejection.code.to_owned(),
+            code: code(rejection.code),
             reason: rejection.reason,
         }),
         Decision::Answer(given) => wit::Decision::Answer(answer(given)),
@@ -46,22 +55,46 @@ pub(crate) fn decision(decision: Decision) -> wit::Decision {
         }),
         Decision::Accept(acceptance) => wit::Decision::Accept(wit::Acceptance {
             event: event_out(acceptance.event),
-            intents: acceptance
-                .intents
-                .into_iter()
-                .map(|intent| wit::Intent { subscription: intent.subscription })
-                .collect(),
-            failures: acceptance
-                .failures
-                .into_iter()
-                .map(|failure| wit::FilterFailure {
-                    subscription: failure.subscription,
-                    reason: failure.reason,
-                })
-                .collect(),
+            intents: intents(acceptance.intents),
+            failures: failures(acceptance.failures),
             answer: acceptance.answer.map(answer),
         }),
         Decision::Fetch(fetches) => wit::Decision::Fetch(fetches.into_iter().map(fetch).collect()),
+        Decision::Other(name) => wit::Decision::Other(name),
+    }
+}
+
+pub(crate) fn routing(routing: Routing) -> wit::Routing {
+    wit::Routing { intents: intents(routing.intents), failures: failures(routing.failures) }
+}
+
+fn intents(intents: Vec<Intent>) -> Vec<wit::Intent> {
+    intents
+        .into_iter()
+        .map(|intent| wit::Intent {
+            subscription: intent.subscription,
+            ordering_key: intent.ordering_key,
+            body: intent.body,
+        })
+        .collect()
+}
+
+fn failures(failures: Vec<FilterFailure>) -> Vec<wit::FilterFailure> {
+    failures
+        .into_iter()
+        .map(|failure| wit::FilterFailure { subscription: failure.subscription, reason: failure.reason })
+        .collect()
+}
+
+fn code(code: RejectionCode) -> wit::RejectionCode {
+    match code {
+        RejectionCode::UnknownSource => wit::RejectionCode::UnknownSource,
+        RejectionCode::VerificationFailed => wit::RejectionCode::VerificationFailed,
+        RejectionCode::InvalidRequest => wit::RejectionCode::InvalidRequest,
+        RejectionCode::MethodNotAllowed => wit::RejectionCode::MethodNotAllowed,
+        RejectionCode::ProviderUnavailable => wit::RejectionCode::ProviderUnavailable,
+        RejectionCode::StateUnavailable => wit::RejectionCode::StateUnavailable,
+        RejectionCode::Other(word) => wit::RejectionCode::Other(word),
     }
 }
 
@@ -86,6 +119,7 @@ fn event_out(event: Event) -> wit::Event {
         subject: event.subject,
         time: event.time.0,
         datacontenttype: event.datacontenttype,
+        extensions: event.extensions.into_iter().collect(),
     }
 }
 
@@ -97,6 +131,7 @@ pub(crate) fn event_in(event: wit::Event) -> Event {
         subject: event.subject,
         time: UnixMillis(event.time),
         datacontenttype: event.datacontenttype,
+        extensions: event.extensions.into_iter().collect(),
     }
 }
 

@@ -6,7 +6,8 @@ mod bindings;
 mod convert;
 mod keys;
 
-use anglerfish_core::router::Router as Core;
+use anglerfish_core::decision::Decision;
+use anglerfish_core::router::{Explanation, Router as Core};
 use bindings::exports::anglerfish::gateway::router::{Guest, GuestRouter, Router};
 use bindings::exports::anglerfish::gateway::types;
 use keys::KeyValueStore;
@@ -30,6 +31,14 @@ impl GuestRouter for RoutingTable {
         Ok(Router::new(Self { core: RefCell::new(core), keys: RefCell::new(KeyValueStore::default()) }))
     }
 
+    fn put_source(&self, source: Vec<u8>) -> Result<(), Vec<types::Problem>> {
+        self.core.borrow_mut().put_source(&source).map_err(convert::problems)
+    }
+
+    fn delete_source(&self, name: String) -> Result<(), Vec<types::Problem>> {
+        self.core.borrow_mut().delete_source(&name).map_err(convert::problems)
+    }
+
     fn put_subscription(&self, subscription: Vec<u8>) -> Result<(), Vec<types::Problem>> {
         self.core.borrow_mut().put_subscription(&subscription).map_err(convert::problems)
     }
@@ -39,14 +48,31 @@ impl GuestRouter for RoutingTable {
     }
 
     fn decide(&self, request: types::Request) -> types::Decision {
-        let decision =
-            self.core.borrow_mut().handle(&convert::request(&request), &mut *self.keys.borrow_mut());
+        let decision = match convert::request(&request) {
+            Some(request) => self.core.borrow_mut().decide(&request, &mut *self.keys.borrow_mut()),
+            None => Decision::Reject(convert::malformed()),
+        };
         convert::decision(decision)
     }
 
+    fn route(
+        &self,
+        event: types::Event,
+        headers: Vec<types::Header>,
+        data: Vec<u8>,
+        received: types::UnixMillis,
+    ) -> types::Routing {
+        let event = convert::event_in(event);
+        let headers: Vec<_> = headers.iter().map(convert::header).collect();
+        let now = convert::instant(received);
+        convert::routing(self.core.borrow_mut().route(&event, &headers, &data, now))
+    }
+
     fn explain(&self, request: types::Request) -> types::Explanation {
-        let explanation =
-            self.core.borrow_mut().explain(&convert::request(&request), &mut *self.keys.borrow_mut());
+        let explanation = match convert::request(&request) {
+            Some(request) => self.core.borrow_mut().explain(&request, &mut *self.keys.borrow_mut()),
+            None => Explanation::rejected(convert::malformed()),
+        };
         convert::explanation(explanation)
     }
 

@@ -14,7 +14,7 @@ wasmtime::component::bindgen!({
     with: { "wasi:keyvalue/store.bucket": Bucket },
 });
 
-pub use exports::anglerfish::gateway::types::{Decision, Header, Request};
+pub use exports::anglerfish::gateway::types::{Decision, Request};
 use wasi::keyvalue::store::{Error, Host, HostBucket, KeyResponse};
 
 /// The one bucket.

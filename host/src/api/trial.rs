@@ -125,6 +125,7 @@ impl TrialEvent {
             subject: self.subject,
             time,
             datacontenttype: self.datacontenttype,
+            ..Event::default()
         };
         Ok(PastEvent { event, headers: self.headers.into_iter().collect(), data: data.into(), received: now })
     }

@@ -121,6 +121,7 @@ impl Sample {
             subject: None,
             time: clock::now(),
             datacontenttype: Some("application/json".to_owned()),
+            ..Event::default()
         };
         if let Some(node) = table.get("event") {
             let attributes = node.table(&["id", "source", "type", "subject", "time", "datacontenttype"])?;

@@ -3,18 +3,23 @@
 use super::bindings::exports::anglerfish::gateway::types as wit;
 use super::request::{FetchedDocument, InboundRequest};
 use anglerfish_core::decision::{
-    Acceptance, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection,
+    Acceptance, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection, RejectionCode, Routing,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
-use anglerfish_core::request::UnixMillis;
+use anglerfish_core::request::{self, Header, UnixMillis};
 use anglerfish_core::router::{
     Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
 };
 use http::HeaderMap;
 
-pub(super) fn headers(headers: &HeaderMap) -> Vec<wit::Header<'_>> {
-    headers.iter().map(|(name, value)| wit::Header { name: name.as_str(), value: value.as_bytes() }).collect()
+pub(super) fn header_block(headers: &HeaderMap) -> Vec<u8> {
+    let fields = headers.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() });
+    request::header_block(fields)
+}
+
+pub(super) fn headers(headers: &[(String, String)]) -> Vec<wit::Header<'_>> {
+    headers.iter().map(|(name, value)| wit::Header { name, value: value.as_bytes() }).collect()
 }
 
 pub(super) fn fetched(documents: &[FetchedDocument]) -> Vec<wit::Fetched<'_>> {
@@ -26,7 +31,7 @@ pub(super) fn fetched(documents: &[FetchedDocument]) -> Vec<wit::Fetched<'_>> {
 
 pub(super) fn request<'a>(
     request: &'a InboundRequest,
-    headers: &'a [wit::Header<'a>],
+    headers: &'a [u8],
     fetched: &'a [wit::Fetched<'a>],
 ) -> wit::Request<'a> {
     wit::Request {
@@ -41,7 +46,11 @@ pub(super) fn request<'a>(
     }
 }
 
-pub(super) fn event_param(event: &Event) -> wit::EventParam<'_> {
+pub(super) fn extensions(event: &Event) -> Vec<(&str, &str)> {
+    event.extensions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+pub(super) fn event_param<'a>(event: &'a Event, extensions: &'a [(&'a str, &'a str)]) -> wit::EventParam<'a> {
     wit::EventParam {
         id: &event.id,
         source: &event.source,
@@ -49,6 +58,7 @@ pub(super) fn event_param(event: &Event) -> wit::EventParam<'_> {
         subject: event.subject.as_deref(),
         time: event.time.0,
         datacontenttype: event.datacontenttype.as_deref(),
+        extensions,
     }
 }
 
@@ -60,6 +70,7 @@ fn event(event: wit::EventResult) -> Event {
         subject: event.subject,
         time: UnixMillis(event.time),
         datacontenttype: event.datacontenttype,
+        extensions: event.extensions.into_iter().collect(),
     }
 }
 
@@ -67,7 +78,7 @@ pub(super) fn decision(decision: wit::Decision) -> Decision {
     match decision {
         wit::Decision::Reject(rejection) => Decision::Reject(Rejection {
             status: rejection.status,
-            code: code(&rejection.code),
+            code: code(rejection.code),
             reason: rejection.reason,
         }),
         wit::Decision::Answer(given) => Decision::Answer(answer(given)),
@@ -76,16 +87,8 @@ pub(super) fn decision(decision: wit::Decision) -> Decision {
         }
         wit::Decision::Accept(acceptance) => Decision::Accept(Acceptance {
             event: event(acceptance.event),
-            intents: acceptance
-                .intents
-                .into_iter()
-                .map(|intent| Intent { subscription: intent.subscription })
-                .collect(),
-            failures: acceptance
-                .failures
-                .into_iter()
-                .map(|failure| FilterFailure { subscription: failure.subscription, reason: failure.reason })
-                .collect(),
+            intents: intents(acceptance.intents),
+            failures: failures(acceptance.failures),
             answer: acceptance.answer.map(answer),
         }),
         wit::Decision::Fetch(fetches) => Decision::Fetch(
@@ -94,24 +97,41 @@ pub(super) fn decision(decision: wit::Decision) -> Decision {
                 .map(|fetch| Fetch { url: fetch.url, post: fetch.post, cache_seconds: fetch.cache_seconds })
                 .collect(),
         ),
-        wit::Decision::Other(name) => Decision::Reject(Rejection {
-            status: 500,
-            code: "unknown-decision",
-            reason: format!("the component decided {name:?}, which this version does not know"),
-        }),
+        wit::Decision::Other(name) => Decision::Other(name),
     }
 }
 
-/// The words that the contract names; anything else is a component's own.
-fn code(code: &str) -> &'static str {
+pub(super) fn routing(routing: wit::Routing) -> Routing {
+    Routing { intents: intents(routing.intents), failures: failures(routing.failures) }
+}
+
+fn intents(intents: Vec<wit::Intent>) -> Vec<Intent> {
+    intents
+        .into_iter()
+        .map(|intent| Intent {
+            subscription: intent.subscription,
+            ordering_key: intent.ordering_key,
+            body: intent.body,
+        })
+        .collect()
+}
+
+fn failures(failures: Vec<wit::FilterFailure>) -> Vec<FilterFailure> {
+    failures
+        .into_iter()
+        .map(|failure| FilterFailure { subscription: failure.subscription, reason: failure.reason })
+        .collect()
+}
+
+fn code(code: wit::RejectionCode) -> RejectionCode {
     match code {
-        "unknown-source" => "unknown-source",
-        "verification-failed" => "verification-failed",
-        "invalid-request" => "invalid-request",
-        "method-not-allowed" => "method-not-allowed",
-        "provider-unavailable" => "provider-unavailable",
-        "state-unavailable" => "state-unavailable",
-        _ => "rejected",
+        wit::RejectionCode::UnknownSource => RejectionCode::UnknownSource,
+        wit::RejectionCode::VerificationFailed => RejectionCode::VerificationFailed,
+        wit::RejectionCode::InvalidRequest => RejectionCode::InvalidRequest,
+        wit::RejectionCode::MethodNotAllowed => RejectionCode::MethodNotAllowed,
+        wit::RejectionCode::ProviderUnavailable => RejectionCode::ProviderUnavailable,
+        wit::RejectionCode::StateUnavailable => RejectionCode::StateUnavailable,
+        wit::RejectionCode::Other(word) => RejectionCode::Other(word),
     }
 }
 

@@ -1,12 +1,12 @@
 //! One warm instance of the component with its routing table loaded.
 
-use super::bindings::{Gateway, exports::anglerfish::gateway::types as wit};
+use super::bindings::Gateway;
 use super::convert;
 use super::overlay::State;
 use super::request::InboundRequest;
 use super::table::{Change, Table};
 use crate::store::{KeyOverlay, KeyReader};
-use anglerfish_core::decision::Decision;
+use anglerfish_core::decision::{Decision, Routing};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -89,31 +89,29 @@ impl Instance {
         for change in changes {
             self.store.set_epoch_deadline(self.limits.load_ticks);
             let router = self.gateway.anglerfish_gateway_router().router();
-            match change {
-                Change::Put(subscription) => {
-                    let document = json(&subscription)?;
-                    let put = router.call_put_subscription(&mut self.store, self.router, &document);
-                    if let Err(problems) = put.map_err(|error| fault(&error))? {
-                        let problems = convert::problems(problems);
-                        tracing::error!(
-                            subscription = subscription.id,
-                            ?problems,
-                            "the component refused a validated subscription"
-                        );
-                    }
-                }
-                Change::Delete(id) => router
-                    .call_delete_subscription(&mut self.store, self.router, &id)
-                    .map_err(|error| fault(&error))?,
+            let (store, own) = (&mut self.store, self.router);
+            let changed = match &change {
+                Change::Put(subscription) => router.call_put_subscription(store, own, &json(subscription)?),
+                Change::Delete(id) => router.call_delete_subscription(store, own, id).map(Ok),
+                Change::PutSource(source) => router.call_put_source(store, own, &json(source)?),
+                Change::DeleteSource(name) => router.call_delete_source(store, own, name),
+            };
+            if let Err(problems) = changed.map_err(|error| fault(&error))? {
+                let problems = convert::problems(problems);
+                tracing::error!(
+                    change = change.name(),
+                    ?problems,
+                    "the component refused a validated change"
+                );
             }
         }
         self.version = version;
         Ok(true)
     }
 
-    pub(super) fn handle(&mut self, request: &InboundRequest) -> Result<(Decision, KeyOverlay), Fault> {
+    pub(super) fn decide(&mut self, request: &InboundRequest) -> Result<(Decision, KeyOverlay), Fault> {
         self.store.set_epoch_deadline(self.limits.call_ticks);
-        let headers = convert::headers(&request.headers);
+        let headers = convert::header_block(&request.headers);
         let fetched = convert::fetched(&request.fetched);
         let request = convert::request(request, &headers, &fetched);
         let router = self.gateway.anglerfish_gateway_router().router();
@@ -122,9 +120,27 @@ impl Instance {
         Ok((convert::decision(decision), self.store.data_mut().take_overlay()))
     }
 
+    pub(super) fn route(
+        &mut self,
+        event: &Event,
+        headers: &[(String, String)],
+        data: &[u8],
+        received: UnixMillis,
+    ) -> Result<Routing, Fault> {
+        self.store.set_epoch_deadline(self.limits.call_ticks);
+        let headers = convert::headers(headers);
+        let extensions = convert::extensions(event);
+        let event = convert::event_param(event, &extensions);
+        let router = self.gateway.anglerfish_gateway_router().router();
+        let routing = router
+            .call_route(&mut self.store, self.router, event, &headers, data, received.0)
+            .map_err(|error| fault(&error))?;
+        Ok(convert::routing(routing))
+    }
+
     pub(super) fn explain(&mut self, request: &InboundRequest) -> Result<Explanation, Fault> {
         self.store.set_epoch_deadline(self.limits.load_ticks);
-        let headers = convert::headers(&request.headers);
+        let headers = convert::header_block(&request.headers);
         let fetched = convert::fetched(&request.fetched);
         let request = convert::request(request, &headers, &fetched);
         // An explanation has a reason for each of all the subscriptions.
@@ -148,10 +164,10 @@ impl Instance {
     ) -> Result<Vec<Verdict>, Fault> {
         self.store.set_epoch_deadline(self.limits.load_ticks);
         self.store.set_hostcall_fuel(self.limits.memory);
-        let headers: Vec<wit::Header<'_>> =
-            headers.iter().map(|(name, value)| wit::Header { name, value: value.as_bytes() }).collect();
+        let headers = convert::headers(headers);
+        let extensions = convert::extensions(event);
+        let event = convert::event_param(event, &extensions);
         let router = self.gateway.anglerfish_gateway_router().router();
-        let event = convert::event_param(event);
         let verdicts = router
             .call_explain_event(&mut self.store, self.router, event, &headers, data, received.0, only)
             .map_err(|error| fault(&error));

@@ -6,12 +6,14 @@ use super::instance::{InstanceLimits, LoadError};
 use super::overlay::State;
 use super::request::InboundRequest;
 use super::table::{Change, Table};
-use super::worker::{Decided, Job, StoredEvent, Worker, Workshop};
+use super::worker::{Decided, Job, RoutedEvent, StoredEvent, Worker, Workshop};
 use crate::store::{KeyReader, Store, StoreError};
+use anglerfish_core::decision::Routing;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, RoutingDocument, RoutingSubscription, Verdict};
+use anglerfish_core::router::{Explanation, RoutingDocument, RoutingSource, RoutingSubscription, Verdict};
+use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
 use crossbeam_channel::{Sender, TrySendError};
 use std::path::PathBuf;
@@ -184,9 +186,27 @@ impl Engine {
     /// # Errors
     ///
     /// If there are too many calls, or the component failed on this one.
-    pub async fn handle(&self, request: impl Into<Arc<InboundRequest>>) -> Result<Decided, EngineError> {
+    pub async fn decide(&self, request: impl Into<Arc<InboundRequest>>) -> Result<Decided, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Handle(request.into(), reply))?;
+        self.submit(Job::Decide(request.into(), reply))?;
+        answer.await.unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// Who wants an event that comes from no request: one that was published, or that the gateway records itself.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Engine::decide`].
+    pub async fn route(
+        &self,
+        event: Event,
+        headers: Vec<(String, String)>,
+        data: Bytes,
+        received: UnixMillis,
+    ) -> Result<Routing, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        let routed = RoutedEvent { event, headers, data, received };
+        self.submit(Job::Route(Box::new(routed), reply))?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
     }
 
@@ -194,7 +214,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Like [`Engine::handle`].
+    /// Like [`Engine::decide`].
     pub async fn explain(&self, request: InboundRequest) -> Result<Explanation, EngineError> {
         let (reply, answer) = oneshot::channel();
         self.submit(Job::Explain(Box::new(request), reply))?;
@@ -205,7 +225,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Like [`Engine::handle`].
+    /// Like [`Engine::decide`].
     pub async fn explain_event(
         &self,
         event: Event,
@@ -220,14 +240,44 @@ impl Engine {
         answer.await.unwrap_or(Err(EngineError::Stopped))
     }
 
-    /// Adds or replaces a subscription that was found valid; every later decision sees it.
-    pub fn put_subscription(&self, subscription: RoutingSubscription) {
-        self.table.apply(Change::Put(subscription));
+    /// Adds or replaces a subscription whose filter was found valid; every later decision sees it.
+    ///
+    /// # Errors
+    ///
+    /// A problem for each source that it names and there is not.
+    pub fn put_subscription(&self, subscription: RoutingSubscription) -> Result<(), Vec<Problem>> {
+        self.table.apply(Change::Put(subscription))
     }
 
     /// Removes a subscription; no later decision sees it.
     pub fn delete_subscription(&self, id: &str) {
-        self.table.apply(Change::Delete(id.to_owned()));
+        // Nothing stands against it.
+        let _ = self.table.apply(Change::Delete(id.to_owned()));
+    }
+
+    /// Whether there is a source of this name.
+    #[must_use]
+    pub fn has_source(&self, name: &str) -> bool {
+        self.table.has_source(name)
+    }
+
+    /// Adds or replaces a source, whose secrets are resolved; every later decision sees it.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of its verification, with its path within the source.
+    pub fn put_source(&self, source: RoutingSource) -> Result<(), Vec<Problem>> {
+        Verifier::try_new("", &source.verification)?;
+        self.table.apply(Change::PutSource(source))
+    }
+
+    /// Removes a source; requests to it are refused from the next decision on. An unknown name is no error.
+    ///
+    /// # Errors
+    ///
+    /// A problem for each subscription that names it.
+    pub fn delete_source(&self, name: &str) -> Result<(), Vec<Problem>> {
+        self.table.apply(Change::DeleteSource(name.to_owned()))
     }
 
     fn submit(&self, job: Job) -> Result<(), EngineError> {

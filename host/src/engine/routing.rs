@@ -7,24 +7,23 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::request::Header;
 use anglerfish_core::router::{self, RoutingSubscription};
 use async_trait::async_trait;
-use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The engine with the names of its sources.
+/// The engine behind what the registry asks of routing.
 pub struct EngineRouting {
     engine: Arc<Engine>,
-    sources: HashSet<String>,
 }
 
 impl EngineRouting {
-    /// Wraps an engine whose document names these sources.
-    pub fn new(engine: Arc<Engine>, sources: impl IntoIterator<Item = String>) -> Self {
-        Self { engine, sources: sources.into_iter().collect() }
+    /// Wraps an engine.
+    #[must_use]
+    pub const fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
     /// A problem for each of these sources that there is not.
     fn unknown(&self, sources: &[String]) -> Vec<Problem> {
-        let unknown = sources.iter().enumerate().filter(|(_, name)| !self.sources.contains(*name));
+        let unknown = sources.iter().enumerate().filter(|(_, name)| !self.engine.has_source(name));
         unknown
             .map(|(index, name)| {
                 Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
@@ -45,8 +44,7 @@ impl Routing for EngineRouting {
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
         self.check(subscription).await?;
-        self.engine.put_subscription(RoutingSubscription::from(subscription));
-        Ok(())
+        self.engine.put_subscription(RoutingSubscription::from(subscription)).map_err(RoutingError::Invalid)
     }
 
     async fn delete(&self, id: &str) -> Result<(), RoutingError> {

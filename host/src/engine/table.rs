@@ -1,6 +1,7 @@
 //! The routing table's document and the changes made to it at run time.
 
-use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription};
+use anglerfish_core::problem::Problem;
+use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription, named_by};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,21 @@ pub(super) enum Change {
     Put(RoutingSubscription),
     /// Remove a subscription.
     Delete(String),
+    /// Add or replace a source.
+    PutSource(RoutingSource),
+    /// Remove a source that no subscription names.
+    DeleteSource(String),
+}
+
+impl Change {
+    /// What it is about, by name.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Put(subscription) => &subscription.id,
+            Self::PutSource(source) => &source.name,
+            Self::Delete(name) | Self::DeleteSource(name) => name,
+        }
+    }
 }
 
 /// How many changes are kept for instances that are behind; one further behind is built anew.
@@ -68,8 +84,23 @@ impl Table {
         Some((inner.changes.iter().skip(skip).cloned().collect(), current))
     }
 
-    pub(super) fn apply(&self, change: Change) {
+    /// Whether there is a source of this name.
+    pub(super) fn has_source(&self, name: &str) -> bool {
+        self.lock().has_source(name)
+    }
+
+    /// Makes one change, for every instance.
+    ///
+    /// # Errors
+    ///
+    /// If a subscription would name a source that there is not: it could never be loaded again. That is looked at
+    /// under the lock, because a source may go while a subscription for it is written.
+    pub(super) fn apply(&self, change: Change) -> Result<(), Vec<Problem>> {
         let mut inner = self.lock();
+        let problems = inner.problems(&change);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         match &change {
             Change::Put(subscription) => {
                 inner.subscriptions.insert(subscription.id.clone(), subscription.clone());
@@ -77,16 +108,50 @@ impl Table {
             Change::Delete(id) => {
                 inner.subscriptions.remove(id);
             }
+            Change::PutSource(source) => {
+                inner.sources.retain(|known| known.name != source.name);
+                inner.sources.push(source.clone());
+            }
+            Change::DeleteSource(name) => inner.sources.retain(|known| known.name != *name),
         }
         inner.changes.push_back(change);
         if inner.changes.len() > KEPT_CHANGES {
             inner.changes.pop_front();
         }
         self.version.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn has_source(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| source.name == name)
+    }
+
+    /// What stands against a change.
+    fn problems(&self, change: &Change) -> Vec<Problem> {
+        match change {
+            Change::Put(subscription) => subscription
+                .sources
+                .iter()
+                .enumerate()
+                .filter(|(_, name)| !self.has_source(name))
+                .map(|(index, name)| {
+                    Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
+                })
+                .collect(),
+            Change::DeleteSource(name) => self
+                .subscriptions
+                .values()
+                .filter(|subscription| subscription.sources.contains(name))
+                .map(|subscription| named_by(name, &subscription.id))
+                .collect(),
+            Change::Delete(_) | Change::PutSource(_) => Vec::new(),
+        }
     }
 }
 
@@ -102,8 +167,8 @@ mod tests {
     fn an_instance_that_is_behind_gets_the_changes_it_missed() {
         let document = RoutingDocument { source: Vec::new(), subscription: vec![subscription("a")] };
         let table = Table::new(document);
-        table.apply(Change::Put(subscription("b")));
-        table.apply(Change::Delete("a".into()));
+        table.apply(Change::Put(subscription("b"))).unwrap();
+        table.apply(Change::Delete("a".into())).unwrap();
         let (changes, version) = table.changes_since(1).unwrap();
         assert_eq!(version, 2);
         assert!(matches!(changes.as_slice(), [Change::Delete(id)] if id == "a"));
@@ -115,7 +180,7 @@ mod tests {
     fn an_instance_that_is_too_far_behind_is_told_to_start_anew() {
         let table = Table::new(RoutingDocument::default());
         for _ in 0..=KEPT_CHANGES {
-            table.apply(Change::Delete("x".into()));
+            table.apply(Change::Delete("x".into())).unwrap();
         }
         assert!(table.changes_since(0).is_none());
         assert!(table.changes_since(1).is_some());

@@ -6,7 +6,7 @@ use super::pool::EngineError;
 use super::request::InboundRequest;
 use super::table::Table;
 use crate::store::{KeyOverlay, KeyReader};
-use anglerfish_core::decision::Decision;
+use anglerfish_core::decision::{Decision, Routing};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{Explanation, Verdict};
@@ -27,9 +27,18 @@ type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
 /// One call for a worker.
 pub(super) enum Job {
-    Handle(Arc<InboundRequest>, Reply<Decided>),
+    Decide(Arc<InboundRequest>, Reply<Decided>),
+    Route(Box<RoutedEvent>, Reply<Routing>),
     Explain(Box<InboundRequest>, Reply<Explanation>),
     ExplainEvent(Box<StoredEvent>, Reply<Vec<Verdict>>),
+}
+
+/// An event to route that comes from no request.
+pub(super) struct RoutedEvent {
+    pub(super) event: Event,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) data: bytes::Bytes,
+    pub(super) received: UnixMillis,
 }
 
 /// An event to explain as it was stored.
@@ -70,15 +79,22 @@ impl Worker {
     pub(super) fn run(mut self, jobs: &crossbeam_channel::Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
             match job {
-                Job::Handle(request, reply) => {
+                Job::Decide(request, reply) => {
                     // A sender that is gone needs no decision: it was answered nothing, so nothing is lost.
                     if reply.is_closed() {
                         continue;
                     }
                     let decided = self
-                        .call(|instance| instance.handle(&request))
+                        .call(|instance| instance.decide(&request))
                         .map(|(decision, keys)| Decided { decision, keys });
                     let _ = reply.send(decided);
+                }
+                Job::Route(routed, reply) => {
+                    if reply.is_closed() {
+                        continue;
+                    }
+                    let RoutedEvent { event, headers, data, received } = &*routed;
+                    let _ = reply.send(self.call(|instance| instance.route(event, headers, data, *received)));
                 }
                 Job::Explain(request, reply) => {
                     let _ = reply.send(self.call(|instance| instance.explain(&request)));

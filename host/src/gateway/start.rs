@@ -205,8 +205,7 @@ async fn open_subscriptions(
         })
         .collect();
     let reader = config.subscription_reader();
-    let names = config.document.sources.iter().map(|(_, source)| source.name.clone());
-    let routing = Arc::new(EngineRouting::new(Arc::clone(engine), names));
+    let routing = Arc::new(EngineRouting::new(Arc::clone(engine)));
     let reader = Arc::new(move |document: &[u8]| reader.read(document));
     let dispatch = Arc::new(deliveries.clone());
     Ok(Subscriptions::open(declared, reader, Arc::clone(store), routing, dispatch).await?)

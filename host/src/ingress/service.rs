@@ -5,9 +5,10 @@ use super::record::Credentials;
 use super::{body, record};
 use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
 use crate::store::{Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError};
-use crate::telemetry::{IngressMetrics, RequestOutcome, SourceMetrics};
+use crate::telemetry::{IngressMetrics, SourceMetrics};
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::{Acceptance, Decision, Fetch};
+use anglerfish_core::decision::{Fetch, RejectionCode};
+use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,9 +17,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How requests are taken in.
 #[derive(Debug, Clone)]
@@ -49,12 +50,6 @@ pub trait Fetcher: Send + Sync {
     async fn fetch(&self, fetches: Vec<Fetch>) -> Vec<FetchedDocument>;
 }
 
-/// How often a decision is made anew because another one changed a key that it had read.
-const MOST_CONFLICTS: usize = 8;
-
-/// When to come back after an overload.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 /// Takes requests in.
 pub struct Ingress {
     config: IngressConfig,
@@ -63,22 +58,16 @@ pub struct Ingress {
     outlet: Arc<dyn Outlet>,
     fetcher: Arc<dyn Fetcher>,
     metrics: IngressMetrics,
-    /// By source: its metrics, and what is not kept.
-    sources: HashMap<String, KnownSource>,
-    unknown: SourceMetrics,
+    /// By name; sources come and go at run time.
+    sources: RwLock<HashMap<String, Arc<KnownSource>>>,
+    unknown: Arc<KnownSource>,
     room: Semaphore,
 }
 
-/// A source of the configuration.
+/// A source that there is, or what stands for all those that there are not.
 struct KnownSource {
     metrics: SourceMetrics,
     credentials: Credentials,
-}
-
-/// An answer with what it is counted under.
-struct Answered {
-    reply: Reply,
-    outcome: RequestOutcome,
 }
 
 impl Ingress {
@@ -92,16 +81,40 @@ impl Ingress {
         metrics: IngressMetrics,
     ) -> Self {
         let room = Semaphore::new(config.requests);
-        let sources = config
-            .credentials
-            .iter()
-            .map(|(name, credentials)| {
-                let known = KnownSource { metrics: metrics.source(name), credentials: credentials.clone() };
-                (name.clone(), known)
-            })
-            .collect();
-        let unknown = metrics.unknown_source();
-        Self { config, engine, store, outlet, fetcher, metrics, sources, unknown, room }
+        let unknown = KnownSource { metrics: metrics.unknown_source(), credentials: Credentials::default() };
+        let ingress = Self {
+            engine,
+            store,
+            outlet,
+            fetcher,
+            metrics,
+            sources: RwLock::default(),
+            unknown: Arc::new(unknown),
+            room,
+            config,
+        };
+        for (name, credentials) in &ingress.config.credentials {
+            ingress.put_source(name, credentials.clone());
+        }
+        ingress
+    }
+
+    /// Adds or replaces what is known of a source. To be called before the engine learns of it, so that no request to
+    /// it is recorded with its secrets.
+    pub fn put_source(&self, name: &str, credentials: Credentials) {
+        let known = Arc::new(KnownSource { metrics: self.metrics.source(name), credentials });
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
+    }
+
+    /// Forgets a source, after the engine has.
+    pub fn delete_source(&self, name: &str) {
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// The names of sources that do not exist are the senders' to choose: they are counted as one.
+    fn source(&self, name: &str) -> Arc<KnownSource> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sources.get(name).unwrap_or(&self.unknown))
     }
 
     /// Answers one request.
@@ -114,28 +127,32 @@ impl Ingress {
         let SourceAddress::Source(source) = SourceAddress::from_path(&path) else {
             return response(Fault::NotFound.reply());
         };
+        let known = self.source(source);
         let mut length = 0;
-        let answered = match self.answer(source, request, peer, &mut length).await {
-            Ok(answered) => answered,
-            Err(fault) => Answered { reply: fault.reply(), outcome: outcome_of_fault(fault) },
+        let answered = match self.read(source, request, peer, &mut length).await {
+            // The place among the requests under way is kept until the answer is there.
+            Ok((request, _place)) => self.exchange(&known, request).await,
+            Err(fault) => fault.into(),
         };
-        // The names of sources that do not exist are the senders' to choose: they are counted as one.
-        let metrics = self.sources.get(source).map_or(&self.unknown, |known| &known.metrics);
-        metrics.request(answered.outcome, length as u64);
+        if let Some(cause) = &answered.cause {
+            log(source, cause);
+        }
+        known.metrics.request(answered.conclusion.into(), length as u64);
         response(answered.reply)
     }
 
-    async fn answer(
-        self: &Arc<Self>,
+    /// Reads a request within the limits.
+    async fn read(
+        &self,
         source: &str,
         request: Request<Incoming>,
         peer: SocketAddr,
         length: &mut usize,
-    ) -> Result<Answered, Fault> {
+    ) -> Result<(InboundRequest, SemaphorePermit<'_>), Fault> {
         if !matches!(*request.method(), Method::POST | Method::GET | Method::HEAD) {
             return Err(Fault::MethodNotAllowed);
         }
-        let Ok(_room) = self.room.try_acquire() else {
+        let Ok(place) = self.room.try_acquire() else {
             return Err(Fault::Overloaded { retry_after: RETRY_AFTER });
         };
         let url = address::url(&request, peer, &self.config.forwarded);
@@ -153,77 +170,61 @@ impl Ingress {
             received,
             fetched: Vec::new(),
         };
-        self.decide(Arc::new(inbound)).await
+        Ok((inbound, place))
     }
 
-    /// Decides and commits; a decision whose keys changed under it is made anew.
-    async fn decide(self: &Arc<Self>, mut request: Arc<InboundRequest>) -> Result<Answered, Fault> {
-        let (mut conflicts, mut fetches) = (0, 0);
+    /// Takes the steps from the first decision to the answer.
+    async fn exchange(self: &Arc<Self>, known: &Arc<KnownSource>, request: InboundRequest) -> Answered {
+        let mut request = Arc::new(request);
+        let mut exchange = Exchange::default();
+        let mut keys = KeyOverlay::default();
+        let mut step = Step::Decide;
         loop {
-            let started = Instant::now();
-            let Decided { decision, keys } =
-                self.engine.handle(Arc::clone(&request)).await.map_err(engine_fault)?;
-            self.metrics.decided(started.elapsed());
-            let answered = match decision {
-                Decision::Reject(rejection) => {
-                    tracing::debug!(
-                        source = request.source,
-                        code = rejection.code,
-                        reason = rejection.reason,
-                        "rejected"
-                    );
-                    return Ok(Answered {
-                        reply: Reply::rejected(rejection.status, rejection.code, &rejection.reason),
-                        outcome: outcome_of_rejection(rejection.code),
-                    });
-                }
-                Decision::Duplicate(duplicate) => {
-                    return Ok(Answered {
-                        reply: Reply::duplicate(&duplicate.id, duplicate.answer),
-                        outcome: RequestOutcome::Duplicate,
-                    });
-                }
-                Decision::Fetch(wanted) if fetches < Fetch::MOST_ROUNDS => {
-                    fetches += 1;
-                    // What was had before stays: a confirmation is asked for when its certificate is there.
+            step = match step {
+                Step::Decide => match self.decide(&request).await {
+                    Ok(Decided { decision, keys: decided }) => {
+                        keys = decided;
+                        exchange.handle_decision(decision)
+                    }
+                    Err(fault) => return fault.into(),
+                },
+                Step::Fetch(wanted) => {
                     let documents = self.fetcher.fetch(wanted).await;
                     Arc::make_mut(&mut request).fetched.extend(documents);
-                    continue;
+                    Step::Decide
                 }
-                Decision::Fetch(_) => {
-                    tracing::error!(
-                        source = request.source,
-                        "the component asks for documents again and again"
-                    );
-                    return Err(Fault::Internal);
+                Step::Commit(accepted) => {
+                    let keys = std::mem::take(&mut keys);
+                    let committed = match accepted {
+                        None => self.commit(keys, None, request.received).await,
+                        Some(accepted) => self.accept(known, &request, *accepted, keys).await,
+                    };
+                    exchange.handle_committed(committed)
                 }
-                Decision::Answer(answer) => {
-                    let reply = Reply::answered(answer);
-                    self.commit(keys, None, request.received)
-                        .await?
-                        .map(|_| Answered { reply, outcome: RequestOutcome::Answered })
-                }
-                Decision::Accept(acceptance) => self.accept(&request, acceptance, keys).await?,
+                Step::Answer(answered) => return *answered,
             };
-            match answered {
-                Some(answered) => return Ok(answered),
-                None if conflicts < MOST_CONFLICTS => conflicts += 1,
-                None => return Err(Fault::Overloaded { retry_after: RETRY_AFTER }),
-            }
         }
     }
 
-    /// Commits an accepted event and hands its deliveries on; `None` if a key changed under the decision.
+    async fn decide(&self, request: &Arc<InboundRequest>) -> Result<Decided, Fault> {
+        let started = Instant::now();
+        let decided = self.engine.decide(Arc::clone(request)).await.map_err(engine_fault);
+        self.metrics.decided(started.elapsed());
+        decided
+    }
+
+    /// Commits an accepted event and hands its deliveries on.
     ///
     /// A sender that hangs up meanwhile drops only the answer: the deliveries of a committed event are handed on in a
     /// task of their own.
     async fn accept(
         self: &Arc<Self>,
+        known: &Arc<KnownSource>,
         request: &InboundRequest,
-        acceptance: Acceptance,
+        accepted: Accepted,
         keys: KeyOverlay,
-    ) -> Result<Option<Answered>, Fault> {
-        let Acceptance { event, intents, failures, answer } = acceptance;
+    ) -> Committed {
+        let Accepted { event, intents, failures } = accepted;
         if !failures.is_empty() {
             self.metrics.filters_failed(failures.len() as u64);
         }
@@ -235,65 +236,51 @@ impl Ingress {
                 "a filter failed"
             );
         }
-        let none = Credentials::default();
-        let credentials = self.sources.get(&request.source).map_or(&none, |source| &source.credentials);
-        let id = event.id.clone();
         let new = NewEvent {
             event,
-            request: record::record(&request.method, &request.url, &request.headers, credentials),
+            request: record::record(&request.method, &request.url, &request.headers, &known.credentials),
             data: request.body.clone(),
             received: request.received,
             subscriptions: intents.into_iter().map(|intent| intent.subscription).collect(),
         };
         let (ingress, now) = (Arc::clone(self), request.received);
-        let committed = tokio::spawn(async move {
-            let deliveries = ingress.commit(keys, Some(new), now).await?;
-            let count = deliveries.as_ref().map(Vec::len);
-            if let Some(deliveries) = deliveries.filter(|deliveries| !deliveries.is_empty()) {
-                ingress.outlet.offer(deliveries);
-            }
-            Ok(count)
-        });
-        let Some(count) = committed.await.unwrap_or(Err(Fault::Internal))? else { return Ok(None) };
-        Ok(Some(Answered { reply: Reply::accepted(&id, count, answer), outcome: RequestOutcome::Accepted }))
+        let committed = tokio::spawn(async move { ingress.commit(keys, Some(new), now).await });
+        committed.await.unwrap_or(Committed::Failed(Fault::Internal))
     }
 
-    async fn commit(
-        &self,
-        keys: KeyOverlay,
-        event: Option<NewEvent>,
-        now: UnixMillis,
-    ) -> Result<Option<Vec<LeasedDelivery>>, Fault> {
+    async fn commit(&self, keys: KeyOverlay, event: Option<NewEvent>, now: UnixMillis) -> Committed {
         if event.is_none() && keys.writes.is_empty() {
-            return Ok(Some(Vec::new()));
+            return Committed::Stored { deliveries: 0 };
         }
         let started = Instant::now();
-        let outcome =
-            self.store.commit(Commit { keys, event, now }).await.map_err(|error| store_fault(&error))?;
+        let outcome = match self.store.commit(Commit { keys, event, now }).await {
+            Ok(outcome) => outcome,
+            Err(error) => return Committed::Failed(store_fault(&error)),
+        };
         self.metrics.committed(started.elapsed());
         match outcome {
-            CommitOutcome::Committed { deliveries, .. } => Ok(Some(deliveries)),
-            CommitOutcome::Conflict => Ok(None),
+            CommitOutcome::Committed { deliveries, .. } => {
+                let count = deliveries.len();
+                if count > 0 {
+                    self.outlet.offer(deliveries);
+                }
+                Committed::Stored { deliveries: count }
+            }
+            CommitOutcome::Conflict => Committed::Conflict,
         }
     }
 }
 
-fn outcome_of_fault(fault: Fault) -> RequestOutcome {
-    match fault {
-        Fault::TooLarge { .. } => RequestOutcome::TooLarge,
-        Fault::TooManyRequests { .. } | Fault::Overloaded { .. } => RequestOutcome::Overloaded,
-        Fault::StoreUnavailable { .. } | Fault::Internal => RequestOutcome::Failed,
-        Fault::NotFound | Fault::MethodNotAllowed | Fault::UnreadableBody | Fault::BodyTimeout => {
-            RequestOutcome::Refused
+/// Tells the operator why there is no event.
+fn log(source: &str, cause: &Cause) {
+    match cause {
+        Cause::Defect(reason) => tracing::error!(source, reason, "no decision"),
+        Cause::Rejected(rejection) if rejection.code == RejectionCode::StateUnavailable => {
+            tracing::error!(source, reason = rejection.reason, "the state cannot be used");
         }
-    }
-}
-
-fn outcome_of_rejection(code: &str) -> RequestOutcome {
-    match code {
-        "verification-failed" => RequestOutcome::Unverified,
-        "provider-unavailable" | "state-unavailable" | "unknown-decision" => RequestOutcome::Failed,
-        _ => RequestOutcome::Refused,
+        Cause::Rejected(rejection) => {
+            tracing::debug!(source, code = %rejection.code, reason = rejection.reason, "rejected");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Metrics of what comes in.
 
+use anglerfish_core::exchange::Conclusion;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -62,6 +63,21 @@ impl RequestOutcome {
             Self::TooLarge => "too-large",
             Self::Overloaded => "overloaded",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<Conclusion> for RequestOutcome {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Accepted => Self::Accepted,
+            Conclusion::Duplicate => Self::Duplicate,
+            Conclusion::Answered => Self::Answered,
+            Conclusion::Unverified => Self::Unverified,
+            Conclusion::Refused => Self::Refused,
+            Conclusion::TooLarge => Self::TooLarge,
+            Conclusion::Overloaded => Self::Overloaded,
+            Conclusion::Failed => Self::Failed,
         }
     }
 }

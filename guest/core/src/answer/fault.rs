@@ -35,6 +35,11 @@ pub enum Fault {
         /// When to try again; rounded up to whole seconds.
         retry_after: Duration,
     },
+    /// The key-value state that decisions need could not be read or written.
+    StateUnavailable {
+        /// When to try again; rounded up to whole seconds.
+        retry_after: Duration,
+    },
     /// No decision was had: the component failed, or said something that this shell does not know.
     Internal,
 }
@@ -52,6 +57,7 @@ impl Fault {
             Self::TooManyRequests { .. } => "too-many-requests",
             Self::Overloaded { .. } => "overloaded",
             Self::StoreUnavailable { .. } => "store-unavailable",
+            Self::StateUnavailable { .. } => "state-unavailable",
             Self::Internal => "internal",
         }
     }
@@ -66,7 +72,7 @@ impl Fault {
             Self::BodyTimeout => 408,
             Self::TooLarge { .. } => 413,
             Self::TooManyRequests { .. } => 429,
-            Self::Overloaded { .. } | Self::StoreUnavailable { .. } => 503,
+            Self::Overloaded { .. } | Self::StoreUnavailable { .. } | Self::StateUnavailable { .. } => 503,
             Self::Internal => 500,
         }
     }
@@ -81,7 +87,8 @@ impl Fault {
             }
             Self::TooManyRequests { retry_after }
             | Self::Overloaded { retry_after }
-            | Self::StoreUnavailable { retry_after } => {
+            | Self::StoreUnavailable { retry_after }
+            | Self::StateUnavailable { retry_after } => {
                 reply.headers.push((Cow::Borrowed("retry-after"), whole_seconds(retry_after).to_string()));
             }
             _ => {}
@@ -99,6 +106,7 @@ impl Fault {
             Self::TooManyRequests { .. } => "too many requests at once".to_owned(),
             Self::Overloaded { .. } => "there is more work than workers".to_owned(),
             Self::StoreUnavailable { .. } => "the event could not be stored and was not accepted".to_owned(),
+            Self::StateUnavailable { .. } => "the state cannot be used now".to_owned(),
             Self::Internal => "no decision could be made".to_owned(),
         }
     }

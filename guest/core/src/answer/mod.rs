@@ -1,7 +1,6 @@
 //! What the sender of a request reads: the same status, header fields and bytes from every shell.
 //!
-//! The functions take the parts of a decision rather than [`crate::decision::Decision`], because a shell holds the
-//! types that its own bindings generate.
+//! [`crate::exchange`] says which of these answers follows from a decision.
 
 mod fault;
 mod problem_json;

@@ -25,6 +25,11 @@ struct Receipt<'a> {
     deliveries: usize,
 }
 
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+}
+
 impl Reply {
     /// An event that is on disk, with the number of its deliveries: 202, or what the provider wants to read.
     #[must_use]
@@ -68,6 +73,18 @@ impl Reply {
         reply
     }
 
+    /// A shell that can take requests in.
+    #[must_use]
+    pub fn ready() -> Self {
+        Self::receipt(200, &Readiness { status: "ready" })
+    }
+
+    /// A shell that cannot take requests in now, with the part that holds it back.
+    #[must_use]
+    pub fn not_ready(reason: &str) -> Self {
+        Self::problem(503, "not-ready", reason)
+    }
+
     pub(super) fn problem(status: u16, code: &str, detail: &str) -> Self {
         Self {
             status,
@@ -76,7 +93,7 @@ impl Reply {
         }
     }
 
-    fn receipt(status: u16, receipt: &Receipt<'_>) -> Self {
+    fn receipt(status: u16, receipt: &impl Serialize) -> Self {
         match serde_json::to_vec(receipt) {
             Ok(body) => Self { status, headers: vec![(CONTENT_TYPE, "application/json".to_owned())], body },
             Err(_) => Self::problem(500, "internal", "the receipt could not be written"),

@@ -78,6 +78,12 @@ fn put_event(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> 
     if let Some(time) = event.time.rfc3339() {
         put(headers, CE_TIME, &time)?;
     }
+    for (name, value) in &event.extensions {
+        // Whoever made the event has checked its attributes' names; one that is no field's name is nobody's to read.
+        if let Ok(name) = HeaderName::try_from(format!("ce-{name}")) {
+            put(headers, name, &encoded(value))?;
+        }
+    }
     Ok(())
 }
 
@@ -103,6 +109,7 @@ mod tests {
             subject: Some("Euro € 😀".into()),
             time: UnixMillis(784_111_777_042),
             datacontenttype: None,
+            ..Event::default()
         }
     }
 

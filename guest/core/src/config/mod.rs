@@ -5,6 +5,7 @@
 //! the same words, so they are read by the same code.
 
 mod read;
+mod reference;
 mod secret;
 mod source;
 mod status;
@@ -13,6 +14,7 @@ mod subscription;
 pub use read::{
     Document, Node, Problems, Table, is_name, item_path, key_path, nearest, read_document, read_subscription,
 };
+pub use reference::{is_reference, refuse_references};
 pub use secret::Secret;
 pub use source::SourceConfig;
 pub use status::{ParseStatusError, StatusSet};

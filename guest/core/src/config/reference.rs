@@ -1,4 +1,4 @@
-//! References to secrets, `env:NAME` and `file:PATH`, where no shell resolves them.
+//! References to secrets, `env:NAME`, `file:PATH` and `${env:NAME}` inside a text, where no shell resolves them.
 
 use super::{item_path, key_path};
 use crate::problem::Problem;
@@ -7,7 +7,10 @@ use serde_json::Value;
 /// Whether a text refers to a secret instead of being one.
 #[must_use]
 pub fn is_reference(text: &str) -> bool {
-    text.starts_with("env:") || text.starts_with("file:")
+    text.starts_with("env:")
+        || text.starts_with("file:")
+        || text.contains("${env:")
+        || text.contains("${file:")
 }
 
 /// A problem for each reference anywhere in a document, for a shell that has neither variables nor files to resolve
@@ -51,7 +54,7 @@ mod tests {
             "source": [{ "name": "hub", "secrets": ["env:GH", { "value": "file:/run/key", "label": "old" }] }],
             "subscription": [{
                 "id": "a",
-                "endpoint": { "url": "https://h/", "secret": "env:OUT", "headers": { "x-a": "file:b" } },
+                "endpoint": { "url": "https://h/", "secret": "env:OUT", "headers": { "x-a": "Bearer ${env:B}" } },
             }],
         });
         let problems = refuse_references(&document);

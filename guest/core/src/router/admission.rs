@@ -1,6 +1,6 @@
 //! From a verified request to an event.
 
-use crate::decision::Rejection;
+use crate::decision::{Rejection, RejectionCode};
 use crate::event::Event;
 use crate::request::Request;
 use crate::verify::Verified;
@@ -18,7 +18,7 @@ pub(super) fn event(request: &Request<'_>, verified: &Verified) -> Result<Event,
     // A handshake may come with GET; an event is posted.
     if request.method != "POST" {
         let reason = format!("events are sent with POST, not {}", request.method);
-        return Err(Rejection { status: 405, code: "method-not-allowed", reason });
+        return Err(Rejection { status: 405, code: RejectionCode::MethodNotAllowed, reason });
     }
     let attributes = &verified.attributes;
     let event = Event {
@@ -31,6 +31,7 @@ pub(super) fn event(request: &Request<'_>, verified: &Verified) -> Result<Event,
         subject: attributes.subject.clone(),
         time: attributes.time.unwrap_or(request.received),
         datacontenttype: content_type(request)?,
+        ..Event::default()
     };
     check("id", &event.id, LONGEST_NAME)?;
     check("type", &event.kind, LONGEST_NAME)?;
@@ -66,5 +67,5 @@ fn check(name: &str, value: &str, longest: usize) -> Result<(), Rejection> {
 }
 
 fn invalid(reason: String) -> Rejection {
-    Rejection { status: 400, code: "invalid-request", reason }
+    Rejection { status: 400, code: RejectionCode::InvalidRequest, reason }
 }

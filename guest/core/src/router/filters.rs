@@ -27,6 +27,8 @@ impl FilterInput<'_> {
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         let event = self.event;
+        let extensions: Vec<(&str, &str)> =
+            event.extensions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         run(&EventInput {
             id: &event.id,
             source: &event.source,
@@ -34,6 +36,7 @@ impl FilterInput<'_> {
             subject: event.subject.as_deref(),
             time: event.time.0,
             datacontenttype: event.datacontenttype.as_deref(),
+            extensions: &extensions,
             headers: &headers,
             now: self.now.0,
         })
@@ -111,6 +114,12 @@ impl Filters {
         })
     }
 
+    /// The subscriptions that name a source, ordered by id.
+    pub(crate) fn listening_to(&self, source: &str) -> impl Iterator<Item = &str> {
+        let names = move |entry: &Entry| entry.sources.iter().any(|name| name == source);
+        self.entries.iter().filter(move |(_, entry)| names(entry)).map(|(id, _)| id.as_str())
+    }
+
     /// How each subscription is found, ordered by id.
     pub(crate) fn classes(&self) -> impl Iterator<Item = (&str, Class)> {
         self.entries.iter().filter_map(|(id, entry)| Some((id.as_str(), self.table.class(entry.key)?)))
@@ -135,7 +144,8 @@ impl Selection<'_> {
         // A body that is not JSON leaves `message` without a value; what needs it does not match.
         FilterInput { headers, ..input }.with(|seen| body.evaluate(seen, self.matches));
         let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
-        let intents = self.matches.matched.iter().map(|key| Intent { subscription: id(*key) });
+        let intents =
+            self.matches.matched.iter().map(|key| Intent { subscription: id(*key), ..Intent::default() });
         let failures = self
             .matches
             .failed

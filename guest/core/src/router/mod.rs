@@ -9,7 +9,7 @@ mod headers;
 pub use document::{RoutingDocument, RoutingSource, RoutingSubscription};
 pub use explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
 
-use crate::decision::{Acceptance, Decision, Duplicate, Rejection};
+use crate::decision::{Acceptance, Decision, Duplicate, Rejection, RejectionCode, Routing};
 use crate::event::Event;
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
@@ -47,15 +47,12 @@ impl Router {
         let mut problems = Vec::new();
         for (index, source) in document.source.into_iter().enumerate() {
             let path = format!("source[{index}]");
-            match Verifier::try_new(&path, &source.verification) {
-                Ok(verifier) => {
-                    let names = verifier.name(router.filters.open().0);
-                    if router.sources.insert(source.name.clone(), Source { verifier, names }).is_some() {
-                        let message = format!("there is another source {:?}", source.name);
-                        problems.push(Problem::new(format!("{path}.name"), message));
-                    }
-                }
-                Err(found) => problems.extend(found),
+            if router.sources.contains_key(&source.name) {
+                let message = format!("there is another source {:?}", source.name);
+                problems.push(Problem::new(format!("{path}.name"), message));
+            }
+            if let Err(found) = router.insert_source(&source, &path) {
+                problems.extend(found);
             }
         }
         let mut ids = HashSet::new();
@@ -71,6 +68,41 @@ impl Router {
             }
         }
         if problems.is_empty() { Ok(router) } else { Err(problems) }
+    }
+
+    /// Adds or replaces one source without rebuilding the table; on an error the table stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the source at once, each with its path within it.
+    pub fn put_source(&mut self, source: &[u8]) -> Result<(), Vec<Problem>> {
+        self.insert_source(&parse(source)?, "")
+    }
+
+    fn insert_source(&mut self, source: &RoutingSource, path: &str) -> Result<(), Vec<Problem>> {
+        let verifier = Verifier::try_new(path, &source.verification)?;
+        let names = verifier.name(self.filters.open().0);
+        // The new names come first, so that places which both versions read stay in the table.
+        if let Some(old) = self.sources.insert(source.name.clone(), Source { verifier, names }) {
+            old.names.forget(self.filters.open().0);
+        }
+        Ok(())
+    }
+
+    /// Removes one source; an unknown name is no error. Events that it accepted before can still be explained.
+    ///
+    /// # Errors
+    ///
+    /// A problem for each subscription that names it: a subscription never names a source that there is not.
+    pub fn delete_source(&mut self, name: &str) -> Result<(), Vec<Problem>> {
+        let problems: Vec<Problem> = self.filters.listening_to(name).map(|id| named_by(name, id)).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        if let Some(source) = self.sources.remove(name) {
+            source.names.forget(self.filters.open().0);
+        }
+        Ok(())
     }
 
     /// Adds or replaces one subscription without rebuilding the table; on an error the table stays as it was.
@@ -119,7 +151,7 @@ impl Router {
     }
 
     /// The whole decision for one inbound request.
-    pub fn handle(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Decision {
+    pub fn decide(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Decision {
         let Some(Source { verifier, names }) = self.sources.get(request.source) else {
             return Decision::Reject(unknown_source());
         };
@@ -149,15 +181,20 @@ impl Router {
         Decision::Accept(Acceptance { event, intents, failures, answer: verified.answer })
     }
 
+    /// Who wants an event that comes from no request: one that was published, or that the gateway records itself.
+    /// Nothing is verified and no state is read.
+    pub fn route(&mut self, event: &Event, headers: &[Header<'_>], data: &[u8], now: UnixMillis) -> Routing {
+        let (table, selection) = self.filters.open();
+        let mut body = lazily(table, data);
+        let input = FilterInput { event, headers, now };
+        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
+        Routing { intents, failures }
+    }
+
     /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
     pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
         let Some(Source { verifier, names }) = self.sources.get(request.source) else {
-            return Explanation::without_event(
-                VerificationOutcome::Rejected,
-                "",
-                unknown_source().reason,
-                Vec::new(),
-            );
+            return Explanation::rejected(unknown_source());
         };
         let (outcome, steps) = {
             let body = lazily(self.filters.open().0, request.body);
@@ -228,6 +265,12 @@ impl Router {
     }
 }
 
+/// The problem of a source that is to go while a subscription names it.
+#[must_use]
+pub fn named_by(source: &str, subscription: &str) -> Problem {
+    Problem::new("", format!("the source {source:?} is named by the subscription {subscription:?}"))
+}
+
 /// A body that is read when it is first looked into.
 fn lazily<'t, 'b>(
     table: &'t mut Table,
@@ -266,6 +309,12 @@ pub fn explain_once(
 }
 
 impl Explanation {
+    /// A request that was refused before it came to verification.
+    #[must_use]
+    pub fn rejected(rejection: Rejection) -> Self {
+        Self::without_event(VerificationOutcome::Rejected, "", rejection.reason, Vec::new())
+    }
+
     fn without_event(outcome: VerificationOutcome, scheme: &str, reason: String, steps: Vec<String>) -> Self {
         let verification = VerificationReport { outcome, scheme: scheme.to_owned(), reason, steps };
         Self { verification, event: None, duplicate: false, subscriptions: Vec::new() }
@@ -344,18 +393,22 @@ fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, Vec<Problem>> {
 }
 
 fn unknown_source() -> Rejection {
-    Rejection { status: 404, code: "unknown-source", reason: "there is no such source".to_owned() }
+    Rejection {
+        status: 404,
+        code: RejectionCode::UnknownSource,
+        reason: "there is no such source".to_owned(),
+    }
 }
 
 fn replayed() -> Rejection {
     let reason = "a token of this request was used before".to_owned();
-    Rejection { status: 401, code: "verification-failed", reason }
+    Rejection { status: 401, code: RejectionCode::VerificationFailed, reason }
 }
 
 fn state_unavailable(reason: &str) -> Rejection {
     Rejection {
         status: 503,
-        code: "state-unavailable",
+        code: RejectionCode::StateUnavailable,
         reason: format!("the state cannot be used: {reason}"),
     }
 }

@@ -40,6 +40,13 @@ impl Wanted {
 }
 
 impl Names {
+    /// Gives the places back to the table that they were named in.
+    pub(crate) fn forget(self, table: &mut Table) {
+        for (_, pointer) in self.0 {
+            table.forget(pointer);
+        }
+    }
+
     fn get(&self, pointer: &str) -> Option<&Pointer> {
         self.0.iter().find(|(known, _)| known == pointer).map(|(_, named)| named)
     }

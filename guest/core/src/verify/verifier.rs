@@ -8,7 +8,7 @@ use super::pin::{Document, document};
 use super::scheme::{Handshake, Reply, Scheme};
 use super::secret::Secret;
 use super::template::Template;
-use crate::decision::{Answer, Fetch, Rejection};
+use crate::decision::{Answer, Fetch, Rejection, RejectionCode};
 use crate::request::Request;
 use anglerfish_filter::table::Table;
 use sha2::{Digest, Sha256};
@@ -133,7 +133,11 @@ impl Verifier {
     }
 
     fn reject(&self, reason: String) -> Outcome {
-        Outcome::Rejected(Rejection { status: self.scheme.status, code: "verification-failed", reason })
+        Outcome::Rejected(Rejection {
+            status: self.scheme.status,
+            code: RejectionCode::VerificationFailed,
+            reason,
+        })
     }
 
     fn handshake(
@@ -201,7 +205,7 @@ impl fmt::Debug for Verifier {
 /// Neither right nor wrong could be found out. The provider tries again later when it reads this, and nothing is
 /// remembered that would stand against it then.
 fn unavailable(reason: String) -> Outcome {
-    Outcome::Rejected(Rejection { status: 502, code: "provider-unavailable", reason })
+    Outcome::Rejected(Rejection { status: 502, code: RejectionCode::ProviderUnavailable, reason })
 }
 
 fn fill(reply: &Reply, scope: &Scope<'_>) -> Result<Answer, String> {

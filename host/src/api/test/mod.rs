@@ -177,6 +177,7 @@ pub(crate) fn new_event(source: &str, id: &str, subscriptions: &[&str]) -> NewEv
             subject: None,
             time: NOW,
             datacontenttype: Some("application/json".into()),
+            ..Event::default()
         },
         request: RequestRecord {
             method: "POST".into(),

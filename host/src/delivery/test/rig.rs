@@ -108,6 +108,7 @@ pub(super) fn event(subscriptions: &[&str], data: &str) -> NewEvent {
         subject: None,
         time: now(),
         datacontenttype: Some("application/json".into()),
+        ..Event::default()
     };
     let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), headers: Vec::new() };
     let subscriptions = subscriptions.iter().map(|id| (*id).to_owned()).collect();

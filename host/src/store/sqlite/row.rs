@@ -65,6 +65,7 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         subject: row.get(3)?,
         time: read_exact(row.get(4)?),
         datacontenttype: row.get(5)?,
+        ..Event::default()
     })
 }
 

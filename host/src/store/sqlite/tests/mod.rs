@@ -63,6 +63,7 @@ fn event(id: &str, subscriptions: &[&str]) -> NewEvent {
             subject: Some("orders/1".to_owned()),
             time: UnixMillis(1),
             datacontenttype: Some("application/json".to_owned()),
+            ..Event::default()
         },
         request: RequestRecord {
             method: "POST".to_owned(),
