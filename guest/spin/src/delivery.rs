@@ -2,12 +2,13 @@
 
 use crate::record::{AttemptRecord, DeliveryRecord, DeliveryStatus, RecordError, Records};
 use crate::table::{Destination, Table};
-use crate::{diagnostic, ingress, request};
-use anglerfish_core::config::DeliveryConfig;
+use crate::{clock, diagnostic, request};
 use anglerfish_core::event::Event;
+use anglerfish_core::policy::{self, Outcome, Settled};
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
+use http::header::RETRY_AFTER;
 use spin_sdk::http::send;
 use spin_sdk::time::sleep;
 use std::pin::pin;
@@ -26,21 +27,32 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
         diagnostic::report(&format!("there is no subscription {subscription:?}; its delivery stays pending"));
         return;
     };
-    let started = ingress::now();
-    let outcome = attempt(destination, event, data, UnixMillis(started)).await;
-    let duration_ms = ingress::now().saturating_sub(started);
-    let (http_status, error) = match outcome {
-        Ok(status) => (Some(status), None),
+    let started = clock::now();
+    let tried = attempt(destination, event, data, UnixMillis(started)).await;
+    let ended = clock::now();
+    let outcome = match &tried {
+        Ok(answer) => Outcome::Answered { status: answer.status, retry_after: answer.retry_after.as_deref() },
+        Err(_) => Outcome::Failed,
+    };
+    let settled = policy::settle(&destination.delivery, outcome, 0, UnixMillis(ended), clock::random());
+    let (status, due) = match settled {
+        Settled::Delivered => (DeliveryStatus::Delivered, None),
+        Settled::Discarded => (DeliveryStatus::Discarded, None),
+        Settled::Retry(due) => (DeliveryStatus::Pending, Some(due.0)),
+        Settled::Dead => (DeliveryStatus::Dead, None),
+    };
+    let (http_status, error) = match tried {
+        Ok(answer) => (Some(answer.status), None),
         Err(error) => (None, Some(error)),
     };
-    let status = settle(&destination.delivery, http_status);
-    if status == DeliveryStatus::Pending {
+    if matches!(status, DeliveryStatus::Pending | DeliveryStatus::Dead) {
         let why =
             error.clone().unwrap_or_else(|| format!("the endpoint answered {}", http_status.unwrap_or(0)));
         diagnostic::report(&format!("event {:?} for {subscription:?} was not delivered: {why}", event.id));
     }
+    let duration_ms = ended.saturating_sub(started);
     let attempt = AttemptRecord { started, duration_ms, status: http_status, error };
-    if let Err(error) = record(event, &DeliveryRecord { subscription, status, attempt: Some(attempt) }) {
+    if let Err(error) = record(event, &DeliveryRecord { subscription, status, due, attempt }) {
         diagnostic::report(&format!(
             "how event {:?} went to {subscription:?} was not kept: {error}",
             event.id
@@ -48,45 +60,32 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
     }
 }
 
-/// The status of the endpoint's answer, or why there was none.
+/// What an endpoint answered.
+struct Received {
+    status: u16,
+    retry_after: Option<String>,
+}
+
+/// The head of the endpoint's answer, or why there was none.
 async fn attempt(
     destination: &Destination,
     event: &Event,
     data: &Bytes,
     now: UnixMillis,
-) -> Result<u16, String> {
+) -> Result<Received, String> {
     let request = request::build(destination, event, data.clone(), now).map_err(|error| error.to_string())?;
     let timeout = destination.delivery.timeout;
     // The head of the answer settles an attempt; its body is not read.
     match select(pin!(send(request)), pin!(sleep(timeout))).await {
-        Either::Left((Ok(response), _)) => Ok(response.status().as_u16()),
+        Either::Left((Ok(response), _)) => {
+            let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            Ok(Received { status: response.status().as_u16(), retry_after: retry_after.map(str::to_owned) })
+        }
         Either::Left((Err(error), _)) => Err(format!("no answer: {error}")),
         Either::Right(_) => Err(format!("no answer within {timeout:?}")),
     }
 }
 
-fn settle(policy: &DeliveryConfig, status: Option<u16>) -> DeliveryStatus {
-    match status {
-        Some(status) if policy.success.contains(status) => DeliveryStatus::Delivered,
-        Some(status) if policy.discard.contains(status) => DeliveryStatus::Discarded,
-        _ => DeliveryStatus::Pending,
-    }
-}
-
 fn record(event: &Event, delivery: &DeliveryRecord<'_>) -> Result<(), RecordError> {
     Records::open()?.set_delivery(event, delivery)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_neither_success_nor_discarded_stays_pending() {
-        let policy = DeliveryConfig::default();
-        assert_eq!(settle(&policy, Some(204)), DeliveryStatus::Delivered);
-        for status in [Some(302), Some(404), Some(500), None] {
-            assert_eq!(settle(&policy, status), DeliveryStatus::Pending, "{status:?}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 
 use crate::binding::types;
 use crate::record::Records;
-use crate::{diagnostic, ingress};
+use crate::{clock, diagnostic};
 use anglerfish_core::decision::Fetch;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
@@ -13,15 +13,13 @@ use spin_sdk::time::sleep;
 use std::pin::pin;
 
 /// Gets each of them. One that cannot be had is in the answer without a status.
-pub(crate) async fn fetch(source: &str, fetches: Vec<types::Fetch>) -> Vec<types::Fetched> {
+pub(crate) async fn fetch(source: &str, fetches: Vec<Fetch>) -> Vec<types::Fetched> {
     let fetches = fetches.into_iter().take(Fetch::MOST_AT_ONCE);
     join_all(fetches.map(|fetch| document(source, fetch))).await
 }
 
-async fn document(source: &str, fetch: types::Fetch) -> types::Fetched {
-    let types::Fetch { url, post, cache_seconds } = fetch;
-    let fetch = Fetch { url, post, cache_seconds };
-    let now = ingress::now();
+async fn document(source: &str, fetch: Fetch) -> types::Fetched {
+    let now = clock::now();
     if let Some(body) = kept(source, &fetch, now) {
         return types::Fetched { url: fetch.url, status: Some(200), body };
     }

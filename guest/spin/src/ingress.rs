@@ -1,61 +1,114 @@
 //! One request: read, decided, kept, answered; its deliveries start after the answer.
 
-use crate::binding::types::{self, Decision, VerdictOutcome};
-use crate::record::{self, EventRecord, RecordError, Records};
+use crate::binding::types;
+use crate::claim::{Claim, claim};
+use crate::record::{EventRecord, RecordError, Records};
 use crate::table::{Table, table};
-use crate::{delivery, diagnostic, document};
+use crate::{clock, convert, delivery, diagnostic, document};
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::{Answer, Fetch};
-use anglerfish_core::event::Event;
-use anglerfish_core::request::{self as core_request, UnixMillis};
+use anglerfish_core::decision::{Decision, RejectionCode};
+use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
+use anglerfish_core::request::{Header, header_block};
 use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::HeaderMap;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use spin_sdk::http::{HeaderValue, Method, Request};
-use spin_sdk::wasip3::clocks::system_clock;
-use spin_sdk::wasip3::random::random;
+use spin_sdk::time::sleep;
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
-/// How long a sender should wait when the store has failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How the header fields begin that Spin adds to a request. They are not the sender's, and a sender's own of the same
+/// name cannot be told from them, so that neither filters nor schemes see any.
+const HOST_FIELDS: &str = "spin-";
 
 /// Answers one request.
 pub(crate) async fn handle(request: Request) -> http::Response<Full<Bytes>> {
-    let reply = match admit(request).await {
-        Ok(reply) => reply,
-        Err(fault) => fault.reply(),
+    let reply = match request.uri().path() {
+        "/ready" => ready(request.method()).await,
+        _ => receive(request).await,
     };
     response(reply)
 }
 
-async fn admit(request: Request) -> Result<Reply, Fault> {
+/// `GET /ready`: whether the configuration is usable and the store opens.
+async fn ready(method: &Method) -> Reply {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Fault::MethodNotAllowed.reply();
+    }
+    if let Err(error) = table().await {
+        diagnostic::report(&error.to_string());
+        return Reply::not_ready(&error.public());
+    }
+    match Records::open() {
+        Ok(_) => Reply::ready(),
+        Err(error) => {
+            diagnostic::report(&error.to_string());
+            Reply::not_ready("the key-value store cannot be used")
+        }
+    }
+}
+
+async fn receive(request: Request) -> Reply {
+    let answered = match admit(request).await {
+        Ok((table, request)) => exchange(&table, request).await,
+        Err(fault) => fault.into(),
+    };
+    match &answered.cause {
+        Some(Cause::Defect(reason)) => diagnostic::report(reason),
+        Some(Cause::Rejected(rejection)) if rejection.code == RejectionCode::StateUnavailable => {
+            diagnostic::report(&rejection.reason);
+        }
+        Some(Cause::Rejected(_)) | None => {}
+    }
+    answered.reply
+}
+
+/// Reads a request within the limits.
+async fn admit(request: Request) -> Result<(Rc<Table>, types::Request), Fault> {
     let source = source(request.uri().path()).ok_or(Fault::NotFound)?.to_owned();
     if !matches!(*request.method(), Method::POST | Method::GET | Method::HEAD) {
         return Err(Fault::MethodNotAllowed);
     }
     let table = table().await.map_err(|error| internal(&error.to_string()))?;
-    let mut request = read(request, source, table.max_body).await?;
-    let mut rounds = 0;
-    let decision = loop {
-        match table.router.decide(&request) {
-            Decision::Fetch(wanted) if rounds < Fetch::MOST_ROUNDS => {
-                rounds += 1;
-                // What was had before stays: a confirmation is asked for when its certificate is there.
+    let request = read(request, source, &table).await?;
+    Ok((table, request))
+}
+
+/// Takes the steps from the first decision to the answer.
+async fn exchange(table: &Rc<Table>, mut request: types::Request) -> Answered {
+    let mut exchange = Exchange::default();
+    let mut step = Step::Decide;
+    loop {
+        step = match step {
+            Step::Decide => match decide(table, &request) {
+                Ok(decision) => exchange.handle_decision(decision),
+                Err(error) => return unavailable(&error).into(),
+            },
+            Step::Fetch(wanted) => {
                 request.fetched.extend(document::fetch(&request.source, wanted).await);
+                Step::Decide
             }
-            decision => break decision,
-        }
-    };
-    match decision {
-        Decision::Reject(rejection) => {
-            Ok(Reply::rejected(rejection.status, &rejection.code, &rejection.reason))
-        }
-        Decision::Answer(given) => Ok(Reply::answered(answer(given))),
-        Decision::Duplicate(duplicate) => repeat(&table, request, duplicate),
-        Decision::Accept(acceptance) => accept(&table, request.body, request.received, acceptance),
-        Decision::Fetch(_) => Err(internal("the component asks for documents again and again")),
-        Decision::Other(name) => Err(internal(&format!("this shell does not know the decision {name:?}"))),
+            // The component has written its keys itself.
+            Step::Commit(None) => exchange.handle_committed(Committed::Stored { deliveries: 0 }),
+            Step::Commit(Some(accepted)) => {
+                exchange.handle_committed(accept(table, &request, *accepted).await)
+            }
+            Step::Answer(answered) => return *answered,
+        };
     }
+}
+
+/// The component's decision. The component remembers an event before this shell has kept it; where the shell failed in
+/// between, nobody has the event, and its repetition is the one to accept.
+fn decide(table: &Table, request: &types::Request) -> Result<Decision, RecordError> {
+    let decision = convert::decision(table.router.decide(request));
+    let Decision::Duplicate(duplicate) = decision else { return Ok(decision) };
+    if Records::open()?.is_kept(&request.source, &duplicate.id)? {
+        return Ok(Decision::Duplicate(duplicate));
+    }
+    let acceptance = convert::acceptance(table.router.explain(request), duplicate.answer);
+    Ok(acceptance.map_or_else(|| Decision::Other("a repetition of no event".to_owned()), Decision::Accept))
 }
 
 /// The last segment of `/in/{source}`. Names of sources need no percent-encoding, so none is undone.
@@ -63,99 +116,92 @@ fn source(path: &str) -> Option<&str> {
     path.strip_prefix("/in/").filter(|name| !name.is_empty() && !name.contains('/'))
 }
 
-async fn read(request: Request, source: String, max_body: usize) -> Result<types::Request, Fault> {
-    let received = now();
+async fn read(request: Request, source: String, table: &Table) -> Result<types::Request, Fault> {
+    let received = clock::now();
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, max_body).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(Fault::TooLarge { limit: u64::try_from(max_body).unwrap_or(u64::MAX) });
+    let body = pin!(Limited::new(body, table.max_body).collect());
+    let body = match select(body, pin!(sleep(table.body_timeout))).await {
+        Either::Left((Ok(body), _)) => body.to_bytes(),
+        Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => {
+            return Err(Fault::TooLarge { limit: u64::try_from(table.max_body).unwrap_or(u64::MAX) });
         }
-        Err(_) => return Err(Fault::UnreadableBody),
+        Either::Left((Err(_), _)) => return Err(Fault::UnreadableBody),
+        Either::Right(_) => return Err(Fault::BodyTimeout),
     };
-    let headers = parts
-        .headers
-        .iter()
-        .map(|(name, value)| types::Header {
-            name: name.as_str().to_owned(),
-            value: value.as_bytes().to_vec(),
-        })
-        .collect();
     Ok(types::Request {
-        id: request_id(received),
+        id: clock::request_id(received),
         source,
         method: parts.method.as_str().to_owned(),
         url: parts.uri.to_string(),
-        headers,
+        headers: senders(&parts.headers),
         body: body.to_vec(),
         received,
         fetched: Vec::new(),
     })
 }
 
+/// The header fields that the sender sent.
+fn senders(headers: &HeaderMap) -> Vec<u8> {
+    let fields = headers.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() });
+    header_block(fields.filter(|field| !field.name.starts_with(HOST_FIELDS)))
+}
+
 /// Keeps an accepted event and starts its deliveries.
-fn accept(
-    table: &Rc<Table>,
-    body: Vec<u8>,
-    received: u64,
-    acceptance: types::Acceptance,
-) -> Result<Reply, Fault> {
-    let event = record::event(acceptance.event);
-    let deliveries: Vec<String> = acceptance.intents.into_iter().map(|intent| intent.subscription).collect();
-    let failures = &acceptance.failures;
-    keep(&event, received, &deliveries, failures, &body).map_err(|error| unavailable(&error))?;
-    for failure in failures {
+async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted) -> Committed {
+    let Accepted { event, intents, failures } = accepted;
+    let deliveries: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
+    let record = EventRecord {
+        event: &event,
+        received: request.received,
+        deliveries: &deliveries,
+        failures: failures.iter().map(Into::into).collect(),
+    };
+    let kept = keep(&record, &request.body).await;
+    for failure in &failures {
         diagnostic::report(&format!(
             "event {:?} of {:?}: the filter of {:?} failed: {}",
             event.id, event.source, failure.subscription, failure.reason
         ));
     }
-    let reply = Reply::accepted(&event.id, deliveries.len(), acceptance.answer.map(answer));
-    delivery::spawn(Rc::clone(table), event, Bytes::from(body), deliveries);
-    Ok(reply)
-}
-
-fn keep(
-    event: &Event,
-    received: u64,
-    deliveries: &[String],
-    failures: &[types::FilterFailure],
-    body: &[u8],
-) -> Result<(), RecordError> {
-    let failures = failures.iter().map(Into::into).collect();
-    Records::open()?.keep(&EventRecord { event, received, deliveries, failures }, body)
-}
-
-/// Answers a repeated event. The gateway component remembers an event before this shell has kept it; where the shell
-/// failed in between, nobody has the event, and its repetition is the one to accept.
-fn repeat(table: &Rc<Table>, request: types::Request, duplicate: types::Duplicate) -> Result<Reply, Fault> {
-    let kept = Records::open()
-        .and_then(|records| records.is_kept(&request.source, &duplicate.id))
-        .map_err(|error| unavailable(&error))?;
-    if kept {
-        return Ok(Reply::duplicate(&duplicate.id, duplicate.answer.map(answer)));
-    }
-    let explanation = table.router.explain(&request);
-    let event = explanation.event.ok_or_else(|| internal("a repeated event has no attributes"))?;
-    let (mut intents, mut failures) = (Vec::new(), Vec::new());
-    for types::Verdict { subscription, outcome, reason } in explanation.subscriptions {
-        match outcome {
-            VerdictOutcome::Match => intents.push(types::Intent { subscription }),
-            VerdictOutcome::Error => failures.push(types::FilterFailure { subscription, reason }),
-            VerdictOutcome::NoMatch => {}
+    match kept {
+        Ok(Kept::Now) => {
+            let count = deliveries.len();
+            let data = Bytes::copy_from_slice(&request.body);
+            delivery::spawn(Rc::clone(table), event, data, deliveries);
+            Committed::Stored { deliveries: count }
         }
+        Ok(Kept::Before) => Committed::Repeated,
+        Ok(Kept::Elsewhere) => {
+            diagnostic::report(&format!("event {:?} is claimed and not kept", event.id));
+            Committed::Failed(Fault::StoreUnavailable { retry_after: RETRY_AFTER })
+        }
+        Err(error) => Committed::Failed(unavailable(&error)),
     }
-    let acceptance = types::Acceptance { event, intents, failures, answer: duplicate.answer };
-    accept(table, request.body, request.received, acceptance)
 }
 
-fn answer(answer: types::Answer) -> Answer {
-    Answer {
-        status: answer.status,
-        content_type: answer.content_type,
-        headers: answer.headers,
-        body: answer.body,
+/// By whom an event was kept.
+enum Kept {
+    /// By this exchange.
+    Now,
+    /// By another one.
+    Before,
+    /// By nobody yet, though others are at it.
+    Elsewhere,
+}
+
+async fn keep(record: &EventRecord<'_>, body: &[u8]) -> Result<Kept, RecordError> {
+    let records = Records::open()?;
+    let claim = match claim(&records, &record.event.source, &record.event.id).await? {
+        Claim::Taken(claim) => claim,
+        Claim::Kept => return Ok(Kept::Before),
+        Claim::Busy => return Ok(Kept::Elsewhere),
+    };
+    if let Err(error) = records.keep(record, body) {
+        // The sender tries again soon and should not wait for a claim that nobody holds.
+        let _ = records.unclaim(&claim);
+        return Err(error);
     }
+    Ok(Kept::Now)
 }
 
 fn internal(reason: &str) -> Fault {
@@ -166,23 +212,6 @@ fn internal(reason: &str) -> Fault {
 fn unavailable(error: &RecordError) -> Fault {
     diagnostic::report(&format!("an event was not accepted: {error}"));
     Fault::StoreUnavailable { retry_after: RETRY_AFTER }
-}
-
-/// Now, in Unix milliseconds; 0 before 1970.
-pub(crate) fn now() -> u64 {
-    let now = system_clock::now();
-    let seconds = u64::try_from(now.seconds).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(u64::from(now.nanoseconds / 1_000_000))
-}
-
-/// A new id for a request that was received at this time.
-fn request_id(received: u64) -> String {
-    let [first, second] = [random::get_random_u64().to_le_bytes(), random::get_random_u64().to_le_bytes()];
-    let mut bits = [0; 10];
-    for (bit, drawn) in bits.iter_mut().zip(first.into_iter().chain(second)) {
-        *bit = drawn;
-    }
-    core_request::request_id(UnixMillis(received), bits)
 }
 
 /// The reply as an HTTP response; one that HTTP cannot carry becomes an error.
@@ -203,7 +232,8 @@ fn build(reply: Reply) -> Result<http::Response<Full<Bytes>>, http::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::source;
+    use super::*;
+    use anglerfish_core::request::read_header_block;
 
     #[test]
     fn a_source_is_the_one_segment_behind_in() {
@@ -211,5 +241,16 @@ mod tests {
         for path in ["/", "/in", "/in/", "/in/shop/", "/in/a/b", "/out/shop"] {
             assert_eq!(source(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn what_the_host_adds_to_a_request_is_not_the_senders() {
+        let mut headers = HeaderMap::new();
+        for name in ["spin-client-addr", "x-spin", "spin-full-url", "content-type"] {
+            headers.insert(name, HeaderValue::from_static("value"));
+        }
+        let block = senders(&headers);
+        let names: Vec<&str> = read_header_block(&block).unwrap().iter().map(|header| header.name).collect();
+        assert_eq!(names, ["x-spin", "content-type"]);
     }
 }

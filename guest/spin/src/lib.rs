@@ -5,6 +5,9 @@
 //! in `anglerfish-core`. `docs/spin.md` says what this shell does and does not do.
 
 mod binding;
+mod claim;
+mod clock;
+mod convert;
 mod delivery;
 mod diagnostic;
 mod document;

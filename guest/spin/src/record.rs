@@ -1,11 +1,12 @@
-//! What is kept in the key-value store: an event, its data, and one record for each of its deliveries.
+//! What is kept in the key-value store: an event, its data, and one record for each delivery that was tried.
 //!
 //! The store has no transactions. The event's own record is written last and stands for all the others: an event
-//! without it was not accepted, whatever else is there.
+//! without it was not accepted, whatever else is there. It names the deliveries, so that one without a record of its
+//! own is known to be pending.
 
-use crate::binding::{store, types};
+use crate::binding::{atomics, store};
+use anglerfish_core::decision::FilterFailure;
 use anglerfish_core::event::Event;
-use anglerfish_core::request::UnixMillis;
 use anglerfish_core::state::key;
 use serde::Serialize;
 
@@ -58,22 +59,24 @@ pub(crate) struct FailureRecord<'a> {
     reason: &'a str,
 }
 
-impl<'a> From<&'a types::FilterFailure> for FailureRecord<'a> {
-    fn from(failure: &'a types::FilterFailure) -> Self {
+impl<'a> From<&'a FilterFailure> for FailureRecord<'a> {
+    fn from(failure: &'a FilterFailure) -> Self {
         Self { subscription: &failure.subscription, reason: &failure.reason }
     }
 }
 
-/// Where a delivery stands. What failed stays pending: there is no second attempt yet, and it is not lost.
+/// Where a delivery stands. What is to be tried again stays pending: nothing takes it up yet, and it is not lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DeliveryStatus {
-    /// Not delivered.
+    /// To be tried again.
     Pending,
     /// The endpoint took it.
     Delivered,
     /// The endpoint answered with a status that the policy discards.
     Discarded,
+    /// It failed, and the policy has no attempt left.
+    Dead,
 }
 
 /// One delivery.
@@ -83,9 +86,11 @@ pub(crate) struct DeliveryRecord<'a> {
     pub(crate) subscription: &'a str,
     /// Where it stands.
     pub(crate) status: DeliveryStatus,
-    /// The attempt, once it was made.
+    /// When it is due again, in Unix milliseconds, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) attempt: Option<AttemptRecord>,
+    pub(crate) due: Option<u64>,
+    /// The attempt.
+    pub(crate) attempt: AttemptRecord,
 }
 
 /// The one attempt of a delivery.
@@ -112,14 +117,20 @@ impl Records {
         Ok(self.0.exists(&key("log", source, id))?)
     }
 
-    /// Keeps an event with its data and deliveries.
+    /// Takes the next number of a claim; the first who asks gets 1.
+    pub(crate) fn claim(&self, name: &str) -> Result<i64, RecordError> {
+        Ok(atomics::increment(&self.0, name, 1)?)
+    }
+
+    /// Gives a claim back, so that the next who asks gets 1 again.
+    pub(crate) fn unclaim(&self, name: &str) -> Result<(), RecordError> {
+        Ok(self.0.delete(name)?)
+    }
+
+    /// Keeps an event with its data.
     pub(crate) fn keep(&self, record: &EventRecord<'_>, data: &[u8]) -> Result<(), RecordError> {
         let Event { source, id, .. } = record.event;
         self.0.set(&key("data", source, id), data)?;
-        for subscription in record.deliveries {
-            let delivery = DeliveryRecord { subscription, status: DeliveryStatus::Pending, attempt: None };
-            self.set_delivery(record.event, &delivery)?;
-        }
         Ok(self.0.set(&key("log", source, id), &serde_json::to_vec(record)?)?)
     }
 
@@ -151,17 +162,5 @@ impl Records {
     ) -> Result<(), RecordError> {
         let kind = format!("delivery/{}", delivery.subscription);
         Ok(self.0.set(&key(&kind, &event.source, &event.id), &serde_json::to_vec(delivery)?)?)
-    }
-}
-
-/// The core's form of an event's attributes.
-pub(crate) fn event(event: types::Event) -> Event {
-    Event {
-        id: event.id,
-        source: event.source,
-        kind: event.kind,
-        subject: event.subject,
-        time: UnixMillis(event.time),
-        datacontenttype: event.datacontenttype,
     }
 }

@@ -1,7 +1,9 @@
 //! The routing table of one instance: the gateway component's router and where each subscription's events go.
 
-use crate::binding::{Router, types};
-use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig, read_document};
+use crate::binding::Router;
+use crate::convert;
+use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig, read_document, refuse_references};
+use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::sign::SigningSecret;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -9,6 +11,8 @@ use spin_sdk::variables;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// The component variable that holds the configuration document (JSON).
 const CONFIGURATION: &str = "configuration";
@@ -18,6 +22,12 @@ const MAX_BODY: &str = "max_body_bytes";
 
 /// The largest accepted body where the variable is not set: what the native shell takes.
 const DEFAULT_MAX_BODY: usize = 1024 * 1024;
+
+/// The component variable that holds how long a body may take to arrive, in milliseconds.
+const BODY_TIMEOUT: &str = "body_timeout_ms";
+
+/// How long a body may take where the variable is not set: what the native shell allows.
+const DEFAULT_BODY_TIMEOUT: u64 = 30_000;
 
 /// Who sends.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("anglerfish/", env!("CARGO_PKG_VERSION")));
@@ -34,6 +44,8 @@ pub(crate) struct Table {
     pub(crate) destinations: HashMap<String, Destination>,
     /// The largest accepted body, in bytes.
     pub(crate) max_body: usize,
+    /// How long a body may take to arrive.
+    pub(crate) body_timeout: Duration,
 }
 
 /// A subscription's endpoint, made ready once, and its policy.
@@ -55,12 +67,27 @@ pub(crate) struct Destination {
 pub(crate) enum TableError {
     #[error("the variable {0:?} cannot be read: {1}")]
     Variable(&'static str, variables::Error),
-    #[error("the variable {MAX_BODY:?} is not a number of bytes")]
-    MaxBody,
+    #[error("the variable {0:?} is not a whole number")]
+    Number(&'static str),
     #[error("the configuration is not JSON: {0}")]
     Json(serde_json::Error),
-    #[error("the configuration has problems: {0}")]
-    Problems(String),
+    #[error("the configuration has problems: {}", lines(.0))]
+    Problems(Vec<Problem>),
+}
+
+impl TableError {
+    /// The same for whoever may ask `GET /ready`: where the problems are, and nothing of what is written there.
+    pub(crate) fn public(&self) -> String {
+        match self {
+            Self::Variable(name, _) => format!("the variable {name:?} cannot be read"),
+            Self::Json(_) => "the configuration is not JSON".to_owned(),
+            Self::Problems(problems) => {
+                let places: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+                format!("the configuration has problems at {}", places.join(", "))
+            }
+            Self::Number(_) => self.to_string(),
+        }
+    }
 }
 
 /// The table of this instance, loaded at the first request. A failure is not kept: the next request tries again, so
@@ -77,28 +104,37 @@ pub(crate) async fn table() -> Result<Rc<Table>, TableError> {
 async fn load() -> Result<Table, TableError> {
     let text =
         variables::get(CONFIGURATION).await.map_err(|error| TableError::Variable(CONFIGURATION, error))?;
-    let max_body = match variables::get(MAX_BODY).await {
-        Ok(text) => text.parse().map_err(|_| TableError::MaxBody)?,
-        Err(variables::Error::Undefined(_)) => DEFAULT_MAX_BODY,
-        Err(error) => return Err(TableError::Variable(MAX_BODY, error)),
-    };
+    let max_body = number(MAX_BODY, DEFAULT_MAX_BODY).await?;
+    let body_timeout = Duration::from_millis(number(BODY_TIMEOUT, DEFAULT_BODY_TIMEOUT).await?);
     let written = serde_json::from_str(&text).map_err(TableError::Json)?;
-    let document = read_document(&written).map_err(|(_, problems)| {
-        TableError::Problems(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+    let references = refuse_references(&written);
+    if !references.is_empty() {
+        return Err(TableError::Problems(references));
+    }
+    let document = read_document(&written).map_err(|(_, problems)| TableError::Problems(problems))?;
     let routing = serde_json::to_vec(&RoutingDocument::from(&document)).map_err(TableError::Json)?;
-    let router = Router::load(&routing).map_err(|problems| TableError::Problems(lines(&problems)))?;
+    let router = Router::load(&routing)
+        .map_err(|problems| TableError::Problems(problems.into_iter().map(convert::problem).collect()))?;
     let destinations = document
         .subscriptions
         .into_iter()
         .map(|(path, subscription)| {
             let id = subscription.id.clone();
             let destination = destination(subscription)
-                .ok_or_else(|| TableError::Problems(format!("{path}: cannot be called")))?;
+                .ok_or_else(|| TableError::Problems(vec![Problem::new(path, "cannot be called")]))?;
             Ok((id, destination))
         })
         .collect::<Result<_, TableError>>()?;
-    Ok(Table { router, destinations, max_body })
+    Ok(Table { router, destinations, max_body, body_timeout })
+}
+
+/// A variable that is a number, or its default where it is not set.
+async fn number<T: FromStr>(name: &'static str, default: T) -> Result<T, TableError> {
+    match variables::get(name).await {
+        Ok(text) => text.parse().map_err(|_| TableError::Number(name)),
+        Err(variables::Error::Undefined(_)) => Ok(default),
+        Err(error) => Err(TableError::Variable(name, error)),
+    }
 }
 
 /// `None` where the document's reader let something through that cannot be sent; it never names a value, which may be
@@ -122,12 +158,6 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
     })
 }
 
-fn lines(problems: &[types::Problem]) -> String {
-    let line = |problem: &types::Problem| match (problem.line, problem.column) {
-        (Some(line), Some(column)) => {
-            format!("{} (line {line}, column {column}): {}", problem.path, problem.message)
-        }
-        _ => format!("{}: {}", problem.path, problem.message),
-    };
-    problems.iter().map(line).collect::<Vec<_>>().join("; ")
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
 
         world offers {
             import wasi:keyvalue/store@0.2.0-draft2;
+            import wasi:keyvalue/atomics@0.2.0-draft2;
             import spin:variables/variables@3.0.0;
         }
 
@@ -24,8 +25,11 @@ wasmtime::component::bindgen!({
     ",
     world: "test:spin/offers",
     imports: { default: trappable },
-    with: { "wasi:keyvalue/store.bucket": super::host::Bucket },
+    with: {
+        "wasi:keyvalue/store.bucket": super::host::Bucket,
+        "wasi:keyvalue/atomics.cas": super::host::Cas,
+    },
 });
 
 pub(crate) use self::spin::variables::variables;
-pub(crate) use self::wasi::keyvalue::store;
+pub(crate) use self::wasi::keyvalue::{atomics, store};

@@ -1,6 +1,6 @@
 //! A small host: wasmtime's own WASI 0.3 with HTTP, a key-value store in memory, and variables.
 
-use crate::binding::{store, variables};
+use crate::binding::{atomics, store, variables};
 use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
 use http_body_util::BodyExt;
@@ -32,12 +32,18 @@ pub(crate) struct Shared {
     pub(crate) keys: Mutex<BTreeMap<String, Vec<u8>>>,
     /// Whether writes of keys that begin with `log/` fail.
     pub(crate) log_fails: AtomicBool,
+    /// Whether reading keys fails.
+    pub(crate) reads_fail: AtomicBool,
     variables: HashMap<String, String>,
 }
 
 /// The open bucket `default`.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Bucket;
+
+/// A compare-and-swap. On an absent key a real Spin lets two writers win, so that the app uses none.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Cas;
 
 pub(crate) struct State {
     table: ResourceTable,
@@ -67,6 +73,7 @@ impl App {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         store::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         variables::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         let pre = ServicePre::new(linker.instantiate_pre(&component)?)?;
         let pre = Arc::new(ProxyPre::P3(pre));
@@ -98,6 +105,9 @@ async fn answer(
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(host.parse::<Authority>().expect("an authority"));
     parts.uri = Uri::from_parts(uri).expect("an absolute address");
+    // As on a real Spin, the host's own fields come behind what the sender has put there.
+    parts.headers.append("spin-client-addr", "127.0.0.1:1".parse().expect("a value"));
+    parts.headers.append("spin-path-info", "/shop".parse().expect("a value"));
     let request = http::Request::from_parts(parts, body.map_err(Error::Hyper).boxed_unsync());
     Ok(handler.handle((), request).await.unwrap_or_else(|error| {
         eprintln!("the app failed: {error:?}");
@@ -227,6 +237,9 @@ impl store::HostBucket for State {
         _: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
+        if self.shared.reads_fail.load(Ordering::SeqCst) {
+            return Ok(Err(store::Error::Other("database is locked: /srv/spin/store.db".to_owned())));
+        }
         Ok(Ok(self.shared.keys.lock().unwrap().get(&key).cloned()))
     }
 
@@ -263,6 +276,47 @@ impl store::HostBucket for State {
 
     fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
         self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for State {
+    fn increment(
+        &mut self,
+        _: Resource<Bucket>,
+        key: String,
+        delta: i64,
+    ) -> wasmtime::Result<Result<i64, store::Error>> {
+        let mut keys = self.shared.keys.lock().unwrap();
+        let number = match keys.get(&key) {
+            None => 0,
+            // A real Spin panics here for good.
+            Some(value) => i64::from_le_bytes(value.as_slice().try_into().expect("a number under the key")),
+        };
+        keys.insert(key, (number + delta).to_le_bytes().to_vec());
+        Ok(Ok(number + delta))
+    }
+
+    fn swap(&mut self, _: Resource<Cas>, _: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
+        Ok(Err(atomics::CasError::StoreError(store::Error::Other("not offered".to_owned()))))
+    }
+}
+
+impl atomics::HostCas for State {
+    fn new(
+        &mut self,
+        _: Resource<Bucket>,
+        _: String,
+    ) -> wasmtime::Result<Result<Resource<Cas>, store::Error>> {
+        Ok(Err(store::Error::Other("not offered".to_owned())))
+    }
+
+    fn current(&mut self, _: Resource<Cas>) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
+        Ok(Err(store::Error::Other("not offered".to_owned())))
+    }
+
+    fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
+        self.table.delete(cas)?;
         Ok(())
     }
 }

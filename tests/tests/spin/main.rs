@@ -224,6 +224,102 @@ async fn an_event_that_could_not_be_kept_is_accepted_when_it_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_id_that_is_sent_many_times_at_once_is_accepted_once() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    for round in 0..5 {
+        let id = format!("msg_{round}");
+        let sent = (0..20).map(|_| send(app.address, standard_webhooks(&id, ORDER), ORDER));
+        let answers = futures_util::future::join_all(sent).await;
+        let accepted = answers.iter().filter(|answer| answer.status == 202).count();
+        let repeated = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!((accepted, repeated), (1, 19), "{answers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_instance_died_before_it_was_kept_is_accepted_by_another() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    // What an instance leaves that ends between its claim and the event's record.
+    app.shared.keys.lock().unwrap().insert("event/shop/msg_1".to_owned(), b"1".to_vec());
+    app.shared.keys.lock().unwrap().insert("claim/shop/1/msg_1".to_owned(), 1_i64.to_le_bytes().to_vec());
+    let answer = send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await;
+    assert_eq!(answer.body, r#"{"id":"msg_1","status":"accepted","deliveries":2}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_says_of_itself_does_not_reach_the_sender() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    app.shared.reads_fail.store(true, Ordering::SeqCst);
+    let answer = send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await;
+    problem(503, "Service Unavailable", "state-unavailable", &answer);
+    assert_eq!(answer.retry_after.as_deref(), Some("1"));
+    assert!(!answer.body.contains("locked") && !answer.body.contains("/srv"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_do_not_see_the_hosts_own_fields() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let configuration = json!({
+        "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [WHSEC] }],
+        "subscription": [{
+            "id": "spied",
+            "filter": r#""spin-client-addr" in headers || "spin-path-info" in headers"#,
+            "endpoint": { "url": format!("http://{}/", receiver.address) },
+        }],
+    });
+    let app = App::serve(component().await, &[("configuration", &configuration.to_string())]).await.unwrap();
+    let request = standard_webhooks("msg_1", ORDER).header("spin-client-addr", "10.0.0.1");
+    let answer = send(app.address, request, ORDER).await;
+    assert_eq!(answer.body, r#"{"id":"msg_1","status":"accepted","deliveries":0}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_arrive_is_given_up() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let configuration = configuration(&receiver);
+    let variables = [("configuration", configuration.as_str()), ("body_timeout_ms", "50")];
+    let app = App::serve(component().await, &variables).await.unwrap();
+    let request = http::Request::post("/in/shop");
+    problem(408, "Request Timeout", "body-timeout", &sender::send_nothing(app.address, request).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_to_a_secret_is_refused_and_never_taken_for_one() {
+    for (place, value) in [("secrets", "env:SHOP"), ("secrets", "file:/run/shop")] {
+        let configuration =
+            json!({ "source": [{ "name": "shop", "scheme": "bearer", place: [value] }] }).to_string();
+        let app = App::serve(component().await, &[("configuration", &configuration)]).await.unwrap();
+        let request = http::Request::post("/in/shop").header("authorization", format!("Bearer {value}"));
+        problem(500, "Internal Server Error", "internal", &send(app.address, request, "{}").await);
+        let answer = send(app.address, http::Request::get("/ready"), "").await;
+        problem(503, "Service Unavailable", "not-ready", &answer);
+        assert!(answer.body.contains("source[0].secrets[0]") && !answer.body.contains(value), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_can_work_says_that_it_is_ready() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    let answer = send(app.address, http::Request::get("/ready"), "").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"ready"}"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_asks_for_time_gets_it() {
+    let receiver = Receiver::listen(429).await.unwrap();
+    let app = serve(&receiver).await;
+    assert_eq!(send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await.status, 202);
+    let delivery = settled(&app, "delivery/all/shop/msg_1").await;
+    let ended = delivery["attempt"]["started"].as_u64().unwrap();
+    // The receiver asks for an hour; the policy's own first wait is seconds.
+    assert!(delivery["due"].as_u64().unwrap() >= ended + 3_600_000, "{delivery}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_with_problems_accepts_nothing() {
     let app = App::serve(
         component().await,

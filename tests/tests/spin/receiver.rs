@@ -31,6 +31,9 @@ impl Receiver {
                             let _ = sender.send(http::Request::from_parts(parts, body));
                             let mut response = http::Response::new(Full::new(Bytes::new()));
                             *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                            if status == 429 {
+                                response.headers_mut().insert("retry-after", "3600".parse().unwrap());
+                            }
                             Ok::<_, Infallible>(response)
                         }
                     });

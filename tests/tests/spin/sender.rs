@@ -26,6 +26,7 @@ pub(crate) const SLACK: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: String,
 }
 
@@ -85,6 +86,11 @@ pub(crate) async fn send_chunked(
     exchange(to, request.body(StreamBody::new(futures_util::stream::iter(frames)).boxed()).unwrap()).await
 }
 
+/// Sends the head of a request and nothing of its body.
+pub(crate) async fn send_nothing(to: SocketAddr, request: http::request::Builder) -> Answer {
+    exchange(to, request.body(StreamBody::new(futures_util::stream::pending()).boxed()).unwrap()).await
+}
+
 async fn exchange(to: SocketAddr, mut request: http::Request<BoxBody<Bytes, Infallible>>) -> Answer {
     request.headers_mut().insert("host", to.to_string().parse().unwrap());
     let stream = TcpStream::connect(to).await.unwrap();
@@ -92,7 +98,8 @@ async fn exchange(to: SocketAddr, mut request: http::Request<BoxBody<Bytes, Infa
     tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap();
     let status = response.status().as_u16();
-    let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+    let field = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let (content_type, retry_after) = (field("content-type"), field("retry-after"));
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    Answer { status, content_type, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer { status, content_type, retry_after, body: String::from_utf8(body.to_vec()).unwrap() }
 }
