@@ -15,6 +15,7 @@ pub mod ingress;
 pub mod server;
 pub mod store;
 pub mod subscription;
+pub mod supervision;
 pub mod telemetry;
 
 /// What this gateway calls itself in requests.

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -193,8 +193,22 @@ impl Gateway {
     ///
     /// If it ends or does not become ready.
     pub fn spawn(&mut self) {
-        assert!(self.child.is_none(), "the gateway runs already");
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("no log file");
+        self.spawn_with(log.into());
+    }
+
+    /// The same with its log in a pipe that the caller reads.
+    ///
+    /// # Panics
+    ///
+    /// Like [`Gateway::spawn`].
+    pub fn spawn_piped(&mut self) -> ChildStderr {
+        self.spawn_with(Stdio::piped());
+        self.child.as_mut().and_then(|child| child.stderr.take()).expect("stderr is a pipe")
+    }
+
+    fn spawn_with(&mut self, stderr: Stdio) {
+        assert!(self.child.is_none(), "the gateway runs already");
         let mut command = Self::command();
         if let Some(shell) = &self.shell {
             command = Command::new("sh");
@@ -205,7 +219,7 @@ impl Gateway {
             .arg(self.config())
             .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(stderr)
             .spawn()
             .expect("the gateway cannot be started");
         self.child = Some(child);
@@ -338,6 +352,15 @@ impl Gateway {
     /// If there is no whole answer.
     #[must_use]
     pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.try_api(method, path, body).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
+    }
+
+    /// Asks the management API.
+    ///
+    /// # Errors
+    ///
+    /// If there is no whole answer.
+    pub fn try_api(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Answer> {
         let mut headers = Vec::new();
         if let Some(token) = &self.token {
             headers.push(("authorization".to_owned(), format!("Bearer {token}")));
@@ -347,7 +370,7 @@ impl Gateway {
         }
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = Request { method: method.into(), path: path.into(), headers, body, chunked: false };
-        send(self.admin, &request).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
+        send(self.admin, &request)
     }
 
     /// Reads a document of the management API.

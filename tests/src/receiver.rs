@@ -76,6 +76,7 @@ struct Shared {
     changed: Condvar,
     released: AtomicBool,
     stopped: AtomicBool,
+    records: bool,
     script: Box<Script>,
 }
 
@@ -105,6 +106,20 @@ impl Receiver {
     /// If the port is taken.
     #[must_use]
     pub fn on(port: u16, script: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(port, true, Box::new(script))
+    }
+
+    /// One on a port that keeps nothing of what comes, and answers any number of requests side by side.
+    ///
+    /// # Panics
+    ///
+    /// If the port is taken.
+    #[must_use]
+    pub fn unrecorded(port: u16, script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(port, false, Box::new(move |received, _| script(received)))
+    }
+
+    fn listen(port: u16, records: bool, script: Box<Script>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("no port for a receiver");
         let port = listener.local_addr().expect("a listener has an address").port();
         let shared = Arc::new(Shared {
@@ -112,7 +127,8 @@ impl Receiver {
             changed: Condvar::new(),
             released: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-            script: Box::new(script),
+            records,
+            script,
         });
         let acceptor = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -188,6 +204,20 @@ impl Drop for Receiver {
 }
 
 impl Shared {
+    /// Keeps a request and waits until it may be answered.
+    fn record(&self, received: Received) -> Reply {
+        let mut requests = self.requests.lock().expect("a thread of the receiver panicked");
+        let reply = (self.script)(&received, requests.len());
+        requests.push(received);
+        self.changed.notify_all();
+        if reply.held {
+            let released = |_: &mut Vec<Received>| !self.released.load(Ordering::SeqCst);
+            let waited = self.changed.wait_timeout_while(requests, PATIENCE, released);
+            drop(waited);
+        }
+        reply
+    }
+
     fn serve(&self, stream: TcpStream) {
         let Ok(mut writer) = stream.try_clone() else { return };
         let mut reader = BufReader::new(stream);
@@ -197,17 +227,7 @@ impl Shared {
             if self.stopped.load(Ordering::SeqCst) {
                 return;
             }
-            let mut requests = self.requests.lock().expect("a thread of the receiver panicked");
-            let reply = (self.script)(&received, requests.len());
-            requests.push(received);
-            self.changed.notify_all();
-            if reply.held {
-                let released = |_: &mut Vec<Received>| !self.released.load(Ordering::SeqCst);
-                let waited = self.changed.wait_timeout_while(requests, PATIENCE, released);
-                drop(waited);
-            } else {
-                drop(requests);
-            }
+            let reply = if self.records { self.record(received) } else { (self.script)(&received, 0) };
             let mut head =
                 format!("HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
             for (name, value) in &reply.headers {

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`,
+//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`,
 //! `cargo xtask spin`.
 //!
 //! Each does all of its own set-up, on a machine with rustup and a C compiler.
@@ -7,6 +7,7 @@ mod bench;
 mod client;
 mod command;
 mod serve;
+mod soak;
 mod spin;
 mod suite;
 mod target;
@@ -30,6 +31,8 @@ enum Command {
     Test(suite::TestArguments),
     /// Measure the whole: requests per second and latency over loopback, beside a bare server
     Bench(bench::BenchArguments),
+    /// Put mixed load on the gateway for many minutes, with faults injected from a seed
+    Soak(soak::SoakArguments),
     /// Build the components of the Spin app into target/spin, where spin.toml looks for them
     Spin,
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Serve => serve::run(),
         Command::Test(arguments) => suite::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {
             println!("{}", folder.display());
             ExitCode::SUCCESS

@@ -10,7 +10,7 @@ use http::uri::Authority;
 use http::{StatusCode, Uri};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use subtle::ConstantTimeEq;
 
 /// Who may use the management API: whoever has the token, or without a token whoever is on this machine and is not a
@@ -21,7 +21,8 @@ use subtle::ConstantTimeEq;
 /// request then has that name as its `Host`). Both are refused.
 #[derive(Debug, Clone)]
 pub struct Access {
-    rule: Arc<Rule>,
+    rule: Arc<RwLock<Rule>>,
+    listen: IpAddr,
 }
 
 #[derive(Debug)]
@@ -30,19 +31,31 @@ enum Rule {
     Local(IpAddr),
 }
 
+impl Rule {
+    fn new(token: Option<&Secret>, listen: IpAddr) -> Self {
+        match token {
+            Some(token) => Self::Token(Sha256::digest(token.reveal()).into()),
+            None => Self::Local(listen),
+        }
+    }
+}
+
 impl Access {
     /// With this token for a listener with one, else for local programs that address the listener as `listen`.
     #[must_use]
     pub fn new(token: Option<&Secret>, listen: SocketAddr) -> Self {
-        let rule = match token {
-            Some(token) => Rule::Token(Sha256::digest(token.reveal()).into()),
-            None => Rule::Local(listen.ip()),
-        };
-        Self { rule: Arc::new(rule) }
+        let rule = Arc::new(RwLock::new(Rule::new(token, listen.ip())));
+        Self { rule, listen: listen.ip() }
+    }
+
+    /// Asks for another token from now on, or for none.
+    pub fn replace(&self, token: Option<&Secret>) {
+        let rule = Rule::new(token, self.listen);
+        *self.rule.write().unwrap_or_else(PoisonError::into_inner) = rule;
     }
 
     fn check(&self, request: &Request) -> Result<(), ProblemDetails> {
-        match &*self.rule {
+        match &*self.rule.read().unwrap_or_else(PoisonError::into_inner) {
             Rule::Token(expected) => check_token(expected, request),
             Rule::Local(listen) => check_local(*listen, request),
         }

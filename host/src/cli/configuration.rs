@@ -3,10 +3,10 @@
 use super::Failure;
 use crate::config::{Config, ConfigError, Environment};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which configuration.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ConfigArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "anglerfish.toml", env = "ANGLERFISH_CONFIG")]
@@ -17,6 +17,11 @@ impl ConfigArgs {
     /// Reads it, with the environment variables of this process.
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
         Config::load(&self.config, &Environment::of_process())
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self) -> &Path {
+        &self.config
     }
 
     /// The file as it was named.

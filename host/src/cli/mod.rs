@@ -22,6 +22,7 @@ mod sink;
 mod table;
 #[cfg(test)]
 mod test;
+mod watch;
 
 pub use command::main;
 pub use exit::{Failure, Outcome};

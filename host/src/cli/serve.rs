@@ -1,51 +1,75 @@
 //! `anglerfish serve`: runs the gateway until it is told to stop.
 
 use super::configuration::ConfigArgs;
+use super::watch::FileWatch;
 use super::{Failure, Outcome};
-use crate::config::Config;
-use crate::gateway::{Gateway, GatewayError};
+use crate::config::{Config, ReloadCause};
+use crate::gateway::{GatewayBuilder, GatewayError, Reloader};
+use crate::server::Descriptors;
 use crate::store::StoreError;
-use crate::telemetry;
+use crate::supervision;
+use crate::telemetry::{self, LogControl};
 use clap::Args;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "SIGTERM and SIGINT stop it: requests and attempts under way may end
 within server.shutdown_timeout. A second signal quits at once; what was
-accepted is on disk and goes on at the next start.")]
+accepted is on disk and goes on at the next start.
+
+SIGHUP reads the configuration again and puts it in use if it has no
+problems; else the old one stays in use, and the log says why.")]
 pub(super) struct ServeArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Read the configuration again whenever its file changes
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
     let config = args.config.load()?;
-    telemetry::init(config.log.format, &config.log.filter)
+    let log = telemetry::init(config.log.format, &config.log.filter, None)
         .map_err(|error| Failure::failed(format_args!("failed to set up the log: {error}")))?;
+    supervision::install_hook();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format_args!("failed to start the runtime: {error}")))?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(args, config, log.control.clone()));
     // What still runs after a second signal is not waited for.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(config: Config) -> Result<Outcome, Failure> {
+async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outcome, Failure> {
+    // Before anything else: a signal that comes while it starts is not lost, and none ends it unasked.
     let listen = |error| Failure::failed(format_args!("failed to listen for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(listen)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
-    let gateway = Gateway::start(config).await?;
+    let hangup = signal(SignalKind::hangup()).map_err(listen)?;
+    let source = args.config.clone();
+    let gateway = GatewayBuilder::new(config)
+        .descriptors(descriptors())
+        .reload_with(args.config.file(), Arc::new(move || source.load()))
+        .log(log)
+        .build()
+        .await?
+        .start();
     tracing::info!(
         ingress = %format_args!("http://{}/in/{{source}}", gateway.ingress_address()),
         admin = %format_args!("http://{}", gateway.admin_address()),
         "ready"
     );
-    any(&mut interrupt, &mut terminate).await;
+    let watch = args.watch.then(|| FileWatch::new(args.config.path()));
+    tokio::select! {
+        () = any(&mut interrupt, &mut terminate) => {}
+        never = reload(hangup, watch, gateway.reloader()) => match never {},
+    }
     tracing::info!("stopping; a second signal quits at once");
     tokio::select! {
         () = gateway.shutdown() => {
@@ -55,6 +79,38 @@ async fn serve(config: Config) -> Result<Outcome, Failure> {
         () = any(&mut interrupt, &mut terminate) => {
             Err(Failure::failed("a second signal came before everything had ended"))
         }
+    }
+}
+
+/// Raises the limit of descriptors and says what it is.
+fn descriptors() -> Descriptors {
+    let descriptors = Descriptors::raise().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of file descriptors could not be raised");
+        Descriptors::default()
+    });
+    let Descriptors { limit, incoming, outgoing } = descriptors;
+    tracing::info!(limit, incoming, outgoing, "file descriptors");
+    descriptors
+}
+
+/// Reads the configuration again whenever it is told to.
+async fn reload(
+    mut hangup: Signal,
+    mut watch: Option<FileWatch>,
+    reloader: Reloader,
+) -> std::convert::Infallible {
+    loop {
+        let changed = async {
+            match &mut watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let cause = tokio::select! {
+            _ = hangup.recv() => ReloadCause::Signal,
+            () = changed => ReloadCause::Watch,
+        };
+        reloader.reload(cause).await;
     }
 }
 

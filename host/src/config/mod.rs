@@ -12,6 +12,7 @@ mod place;
 mod reference;
 mod secret;
 mod section;
+mod status;
 mod syntax;
 
 pub use environment::Environment;
@@ -19,3 +20,4 @@ pub use error::{ConfigError, ConfigProblem};
 pub use load::{Config, SubscriptionReader};
 pub use reference::ReferenceList;
 pub use section::{AdminConfig, LogConfig, ServerConfig, StoreConfig};
+pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};

@@ -33,7 +33,9 @@ pub(super) const TABLES: &[(&str, &[(&str, Kind)])] = &[
             ("data_dir", Kind::Text),
             ("body_limit", Kind::Text),
             ("body_timeout", Kind::Text),
+            ("body_memory", Kind::Text),
             ("header_timeout", Kind::Text),
+            ("idle_timeout", Kind::Text),
             ("max_connections", Kind::Integer),
             ("max_requests", Kind::Integer),
             ("max_queue", Kind::Integer),
@@ -74,8 +76,12 @@ pub struct ServerConfig {
     pub body_limit: u64,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long the header of a request may take to arrive.
+    /// How many bytes all requests together may hold before they are verified.
+    pub body_memory: u64,
+    /// How long the header of a request may take to arrive; of the first one from accepting the connection on.
     pub header_timeout: Duration,
+    /// How long a connection may be open between two requests.
+    pub idle_timeout: Duration,
     /// Open connections; further ones wait.
     pub max_connections: usize,
     /// Requests under way at once; further ones are answered 503.
@@ -130,7 +136,9 @@ impl Default for ServerConfig {
             data_dir: PathBuf::from("data"),
             body_limit: 1 << 20,
             body_timeout: Duration::from_secs(30),
+            body_memory: 64 << 20,
             header_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(75),
             max_connections: 16_384,
             max_requests: 1024,
             max_queue: 1024,
@@ -182,6 +190,17 @@ pub(super) fn server(node: &Node<'_>) -> ServerConfig {
         size(node, ByteSize::b(1)..=ByteSize::mib(256))
     });
     set(&mut config.body_timeout, table.get("body_timeout"), |node| node.duration(times.clone()));
+    set(&mut config.body_memory, table.get("body_memory"), |node| {
+        size(node, ByteSize::mib(1)..=ByteSize::gib(64))
+    });
+    set(&mut config.idle_timeout, table.get("idle_timeout"), |node| node.duration(times.clone()));
+    // A body that fits its limit and nowhere else would be refused each time.
+    if config.body_memory < config.body_limit.saturating_mul(2) {
+        match table.get("body_memory") {
+            Some(node) => node.report("must be twice `body_limit` at least"),
+            None => config.body_memory = config.body_limit.saturating_mul(2),
+        }
+    }
     set(&mut config.header_timeout, table.get("header_timeout"), |node| node.duration(times.clone()));
     set(&mut config.max_connections, table.get("max_connections"), |node| count(node, 1..=1_000_000));
     set(&mut config.max_requests, table.get("max_requests"), |node| count(node, 1..=1_000_000));

@@ -111,6 +111,17 @@ impl Deliveries {
         Ok(())
     }
 
+    /// What is wrong with a subscription's endpoint, with its place in the subscription, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// What [`Deliveries::put`] would refuse it for.
+    pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
+        Target::try_new(subscription, self.shared.tls.clone())
+            .map(drop)
+            .map_err(|error| Problem::new(error.path(), error.to_string()))
+    }
+
     /// Ends a subscription's queue. Running attempts are broken off without a record, and when this returns all
     /// deliveries are given back to the store. An unknown id is no error.
     pub async fn remove(&self, id: &str) {

@@ -7,23 +7,34 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::request::Header;
 use anglerfish_core::router::{self, RoutingSubscription};
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The engine behind what the registry asks of routing.
 pub struct EngineRouting {
-    engine: Arc<Engine>,
+    current: RwLock<Arc<Engine>>,
 }
 
 impl EngineRouting {
     /// Wraps an engine.
     #[must_use]
     pub const fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { current: RwLock::new(engine) }
+    }
+
+    /// From now on this engine is in use; calls under way end on the old one, which is returned.
+    pub fn replace(&self, engine: Arc<Engine>) -> Arc<Engine> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, engine)
+    }
+
+    fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A problem for each of these sources that there is not.
     fn unknown(&self, sources: &[String]) -> Vec<Problem> {
-        let unknown = sources.iter().enumerate().filter(|(_, name)| !self.engine.has_source(name));
+        let engine = self.engine();
+        let unknown = sources.iter().enumerate().filter(|(_, name)| !engine.has_source(name));
         unknown
             .map(|(index, name)| {
                 Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
@@ -44,18 +55,18 @@ impl Routing for EngineRouting {
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
         self.check(subscription).await?;
-        self.engine.put_subscription(RoutingSubscription::from(subscription)).map_err(RoutingError::Invalid)
+        self.engine().put_subscription(RoutingSubscription::from(subscription)).map_err(RoutingError::Invalid)
     }
 
     async fn delete(&self, id: &str) -> Result<(), RoutingError> {
-        self.engine.delete_subscription(id);
+        self.engine().delete_subscription(id);
         Ok(())
     }
 
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {
         let PastEvent { event, headers, data, received } = event;
         let verdicts = self
-            .engine
+            .engine()
             .explain_event(event, headers, data, received, only.map(str::to_owned))
             .await
             .map_err(|error: EngineError| RoutingError::Unavailable(error.to_string()))?;

@@ -1,8 +1,18 @@
 //! The whole gateway: the rooms put together, started in order and ended in the opposite one.
+//!
+//! [`GatewayBuilder`] says what it is made of; [`BuiltGateway`] holds all that can fail, and does nothing yet;
+//! [`Gateway`] runs. Whatever is dropped early takes all with it.
 
+mod builder;
+mod difference;
 mod error;
+mod reload;
 mod retention;
-mod start;
+mod running;
+mod status;
+mod wiring;
 
+pub use builder::{BuiltGateway, GatewayBuilder};
 pub use error::GatewayError;
-pub use start::Gateway;
+pub use reload::{Loader, Reloader};
+pub use running::Gateway;

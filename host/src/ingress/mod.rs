@@ -4,6 +4,7 @@
 
 mod address;
 mod body;
+mod budget;
 mod record;
 mod service;
 

@@ -2,8 +2,10 @@
 
 use super::address::{self, ForwardedConfig, SourceAddress};
 use super::record::Credentials;
+use super::budget::{BodyBudget, Share};
 use super::{body, record};
 use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
+use crate::server::RequestBody;
 use crate::store::{Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError};
 use crate::telemetry::{IngressMetrics, SourceMetrics};
 use anglerfish_core::answer::{Fault, Reply};
@@ -14,7 +16,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,8 +29,10 @@ pub struct IngressConfig {
     pub body_limit: u64,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// Requests under way at once; more are answered 503.
+    /// Requests with a whole body under way at once; more are answered 503.
     pub requests: usize,
+    /// How many bytes all requests together may hold before they are verified.
+    pub body_memory: u64,
     /// Whose `X-Forwarded-*` fields count.
     pub forwarded: ForwardedConfig,
     /// The sources, each with what of its requests is not kept.
@@ -52,8 +55,7 @@ pub trait Fetcher: Send + Sync {
 
 /// Takes requests in.
 pub struct Ingress {
-    config: IngressConfig,
-    engine: Arc<Engine>,
+    live: RwLock<Arc<Live>>,
     store: Arc<dyn Store>,
     outlet: Arc<dyn Outlet>,
     fetcher: Arc<dyn Fetcher>,
@@ -61,7 +63,14 @@ pub struct Ingress {
     /// By name; sources come and go at run time.
     sources: RwLock<HashMap<String, Arc<KnownSource>>>,
     unknown: Arc<KnownSource>,
-    room: Semaphore,
+    budget: BodyBudget,
+}
+
+/// What requests go by; replaced as a whole, so that one request never sees half of each.
+struct Live {
+    config: IngressConfig,
+    engine: Arc<Engine>,
+    room: Arc<Semaphore>,
 }
 
 /// A source that there is, or what stands for all those that there are not.
@@ -80,23 +89,50 @@ impl Ingress {
         fetcher: Arc<dyn Fetcher>,
         metrics: IngressMetrics,
     ) -> Self {
-        let room = Semaphore::new(config.requests);
+        let budget = BodyBudget::new(config.body_memory);
+        let credentials = config.credentials.clone();
+        let room = Arc::new(Semaphore::new(config.requests));
         let unknown = KnownSource { metrics: metrics.unknown_source(), credentials: Credentials::default() };
         let ingress = Self {
-            engine,
+            live: RwLock::new(Arc::new(Live { config, engine, room })),
             store,
             outlet,
             fetcher,
             metrics,
             sources: RwLock::default(),
             unknown: Arc::new(unknown),
-            room,
-            config,
+            budget,
         };
-        for (name, credentials) in &ingress.config.credentials {
-            ingress.put_source(name, credentials.clone());
+        for (name, credentials) in credentials {
+            ingress.put_source(&name, credentials);
         }
         ingress
+    }
+
+    /// Requests that come from now on go by another configuration and are decided by another engine; those under way
+    /// end by the old ones.
+    pub fn replace(&self, config: IngressConfig, engine: Arc<Engine>) {
+        self.budget.resize(config.body_memory);
+        let old = self.live();
+        // Those under way keep their places, unless there are to be more or fewer of them.
+        let room = if old.config.requests == config.requests {
+            Arc::clone(&old.room)
+        } else {
+            Arc::new(Semaphore::new(config.requests))
+        };
+        // What is known of a source comes before the engine that takes its requests, and goes after it.
+        for (name, credentials) in &config.credentials {
+            self.put_source(name, credentials.clone());
+        }
+        let live = Arc::new(Live { config, engine, room });
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
+        for name in old.config.credentials.keys().filter(|name| !live.config.credentials.contains_key(*name)) {
+            self.delete_source(name);
+        }
+    }
+
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds or replaces what is known of a source. To be called before the engine learns of it, so that no request to
@@ -120,18 +156,18 @@ impl Ingress {
     /// Answers one request.
     pub async fn handle(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
     ) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
         let SourceAddress::Source(source) = SourceAddress::from_path(&path) else {
             return response(Fault::NotFound.reply());
         };
-        let known = self.source(source);
+        let (live, known) = (self.live(), self.source(source));
         let mut length = 0;
-        let answered = match self.read(source, request, peer, &mut length).await {
+        let answered = match self.read(&live, source, request, peer, &mut length).await {
             // The place among the requests under way is kept until the answer is there.
-            Ok((request, _place)) => self.exchange(&known, request).await,
+            Ok((request, held, _place)) => self.exchange(&live, &known, request, held).await,
             Err(fault) => fault.into(),
         };
         if let Some(cause) = &answered.cause {
@@ -142,23 +178,27 @@ impl Ingress {
     }
 
     /// Reads a request within the limits.
-    async fn read(
+    async fn read<'a>(
         &self,
+        live: &'a Live,
         source: &str,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
         length: &mut usize,
-    ) -> Result<(InboundRequest, SemaphorePermit<'_>), Fault> {
+    ) -> Result<(InboundRequest, Share, SemaphorePermit<'a>), Fault> {
         if !matches!(*request.method(), Method::POST | Method::GET | Method::HEAD) {
             return Err(Fault::MethodNotAllowed);
         }
-        let Ok(place) = self.room.try_acquire() else {
+        let IngressConfig { body_limit, body_timeout, forwarded, .. } = &live.config;
+        let url = address::url(&request, peer, forwarded);
+        let (parts, incoming) = request.into_parts();
+        let head = head_length(&parts);
+        let (body, held) = body::read(incoming, head, *body_limit, *body_timeout, &self.budget).await?;
+        *length = body.len();
+        // Only now: whoever keeps others waiting for its body takes no place from them.
+        let Ok(place) = live.room.try_acquire() else {
             return Err(Fault::Overloaded { retry_after: RETRY_AFTER });
         };
-        let url = address::url(&request, peer, &self.config.forwarded);
-        let (parts, incoming) = request.into_parts();
-        let body = body::read(incoming, self.config.body_limit, self.config.body_timeout).await?;
-        *length = body.len();
         let received = crate::clock::now();
         let inbound = InboundRequest {
             id: crate::clock::request_id(received),
@@ -170,18 +210,26 @@ impl Ingress {
             received,
             fetched: Vec::new(),
         };
-        Ok((inbound, place))
+        Ok((inbound, held, place))
     }
 
     /// Takes the steps from the first decision to the answer.
-    async fn exchange(self: &Arc<Self>, known: &Arc<KnownSource>, request: InboundRequest) -> Answered {
+    async fn exchange(
+        self: &Arc<Self>,
+        live: &Live,
+        known: &Arc<KnownSource>,
+        request: InboundRequest,
+        held: Share,
+    ) -> Answered {
+        // The budget is for what is neither verified nor refused.
+        let mut held = Some(held);
         let mut request = Arc::new(request);
         let mut exchange = Exchange::default();
         let mut keys = KeyOverlay::default();
         let mut step = Step::Decide;
         loop {
             step = match step {
-                Step::Decide => match self.decide(&request).await {
+                Step::Decide => match self.decide(live, &request).await {
                     Ok(Decided { decision, keys: decided }) => {
                         keys = decided;
                         exchange.handle_decision(decision)
@@ -194,6 +242,7 @@ impl Ingress {
                     Step::Decide
                 }
                 Step::Commit(accepted) => {
+                    held.take();
                     let keys = std::mem::take(&mut keys);
                     let committed = match accepted {
                         None => self.commit(keys, None, request.received).await,
@@ -206,9 +255,9 @@ impl Ingress {
         }
     }
 
-    async fn decide(&self, request: &Arc<InboundRequest>) -> Result<Decided, Fault> {
+    async fn decide(&self, live: &Live, request: &Arc<InboundRequest>) -> Result<Decided, Fault> {
         let started = Instant::now();
-        let decided = self.engine.decide(Arc::clone(request)).await.map_err(engine_fault);
+        let decided = live.engine.decide(Arc::clone(request)).await.map_err(engine_fault);
         self.metrics.decided(started.elapsed());
         decided
     }
@@ -269,6 +318,13 @@ impl Ingress {
             CommitOutcome::Conflict => Committed::Conflict,
         }
     }
+}
+
+/// About how much memory a head takes.
+fn head_length(parts: &http::request::Parts) -> usize {
+    let fields: usize =
+        parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+    parts.uri.path_and_query().map_or(0, |path| path.as_str().len()) + fields
 }
 
 /// Tells the operator why there is no event.

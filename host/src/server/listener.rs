@@ -1,42 +1,68 @@
 //! One listening socket.
 
+use super::activity::Patience;
+use super::connection::{BoxError, Shared};
+use super::request_body::RequestBody;
+use crate::supervision::Supervisor;
 use http::{Request, Response};
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::body::{Body, Bytes};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use std::convert::Infallible;
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+/// The largest head of a request, in bytes: its line or its pseudo fields, and all its fields.
+const HEAD_LIMIT: usize = 64 * 1024;
+
+/// How much of its requests' bodies one HTTP/2 connection may send ahead of being asked, and one stream of it, in
+/// bytes. It is what a connection can fill while the gateway reads none of it.
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+const STREAM_WINDOW: u32 = 128 * 1024;
+
+/// Requests that one HTTP/2 connection may have under way.
+const STREAMS: u32 = 128;
+
+/// How often an HTTP/2 peer is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
 
 /// What a listener bounds before a request is one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Open connections; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// How long the header of a request may take.
+    /// How long the head of a request may take: the first one from accepting the connection on.
     pub header: Duration,
+    /// How long a connection may be open between two requests.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 16_384, header: Duration::from_secs(15) }
+        Self { connections: 16_384, header: Duration::from_secs(15), idle: Duration::from_secs(75) }
     }
+}
+
+/// When a listener ends.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// No further connections and requests; those under way may end.
+    pub stop: CancellationToken,
+    /// What is still open is dropped.
+    pub abort: CancellationToken,
 }
 
 /// A bound socket.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    /// Closed as soon as it is told to stop, so that the next sender finds another instance.
+    socket: Mutex<Option<Arc<TcpListener>>>,
+    address: SocketAddr,
     limits: Limits,
 }
 
@@ -50,38 +76,46 @@ impl Listener {
     ///
     /// As the operating system says.
     pub async fn bind(address: SocketAddr, limits: Limits) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, limits })
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket: Mutex::new(Some(Arc::new(socket))), address, limits })
     }
 
     /// The address that it is bound to.
-    ///
-    /// # Errors
-    ///
-    /// As the operating system says.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// Serves until `stop` is cancelled, then lets the requests under way end, for at most `drain`.
-    pub async fn serve<F, Fut, B>(self, handle: F, stop: CancellationToken, drain: Duration)
+    fn socket(&self) -> MutexGuard<'_, Option<Arc<TcpListener>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves until it is told to end; returns when no connection is open any more. Dropped early, it drops them all.
+    ///
+    /// A request whose handling panics is answered 500.
+    pub async fn serve<F, Fut, B>(self: Arc<Self>, handle: F, ending: Ending, supervisor: Supervisor)
     where
-        F: Fn(Request<Incoming>, SocketAddr) -> Fut + Send + Sync + 'static,
+        F: Fn(Request<RequestBody>, SocketAddr) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
-        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + 'static,
     {
-        let handle = Arc::new(handle);
-        let graceful = GracefulShutdown::new();
-        let connections = Arc::new(Semaphore::new(self.limits.connections));
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
+        let patience = Patience { head: self.limits.header, idle: self.limits.idle };
+        let Ending { stop, abort } = ending;
+        let Some(socket) = self.socket().clone() else { return };
+        // Connections end with this future, however it ends.
+        let abort = abort.child_token();
+        let _dropped = abort.clone().drop_guard();
+        let shared =
+            Arc::new(Shared { handle, builder: builder(), patience, supervisor, stop: stop.clone() });
+        let (places, open) = (Arc::new(Semaphore::new(self.limits.connections)), TaskTracker::new());
         loop {
             let next = async {
-                let permit = Arc::clone(&connections).acquire_owned().await;
-                (permit, self.socket.accept().await)
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, socket.accept().await)
             };
-            // Also while all connections are taken.
-            let (permit, accepted) = tokio::select! {
+            // Also while all places are taken.
+            let (place, accepted) = tokio::select! {
                 () = stop.cancelled() => break,
                 next = next => next,
             };
@@ -89,37 +123,56 @@ impl Listener {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
+                    }
                 }
             };
             // Answers are small and complete: waiting to fill a segment only delays them.
             let _ = stream.set_nodelay(true);
-            let handle = Arc::clone(&handle);
-            let service = service_fn(move |request| {
-                let answer = handle(request, peer);
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%peer, %error, "a connection ended early");
+            let (shared, abort) = (Arc::clone(&shared), abort.clone());
+            let supervisor = shared.supervisor.clone();
+            open.spawn(async move {
+                let _place = place;
+                tokio::select! {
+                    () = abort.cancelled() => {}
+                    // A panic in it is of this connection alone.
+                    _ = supervisor.guard("connection", shared.serve(stream, peer)) => {}
                 }
-                drop(permit);
             });
         }
-        drop(self.socket);
-        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!("connections were still open at the deadline");
+        drop(socket);
+        self.socket().take();
+        open.close();
+        tokio::select! {
+            () = open.wait() => return,
+            () = abort.cancelled() => {}
         }
+        tracing::warn!(connections = open.len(), "connections were still open at the deadline");
+        open.wait().await;
     }
+}
+
+/// What both versions of HTTP are held to. Time is kept by the connection, so HTTP/1 keeps none of its own.
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_LIMIT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(PING))
+        .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX))
+        .max_concurrent_streams(Some(STREAMS))
+        .initial_stream_window_size(Some(STREAM_WINDOW))
+        .initial_connection_window_size(Some(CONNECTION_WINDOW));
+    builder
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::Empty;
+    use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -138,14 +191,20 @@ mod tests {
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{answer:?}");
     }
 
-    async fn start(connections: usize) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    async fn start(connections: usize) -> (SocketAddr, Ending, tokio::task::JoinHandle<()>) {
         // An idle connection is not closed for its own sake while a test runs.
-        let limits = Limits { connections, header: PATIENCE * 100 };
+        start_with(Limits { connections, header: PATIENCE * 100, idle: PATIENCE * 100 }).await
+    }
+
+    async fn start_with(limits: Limits) -> (SocketAddr, Ending, tokio::task::JoinHandle<()>) {
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
-        let (address, stop) = (listener.address().unwrap(), CancellationToken::new());
-        let answer = |_, _| async { Response::new(Empty::<Bytes>::new()) };
-        let served = tokio::spawn(listener.serve(answer, stop.clone(), PATIENCE));
-        (address, stop, served)
+        let (address, ending) = (listener.address(), Ending::default());
+        let answer = |request: Request<RequestBody>, _| async move {
+            assert_ne!(request.uri().path(), "/panic", "as it was asked to");
+            Response::new(Full::<Bytes>::default())
+        };
+        let served = tokio::spawn(Arc::new(listener).serve(answer, ending.clone(), Supervisor::default()));
+        (address, ending, served)
     }
 
     #[tokio::test]
@@ -154,7 +213,7 @@ mod tests {
         let mut only = TcpStream::connect(address).await.unwrap();
         ask(&mut only).await;
         read_answer(&mut only).await;
-        stop.cancel();
+        stop.stop.cancel();
         tokio::time::timeout(PATIENCE, served).await.expect("the listener stops").unwrap();
     }
 
@@ -170,5 +229,83 @@ mod tests {
         assert!(early.is_err(), "the second connection was served beside the first");
         drop(first);
         tokio::time::timeout(PATIENCE, read_answer(&mut second)).await.unwrap();
+    }
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// A connection that sent this is closed by the other side, and another one is served.
+    async fn is_let_go(limits: Limits, said: &[u8]) {
+        let (address, _ending, _served) = start_with(limits).await;
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(said).await.unwrap();
+        let mut honest = TcpStream::connect(address).await.unwrap();
+        ask(&mut honest).await;
+        tokio::time::timeout(PATIENCE, read_answer(&mut honest)).await.expect("the honest one is served");
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await;
+        // Closed, or reset: there may be bytes that nobody read.
+        drop(end.expect("the silent one is let go"));
+    }
+
+    #[tokio::test]
+    async fn whoever_says_nothing_or_half_of_something_does_not_keep_others_out() {
+        let limits = Limits { connections: 1, header: SHORT, idle: PATIENCE * 100 };
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n", preface, b"POST /in/s HTTP/1.1\r\nhost: x\r\n"] {
+            is_let_go(limits, said).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_let_go() {
+        let limits = Limits { connections: 1, header: PATIENCE * 100, idle: SHORT };
+        is_let_go(limits, b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await;
+    }
+
+    #[tokio::test]
+    async fn a_head_of_more_than_its_limit_is_refused() {
+        let (address, _ending, _served) = start(10).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nhost: here\r\nx: {}\r\n\r\n", "a".repeat(HEAD_LIMIT));
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 431");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_panics_is_answered_500_and_the_next_one_is_served() {
+        let (address, _ending, _served) = start(1).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /panic HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 500");
+        drop(stream);
+        let mut next = TcpStream::connect(address).await.unwrap();
+        ask(&mut next).await;
+        tokio::time::timeout(PATIENCE, read_answer(&mut next)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_open_at_the_deadline_is_dropped_and_so_is_all_when_nobody_waits_any_more() {
+        for told in [true, false] {
+            let (address, ending, served) = start(10).await;
+            let mut half = TcpStream::connect(address).await.unwrap();
+            half.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+            let mut whole = TcpStream::connect(address).await.unwrap();
+            ask(&mut whole).await;
+            read_answer(&mut whole).await;
+            if told {
+                ending.stop.cancel();
+                ending.abort.cancel();
+                tokio::time::timeout(PATIENCE, served).await.expect("the listener ends").unwrap();
+            } else {
+                served.abort();
+            }
+            let mut rest = Vec::new();
+            let end = tokio::time::timeout(PATIENCE, half.read_to_end(&mut rest)).await;
+            drop(end.expect("the connection is dropped"));
+        }
     }
 }

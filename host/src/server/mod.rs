@@ -1,5 +1,13 @@
-//! Accepting connections: one loop for every listener, with limits on slow senders and a graceful end.
+//! HTTP servers: accepting connections within limits, and letting them go.
 
+mod activity;
+mod connection;
+mod descriptor;
+mod framing;
 mod listener;
+mod request_body;
+mod tracked;
 
-pub use listener::{Limits, Listener};
+pub use descriptor::Descriptors;
+pub use listener::{Ending, Limits, Listener};
+pub use request_body::RequestBody;

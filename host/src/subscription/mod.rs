@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod port;
 mod registry;
+mod reload;
 mod strict;
 mod write;
 
@@ -14,3 +15,4 @@ pub use document::shown;
 pub use error::SubscriptionError;
 pub use port::{Dispatch, PastEvent, Reader, Routing, RoutingError, Verdict, VerdictOutcome};
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
+pub use reload::{Reload, SubscriptionChanges};

@@ -78,7 +78,7 @@ pub struct Subscriptions {
 pub(super) struct Shared {
     pub(super) entries: RwLock<BTreeMap<String, Arc<Subscription>>>,
     /// Held by the one who writes.
-    pub(super) writer: tokio::sync::Mutex<()>,
+    pub(super) writer: Arc<tokio::sync::Mutex<()>>,
     pub(super) store: Arc<dyn Store>,
     pub(super) routing: Arc<dyn Routing>,
     pub(super) dispatch: Arc<dyn Dispatch>,
@@ -141,7 +141,7 @@ impl Subscriptions {
         }
         let shared = Shared {
             entries: RwLock::new(entries),
-            writer: tokio::sync::Mutex::new(()),
+            writer: Arc::default(),
             store,
             routing,
             dispatch,
@@ -197,7 +197,7 @@ async fn start(
     Ok(Subscription { id, origin: Origin::Api, updated: Some(updated), problems, document, text, config })
 }
 
-fn read(id: &str, text: &str, reader: &Reader) -> Result<SubscriptionConfig, Vec<Problem>> {
+pub(super) fn read(id: &str, text: &str, reader: &Reader) -> Result<SubscriptionConfig, Vec<Problem>> {
     let config = reader(text.as_bytes())?;
     if config.id == id {
         Ok(config)

@@ -5,8 +5,10 @@ mod ingress;
 mod log;
 mod readiness;
 mod scrape;
+mod sink;
 
 pub use ingress::{IngressMetrics, RequestOutcome, SourceMetrics};
-pub use log::{LogError, LogFormat, init};
+pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};
 pub use scrape::{OPENMETRICS_TEXT, Scrape};
+pub(crate) use sink::register as register_log;

@@ -5,6 +5,7 @@ use anglerfish_tests::{Answer, Gateway, PATIENCE, Receiver, Reply, Setup, github
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn subscription(receiver: &Receiver) -> String {
     format!(
@@ -108,6 +109,30 @@ fn an_attempt_that_does_not_end_holds_it_up_no_longer_than_it_was_told() {
     assert_eq!(gateway.wait_end().code(), Some(0));
     gateway.spawn();
     assert_eq!(gateway.settled()[0]["status"], "delivered");
+}
+
+#[test]
+fn a_slow_sender_a_hanging_attempt_and_a_slow_client_share_one_time_for_stopping() {
+    let receiver = holding();
+    let timeout = Duration::from_secs(6);
+    let mut gateway = attempting(&receiver, "6s");
+    let mut slow = Vec::new();
+    for (address, path) in [(gateway.ingress(), "/in/hub"), (gateway.admin(), "/v1/subscriptions")] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "host: localhost\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{";
+        stream.write_all(format!("POST {path} HTTP/1.1\r\n{head}").as_bytes()).unwrap();
+        slow.push(stream);
+    }
+    // Both have been accepted once later ones are answered.
+    let _ = post(&gateway, "d-2").expect(202);
+    assert_eq!(gateway.api("GET", "/ready", None).status, 200);
+    let told = Instant::now();
+    gateway.signal_end();
+    assert_eq!(gateway.wait_end().code(), Some(0), "{}", gateway.log());
+    assert!(told.elapsed() < timeout * 2, "it took {:?}", told.elapsed());
+    receiver.release();
+    gateway.spawn();
+    assert!(gateway.settled().iter().all(|one| one["status"] == "delivered"));
 }
 
 #[test]

@@ -12,10 +12,12 @@ mod body;
 mod dead;
 mod filter;
 mod limit;
+mod log;
 mod outage;
 mod pace;
 mod private;
 mod secret;
+mod silence;
 mod unverified;
 
 use anglerfish_tests::{Answer, Gateway, Receiver, Request, github, send};

@@ -1,0 +1,64 @@
+//! How the configuration in use came to be, and what became of the last attempt to change it.
+
+use super::error::ConfigProblem;
+use serde::Serialize;
+
+/// Why the configuration is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReloadCause {
+    /// The process got SIGHUP.
+    Signal,
+    /// The management API was asked to.
+    Api,
+    /// The file changed.
+    Watch,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReloadOutcome {
+    /// The new configuration is in use.
+    Applied,
+    /// It has problems; the old one stays in use as it was.
+    Refused,
+    /// It has no problems, but something else failed; the old one stays in use as it was.
+    Failed,
+}
+
+/// One attempt to read the configuration again.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReloadReport {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Why.
+    pub cause: ReloadCause,
+    /// How it ended.
+    pub outcome: ReloadOutcome,
+    /// What is wrong with the new configuration, all of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ConfigProblem>,
+    /// What failed, if that is not the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What changed: keys, and `source NAME` or `subscription NAME` with what became of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+}
+
+/// What `GET /v1/config/status` says.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigStatus {
+    /// The configuration's file as it was named.
+    pub file: String,
+    /// How many configurations have been in use since the start, this one included.
+    pub generation: u64,
+    /// When the one in use was put in use, in milliseconds since 1970.
+    pub since: u64,
+    /// Keys that read otherwise in the file than the process uses them, because they are only read at a start.
+    pub needs_restart: Vec<String>,
+    /// The last attempt to read it again, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<ReloadReport>,
+}

@@ -1,0 +1,222 @@
+//! From a configuration to a gateway that could run: all that can fail, and nothing that acts.
+
+use super::running::Gateway;
+use super::wiring::{self, Queues, SharedReader};
+use super::reload::{Loader, Reloader, Rooms};
+use super::GatewayError;
+use crate::api::{self, Access, Api};
+use crate::clock;
+use crate::config::Config;
+use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, ProviderOptions};
+use crate::engine::EngineRouting;
+use crate::fetch::DocumentCache;
+use crate::ingress::{Fetcher, Ingress};
+use crate::server::{Descriptors, Listener};
+use crate::store::{SqliteOptions, SqliteStore, Store};
+use crate::supervision::Supervisor;
+use crate::telemetry::{self, IngressMetrics, LogControl, Readiness, Scrape};
+use anglerfish_core::router::RoutingDocument;
+use axum::Router;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The file of the store within the data directory.
+const STORE_FILE: &str = "anglerfish.db";
+
+/// What a gateway is made of.
+pub struct GatewayBuilder {
+    config: Config,
+    documents: Option<Arc<dyn Fetcher>>,
+    descriptors: Descriptors,
+    file: String,
+    loader: Option<Loader>,
+    log: Option<LogControl>,
+}
+
+impl GatewayBuilder {
+    /// One by this configuration, with the file descriptors that the process has now.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let descriptors = Descriptors::default();
+        Self { config, documents: None, descriptors, file: String::new(), loader: None, log: None }
+    }
+
+    /// Has the documents which decisions ask for (certificates, keys, confirmations) from a fetcher of the caller's.
+    #[must_use]
+    pub fn documents(mut self, documents: Arc<dyn Fetcher>) -> Self {
+        self.documents = Some(documents);
+        self
+    }
+
+    /// Divides these descriptors among its connections.
+    #[must_use]
+    pub fn descriptors(mut self, descriptors: Descriptors) -> Self {
+        self.descriptors = descriptors;
+        self
+    }
+
+    /// Reads its configuration again from `file`, as messages name it, by this function.
+    #[must_use]
+    pub fn reload_with(mut self, file: String, loader: Loader) -> Self {
+        self.file = file;
+        self.loader = Some(loader);
+        self
+    }
+
+    /// Lets another configuration change which log lines are written.
+    #[must_use]
+    pub fn log(mut self, control: LogControl) -> Self {
+        self.log = Some(control);
+        self
+    }
+
+    /// Binds the addresses, opens the store and loads the component.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration has problems that only the component sees, the store cannot be opened, or an address is
+    /// taken. Nothing is left behind: no queue, no thread, no lock.
+    pub async fn build(self) -> Result<BuiltGateway, GatewayError> {
+        let Self { config, documents, descriptors, file, loader, log } = self;
+        // Addresses first: a second gateway by mistake should not get as far as the data.
+        let (ingress, admin) = wiring::bind(&config, descriptors).await?;
+        let documents = match documents {
+            Some(documents) => documents,
+            None => Arc::new(DocumentCache::try_new(ProviderOptions::default())?),
+        };
+        let data = config.server.data_dir.join(STORE_FILE);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data, SqliteOptions::default())?);
+        let made = Made { file, loader, log, documents, ingress, admin };
+        match BuiltGateway::load(config, &store, made).await {
+            Ok(built) => Ok(built),
+            Err(error) => {
+                // Its lock is free when this returns, not some time later.
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What is there before the store is.
+struct Made {
+    file: String,
+    loader: Option<Loader>,
+    log: Option<LogControl>,
+    documents: Arc<dyn Fetcher>,
+    ingress: Arc<Listener>,
+    admin: Arc<Listener>,
+}
+
+/// A gateway that is complete and does nothing yet: no request is taken in, no delivery attempted.
+pub struct BuiltGateway {
+    pub(super) ingress: Arc<Listener>,
+    pub(super) admin: Arc<Listener>,
+    pub(super) supervisor: Supervisor,
+    pub(super) readiness: Readiness,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) deliveries: Deliveries,
+    pub(super) service: Arc<Ingress>,
+    pub(super) api: Router,
+    pub(super) reloader: Reloader,
+    pub(super) retention: watch::Sender<Duration>,
+    pub(super) shutdown_timeout: watch::Receiver<Duration>,
+}
+
+impl BuiltGateway {
+    async fn load(config: Config, store: &Arc<dyn Store>, made: Made) -> Result<Self, GatewayError> {
+        let Made { file, loader, log, documents, ingress, admin } = made;
+        let readiness = Readiness::new();
+        let supervisor = Supervisor::new(readiness.clone());
+        let mut registry = Scrape::registry();
+        supervisor.register(&mut registry);
+        telemetry::register_log(&mut registry);
+        let metrics = IngressMetrics::register(&mut registry);
+        let outgoing =
+            DeliveryOptions { metrics: DeliveryMetrics::register(&mut registry), ..Default::default() };
+
+        let settings = wiring::ingress_config(&config)?;
+        let engine = wiring::start_engine(&config, RoutingDocument::from(&config.document), store).await?;
+        let routing = Arc::new(EngineRouting::new(Arc::clone(&engine)));
+        let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
+        let reader = SharedReader::new(wiring::reader(&config));
+        let opened =
+            wiring::open_subscriptions(&config, store, Arc::clone(&routing), &deliveries, &reader).await;
+        let subscriptions = match opened {
+            Ok(subscriptions) => subscriptions,
+            Err(error) => {
+                deliveries.shutdown(Duration::ZERO).await;
+                return Err(error);
+            }
+        };
+        let service = Arc::new(Ingress::new(
+            settings,
+            engine,
+            Arc::clone(store),
+            Arc::new(Queues(deliveries.clone())),
+            documents,
+            metrics,
+        ));
+        let access = Access::new(config.admin.token.as_ref(), admin.address());
+        let (retention, _) = watch::channel(config.store.retention);
+        let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
+        let rooms = Rooms {
+            ingress: Arc::clone(&service),
+            routing,
+            subscriptions: subscriptions.clone(),
+            deliveries: deliveries.clone(),
+            store: Arc::clone(store),
+            reader,
+            access: access.clone(),
+            retention: retention.clone(),
+            shutdown_timeout: set_timeout,
+            supervisor: supervisor.clone(),
+        };
+        let reloader = Reloader::new(config, file, loader, log, rooms);
+        let api = Api {
+            store: Arc::clone(store),
+            subscriptions,
+            readiness: readiness.clone(),
+            scrape: Arc::new(Scrape::new(registry, Arc::clone(store))),
+            clock: Arc::new(clock::now),
+        };
+        Ok(Self {
+            ingress,
+            admin,
+            supervisor,
+            readiness,
+            store: Arc::clone(store),
+            deliveries,
+            service,
+            api: api::router(api, access),
+            reloader,
+            retention,
+            shutdown_timeout,
+        })
+    }
+
+    /// Where events will be taken in.
+    #[must_use]
+    pub fn ingress_address(&self) -> SocketAddr {
+        self.ingress.address()
+    }
+
+    /// Where the management API will listen.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Lets it run, on the runtime that this is called from. From now on requests are taken in, and deliveries that
+    /// wait go on.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use = "a gateway that is dropped ends"]
+    pub fn start(self) -> Gateway {
+        Gateway::run(self)
+    }
+}

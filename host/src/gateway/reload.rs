@@ -1,0 +1,237 @@
+//! Another configuration under a gateway that runs.
+//!
+//! It is read and checked as a whole before anything changes, its routing table is loaded beside the one in use, and
+//! then the two are swapped: no request waits, none is lost, and one that is under way ends as it began.
+
+use super::difference::Difference;
+use super::status::{self, Refusal};
+use super::wiring::{self, SharedReader};
+use crate::api::Access;
+use crate::clock;
+use crate::config::{Config, ConfigError, ConfigStatus, ReloadCause, ReloadReport};
+use crate::delivery::Deliveries;
+use crate::engine::{Engine, EngineRouting};
+use crate::ingress::Ingress;
+use crate::store::Store;
+use crate::subscription::{Reload, Subscriptions};
+use crate::supervision::Supervisor;
+use crate::telemetry::LogControl;
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
+
+/// Reads the configuration anew.
+pub type Loader = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// How often it is looked whether the last request that the old engine decides has ended.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Puts another configuration under a running gateway. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Reloader {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    loader: Option<Loader>,
+    log: Option<LogControl>,
+    rooms: Rooms,
+    /// The configuration in use. Held by the one who reloads.
+    current: Mutex<Config>,
+    status: RwLock<ConfigStatus>,
+}
+
+/// What goes by the configuration.
+pub(super) struct Rooms {
+    pub(super) ingress: Arc<Ingress>,
+    pub(super) routing: Arc<EngineRouting>,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) deliveries: Deliveries,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) reader: SharedReader,
+    pub(super) access: Access,
+    pub(super) retention: watch::Sender<Duration>,
+    pub(super) shutdown_timeout: watch::Sender<Duration>,
+    pub(super) supervisor: Supervisor,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        config: Config,
+        file: String,
+        loader: Option<Loader>,
+        log: Option<LogControl>,
+        rooms: Rooms,
+    ) -> Self {
+        let since = clock::now().0;
+        let first = ConfigStatus { file, generation: 1, since, needs_restart: Vec::new(), last: None };
+        let inner =
+            Inner { loader, log, rooms, current: Mutex::new(config), status: RwLock::new(first) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// How the configuration in use came to be.
+    #[must_use]
+    pub fn status(&self) -> ConfigStatus {
+        self.inner.status.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the configuration again and puts it in use; on any problem all stays as it was. One that is begun is
+    /// carried to its end, also when nobody waits for it any more.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub async fn reload(&self, cause: ReloadCause) -> ConfigStatus {
+        let reloader = self.clone();
+        let task = tokio::spawn(async move {
+            let mut current = reloader.inner.current.lock().await;
+            reloader.attempt(&mut current, cause).await;
+        });
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a reload broke down");
+            let refusal = Refusal::Other("the reload broke down; the log says where".to_owned());
+            self.report(status::refused(clock::now().0, cause, refusal));
+        }
+        self.status()
+    }
+
+    async fn attempt(&self, current: &mut Config, cause: ReloadCause) {
+        let at = clock::now().0;
+        match self.replace(current).await {
+            Ok((changes, needs_restart)) => {
+                for key in &needs_restart {
+                    tracing::warn!(key, "changed in the file, and takes effect with the next start");
+                }
+                tracing::info!(?cause, changes = changes.join(", "), "the configuration was reloaded");
+                let mut told = self.inner.status.write().unwrap_or_else(PoisonError::into_inner);
+                told.generation += 1;
+                told.since = clock::now().0;
+                told.needs_restart = needs_restart;
+                told.last = Some(status::applied(at, cause, changes));
+            }
+            Err(refusal) => {
+                if let Refusal::Config(ConfigError::Invalid(problems)) = &refusal {
+                    for problem in problems {
+                        tracing::error!("{problem}");
+                    }
+                }
+                tracing::error!(?cause, "the configuration stays as it was: {refusal}");
+                self.report(status::refused(at, cause, refusal));
+            }
+        }
+    }
+
+    fn report(&self, report: ReloadReport) {
+        self.inner.status.write().unwrap_or_else(PoisonError::into_inner).last = Some(report);
+    }
+
+    /// Reads, checks, loads, and only then changes anything. Returns what changed, and what needs a new start.
+    async fn replace(&self, current: &mut Config) -> Result<(Vec<String>, Vec<String>), Refusal> {
+        let rooms = &self.inner.rooms;
+        let loader = self.inner.loader.clone();
+        let loader = loader.ok_or_else(|| Refusal::Other("this gateway has no file to read".to_owned()))?;
+        let read = tokio::task::spawn_blocking(move || loader()).await;
+        let new = read.map_err(|error| Refusal::Other(error.to_string()))??;
+        let difference = Difference::between(current, &new);
+
+        let ingress = wiring::ingress_config(&new)?;
+        for (path, subscription) in &new.document.subscriptions {
+            rooms
+                .deliveries
+                .check(subscription)
+                .map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
+        }
+        let sources: HashSet<String> = wiring::source_names(&new).collect();
+        let reader = wiring::reader(&new);
+        let check = |subscription: &SubscriptionConfig| check(subscription, &sources, &rooms.deliveries);
+        // From here on until it is applied or dropped no subscription is written.
+        let subscriptions = rooms
+            .subscriptions
+            .prepare_reload(wiring::declared(&new), &reader, &check)
+            .await
+            .map_err(|error| Refusal::Other(error.to_string()))?;
+        let document = routing_document(&new, &subscriptions);
+        let engine = wiring::start_engine(&new, document, &rooms.store).await?;
+
+        // Nothing below can fail. The queues come first: a decision by the new table may name any of them.
+        subscriptions.enlist().await;
+        let old = rooms.routing.replace(Arc::clone(&engine));
+        rooms.ingress.replace(ingress, engine);
+        rooms.reader.replace(reader);
+        let changes = subscriptions.apply(clock::now()).await;
+        if !difference.needs_restart.iter().any(|key| key == "admin.token") {
+            rooms.access.replace(new.admin.token.as_ref());
+        }
+        rooms.retention.send_replace(new.store.retention);
+        rooms.shutdown_timeout.send_replace(new.server.shutdown_timeout);
+        if let Some(log) = &self.inner.log
+            && let Err(error) = log.set_filter(&new.log.filter)
+        {
+            tracing::error!(%error, "the log goes on by the old filter");
+        }
+        self.let_go(old);
+
+        let Difference { applied, needs_restart } = difference;
+        let lines = applied.into_iter().chain(status::subscription_lines(&changes)).collect();
+        *current = keep_fixed(current, new);
+        Ok((lines, needs_restart))
+    }
+
+    /// Drops an engine once the last request that it decides has ended: dropping it waits for its threads.
+    fn let_go(&self, old: Arc<Engine>) {
+        let supervisor = self.inner.rooms.supervisor.clone();
+        tokio::spawn(async move {
+            let ended = async {
+                while Arc::strong_count(&old) > 1 {
+                    tokio::time::sleep(LINGER).await;
+                }
+                drop(tokio::task::spawn_blocking(move || drop(old)).await);
+            };
+            supervisor.guard("the old engine's end", ended).await;
+        });
+    }
+}
+
+/// What the process goes by from now on: the new configuration, with what is only read at a start as it was then.
+fn keep_fixed(old: &Config, mut new: Config) -> Config {
+    new.server.listen = old.server.listen;
+    new.server.data_dir.clone_from(&old.server.data_dir);
+    new.server.max_connections = old.server.max_connections;
+    new.server.header_timeout = old.server.header_timeout;
+    new.server.idle_timeout = old.server.idle_timeout;
+    if new.admin.listen != old.admin.listen {
+        new.admin.listen = old.admin.listen;
+        new.admin.token.clone_from(&old.admin.token);
+    }
+    new.log.format = old.log.format;
+    new
+}
+
+/// The file's sources and subscriptions in its order, so that problems are found at their places, then the store's.
+fn routing_document(config: &Config, subscriptions: &Reload) -> RoutingDocument {
+    let mut document = RoutingDocument::from(&config.document);
+    document.subscription.extend(subscriptions.of_store().map(RoutingSubscription::from));
+    document
+}
+
+/// What is wrong with a subscription of the store under the new configuration.
+fn check(
+    subscription: &SubscriptionConfig,
+    sources: &HashSet<String>,
+    deliveries: &Deliveries,
+) -> Vec<Problem> {
+    let unknown = subscription.sources.iter().enumerate().filter(|(_, name)| !sources.contains(*name));
+    let mut problems: Vec<Problem> = unknown
+        .map(|(index, name)| Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}")))
+        .collect();
+    if let Some(Err(found)) = subscription.filter.as_deref().map(router::check_filter) {
+        problems.extend(found);
+    }
+    problems.extend(deliveries.check(subscription).err());
+    problems
+}

@@ -1,0 +1,225 @@
+//! A gateway that runs, and how it ends.
+
+use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
+use crate::config::Config;
+use crate::delivery::Deliveries;
+use crate::ingress::Fetcher;
+use crate::server::{Ending, RequestBody};
+use crate::store::Store;
+use crate::supervision::Supervisor;
+use crate::telemetry::Readiness;
+use http::Request;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+
+/// What is kept of the time for stopping for those who come last: giving back, the management API, the store.
+const LAST: Duration = Duration::from_secs(2);
+
+/// How long the store may take to close when all other time is used up.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// A running gateway. Dropping it ends it at once; [`Gateway::shutdown`] lets what is under way end.
+pub struct Gateway {
+    ingress_address: SocketAddr,
+    admin_address: SocketAddr,
+    shutdown_timeout: watch::Receiver<Duration>,
+    readiness: Readiness,
+    reloader: Reloader,
+    parts: Option<Parts>,
+}
+
+/// What runs.
+struct Parts {
+    store: Arc<dyn Store>,
+    deliveries: Deliveries,
+    ingress: Part,
+    admin: Part,
+    retention: JoinHandle<()>,
+    stop_retention: CancellationToken,
+}
+
+/// One listener.
+struct Part {
+    ending: Ending,
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Builds a gateway and lets it run. When it returns, requests are taken in and deliveries that wait go on.
+    ///
+    /// # Errors
+    ///
+    /// Like [`GatewayBuilder::build`].
+    pub async fn start(config: Config) -> Result<Self, GatewayError> {
+        Ok(GatewayBuilder::new(config).build().await?.start())
+    }
+
+    /// The same with documents which decisions ask for from a fetcher of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// Like [`GatewayBuilder::build`].
+    pub async fn start_with(config: Config, documents: Arc<dyn Fetcher>) -> Result<Self, GatewayError> {
+        Ok(GatewayBuilder::new(config).documents(documents).build().await?.start())
+    }
+
+    pub(super) fn run(built: BuiltGateway) -> Self {
+        let BuiltGateway {
+            ingress,
+            admin,
+            supervisor,
+            readiness,
+            store,
+            deliveries,
+            service,
+            api,
+            reloader,
+            retention,
+            shutdown_timeout,
+        } = built;
+        let (ingress_address, admin_address) = (ingress.address(), admin.address());
+        let ending = Ending::default();
+        let (told, watcher) = (ending.clone(), supervisor.clone());
+        let ingress = Part {
+            ending,
+            task: supervisor.spawn("ingress", move || {
+                let service = Arc::clone(&service);
+                let handle = move |request, peer| Arc::clone(&service).handle(request, peer);
+                Arc::clone(&ingress).serve(handle, told.clone(), watcher.clone())
+            }),
+        };
+        let ending = Ending::default();
+        let (told, watcher) = (ending.clone(), supervisor.clone());
+        let admin = Part {
+            ending,
+            task: supervisor.spawn("management API", move || {
+                let api = api.clone();
+                let handle = move |request: Request<RequestBody>, _| {
+                    // A router of axum is always ready.
+                    let answer = api.clone().call(request);
+                    async move { answer.await.unwrap_or_else(|never| match never {}) }
+                };
+                Arc::clone(&admin).serve(handle, told.clone(), watcher.clone())
+            }),
+        };
+        let stop_retention = CancellationToken::new();
+        let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
+        Self {
+            ingress_address,
+            admin_address,
+            shutdown_timeout,
+            readiness,
+            reloader,
+            parts: Some(Parts { store, deliveries, ingress, admin, retention, stop_retention }),
+        }
+    }
+
+    /// Where events are taken in.
+    #[must_use]
+    pub fn ingress_address(&self) -> SocketAddr {
+        self.ingress_address
+    }
+
+    /// Where the management API listens.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// Reads its configuration again when it is told to.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// Stops taking requests in, lets those under way and the running attempts end within the configured time, and
+    /// closes the store. What was accepted and not delivered goes on at the next start.
+    ///
+    /// The configured time is for all of it together. Who has not ended by then is broken off.
+    pub async fn shutdown(mut self) {
+        let _stopping = self.readiness.latch("the gateway is stopping");
+        let Some(parts) = self.parts.take() else { return };
+        let time = *self.shutdown_timeout.borrow();
+        let end = Instant::now() + time;
+        let last = LAST.min(time / 4);
+        parts.shutdown(end - last, end).await;
+    }
+
+    /// Runs until `told` is there, then stops like [`Gateway::shutdown`].
+    pub async fn run_until(self, told: impl Future<Output = ()>) {
+        told.await;
+        self.shutdown().await;
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            parts.abort();
+        }
+    }
+}
+
+impl Parts {
+    async fn shutdown(mut self, first: Instant, end: Instant) {
+        self.stop_retention.cancel();
+        // Senders and attempts side by side: what is accepted from now on is delivered after the next start.
+        let attempts = self.deliveries.shutdown(first.saturating_duration_since(Instant::now()));
+        let (_, attempts) = tokio::join!(self.ingress.end(first), timeout_at(end, attempts));
+        if attempts.is_err() {
+            tracing::error!("the deliveries did not end in time; they go on at the next start");
+        }
+        // The management API tells of the stop until now.
+        self.admin.end(end).await;
+        self.retention.abort();
+        let closing = end.max(Instant::now() + CLOSING);
+        if timeout_at(closing, self.store.close()).await.is_err() {
+            tracing::error!("the store did not close in time; what was accepted is on disk");
+        }
+    }
+
+    /// Ends all of it without waiting for anything.
+    fn abort(self) {
+        self.stop_retention.cancel();
+        self.retention.abort();
+        for part in [&self.ingress, &self.admin] {
+            part.ending.stop.cancel();
+            part.ending.abort.cancel();
+            part.task.abort();
+        }
+        // Outside of a runtime nothing runs any more, and the store closes when its last user is gone.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                self.deliveries.shutdown(Duration::ZERO).await;
+                self.store.close().await;
+            });
+        }
+    }
+}
+
+impl Part {
+    /// Lets it end by itself until `deadline`, then breaks it off.
+    async fn end(&mut self, deadline: Instant) {
+        self.ending.stop.cancel();
+        if timeout_at(deadline, &mut self.task).await.is_err() {
+            self.ending.abort.cancel();
+            let _ = (&mut self.task).await;
+        }
+    }
+}
+
+fn spawn_retention(
+    supervisor: &Supervisor,
+    store: &Arc<dyn Store>,
+    kept: watch::Sender<Duration>,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
+    let (store, stop) = (Arc::clone(store), stop.clone());
+    supervisor.spawn("retention", move || retention::run(Arc::clone(&store), kept.subscribe(), stop.clone()))
+}

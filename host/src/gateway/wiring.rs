@@ -1,0 +1,172 @@
+//! What each room is given of the configuration and of the rooms below it.
+
+use super::GatewayError;
+use crate::config::Config;
+use crate::delivery::Deliveries;
+use crate::engine::{Engine, EngineConfig, EngineRouting, StartError};
+use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
+use crate::server::{Descriptors, Limits, Listener};
+use crate::store::{LeasedDelivery, Store};
+use crate::subscription::{Declared, Reader, Subscriptions};
+use anglerfish_core::problem::Problem;
+use anglerfish_core::router::RoutingDocument;
+use anglerfish_core::verify::Verifier;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The delivery queues as ingress sees them.
+pub(super) struct Queues(pub(super) Deliveries);
+
+impl Outlet for Queues {
+    fn offer(&self, deliveries: Vec<LeasedDelivery>) {
+        self.0.offer(deliveries);
+    }
+}
+
+/// Binds both addresses, with the connections that their descriptors allow.
+pub(super) async fn bind(
+    config: &Config,
+    descriptors: Descriptors,
+) -> Result<(Arc<Listener>, Arc<Listener>), GatewayError> {
+    // One in eight is kept for those who look what is wrong.
+    let watchers = (descriptors.incoming / 8).max(1);
+    let senders = descriptors.incoming.saturating_sub(watchers).max(1);
+    if config.server.max_connections > senders {
+        tracing::warn!(
+            max_connections = config.server.max_connections,
+            connections = senders,
+            "file descriptors allow fewer connections than `server.max_connections`"
+        );
+    }
+    let limits = Limits {
+        connections: config.server.max_connections.min(senders),
+        header: config.server.header_timeout,
+        idle: config.server.idle_timeout,
+    };
+    let ingress = bind_one(config.server.listen, "server.listen", limits).await?;
+    let connections = limits.connections.min(watchers);
+    let admin = bind_one(config.admin.listen, "admin.listen", Limits { connections, ..limits }).await?;
+    Ok((ingress, admin))
+}
+
+async fn bind_one(
+    address: SocketAddr,
+    key: &'static str,
+    limits: Limits,
+) -> Result<Arc<Listener>, GatewayError> {
+    let bound = Listener::bind(address, limits).await;
+    bound.map(Arc::new).map_err(|error| GatewayError::Listen { address, key, error })
+}
+
+/// Starts an engine with this routing document. It blocks for as long as its tables take to load.
+pub(super) async fn start_engine(
+    config: &Config,
+    document: RoutingDocument,
+    store: &Arc<dyn Store>,
+) -> Result<Arc<Engine>, GatewayError> {
+    let settings = EngineConfig {
+        workers: config.server.workers,
+        queue: config.server.max_queue,
+        deadline: config.server.decision_timeout,
+        memory: usize::try_from(config.server.memory_limit).unwrap_or(usize::MAX),
+        cache: Some(config.server.data_dir.join("cache")),
+    };
+    let store = Arc::clone(store);
+    let started = tokio::task::spawn_blocking(move || Engine::start(document, &*store, &settings)).await;
+    match started {
+        Ok(Ok(engine)) => Ok(Arc::new(engine)),
+        Ok(Err(StartError::Problems(problems))) => Err(GatewayError::Config(config.locate(problems))),
+        Ok(Err(StartError::Store(error))) => Err(GatewayError::Store(error)),
+        Ok(Err(error)) => Err(GatewayError::Engine(error)),
+        Err(error) => Err(GatewayError::Engine(StartError::Internal(error.to_string()))),
+    }
+}
+
+/// The subscriptions of the file, as the registry takes them.
+pub(super) fn declared(config: &Config) -> Vec<Declared> {
+    let written = config.document.subscriptions.iter().zip(&config.written);
+    written
+        .map(|((_, subscription), document)| Declared {
+            config: subscription.clone(),
+            document: document.clone(),
+        })
+        .collect()
+}
+
+/// Puts the file's subscriptions into their queues, then opens the registry, which adds those of the store.
+pub(super) async fn open_subscriptions(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    routing: Arc<EngineRouting>,
+    deliveries: &Deliveries,
+    reader: &SharedReader,
+) -> Result<Subscriptions, GatewayError> {
+    for (path, subscription) in &config.document.subscriptions {
+        deliveries.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
+    }
+    let dispatch = Arc::new(deliveries.clone());
+    Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
+}
+
+/// Reads subscriptions that are written at run time by this configuration.
+pub(super) fn reader(config: &Config) -> Reader {
+    let reader = config.subscription_reader();
+    Arc::new(move |document: &[u8]| reader.read(document))
+}
+
+/// The reader in use.
+#[derive(Clone)]
+pub(super) struct SharedReader {
+    current: Arc<RwLock<Reader>>,
+}
+
+impl SharedReader {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { current: Arc::new(RwLock::new(reader)) }
+    }
+
+    /// From now on this one is used.
+    pub(super) fn replace(&self, reader: Reader) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = reader;
+    }
+
+    /// Whichever is in use when it is called.
+    fn reader(&self) -> Reader {
+        let current = Arc::clone(&self.current);
+        Arc::new(move |document: &[u8]| {
+            let reader = Arc::clone(&current.read().unwrap_or_else(PoisonError::into_inner));
+            reader(document)
+        })
+    }
+}
+
+/// The names of the configured sources.
+pub(super) fn source_names(config: &Config) -> impl Iterator<Item = String> {
+    config.document.sources.iter().map(|(_, source)| source.name.clone())
+}
+
+/// How requests are taken in.
+pub(super) fn ingress_config(config: &Config) -> Result<IngressConfig, GatewayError> {
+    let mut credentials = HashMap::new();
+    for (path, source) in &config.document.sources {
+        let verifier =
+            Verifier::try_new(path, &source.verification).map_err(|problems| config.locate(problems))?;
+        let headers = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase()).collect();
+        let parameters = verifier.credential_parameters().to_vec();
+        credentials.insert(source.name.clone(), Credentials { headers, parameters });
+    }
+    Ok(IngressConfig {
+        body_limit: config.server.body_limit,
+        body_timeout: config.server.body_timeout,
+        requests: config.server.max_requests,
+        body_memory: config.server.body_memory,
+        forwarded: ForwardedConfig { trusted: config.server.trusted_proxies.clone() },
+        credentials,
+    })
+}
+
+/// A problem of a subscription, as one of the configuration.
+pub(super) fn below(path: &str, problem: Problem) -> Problem {
+    Problem { path: format!("{path}.{}", problem.path), ..problem }
+}

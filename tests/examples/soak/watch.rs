@@ -1,0 +1,183 @@
+//! The whole run: start, look every half minute, end, and say what is wrong.
+
+use crate::fault::Faults;
+use crate::ledger::Ledger;
+use crate::plan::{Plan, SUBSCRIBERS, tables};
+use crate::reader::LogReader;
+use crate::{load, receiver};
+use anglerfish_tests::{Gateway, Setup, free_port};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often it is looked at.
+const STEP: Duration = Duration::from_secs(15);
+
+/// How long the backlog may take to drain at the end.
+const DRAIN: Duration = Duration::from_secs(300);
+
+/// What is seen of the process.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    memory: u64,
+    descriptors: usize,
+    threads: usize,
+}
+
+fn look(gateway: &Gateway) -> Sight {
+    let process = format!("/proc/{}", gateway.process());
+    let count = |folder: &str| std::fs::read_dir(format!("{process}/{folder}")).map_or(0, Iterator::count);
+    Sight { memory: gateway.memory().unwrap_or(0), descriptors: count("fd"), threads: count("task") }
+}
+
+/// The sum of a metric over its labels.
+fn metric(text: &str, name: &str) -> f64 {
+    let values = text.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
+    });
+    values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// Runs it; what is returned is wrong.
+pub(crate) fn run(plan: &Plan) -> Vec<String> {
+    let ports: Vec<u16> = SUBSCRIBERS.iter().map(|_| free_port()).collect();
+    let setup = Setup {
+        server: "header_timeout = \"3s\"\nbody_timeout = \"10s\"\nmax_connections = 400\nbody_memory = \"16MiB\""
+            .into(),
+        rest: tables(&ports, false),
+        ..Setup::default()
+    };
+    let mut gateway = Gateway::prepare(&setup);
+    let stderr = gateway.spawn_piped();
+    let log = LogReader::start(stderr, &gateway.directory().join("log"));
+    let ledger = Arc::new(Ledger::default());
+    let mut faults = Faults {
+        gateway: &gateway,
+        setup,
+        ledger: &ledger,
+        log,
+        ports: ports.clone(),
+        receivers: Vec::new(),
+        random: fastrand::Rng::with_seed(plan.seed),
+        done: Vec::new(),
+    };
+    faults.receivers =
+        (0..ports.len()).map(|index| receiver::start(ports[index], &faults.notes(index), SUBSCRIBERS[index].id)).collect();
+    let senders = load::start(gateway.ingress(), plan.rate, &ledger);
+    let (begun, end) = (Instant::now(), Instant::now() + plan.length);
+    let mut sights = Vec::new();
+    std::thread::scope(|scope| {
+        let injecting = scope.spawn(|| faults.run(end));
+        while Instant::now() < end {
+            std::thread::sleep(STEP.min(end.saturating_duration_since(Instant::now())));
+            let (sight, (p50, p99)) = (look(&gateway), ledger.waits());
+            println!(
+                "{:>5} s  accepted {:>7}  503 {:>6}  failed {:>5}  p50 {p50:>6.1} ms  p99 {p99:>7.1} ms  \
+                 memory {:>4} MiB  descriptors {:>4}  threads {:>3}",
+                begun.elapsed().as_secs(),
+                ledger.count(),
+                ledger.refused.load(Ordering::SeqCst),
+                ledger.failed.load(Ordering::SeqCst),
+                sight.memory >> 20,
+                sight.descriptors,
+                sight.threads,
+            );
+            sights.push(sight);
+        }
+        injecting.join().expect("the faults broke down");
+    });
+    ledger.stop.store(true, Ordering::SeqCst);
+    for sender in senders {
+        sender.join().expect("a sender broke down");
+    }
+    let mut kinds = faults.done.clone();
+    kinds.sort_unstable();
+    for kind in kinds.chunk_by(|one, other| one == other) {
+        println!("{:>4} times {}", kind.len(), kind[0]);
+    }
+    let findings = judge(&gateway, &faults, &ledger, &sights);
+    for receiver in &mut faults.receivers {
+        let _ = receiver.kill();
+        let _ = receiver.wait();
+    }
+    findings
+}
+
+fn judge(gateway: &Gateway, faults: &Faults<'_>, ledger: &Ledger, sights: &[Sight]) -> Vec<String> {
+    let mut findings = ledger.take_odd();
+    let drained = drain(gateway);
+    if let Err(open) = drained {
+        findings.push(format!("{open} deliveries are open {DRAIN:?} after the last event"));
+    }
+    for (index, subscriber) in SUBSCRIBERS.iter().enumerate() {
+        let (missing, again) = ledger.missing(&faults.notes(index), subscriber.wants);
+        println!("{:>8}: {} missing, {again} sent again", subscriber.id, missing.len());
+        if !missing.is_empty() {
+            let some: Vec<_> = missing.iter().take(5).collect();
+            findings.push(format!("{} events did not reach {}: {some:?}", missing.len(), subscriber.id));
+        }
+    }
+    match gateway.try_api("GET", "/ready", None) {
+        Ok(answer) if answer.status == 200 => {}
+        answer => findings.push(format!("it is not ready at the end: {answer:?}")),
+    }
+    if let Ok(answer) = gateway.try_api("GET", "/metrics", None) {
+        let text = answer.text();
+        for name in ["anglerfish_panics_total", "anglerfish_part_restarts_total"] {
+            let count = metric(&text, name);
+            if count > 0.0 {
+                findings.push(format!("{name} is {count}"));
+            }
+        }
+        println!("log lines lost: {}", metric(&text, "anglerfish_log_lines_lost_total"));
+    }
+    findings.extend(flat(sights));
+    findings
+}
+
+/// Waits until nothing is open any more.
+fn drain(gateway: &Gateway) -> Result<(), usize> {
+    let end = Instant::now() + DRAIN;
+    loop {
+        let open = gateway.try_api("GET", "/v1/deliveries?status=pending&limit=100", None);
+        let open = open.ok().filter(|answer| answer.status == 200).and_then(|answer| {
+            let listed = answer.json()["items"].as_array()?.clone();
+            // Those of the subscription that comes and goes lead nowhere.
+            Some(listed.iter().filter(|one| one["subscription"] != "passing").count())
+        });
+        match open {
+            Some(0) => return Ok(()),
+            open if Instant::now() > end => return Err(open.unwrap_or(usize::MAX)),
+            _ => std::thread::sleep(Duration::from_millis(500)),
+        }
+    }
+}
+
+/// Whether memory, descriptors and threads are what they were: the third quarter of the run against the second.
+fn flat(sights: &[Sight]) -> Vec<String> {
+    let quarter = sights.len() / 4;
+    if quarter < 4 {
+        println!("too short to say whether memory is flat");
+        return Vec::new();
+    }
+    let median = |part: &[Sight], of: fn(&Sight) -> u64| {
+        let mut values: Vec<u64> = part.iter().map(of).collect();
+        values.sort_unstable();
+        values[values.len() / 2]
+    };
+    let (early, late) = (&sights[quarter..quarter * 2], &sights[sights.len() - quarter..]);
+    let measures: [(&str, fn(&Sight) -> u64, u64); 3] = [
+        ("memory in MiB", |sight| sight.memory >> 20, 24),
+        ("descriptors", |sight| sight.descriptors as u64, 100),
+        ("threads", |sight| sight.threads as u64, 8),
+    ];
+    let mut findings = Vec::new();
+    for (what, of, slack) in measures {
+        let (before, after) = (median(early, of), median(late, of));
+        println!("{what}: {before} in the second quarter, {after} in the last");
+        if after > before + before / 5 + slack {
+            findings.push(format!("{what} grew from {before} to {after}"));
+        }
+    }
+    findings
+}
