@@ -2,11 +2,11 @@
 
 use super::query::{Nothing, Query};
 use super::{Api, ProblemDetails, fault};
-use crate::telemetry::OPENMETRICS_TEXT;
+use crate::telemetry::{CLASSIC_TEXT, OPENMETRICS_TEXT, wants_openmetrics};
 use axum::Json as Answer;
 use axum::extract::State;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -48,9 +48,16 @@ pub(super) async fn ready(
 pub(super) async fn metrics(
     State(api): State<Api>,
     Query(Nothing {}): Query<Nothing>,
+    headers: HeaderMap,
 ) -> Result<([(http::HeaderName, &'static str); 1], String), ProblemDetails> {
-    match api.scrape.text().await {
-        Ok(text) => Ok(([(CONTENT_TYPE, OPENMETRICS_TEXT)], text)),
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (kind, text) = if accept.into_iter().any(wants_openmetrics) {
+        (OPENMETRICS_TEXT, api.scrape.text().await)
+    } else {
+        (CLASSIC_TEXT, api.scrape.classic().await)
+    };
+    match text {
+        Ok(text) => Ok(([(CONTENT_TYPE, kind)], text)),
         Err(_) => Err(fault::internal("a metric could not be written out")),
     }
 }

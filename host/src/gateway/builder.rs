@@ -1,9 +1,9 @@
 //! From a configuration to a gateway that could run: all that can fail, and nothing that acts.
 
+use super::GatewayError;
+use super::reload::{Loader, Reloader, Rooms};
 use super::running::Gateway;
 use super::wiring::{self, Queues, SharedReader};
-use super::reload::{Loader, Reloader, Rooms};
-use super::GatewayError;
 use crate::api::{self, Access, Api};
 use crate::clock;
 use crate::config::Config;
@@ -175,11 +175,13 @@ impl BuiltGateway {
             supervisor: supervisor.clone(),
         };
         let reloader = Reloader::new(config, file, loader, log, rooms);
+        let listed = subscriptions.clone();
+        let scrape = Scrape::new(registry, Arc::clone(store)).with_names(move || listed.names());
         let api = Api {
             store: Arc::clone(store),
             subscriptions,
             readiness: readiness.clone(),
-            scrape: Arc::new(Scrape::new(registry, Arc::clone(store))),
+            scrape: Arc::new(scrape),
             clock: Arc::new(clock::now),
         };
         Ok(Self {

@@ -69,8 +69,7 @@ impl Reloader {
     ) -> Self {
         let since = clock::now().0;
         let first = ConfigStatus { file, generation: 1, since, needs_restart: Vec::new(), last: None };
-        let inner =
-            Inner { loader, log, rooms, current: Mutex::new(config), status: RwLock::new(first) };
+        let inner = Inner { loader, log, rooms, current: Mutex::new(config), status: RwLock::new(first) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -227,7 +226,9 @@ fn check(
 ) -> Vec<Problem> {
     let unknown = subscription.sources.iter().enumerate().filter(|(_, name)| !sources.contains(*name));
     let mut problems: Vec<Problem> = unknown
-        .map(|(index, name)| Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}")))
+        .map(|(index, name)| {
+            Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
+        })
         .collect();
     if let Some(Err(found)) = subscription.filter.as_deref().map(router::check_filter) {
         problems.extend(found);

@@ -88,10 +88,7 @@ mod tests {
     /// A body of one piece that never ends.
     fn unfinished(piece: usize) -> impl Body<Data = Bytes> + Unpin {
         let frame = Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; piece])));
-        StreamBody::new(Box::pin(futures_util::StreamExt::chain(
-            stream::iter([frame]),
-            stream::pending(),
-        )))
+        StreamBody::new(Box::pin(futures_util::StreamExt::chain(stream::iter([frame]), stream::pending())))
     }
 
     #[tokio::test]
@@ -124,7 +121,10 @@ mod tests {
         let announced = Full::new(Bytes::from_static(b"12345"));
         let refused = read(announced, 0, 4, LONG, &budget).await.map(|_| ());
         assert_eq!(refused, Err(Fault::TooLarge { limit: 4 }));
-        assert_eq!(read(unfinished(5), 0, 4, LONG, &budget).await.map(|_| ()), Err(Fault::TooLarge { limit: 4 }));
+        assert_eq!(
+            read(unfinished(5), 0, 4, LONG, &budget).await.map(|_| ()),
+            Err(Fault::TooLarge { limit: 4 })
+        );
         assert_eq!(budget.held(), 0);
     }
 }

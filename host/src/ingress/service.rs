@@ -1,8 +1,8 @@
 //! From a request to its answer.
 
 use super::address::{self, ForwardedConfig, SourceAddress};
-use super::record::Credentials;
 use super::budget::{BodyBudget, Share};
+use super::record::Credentials;
 use super::{body, record};
 use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
 use crate::server::RequestBody;

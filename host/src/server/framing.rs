@@ -88,12 +88,8 @@ mod tests {
         assert_eq!(find(Version::HTTP_11, "/in/s", &one), None);
         assert_eq!(find(Version::HTTP_10, "/in/s", &[]), None);
         assert_eq!(find(Version::HTTP_2, "http://hooks.example/in/s", &[]), None);
-        let refused: [&[(&str, &str)]; 4] = [
-            &[],
-            &[("host", "a.example"), ("host", "a.example")],
-            &[("host", "a b")],
-            &[("host", "")],
-        ];
+        let refused: [&[(&str, &str)]; 4] =
+            [&[], &[("host", "a.example"), ("host", "a.example")], &[("host", "a b")], &[("host", "")]];
         for fields in refused {
             assert_eq!(find(Version::HTTP_11, "/in/s", fields), Some(Malformed::Host), "{fields:?}");
         }
@@ -109,7 +105,8 @@ mod tests {
         };
         assert_eq!(with(&["chunked"]), None);
         assert_eq!(with(&["Chunked "]), None);
-        for codings in [&["gzip, chunked"][..], &["gzip", "chunked"], &["gzip"], &["identity"], &["chunked, chunked"]]
+        for codings in
+            [&["gzip, chunked"][..], &["gzip", "chunked"], &["gzip"], &["identity"], &["chunked, chunked"]]
         {
             assert_eq!(with(codings), Some(Malformed::TransferCoding), "{codings:?}");
         }

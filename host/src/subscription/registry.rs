@@ -156,6 +156,12 @@ impl Subscriptions {
         self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// The ids of all of them.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// Up to `limit` subscriptions by id, those behind `after`, and whether there are more.
     #[must_use]
     pub fn list(&self, after: Option<&str>, limit: usize) -> (Vec<Arc<Subscription>>, bool) {

@@ -44,7 +44,7 @@ impl BacklogMetrics {
         self.store.set(0);
     }
 
-    /// Sets the gauges to what the store counted; those of subscriptions without open deliveries go.
+    /// Sets the gauges to these; those of other subscriptions go.
     pub(super) fn set(&self, mut backlog: Vec<(String, u64)>) {
         self.store.set(1);
         self.open.clear();

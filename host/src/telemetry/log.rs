@@ -90,11 +90,7 @@ pub fn init(format: LogFormat, filter: &str, traces: Option<TraceLayer>) -> Resu
     let (writer, sink) = sink::spawn(io::stderr()).map_err(LogError::Thread)?;
     let (directives, handle) = reload::Layer::new(directives);
     let lines = layer(format, colours, writer).with_filter(directives);
-    tracing_subscriber::registry()
-        .with(traces)
-        .with(lines)
-        .try_init()
-        .map_err(|_| LogError::Twice)?;
+    tracing_subscriber::registry().with(traces).with(lines).try_init().map_err(|_| LogError::Twice)?;
     // It fails only once the subscriber is gone, which a global one never is.
     let set = Arc::new(move |filter| drop(handle.reload(filter)));
     Ok(Log { control: LogControl { set }, _sink: sink })
@@ -105,7 +101,8 @@ fn layer<S>(format: LogFormat, colours: bool, writer: LogWriter) -> Box<dyn Laye
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let lines = lines::layer().with_target(true).with_writer(move || writer.clone()).log_internal_errors(false);
+    let lines =
+        lines::layer().with_target(true).with_writer(move || writer.clone()).log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(colours).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

@@ -1,12 +1,15 @@
 //! What the gateway tells about itself: log lines, metrics, readiness.
 
 mod backlog;
+mod classic;
 mod ingress;
 mod log;
 mod readiness;
 mod scrape;
 mod sink;
 
+pub use classic::CLASSIC_TEXT;
+pub(crate) use classic::wants_openmetrics;
 pub use ingress::{IngressMetrics, RequestOutcome, SourceMetrics};
 pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};

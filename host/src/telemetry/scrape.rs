@@ -1,9 +1,11 @@
 //! All metrics as one text.
 
 use super::backlog::BacklogMetrics;
+use super::classic::classic;
 use crate::store::Store;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -16,6 +18,8 @@ pub struct Scrape {
     registry: Registry,
     backlog: BacklogMetrics,
     store: Arc<dyn Store>,
+    /// The subscriptions that there are.
+    names: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// One at a time: what is read from the store is set before it is written out.
     turn: Mutex<()>,
 }
@@ -37,7 +41,24 @@ impl Scrape {
     #[must_use]
     pub fn new(mut registry: Registry, store: Arc<dyn Store>) -> Self {
         let backlog = BacklogMetrics::register(&mut registry);
-        Self { registry, backlog, store, turn: Mutex::new(()) }
+        Self { registry, backlog, store, names: Box::new(Vec::new), turn: Mutex::new(()) }
+    }
+
+    /// Shows a backlog of 0 for those that have none, of the subscriptions that there are at a scrape: a rule that looks
+    /// at a series which is not there says nothing.
+    #[must_use]
+    pub fn with_names(mut self, names: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        self.names = Box::new(names);
+        self
+    }
+
+    /// All metrics in the classic text format.
+    ///
+    /// # Errors
+    ///
+    /// If a metric cannot be written out.
+    pub async fn classic(&self) -> Result<String, fmt::Error> {
+        Ok(classic(&self.text().await?))
     }
 
     /// All metrics in the `OpenMetrics` text format. A store that is out of reach leaves a gap and no error, since
@@ -46,7 +67,7 @@ impl Scrape {
         let _turn = self.turn.lock().await;
         let usable = self.store.check().await;
         match usable.and(self.store.backlog().await) {
-            Ok(backlog) => self.backlog.set(backlog),
+            Ok(backlog) => self.backlog.set(with_zeroes(backlog, (self.names)())),
             Err(error) => {
                 tracing::warn!("metrics go out without backlogs: {error}");
                 self.backlog.unknown();
@@ -56,6 +77,12 @@ impl Scrape {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+fn with_zeroes(backlog: Vec<(String, u64)>, names: Vec<String>) -> Vec<(String, u64)> {
+    let mut all: BTreeMap<String, u64> = names.into_iter().map(|name| (name, 0)).collect();
+    all.extend(backlog);
+    all.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -77,5 +104,13 @@ mod tests {
         assert!(text.contains("anglerfish_backlog_deliveries{subscription=\"(others)\"} 3\n"));
         assert!(text.contains("anglerfish_backlog_deliveries{subscription=\"s0\"} 10\n"));
         assert!(!text.contains("small") && !text.contains("gone"));
+    }
+
+    #[test]
+    fn a_subscription_without_open_deliveries_has_a_backlog_of_0() {
+        let names = vec!["busy".to_owned(), "idle".to_owned()];
+        let all = with_zeroes(vec![("busy".to_owned(), 3), ("gone".to_owned(), 1)], names);
+        let expected = [("busy", 3), ("gone", 1), ("idle", 0)].map(|(name, open)| (name.to_owned(), open));
+        assert_eq!(all, expected);
     }
 }

@@ -55,10 +55,7 @@ pub(super) fn spawn(target: impl Write + Send + 'static) -> io::Result<(LogWrite
     spawn_bounded(target, QUEUE)
 }
 
-fn spawn_bounded(
-    target: impl Write + Send + 'static,
-    lines: usize,
-) -> io::Result<(LogWriter, SinkGuard)> {
+fn spawn_bounded(target: impl Write + Send + 'static, lines: usize) -> io::Result<(LogWriter, SinkGuard)> {
     let (queue, items) = bounded(lines);
     std::thread::Builder::new().name("log".to_owned()).spawn(move || write(target, &items))?;
     Ok((LogWriter { queue: queue.clone() }, SinkGuard { queue }))

@@ -85,7 +85,8 @@ impl Faults<'_> {
             "silent connections" => {
                 let said = [&b""[..], b"PRI * HTTP/2.0\r\n", b"POST /in/s0 HTTP/1.1\r\nhost: a\r\n"];
                 let said = said[self.random.usize(..said.len())];
-                let held = [self.gateway.ingress(), self.gateway.admin()].map(|address| open(address, 150, said));
+                let held =
+                    [self.gateway.ingress(), self.gateway.admin()].map(|address| open(address, 150, said));
                 std::thread::sleep(length);
                 drop(held);
             }
@@ -107,7 +108,8 @@ impl Faults<'_> {
                 std::thread::sleep(length);
             }
             "a broken configuration is reloaded" => {
-                let rest = format!("{}\n[[source]]\nname = \"s0\"\nscheme = \"none-such\"\n", self.setup.rest);
+                let rest =
+                    format!("{}\n[[source]]\nname = \"s0\"\nscheme = \"none-such\"\n", self.setup.rest);
                 self.gateway.write(&Setup { rest, ..self.setup.clone() });
                 self.gateway.signal("HUP");
                 std::thread::sleep(length);

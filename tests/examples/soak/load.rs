@@ -36,11 +36,8 @@ fn one(address: SocketAddr, number: u64, ledger: &Ledger) {
         _ => 700,
     };
     let list: Vec<String> = (0..30).map(|item| item.to_string()).collect();
-    let body = format!(
-        "{{\"n\":{number},\"list\":[{}],\"padding\":\"{}\"}}",
-        list.join(","),
-        "x".repeat(padding)
-    );
+    let body =
+        format!("{{\"n\":{number},\"list\":[{}],\"padding\":\"{}\"}}", list.join(","), "x".repeat(padding));
     let mut headers = github(SECRET, &id, body.as_bytes());
     headers.push(("content-type".into(), "application/json".into()));
     let request = Request {
@@ -60,7 +57,9 @@ fn one(address: SocketAddr, number: u64, ledger: &Ledger) {
             Ok(answer) if answer.status == 503 => {
                 ledger.refused.fetch_add(1, Ordering::SeqCst);
             }
-            Ok(answer) => return ledger.odd(format!("{id} was answered {}: {}", answer.status, answer.text())),
+            Ok(answer) => {
+                return ledger.odd(format!("{id} was answered {}: {}", answer.status, answer.text()));
+            }
             Err(_) => {
                 ledger.failed.fetch_add(1, Ordering::SeqCst);
             }

@@ -12,7 +12,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn read(arguments: &[String]) -> Result<Self, String> {
-        let mut plan = Self { length: Duration::from_secs(30 * 60), seed: fastrand::u64(..1 << 32), rate: 100 };
+        let mut plan =
+            Self { length: Duration::from_secs(30 * 60), seed: fastrand::u64(..1 << 32), rate: 100 };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let value = rest.next().ok_or_else(|| format!("{name} needs a value"))?;

@@ -32,9 +32,8 @@ fn look(gateway: &Gateway) -> Sight {
 
 /// The sum of a metric over its labels.
 fn metric(text: &str, name: &str) -> f64 {
-    let values = text.lines().filter(|line| {
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
-    });
+    let values =
+        text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
     values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
@@ -42,8 +41,9 @@ fn metric(text: &str, name: &str) -> f64 {
 pub(crate) fn run(plan: &Plan) -> Vec<String> {
     let ports: Vec<u16> = SUBSCRIBERS.iter().map(|_| free_port()).collect();
     let setup = Setup {
-        server: "header_timeout = \"3s\"\nbody_timeout = \"10s\"\nmax_connections = 400\nbody_memory = \"16MiB\""
-            .into(),
+        server:
+            "header_timeout = \"3s\"\nbody_timeout = \"10s\"\nmax_connections = 400\nbody_memory = \"16MiB\""
+                .into(),
         rest: tables(&ports, false),
         ..Setup::default()
     };
@@ -61,8 +61,9 @@ pub(crate) fn run(plan: &Plan) -> Vec<String> {
         random: fastrand::Rng::with_seed(plan.seed),
         done: Vec::new(),
     };
-    faults.receivers =
-        (0..ports.len()).map(|index| receiver::start(ports[index], &faults.notes(index), SUBSCRIBERS[index].id)).collect();
+    faults.receivers = (0..ports.len())
+        .map(|index| receiver::start(ports[index], &faults.notes(index), SUBSCRIBERS[index].id))
+        .collect();
     let senders = load::start(gateway.ingress(), plan.rate, &ledger);
     let (begun, end) = (Instant::now(), Instant::now() + plan.length);
     let mut sights = Vec::new();

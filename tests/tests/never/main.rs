@@ -16,6 +16,7 @@ mod log;
 mod outage;
 mod pace;
 mod private;
+mod reload;
 mod secret;
 mod silence;
 mod unverified;

@@ -1,0 +1,83 @@
+//! The classic text format of Prometheus, version 0.0.4, made of `OpenMetrics`.
+//!
+//! The two differ in how a counter's family is named (`OpenMetrics` leaves `_total` to its samples) and in lines that only
+//! the newer one has. See <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+/// The media type.
+pub const CLASSIC_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The same metrics in the classic format.
+pub(super) fn classic(openmetrics: &str) -> String {
+    let mut text = String::with_capacity(openmetrics.len());
+    // A family's help comes before its type, which says how it is named.
+    let mut help: Option<&str> = None;
+    for line in openmetrics.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = Some(rest);
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap_or((rest, "unknown"));
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            let kind = if kind == "unknown" { "untyped" } else { kind };
+            if let Some((_, said)) = help.take().and_then(|help| help.split_once(' ')) {
+                text.push_str(&format!("# HELP {name}{suffix} {said}\n"));
+            }
+            text.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+        } else if !line.starts_with('#') {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Whether a scraper that accepts this is to be given `OpenMetrics`.
+pub(crate) fn wants_openmetrics(accept: &str) -> bool {
+    accept.split(',').any(|kind| {
+        let mut parts = kind.split(';');
+        let essence = parts.next().unwrap_or_default().trim();
+        let refused = parts.any(|part| matches!(part.trim(), "q=0" | "q=0.0"));
+        essence.eq_ignore_ascii_case("application/openmetrics-text") && !refused
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::metrics::counter::Counter;
+    use prometheus_client::metrics::gauge::Gauge;
+    use prometheus_client::metrics::histogram::Histogram;
+    use prometheus_client::registry::{Registry, Unit};
+
+    #[test]
+    fn each_kind_of_metric_is_named_as_the_classic_format_names_it() {
+        let mut registry = Registry::with_prefix("a");
+        let (counter, gauge, histogram) =
+            (Counter::<u64>::default(), Gauge::<i64>::default(), Histogram::new([0.5]));
+        registry.register("things", "Things", counter.clone());
+        registry.register_with_unit("taken", "How much", Unit::Bytes, counter.clone());
+        registry.register("now", "Now", gauge);
+        registry.register_with_unit("took", "How long", Unit::Seconds, histogram.clone());
+        counter.inc();
+        histogram.observe(0.25);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let classic = classic(&text);
+        let expected = "# HELP a_things_total Things.\n# TYPE a_things_total counter\na_things_total 1\n\
+            # HELP a_taken_bytes_total How much.\n# TYPE a_taken_bytes_total counter\na_taken_bytes_total 1\n\
+            # HELP a_now Now.\n# TYPE a_now gauge\na_now 0\n\
+            # HELP a_took_seconds How long.\n# TYPE a_took_seconds histogram\na_took_seconds_sum 0.25\n\
+            a_took_seconds_count 1\na_took_seconds_bucket{le=\"0.5\"} 1\na_took_seconds_bucket{le=\"+Inf\"} 1\n";
+        assert_eq!(classic, expected);
+    }
+
+    #[test]
+    fn only_who_asks_for_it_gets_openmetrics() {
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        assert!(wants_openmetrics(prometheus));
+        for accept in ["", "*/*", "text/plain", "text/html,application/openmetrics-text;q=0"] {
+            assert!(!wants_openmetrics(accept), "{accept}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Another configuration loses and delays nothing, and one with a problem changes nothing.
+
+use super::{SOURCE, ids, local, post, request};
+use anglerfish_tests::{Gateway, Receiver, Reply, Request, Setup, eventually, github, send};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn signed(secret: &str, source: &str, id: &str) -> Request {
+    let headers = github(secret, id, b"{}");
+    Request { path: format!("/in/{source}"), headers, ..request(id, b"{}") }
+}
+
+fn reload(gateway: &Gateway, rest: &str, said: &str) {
+    let before = gateway.log().matches(said).count();
+    gateway.write(&Setup { rest: rest.to_owned(), ..Setup::default() });
+    gateway.signal("HUP");
+    eventually(&format!("{said:?} once more"), || {
+        (gateway.log().matches(said).count() > before).then_some(())
+    });
+}
+
+const RELOADED: &str = "the configuration was reloaded";
+
+#[test]
+fn sources_secrets_and_subscriptions_change_under_load_and_no_request_is_lost() {
+    let (first, second) = (Receiver::start(), Receiver::start());
+    let gateway = Gateway::start(&format!("{SOURCE}{}", local("first", &first, "")));
+    let rotated = "[[source]]\nname = \"hub\"\nscheme = \"github\"\n\
+                   secrets = [\"secret of the repository\", \"the next secret\"]\n\
+                   [[source]]\nname = \"other\"\nscheme = \"github\"\nsecrets = [\"of the other\"]\n";
+    assert_eq!(send(gateway.ingress(), &signed("the next secret", "hub", "too early")).unwrap().status, 401);
+    let stop = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut sent = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let _ = post(&gateway, &format!("d-{sent}"), b"{}").expect(202);
+                sent += 1;
+            }
+            sent
+        });
+        reload(
+            &gateway,
+            &format!("{rotated}{}{}", local("first", &first, ""), local("second", &second, "")),
+            RELOADED,
+        );
+        let _ = send(gateway.ingress(), &signed("the next secret", "hub", "new-1")).unwrap().expect(202);
+        let _ = send(gateway.ingress(), &signed("of the other", "other", "new-2")).unwrap().expect(202);
+        // Back again, several times.
+        for _ in 0..3 {
+            reload(&gateway, &format!("{SOURCE}{}", local("first", &first, "")), RELOADED);
+        }
+        stop.store(true, Ordering::SeqCst);
+        sender.join().unwrap()
+    });
+    assert_eq!(send(gateway.ingress(), &signed("of the other", "other", "gone")).unwrap().status, 404);
+    let _ = gateway.settled();
+    assert!(sent > 0);
+    let got = ids(&first);
+    for number in 0..sent {
+        assert!(got.contains(&format!("d-{number}")), "d-{number} of {sent} did not arrive");
+    }
+    assert!(ids(&second).contains(&"new-1".to_owned()) && ids(&second).contains(&"new-2".to_owned()));
+}
+
+#[test]
+fn a_configuration_with_a_problem_leaves_all_as_it_was_and_says_why() {
+    let receiver = Receiver::start();
+    let mut gateway = Gateway::start(&format!("{SOURCE}{}", local("a", &receiver, "")));
+    let wrong = [
+        "[[source]]\nname = \"hub\"\nscheme = \"none-such\"\n".to_owned(),
+        "this is no TOML".to_owned(),
+        format!(
+            "{SOURCE}{}",
+            local("b", &receiver, "")
+                .replace("[subscription.endpoint]", "filter = \"1 +\"\n[subscription.endpoint]")
+        ),
+        format!(
+            "{SOURCE}[[subscription]]\nid = \"b\"\nsources = [\"nowhere\"]\nendpoint = {{ url = \"http://a.example/\" }}\n"
+        ),
+    ];
+    for (number, rest) in wrong.iter().enumerate() {
+        reload(&gateway, rest, "the configuration stays as it was");
+        let _ = post(&gateway, &format!("d-{number}"), b"{}").expect(202);
+    }
+    assert!(gateway.log().contains("anglerfish.toml:"), "the place of a problem is in the log");
+    assert!(gateway.runs());
+    let _ = gateway.settled();
+    assert_eq!(receiver.requests().len(), wrong.len());
+}
+
+#[test]
+fn what_is_open_of_a_subscription_that_its_file_has_no_longer_ends_with_a_reason() {
+    let receiver = Receiver::with(|_, _| Reply::status(500));
+    let gateway = Gateway::start(&format!("{SOURCE}{}", local("a", &receiver, "")));
+    let _ = post(&gateway, "d-1", b"{}").expect(202);
+    let _ = receiver.wait(1);
+    reload(&gateway, SOURCE, RELOADED);
+    let deliveries = gateway.settled();
+    assert_eq!(deliveries[0]["status"], "dead", "{deliveries:?}");
+    let shown = gateway.get("/v1/deliveries/1").to_string();
+    assert!(shown.contains("removed from the configuration file"), "{shown}");
+}
+
+#[test]
+fn a_start_that_fails_late_attempts_nothing_and_leaves_no_lock() {
+    let receiver = Receiver::start();
+    let mut gateway = Gateway::start(&format!("{SOURCE}{}", local("a", &receiver, "")));
+    gateway.signal_end();
+    assert_eq!(gateway.wait_end().code(), Some(0));
+    // What only the component sees fails after the store was opened.
+    let wrong = format!(
+        "{SOURCE}{}",
+        local("a", &receiver, "")
+            .replace("[subscription.endpoint]", "filter = \"1 +\"\n[subscription.endpoint]")
+    );
+    gateway.write(&Setup { rest: wrong, ..Setup::default() });
+    let failed = gateway.run(&["serve"], b"");
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    gateway.write(&Setup { rest: format!("{SOURCE}{}", local("a", &receiver, "")), ..Setup::default() });
+    gateway.spawn();
+    let _ = post(&gateway, "d-1", b"{}").expect(202);
+    let _ = gateway.settled();
+    assert_eq!(receiver.requests().len(), 1);
+}
