@@ -126,7 +126,8 @@ impl Ingress {
         }
         let live = Arc::new(Live { config, engine, room });
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
-        for name in old.config.credentials.keys().filter(|name| !live.config.credentials.contains_key(*name)) {
+        for name in old.config.credentials.keys().filter(|name| !live.config.credentials.contains_key(*name))
+        {
             self.delete_source(name);
         }
     }

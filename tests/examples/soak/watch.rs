@@ -37,6 +37,9 @@ fn metric(text: &str, name: &str) -> f64 {
     values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
+/// What is measured, how, and how much more of it is no growth.
+type Measure = (&'static str, fn(&Sight) -> u64, u64);
+
 /// Runs it; what is returned is wrong.
 pub(crate) fn run(plan: &Plan) -> Vec<String> {
     let ports: Vec<u16> = SUBSCRIBERS.iter().map(|_| free_port()).collect();
@@ -167,7 +170,7 @@ fn flat(sights: &[Sight]) -> Vec<String> {
         values[values.len() / 2]
     };
     let (early, late) = (&sights[quarter..quarter * 2], &sights[sights.len() - quarter..]);
-    let measures: [(&str, fn(&Sight) -> u64, u64); 3] = [
+    let measures: [Measure; 3] = [
         ("memory in MiB", |sight| sight.memory >> 20, 24),
         ("descriptors", |sight| sight.descriptors as u64, 100),
         ("threads", |sight| sight.threads as u64, 8),
