@@ -4,8 +4,24 @@ use crate::store::RequestRecord;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
-/// Header fields that carry credentials whatever the source.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+/// What the names of header fields and parameters hold that carry a secret, whatever the source: senders put tokens
+/// into requests that no scheme reads, and what is kept is shown to whoever may read events. A name too many costs a
+/// value in a record; one too few shows a secret.
+const TELLING: [&str; 10] = [
+    "api-key",
+    "api_key",
+    "apikey",
+    "authorization",
+    "cookie",
+    "credential",
+    "passwd",
+    "password",
+    "secret",
+    "token",
+];
+
+/// Whole names that tell the same and are parts of harmless ones.
+const TELLING_ALONE: [&str; 5] = ["auth", "key", "pass", "pwd", "x-auth"];
 
 /// What stands for a value that is not kept.
 const HIDDEN: &str = "…";
@@ -19,7 +35,13 @@ pub struct Credentials {
     pub parameters: Vec<String>,
 }
 
-/// Keeps the request without credentials: those that every client may send, and those that the source's scheme reads.
+/// Whether a name says that its value is a secret.
+fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    TELLING.iter().any(|part| name.contains(part)) || TELLING_ALONE.contains(&name.as_str())
+}
+
+/// Keeps the request without credentials: those that names give away, and those that the source's scheme reads.
 /// Values that are not UTF-8 are left out, because records are text.
 pub(super) fn record(
     method: &Method,
@@ -27,9 +49,8 @@ pub(super) fn record(
     headers: &HeaderMap,
     credentials: &Credentials,
 ) -> RequestRecord {
-    let secret = |name: &str| {
-        CREDENTIALS.contains(&name) || credentials.headers.iter().any(|credential| credential == name)
-    };
+    let secret =
+        |name: &str| is_telling(name) || credentials.headers.iter().any(|credential| credential == name);
     let headers = headers
         .iter()
         .filter(|(name, _)| !secret(name.as_str()))
@@ -40,16 +61,14 @@ pub(super) fn record(
     RequestRecord { method: method.to_string(), url: without(url, &credentials.parameters), headers }
 }
 
-/// The URL with the values of these parameters hidden.
+/// The URL with the values of these parameters hidden, and of those whose names give secrets away.
 fn without(url: &str, parameters: &[String]) -> String {
-    let Some((head, query)) = url.split_once('?').filter(|_| !parameters.is_empty()) else {
-        return url.to_owned();
-    };
+    let Some((head, query)) = url.split_once('?') else { return url.to_owned() };
     let hide = |pair: &str| {
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);
         let spaced = name.replace('+', " ");
         let decoded = percent_decode_str(&spaced).decode_utf8_lossy();
-        if parameters.iter().any(|parameter| *parameter == decoded) {
+        if is_telling(&decoded) || parameters.iter().any(|parameter| *parameter == decoded) {
             format!("{name}={HIDDEN}")
         } else {
             pair.to_owned()
@@ -75,6 +94,25 @@ mod tests {
         let url = "http://h/in/a?x=1&my+token=hunter2&my%20t%6Fken=hunter2&y=my+token";
         let record = record(&Method::POST, url, &HeaderMap::new(), &credentials);
         assert_eq!(record.url, "http://h/in/a?x=1&my+token=…&my%20t%6Fken=…&y=my+token");
+    }
+
+    #[test]
+    fn secrets_that_no_scheme_reads_are_hidden_by_their_names() {
+        let url = "http://h/in/a?token=1&access_token=2&api%5Fkey=3&Password=4&key=5&page=6&monkey=7";
+        let mut headers = HeaderMap::new();
+        for name in ["x-auth-token", "x-access-token", "x-api-key", "api-key", "x-shared-secret", "x-auth"] {
+            headers.insert(name, HeaderValue::from_static("hunter2"));
+        }
+        for name in ["x-hub-signature-256", "x-author", "idempotency-key", "content-type"] {
+            headers.insert(name, HeaderValue::from_static("value"));
+        }
+        let record = record(&Method::POST, url, &headers, &Credentials::default());
+        assert_eq!(
+            record.url,
+            "http://h/in/a?token=…&access_token=…&api%5Fkey=…&Password=…&key=…&page=6&monkey=7"
+        );
+        let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["x-hub-signature-256", "x-author", "idempotency-key", "content-type"]);
     }
 
     #[test]
