@@ -13,6 +13,10 @@ struct Variable {
     shape: Shape,
     /// All fields that there can be, with their types; if there are none here, any field as the shape says.
     fields: &'static [(&'static str, Shape)],
+    /// Whether its fields are names of header fields, which have no case (RFC 9110, section 5.1): they are kept in lower case.
+    caseless: bool,
+    /// Whether every event has it.
+    certain: bool,
 }
 
 /// Which variables an expression may name, and under which limits it is compiled.
@@ -48,17 +52,23 @@ fn strings() -> Shape {
     Shape::Map(Box::new(Shape::STRING), Box::new(Shape::STRING))
 }
 
+impl Variable {
+    fn new(name: &str, shape: Shape) -> Self {
+        Self { name: name.into(), shape, fields: &[], caseless: false, certain: false }
+    }
+}
+
 impl Environment {
     /// What a subscription's filter sees: `message`, `event`, `headers`, `source` and `now`.
     #[must_use]
     pub fn filter() -> Self {
         let event = Shape::Map(Box::new(Shape::STRING), Box::new(Shape::Any));
-        let variable = |name: &str, shape| Variable { name: name.into(), shape, fields: &[] };
+        let variable = |name: &str, shape| Variable { certain: true, ..Variable::new(name, shape) };
         Self {
             variables: vec![
-                variable("message", Shape::Any),
-                Variable { name: "event".into(), shape: event, fields: &*EVENT },
-                variable("headers", strings()),
+                Variable::new("message", Shape::Any),
+                Variable { fields: &*EVENT, ..variable("event", event) },
+                Variable { caseless: true, ..variable("headers", strings()) },
                 variable("source", Shape::STRING),
                 variable("now", Shape::Is(Type::Timestamp)),
             ],
@@ -87,7 +97,7 @@ impl Environment {
     pub fn declare(&mut self, name: &str, shape: Shape) -> Option<Root> {
         let root = u8::try_from(self.variables.len()).ok().filter(|number| *number < u8::MAX)?;
         self.dotted |= name.contains('.');
-        self.variables.push(Variable { name: name.into(), shape, fields: &[] });
+        self.variables.push(Variable::new(name, shape));
         Some(Root(root))
     }
 
@@ -147,6 +157,16 @@ impl Environment {
         }
         let known: Vec<&str> = variable.fields.iter().map(|(name, _)| *name).collect();
         Some(format!("{} never has {field:?}; there are {}", variable.name, known.join(", ")))
+    }
+
+    /// Whether the fields of a variable have no case, and are in lower case.
+    pub(crate) fn is_caseless(&self, root: Root) -> bool {
+        self.variables.get(usize::from(root.0)).is_some_and(|variable| variable.caseless)
+    }
+
+    /// Whether every event has a variable.
+    pub(crate) fn is_certain(&self, root: Root) -> bool {
+        self.variables.get(usize::from(root.0)).is_some_and(|variable| variable.certain)
     }
 
     /// What is known of a variable's value.

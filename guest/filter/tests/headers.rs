@@ -3,7 +3,7 @@
 #![expect(clippy::panic, reason = "a test may fail loudly")]
 
 use anglerfish_filter::Expression;
-use anglerfish_filter::table::{EventInput, Matches, RuleKey, Sight, Table};
+use anglerfish_filter::table::{EventInput, ExpressionView, Matches, RuleKey, Table};
 
 #[test]
 fn a_table_knows_whether_an_expression_looks_at_headers() {
@@ -48,7 +48,8 @@ fn extended(text: &str) -> bool {
     table.insert(RuleKey(0), &expression, None);
     let mut matches = Matches::default();
     table.evaluate(&input, Some(b"{}"), &mut matches);
-    let alone = Sight::new(&expression, &input, Some(b"{}")).with(|facts| expression.evaluate(facts));
+    let alone =
+        ExpressionView::new(&expression, &input, Some(b"{}")).with(|facts| expression.evaluate(facts));
     assert_eq!(alone.unwrap_or(false), !matches.matched.is_empty(), "{text}");
     !matches.matched.is_empty()
 }

@@ -123,7 +123,7 @@ fn a_filter_that_is_no_bool_is_no_match() {
 fn refuses_what_cannot_be_meant_and_points_at_it() {
     assert_eq!(
         refused("message.quantity > 0 && evnt.type == 'x'"),
-        "1:25: unknown variable evnt; there are message, event, headers, source, now\n  \
+        "1:25: unknown variable evnt; there are message, event, headers, source, now, and a text is in quotes: \"evnt\"\n  \
          message.quantity > 0 && evnt.type == 'x'\n                          ^^^^"
     );
     assert_eq!(refused("1 + 'a' == 2"), "1:3: int + string is not possible\n  1 + 'a' == 2\n    ^");
@@ -195,4 +195,84 @@ fn reads_a_path_as_one_whatever_its_spelling() {
     );
     let paths: Vec<String> = expression.unwrap().paths().iter().map(ToString::to_string).collect();
     assert_eq!(paths, ["message.a.b"]);
+}
+
+#[test]
+fn names_of_header_fields_may_be_written_in_any_case() {
+    for text in [
+        "headers['X-Shop'] == '7'",
+        "headers[\"x-SHOP\"] == '7'",
+        "'X-Shop' in headers",
+        "headers.?`Content-Type`.orValue('') == 'application/json'",
+        "headers[?'X-Shop'].hasValue()",
+        "cel.bind(h, headers, h['X-Shop'] == '7')",
+        "has(headers.`X-Shop`)",
+    ] {
+        assert_eq!(run(text), Ok(true), "{text}");
+    }
+    // In the body names have case.
+    assert_eq!(run("message.Quantity == 3"), Err(Failure::NoSuchKey));
+    assert_eq!(run("'Quantity' in message"), Ok(false));
+}
+
+#[test]
+fn an_attribute_that_events_never_have_is_refused_by_any_name_of_the_event() {
+    for text in
+        ["event.typ == 'x'", "cel.bind(e, event, e.typ == 'x')", "cel.bind(e, event, e['typ'] == 'x')"]
+    {
+        assert!(refused(text).contains("event never has \"typ\""), "{text}");
+    }
+    assert_eq!(run("cel.bind(e, event, e.type == 'order.created' && has(e.time))"), Ok(true));
+    assert_eq!(run("cel.bind(m, message, m.quantity == 3)"), Ok(true));
+}
+
+#[test]
+fn tells_those_who_know_other_languages_what_it_is_here() {
+    for (text, hint) in [
+        ("message.action in ('opened', 'closed')", "a list is written in brackets"),
+        ("message.action = 'opened'", "equality is written '=='"),
+        ("message.action == 'opened' and message.n > 1", "'and' is written '&&'"),
+        ("message.action == 'opened' OR message.n > 1", "'or' is written '||'"),
+        ("not message.draft", "'not' is written '!'"),
+        ("not (message.a == 1)", "there is !x"),
+        ("message.a not in ['b']", "!(x in y)"),
+        ("message.a & message.b", "conjunction is written '&&'"),
+        ("message.a | message.b", "disjunction is written '||'"),
+        ("message.a <> 1", "inequality is written '!='"),
+        ("message.title contains 'x'", "x.contains('y')"),
+        ("if message.a then true", "a choice is written"),
+        ("body.action == 'opened'", "the body is message"),
+        ("payload.action == 'opened'", "the body is message"),
+        ("Message.action == 'opened'", "there is message"),
+        ("type == 'push'", "the event's is event.type"),
+        ("subject == 'push'", "it is an attribute of event"),
+        ("message.action == opened", "a text is in quotes: \"opened\""),
+        ("message.a == None", "null is written null"),
+        ("message.a == True", "it is written true"),
+        ("message.action.toLowerCase() == 'opened'", "there is x.lowerAscii()"),
+        ("message.list.length() > 1", "there is size(x)"),
+        ("len(message.list) > 1", "there is size(x)"),
+        ("message.list.includes('a')", "there is x.contains(y) for texts, and y in x for lists"),
+        ("exists(message.a)", "there is has(message.field)"),
+        ("message.list.some(x, x == 1)", "there is x.exists(e, …)"),
+    ] {
+        assert!(refused(text).contains(hint), "{text}\n{}", refused(text));
+    }
+}
+
+#[test]
+fn a_time_zone_that_there_is_not_is_refused_when_it_is_written() {
+    assert!(
+        refused("event.time.getHours('Mars/Olympus') == 1").contains("\"Mars/Olympus\" is not a time zone")
+    );
+    assert_eq!(run("event.time.getHours('Africa/Casablanca') == 4"), Ok(true));
+    assert_eq!(run("event.time.getHours('+01:00') == 4"), Ok(true));
+}
+
+#[test]
+fn a_list_that_is_searched_like_a_text_gets_the_right_operator_told() {
+    let expression = Expression::compile("message.tags.contains('a')").unwrap();
+    let body = body();
+    let reason = expression.explain(&support::event(expression.paths(), &body)).reason;
+    assert!(reason.contains("`x in list`"), "{reason}");
 }

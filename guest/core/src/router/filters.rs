@@ -5,8 +5,8 @@ use super::headers::joined_headers;
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
 use crate::request::{Header, UnixMillis};
-use anglerfish_filter::table::{Class, EventInput, Matches, Reading, RuleKey, Sight, Table};
-use anglerfish_filter::{CompileError, Expression, explain};
+use anglerfish_filter::table::{Class, EventInput, ExpressionView, Matches, Reading, RuleKey, Table};
+use anglerfish_filter::{CompileError, Expression, Failure, explain};
 use std::collections::BTreeMap;
 
 /// The expression of a subscription without a filter.
@@ -165,8 +165,18 @@ impl Entry {
                     None => (VerdictOutcome::Match, "it has no filter".to_owned()),
                     Some(filter) => match Expression::compile(filter) {
                         Ok(expression) => {
-                            let sight = Sight::new(&expression, seen, Some(data));
-                            verdict(&sight.with(|facts| expression.explain(facts)))
+                            let view = ExpressionView::new(&expression, seen, Some(data));
+                            let explanation = view.with(|facts| expression.explain(facts));
+                            match explanation.verdict {
+                                // The table may know a shorter way than the expression's own order.
+                                explain::Verdict::Failed(error)
+                                    if error.failure == Failure::Exhausted
+                                        && matches_in_a_table(&expression, seen, data) =>
+                                {
+                                    (VerdictOutcome::Match, "the filter is true".to_owned())
+                                }
+                                _ => verdict(&explanation),
+                            }
                         }
                         Err(error) => (VerdictOutcome::Error, error.to_string()),
                     },
@@ -182,4 +192,13 @@ fn verdict(explanation: &explain::Explanation) -> (VerdictOutcome, String) {
         explain::Verdict::NotMatched => (VerdictOutcome::NoMatch, explanation.reason.clone()),
         explain::Verdict::Failed(_) => (VerdictOutcome::Error, explanation.reason.clone()),
     }
+}
+
+/// Whether a table with nothing but this expression finds that an event makes it true.
+fn matches_in_a_table(expression: &Expression, seen: &EventInput<'_>, data: &[u8]) -> bool {
+    let mut table = Table::new();
+    table.insert(RuleKey(0), expression, None);
+    let mut matches = Matches::default();
+    table.evaluate(seen, Some(data), &mut matches);
+    !matches.matched.is_empty()
 }

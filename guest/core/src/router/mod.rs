@@ -5,9 +5,11 @@ mod document;
 mod explanation;
 mod filters;
 mod headers;
+mod review;
 
 pub use document::{RoutingDocument, RoutingSource, RoutingSubscription};
 pub use explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
+pub use review::{SourceFacts, missing_fields, review_filter};
 
 use crate::decision::{Acceptance, Decision, Duplicate, Rejection, RejectionCode, Routing};
 use crate::event::Event;

@@ -1,3 +1,5 @@
+//! Which overload of a function can take these types.
+
 use super::Shape;
 use crate::function::{Function, Overload, Parameter};
 use crate::value::Type;

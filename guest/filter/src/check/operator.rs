@@ -1,3 +1,5 @@
+//! Which types an operator can take.
+
 use super::Shape;
 use crate::ir::{Arithmetic, Comparison};
 use crate::value::Type;

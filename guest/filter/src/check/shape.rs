@@ -1,3 +1,5 @@
+//! What is known of a value's type before there is a value.
+
 use crate::value::{Type, Value};
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! One case of the specification's suite.
+
 use super::typed;
 use crate::eval::Evaluator;
 use crate::fact::Bindings;

@@ -1,3 +1,5 @@
+//! Arithmetic that fails instead of wrapping.
+
 use crate::failure::Failure;
 use crate::ir::Arithmetic;
 use crate::value::{Budget, Duration, Timestamp, Value};

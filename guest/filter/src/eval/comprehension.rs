@@ -1,3 +1,5 @@
+//! Evaluating comprehensions.
+
 use super::Evaluator;
 use crate::fact::Facts;
 use crate::failure::{EvalError, Failure};

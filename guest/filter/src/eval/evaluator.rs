@@ -1,3 +1,5 @@
+//! The evaluator: truth, values and steps.
+
 use super::{arithmetic, selection};
 use crate::fact::{Fact, Facts};
 use crate::failure::{EvalError, Failure};

@@ -1,3 +1,5 @@
+//! Evaluating list and map literals whose elements are not all constant.
+
 use super::Evaluator;
 use crate::fact::Facts;
 use crate::failure::{EvalError, Failure};

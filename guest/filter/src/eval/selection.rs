@@ -1,3 +1,5 @@
+//! Membership, indexes and fields of values.
+
 use crate::failure::Failure;
 use crate::value::number;
 use crate::value::{Budget, List, Value, equal};

@@ -1,10 +1,14 @@
+//! The part of an expression that decided.
+
 use super::render;
 use super::{Explanation, Verdict};
 use crate::Expression;
 use crate::eval::Evaluator;
 use crate::fact::{Fact, Facts};
 use crate::failure::EvalError;
+use crate::function::Function;
 use crate::ir::{Node, NodeId, PathId, Program};
+use crate::value::Value;
 use std::cell::Cell;
 
 /// The most characters of a reason.
@@ -107,11 +111,22 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
         if let Some(lack) = self.lack(error.node) {
             return (format!("{whole} failed: {lack}"), id);
         }
-        let values = self.values(error.node);
+        let (values, hint) = (self.values(error.node), self.hint(error.node));
         if about == whole {
-            return (format!("{whole} failed: {error}{values}"), id);
+            return (format!("{whole} failed: {error}{values}{hint}"), id);
         }
-        (format!("{whole} failed: {about}: {error}{values}"), id)
+        (format!("{whole} failed: {about}: {error}{values}{hint}"), id)
+    }
+
+    /// What was meant by a call that looks for an element of a list as if the list were a text.
+    fn hint(&self, id: NodeId) -> &'static str {
+        let Node::Call { function: Function::Contains, arguments } = self.program.node(id) else { return "" };
+        let first = self.program.children(arguments).first().map(|first| self.program.node(*first));
+        let Some(Node::Path(path)) = first else { return "" };
+        match self.facts.path(path) {
+            Fact::Value(Value::List(_)) => "; an element of a list is looked for with `x in list`",
+            _ => "",
+        }
     }
 
     /// What the event has instead of a value, if a part is a path; then that says it all.

@@ -1,3 +1,5 @@
+//! Values and places in words, short enough to be read, without credentials.
+
 use crate::fact::{Fact, Unreadable};
 use crate::ir::{Fields, Path, Root};
 use crate::value::{Key, Value};

@@ -1,3 +1,5 @@
+//! Facts from values that are there already.
+
 use super::{Fact, Facts, Unreadable};
 use crate::ir::{Path, PathId, Root};
 use crate::value::Value;

@@ -1,8 +1,10 @@
 //! What an evaluator asks an event for.
 
 mod binding;
+mod event;
 
 pub use binding::Bindings;
+pub use event::EventInput;
 
 use crate::ir::PathId;
 use crate::value::Value;

@@ -1,3 +1,5 @@
+//! Calling a function on values.
+
 use super::{Function, convert, encoding, format, glob, math, network, optional, pattern, text, time};
 use crate::failure::Failure;
 use crate::value::{Budget, Text, Value};

@@ -1,3 +1,5 @@
+//! Conversions between types.
+
 use super::{Function, time};
 use crate::failure::Failure;
 use crate::value::{Duration, Timestamp, Value};

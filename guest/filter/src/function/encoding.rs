@@ -1,3 +1,5 @@
+//! Base64.
+
 use super::Function;
 use crate::failure::Failure;
 use crate::value::{Budget, Value};

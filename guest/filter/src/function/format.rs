@@ -1,3 +1,5 @@
+//! `format`: values written into a text.
+
 use super::{convert, time};
 use crate::failure::Failure;
 use crate::value::{Budget, List, Text, Value};

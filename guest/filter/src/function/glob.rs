@@ -1,3 +1,5 @@
+//! Patterns with `*` and `?`.
+
 use crate::failure::Failure;
 use crate::value::Budget;
 

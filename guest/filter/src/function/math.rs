@@ -1,3 +1,5 @@
+//! The functions of the math extension.
+
 use super::Function;
 use crate::failure::Failure;
 use crate::value::number::{self, Number};

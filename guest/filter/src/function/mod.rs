@@ -17,6 +17,7 @@ mod zone;
 
 pub(crate) use apply::{apply, constant};
 pub(crate) use table::{Overload, Parameter, names, overloads};
+pub(crate) use zone::is_zone;
 
 pub use pattern::Pattern;
 pub use table::Function;

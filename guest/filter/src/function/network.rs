@@ -1,3 +1,5 @@
+//! The functions of the network extension.
+
 use super::Function;
 use crate::failure::Failure;
 use crate::value::{Address, Network, Value};

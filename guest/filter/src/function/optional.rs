@@ -1,3 +1,5 @@
+//! The functions of optionals.
+
 use super::Function;
 use crate::failure::Failure;
 use crate::value::{List, Value};

@@ -1,3 +1,5 @@
+//! Regular expressions, in linear time.
+
 use crate::failure::Failure;
 use crate::value::Budget;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! All functions with the types that they take and give.
+
 use crate::value::Type;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -96,6 +98,25 @@ pub enum Function {
     Masked,
     PrefixLength,
     CidrIp,
+}
+
+impl Function {
+    /// Whether it gives a part of a timestamp, in a time zone if one is named.
+    pub(crate) const fn is_of_time(self) -> bool {
+        matches!(
+            self,
+            Self::FullYear
+                | Self::Month
+                | Self::DayOfYear
+                | Self::DayOfMonth
+                | Self::Date
+                | Self::DayOfWeek
+                | Self::Hours
+                | Self::Minutes
+                | Self::Seconds
+                | Self::Milliseconds
+        )
+    }
 }
 
 /// What a parameter takes or a call returns.

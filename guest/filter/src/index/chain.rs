@@ -1,6 +1,6 @@
 //! Arithmetic and comparisons of a few paths, answered without the evaluator where all goes as usual.
 
-use super::moment::Moment;
+use super::event_view::EventView;
 use super::scalar::{Seen, equal, order};
 use super::test::holds;
 use crate::function::Function;
@@ -73,15 +73,15 @@ impl Chain {
 
     /// The answer; `None` if something is there that only the evaluator knows: no ints, an overflow, a division by zero.
     #[inline]
-    pub(crate) fn answer(&self, moment: &Moment<'_>) -> Option<bool> {
+    pub(crate) fn answer(&self, view: &EventView<'_>) -> Option<bool> {
         if let ([Kind::Path, .., Kind::Path], [None, ..]) = (&self.kinds, &self.operators) {
             let [first, .., last] = self.values;
-            return compare(self.relation, moment, path(first), path(last));
+            return compare(self.relation, view, path(first), path(last));
         }
-        let mut value = self.int(0, moment)?;
+        let mut value = self.int(0, view)?;
         for (place, operator) in (1..).zip(&self.operators) {
             let Some(operator) = operator else { break };
-            let operand = self.int(place, moment)?;
+            let operand = self.int(place, view)?;
             value = match operator {
                 Arithmetic::Add => value.checked_add(operand)?,
                 Arithmetic::Subtract => value.checked_sub(operand)?,
@@ -90,20 +90,20 @@ impl Chain {
                 Arithmetic::Remainder => value.checked_rem(operand)?,
             };
         }
-        Some(holds(self.relation, Some(value.cmp(&self.int(LENGTH + 1, moment)?))))
+        Some(holds(self.relation, Some(value.cmp(&self.int(LENGTH + 1, view)?))))
     }
 
     /// The value of an operand, if it is an int.
     #[inline(always)]
-    fn int(&self, place: usize, moment: &Moment<'_>) -> Option<i64> {
+    fn int(&self, place: usize, view: &EventView<'_>) -> Option<i64> {
         let value = *self.values.get(place)?;
         match self.kinds.get(place)? {
             Kind::Int => Some(i64::from(value)),
-            Kind::Path => match moment.raw(path(value)) {
+            Kind::Path => match view.raw(path(value)) {
                 Raw::Int(value) => Some(value),
                 _ => None,
             },
-            Kind::Size => size(moment, path(value)),
+            Kind::Size => size(view, path(value)),
         }
     }
 }
@@ -122,23 +122,23 @@ fn path(value: i32) -> json::NodeId {
 }
 
 #[inline(never)]
-fn size(moment: &Moment<'_>, path: json::NodeId) -> Option<i64> {
-    let raw = moment.raw(path);
+fn size(view: &EventView<'_>, path: json::NodeId) -> Option<i64> {
+    let raw = view.raw(path);
     if !matches!(raw, Raw::Plain(..) | Raw::Decoded(..)) {
         return None;
     }
-    let text = moment.text(raw).filter(|text| text.len() <= COUNTED)?;
+    let text = view.text(raw).filter(|text| text.len() <= COUNTED)?;
     i64::try_from(text.chars().count()).ok()
 }
 
 /// Compares two paths that both have scalars.
 fn compare(
     relation: Comparison,
-    moment: &Moment<'_>,
+    view: &EventView<'_>,
     left: json::NodeId,
     right: json::NodeId,
 ) -> Option<bool> {
-    let seen = |path: json::NodeId| -> Option<Seen<'_>> { moment.seen(moment.raw(path)) };
+    let seen = |path: json::NodeId| -> Option<Seen<'_>> { view.seen(view.raw(path)) };
     let (left, right) = (seen(left)?, seen(right)?);
     match relation {
         Comparison::Equal => Some(equal(left, right)),

@@ -2,15 +2,16 @@
 
 use super::blocks::Blocks;
 use super::chain::Chain;
+use super::event_view::EventView;
 use super::excerpt::Scrap;
-use super::gate::{Gate, GateId, Shortcut};
+use super::gate::{Gate, GateId, Opaque, Shortcut};
 use super::hash::{self, long};
-use super::moment::Moment;
 use super::opaque;
 use super::test::{Test, Tri};
 use crate::ir::{Code, NodeId, PathId, Program};
 use crate::json::{self, Raw, Trie};
-use hashbrown::HashTable;
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Graph {
     /// For each gate the event that it was answered for and the answer.
     memo: Vec<u32>,
     epoch: u32,
+    /// Shared gates that this event's rules could not answer with so many steps: who has no more need not try.
+    too_long: HashMap<GateId, u32, FixedState>,
     /// Shorter ways to the answers of opaque gates.
     chains: Blocks<Chain>,
     free_chains: Vec<Shortcut>,
@@ -39,32 +42,40 @@ pub(crate) struct Graph {
     scrap: Scrap,
 }
 
-/// The work that one event may still cause.
+/// The work that one rule, or all rules that cannot take long, may still cause.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
     /// Steps left.
     pub(crate) left: u32,
-    /// The most that one opaque gate may take.
-    pub(crate) share: u32,
-    /// Whether a gate could not be answered for want of steps.
-    pub(crate) exhausted: bool,
+    /// The first gate that could not be answered for want of steps.
+    pub(crate) stopped_at: Option<GateId>,
 }
 
 impl Run {
-    /// Takes steps, if so many are left.
+    /// A run of so many steps.
+    pub(crate) const fn new(steps: u32) -> Self {
+        Self { left: steps, stopped_at: None }
+    }
+
+    /// Takes steps for a gate, if so many are left.
     #[inline(always)]
-    fn spend(&mut self, steps: u32) -> bool {
+    fn spend(&mut self, steps: u32, gate: GateId) -> bool {
         match self.left.checked_sub(steps) {
             Some(left) => {
                 self.left = left;
                 true
             }
             None => {
-                self.left = 0;
-                self.exhausted = true;
+                self.stop(gate);
                 false
             }
         }
+    }
+
+    /// No steps are left for a gate.
+    pub(super) fn stop(&mut self, gate: GateId) {
+        self.left = 0;
+        self.stopped_at = self.stopped_at.or(Some(gate));
     }
 }
 
@@ -76,6 +87,7 @@ impl Default for Graph {
             known: HashTable::new(),
             memo: Vec::new(),
             epoch: 0,
+            too_long: HashMap::default(),
             chains: Blocks::default(),
             free_chains: Vec::new(),
             codes: HashTable::new(),
@@ -256,37 +268,40 @@ impl Graph {
             self.epoch = 0;
         }
         self.epoch += 1;
+        if !self.too_long.is_empty() {
+            self.too_long.clear();
+        }
     }
 
-    /// The answer of a gate for an event. Without steps left it is an error, which is not remembered.
+    /// The answer of a gate for an event. What lacks steps for it is an error, which is not remembered, and stops the run.
     #[inline]
-    pub(crate) fn answer(&mut self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> Tri {
-        let Self { entries, chains, memo, epoch, .. } = self;
-        Inquiry { entries, chains, memo, epoch: *epoch, moment, run }.answer(id)
+    pub(crate) fn answer(&mut self, id: GateId, view: &EventView<'_>, run: &mut Run) -> Tri {
+        let Self { entries, chains, memo, epoch, too_long, .. } = self;
+        Inquiry { entries, chains, memo, epoch: *epoch, too_long, view, run }.answer(id)
     }
 
     /// The answer of a gate that can take long, if there is a short way to it for this event.
     #[inline(always)]
-    pub(crate) fn quick(&self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> Option<bool> {
+    pub(crate) fn quick(&self, id: GateId, view: &EventView<'_>, run: &mut Run) -> Option<bool> {
         let Gate::Opaque(shortcut, _) = self.gate(id) else { return None };
         let chain = self.chains.get(shortcut.0 as usize)?;
-        if run.spend(1) { chain.answer(moment) } else { None }
+        if run.spend(1, id) { chain.answer(view) } else { None }
     }
 
     /// Why a gate is an error for an event, in words.
-    pub(crate) fn reason(&mut self, id: GateId, moment: &Moment<'_>, run: &mut Run) -> String {
+    pub(crate) fn reason(&mut self, id: GateId, view: &EventView<'_>, run: &mut Run) -> String {
         let mut id = id;
-        let Self { entries, chains, memo, epoch, .. } = self;
+        let Self { entries, chains, memo, epoch, too_long, .. } = self;
         loop {
             let parts: &[GateId] = match entries.get(id.index()).map(|entry| &entry.gate) {
-                Some(Gate::Test(path, test)) => return test_reason(*path, test, moment),
-                Some(Gate::Opaque(_, opaque)) => return opaque::reason(opaque, moment, run),
+                Some(Gate::Test(path, test)) => return test_reason(*path, test, view),
+                Some(Gate::Opaque(_, opaque)) => return opaque::reason(opaque, view, run.left),
                 Some(Gate::Not(inner)) => std::slice::from_ref(inner),
                 Some(Gate::And(parts) | Gate::Or(parts)) => parts,
                 Some(Gate::Choose(condition, then, otherwise)) => &[*condition, *then, *otherwise],
                 _ => return "not a condition".to_owned(),
             };
-            let mut inquiry = Inquiry { entries, chains, memo, epoch: *epoch, moment, run };
+            let mut inquiry = Inquiry { entries, chains, memo, epoch: *epoch, too_long, view, run };
             let failed = parts.iter().copied().find(|part| inquiry.answer(*part) == Tri::Error);
             match failed {
                 Some(part) => id = part,
@@ -332,7 +347,8 @@ struct Inquiry<'g, 'r, 'e> {
     chains: &'g Blocks<Chain>,
     memo: &'g mut [u32],
     epoch: u32,
-    moment: &'r Moment<'e>,
+    too_long: &'g mut HashMap<GateId, u32, FixedState>,
+    view: &'r EventView<'e>,
     run: &'r mut Run,
 }
 
@@ -350,12 +366,12 @@ impl Inquiry<'_, '_, '_> {
                 _ => Tri::Error,
             };
         }
-        if !self.run.spend(1) {
+        if !self.run.spend(1, id) {
             return Tri::Error;
         }
-        let exhausted = self.run.exhausted;
+        let stopped_at = self.run.stopped_at;
         let answer = match &entry.gate {
-            Gate::Test(path, test) => self.test(*path, test),
+            Gate::Test(path, test) => self.test(*path, test, id),
             Gate::Constant(value) => (*value).into(),
             Gate::Not(inner) => self.answer(*inner).not(),
             Gate::And(parts) => self.junction(parts, Tri::False),
@@ -367,16 +383,16 @@ impl Inquiry<'_, '_, '_> {
             },
             Gate::Opaque(shortcut, opaque) => {
                 let chain = self.chains.get(shortcut.0 as usize);
-                match chain.and_then(|chain| chain.answer(self.moment)) {
+                match chain.and_then(|chain| chain.answer(self.view)) {
                     Some(answer) => answer.into(),
-                    None => opaque::answer(opaque, self.moment, self.run),
+                    None => self.evaluate(opaque, id, shared),
                 }
             }
             Gate::Unknown => Tri::Error,
         };
         // An error for want of steps is not the gate's.
         if shared
-            && self.run.exhausted == exhausted
+            && self.run.stopped_at == stopped_at
             && let Some(known) = self.memo.get_mut(id.index())
         {
             *known = self.epoch << 2 | answer as u32;
@@ -384,15 +400,34 @@ impl Inquiry<'_, '_, '_> {
         answer
     }
 
+    /// What only the evaluator can answer. Rules that share it pay for it once, and those with no more steps than others had
+    /// in vain do not try it again.
+    fn evaluate(&mut self, opaque: &Opaque, id: GateId, shared: bool) -> Tri {
+        let steps = self.run.left;
+        if shared && self.too_long.get(&id).is_some_and(|vain| steps <= *vain) {
+            self.run.stop(id);
+            return Tri::Error;
+        }
+        let (answer, left) = opaque::answer(opaque, self.view, steps);
+        self.run.left = left;
+        answer.unwrap_or_else(|| {
+            self.run.stop(id);
+            if shared {
+                self.too_long.insert(id, steps);
+            }
+            Tri::Error
+        })
+    }
+
     #[inline]
-    fn test(&mut self, path: json::NodeId, test: &Test) -> Tri {
+    fn test(&mut self, path: json::NodeId, test: &Test, id: GateId) -> Tri {
         if let (Test::Contains(_), Raw::Plain(start, end) | Raw::Decoded(start, end)) =
-            (test, self.moment.raw(path))
-            && !self.run.spend((end - start) / 64)
+            (test, self.view.raw(path))
+            && !self.run.spend((end - start) / 64, id)
         {
             return Tri::Error;
         }
-        test.answer(path, self.moment)
+        test.answer(path, self.view)
     }
 
     /// `&&` (`decisive` false) or `||` (`decisive` true): a decisive part decides whatever the others are, else an error does.
@@ -410,10 +445,10 @@ impl Inquiry<'_, '_, '_> {
     }
 }
 
-fn test_reason(path: json::NodeId, test: &Test, moment: &Moment<'_>) -> String {
-    let name = moment.name(path);
-    match moment.raw(path) {
-        Raw::Absent => moment.absence(path),
+fn test_reason(path: json::NodeId, test: &Test, view: &EventView<'_>) -> String {
+    let name = view.name(path);
+    match view.raw(path) {
+        Raw::Absent => view.absence(path),
         Raw::Overflow => format!("{name} is a number too large for a double"),
         Raw::Timestamp(_) | Raw::Map | Raw::Array(..) | Raw::Object(..) | Raw::Null => test_kind(&name, test),
         _ => test_kind(&name, test),

@@ -1,11 +1,11 @@
 //! Where rules are filed.
 
 use super::blocks::Blocks;
-use super::few::Few;
 use super::hash;
 use super::key::{Clue, Key, Witness};
 use super::probe::grams_slot;
 use super::scalar::Seen;
+use super::small_list::SmallList;
 use crate::json::{NodeId, Trie};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
@@ -34,7 +34,7 @@ pub(crate) struct Level {
     pub(super) key: Key,
     /// The hash of the key.
     hash: u32,
-    pub(super) rules: Few<RuleId>,
+    pub(super) rules: SmallList<RuleId>,
     pub(super) index: Option<Box<Index>>,
     /// Filings in this level and those below it.
     count: u32,
@@ -95,7 +95,7 @@ impl Default for Levels {
             parent: LevelId::ROOT,
             key: Key { path: NodeId::NONE, witness: Witness::Present },
             hash: 0,
-            rules: Few::None,
+            rules: SmallList::None,
             index: Some(Box::default()),
             count: 0,
             seen: 0,
@@ -175,7 +175,7 @@ impl Levels {
         trie.hold(key.path);
         let hash = hash::short(hash::of_key(key));
         let level =
-            Level { parent, key: key.owned(), hash, rules: Few::None, index: None, count: 0, seen: 0 };
+            Level { parent, key: key.owned(), hash, rules: SmallList::None, index: None, count: 0, seen: 0 };
         let id = match self.free.pop() {
             Some(id) => id,
             None => LevelId(u32::try_from(self.levels.len()).unwrap_or(u32::MAX)),
@@ -338,7 +338,7 @@ impl Levels {
             let key =
                 std::mem::replace(&mut level.key, Key { path: NodeId::NONE, witness: Witness::Present });
             level.index = None;
-            level.rules = Few::None;
+            level.rules = SmallList::None;
             self.unlink(parent, &key.clue(), id);
             trie.release(key.path);
             self.free.push(id);

@@ -2,7 +2,7 @@
 
 use super::gate::{Gate, GateId, Hint, Opaque, Shortcut};
 use super::graph::Graph;
-use super::moment::{Roots, acquire};
+use super::roots::{Roots, acquire};
 use super::scalar::{Scalar, Seen};
 use super::test::Test;
 use crate::function::Function;

@@ -9,30 +9,35 @@
 
 mod blocks;
 mod chain;
+mod event_view;
 mod excerpt;
-mod few;
 mod gate;
 mod graph;
 mod hash;
 mod key;
 mod level;
 mod lower;
-mod moment;
 mod need;
 mod opaque;
 mod order;
+mod possible;
 mod probe;
+mod roots;
 mod rule;
 mod scalar;
+mod small_list;
 mod strict;
 mod test;
 
+pub(crate) use blocks::Blocks;
+pub(crate) use event_view::EventView;
 pub(crate) use graph::{Graph, Run};
 pub(crate) use key::{Key, Witness};
 pub(crate) use level::LevelId;
 pub(crate) use lower::{Lowering, within};
-pub(crate) use moment::{Moment, Roots, acquire, fill, name};
+pub(crate) use possible::is_possible;
 pub(crate) use probe::{Elements, Probe};
+pub(crate) use roots::{Roots, acquire, fill, name};
 pub(crate) use rule::{Place, Rule, Rules};
 pub(crate) use scalar::Scalar;
 pub(crate) use test::Tri;

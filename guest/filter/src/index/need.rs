@@ -1,12 +1,12 @@
 //! What an event must have for a gate to be true.
 
-use super::few::Few;
 use super::gate::{Gate, GateId};
 use super::graph::Graph;
 use super::key::{Clue, Key, Witness, affix_length};
 use super::level::{LevelId, Levels};
 use super::order::{cells, place};
 use super::scalar::Seen;
+use super::small_list::SmallList;
 use super::strict::strict_paths;
 use super::test::Test;
 use crate::ir::Comparison;
@@ -29,7 +29,7 @@ pub(crate) enum Need<'g> {
 /// Keys of which an event must have one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keys<'g> {
-    keys: Few<Key<Clue<'g>>>,
+    keys: SmallList<Key<Clue<'g>>>,
     /// How much work filing under them is expected to cost an event, in rules looked at in vain.
     cost: u32,
     /// Whether having one of them is enough for the gate to be true.
@@ -43,7 +43,7 @@ pub(crate) enum Filing<'g> {
     Never,
     /// Under these keys. An event that has one of them makes part number `proven` of the rule's conjunction true, or the whole
     /// if there is only one.
-    Under { keys: Few<Key<Clue<'g>>>, proven: Option<Option<usize>> },
+    Under { keys: SmallList<Key<Clue<'g>>>, proven: Option<Option<usize>> },
     /// Among those that every event is held against.
     Scan,
 }
@@ -220,7 +220,7 @@ impl<'g> Needs<'g, '_> {
             return Need::Always;
         }
         let cost = self.levels.cost(self.level, &key);
-        Need::Keys(Keys { keys: Few::One(key), cost, exact: true })
+        Need::Keys(Keys { keys: SmallList::One(key), cost, exact: true })
     }
 }
 

@@ -1,34 +1,29 @@
 //! What only the evaluator can answer.
 
+use super::event_view::EventView;
 use super::gate::Opaque;
-use super::graph::Run;
-use super::moment::Moment;
 use super::test::Tri;
 use crate::eval::Evaluator;
 use crate::failure::{EvalError, Failure};
 
-/// Evaluates with the steps that are left, but no more than one expression's share.
-fn test(opaque: &Opaque, moment: &Moment<'_>, run: &mut Run) -> Result<bool, EvalError> {
-    let steps = run.left.min(run.share);
-    let mut evaluator = Evaluator::new(&opaque.program, moment, steps);
+fn test(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> (Result<bool, EvalError>, u32) {
+    let mut evaluator = Evaluator::new(&opaque.program, view, steps);
     let answer = evaluator.test();
-    run.left -= steps - evaluator.left().min(steps);
-    answer
+    (answer, evaluator.left().min(steps))
 }
 
-pub(super) fn answer(opaque: &Opaque, moment: &Moment<'_>, run: &mut Run) -> Tri {
-    match test(opaque, moment, run) {
-        Ok(answer) => answer.into(),
-        Err(error) => {
-            run.exhausted |= error.failure == Failure::Exhausted;
-            Tri::Error
-        }
+/// The answer, `None` if it takes more than so many steps, and how many are left.
+pub(super) fn answer(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> (Option<Tri>, u32) {
+    match test(opaque, view, steps) {
+        (Ok(answer), left) => (Some(answer.into()), left),
+        (Err(error), left) => ((error.failure != Failure::Exhausted).then_some(Tri::Error), left),
     }
 }
 
-pub(super) fn reason(opaque: &Opaque, moment: &Moment<'_>, run: &mut Run) -> String {
-    match test(opaque, moment, run) {
-        Ok(_) => Failure::Exhausted.to_string(),
-        Err(error) => error.to_string(),
+/// Why there is no answer, in words.
+pub(super) fn reason(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> String {
+    match test(opaque, view, steps) {
+        (Ok(_), _) => Failure::Exhausted.to_string(),
+        (Err(error), _) => error.to_string(),
     }
 }

@@ -1,13 +1,13 @@
 //! Rules: what is filed.
 
 use super::blocks::Blocks;
-use super::few::Few;
 use super::gate::{Gate, GateId};
 use super::graph::Graph;
 use super::key::Key;
 use super::level::{Index, LevelId, Levels, RuleId};
 use super::lower::junction;
 use super::need::{Filing, Needs};
+use super::small_list::SmallList;
 use crate::json::Trie;
 
 /// A level with more rules than this gets an index of its own.
@@ -21,7 +21,7 @@ pub(crate) struct Rule {
     /// What is left to ask once an event has one of the keys that it is filed under.
     pub(crate) rest: GateId,
     /// The levels that hold it; none if it is never true.
-    homes: Few<LevelId>,
+    homes: SmallList<LevelId>,
     /// The event that looked at it last.
     pub(crate) seen: u32,
     /// Whether that can take long.
@@ -65,7 +65,7 @@ impl Rules {
     /// Adds a rule; `gate` comes with one use.
     pub(crate) fn insert(&mut self, key: u32, gate: GateId) -> RuleId {
         let heavy = self.graph.is_heavy(gate);
-        let rule = Rule { key, rest: gate, homes: Few::None, seen: 0, heavy, split: false };
+        let rule = Rule { key, rest: gate, homes: SmallList::None, seen: 0, heavy, split: false };
         let id = match self.free.pop() {
             Some(id) => id,
             None => u32::try_from(self.list.len()).unwrap_or(u32::MAX),
@@ -86,7 +86,7 @@ impl Rules {
     /// Removes a rule.
     pub(crate) fn remove(&mut self, id: RuleId) {
         let Some(rule) = self.get_mut(id) else { return };
-        let homes = std::mem::replace(&mut rule.homes, Few::None);
+        let homes = std::mem::replace(&mut rule.homes, SmallList::None);
         let rest = std::mem::replace(&mut rule.rest, GateId::TRUE);
         for home in homes.all() {
             if let Some(level) = self.levels.get_mut(*home) {
@@ -152,7 +152,7 @@ impl Rules {
             return;
         }
         level.index = Some(Box::<Index>::default());
-        let rules = std::mem::replace(&mut level.rules, Few::None);
+        let rules = std::mem::replace(&mut level.rules, SmallList::None);
         for id in rules.all() {
             self.levels.count(home, false);
             if let Some(rule) = self.get_mut(*id) {

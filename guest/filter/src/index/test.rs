@@ -1,6 +1,6 @@
 //! Tests of a single path, answered from what was found in the event without making values of it.
 
-use super::moment::Moment;
+use super::event_view::EventView;
 use super::scalar::{Scalar, Seen, equal, order};
 use crate::ir::Comparison;
 use crate::json::{NodeId, Raw};
@@ -55,23 +55,23 @@ pub(crate) enum Test {
 impl Test {
     /// The answer for an event.
     #[inline]
-    pub(crate) fn answer(&self, path: NodeId, moment: &Moment<'_>) -> Tri {
-        let raw = moment.raw(path);
+    pub(crate) fn answer(&self, path: NodeId, view: &EventView<'_>) -> Tri {
+        let raw = view.raw(path);
         if raw == Raw::Absent {
-            return if *self == Self::Has { moment.has_absent(path) } else { Tri::Error };
+            return if *self == Self::Has { view.has_absent(path) } else { Tri::Error };
         }
         match self {
-            Self::Compare(relation, constant) => compare(*relation, raw, constant, moment),
+            Self::Compare(relation, constant) => compare(*relation, raw, constant, view),
             Self::In(constants) => {
                 if raw == Raw::Overflow {
                     return Tri::Error;
                 }
-                let Some(seen) = moment.seen(raw).and_then(Seen::canonical) else { return Tri::False };
+                let Some(seen) = view.seen(raw).and_then(Seen::canonical) else { return Tri::False };
                 constants.binary_search_by(|constant| constant.seen().arrange(seen)).is_ok().into()
             }
-            Self::Prefix(part) => text(raw, moment, |text| text.starts_with(&**part)),
-            Self::Suffix(part) => text(raw, moment, |text| text.ends_with(&**part)),
-            Self::Contains(part) => text(raw, moment, |text| text.contains(&**part)),
+            Self::Prefix(part) => text(raw, view, |text| text.starts_with(&**part)),
+            Self::Suffix(part) => text(raw, view, |text| text.ends_with(&**part)),
+            Self::Contains(part) => text(raw, view, |text| text.contains(&**part)),
             Self::Has => Tri::True,
             Self::Truth => match raw {
                 Raw::Bool(value) => value.into(),
@@ -99,9 +99,9 @@ impl Test {
 }
 
 #[inline]
-fn text(raw: Raw, moment: &Moment<'_>, test: impl FnOnce(&str) -> bool) -> Tri {
+fn text(raw: Raw, view: &EventView<'_>, test: impl FnOnce(&str) -> bool) -> Tri {
     match raw {
-        Raw::Plain(..) | Raw::Decoded(..) => match moment.text(raw) {
+        Raw::Plain(..) | Raw::Decoded(..) => match view.text(raw) {
             Some(text) => test(text).into(),
             None => Tri::Error,
         },
@@ -110,7 +110,7 @@ fn text(raw: Raw, moment: &Moment<'_>, test: impl FnOnce(&str) -> bool) -> Tri {
 }
 
 #[inline]
-fn compare(relation: Comparison, raw: Raw, constant: &Scalar, moment: &Moment<'_>) -> Tri {
+fn compare(relation: Comparison, raw: Raw, constant: &Scalar, view: &EventView<'_>) -> Tri {
     // The commonest of all.
     if let (Raw::Int(value), Scalar::Int(constant)) = (raw, constant) {
         return holds(relation, Some(value.cmp(constant))).into();
@@ -118,7 +118,7 @@ fn compare(relation: Comparison, raw: Raw, constant: &Scalar, moment: &Moment<'_
     if raw == Raw::Overflow {
         return Tri::Error;
     }
-    let seen = moment.seen(raw);
+    let seen = view.seen(raw);
     match relation {
         Comparison::Equal => seen.is_some_and(|seen| equal(seen, constant.seen())).into(),
         Comparison::NotEqual => (!seen.is_some_and(|seen| equal(seen, constant.seen()))).into(),

@@ -1,3 +1,5 @@
+//! Comprehensions: what `all`, `exists`, `map` and their like become.
+
 use super::{NodeId, Slot};
 
 /// What a comprehension makes of the values of its body.

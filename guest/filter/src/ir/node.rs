@@ -1,3 +1,5 @@
+//! The operations of a program.
+
 use super::PathId;
 use crate::function::Function;
 

@@ -1,3 +1,5 @@
+//! Paths: a variable and fields in it.
+
 use std::fmt;
 
 /// The position of a [`Path`] in [`crate::Expression::paths`], or in a table of many expressions.

@@ -1,3 +1,5 @@
+//! A lowered expression.
+
 use super::{Children, Comprehension, ConstantId, Node, NodeId, PatternId, ScopeId};
 use crate::function::Pattern;
 use crate::value::Value;

@@ -1,3 +1,5 @@
+//! A program while it is made.
+
 use super::Lowered;
 use crate::function::Pattern;
 use crate::ir::{
@@ -93,6 +95,16 @@ impl Builder {
     pub(super) fn value(&self, id: NodeId) -> Option<&Value<'static>> {
         let Some(Node::Constant(constant)) = self.get(id) else { return None };
         self.constants.get(usize::from(constant.0))
+    }
+
+    /// Puts the constant text at a node into lower case, if it is one.
+    pub(super) fn lower_case(&mut self, id: NodeId) {
+        let Some(Node::Constant(constant)) = self.get(id) else { return };
+        if let Some(value) = self.constants.get_mut(usize::from(constant.0))
+            && let Value::String(text) = value
+        {
+            *value = Value::string(text.to_ascii_lowercase());
+        }
     }
 
     /// Takes back the last nodes, if they are exactly these and all of them constants, so that one constant can stand for them.

@@ -1,6 +1,8 @@
-use super::{Lowering, Part};
+//! Calls of functions and methods.
+
+use super::{Lowering, Part, hint};
 use crate::check::{self, Shape};
-use crate::function::{Function, Overload, Pattern, names, overloads};
+use crate::function::{Function, Overload, Pattern, is_zone, overloads};
 use crate::ir::{Node, Span};
 use crate::problem::Fault;
 use crate::syntax::{ExprId, Kind};
@@ -100,6 +102,14 @@ impl Lowering<'_> {
             let message = format!("{:?} is not {what}", &**text);
             self.refuse(span, message);
         }
+        if let [_, zone] = *ids
+            && function.is_of_time()
+            && let Some(name) = self.builder.value(zone).and_then(Value::as_str)
+            && !is_zone(name)
+        {
+            let message = format!("{name:?} is not a time zone like \"Europe/Berlin\" or \"+01:00\"");
+            self.refuse(mark, message);
+        }
         let arguments = self.builder.children(&ids, span)?;
         self.node(Node::Call { function, arguments }, shape, span)
     }
@@ -116,29 +126,10 @@ const fn parsed(function: Function) -> Option<&'static str> {
     })
 }
 
-/// The message for an unknown function, with the nearest known one.
+/// The message for an unknown function, with what was probably meant.
 fn unknown(name: &str) -> String {
-    let short = name.rsplit('.').next().unwrap_or(name);
-    let near = names().find(|(known, _)| {
-        let last = known.rsplit('.').next().unwrap_or(known);
-        last.eq_ignore_ascii_case(short)
-    });
-    let form =
-        |name: &str, method: bool| if method { format!("x.{name}(…)") } else { format!("{name}(…)") };
-    match near {
-        Some((known, method)) => format!("unknown function {name}; there is {}", form(known, method)),
+    match hint::function(name) {
+        Some(hint) => format!("unknown function {name}; {hint}"),
         None => format!("unknown function {name}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unknown;
-
-    #[test]
-    fn hints_at_the_method_or_function_that_was_meant() {
-        assert_eq!(unknown("startswith"), "unknown function startswith; there is x.startsWith(…)");
-        assert_eq!(unknown("greatest"), "unknown function greatest; there is math.greatest(…)");
-        assert_eq!(unknown("frobnicate"), "unknown function frobnicate");
     }
 }

@@ -1,3 +1,5 @@
+//! Operators, literals, and everything else that is no name and no call.
+
 use super::builder::Builder;
 use super::{Lowered, Lowering, Part};
 use crate::check::{self, Shape};
@@ -147,12 +149,23 @@ impl Lowering<'_> {
                 if !check::membership(&left.shape, &right.shape) {
                     self.refuse(mark, format!("{} cannot be in {}", left.shape, right.shape));
                 }
+                if self.is_caseless(right.id) {
+                    self.builder.lower_case(left.id);
+                }
                 (Node::In { item: left.id, container: right.id }, Shape::BOOL)
             }
             Binary::Comparison(relation) => {
                 if !check::comparison(relation, &left.shape, &right.shape) {
-                    let message =
-                        format!("{} {} {} is not possible", left.shape, comparison(relation), right.shape);
+                    let is_type =
+                        [&left.shape, &right.shape].iter().any(|shape| shape.kind() == Some(Type::Type));
+                    let hint =
+                        if is_type { "; `type` is a function here, the event's is event.type" } else { "" };
+                    let message = format!(
+                        "{} {} {} is not possible{hint}",
+                        left.shape,
+                        comparison(relation),
+                        right.shape
+                    );
                     self.refuse(mark, message);
                 }
                 (Node::Compare { relation, left: left.id, right: right.id }, Shape::BOOL)
@@ -168,6 +181,13 @@ impl Lowering<'_> {
             }
         };
         self.node(node, shape, span)
+    }
+
+    /// Whether a part is a variable whose fields have no case.
+    fn is_caseless(&self, id: NodeId) -> bool {
+        let Some(Node::Path(path)) = self.builder.get(id) else { return false };
+        let path = self.builder.known_path(path);
+        path.is_some_and(|path| path.fields.is_empty() && self.environment.is_caseless(path.root))
     }
 
     fn optional(&mut self, part: &Part, span: Span) -> Result<Part, Fault> {

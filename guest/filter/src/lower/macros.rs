@@ -1,6 +1,8 @@
+//! Macros: `has`, `cel.bind` and the comprehensions.
+
 use super::{Local, Lowering, Part};
 use crate::check::Shape;
-use crate::ir::{Comprehension, Fold, Node, NodeId, Slot, Span};
+use crate::ir::{Comprehension, Fold, Node, NodeId, Root, Slot, Span};
 use crate::problem::Fault;
 use crate::syntax::{ExprId, Kind};
 use crate::value::{Type, Value};
@@ -75,7 +77,11 @@ impl<'a> Lowering<'a> {
         };
         let variable = self.variable(*variable)?;
         let range = self.expr(*range)?;
+        let alias = self.alias(range.id);
         let slot = self.enter(&[(variable, range.shape.clone())]);
+        if let Some(local) = self.scope.last_mut() {
+            local.alias = alias;
+        }
         let body = self.expr(*body);
         self.leave(slot);
         let body = body?;
@@ -201,11 +207,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The variable that a part is, if every event has it: naming it in one place or another is then the same.
+    fn alias(&self, id: NodeId) -> Option<Root> {
+        let Some(Node::Path(path)) = self.builder.get(id) else { return None };
+        let path = self.builder.known_path(path)?;
+        (path.fields.is_empty() && self.environment.is_certain(path.root)).then_some(path.root)
+    }
+
     fn enter(&mut self, locals: &[(&'a str, Shape)]) -> Slot {
         let first = u16::try_from(self.scope.len()).unwrap_or(u16::MAX);
         for (offset, (name, shape)) in locals.iter().enumerate() {
             let slot = Slot(first.saturating_add(u16::try_from(offset).unwrap_or(u16::MAX)));
-            self.scope.push(Local { name, slot, shape: shape.clone() });
+            self.scope.push(Local { name, slot, shape: shape.clone(), alias: None });
         }
         Slot(first)
     }

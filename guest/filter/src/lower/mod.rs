@@ -3,6 +3,7 @@
 mod builder;
 mod call;
 mod expression;
+mod hint;
 mod macros;
 mod name;
 
@@ -10,7 +11,7 @@ pub(crate) use expression::lower;
 
 use crate::check::Shape;
 use crate::environment::Environment;
-use crate::ir::{NodeId, Path, Program, Slot, Span};
+use crate::ir::{NodeId, Path, Program, Root, Slot, Span};
 use crate::problem::Fault;
 use crate::syntax::Tree;
 use builder::Builder;
@@ -30,6 +31,8 @@ struct Local<'a> {
     name: &'a str,
     slot: Slot,
     shape: Shape,
+    /// The variable that it is another name for: what is known of that one's fields is known of its.
+    alias: Option<Root>,
 }
 
 /// The state of one lowering.

@@ -1,4 +1,6 @@
-use super::{Lowering, Part};
+//! Names: variables and the fields after them.
+
+use super::{Lowering, Part, hint};
 use crate::check::Shape;
 use crate::ir::{Fields, Node, Path, Root, Span};
 use crate::problem::Fault;
@@ -84,6 +86,9 @@ impl<'a> Lowering<'a> {
         if !chain.absolute
             && let Some(local) = self.scope.iter().rev().find(|local| local.name == *first)
         {
+            if let Some(root) = local.alias {
+                return self.whole_path(root, chain, upto);
+            }
             let (node, shape) = (Node::Local(local.slot), local.shape.clone());
             let part = self.node(node, shape, *first_span)?;
             return self.fields(part, chain, 1, upto);
@@ -107,7 +112,11 @@ impl<'a> Lowering<'a> {
             }
         }
         let known: Vec<&str> = self.environment.names().collect();
-        let hint = if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) };
+        let hint = match hint::variable(first, &known) {
+            Some(hint) => format!("; {hint}"),
+            None if known.is_empty() => String::new(),
+            None => format!("; there are {}, and a text is in quotes: {first:?}", known.join(", ")),
+        };
         self.refuse(*first_span, format!("unknown variable {first}{hint}"));
         self.path(NOWHERE, Fields::default(), upto(*last_span))
     }
@@ -127,7 +136,11 @@ impl<'a> Lowering<'a> {
             shape = if at == 0 { self.first_field(root, field, *mark) } else { shape.below() };
             place = *mark;
         }
-        let fields = Fields::new(chain.names.iter().skip(1).map(|(field, _)| *field));
+        let names = chain.names.iter().skip(1).map(|(field, _)| *field);
+        let fields = match self.lower_case(root, chain.names.get(1).map_or("", |(first, _)| *first)) {
+            Some(first) => Fields::new([&*first].into_iter().chain(names.skip(1))),
+            None => Fields::new(names),
+        };
         self.path(root, fields, upto(place))
     }
 
@@ -142,6 +155,12 @@ impl<'a> Lowering<'a> {
             part = self.select(&part, field, false, upto(*mark), *mark)?;
         }
         Ok(part)
+    }
+
+    /// The first field of a variable as events have it, if that is another.
+    fn lower_case(&self, root: Root, field: &str) -> Option<String> {
+        let other = self.environment.is_caseless(root) && field.bytes().any(|byte| byte.is_ascii_uppercase());
+        other.then(|| field.to_ascii_lowercase())
     }
 
     fn path(&mut self, root: Root, fields: Fields, span: Span) -> Result<Part, Fault> {
@@ -245,7 +264,8 @@ impl<'a> Lowering<'a> {
         let Some(known) = self.builder.known_path(path) else { return Ok(None) };
         let (root, before) = (known.root, known.fields.len());
         let Ok(at) = u8::try_from(before) else { return Ok(None) };
-        let fields = Fields::new(known.fields.iter().chain([field]));
+        let lower = if before == 0 { self.lower_case(root, field) } else { None };
+        let fields = Fields::new(known.fields.iter().chain([lower.as_deref().unwrap_or(field)]));
         if before == 0 {
             self.first_field(root, field, mark);
         }

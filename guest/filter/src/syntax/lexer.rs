@@ -1,3 +1,5 @@
+//! From text to tokens.
+
 use super::literal::{self, Quoted};
 use crate::ir::Span;
 use crate::problem::Fault;

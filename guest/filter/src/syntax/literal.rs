@@ -1,3 +1,5 @@
+//! Numbers, strings and octets as they are written.
+
 use crate::value::Value;
 
 /// How a string or bytes literal opens.

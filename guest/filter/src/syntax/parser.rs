@@ -1,3 +1,5 @@
+//! From tokens to a tree.
+
 use super::lexer::{Lexer, Symbol, Token};
 use super::{Binary, Element, Entry, Expr, ExprId, Kind, Run, Tree};
 use crate::ir::{Arithmetic, Comparison, Span};
@@ -104,8 +106,30 @@ impl<'a> Parser<'a> {
         if matches!(self.token, Token::End) {
             Fault::new(self.place, format!("the expression ends where {wanted} should follow"))
         } else {
-            Fault::new(self.place, format!("expected {wanted}, found {found}"))
+            let hint = self.hint(found).map(|hint| format!("; {hint}")).unwrap_or_default();
+            Fault::new(self.place, format!("expected {wanted}, found {found}{hint}"))
         }
+    }
+
+    /// What was probably meant by a token at which the expression cannot go on.
+    fn hint(&self, found: &str) -> Option<&'static str> {
+        let is = |word: &str, other: &str| word.eq_ignore_ascii_case(other);
+        let before = self.last.of(self.source);
+        Some(match self.token {
+            Token::Name if is(found, "and") => "'and' is written '&&'",
+            Token::Name if is(found, "or") => "'or' is written '||'",
+            _ if is(before, "not") => "'not' is written '!'",
+            Token::Name if is(found, "not") => "'not' is written '!', and 'x not in y' as '!(x in y)'",
+            Token::Name if is(found, "is") || is(found, "eq") => "equality is written '=='",
+            Token::Name if is(found, "in") => "'x not in y' is written '!(x in y)'",
+            Token::Name if is(found, "contains") || is(found, "like") || is(found, "matches") => {
+                "a method is called with a dot and brackets: x.contains('y'), x.matches('pattern')"
+            }
+            Token::Name if is(found, "then") || is(found, "if") => "a choice is written 'condition ? a : b'",
+            Token::Symbol(Symbol::Greater) if before == "<" => "inequality is written '!='",
+            Token::Symbol(Symbol::Comma) => "a list is written in brackets: ['a', 'b']",
+            _ => return None,
+        })
     }
 
     fn too_deep(&self, place: Span) -> Fault {
@@ -389,7 +413,8 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("an operand"));
         }
         if RESERVED.contains(&name) {
-            return Err(Fault::new(self.place, format!("{name} is a reserved word")));
+            let hint = if name == "if" { "; a choice is written 'condition ? a : b'" } else { "" };
+            return Err(Fault::new(self.place, format!("{name} is a reserved word{hint}")));
         }
         let mark = self.advance()?;
         if self.eat(Symbol::OpenParenthesis)? {

@@ -1,3 +1,5 @@
+//! The syntax tree, in one list: its parts refer to each other by position.
+
 use crate::ir::{Arithmetic, Comparison, Span};
 use crate::value::Value;
 

@@ -3,15 +3,14 @@
 mod class;
 #[cfg(test)]
 mod differential;
-mod input;
+mod expression_view;
 mod matches;
 mod reading;
-mod sight;
 mod store;
 
+pub use crate::fact::EventInput;
 pub use class::Class;
-pub use input::EventInput;
+pub use expression_view::ExpressionView;
 pub use matches::{Failure, Matches};
 pub use reading::{Element, Pointer, Reading};
-pub use sight::Sight;
 pub use store::{RuleKey, Table};

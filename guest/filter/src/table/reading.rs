@@ -1,9 +1,11 @@
 //! An event's body, read once.
 
-use super::store::{EVENT_STEPS, EXPRESSION_STEPS, TEST_STEPS};
+use super::store::{EVENT_STEPS, EXPRESSION_STEPS, LEAST_STEPS, RETRY_STEPS};
 use super::{EventInput, Failure, Matches, RuleKey, Table};
-use crate::index::{Graph, Moment, Probe, Rule, Run, Tri, fill};
+use crate::index::{Blocks, EventView, Graph, Probe, Rule, Run, Tri, fill};
 use crate::json::{Found, JsonError, NodeId, Raw, items, look, reach};
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 
 /// A value of the body that was named by [`Table::pointer`]. Other tables do not know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,11 +123,12 @@ impl Reading<'_, '_> {
         let mut probe = Probe { slots, elements, body, epoch: *epoch, open, left: *lookups };
         probe.search(&mut rules.levels, found, missed);
         rules.graph.begin();
-        let moment = Moment::new(&rules.trie, *roots, slots, body, input);
+        let view = EventView::new(&rules.trie, *roots, slots, body, input);
         let list = &mut rules.list;
-        let mut judge = Judge { graph: &mut rules.graph, moment: &moment, matches };
-        // Tests of single paths go first and have steps of their own, so that they never want for any because of the rest.
-        let mut run = Run { left: TEST_STEPS, share: 0, exhausted: false };
+        let mut judge = Judge { graph: &mut rules.graph, view: &view, matches };
+        // What tests single paths needs no limit: it does no more than the table has gates. It goes first, so that all that can
+        // take long shares what an event may cost, and nothing else.
+        let mut run = Run::new(u32::MAX);
         let mut heavy = 0;
         for place in 0..found.len() {
             let Some(id) = found.get(place).copied() else { break };
@@ -143,16 +146,12 @@ impl Reading<'_, '_> {
                 heavy += 1;
             }
         }
-        let mut run = Run { left: EVENT_STEPS, share: EXPRESSION_STEPS, exhausted: false };
-        for id in found.iter().take(heavy) {
-            if let Some(rule) = list.get(*id as usize) {
-                judge.ask(rule, &mut run);
-            }
-        }
+        found.truncate(heavy);
+        judge.share_out(list, found);
         for id in missed.iter() {
             let Some(rule) = list.get_mut(*id as usize).filter(|rule| rule.seen != *epoch) else { continue };
             rule.seen = *epoch;
-            let reason = crate::Failure::Exhausted.to_string();
+            let reason = "the event has more values than can be looked up".to_owned();
             matches.failed.push(Failure { key: RuleKey(rule.key), reason });
         }
     }
@@ -161,32 +160,101 @@ impl Reading<'_, '_> {
 /// Asks of one event which rules are true.
 struct Judge<'j, 'e> {
     graph: &'j mut Graph,
-    moment: &'j Moment<'e>,
+    view: &'j EventView<'e>,
     matches: &'j mut Matches,
 }
 
 impl Judge<'_, '_> {
     fn ask(&mut self, rule: &Rule, run: &mut Run) {
         self.matches.looked_at += 1;
-        let key = RuleKey(rule.key);
-        match self.graph.answer(rule.rest, self.moment, run) {
-            Tri::True => self.matches.matched.push(key),
+        match self.graph.answer(rule.rest, self.view, run) {
+            Tri::True => self.matches.matched.push(RuleKey(rule.key)),
             Tri::False => {}
-            Tri::Error => {
-                let reason = self.graph.reason(rule.rest, self.moment, run);
-                self.matches.failed.push(Failure { key, reason });
+            Tri::Error => self.fail(rule),
+        }
+    }
+
+    /// Notes a rule that failed; whatever work finding the reason takes was allowed for its answer.
+    fn fail(&mut self, rule: &Rule) {
+        let reason = self.graph.reason(rule.rest, self.view, &mut Run::new(EXPRESSION_STEPS));
+        self.matches.failed.push(Failure { key: RuleKey(rule.key), reason });
+    }
+
+    /// Asks the rules that can take long, which are left in `open`, and gives each a fair share of the steps.
+    ///
+    /// In the first round each may take as many steps as there are for one of them, so that a rule which needs no more than that
+    /// is answered whatever the others need, and in whatever order they stand. What the answered ones leave over is shared by
+    /// the rest in further rounds, which begin their evaluation anew; one who still lacks steps then has exceeded its share and
+    /// fails. Rules that wait for the same gate need its steps only once.
+    fn share_out(&mut self, rules: &Blocks<Rule>, open: &mut Vec<u32>) {
+        let mut claims = open.len();
+        let mut pool = EVENT_STEPS.max(saturated(claims).saturating_mul(LEAST_STEPS));
+        let mut work = pool.saturating_add(RETRY_STEPS);
+        let mut share = 0_u32;
+        while !open.is_empty() {
+            let next = (pool / saturated(claims).max(1)).min(EXPRESSION_STEPS).min(work);
+            // A round that gives hardly more than the last one is work in vain.
+            if next <= share.saturating_add(share / 8) {
+                break;
             }
+            let first = share == 0;
+            share = next;
+            let mut waiting = 0;
+            let mut gates = HashSet::with_hasher(FixedState::with_seed(0));
+            for place in 0..open.len() {
+                let Some(id) = open.get(place).copied() else { break };
+                let Some(rule) = rules.get(id as usize) else { continue };
+                self.matches.looked_at += usize::from(first);
+                let mut run = Run::new(share.min(work));
+                let answer = self.graph.answer(rule.rest, self.view, &mut run);
+                let taken = share.min(work) - run.left;
+                work -= taken;
+                match (answer, run.stopped_at) {
+                    (Tri::True, _) => self.matches.matched.push(RuleKey(rule.key)),
+                    (Tri::False, _) => {}
+                    (Tri::Error, Some(gate)) => {
+                        gates.insert(gate);
+                        if let Some(place) = open.get_mut(waiting) {
+                            *place = id;
+                        }
+                        waiting += 1;
+                        continue;
+                    }
+                    (Tri::Error, None) => self.fail(rule),
+                }
+                pool = pool.saturating_sub(taken);
+            }
+            open.truncate(waiting);
+            claims = gates.len();
+            if share == EXPRESSION_STEPS {
+                break;
+            }
+        }
+        for id in open.iter() {
+            let Some(rule) = rules.get(*id as usize) else { continue };
+            let reason = if share >= EXPRESSION_STEPS {
+                crate::Failure::Exhausted.to_string()
+            } else {
+                format!(
+                    "the filters of this event take too many steps; this one takes more than its share of {share}"
+                )
+            };
+            self.matches.failed.push(Failure { key: RuleKey(rule.key), reason });
         }
     }
 
     /// Asks about a rule that can take long, if there is a short way for this event; whether there was.
     #[inline(always)]
     fn ask_quickly(&mut self, rule: &Rule, run: &mut Run) -> bool {
-        let Some(answer) = self.graph.quick(rule.rest, self.moment, run) else { return false };
+        let Some(answer) = self.graph.quick(rule.rest, self.view, run) else { return false };
         self.matches.looked_at += 1;
         if answer {
             self.matches.matched.push(RuleKey(rule.key));
         }
         true
     }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

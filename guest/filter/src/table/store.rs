@@ -12,12 +12,16 @@ use hashbrown::HashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleKey(pub u32);
 
-/// How much work one event may cause in the evaluator, over all expressions, in steps of some ten nanoseconds each.
+/// How much work one event may cause in the evaluator, over all expressions, in steps of some ten nanoseconds each. They are
+/// shared fairly: see [`Reading::evaluate`].
 pub(crate) const EVENT_STEPS: u32 = 2_000_000;
+/// How many steps each expression gets however many there are: a hundred thousand of them are answered well within a decision's
+/// deadline.
+pub(crate) const LEAST_STEPS: u32 = 100;
+/// How many more steps may go into evaluations that are begun anew with what others left over.
+pub(crate) const RETRY_STEPS: u32 = 2 * EVENT_STEPS;
 /// How many lookups in the index one event may cause.
 const LOOKUPS: u32 = 10_000_000;
-/// How many tests of single paths one event may cause, over all expressions.
-pub(crate) const TEST_STEPS: u32 = 20_000_000;
 /// How much work of the evaluator one expression may cause.
 pub(crate) const EXPRESSION_STEPS: u32 = Limits::FILTER.steps;
 
@@ -135,6 +139,27 @@ impl Table {
                 Class::Indexed(ways.iter().rev().map(way).collect())
             }
         })
+    }
+
+    /// Whether only events with a body that is read as JSON can make an expression true. False where that is not known.
+    #[must_use]
+    pub fn needs_message(&self, key: RuleKey) -> bool {
+        let Some(id) = self.by_key.get(&key.0) else { return false };
+        let trie = &self.rules.trie;
+        let is_in_message = |path: NodeId| {
+            let mut node = path;
+            while trie.parent(node) != NodeId::NONE {
+                node = trie.parent(node);
+            }
+            node == self.roots.message
+        };
+        // What a key proves is asked no more.
+        let by_key = match self.rules.place(*id) {
+            Place::Keys(ways) => ways.iter().all(|way| way.iter().any(|key| is_in_message(key.path))),
+            Place::Never | Place::Scan => false,
+        };
+        let rest = self.rules.get(*id).map(|rule| rule.rest);
+        by_key || rest.is_some_and(|rest| !index::is_possible(&self.rules.graph, rest, true, &is_in_message))
     }
 
     /// Whether every event, or every one whose body is JSON, has a key.

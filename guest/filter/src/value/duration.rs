@@ -1,3 +1,5 @@
+//! Spans of time.
+
 /// A span of time in nanoseconds, at most about 292 years either way (an `i64` of nanoseconds, as in the reference implementation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(i64);

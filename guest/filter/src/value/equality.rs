@@ -1,3 +1,5 @@
+//! Equality of values, which is paid for: two large lists compare no longer than the budget lasts.
+
 use super::number::{self, Number};
 use super::{Key, Value};
 

@@ -1,3 +1,5 @@
+//! What can be the key of a map.
+
 use super::{Text, Value, number};
 use std::cmp::Ordering;
 

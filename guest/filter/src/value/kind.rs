@@ -1,3 +1,5 @@
+//! Types as values.
+
 /// The type of a value, which is itself a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Type {

@@ -1,3 +1,5 @@
+//! Lists as values.
+
 use super::Value;
 use std::ops::Deref;
 use std::sync::Arc;

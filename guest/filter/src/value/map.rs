@@ -1,3 +1,5 @@
+//! Maps as values.
+
 use super::{Key, Text, Value};
 use std::sync::Arc;
 

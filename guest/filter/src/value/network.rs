@@ -1,3 +1,5 @@
+//! IP addresses and networks as values.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Strings and octets as values.
+
 use std::ops::Deref;
 use std::sync::Arc;
 

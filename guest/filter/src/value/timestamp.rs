@@ -1,3 +1,5 @@
+//! Instants.
+
 /// An instant: seconds since the Unix epoch and nanoseconds of the second, from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {

@@ -1,3 +1,5 @@
+//! One value of any type.
+
 use super::{Address, Blob, Duration, List, Map, Network, Text, Timestamp, Type};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! One pass over a text finds what a look at each path finds.
+
 use super::{DEPTH_LIMIT, Extractor, elements};
 use crate::json::{JsonErrorKind, NodeId, Raw, Slots, Step, Trie};
 

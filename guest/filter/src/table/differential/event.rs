@@ -3,7 +3,7 @@
 use super::expression::TEXTS;
 use crate::Expression;
 use crate::index::Tri;
-use crate::table::{EventInput, Matches, Sight, Table};
+use crate::table::{EventInput, ExpressionView, Matches, Table};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value as Json;
@@ -107,7 +107,8 @@ impl Event {
     /// The answer to one expression outside of a table.
     pub(super) fn sighted(&self, expression: &Expression) -> Tri {
         self.with(|input, body| {
-            let answer = Sight::new(expression, input, body).with(|facts| expression.evaluate(facts));
+            let answer =
+                ExpressionView::new(expression, input, body).with(|facts| expression.evaluate(facts));
             answer.map_or(Tri::Error, Tri::from)
         })
     }

@@ -3,14 +3,14 @@
 use super::EventInput;
 use crate::Expression;
 use crate::fact::{Fact, Facts};
-use crate::index::{Moment, Roots, acquire, fill};
+use crate::index::{EventView, Roots, acquire, fill};
 use crate::ir::PathId;
 use crate::json::{Extractor, JsonError, NodeId, Slots, Trie};
 
 /// What one event has at the paths of one expression, read just as a [`super::Table`] reads it: for explaining an expression and
 /// for trying one that is not in a table.
 #[derive(Debug)]
-pub struct Sight<'b> {
+pub struct ExpressionView<'b> {
     trie: Trie,
     roots: Roots,
     slots: Slots,
@@ -21,7 +21,7 @@ pub struct Sight<'b> {
     input: &'b EventInput<'b>,
 }
 
-impl<'b> Sight<'b> {
+impl<'b> ExpressionView<'b> {
     /// Reads the body, JSON text or `None` if it is not JSON by its media type, along the expression's paths.
     #[must_use]
     pub fn new(expression: &Expression, input: &'b EventInput<'b>, body: Option<&'b [u8]>) -> Self {
@@ -51,13 +51,13 @@ impl<'b> Sight<'b> {
 
     /// Lets an evaluator ask.
     pub fn with<R>(&self, ask: impl FnOnce(&dyn Facts) -> R) -> R {
-        let moment = Moment::new(&self.trie, self.roots, &self.slots, self.text, self.input);
-        ask(&Renamed { moment, paths: &self.paths })
+        let view = EventView::new(&self.trie, self.roots, &self.slots, self.text, self.input);
+        ask(&Renamed { view, paths: &self.paths })
     }
 }
 
 struct Renamed<'s> {
-    moment: Moment<'s>,
+    view: EventView<'s>,
     paths: &'s [NodeId],
 }
 
@@ -69,10 +69,10 @@ impl Renamed<'_> {
 
 impl Facts for Renamed<'_> {
     fn path(&self, path: PathId) -> Fact<'_> {
-        self.moment.path(self.node(path))
+        self.view.path(self.node(path))
     }
 
     fn presence(&self, path: PathId) -> Fact<'_> {
-        self.moment.presence(self.node(path))
+        self.view.presence(self.node(path))
     }
 }

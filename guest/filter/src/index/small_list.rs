@@ -2,13 +2,13 @@
 
 /// A list that has one element as a rule, and then takes no memory of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Few<T> {
+pub(super) enum SmallList<T> {
     None,
     One(T),
     Many(Vec<T>),
 }
 
-impl<T: Copy + PartialEq> Few<T> {
+impl<T: Copy + PartialEq> SmallList<T> {
     #[inline]
     pub(super) fn all(&self) -> &[T] {
         match self {
@@ -52,11 +52,11 @@ impl<T: Copy + PartialEq> Few<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Few;
+    use super::SmallList;
 
     #[test]
     fn takes_memory_only_for_several_elements() {
-        let mut few = Few::None;
+        let mut few = SmallList::None;
         for number in 0..100 {
             few.push(number);
         }
@@ -68,6 +68,6 @@ mod tests {
         }
         assert_eq!((few.all(), few.heap_size()), (&[99][..], 0));
         few.remove(99);
-        assert_eq!(few, Few::None);
+        assert_eq!(few, SmallList::None);
     }
 }

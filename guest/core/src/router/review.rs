@@ -1,0 +1,144 @@
+//! What a subscription's filter says that cannot be so, of the sources that there are.
+
+use super::RoutingSubscription;
+use crate::config::nearest;
+use crate::problem::Problem;
+use anglerfish_filter::Expression;
+use anglerfish_filter::fact::Fact;
+use anglerfish_filter::ir::{Path, PathId, Root, Span};
+use anglerfish_filter::table::{EventInput, ExpressionView, RuleKey, Table};
+
+/// What is known of a source's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceFacts<'a> {
+    /// The source's name.
+    pub name: &'a str,
+    /// Whether none of its events has a `message`: its provider sends nothing that is read as JSON.
+    pub never_a_message: bool,
+}
+
+/// What is worth a second look in a filter that compiles, at the path `filter`: it may be true of no event. Nothing is said of a
+/// filter that does not compile.
+#[must_use]
+pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<'_>]) -> Vec<Problem> {
+    let Some(filter) = subscription.filter.as_deref() else { return Vec::new() };
+    let Ok(expression) = Expression::compile(filter) else { return Vec::new() };
+    let listens = |name: &str| {
+        subscription.sources.is_empty() || subscription.sources.iter().any(|source| source == name)
+    };
+    let mut problems = Vec::new();
+    for compared in expression.compared_sources() {
+        let name = &compared.text;
+        let message = if !sources.iter().any(|source| source.name == name) {
+            format!("there is no source {name:?}")
+        } else if !listens(name) {
+            format!("the subscription does not listen to source {name:?}")
+        } else {
+            continue;
+        };
+        let mut problem = at(filter, compared.span, message);
+        problem.hint = nearest(name, sources.iter().map(|source| source.name).filter(|name| listens(name)))
+            .map(|near| format!("did you mean {near:?}?"));
+        problems.push(problem);
+    }
+    let heard: Vec<&SourceFacts<'_>> = sources.iter().filter(|source| listens(source.name)).collect();
+    if !heard.is_empty() && heard.iter().all(|source| source.never_a_message) {
+        let mut table = Table::new();
+        table.insert(RuleKey(0), &expression, None);
+        if table.needs_message(RuleKey(0)) {
+            let names: Vec<&str> = heard.iter().map(|source| source.name).collect();
+            let message =
+                format!("it needs `message`, which no event of its sources has: {}", names.join(", "));
+            problems.push(Problem::new("filter", message));
+        }
+    }
+    for path in expression.length_fields() {
+        let mut problem = Problem::new("filter", format!("`{path}` is a field named `length` of the body"));
+        problem.hint = Some("the number of characters or elements is size(…)".to_owned());
+        problems.push(problem);
+    }
+    problems
+}
+
+/// The fields of the body that a filter reads and that none of these events has, each as the filter names it; nothing without
+/// events or for a filter that does not compile.
+#[must_use]
+pub fn missing_fields<'b>(filter: &str, bodies: impl IntoIterator<Item = &'b [u8]>) -> Vec<String> {
+    let Ok(expression) = Expression::compile(filter) else { return Vec::new() };
+    let mut missing: Vec<(PathId, &Path)> = (0..)
+        .map(PathId)
+        .zip(expression.paths())
+        .filter(|(_, path)| path.root == Root::MESSAGE && !path.fields.is_empty())
+        .collect();
+    let mut events = 0_usize;
+    for body in bodies {
+        events += 1;
+        let input = EventInput::default();
+        let view = ExpressionView::new(&expression, &input, Some(body));
+        view.with(|facts| missing.retain(|(id, _)| !matches!(facts.presence(*id), Fact::Value(_))));
+    }
+    if events == 0 { Vec::new() } else { missing.iter().map(|(_, path)| path.to_string()).collect() }
+}
+
+fn at(filter: &str, span: Span, message: String) -> Problem {
+    let before = filter.get(..usize::from(span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Problem {
+        line: u32::try_from(line).ok(),
+        column: u32::try_from(column).ok(),
+        ..Problem::new("filter", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceFacts, missing_fields, review_filter};
+    use crate::router::RoutingSubscription;
+
+    const SOURCES: [SourceFacts<'static>; 2] = [
+        SourceFacts { name: "github", never_a_message: false },
+        SourceFacts { name: "calls", never_a_message: true },
+    ];
+
+    fn review(filter: &str, sources: &[&str]) -> Vec<(String, Option<String>)> {
+        let subscription = RoutingSubscription {
+            id: "a".to_owned(),
+            sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+            filter: Some(filter.to_owned()),
+        };
+        let problems = review_filter(&subscription, &SOURCES);
+        problems.into_iter().map(|problem| (problem.message, problem.hint)).collect()
+    }
+
+    #[test]
+    fn a_source_that_there_is_not_is_told_with_the_one_that_was_meant() {
+        let said = review("message.x == 1 && source == \"gitbub\"", &[]);
+        let hint = Some("did you mean \"github\"?".to_owned());
+        assert_eq!(said, [("there is no source \"gitbub\"".to_owned(), hint)]);
+        let said = review("source in ['github', 'calls']", &["github"]);
+        assert_eq!(said, [("the subscription does not listen to source \"calls\"".to_owned(), None)]);
+        assert!(review("source == 'github'", &[]).is_empty());
+    }
+
+    #[test]
+    fn a_message_that_no_event_has_is_told_unless_the_filter_can_do_without() {
+        let said = review("message.x == 1", &["calls"]);
+        assert_eq!(said[0].0, "it needs `message`, which no event of its sources has: calls");
+        assert!(review("message.x == 1", &[]).is_empty());
+        assert!(review("message.x == 1 || headers['x'] == 'y'", &["calls"]).is_empty());
+    }
+
+    #[test]
+    fn a_field_named_length_may_be_meant_otherwise() {
+        assert!(review("message.list.length > 1", &[])[0].1.as_deref().unwrap().contains("size("));
+    }
+
+    #[test]
+    fn fields_that_no_event_has_are_told_apart_from_those_that_some_have() {
+        let bodies: [&[u8]; 3] = [br#"{"a": {"b": null}}"#, br#"{"a": 1}"#, b"no json"];
+        let filter = "message.a.b == 1 || message.a.c == 2 || has(message.d) || headers.x == 'y'";
+        assert_eq!(missing_fields(filter, bodies), ["message.a.c", "message.d"]);
+        assert!(missing_fields(filter, []).is_empty());
+    }
+}
