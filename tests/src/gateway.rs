@@ -193,8 +193,17 @@ impl Gateway {
     ///
     /// If it ends or does not become ready.
     pub fn spawn(&mut self) {
+        self.spawn_until("/ready");
+    }
+
+    /// Starts the process on the data that is there and waits until its management API answers this address with 200.
+    ///
+    /// # Panics
+    ///
+    /// If it ends or does not answer so.
+    pub fn spawn_until(&mut self, path: &str) {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("no log file");
-        self.spawn_with(log.into());
+        self.spawn_with(log.into(), path);
     }
 
     /// The same with its log in a pipe that the caller reads.
@@ -203,11 +212,11 @@ impl Gateway {
     ///
     /// Like [`Gateway::spawn`].
     pub fn spawn_piped(&mut self) -> ChildStderr {
-        self.spawn_with(Stdio::piped());
+        self.spawn_with(Stdio::piped(), "/ready");
         self.child.as_mut().and_then(|child| child.stderr.take()).expect("stderr is a pipe")
     }
 
-    fn spawn_with(&mut self, stderr: Stdio) {
+    fn spawn_with(&mut self, stderr: Stdio, path: &str) {
         assert!(self.child.is_none(), "the gateway runs already");
         let mut command = Self::command();
         if let Some(shell) = &self.shell {
@@ -223,10 +232,10 @@ impl Gateway {
             .spawn()
             .expect("the gateway cannot be started");
         self.child = Some(child);
-        eventually("the gateway is ready", || {
+        eventually(&format!("the gateway answers {path}"), || {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             assert!(ended.is_none(), "the gateway ended with {ended:?}:\n{}", self.log());
-            let request = Request { method: "GET".into(), path: "/ready".into(), ..Request::default() };
+            let request = Request { method: "GET".into(), path: path.into(), ..Request::default() };
             send(self.admin, &request).ok().filter(|answer| answer.status == 200)
         });
         Cache::beside(&binary()).keep(&self.directory.path().join("data/cache"));

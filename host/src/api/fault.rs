@@ -23,6 +23,7 @@ impl From<RoutingError> for ProblemDetails {
     fn from(error: RoutingError) -> Self {
         match error {
             RoutingError::Invalid(problems) => Self::invalid(&problems),
+            RoutingError::Full(_) => full(error.to_string()),
             RoutingError::Unavailable(_) => unavailable(error.to_string()),
         }
     }
@@ -36,6 +37,7 @@ impl From<SubscriptionError> for ProblemDetails {
             SubscriptionError::Exists(_) => Self::conflict("subscription-exists", detail),
             SubscriptionError::Unknown(_) => Self::not_found("unknown-subscription", detail),
             SubscriptionError::FromFile(_) => Self::conflict("subscription-from-file", detail),
+            SubscriptionError::Full(_) => full(detail),
             SubscriptionError::Unavailable(_) => unavailable(detail),
             SubscriptionError::Internal(_) => internal(detail),
         }
@@ -44,6 +46,11 @@ impl From<SubscriptionError> for ProblemDetails {
 
 fn unavailable(detail: impl Into<String>) -> ProblemDetails {
     ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY)
+}
+
+/// What does not fit now may fit when something else is deleted.
+fn full(detail: impl Into<String>) -> ProblemDetails {
+    ProblemDetails::new(StatusCode::INSUFFICIENT_STORAGE, "table-full", detail)
 }
 
 pub(super) fn internal(detail: impl Into<String>) -> ProblemDetails {

@@ -1,14 +1,18 @@
 //! The compiled component and its cache on disk.
 
 use sha2::{Digest, Sha256};
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// The gateway component that this version was built with.
 pub const GATEWAY_COMPONENT: &[u8] = include_bytes!(env!("ANGLERFISH_GATEWAY_COMPONENT"));
+
+/// The length of the hash that a file of the cache begins with.
+const HASH: usize = 32;
 
 /// Why a component could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +22,8 @@ pub struct CompileError(String);
 /// Compiles a component, or loads what an earlier start compiled.
 ///
 /// The cache's file name holds the hash of the component and the engine's compatibility hash, so another version of
-/// either never meets a file that is not its own. A cache that cannot be read or written costs time, nothing else.
+/// either never meets a file that is not its own; the file itself begins with the hash of what follows, so that nothing runs
+/// that a disk or a crash has changed. A cache that cannot be read or written costs time, nothing else.
 pub(super) fn load(engine: &Engine, bytes: &[u8], cache: Option<&Path>) -> Result<Component, CompileError> {
     let path = cache.map(|directory| directory.join(file_name(engine, bytes)));
     if let Some(component) = path.as_deref().and_then(|path| load_precompiled(engine, path)) {
@@ -26,7 +31,7 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], cache: Option<&Path>) -> Resul
     }
     let component = Component::new(engine, bytes).map_err(|error| CompileError(format!("{error:#}")))?;
     if let Some(path) = &path
-        && let Err(error) = store(&component, path)
+        && let Err(error) = keep(&component, path)
     {
         tracing::warn!(path = %path.display(), %error, "the compiled component could not be kept");
     }
@@ -40,14 +45,13 @@ fn file_name(engine: &Engine, bytes: &[u8]) -> String {
     format!("gateway-{component:.32}-{:016x}.cwasm", compatibility.finish())
 }
 
-#[expect(unsafe_code, reason = "loading precompiled code trusts the file like the program itself")]
+#[expect(unsafe_code, reason = "loading precompiled code trusts what the program itself has written")]
 fn load_precompiled(engine: &Engine, path: &Path) -> Option<Component> {
-    if !path.is_file() {
-        return None;
-    }
-    // SAFETY: the file was written by `store` below into the gateway's own data directory, which is readable and
-    // writable for its user only and as trusted as the program itself.
-    match unsafe { Component::deserialize_file(engine, path) } {
+    let code = read(path)?;
+    // SAFETY: these are the bytes that `keep` below wrote, since their hash is the one that it wrote before them; they
+    // come from the gateway's own data directory, which is readable and writable for its user only and as trusted as the
+    // program itself; and they are not read again from the disk.
+    match unsafe { Component::deserialize(engine, &code) } {
         Ok(component) => Some(component),
         Err(error) => {
             tracing::warn!(path = %path.display(), error = %format!("{error:#}"), "the compiled component is made anew");
@@ -56,15 +60,54 @@ fn load_precompiled(engine: &Engine, path: &Path) -> Option<Component> {
     }
 }
 
-fn store(component: &Component, path: &PathBuf) -> Result<(), String> {
-    let bytes = component.serialize().map_err(|error| format!("{error:#}"))?;
-    let directory = path.parent().ok_or("the cache has no directory")?;
-    fs::create_dir_all(directory).map_err(|error| error.to_string())?;
-    restrict(directory).map_err(|error| error.to_string())?;
-    // Written aside and renamed, so that no start ever sees half a file.
+/// The compiled code in a file of the cache. A file that is not as it was written is removed.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let mut file = match fs::read(path) {
+        Ok(file) => file,
+        Err(error) => {
+            if error.kind() != ErrorKind::NotFound {
+                tracing::warn!(path = %path.display(), %error, "the compiled component cannot be read");
+            }
+            return None;
+        }
+    };
+    let is_whole = file
+        .split_first_chunk::<HASH>()
+        .is_some_and(|(hash, code)| !code.is_empty() && Sha256::digest(code).as_slice() == hash);
+    if !is_whole {
+        tracing::warn!(path = %path.display(), "the compiled component on disk is damaged; it is made anew");
+        if let Err(error) = fs::remove_file(path) {
+            tracing::warn!(path = %path.display(), %error, "the damaged file could not be removed");
+        }
+        return None;
+    }
+    Some(file.split_off(HASH))
+}
+
+fn keep(component: &Component, path: &Path) -> Result<(), String> {
+    let code = component.serialize().map_err(|error| format!("{error:#}"))?;
+    write(path, &code).map_err(|error| error.to_string())
+}
+
+/// Writes compiled code into a file of the cache.
+fn write(path: &Path, code: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().ok_or_else(|| std::io::Error::other("the cache has no directory"))?;
+    fs::create_dir_all(directory)?;
+    restrict(directory)?;
+    // Written aside and renamed, so that no start ever sees half a file; on disk before that, so that a crash leaves
+    // either none or a whole one.
     let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    fs::write(&partial, bytes).map_err(|error| error.to_string())?;
-    fs::rename(&partial, path).map_err(|error| error.to_string())
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(&Sha256::digest(code))?;
+        file.write_all(code)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| fs::rename(&partial, path));
+    if renamed.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    renamed?;
+    sync(directory)
 }
 
 /// Only the gateway's own user may write what will be run.
@@ -77,4 +120,76 @@ fn restrict(directory: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn restrict(_directory: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+/// A rename is on disk once its directory is.
+#[cfg(unix)]
+fn sync(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync(_directory: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component with nothing in it.
+    const SMALL: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn a_file_with_any_byte_changed_or_missing_is_thrown_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache/code.cwasm");
+        let code: Vec<u8> = (0..5000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        write(&path, &code).unwrap();
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(read(&path).as_deref(), Some(&*code));
+        for place in (0..whole.len()).step_by(61).chain([31, 32, whole.len() - 1]) {
+            for bit in [0x01, 0x80] {
+                let mut damaged = whole.clone();
+                damaged[place] ^= bit;
+                fs::write(&path, damaged).unwrap();
+                assert_eq!(read(&path), None, "byte {place}");
+                assert!(!path.exists(), "byte {place}");
+            }
+        }
+        for length in [0, 1, 31, 32, 33, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert_eq!(read(&path), None, "{length} bytes");
+            assert!(!path.exists(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_damaged_cache_costs_a_compilation_and_is_whole_again_afterwards() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let cache = Some(directory.path());
+        load(&engine, SMALL, cache).unwrap();
+        let path = directory.path().join(file_name(&engine, SMALL));
+        let whole = fs::read(&path).unwrap();
+        for place in (0..whole.len()).step_by(whole.len() / 24) {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x10;
+            fs::write(&path, damaged).unwrap();
+            load(&engine, SMALL, cache).unwrap();
+            assert!(read(&path).is_some(), "byte {place}");
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_whole_and_no_code_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let path = directory.path().join(file_name(&engine, SMALL));
+        write(&path, b"no code at all").unwrap();
+        assert!(load_precompiled(&engine, &path).is_none());
+        load(&engine, SMALL, Some(directory.path())).unwrap();
+        assert!(load_precompiled(&engine, &path).is_some());
+    }
 }

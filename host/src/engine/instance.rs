@@ -10,7 +10,7 @@ use anglerfish_core::decision::{Decision, Routing};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, Verdict};
+use anglerfish_core::router::{Explanation, RoutingDocument, RoutingSubscription, Verdict};
 use serde::Serialize;
 use std::sync::Arc;
 use wasmtime::component::{InstancePre, ResourceAny};
@@ -18,6 +18,9 @@ use wasmtime::{Store, Trap};
 
 /// How much a call may copy out beside what it was given: attributes, reasons, keys.
 const COPY_ALLOWANCE: usize = 4 << 20;
+
+/// How many bytes of subscriptions are loaded in one document.
+const AT_ONCE: usize = 256 << 10;
 
 /// What limits one instance.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,8 @@ pub(super) struct InstanceLimits {
     pub(super) call_ticks: u64,
     /// Ticks of the epoch that loading the routing table may take.
     pub(super) load_ticks: u64,
+    /// Ticks of the epoch that an explanation for all subscriptions may take.
+    pub(super) explain_ticks: u64,
 }
 
 /// Why a call gave no answer. The instance cannot be used again.
@@ -35,6 +40,8 @@ pub(super) struct InstanceLimits {
 pub(super) enum Fault {
     #[error("the component ran into its deadline")]
     Deadline,
+    #[error("the component needs more memory than it may have")]
+    Memory,
     #[error("the component trapped: {0}")]
     Trapped(String),
 }
@@ -46,6 +53,13 @@ pub(super) enum LoadError {
     Fault(#[from] Fault),
     #[error("the configuration has {} problem(s)", .0.len())]
     Problems(Vec<Problem>),
+}
+
+impl LoadError {
+    /// Whether the table needs more memory than there may be.
+    pub(super) const fn is_memory(&self) -> bool {
+        matches!(self, Self::Fault(Fault::Memory))
+    }
 }
 
 pub(super) struct Instance {
@@ -64,19 +78,37 @@ impl Instance {
         table: &Table,
     ) -> Result<Self, LoadError> {
         let mut store = Store::new(pre.engine(), State::new(reader, limits.memory));
-        store.limiter(|state| &mut state.limits);
+        store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(COPY_ALLOWANCE);
         store.set_epoch_deadline(limits.load_ticks);
-        let instance = pre.instantiate(&mut store).map_err(|error| fault(&error))?;
-        let gateway = Gateway::new(&mut store, &instance).map_err(|error| fault(&error))?;
-        let (document, version) = table.document();
-        let document = json(&document)?;
+        let instance = pre.instantiate(&mut store).map_err(|error| fault(&store, &error))?;
+        let gateway = Gateway::new(&mut store, &instance).map_err(|error| fault(&store, &error))?;
+        let (RoutingDocument { source, mut subscription }, version) = table.document();
+        let first = at_once(&subscription);
+        let later = subscription.split_off(first);
+        let document = json(&RoutingDocument { source, subscription })?;
         let router = gateway
             .anglerfish_gateway_router()
             .router()
             .call_load(&mut store, &document)
-            .map_err(|error| fault(&error))?
+            .map_err(|error| fault(&store, &error))?
             .map_err(|problems| LoadError::Problems(convert::problems(problems)))?;
+        let mut problems = Vec::new();
+        for (index, subscription) in (first..).zip(later) {
+            let document = json(&subscription)?;
+            let router_type = gateway.anglerfish_gateway_router().router();
+            let put = router_type.call_put_subscription(&mut store, router, &document);
+            if let Err(found) = put.map_err(|error| fault(&store, &error))? {
+                let below = |problem: Problem| Problem {
+                    path: format!("subscription[{index}].{}", problem.path),
+                    ..problem
+                };
+                problems.extend(convert::problems(found).into_iter().map(below));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(LoadError::Problems(problems));
+        }
         Ok(Self { store, gateway, router, limits, version })
     }
 
@@ -86,27 +118,46 @@ impl Instance {
             return Ok(true);
         }
         let Some((changes, version)) = table.changes_since(self.version) else { return Ok(false) };
-        for change in changes {
-            self.store.set_epoch_deadline(self.limits.load_ticks);
-            let router = self.gateway.anglerfish_gateway_router().router();
-            let (store, own) = (&mut self.store, self.router);
-            let changed = match &change {
-                Change::Put(subscription) => router.call_put_subscription(store, own, &json(subscription)?),
-                Change::Delete(id) => router.call_delete_subscription(store, own, id).map(Ok),
-                Change::PutSource(source) => router.call_put_source(store, own, &json(source)?),
-                Change::DeleteSource(name) => router.call_delete_source(store, own, name),
-            };
-            if let Err(problems) = changed.map_err(|error| fault(&error))? {
-                let problems = convert::problems(problems);
+        for change in &changes {
+            if let Err(problems) = self.apply(change)? {
                 tracing::error!(
-                    change = change.name(),
+                    of = change.name(),
                     ?problems,
-                    "the component refused a validated change"
+                    "the component refused a change that it took before"
                 );
             }
         }
         self.version = version;
         Ok(true)
+    }
+
+    /// Makes one change, or tells the problems of it.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<Result<(), Vec<Problem>>, Fault> {
+        self.store.set_epoch_deadline(self.limits.load_ticks);
+        let router = self.gateway.anglerfish_gateway_router().router();
+        let (store, own) = (&mut self.store, self.router);
+        let applied = match change {
+            Change::Put(subscription) => router.call_put_subscription(store, own, &json(subscription)?),
+            Change::Delete(id) => router.call_delete_subscription(store, own, id).map(Ok),
+            Change::PutSource(source) => router.call_put_source(store, own, &json(source)?),
+            Change::DeleteSource(name) => router.call_delete_source(store, own, name),
+        };
+        Ok(applied.map_err(|error| fault(&self.store, &error))?.map_err(convert::problems))
+    }
+
+    /// Lets it have no more memory than so much, beside what it has.
+    pub(super) fn limit_memory(&mut self, most: usize) {
+        self.store.data_mut().memory.set(most);
+    }
+
+    /// How much memory it has.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().memory.size()
+    }
+
+    /// Tells an instance that made the newest change itself.
+    pub(super) fn is_at(&mut self, version: u64) {
+        self.version = version;
     }
 
     pub(super) fn decide(&mut self, request: &InboundRequest) -> Result<(Decision, KeyOverlay), Fault> {
@@ -115,8 +166,9 @@ impl Instance {
         let fetched = convert::fetched(&request.fetched);
         let request = convert::request(request, &headers, &fetched);
         let router = self.gateway.anglerfish_gateway_router().router();
-        let decision =
-            router.call_decide(&mut self.store, self.router, request).map_err(|error| fault(&error))?;
+        let decision = router
+            .call_decide(&mut self.store, self.router, request)
+            .map_err(|error| fault(&self.store, &error))?;
         Ok((convert::decision(decision), self.store.data_mut().take_overlay()))
     }
 
@@ -134,20 +186,21 @@ impl Instance {
         let router = self.gateway.anglerfish_gateway_router().router();
         let routing = router
             .call_route(&mut self.store, self.router, event, &headers, data, received.0)
-            .map_err(|error| fault(&error))?;
+            .map_err(|error| fault(&self.store, &error))?;
         Ok(convert::routing(routing))
     }
 
     pub(super) fn explain(&mut self, request: &InboundRequest) -> Result<Explanation, Fault> {
-        self.store.set_epoch_deadline(self.limits.load_ticks);
+        self.store.set_epoch_deadline(self.limits.explain_ticks);
         let headers = convert::header_block(&request.headers);
         let fetched = convert::fetched(&request.fetched);
         let request = convert::request(request, &headers, &fetched);
         // An explanation has a reason for each of all the subscriptions.
         self.store.set_hostcall_fuel(self.limits.memory);
         let router = self.gateway.anglerfish_gateway_router().router();
-        let explanation =
-            router.call_explain(&mut self.store, self.router, request).map_err(|error| fault(&error));
+        let explanation = router
+            .call_explain(&mut self.store, self.router, request)
+            .map_err(|error| fault(&self.store, &error));
         self.store.set_hostcall_fuel(COPY_ALLOWANCE);
         // What it read is not committed, and it wrote nothing.
         drop(self.store.data_mut().take_overlay());
@@ -162,7 +215,7 @@ impl Instance {
         received: UnixMillis,
         only: Option<&str>,
     ) -> Result<Vec<Verdict>, Fault> {
-        self.store.set_epoch_deadline(self.limits.load_ticks);
+        self.store.set_epoch_deadline(self.limits.explain_ticks);
         self.store.set_hostcall_fuel(self.limits.memory);
         let headers = convert::headers(headers);
         let extensions = convert::extensions(event);
@@ -170,19 +223,32 @@ impl Instance {
         let router = self.gateway.anglerfish_gateway_router().router();
         let verdicts = router
             .call_explain_event(&mut self.store, self.router, event, &headers, data, received.0, only)
-            .map_err(|error| fault(&error));
+            .map_err(|error| fault(&self.store, &error));
         self.store.set_hostcall_fuel(COPY_ALLOWANCE);
         Ok(verdicts?.into_iter().map(convert::verdict).collect())
     }
+}
+
+/// How many of the first subscriptions are loaded in one document. A document takes a multiple of its length while it is read, for
+/// which a large table may have no room; the others are put one by one.
+fn at_once(subscriptions: &[RoutingSubscription]) -> usize {
+    let mut length = 0_usize;
+    let fits = |subscription: &&RoutingSubscription| {
+        let names = subscription.sources.iter().map(String::len).sum::<usize>();
+        length += subscription.id.len() + names + subscription.filter.as_ref().map_or(0, String::len);
+        length <= AT_ONCE
+    };
+    subscriptions.iter().take_while(fits).count()
 }
 
 fn json<T: Serialize>(document: &T) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(document).map_err(|error| Fault::Trapped(error.to_string()))
 }
 
-fn fault(error: &wasmtime::Error) -> Fault {
+fn fault(store: &Store<State>, error: &wasmtime::Error) -> Fault {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Fault::Deadline,
+        _ if store.data().memory.refused() => Fault::Memory,
         Some(trap) => Fault::Trapped(trap.to_string()),
         None => Fault::Trapped(format!("{error:#}")),
     }

@@ -1,13 +1,20 @@
 //! Running the gateway component under wasmtime.
 //!
-//! One warm instance per worker thread, its routing table loaded. A call has a deadline (epoch interruption), a memory
+//! One warm instance per worker thread, its routing table loaded; threads of their own explain and keep the table, so that
+//! neither holds a decision up. A call has a deadline (epoch interruption), a memory
 //! limit and a limit on what it may copy out; after a trap or a timeout the instance is dropped and a fresh one takes
 //! its place, because a trapped instance cannot be entered again.
 
 mod bindings;
 mod component;
 mod convert;
+mod error;
+mod explainer;
+mod factory;
 mod instance;
+mod job;
+mod keeper;
+mod memory;
 mod overlay;
 mod pool;
 mod request;
@@ -15,10 +22,12 @@ mod routing;
 mod table;
 #[cfg(test)]
 mod test;
+mod warm;
 mod worker;
 
 pub use component::{CompileError, GATEWAY_COMPONENT};
-pub use pool::{Engine, EngineConfig, EngineError, StartError};
+pub use error::{EngineError, StartError, TableError};
+pub use job::Decided;
+pub use pool::{Engine, EngineConfig};
 pub use request::{FetchedDocument, InboundRequest};
 pub use routing::EngineRouting;
-pub use worker::Decided;

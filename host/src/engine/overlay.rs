@@ -4,12 +4,12 @@
 //! keys it read are as it saw them; the overlay of any other is dropped.
 
 use super::bindings::wasi::keyvalue::store::{Error, Host, HostBucket, KeyResponse};
+use super::memory::MemoryLimit;
 use crate::store::{KeyOverlay, KeyReader};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmtime::component::Resource;
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 /// The one bucket there is.
 const BUCKET: &str = "default";
@@ -26,7 +26,7 @@ pub struct Bucket;
 
 /// What an instance's store holds: its limits, and the state as the current decision sees it.
 pub(super) struct State {
-    pub(super) limits: StoreLimits,
+    pub(super) memory: MemoryLimit,
     reader: Arc<dyn KeyReader>,
     reads: BTreeMap<String, Option<Bytes>>,
     writes: BTreeMap<String, Option<Bytes>>,
@@ -34,8 +34,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(reader: Arc<dyn KeyReader>, memory: usize) -> Self {
-        let limits = StoreLimitsBuilder::new().memory_size(memory).trap_on_grow_failure(false).build();
-        Self { limits, reader, reads: BTreeMap::new(), writes: BTreeMap::new() }
+        Self { memory: MemoryLimit::new(memory), reader, reads: BTreeMap::new(), writes: BTreeMap::new() }
     }
 
     /// Takes what the decision read and wrote; the next one starts clean.

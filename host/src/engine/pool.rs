@@ -1,24 +1,32 @@
-//! The engine: worker threads behind one bounded queue.
+//! The engine: threads behind bounded queues.
 
 use super::bindings::Gateway;
-use super::component::{self, CompileError, GATEWAY_COMPONENT};
-use super::instance::{InstanceLimits, LoadError};
+use super::component::{self, GATEWAY_COMPONENT};
+use super::error::{EngineError, StartError, TableError};
+use super::explainer;
+use super::factory::InstanceFactory;
+use super::instance::{Instance, InstanceLimits, LoadError};
+use super::job::{Decided, DecisionJob, ExplainJob, Reply, RoutedEvent, StoredEvent, TableJob};
+use super::keeper::{self, Keeper};
+use super::memory;
 use super::overlay::State;
 use super::request::InboundRequest;
 use super::table::{Change, Table};
-use super::worker::{Decided, Job, RoutedEvent, StoredEvent, Worker, Workshop};
+use super::warm::WarmInstance;
+use super::worker;
+use crate::clock;
 use crate::store::{KeyReader, Store, StoreError};
+use crate::supervision::Supervisor;
+use crate::telemetry::FilterActivity;
 use anglerfish_core::decision::Routing;
 use anglerfish_core::event::Event;
-use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{Explanation, RoutingDocument, RoutingSource, RoutingSubscription, Verdict};
 use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
 use crossbeam_channel::{Sender, TrySendError};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -41,6 +49,10 @@ pub struct EngineConfig {
     pub memory: usize,
     /// Where the compiled component is kept between starts.
     pub cache: Option<PathBuf>,
+    /// Who keeps the threads alive, and says that the gateway is not ready while a routing table cannot be loaded.
+    pub supervisor: Supervisor,
+    /// Where it is counted what filters match; the same for an engine that takes the place of another.
+    pub activity: FilterActivity,
 }
 
 impl Default for EngineConfig {
@@ -51,6 +63,8 @@ impl Default for EngineConfig {
             deadline: Duration::from_secs(1),
             memory: 512 << 20,
             cache: None,
+            supervisor: Supervisor::default(),
+            activity: FilterActivity::default(),
         }
     }
 }
@@ -64,49 +78,21 @@ impl KeyReader for NoKeys {
     }
 }
 
-/// How long loading the routing table or explaining an event for all subscriptions may take.
+/// How long loading the routing table, or changing it, may take.
 const LOAD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why the engine could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The component does not compile.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// The component found problems in the configuration.
-    #[error("the configuration has problems")]
-    Problems(Vec<Problem>),
-    /// The state cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Anything else.
-    #[error("the engine cannot start: {0}")]
-    Internal(String),
-}
-
-/// Why a call gave no answer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum EngineError {
-    /// More calls wait than the queue takes.
-    #[error("too many decisions wait")]
-    Overloaded,
-    /// The component trapped; it was replaced.
-    #[error("the component trapped: {0}")]
-    Trapped(String),
-    /// The component ran into its deadline; it was replaced.
-    #[error("the component ran into its deadline")]
-    Deadline,
-    /// The engine is stopping.
-    #[error("the engine is stopped")]
-    Stopped,
-}
-
-/// Runs decisions on worker threads. Dropping it stops them after the calls that wait.
+/// Runs the component on threads of its own: some decide, one explains, one keeps the routing table.
+///
+/// Dropping it stops them after the decisions and changes that wait; an explanation under way ends by itself, unheard.
 pub struct Engine {
-    jobs: Option<Sender<Job>>,
+    decisions: Option<Sender<DecisionJob>>,
+    explanations: Option<Sender<ExplainJob>>,
+    changes: Option<Sender<TableJob>>,
     table: Arc<Table>,
-    workers: Vec<JoinHandle<()>>,
-    stopping: Arc<AtomicBool>,
+    supervisor: Supervisor,
+    activity: FilterActivity,
+    /// The threads that are waited for.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -152,33 +138,94 @@ impl Engine {
             memory: config.memory,
             call_ticks: ticks(config.deadline),
             load_ticks: ticks(LOAD_DEADLINE),
+            explain_ticks: ticks(explainer::DEADLINE),
         };
+        let subscriptions = document.subscription.clone();
         let table = Arc::new(Table::new(document));
-        let stopping = Arc::new(AtomicBool::new(false));
-        let mut threads = vec![spawn_ticker(engine.clone(), Arc::clone(&stopping)).map_err(internal_io)?];
-        let (jobs, queue) = crossbeam_channel::bounded(config.queue);
-        let mut instances = Vec::new();
-        for _ in 0..config.workers.max(1) {
-            let workshop =
-                Workshop { pre: pre.clone(), reader: key_reader()?, limits, table: Arc::clone(&table) };
-            let instance = workshop.instance().map_err(|error| match error {
+        // The clock of all deadlines goes as long as a thread may be in the component.
+        let alive = Arc::new(());
+        spawn_ticker(engine, Arc::downgrade(&alive)).map_err(internal_io)?;
+        let factory = || -> Result<InstanceFactory, StartError> {
+            let reader = key_reader()?;
+            Ok(InstanceFactory { pre: pre.clone(), reader, limits, table: Arc::clone(&table) })
+        };
+        let started = |instance: Result<Instance, LoadError>| {
+            instance.map_err(|error| match error {
                 LoadError::Problems(problems) => StartError::Problems(problems),
+                error if error.is_memory() => StartError::Full(memory::too_large(config.memory)),
                 LoadError::Fault(fault) => StartError::Internal(fault.to_string()),
+            })
+        };
+        // All instances first: nothing runs if one cannot be made.
+        let keeper = factory()?;
+        let measure = started(keeper.measure())?;
+        if !keeper.fits(&measure) {
+            return Err(StartError::Full(memory::too_large(config.memory)));
+        }
+        let mut deciders = Vec::new();
+        for _ in 0..config.workers.max(1) {
+            let factory = factory()?;
+            let instance = started(factory.instance())?;
+            deciders.push((factory, instance));
+        }
+        let explaining = factory()?;
+
+        let supervisor = &config.supervisor;
+        let (decisions, decision_jobs) = crossbeam_channel::bounded::<DecisionJob>(config.queue);
+        let (explanations, explain_jobs) = crossbeam_channel::bounded(explainer::QUEUE);
+        let (changes, table_jobs) = crossbeam_channel::bounded(keeper::QUEUE);
+        // From here on dropping the engine ends the threads that there are.
+        let mut engine = Self {
+            decisions: Some(decisions),
+            explanations: Some(explanations),
+            changes: Some(changes),
+            table: Arc::clone(&table),
+            supervisor: supervisor.clone(),
+            activity: config.activity.clone(),
+            threads: Vec::new(),
+        };
+        for (index, (factory, instance)) in deciders.into_iter().enumerate() {
+            let (jobs, alive, supervised) = (decision_jobs.clone(), Arc::clone(&alive), supervisor.clone());
+            let mut first = Some(instance);
+            let thread = supervisor.spawn_thread(format!("decide-{index}"), move || {
+                let _alive = &alive;
+                worker::decide(WarmInstance::new(factory.clone(), supervised.clone(), first.take()), &jobs);
             });
-            match instance {
-                Ok(instance) => instances.push(Worker::new(workshop, instance)),
-                Err(error) => {
-                    stopping.store(true, Ordering::Release);
-                    return Err(error);
-                }
-            }
+            engine.threads.push(thread.map_err(internal_io)?);
         }
-        for (index, worker) in instances.into_iter().enumerate() {
-            let queue = queue.clone();
-            let thread = std::thread::Builder::new().name(format!("decide-{index}"));
-            threads.push(thread.spawn(move || worker.run(&queue)).map_err(internal_io)?);
+        let mut first = Some(measure);
+        let keeping = Arc::clone(&alive);
+        let thread = supervisor.spawn_thread("table", move || {
+            let _alive = &keeping;
+            Keeper::new(keeper.clone(), first.take()).run(&table_jobs);
+        });
+        engine.threads.push(thread.map_err(internal_io)?);
+        let supervised = supervisor.clone();
+        // Nobody waits for this one: an explanation can take longer than a stop may.
+        let thread = supervisor.spawn_thread("explain", move || {
+            let _alive = &alive;
+            explainer::explain(
+                WarmInstance::new(explaining.clone(), supervised.clone(), None),
+                &explain_jobs,
+            );
+        });
+        drop(thread.map_err(internal_io)?);
+        config.activity.retain(&subscriptions.iter().map(|subscription| subscription.id.as_str()).collect());
+        for RoutingSubscription { id, sources, filter } in &subscriptions {
+            config.activity.put(id, sources, filter.as_deref(), clock::now());
         }
-        Ok(Self { jobs: Some(jobs), table, workers: threads, stopping })
+        Ok(engine)
+    }
+
+    /// Who keeps its threads alive.
+    pub(super) const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Where it is counted what filters match.
+    #[must_use]
+    pub const fn activity(&self) -> &FilterActivity {
+        &self.activity
     }
 
     /// The decision about one request.
@@ -187,9 +234,8 @@ impl Engine {
     ///
     /// If there are too many calls, or the component failed on this one.
     pub async fn decide(&self, request: impl Into<Arc<InboundRequest>>) -> Result<Decided, EngineError> {
-        let (reply, answer) = oneshot::channel();
-        self.submit(Job::Decide(request.into(), reply))?;
-        answer.await.unwrap_or(Err(EngineError::Stopped))
+        let request = request.into();
+        ask(self.decisions.as_ref(), |reply| DecisionJob::Decide(request, reply)).await
     }
 
     /// Who wants an event that comes from no request: one that was published, or that the gateway records itself.
@@ -204,24 +250,20 @@ impl Engine {
         data: Bytes,
         received: UnixMillis,
     ) -> Result<Routing, EngineError> {
-        let (reply, answer) = oneshot::channel();
         let routed = RoutedEvent { event, headers, data, received };
-        self.submit(Job::Route(Box::new(routed), reply))?;
-        answer.await.unwrap_or(Err(EngineError::Stopped))
+        ask(self.decisions.as_ref(), |reply| DecisionJob::Route(Box::new(routed), reply)).await
     }
 
-    /// The same decision without effects, with its reasons.
+    /// The same decision without effects, with its reasons. It is made on a thread of its own, beside all decisions.
     ///
     /// # Errors
     ///
     /// Like [`Engine::decide`].
     pub async fn explain(&self, request: InboundRequest) -> Result<Explanation, EngineError> {
-        let (reply, answer) = oneshot::channel();
-        self.submit(Job::Explain(Box::new(request), reply))?;
-        answer.await.unwrap_or(Err(EngineError::Stopped))
+        ask(self.explanations.as_ref(), |reply| ExplainJob::Request(Box::new(request), reply)).await
     }
 
-    /// What each subscription, or `only` one, says of a stored event.
+    /// What each subscription, or `only` one, says of a stored event; on the thread that explains.
     ///
     /// # Errors
     ///
@@ -234,25 +276,46 @@ impl Engine {
         received: UnixMillis,
         only: Option<String>,
     ) -> Result<Vec<Verdict>, EngineError> {
-        let (reply, answer) = oneshot::channel();
         let stored = StoredEvent { event, headers, data, received, only };
-        self.submit(Job::ExplainEvent(Box::new(stored), reply))?;
-        answer.await.unwrap_or(Err(EngineError::Stopped))
+        ask(self.explanations.as_ref(), |reply| ExplainJob::Event(Box::new(stored), reply)).await
     }
 
-    /// Adds or replaces a subscription whose filter was found valid; every later decision sees it.
+    /// Does work that needs no instance, such as trying a filter, on the thread that explains: it takes its turn there, and
+    /// slows nothing else down.
     ///
     /// # Errors
     ///
-    /// A problem for each source that it names and there is not.
-    pub fn put_subscription(&self, subscription: RoutingSubscription) -> Result<(), Vec<Problem>> {
-        self.table.apply(Change::Put(subscription))
+    /// If too much waits there, or the work broke off.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let job = |reply: Reply<T>| {
+            ExplainJob::Other(Box::new(move || {
+                if !reply.is_closed() {
+                    let _ = reply.send(Ok(work()));
+                }
+            }))
+        };
+        ask(self.explanations.as_ref(), job).await
+    }
+
+    /// Adds or replaces a subscription, if the table still fits; every later decision sees it.
+    ///
+    /// # Errors
+    ///
+    /// If the component finds problems in it, or the table would be too large. Then the table is as it was.
+    pub async fn put_subscription(&self, subscription: RoutingSubscription) -> Result<(), TableError> {
+        self.change(Change::Put(subscription)).await
     }
 
     /// Removes a subscription; no later decision sees it.
-    pub fn delete_subscription(&self, id: &str) {
-        // Nothing stands against it.
-        let _ = self.table.apply(Change::Delete(id.to_owned()));
+    ///
+    /// # Errors
+    ///
+    /// If too many changes wait, or the engine is stopping.
+    pub async fn delete_subscription(&self, id: &str) -> Result<(), TableError> {
+        self.change(Change::Delete(id.to_owned())).await
     }
 
     /// Whether there is a source of this name.
@@ -265,10 +328,10 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Every problem of its verification, with its path within the source.
-    pub fn put_source(&self, source: RoutingSource) -> Result<(), Vec<Problem>> {
-        Verifier::try_new("", &source.verification)?;
-        self.table.apply(Change::PutSource(source))
+    /// Every problem of its verification, with its path within the source, or the table would be too large.
+    pub async fn put_source(&self, source: RoutingSource) -> Result<(), TableError> {
+        Verifier::try_new("", &source.verification).map_err(TableError::Problems)?;
+        self.change(Change::PutSource(source)).await
     }
 
     /// Removes a source; requests to it are refused from the next decision on. An unknown name is no error.
@@ -276,25 +339,35 @@ impl Engine {
     /// # Errors
     ///
     /// A problem for each subscription that names it.
-    pub fn delete_source(&self, name: &str) -> Result<(), Vec<Problem>> {
-        self.table.apply(Change::DeleteSource(name.to_owned()))
+    pub async fn delete_source(&self, name: &str) -> Result<(), TableError> {
+        self.change(Change::DeleteSource(name.to_owned())).await
     }
 
-    fn submit(&self, job: Job) -> Result<(), EngineError> {
-        let Some(jobs) = &self.jobs else { return Err(EngineError::Stopped) };
-        jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => EngineError::Overloaded,
-            TrySendError::Disconnected(_) => EngineError::Stopped,
-        })
+    async fn change(&self, change: Change) -> Result<(), TableError> {
+        ask(self.changes.as_ref(), |reply| TableJob { change, reply }).await
     }
+}
+
+/// Hands a job to a thread and waits for its answer.
+async fn ask<J, T, E: From<EngineError>>(
+    jobs: Option<&Sender<J>>,
+    job: impl FnOnce(Reply<T, E>) -> J,
+) -> Result<T, E> {
+    let Some(jobs) = jobs else { return Err(EngineError::Stopped.into()) };
+    let (reply, answer) = oneshot::channel();
+    jobs.try_send(job(reply)).map_err(|error| match error {
+        TrySendError::Full(_) => EngineError::Overloaded,
+        TrySendError::Disconnected(_) => EngineError::Stopped,
+    })?;
+    // A thread that panics drops the reply of the job that it was at; those that wait find the thread again.
+    answer.await.unwrap_or_else(|_| Err(EngineError::BrokenOff.into()))
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.jobs = None;
-        self.stopping.store(true, Ordering::Release);
-        for worker in self.workers.drain(..) {
-            let _ = worker.join();
+        (self.decisions, self.explanations, self.changes) = (None, None, None);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
     }
 }
@@ -303,8 +376,9 @@ fn settings(config: &EngineConfig) -> Config {
     let mut settings = Config::new();
     settings.epoch_interruption(true);
     let mut pooling = PoolingAllocationConfig::default();
-    // A worker holds its instance while the one that replaces it is made.
-    let instances = u32::try_from(config.workers.max(1).saturating_mul(2)).unwrap_or(u32::MAX);
+    // One for each worker, one that explains, one that tries changes, and for each of them one that takes its place.
+    let instances =
+        u32::try_from(config.workers.max(1).saturating_add(2).saturating_mul(2)).unwrap_or(u32::MAX);
     pooling.total_component_instances(instances);
     pooling.total_core_instances(instances.saturating_mul(4));
     pooling.total_memories(instances);
@@ -319,13 +393,16 @@ fn ticks(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX).saturating_add(1)
 }
 
-fn spawn_ticker(engine: wasmtime::Engine, stopping: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-        while !stopping.load(Ordering::Acquire) {
+/// Advances the epoch as long as anyone lives.
+fn spawn_ticker(engine: wasmtime::Engine, alive: Weak<()>) -> std::io::Result<()> {
+    let ticker = std::thread::Builder::new().name("epoch".to_owned());
+    ticker.spawn(move || {
+        while alive.strong_count() > 0 {
             std::thread::sleep(TICK);
             engine.increment_epoch();
         }
-    })
+    })?;
+    Ok(())
 }
 
 fn internal(error: wasmtime::Error) -> StartError {

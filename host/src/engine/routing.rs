@@ -1,24 +1,37 @@
 //! The routing table as the subscriptions' registry sees it.
 
-use super::pool::{Engine, EngineError};
+use super::error::{EngineError, TableError};
+use super::pool::Engine;
+use crate::clock;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
+use crate::telemetry::{Activity, FilterActivity, Latch};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
-use anglerfish_core::request::Header;
+use anglerfish_core::request::{Header, UnixMillis};
 use anglerfish_core::router::{self, RoutingSubscription};
 use async_trait::async_trait;
-use std::sync::{Arc, PoisonError, RwLock};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The engine behind what the registry asks of routing.
 pub struct EngineRouting {
     current: RwLock<Arc<Engine>>,
+    left_out: Mutex<LeftOut>,
+}
+
+/// Stored subscriptions that the table has no room for. As long as there are some, the gateway is not ready.
+#[derive(Debug, Default)]
+struct LeftOut {
+    ids: BTreeSet<String>,
+    latch: Option<Latch>,
 }
 
 impl EngineRouting {
     /// Wraps an engine.
     #[must_use]
-    pub const fn new(engine: Arc<Engine>) -> Self {
-        Self { current: RwLock::new(engine) }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { current: RwLock::new(engine), left_out: Mutex::default() }
     }
 
     /// From now on this engine is in use; calls under way end on the old one, which is returned.
@@ -27,8 +40,28 @@ impl EngineRouting {
         std::mem::replace(&mut *current, engine)
     }
 
+    /// What filters matched is counted here, also by the engine that takes the place of this one.
+    #[must_use]
+    pub fn counts(&self) -> FilterActivity {
+        self.engine().activity().clone()
+    }
+
     fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes which subscriptions are left out, and what readiness says of them.
+    fn leave_out(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !change(&mut left_out.ids) {
+            return;
+        }
+        let count = left_out.ids.len();
+        left_out.latch = left_out.ids.first().map(|first| {
+            let reason =
+                format!("{count} subscription(s) do not fit into `server.memory_limit`: {first:?} …");
+            self.engine().supervisor().hold(reason)
+        });
     }
 
     /// A problem for each of these sources that there is not.
@@ -55,21 +88,40 @@ impl Routing for EngineRouting {
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
         self.check(subscription).await?;
-        self.engine().put_subscription(RoutingSubscription::from(subscription)).map_err(RoutingError::Invalid)
+        self.engine().put_subscription(RoutingSubscription::from(subscription)).await?;
+        let SubscriptionConfig { id, sources, filter, .. } = subscription;
+        self.engine().activity().put(id, sources, filter.as_deref(), clock::now());
+        self.leave_out(|ids| ids.remove(&subscription.id));
+        Ok(())
     }
 
     async fn delete(&self, id: &str) -> Result<(), RoutingError> {
-        self.engine().delete_subscription(id);
+        self.engine().delete_subscription(id).await?;
+        self.engine().activity().remove(id);
+        self.leave_out(|ids| ids.remove(id));
         Ok(())
+    }
+
+    fn left_out(&self, id: &str) {
+        self.leave_out(|ids| ids.insert(id.to_owned()));
+    }
+
+    fn activity(&self, id: &str, now: UnixMillis) -> Option<Activity> {
+        self.engine().activity().of(id, now)
+    }
+
+    async fn missing_fields(&self, filter: &str, bodies: Vec<Bytes>) -> Result<Vec<String>, RoutingError> {
+        let filter = filter.to_owned();
+        let engine = self.engine();
+        let missing =
+            engine.aside(move || router::missing_fields(&filter, bodies.iter().map(|body| &**body)));
+        Ok(missing.await?)
     }
 
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {
         let PastEvent { event, headers, data, received } = event;
-        let verdicts = self
-            .engine()
-            .explain_event(event, headers, data, received, only.map(str::to_owned))
-            .await
-            .map_err(|error: EngineError| RoutingError::Unavailable(error.to_string()))?;
+        let verdicts =
+            self.engine().explain_event(event, headers, data, received, only.map(str::to_owned)).await?;
         Ok(verdicts.into_iter().map(verdict).collect())
     }
 
@@ -88,11 +140,30 @@ impl Routing for EngineRouting {
             sources: sources.to_vec(),
             filter: filter.map(str::to_owned),
         };
-        let headers: Vec<Header<'_>> =
-            event.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-        router::explain_once(&subscription, &event.event, &headers, &event.data, event.received)
-            .map(verdict)
-            .map_err(RoutingError::Invalid)
+        let engine = self.engine();
+        let tried = engine.aside(move || {
+            let PastEvent { event, headers, data, received } = event;
+            let headers: Vec<Header<'_>> =
+                headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+            router::explain_once(&subscription, &event, &headers, &data, received)
+        });
+        tried.await?.map(verdict).map_err(RoutingError::Invalid)
+    }
+}
+
+impl From<EngineError> for RoutingError {
+    fn from(error: EngineError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<TableError> for RoutingError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Problems(problems) => Self::Invalid(problems),
+            TableError::Full(reason) => Self::Full(reason),
+            TableError::Engine(error) => error.into(),
+        }
     }
 }
 

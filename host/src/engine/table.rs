@@ -28,6 +28,18 @@ impl Change {
             Self::Delete(name) | Self::DeleteSource(name) => name,
         }
     }
+
+    /// About how many bytes of text it brings into the table.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Put(RoutingSubscription { id, sources, filter }) => {
+                let names = sources.iter().map(String::len).sum::<usize>();
+                id.len() + names + filter.as_ref().map_or(0, String::len)
+            }
+            Self::PutSource(source) => source.name.len(),
+            Self::Delete(_) | Self::DeleteSource(_) => 0,
+        }
+    }
 }
 
 /// How many changes are kept for instances that are behind; one further behind is built anew.
@@ -84,18 +96,33 @@ impl Table {
         Some((inner.changes.iter().skip(skip).cloned().collect(), current))
     }
 
+    /// Whether a change takes the place of something.
+    pub(super) fn has(&self, change: &Change) -> bool {
+        let inner = self.lock();
+        match change {
+            Change::Put(subscription) => inner.subscriptions.contains_key(&subscription.id),
+            Change::PutSource(source) => inner.has_source(&source.name),
+            Change::Delete(_) | Change::DeleteSource(_) => true,
+        }
+    }
+
+    /// What stands against a change.
+    pub(super) fn problems(&self, change: &Change) -> Vec<Problem> {
+        self.lock().problems(change)
+    }
+
     /// Whether there is a source of this name.
     pub(super) fn has_source(&self, name: &str) -> bool {
         self.lock().has_source(name)
     }
 
-    /// Makes one change, for every instance.
+    /// Makes one change, for every instance; the version that it makes.
     ///
     /// # Errors
     ///
     /// If a subscription would name a source that there is not: it could never be loaded again. That is looked at
     /// under the lock, because a source may go while a subscription for it is written.
-    pub(super) fn apply(&self, change: Change) -> Result<(), Vec<Problem>> {
+    pub(super) fn apply(&self, change: Change) -> Result<u64, Vec<Problem>> {
         let mut inner = self.lock();
         let problems = inner.problems(&change);
         if !problems.is_empty() {
@@ -118,8 +145,7 @@ impl Table {
         if inner.changes.len() > KEPT_CHANGES {
             inner.changes.pop_front();
         }
-        self.version.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        Ok(self.version.fetch_add(1, Ordering::AcqRel) + 1)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

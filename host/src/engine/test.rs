@@ -1,6 +1,8 @@
 //! The built-in component under the engine: what it imports, and what a fault of it costs.
 
-use super::{Engine, EngineConfig, EngineError, GATEWAY_COMPONENT, InboundRequest};
+use super::explainer;
+use super::{Engine, EngineConfig, EngineError, GATEWAY_COMPONENT, InboundRequest, StartError, TableError};
+use crate::store::{KeyReader, StoreError};
 use anglerfish_core::decision::{Decision, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -8,6 +10,8 @@ use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscriptio
 use anglerfish_core::verify::VerificationConfig;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::component::Component;
 
 fn document() -> RoutingDocument {
@@ -85,9 +89,9 @@ async fn a_trap_costs_one_request_and_nothing_else() {
 async fn a_subscription_put_at_run_time_is_seen_by_the_next_decision() {
     let engine = engine(64 << 20);
     let all = RoutingSubscription { id: "all".into(), sources: Vec::new(), filter: None };
-    engine.put_subscription(all).unwrap();
+    engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 2);
-    engine.delete_subscription("all");
+    engine.delete_subscription("all").await.unwrap();
     assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
 }
 
@@ -102,20 +106,20 @@ async fn a_source_comes_and_goes_at_run_time() {
     let verification = VerificationConfig { scheme: "none".into(), ..VerificationConfig::default() };
     let source = RoutingSource { name: "new".into(), verification };
     assert_eq!(refused(engine.decide(inbound("new")).await.unwrap().decision), RejectionCode::UnknownSource);
-    engine.put_source(source.clone()).unwrap();
+    engine.put_source(source.clone()).await.unwrap();
     assert!(engine.has_source("new"));
     assert!(matches!(engine.decide(inbound("new")).await.unwrap().decision, Decision::Accept(_)));
 
     let listening = RoutingSubscription { id: "listening".into(), sources: vec!["new".into()], filter: None };
-    engine.put_subscription(listening).unwrap();
-    let problems = engine.delete_source("new").unwrap_err();
+    engine.put_subscription(listening).await.unwrap();
+    let Err(TableError::Problems(problems)) = engine.delete_source("new").await else { panic!("it is gone") };
     assert!(problems[0].message.contains("\"listening\""), "{problems:?}");
-    engine.delete_subscription("listening");
-    engine.delete_source("new").unwrap();
+    engine.delete_subscription("listening").await.unwrap();
+    engine.delete_source("new").await.unwrap();
     assert_eq!(refused(engine.decide(inbound("new")).await.unwrap().decision), RejectionCode::UnknownSource);
 
     let unknown = VerificationConfig { scheme: "no-such".into(), ..VerificationConfig::default() };
-    assert!(engine.put_source(RoutingSource { verification: unknown, ..source }).is_err());
+    assert!(engine.put_source(RoutingSource { verification: unknown, ..source }).await.is_err());
     assert!(!engine.has_source("new"));
 }
 
@@ -127,7 +131,7 @@ async fn an_event_that_comes_from_no_request_is_routed_by_its_attributes_and_dat
         sources: Vec::new(),
         filter: Some("event.extensions.fleet == \"north\" && event.source == \"/ships\"".into()),
     };
-    engine.put_subscription(fleet).unwrap();
+    engine.put_subscription(fleet).await.unwrap();
     let event = |fleet: &str| Event {
         id: "1".into(),
         source: "/ships".into(),
@@ -145,4 +149,109 @@ async fn an_event_that_comes_from_no_request_is_routed_by_its_attributes_and_dat
         ids.sort();
         assert_eq!(ids, expected, "{fleet} {data}");
     }
+}
+
+/// A subscription that wants the tests' events and whose filter takes a few kilobytes.
+fn large(number: usize) -> RoutingSubscription {
+    let names: String = (0..300).map(|name| format!("'{number}-{name}',")).collect();
+    let filter = format!("message.quantity == 12 || message.name in [{names}]");
+    RoutingSubscription { id: format!("large-{number}"), sources: Vec::new(), filter: Some(filter) }
+}
+
+#[tokio::test]
+async fn a_table_is_refused_what_does_not_fit_and_decides_as_before() {
+    let engine = engine(8 << 20);
+    let mut fits = 0;
+    let refused = loop {
+        match engine.put_subscription(large(fits)).await {
+            Ok(()) => fits += 1,
+            Err(error) => break error,
+        }
+        assert!(fits < 100_000);
+    };
+    assert!(
+        matches!(&refused, TableError::Full(reason) if reason.contains("server.memory_limit")),
+        "{refused}"
+    );
+    assert!(fits > 10, "{fits}");
+    assert_eq!(matches(&engine, r#"{"quantity": 12}"#).await, fits + 1);
+    // Refused again and again; what is there stays, and so does what replaces it.
+    assert!(matches!(engine.put_subscription(large(fits)).await, Err(TableError::Full(_))));
+    let all = RoutingSubscription { id: "large-0".into(), sources: Vec::new(), filter: None };
+    engine.put_subscription(all).await.unwrap();
+    assert_eq!(matches(&engine, "{}").await, 1);
+    // A worker's new instance has room for the same table, and for a decision.
+    let fault = engine.decide(request(vec![b' '; 16 << 20])).await.unwrap_err();
+    assert!(matches!(fault, EngineError::Trapped(_)), "{fault}");
+    assert_eq!(matches(&engine, r#"{"quantity": 12}"#).await, fits + 1);
+    // What is deleted makes room.
+    for number in 1..5 {
+        engine.delete_subscription(&format!("large-{number}")).await.unwrap();
+    }
+    engine.put_subscription(large(fits)).await.unwrap();
+    assert_eq!(matches(&engine, r#"{"quantity": 12}"#).await, fits - 2);
+}
+
+#[tokio::test]
+async fn a_document_that_does_not_fit_is_no_start() {
+    let mut document = document();
+    document.subscription.extend((0..5000).map(large));
+    let config = EngineConfig { workers: 1, memory: 8 << 20, ..EngineConfig::default() };
+    let error = Engine::start_without_state(document, &config).map(drop).unwrap_err();
+    assert!(matches!(&error, StartError::Full(reason) if reason.contains("8.0 MiB")), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_explained_waits_in_a_queue_of_its_own_that_has_an_end() {
+    let engine = Arc::new(engine(64 << 20));
+    let (go_on, wait) = crossbeam_channel::bounded::<()>(0);
+    let asked: Vec<_> = (0..2 * explainer::QUEUE)
+        .map(|_| {
+            let (engine, wait) = (Arc::clone(&engine), wait.clone());
+            tokio::spawn(async move { engine.aside(move || wait.recv().is_ok()).await })
+        })
+        .collect();
+    // All have asked once each of them has had its turn.
+    tokio::task::yield_now().await;
+    assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+    drop(go_on);
+    let mut refused = 0;
+    for asked in asked {
+        match asked.await.unwrap() {
+            Ok(_) => {}
+            Err(EngineError::Overloaded) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // One may have been taken out of the queue at once.
+    assert!((explainer::QUEUE - 1..=explainer::QUEUE).contains(&refused), "{refused}");
+    assert_eq!(engine.explain(request(r#"{"quantity": 10}"#)).await.unwrap().subscriptions.len(), 1);
+}
+
+/// State whose reading breaks the thread that reads it, as long as it is armed.
+struct Trap(Arc<AtomicBool>);
+
+impl KeyReader for Trap {
+    fn get(&self, _key: &str) -> Result<Option<Bytes>, StoreError> {
+        assert!(!self.0.swap(false, Ordering::SeqCst), "the trap snaps");
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_panics_costs_one_call_and_comes_back() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let reader = || -> Result<Arc<dyn KeyReader>, StoreError> { Ok(Arc::new(Trap(Arc::clone(&armed)))) };
+    let config = EngineConfig { workers: 1, memory: 64 << 20, ..EngineConfig::default() };
+    let engine = Engine::start_component(GATEWAY_COMPONENT, document(), &reader, &config).unwrap();
+    assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+    for _ in 0..2 {
+        armed.store(true, Ordering::SeqCst);
+        let error = engine.decide(request(r#"{"quantity": 10}"#)).await.unwrap_err();
+        assert!(matches!(error, EngineError::BrokenOff), "{error}");
+        assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+    }
+    let error = engine.aside(|| -> bool { panic!("the work is broken") }).await.unwrap_err();
+    assert!(matches!(error, EngineError::BrokenOff), "{error}");
+    assert_eq!(engine.aside(|| 7).await.unwrap(), 7);
 }

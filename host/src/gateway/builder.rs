@@ -14,7 +14,7 @@ use crate::ingress::{Fetcher, Ingress};
 use crate::server::{Descriptors, Listener};
 use crate::store::{SqliteOptions, SqliteStore, Store};
 use crate::supervision::Supervisor;
-use crate::telemetry::{self, IngressMetrics, LogControl, Readiness, Scrape};
+use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use anglerfish_core::router::RoutingDocument;
 use axum::Router;
 use std::net::SocketAddr;
@@ -138,7 +138,10 @@ impl BuiltGateway {
             DeliveryOptions { metrics: DeliveryMetrics::register(&mut registry), ..Default::default() };
 
         let settings = wiring::ingress_config(&config)?;
-        let engine = wiring::start_engine(&config, RoutingDocument::from(&config.document), store).await?;
+        let activity = FilterActivity::default();
+        activity.register(&mut registry, clock::now);
+        let document = RoutingDocument::from(&config.document);
+        let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
         let routing = Arc::new(EngineRouting::new(Arc::clone(&engine)));
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));

@@ -155,7 +155,9 @@ impl Reloader {
             .await
             .map_err(|error| Refusal::Other(error.to_string()))?;
         let document = routing_document(&new, &subscriptions);
-        let engine = wiring::start_engine(&new, document, &rooms.store).await?;
+        let engine =
+            wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &rooms.routing.counts())
+                .await?;
 
         // Nothing below can fail. The queues come first: a decision by the new table may name any of them.
         subscriptions.enlist().await;

@@ -8,6 +8,8 @@ use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::store::{LeasedDelivery, Store};
 use crate::subscription::{Declared, Reader, Subscriptions};
+use crate::supervision::Supervisor;
+use crate::telemetry::FilterActivity;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::verify::Verifier;
@@ -64,6 +66,8 @@ pub(super) async fn start_engine(
     config: &Config,
     document: RoutingDocument,
     store: &Arc<dyn Store>,
+    supervisor: &Supervisor,
+    activity: &FilterActivity,
 ) -> Result<Arc<Engine>, GatewayError> {
     let settings = EngineConfig {
         workers: config.server.workers,
@@ -71,6 +75,8 @@ pub(super) async fn start_engine(
         deadline: config.server.decision_timeout,
         memory: usize::try_from(config.server.memory_limit).unwrap_or(usize::MAX),
         cache: Some(config.server.data_dir.join("cache")),
+        supervisor: supervisor.clone(),
+        activity: activity.clone(),
     };
     let store = Arc::clone(store);
     let started = tokio::task::spawn_blocking(move || Engine::start(document, &*store, &settings)).await;

@@ -286,16 +286,24 @@ impl Ingress {
                 "a filter failed"
             );
         }
+        let subscriptions: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
+        let wanted = subscriptions.clone();
         let new = NewEvent {
             event,
             request: record::record(&request.method, &request.url, &request.headers, &known.credentials),
             data: request.body.clone(),
             received: request.received,
-            subscriptions: intents.into_iter().map(|intent| intent.subscription).collect(),
+            subscriptions,
         };
         let (ingress, now) = (Arc::clone(self), request.received);
         let committed = tokio::spawn(async move { ingress.commit(keys, Some(new), now).await });
-        committed.await.unwrap_or(Committed::Failed(Fault::Internal))
+        let committed = committed.await.unwrap_or(Committed::Failed(Fault::Internal));
+        if let Committed::Stored { .. } = committed {
+            let failed = failures.iter().map(|failure| failure.subscription.as_str());
+            let wanted = wanted.iter().map(String::as_str);
+            self.live().engine.activity().record(&request.source, wanted, failed, request.received);
+        }
+        committed
     }
 
     async fn commit(&self, keys: KeyOverlay, event: Option<NewEvent>, now: UnixMillis) -> Committed {
@@ -343,7 +351,10 @@ fn log(source: &str, cause: &Cause) {
 
 fn engine_fault(error: EngineError) -> Fault {
     match error {
-        EngineError::Overloaded | EngineError::Stopped => Fault::Overloaded { retry_after: RETRY_AFTER },
+        EngineError::Overloaded
+        | EngineError::NotLoaded(_)
+        | EngineError::BrokenOff
+        | EngineError::Stopped => Fault::Overloaded { retry_after: RETRY_AFTER },
         EngineError::Trapped(_) | EngineError::Deadline => Fault::Internal,
     }
 }

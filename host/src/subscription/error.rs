@@ -19,6 +19,9 @@ pub enum SubscriptionError {
     /// It stands in the configuration file.
     #[error("subscription `{0}` comes from the configuration file; change it there")]
     FromFile(String),
+    /// The routing table has no room for it.
+    #[error("{0}")]
+    Full(String),
     /// The store or the component cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
@@ -40,6 +43,7 @@ impl From<RoutingError> for SubscriptionError {
     fn from(error: RoutingError) -> Self {
         match error {
             RoutingError::Invalid(problems) => Self::Invalid(problems),
+            RoutingError::Full(reason) => Self::Full(reason),
             RoutingError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -1,5 +1,6 @@
 //! What the registry needs of the rooms beside it.
 
+use crate::telemetry::Activity;
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -18,6 +19,9 @@ pub enum RoutingError {
     /// The subscription is refused.
     #[error("the subscription has {} problem(s)", .0.len())]
     Invalid(Vec<Problem>),
+    /// The routing table has no room for it.
+    #[error("{0}")]
+    Full(String),
     /// The component cannot be asked now; the same call may work later.
     #[error("routing is unavailable: {0}")]
     Unavailable(String),
@@ -71,6 +75,16 @@ pub trait Routing: Send + Sync + 'static {
 
     /// Removes a subscription; an unknown id is no error. When it returns, no later decision names it.
     async fn delete(&self, id: &str) -> Result<(), RoutingError>;
+
+    /// Says that a subscription which is kept in the store is not in the table for want of room: the gateway is not ready until
+    /// it is put or deleted.
+    fn left_out(&self, id: &str);
+
+    /// What the filter of a subscription of the table has done.
+    fn activity(&self, id: &str, now: UnixMillis) -> Option<Activity>;
+
+    /// The fields of `message` that a filter reads and none of these bodies has.
+    async fn missing_fields(&self, filter: &str, bodies: Vec<Bytes>) -> Result<Vec<String>, RoutingError>;
 
     /// What the subscriptions of the table say of an event; `only` names one of them, `None` means all.
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError>;

@@ -196,6 +196,10 @@ async fn start(
         Ok(config) => match run(&config, routing, dispatch).await {
             Ok(()) => (Some(config), Vec::new()),
             Err(RoutingError::Invalid(problems)) => (None, problems),
+            Err(RoutingError::Full(reason)) => {
+                routing.left_out(&id);
+                (None, vec![Problem::new("", reason)])
+            }
             Err(RoutingError::Unavailable(reason)) => return Err(StoreError::Unavailable(reason)),
         },
     };

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod classic;
+mod filter;
 mod ingress;
 mod log;
 mod readiness;
@@ -10,6 +11,7 @@ mod sink;
 
 pub use classic::CLASSIC_TEXT;
 pub(crate) use classic::wants_openmetrics;
+pub use filter::{Activity, FilterActivity, SILENCE};
 pub use ingress::{IngressMetrics, RequestOutcome, SourceMetrics};
 pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};

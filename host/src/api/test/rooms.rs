@@ -1,9 +1,12 @@
 //! The rooms beside the registry, as far as it sees them.
 
 use crate::subscription::{Dispatch, PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
+use crate::telemetry::Activity;
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -58,6 +61,16 @@ impl Routing for Table {
     async fn delete(&self, id: &str) -> Result<(), RoutingError> {
         self.filters.lock().unwrap().remove(id);
         Ok(())
+    }
+
+    fn left_out(&self, _id: &str) {}
+
+    fn activity(&self, _id: &str, _now: UnixMillis) -> Option<Activity> {
+        None
+    }
+
+    async fn missing_fields(&self, _filter: &str, _bodies: Vec<Bytes>) -> Result<Vec<String>, RoutingError> {
+        Ok(Vec::new())
     }
 
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {
