@@ -18,6 +18,7 @@ mod pace;
 mod private;
 mod reload;
 mod secret;
+mod share;
 mod silence;
 mod unverified;
 
