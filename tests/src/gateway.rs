@@ -2,6 +2,7 @@
 
 use crate::cache::Cache;
 use crate::client::{Answer, Request, send};
+use crate::contract::Contract;
 use crate::ran::Ran;
 use crate::wait::{PATIENCE, eventually};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -354,13 +356,30 @@ impl Gateway {
         self.try_post(source, headers, body).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
     }
 
-    /// Asks the management API.
+    /// Asks the management API, and holds its answer against its description.
     ///
     /// # Panics
     ///
-    /// If there is no whole answer.
+    /// If there is no whole answer, or it is not as described.
     #[must_use]
     pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        // One binary is tested, so that one description serves all of its gateways.
+        static CONTRACT: OnceLock<Contract> = OnceLock::new();
+        let answer = self.ask(method, path, body);
+        if CONTRACT.get().is_none() {
+            let described = self.ask("GET", "/openapi.json", None);
+            // One that is about to end does not describe itself any more.
+            if described.status == 200 {
+                let _ = CONTRACT.set(Contract::new(described.json()));
+            }
+        }
+        if let Some(contract) = CONTRACT.get() {
+            contract.check(method, path, &answer);
+        }
+        answer
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         self.try_api(method, path, body).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
     }
 

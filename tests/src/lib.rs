@@ -12,6 +12,7 @@
 
 mod cache;
 mod client;
+mod contract;
 mod foreign;
 mod gateway;
 mod ran;
@@ -20,6 +21,7 @@ mod sign;
 mod wait;
 
 pub use client::{Answer, Request, header, send};
+pub use contract::Contract;
 pub use foreign::Foreign;
 pub use gateway::{Gateway, Setup, binary, free_port};
 pub use ran::Ran;

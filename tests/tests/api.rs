@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Answer, Gateway, Receiver, Request, Setup, github, send};
+use anglerfish_tests::{Answer, Foreign, Gateway, Receiver, Request, Setup, github, send};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -339,4 +339,191 @@ fn a_reference_in_a_subscription_written_at_run_time_has_to_be_named_in_the_conf
     let shown = gateway.get("/v1/subscriptions/a");
     assert_ne!(shown["state"], "active", "{shown}");
     assert_eq!(post(&gateway, "two", "{}").expect(202).json()["deliveries"], 0);
+}
+
+#[test]
+fn a_document_that_is_too_large_in_any_way_is_refused_and_never_stops_a_start() {
+    let mut gateway = Gateway::start(SOURCE);
+    let fields: serde_json::Map<String, Value> =
+        (0..25_000).map(|number| (format!("x{number:x}"), json!("y"))).collect();
+    let endpoint = json!({"url": "http://127.0.0.1:1/", "headers": fields});
+    let answer = gateway.api("POST", "/v1/subscriptions", Some(&json!({"id": "p", "endpoint": endpoint})));
+    assert_eq!(answer.problem(422), "invalid-document");
+    assert_eq!(answer.json()["problems"][0]["path"], "endpoint.headers");
+    let unknown: serde_json::Map<String, Value> =
+        (0..20_000).map(|number| (format!("k{number}"), json!(1))).collect();
+    let answer = gateway.api("POST", "/v1/subscriptions", Some(&Value::Object(unknown)));
+    assert_eq!(answer.problem(422), "invalid-document");
+    assert!(answer.body.len() < 100_000, "{} bytes of problems", answer.body.len());
+    gateway.restart();
+    assert!(gateway.list("/v1/subscriptions", 10).is_empty());
+}
+
+#[test]
+fn a_stored_subscription_of_other_rules_is_listed_as_invalid_and_can_be_replaced_or_deleted() {
+    let receiver = Receiver::start();
+    let mut gateway = Gateway::start(SOURCE);
+    let _ = gateway
+        .api("POST", "/v1/subscriptions", Some(&subscription("fine", &receiver.url("/"), None)))
+        .expect(201);
+    gateway.signal_end();
+    assert!(gateway.wait_end().success());
+    let database = rusqlite::Connection::open(gateway.directory().join("data/anglerfish.db")).unwrap();
+    let fields: serde_json::Map<String, Value> =
+        (0..25_000).map(|number| (format!("x{number:x}"), json!("y"))).collect();
+    for (id, document) in [
+        (
+            "many",
+            json!({"id": "many", "endpoint": {"url": receiver.url("/"), "headers": fields}}).to_string(),
+        ),
+        ("old", json!({"id": "old", "endpoint": {"url": receiver.url("/")}, "fliter": "true"}).to_string()),
+        ("text", "no JSON".to_owned()),
+    ] {
+        let values = (id, document);
+        database
+            .execute("INSERT INTO subscriptions (id, document, updated) VALUES (?1, ?2, 0)", values)
+            .unwrap();
+    }
+    drop(database);
+    gateway.spawn();
+    let states: Vec<_> = gateway
+        .list("/v1/subscriptions", 2)
+        .iter()
+        .map(|one| format!("{} {}", one["id"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(states, ["fine active", "many invalid", "old invalid", "text invalid"]);
+    assert_eq!(gateway.get("/v1/subscriptions/old")["problems"][0]["path"], "fliter");
+    assert_eq!(post(&gateway, "one", "{}").expect(202).json()["deliveries"], 1, "only the valid one");
+    let replaced = subscription("old", &receiver.url("/"), None);
+    assert_eq!(
+        gateway.api("PUT", "/v1/subscriptions/old", Some(&replaced)).expect(200).json()["state"],
+        "active"
+    );
+    for id in ["many", "text"] {
+        let _ = gateway.api("DELETE", &format!("/v1/subscriptions/{id}"), None).expect(200);
+    }
+    assert_eq!(post(&gateway, "two", "{}").expect(202).json()["deliveries"], 2);
+}
+
+#[test]
+fn what_was_refused_leaves_a_trace_with_its_reason_and_can_be_explained() {
+    let gateway = Gateway::start(SOURCE);
+    let _ = gateway.post("hub", &github("another secret", "e1", b"{}"), b"{\"a\":1}").expect(401);
+    let _ = gateway.post("nowhere", &[], b"").expect(404);
+    let listed = gateway.list("/v1/rejections", 1);
+    let codes: Vec<_> =
+        listed.iter().map(|one| (one["source"].as_str().unwrap(), one["code"].as_str().unwrap())).collect();
+    assert_eq!(codes, [("nowhere", "unknown-source"), ("hub", "verification-failed")]);
+    let id = listed[1]["id"].to_string();
+    let shown = gateway.get(&format!("/v1/rejections/{id}"));
+    assert_eq!((&shown["rejection"]["peer"], &shown["excerpt"]), (&json!("127.0.0.1"), &json!("{\"a\":1}")));
+    assert!(shown["headers"].as_array().unwrap().contains(&json!("x-hub-signature-256")), "{shown}");
+    let explained = gateway.get(&format!("/v1/rejections/{id}/explain"));
+    assert_eq!(explained["verification"]["outcome"], "rejected", "{explained}");
+    assert!(!explained["verification"]["steps"].as_array().unwrap().is_empty(), "{explained}");
+    gateway.wait_log("a request was refused");
+    let metrics = gateway.api("GET", "/metrics", None).expect(200).text();
+    for line in [
+        "anglerfish_ingress_rejections_total{source=\"hub\",reason=\"verification-failed\"} 1",
+        "anglerfish_ingress_rejections_total{source=\"(unknown)\",reason=\"unknown-source\"} 1",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "no {line}:\n{metrics}");
+    }
+    let told = gateway.run(&["rejections", "list", "--source", "hub"], b"").expect(0);
+    assert!(told.stdout.contains("hub") && told.stdout.contains("401"), "{}", told.stdout);
+    let told = gateway.run(&["rejections", "show", &id], b"").expect(0);
+    assert!(
+        told.stdout.contains("verification-failed") && told.stdout.contains("x-hub-signature-256"),
+        "{}",
+        told.stdout
+    );
+    let told = gateway.run(&["rejections", "explain", &id], b"").expect(0);
+    assert!(told.stdout.starts_with("rejected: "), "{}", told.stdout);
+}
+
+#[test]
+fn every_problem_of_a_document_is_told_at_once_the_filters_too() {
+    let gateway = Gateway::start(SOURCE);
+    let document =
+        json!({"id": "a", "sources": ["hubb"], "filter": "message.n >", "endpoint": {"url": "nowhere"}});
+    let answer = gateway.api("POST", "/v1/subscriptions", Some(&document));
+    assert_eq!(answer.problem(422), "invalid-document");
+    let answer = answer.json();
+    let paths: HashSet<_> = answer["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, HashSet::from(["sources[0]", "filter", "endpoint.url"]), "{answer}");
+}
+
+#[test]
+fn a_secret_can_be_a_part_of_a_text_and_stays_out_of_answers() {
+    let receiver = Receiver::start();
+    let setup = Setup {
+        rest: SOURCE.to_owned(),
+        admin: format!("token = \"{TOKEN}\"\nreferences = [\"env:HOOK_*\"]"),
+        token: Some(TOKEN.to_owned()),
+        environment: vec![
+            ("HOOK_TOKEN".into(), "hunter2".into()),
+            ("HOOK_URL".into(), receiver.url("/hooks/hunter2")),
+        ],
+        ..Setup::default()
+    };
+    let gateway = Gateway::set_up(&setup);
+    let endpoint = json!({
+        "url": "env:HOOK_URL", "headers": {"authorization": "Bearer ${env:HOOK_TOKEN}"}, "allow_private": true
+    });
+    let document = json!({"id": "a", "endpoint": endpoint});
+    let created = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    assert_eq!(created.json()["subscription"], document, "references are shown as they were written");
+    let _ = post(&gateway, "one", "{}").expect(202);
+    let received = receiver.wait(1);
+    assert_eq!(
+        (received[0].path.as_str(), received[0].header("authorization")),
+        ("/hooks/hunter2", Some("Bearer hunter2"))
+    );
+    let back = gateway.get("/v1/subscriptions/a")["subscription"].clone();
+    let _ = gateway.api("PUT", "/v1/subscriptions/a", Some(&back)).expect(200);
+    for (value, hint) in
+        [("Bearer ${HOOK_TOKEN}", "${env:HOOK_TOKEN}"), ("Bearer env:HOOK_TOKEN", "${env:HOOK_TOKEN}")]
+    {
+        let mut document = document.clone();
+        document["endpoint"]["headers"]["authorization"] = value.into();
+        let answer = gateway.api("PUT", "/v1/subscriptions/a", Some(&document));
+        assert_eq!(answer.problem(422), "invalid-document");
+        assert!(answer.text().contains(hint), "{}", answer.text());
+    }
+}
+
+#[test]
+fn the_answer_to_a_body_that_is_too_large_can_be_read() {
+    let gateway = Gateway::start(SOURCE);
+    for chunked in [false, true] {
+        let request = Request {
+            method: "POST".into(),
+            path: "/v1/subscriptions".into(),
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: vec![b' '; 10 << 20],
+            chunked,
+        };
+        assert_eq!(send(gateway.admin(), &request).unwrap().problem(413), "body-too-large");
+    }
+}
+
+/// Schemathesis makes requests from the API's own description, right ones and wrong ones, and holds the answers against it.
+#[test]
+fn a_client_that_knows_only_the_description_finds_nothing_that_differs_from_it() {
+    let Some(schemathesis) = Foreign::python() else { return };
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(SOURCE);
+    let document = subscription("orders", &receiver.url("/"), None);
+    let _ = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    let _ = post(&gateway, "one", "{}").expect(202);
+    let _ = gateway.post("hub", &github("another secret", "two", b"{}"), b"{}").expect(401);
+    let _ = gateway.settled();
+    let address = format!("http://{}", gateway.admin());
+    let said = schemathesis.with_script("fuzz_api.py").run(std::path::Path::new(&address));
+    assert!(said.contains(" passed") && !said.contains("0 generated"), "{said}");
 }

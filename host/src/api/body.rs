@@ -2,14 +2,24 @@
 
 use super::ProblemDetails;
 use anglerfish_core::problem::Problem;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use std::time::Duration;
 
 /// The largest body, in bytes.
 pub(super) const LIMIT: usize = 1024 * 1024;
+
+/// How much of a body that is too large is read all the same: a client that still sends when it is answered finds its
+/// connection reset, and never sees the answer.
+const DISCARDED: usize = 32 * 1024 * 1024;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that says it is JSON, as text.
 pub(super) struct JsonText(pub(super) String);
@@ -23,9 +33,11 @@ pub(super) struct OptionalJson<T>(pub(super) Option<T>);
 impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = ProblemDetails;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        check_type(request.headers())?;
-        text(read(request, state).await?).map(Self)
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let kind = check_type(request.headers());
+        let body = read(request.into_body()).await?;
+        kind?;
+        text(body).map(Self)
     }
 }
 
@@ -41,13 +53,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJson<T> {
     type Rejection = ProblemDetails;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let headers = request.headers().clone();
-        let body = read(request, state).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let kind = check_type(request.headers());
+        let body = read(request.into_body()).await?;
         if body.is_empty() {
             return Ok(Self(None));
         }
-        check_type(&headers)?;
+        kind?;
         parse(&text(body)?).map(|value| Self(Some(value)))
     }
 }
@@ -68,15 +80,35 @@ fn check_type(headers: &HeaderMap) -> Result<(), ProblemDetails> {
     ))
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ProblemDetails> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("the body is larger than {LIMIT} bytes");
-            ProblemDetails::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
-        } else {
-            ProblemDetails::bad_request("unreadable-body", "the body broke off")
+/// A whole body, or why it is none. What is too large is read to its end where that is not far.
+pub(super) async fn read(mut body: Body) -> Result<Bytes, ProblemDetails> {
+    let too_large = || {
+        let detail = format!("the body is larger than {LIMIT} bytes");
+        ProblemDetails::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+    };
+    let broken = |detail| ProblemDetails::bad_request("unreadable-body", detail);
+    if body.size_hint().lower() > DISCARDED as u64 {
+        return Err(too_large());
+    }
+    let (mut bytes, mut length) = (BytesMut::new(), 0usize);
+    let whole = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| broken("the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            length = length.saturating_add(data.len());
+            if length <= LIMIT {
+                bytes.extend_from_slice(&data);
+            } else if length > DISCARDED {
+                break;
+            }
         }
-    })
+        Ok::<(), ProblemDetails>(())
+    };
+    match tokio::time::timeout(PATIENCE, whole).await {
+        Ok(read) => read?,
+        Err(_) => return Err(broken("the body did not arrive in time")),
+    }
+    if length > LIMIT { Err(too_large()) } else { Ok(bytes.freeze()) }
 }
 
 fn text(body: Bytes) -> Result<String, ProblemDetails> {

@@ -4,13 +4,16 @@ use super::ProblemDetails;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A part of a listing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Listing<T> {
     /// The items.
     pub(super) items: Vec<T>,
     /// The `cursor` of the next part; `null` at the end.
+    #[schema(required)]
     pub(super) next: Option<String>,
 }
 
@@ -19,6 +22,7 @@ pub(super) struct Listing<T> {
 pub(super) enum Kind {
     Event,
     Delivery,
+    Rejection,
     Subscription,
 }
 
@@ -27,6 +31,7 @@ impl Kind {
         match self {
             Self::Event => "event:",
             Self::Delivery => "delivery:",
+            Self::Rejection => "rejection:",
             Self::Subscription => "subscription:",
         }
     }

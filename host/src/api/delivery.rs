@@ -9,25 +9,45 @@ use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// Only for this subscription.
     subscription: Option<String>,
+    /// Only with this status.
+    #[param(inline)]
     status: Option<DeliveryStatus>,
+    /// Only of the event with this id.
     event: Option<String>,
+    /// The event's source, where several have an event of this id; needs `event`.
     source: Option<String>,
+    /// `next` of the part before.
     cursor: Option<String>,
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
 }
 
-#[derive(Debug, Serialize)]
+/// A delivery that is due again.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Retried {
     id: i64,
     status: DeliveryStatus,
 }
 
-/// `GET /v1/deliveries`
+/// Lists deliveries, newest first.
+#[utoipa::path(
+    get, path = "/v1/deliveries", operation_id = "listDeliveries", tag = "deliveries", params(ListQuery),
+    responses(
+        (status = 200, description = "A part of the listing.", body = Listing<DeliveryDocument>),
+        (status = 404, description = "There is no such event: `unknown-event`."),
+        (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),
+    )
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Query(query): Query<ListQuery>,
@@ -52,7 +72,15 @@ pub(super) async fn list(
     page(&api, query).await.map(Answer)
 }
 
-/// `GET /v1/deliveries/{id}`
+/// Shows a delivery with its attempts.
+#[utoipa::path(
+    get, path = "/v1/deliveries/{id}", operation_id = "showDelivery", tag = "deliveries",
+    params(("id" = String, Path, description = "The delivery's number.")),
+    responses(
+        (status = 200, description = "The delivery.", body = DeliveryDetail),
+        (status = 404, description = "There is no such delivery: `unknown-delivery`."),
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
@@ -66,7 +94,20 @@ pub(super) async fn show(
     Ok(Answer(DeliveryDetail { delivery: delivery.into(), attempts }))
 }
 
-/// `POST /v1/deliveries/{id}/retry`
+/// Attempts a delivery again, whatever became of it.
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/retry", operation_id = "retryDelivery", tag = "deliveries",
+    params(("id" = String, Path, description = "The delivery's number.")),
+    responses(
+        (status = 202, description = "It is due now.", body = Retried),
+        (status = 404, description = "There is no such delivery: `unknown-delivery`."),
+        (
+            status = 409,
+            description = "It is being attempted at this moment (`attempt-in-progress`), or its subscription is gone \
+                (`subscription-gone`)."
+        ),
+    )
+)]
 pub(super) async fn retry(
     State(api): State<Api>,
     Segment(id): Segment,

@@ -1,6 +1,7 @@
 //! What the API shows, as JSON.
 
 use super::cursor::Listing;
+use super::schema::SubscriptionBody;
 use crate::store::{Attempt, Delivery, DeliveryStatus, EventRecord, RequestRecord};
 use crate::subscription::{Origin, Subscription};
 use anglerfish_core::event::Event;
@@ -8,24 +9,42 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Ref, Schema, SchemaType};
 
 /// An event of the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Event)]
 pub(super) struct EventDocument {
+    /// Unique together with the source.
     id: String,
+    /// The source that it came in through.
     source: String,
+    /// What kind of event it is, in the sender's words.
     #[serde(rename = "type")]
     kind: String,
+    /// What it is about.
+    #[schema(required)]
     subject: Option<String>,
+    /// When it happened.
+    #[schema(required, format = DateTime)]
     time: Option<String>,
+    /// The media type of the data.
+    #[schema(required)]
     datacontenttype: Option<String>,
+    /// When it was received.
+    #[schema(required, format = DateTime)]
     received: Option<String>,
+    /// The length of its data in bytes.
     size: u64,
+    /// How many deliveries it has.
     delivery_count: u64,
 }
 
 /// An event with the request that carried it and the newest of its deliveries.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EventDetail {
     pub(super) event: EventDocument,
     pub(super) request: RequestDocument,
@@ -33,35 +52,50 @@ pub(super) struct EventDetail {
 }
 
 /// A delivery with its attempts, oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DeliveryDetail {
     pub(super) delivery: DeliveryDocument,
     pub(super) attempts: Vec<AttemptDocument>,
 }
 
-/// The request that carried an event.
-#[derive(Debug, Serialize)]
+/// The request that carried an event, without credentials.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Request)]
 pub(super) struct RequestDocument {
     method: String,
     url: String,
+    /// Name and value, in the order received.
     headers: Vec<(String, String)>,
 }
 
 /// A delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Delivery)]
 pub(super) struct DeliveryDocument {
     id: i64,
+    /// The subscription that it is for.
     subscription: String,
     event: EventName,
     status: DeliveryStatus,
+    /// Attempts made in all.
     attempt_count: u32,
+    /// When it was made.
+    #[schema(required, format = DateTime)]
     created: Option<String>,
+    /// When the next attempt is due, while pending.
+    #[schema(required, format = DateTime)]
     due: Option<String>,
+    /// Why it ended without an attempt.
+    #[schema(required)]
     reason: Option<String>,
 }
 
 /// What tells an event apart.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EventName {
     id: String,
     source: String,
@@ -70,35 +104,87 @@ pub(super) struct EventName {
 }
 
 /// One try of a delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Attempt)]
 pub(super) struct AttemptDocument {
+    /// From 1.
     number: u32,
+    /// When it began.
+    #[schema(required, format = DateTime)]
     started: Option<String>,
+    /// How long it took, in milliseconds.
     duration_ms: f64,
+    /// The status of the answer.
+    #[schema(required)]
     status: Option<u16>,
+    /// Why there was no answer, or why it did not count.
+    #[schema(required)]
     error: Option<String>,
+    /// The beginning of the answer's body.
+    #[schema(required)]
     answer: Option<String>,
 }
 
-/// A subscription.
-#[derive(Debug, Serialize)]
+/// A subscription as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Subscription)]
 pub(super) struct SubscriptionDocument {
     id: String,
     origin: Origin,
     state: SubscriptionState,
+    /// When it was last written through the API.
+    #[schema(required, format = DateTime)]
     updated: Option<String>,
+    /// Why it is invalid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<Problem>,
+    problems: Vec<DocumentProblem>,
+    /// What was written, without what must not be shown. Of an invalid one it may have any form.
+    #[schema(schema_with = shown_form)]
     subscription: Value,
 }
 
-#[derive(Debug, Serialize)]
+/// A document, or of an invalid subscription whatever was stored.
+fn shown_form() -> Schema {
+    let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    AnyOfBuilder::new().item(Ref::from_schema_name(SubscriptionBody::name())).item(anything).build().into()
+}
+
+/// Whether a subscription gets events.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum SubscriptionState {
     /// It gets events.
     Active,
-    /// It was valid when it was written and no longer is; its problems say why.
+    /// It cannot be used as it is stored; its problems say why. It gets no events, and can be replaced or deleted.
     Invalid,
+}
+
+/// One problem of a document.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentProblem {
+    /// The place as keys and indexes, such as `endpoint.headers.x`; empty for the whole.
+    path: String,
+    /// What is wrong.
+    message: String,
+    /// The line within the value, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    /// The column within the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    /// What would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl From<Problem> for DocumentProblem {
+    fn from(problem: Problem) -> Self {
+        let Problem { path, message, line, column, hint } = problem;
+        Self { path, message, line, column, hint }
+    }
 }
 
 impl From<EventRecord> for EventDocument {
@@ -169,7 +255,7 @@ impl From<&Subscription> for SubscriptionDocument {
             origin: subscription.origin,
             state,
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
-            problems: subscription.problems.clone(),
+            problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
             subscription: subscription.shown(),
         }
     }

@@ -16,30 +16,44 @@ use http::header::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// Only of this source.
     source: Option<String>,
+    /// Only of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// `next` of the part before.
     cursor: Option<String>,
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SourceQuery {
+    /// The event's source, where several have an event of this id.
     pub(super) source: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// To whom to deliver again.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayRequest {
+    /// These; without them, all that had a delivery of the event.
+    #[schema(min_items = 1)]
     subscriptions: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+/// What a replay made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Replayed {
     /// The new deliveries.
     deliveries: Vec<ReplayedDelivery>,
@@ -47,13 +61,19 @@ pub(super) struct Replayed {
     gone: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ReplayedDelivery {
+/// A new delivery.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayedDelivery {
     id: i64,
     subscription: String,
 }
 
-/// `GET /v1/events`
+/// Lists events, newest first.
+#[utoipa::path(
+    get, path = "/v1/events", operation_id = "listEvents", tag = "events", params(ListQuery),
+    responses((status = 200, description = "A part of the log.", body = Listing<EventDocument>))
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Query(query): Query<ListQuery>,
@@ -72,7 +92,16 @@ pub(super) async fn list(
     Ok(Answer(Listing { items: page.items.into_iter().map(EventDocument::from).collect(), next }))
 }
 
-/// `GET /v1/events/{id}`
+/// Shows an event with its request and the newest of its deliveries.
+#[utoipa::path(
+    get, path = "/v1/events/{id}", operation_id = "showEvent", tag = "events",
+    params(("id" = String, Path, description = "The event's id."), SourceQuery),
+    responses(
+        (status = 200, description = "The event.", body = EventDetail),
+        (status = 404, description = "There is no such event: `unknown-event`."),
+        (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
@@ -85,9 +114,21 @@ pub(super) async fn show(
     Ok(Answer(EventDetail { event: record.into(), request, deliveries }))
 }
 
-/// `GET /v1/events/{id}/data`
+/// Gives an event's data, byte for byte.
 ///
 /// The data came from outside and has the type that its sender says, so a browser must neither run it nor guess.
+#[utoipa::path(
+    get, path = "/v1/events/{id}/data", operation_id = "eventData", tag = "events",
+    params(("id" = String, Path, description = "The event's id."), SourceQuery),
+    responses(
+        (
+            status = 200, description = "The data, with the media type that its sender said.",
+            body = Vec<u8>, content_type = "*/*"
+        ),
+        (status = 404, description = "There is no such event: `unknown-event`."),
+        (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),
+    )
+)]
 pub(super) async fn data(
     State(api): State<Api>,
     Segment(id): Segment,
@@ -106,7 +147,24 @@ pub(super) async fn data(
     Ok(response)
 }
 
-/// `POST /v1/events/{id}/replay`
+/// Delivers an event again.
+///
+/// Without a body, to all subscriptions that had a delivery of it.
+#[utoipa::path(
+    post, path = "/v1/events/{id}/replay", operation_id = "replayEvent", tag = "events",
+    params(("id" = String, Path, description = "The event's id."), SourceQuery),
+    request_body = Option<ReplayRequest>,
+    responses(
+        (status = 202, description = "The new deliveries.", body = Replayed),
+        (status = 404, description = "There is no such event: `unknown-event`."),
+        (
+            status = 409,
+            description = "Several sources have an event of this id (`ambiguous-event`, with `sources`), or no \
+                subscription is left that had a delivery of it (`nothing-to-replay`, with `gone`)."
+        ),
+        (status = 422, description = "A subscription is not known, or the body has another form: `invalid-document`."),
+    )
+)]
 pub(super) async fn replay(
     State(api): State<Api>,
     Segment(id): Segment,

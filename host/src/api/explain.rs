@@ -8,21 +8,36 @@ use crate::subscription::{PastEvent, SubscriptionError, Verdict};
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ExplainQuery {
+    /// The event's source, where several have an event of this id.
     source: Option<String>,
+    /// Only this one.
     subscription: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What subscriptions say of an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Explanation {
     event: EventName,
     subscriptions: Vec<Verdict>,
 }
 
-/// `GET /v1/events/{id}/explain`
+/// Tells why an event did or did not reach subscriptions.
+#[utoipa::path(
+    get, path = "/v1/events/{id}/explain", operation_id = "explainEvent", tag = "events",
+    params(("id" = String, Path, description = "The event's id."), ExplainQuery),
+    responses(
+        (status = 200, description = "What each subscription says of it.", body = Explanation),
+        (status = 404, description = "There is no such event or subscription: `unknown-event`, `unknown-subscription`."),
+        (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),
+    )
+)]
 pub(super) async fn explain(
     State(api): State<Api>,
     Segment(id): Segment,

@@ -44,7 +44,7 @@ impl From<SubscriptionError> for ProblemDetails {
     }
 }
 
-fn unavailable(detail: impl Into<String>) -> ProblemDetails {
+pub(super) fn unavailable(detail: impl Into<String>) -> ProblemDetails {
     ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY)
 }
 

@@ -9,21 +9,38 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// How long the store may take to say that it works.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-#[derive(Debug, Serialize)]
+/// How the process is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Health {
+    /// `live` or `ready`.
     status: &'static str,
 }
 
-/// `GET /live`: the process answers.
+/// The process answers.
+#[utoipa::path(
+    get, path = "/live", operation_id = "live", tag = "health", security(()),
+    responses((status = 200, description = "It does.", body = Health))
+)]
 pub(super) async fn live(Query(Nothing {}): Query<Nothing>) -> Answer<Health> {
     Answer(Health { status: "live" })
 }
 
-/// `GET /ready`: it can work. What holds it back says no more than which part it is.
+/// The gateway can work.
+///
+/// What holds it back says no more than which part it is.
+#[utoipa::path(
+    get, path = "/ready", operation_id = "ready", tag = "health", security(()),
+    responses(
+        (status = 200, description = "It can.", body = Health),
+        (status = 503, description = "Something holds it back: `not-ready`, with `reasons`."),
+    )
+)]
 pub(super) async fn ready(
     State(api): State<Api>,
     Query(Nothing {}): Query<Nothing>,
@@ -44,7 +61,14 @@ pub(super) async fn ready(
     Err(ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).member("reasons", reasons))
 }
 
-/// `GET /metrics`
+/// All metrics.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "metrics", tag = "health",
+    responses((
+        status = 200, description = "The metrics in the classic text format, or in that of OpenMetrics for those who accept it.",
+        content((String = "text/plain"), (String = "application/openmetrics-text"))
+    ))
+)]
 pub(super) async fn metrics(
     State(api): State<Api>,
     Query(Nothing {}): Query<Nothing>,

@@ -14,7 +14,10 @@ mod health;
 mod openapi;
 mod problem;
 mod query;
+mod rejection;
 mod router;
+mod schema;
+mod source;
 mod subscription;
 #[cfg(test)]
 pub(crate) mod test;
@@ -23,3 +26,4 @@ mod trial;
 pub use access::Access;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
 pub use router::{Api, Clock, router};
+pub use source::Sources;

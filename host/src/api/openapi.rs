@@ -1,39 +1,190 @@
-//! `/openapi.json`: the API as an `OpenAPI` 3.1 document.
+//! `/openapi.json`: the API as an `OpenAPI` 3.1 document, made of what the handlers and their types say.
 
-use super::ProblemDetails;
 use super::query::{Nothing, Query};
+use super::{ProblemDetails, problem, router, trial};
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
 
-/// The document.
-const DOCUMENT: &str = include_str!("openapi.json");
+/// What no handler says: the API as a whole, and what is served at the address of another operation.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Anglerfish management API",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+        description = "What a gateway holds and how it is. It has a listener of its own (`[admin] listen`). With a \
+            token (`[admin] token`) everything but `/live` and `/ready` asks for it; without one the listener is on a \
+            loopback address and takes requests of local programs only, not of web pages. Errors are problem details \
+            (RFC 9457); programs tell them apart by `code`. Query parameters and members of bodies that are not known \
+            are errors. Another method than those described is answered 405, and `Allow` says which ones there are."
+    ),
+    servers((url = "http://127.0.0.1:8081")),
+    tags(
+        (name = "health", description = "For those who watch the process"),
+        (name = "events", description = "The log"),
+        (name = "deliveries", description = "What became of events"),
+        (name = "subscriptions", description = "Who wants what"),
+        (name = "sources", description = "Where requests come in"),
+        (name = "rejections", description = "What was refused lately"),
+    ),
+    security(("token" = []), ()),
+    paths(trial::test),
+    components(schemas(problem::ProblemBody))
+)]
+struct Description;
 
-/// `GET /openapi.json`
-pub(super) async fn document(
+/// The document, as text.
+static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
+
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "openapi", tag = "health",
+    responses((status = 200, description = "This document.", body = serde_json::Value))
+)]
+pub(super) async fn serve(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<([(HeaderName, &'static str); 1], &'static str), ProblemDetails> {
-    Ok(([(CONTENT_TYPE, "application/json")], DOCUMENT))
+    Ok(([(CONTENT_TYPE, "application/json")], text()))
+}
+
+/// The document as it is served.
+pub(super) fn text() -> &'static str {
+    &TEXT
+}
+
+fn document() -> Value {
+    let mut described = Description::openapi();
+    described.merge(router::open().into_openapi());
+    described.merge(router::guarded().into_openapi());
+    let mut document = json!(described);
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+            complete(operation);
+        }
+    }
+    if let Some(Value::Object(components)) = document.get_mut("components") {
+        let responses: Map<String, Value> =
+            COMMON.iter().map(|answer| (answer.name.to_owned(), answer.response())).collect();
+        components.insert("responses".into(), responses.into());
+        let about = "The token of `[admin] token`; without one in the configuration none is asked for.";
+        components.insert(
+            "securitySchemes".into(),
+            json!({"token": {"type": "http", "scheme": "bearer", "description": about}}),
+        );
+    }
+    document
+}
+
+/// An error that many operations can answer with.
+struct Common {
+    status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    /// A header field that comes with it, and what it says.
+    header: Option<(&'static str, &'static str)>,
+    given: Given,
+}
+
+/// Which operations give an answer.
+#[derive(PartialEq, Eq)]
+enum Given {
+    Always,
+    /// Those that not everybody may use.
+    Guarded,
+    /// Those that take a body.
+    WithBody,
+}
+
+impl Common {
+    const fn new(status: &'static str, name: &'static str, given: Given, description: &'static str) -> Self {
+        Self { status, name, description, header: None, given }
+    }
+
+    const fn with(mut self, header: &'static str, about: &'static str) -> Self {
+        self.header = Some((header, about));
+        self
+    }
+
+    fn response(&self) -> Value {
+        let mut response = json!({"description": self.description, "content": problem_content()});
+        if let (Some((name, about)), Some(members)) = (self.header, response.as_object_mut()) {
+            let header = json!({(name): {"description": about, "schema": {"type": "string"}}});
+            members.insert("headers".into(), header);
+        }
+        response
+    }
+}
+
+const COMMON: [Common; 8] = [
+    Common::new(
+        "400",
+        "Malformed",
+        Given::Always,
+        "The request is malformed: `invalid-query`, `invalid-path`, `invalid-json`, `unreadable-body`.",
+    ),
+    Common::new("401", "Unauthorized", Given::Guarded, "The token is missing or wrong: `unauthorized`.")
+        .with("WWW-Authenticate", "How to show the token."),
+    Common::new(
+        "403",
+        "Foreign",
+        Given::Guarded,
+        "Without a token only programs of this machine are served: `foreign-host`, `foreign-origin`.",
+    ),
+    Common::new("405", "MethodNotAllowed", Given::Always, "Another method: `method-not-allowed`.")
+        .with("Allow", "The methods that this address takes."),
+    Common::new("413", "TooLarge", Given::WithBody, "The body is over 1 MiB: `body-too-large`."),
+    Common::new(
+        "415",
+        "WrongType",
+        Given::WithBody,
+        "The body has another media type than the description names: `unsupported-media-type`.",
+    ),
+    Common::new("500", "Internal", Given::Guarded, "A fault of the gateway itself: `internal`."),
+    Common::new("503", "Unavailable", Given::Guarded, "Something is out of reach for now: `unavailable`.")
+        .with("Retry-After", "When to try again, in seconds."),
+];
+
+/// Adds the errors that many operations give, and the form of those that the operation names itself.
+fn complete(operation: &mut Value) {
+    let guarded = operation.get("security").is_none();
+    let with_body = operation.get("requestBody").is_some();
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    for (status, response) in responses.iter_mut() {
+        if status.as_str() >= "400"
+            && let Some(members) = response.as_object_mut()
+        {
+            members.entry("content").or_insert_with(problem_content);
+        }
+    }
+    for answer in COMMON {
+        let given = match answer.given {
+            Given::Always => true,
+            Given::Guarded => guarded,
+            Given::WithBody => with_body,
+        };
+        if given {
+            let reference = json!({"$ref": format!("#/components/responses/{}", answer.name)});
+            responses.entry(answer.status).or_insert(reference);
+        }
+    }
+}
+
+fn problem_content() -> Value {
+    json!({(problem::PROBLEM_JSON): {"schema": {"$ref": "#/components/schemas/Problem"}}})
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::router::{guarded_routes, open_routes};
-    use super::DOCUMENT;
-    use serde_json::Value;
+    use super::*;
     use std::collections::BTreeSet;
 
-    fn document() -> Value {
-        serde_json::from_str(DOCUMENT).unwrap()
-    }
-
     #[test]
-    fn has_every_address_and_no_other() {
-        let routes = open_routes().into_iter().chain(guarded_routes());
-        let mut served = routes.map(|(path, _)| path.to_owned()).collect::<BTreeSet<_>>();
-        served.insert("/v1/subscriptions/test".into());
+    fn says_which_version_of_the_specification_it_follows() {
         let document = document();
-        let described = document["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(described, served);
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
 
     #[test]
@@ -53,10 +204,28 @@ mod tests {
         let document = document();
         let mut found = BTreeSet::new();
         references(&document, &mut found);
-        let parts = ["schemas", "parameters", "responses"].into_iter().flat_map(|kind| {
+        let parts = ["schemas", "responses"].into_iter().flat_map(|kind| {
             let parts = document["components"][kind].as_object().unwrap();
             parts.keys().map(move |name| format!("/components/{kind}/{name}"))
         });
         assert_eq!(found, parts.collect());
+    }
+
+    #[test]
+    fn every_operation_and_every_parameter_says_what_it_is() {
+        let document = document();
+        let mut names = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                assert!(
+                    names.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                    "{method} {path}"
+                );
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(parameter["description"].is_string(), "{method} {path} {parameter}");
+                }
+            }
+        }
     }
 }

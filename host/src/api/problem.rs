@@ -1,5 +1,6 @@
 //! Errors as HTTP answers: `application/problem+json` of RFC 9457, for the ingress and the management API alike.
 
+use super::document::DocumentProblem;
 use anglerfish_core::answer::title;
 use anglerfish_core::problem::Problem;
 use axum::response::{IntoResponse, Response};
@@ -7,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use serde_json::{Map, Value};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -22,6 +24,35 @@ pub struct ProblemDetails {
     detail: String,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What is wrong, as problem details (RFC 9457). Programs tell problems apart by `code`.
+#[derive(ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "it only describes what `ProblemDetails` writes")]
+pub(super) struct ProblemBody {
+    /// Always `about:blank`.
+    r#type: String,
+    /// The status's own phrase.
+    title: String,
+    /// The status.
+    status: u16,
+    /// A stable word for programs.
+    code: String,
+    /// A sentence for people.
+    detail: String,
+    /// With `invalid-document`: everything that is wrong with it.
+    #[schema(required = false)]
+    problems: Vec<DocumentProblem>,
+    /// With `ambiguous-event`: the sources that have an event of this id.
+    #[schema(required = false)]
+    sources: Vec<String>,
+    /// With `not-ready`: what holds the gateway back.
+    #[schema(required = false)]
+    reasons: Vec<String>,
+    /// With `nothing-to-replay`: subscriptions that are gone.
+    #[schema(required = false)]
+    gone: Vec<String>,
 }
 
 impl ProblemDetails {
@@ -56,8 +87,8 @@ impl ProblemDetails {
             [only] => only.to_string(),
             many => format!("the document has {} problems", many.len()),
         };
-        let list =
-            problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect::<Vec<_>>();
+        let problems = problems.iter().cloned().map(DocumentProblem::from);
+        let list = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect::<Vec<_>>();
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", detail).member("problems", list)
     }
 

@@ -1,18 +1,20 @@
 //! The addresses of the management API.
 
 use super::access::{Access, guard};
-use super::{ProblemDetails, body, delivery, event, explain, health, openapi, subscription, trial};
+use super::source::{self, Sources};
+use super::{ProblemDetails, delivery, event, explain, health, openapi, rejection, subscription, trial};
+use crate::rejection::{Explainer, Rejections};
 use crate::store::Store;
 use crate::subscription::Subscriptions;
 use crate::telemetry::{Readiness, Scrape};
 use anglerfish_core::request::UnixMillis;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use std::fmt;
 use std::sync::Arc;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
@@ -24,6 +26,12 @@ pub struct Api {
     pub store: Arc<dyn Store>,
     /// The subscriptions.
     pub subscriptions: Subscriptions,
+    /// The sources.
+    pub sources: Sources,
+    /// What was refused lately.
+    pub rejections: Rejections,
+    /// What would be decided about a request.
+    pub explainer: Arc<dyn Explainer>,
     /// What holds the gateway back.
     pub readiness: Readiness,
     /// The metrics.
@@ -46,47 +54,45 @@ impl Api {
 
 /// The addresses for everybody. Whoever watches a process seldom has its token, and these say nothing about what the
 /// gateway holds.
-pub(super) fn open_routes() -> Vec<(&'static str, MethodRouter<Api>)> {
-    vec![("/live", get(health::live)), ("/ready", get(health::ready))]
+pub(super) fn open() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(health::live)).routes(routes!(health::ready))
 }
 
 /// All other addresses.
-pub(super) fn guarded_routes() -> Vec<(&'static str, MethodRouter<Api>)> {
-    let one_subscription =
-        get(subscription::show).put(subscription::replace).delete(subscription::delete).post(trial::test);
-    vec![
-        ("/metrics", get(health::metrics)),
-        ("/openapi.json", get(openapi::document)),
-        ("/v1/events", get(event::list)),
-        ("/v1/events/{id}", get(event::show)),
-        ("/v1/events/{id}/data", get(event::data)),
-        ("/v1/events/{id}/explain", get(explain::explain)),
-        ("/v1/events/{id}/replay", post(event::replay)),
-        ("/v1/deliveries", get(delivery::list)),
-        ("/v1/deliveries/{id}", get(delivery::show)),
-        ("/v1/deliveries/{id}/retry", post(delivery::retry)),
-        ("/v1/subscriptions", get(subscription::list).post(subscription::create)),
+pub(super) fn guarded() -> OpenApiRouter<Api> {
+    let one_subscription = routes!(subscription::show, subscription::replace, subscription::delete);
+    OpenApiRouter::default()
+        .routes(routes!(health::metrics))
+        .routes(routes!(openapi::serve))
+        .routes(routes!(event::list))
+        .routes(routes!(event::show))
+        .routes(routes!(event::data))
+        .routes(routes!(explain::explain))
+        .routes(routes!(event::replay))
+        .routes(routes!(delivery::list))
+        .routes(routes!(delivery::show))
+        .routes(routes!(delivery::retry))
+        .routes(routes!(source::list))
+        .routes(routes!(source::show))
+        .routes(routes!(rejection::list))
+        .routes(routes!(rejection::show))
+        .routes(routes!(rejection::explain))
+        .routes(routes!(subscription::list, subscription::create))
         // A POST is only for `test`; an address of its own would hide a subscription of that name.
-        ("/v1/subscriptions/{id}", one_subscription),
-    ]
+        .routes(one_subscription.map(|methods| methods.post(trial::test).fallback(trial::unknown_method)))
 }
 
 /// The management API. `/live` and `/ready` are open, all else is behind `access`.
 pub fn router(api: Api, access: Access) -> Router {
-    let guarded = collect(guarded_routes())
+    let guarded = Router::from(guarded())
         .fallback(unknown_address)
         .method_not_allowed_fallback(unknown_method)
-        .layer(DefaultBodyLimit::max(body::LIMIT))
         .layer(middleware::from_fn_with_state(access, guard));
-    collect(open_routes())
+    Router::from(open())
         .method_not_allowed_fallback(unknown_method)
         .merge(guarded)
         .layer(middleware::map_response(not_stored))
         .with_state(api)
-}
-
-fn collect(routes: Vec<(&'static str, MethodRouter<Api>)>) -> Router<Api> {
-    routes.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
 }
 
 async fn unknown_address(uri: Uri) -> ProblemDetails {

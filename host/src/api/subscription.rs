@@ -4,6 +4,7 @@ use super::body::JsonText;
 use super::cursor::{self, Kind, Listing};
 use super::document::SubscriptionDocument;
 use super::query::{Nothing, Query, Segment, limit};
+use super::schema::SubscriptionBody;
 use super::{Api, ProblemDetails};
 use crate::subscription::SubscriptionError;
 use axum::Json as Answer;
@@ -12,21 +13,32 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// `next` of the part before.
     cursor: Option<String>,
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
 }
 
-#[derive(Debug, Serialize)]
+/// A subscription is gone.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Deleted {
     /// How many open deliveries ended with it.
     abandoned: u64,
 }
 
-/// `GET /v1/subscriptions`
+/// Lists subscriptions by id.
+#[utoipa::path(
+    get, path = "/v1/subscriptions", operation_id = "listSubscriptions", tag = "subscriptions", params(ListQuery),
+    responses((status = 200, description = "A part of the listing.", body = Listing<SubscriptionDocument>))
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Query(query): Query<ListQuery>,
@@ -42,7 +54,24 @@ pub(super) async fn list(
     Ok(Answer(Listing { items, next }))
 }
 
-/// `POST /v1/subscriptions`
+/// Creates a subscription.
+#[utoipa::path(
+    post, path = "/v1/subscriptions", operation_id = "createSubscription", tag = "subscriptions",
+    request_body = SubscriptionBody,
+    responses(
+        (
+            status = 201, description = "It is created and gets events.", body = SubscriptionDocument,
+            headers(("Location" = String, description = "Its address."))
+        ),
+        (
+            status = 409,
+            description = "There is one with this id: `subscription-exists`, or in the configuration file \
+                `subscription-from-file`."
+        ),
+        (status = 422, description = "The document has problems, all of them in `problems`: `invalid-document`."),
+        (status = 507, description = "The routing table is full (`server.memory_limit`): `table-full`."),
+    )
+)]
 pub(super) async fn create(
     State(api): State<Api>,
     Query(Nothing {}): Query<Nothing>,
@@ -53,7 +82,15 @@ pub(super) async fn create(
     Ok(created(SubscriptionDocument::from(&*entry), &entry.id))
 }
 
-/// `GET /v1/subscriptions/{id}`
+/// Shows a subscription.
+#[utoipa::path(
+    get, path = "/v1/subscriptions/{id}", operation_id = "showSubscription", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 200, description = "The subscription.", body = SubscriptionDocument),
+        (status = 404, description = "There is no such subscription: `unknown-subscription`."),
+    )
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
@@ -65,7 +102,24 @@ pub(super) async fn show(
     }
 }
 
-/// `PUT /v1/subscriptions/{id}`
+/// Replaces a subscription, or creates it.
+///
+/// The document need not repeat the id.
+#[utoipa::path(
+    put, path = "/v1/subscriptions/{id}", operation_id = "replaceSubscription", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    request_body = SubscriptionBody,
+    responses(
+        (status = 200, description = "It is replaced.", body = SubscriptionDocument),
+        (
+            status = 201, description = "It is created and gets events.", body = SubscriptionDocument,
+            headers(("Location" = String, description = "Its address."))
+        ),
+        (status = 409, description = "It comes from the configuration file: `subscription-from-file`."),
+        (status = 422, description = "The document has problems, all of them in `problems`: `invalid-document`."),
+        (status = 507, description = "The routing table is full (`server.memory_limit`): `table-full`."),
+    )
+)]
 pub(super) async fn replace(
     State(api): State<Api>,
     Segment(id): Segment,
@@ -78,7 +132,16 @@ pub(super) async fn replace(
     Ok(if new { created(shown, &entry.id) } else { Answer(shown).into_response() })
 }
 
-/// `DELETE /v1/subscriptions/{id}`
+/// Deletes a subscription and ends its open deliveries.
+#[utoipa::path(
+    delete, path = "/v1/subscriptions/{id}", operation_id = "deleteSubscription", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 200, description = "It is gone.", body = Deleted),
+        (status = 404, description = "There is no such subscription: `unknown-subscription`."),
+        (status = 409, description = "It comes from the configuration file: `subscription-from-file`."),
+    )
+)]
 pub(super) async fn delete(
     State(api): State<Api>,
     Segment(id): Segment,

@@ -18,47 +18,73 @@ use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// The only thing below `/v1/subscriptions/` that takes a POST.
 const TEST: &str = "test";
 
 /// A filter, and the event to try it on: either one of the log, by `event_id`, or one written out, by `event`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trial {
+    /// A CEL expression; without one every event matches.
     filter: Option<String>,
+    /// The sources that it would listen to; none means all.
     #[serde(default)]
     sources: Vec<String>,
+    /// The id of a stored event.
     event_id: Option<String>,
+    /// Its source, where several have an event of this id.
     source: Option<String>,
     event: Option<TrialEvent>,
 }
 
 /// An event written out. What is left out has a stand-in, so that a filter of the data alone can be tried on data alone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TrialEvent {
+pub(super) struct TrialEvent {
     id: Option<String>,
+    /// By default the first of `sources`.
     source: Option<String>,
+    /// By default the source's name.
     #[serde(rename = "type")]
     kind: Option<String>,
     subject: Option<String>,
+    /// By default now.
+    #[schema(format = DateTime)]
     time: Option<String>,
     datacontenttype: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// The data, as JSON.
+    #[schema(value_type = Value, required = false)]
     data: Option<Box<RawValue>>,
+    /// The data, as base64.
+    #[schema(content_encoding = "base64")]
     data_base64: Option<String>,
 }
 
 /// What the filter says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TrialVerdict)]
 pub(super) struct Tried {
     outcome: VerdictOutcome,
+    /// The sub-expression that decided, with its values.
     reason: String,
 }
 
-/// `POST /v1/subscriptions/test`
+/// Tries a filter on an event, without storing either.
+#[utoipa::path(
+    post, path = "/v1/subscriptions/test", operation_id = "testFilter", tag = "subscriptions",
+    request_body = Trial,
+    responses(
+        (status = 200, description = "What the filter says.", body = Tried),
+        (status = 404, description = "There is no such event: `unknown-event`."),
+        (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),
+        (status = 422, description = "The filter or the event has problems: `invalid-document`."),
+    )
+)]
 pub(super) async fn test(
     State(api): State<Api>,
     _: TestAddress,
@@ -89,13 +115,22 @@ impl<S: Send + Sync> FromRequestParts<S> for TestAddress {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let Segment(segment) = Segment::from_request_parts(parts, state).await?;
-        if segment == TEST {
-            return Ok(Self);
-        }
-        let detail = "a subscription takes GET, PUT and DELETE";
-        Err(ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
-            .header(ALLOW, HeaderValue::from_static("GET,HEAD,PUT,DELETE")))
+        if segment == TEST { Ok(Self) } else { Err(unknown_method(Segment(segment)).await) }
     }
+}
+
+/// Another method than one subscription takes, which is one more at the address of the test.
+pub(super) async fn unknown_method(Segment(segment): Segment) -> ProblemDetails {
+    let (detail, allowed) = if segment == TEST {
+        (
+            "the test of a filter takes POST; a subscription takes GET, PUT and DELETE",
+            "GET,HEAD,PUT,DELETE,POST",
+        )
+    } else {
+        ("a subscription takes GET, PUT and DELETE", "GET,HEAD,PUT,DELETE")
+    };
+    ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+        .header(ALLOW, HeaderValue::from_static(allowed))
 }
 
 impl TrialEvent {

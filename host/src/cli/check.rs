@@ -3,7 +3,9 @@
 use super::configuration::ConfigArgs;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ConfigProblem, Examination};
+use anglerfish_core::config::key_path;
+use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{Router, RoutingDocument};
 use anglerfish_filter::table::Class;
 use clap::Args;
@@ -15,11 +17,15 @@ use std::collections::HashMap;
 #[command(after_help = "Examples:
   anglerfish check --config anglerfish.toml
   anglerfish check --format json | jq '.problems[].message'
+  anglerfish check --strict
 
 Exit codes: 0 no problem, 2 problems")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Treat warnings as problems
+    #[arg(long)]
+    strict: bool,
 }
 
 /// A configuration without problems, and how its filters are found.
@@ -31,17 +37,55 @@ struct Checked {
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Failure> {
     let file = args.config.file();
-    let checked = args.config.load().and_then(check);
+    let Examination { result, mut warnings } = args.config.examine();
+    let checked = result.and_then(check);
+    if let Ok(checked) = &checked {
+        warnings.extend(never_true(checked));
+    }
+    let checked = match checked {
+        Ok(_) if args.strict && !warnings.is_empty() => {
+            Err(ConfigError::Invalid(std::mem::take(&mut warnings)))
+        }
+        checked => checked,
+    };
     match (checked, output.format()) {
-        (Ok(checked), Format::Json) => output.json(&summary(&checked, &file))?,
-        (Ok(checked), Format::Text) => write_summary(&checked, &file, output)?,
+        (Ok(checked), Format::Json) => output.json(&summary(&checked, &warnings, &file))?,
+        (Ok(checked), Format::Text) => {
+            write_summary(&checked, &file, output)?;
+            tell(&warnings);
+        }
         (Err(ConfigError::Invalid(problems)), Format::Json) => {
-            output.json(&json!({"ok": false, "problems": problems}))?;
+            output.json(&json!({"ok": false, "problems": problems, "warnings": warnings}))?;
             return Err(ConfigError::Invalid(problems).into());
         }
-        (Err(error), _) => return Err(error.into()),
+        (Err(error), _) => {
+            tell(&warnings);
+            return Err(error.into());
+        }
     }
     Ok(Outcome::Fine)
+}
+
+/// Says on stderr what is no problem and should be seen.
+fn tell(warnings: &[ConfigProblem]) {
+    for warning in warnings {
+        anstream::eprintln!("{}", warning.as_warning());
+        if let Some(hint) = &warning.hint {
+            anstream::eprintln!("hint: {hint}");
+        }
+    }
+}
+
+/// A warning for each filter that no event can make true.
+fn never_true(checked: &Checked) -> Vec<ConfigProblem> {
+    let subscriptions = checked.config.document.subscriptions.iter();
+    let never = subscriptions
+        .filter(|(_, subscription)| matches!(checked.classes.get(&subscription.id), Some(Class::Never)))
+        .map(|(path, _)| Problem::new(key_path(path, "filter"), "no event can make it true"));
+    match checked.config.locate(never.collect()) {
+        ConfigError::Invalid(located) => located,
+        ConfigError::Unreadable { .. } => Vec::new(),
+    }
 }
 
 /// Looks for what only the router sees.
@@ -56,7 +100,7 @@ fn check(config: Config) -> Result<Checked, ConfigError> {
     }
 }
 
-fn summary(checked: &Checked, file: &str) -> serde_json::Value {
+fn summary(checked: &Checked, warnings: &[ConfigProblem], file: &str) -> serde_json::Value {
     let document = &checked.config.document;
     let sources = document.sources.iter().map(|(_, source)| {
         json!({
@@ -87,6 +131,7 @@ fn summary(checked: &Checked, file: &str) -> serde_json::Value {
         "sources": sources.collect::<Vec<_>>(),
         "subscriptions": subscriptions.collect::<Vec<_>>(),
         "problems": [],
+        "warnings": warnings,
     })
 }
 

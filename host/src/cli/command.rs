@@ -1,7 +1,7 @@
 //! The frame: which commands there are, and what becomes of what they return.
 
 use super::{Failure, Format, Outcome, Output};
-use super::{check, deliveries, events, explain, filter, providers, send, serve, sink};
+use super::{check, deliveries, events, explain, filter, providers, rejections, send, serve, sink};
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
@@ -39,6 +39,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Look into the deliveries of a running gateway
     Deliveries(deliveries::DeliveriesArgs),
+    /// Look into what a running gateway refused lately
+    Rejections(rejections::RejectionsArgs),
     /// Sign a file and post it as a provider would
     Send(send::SendArgs),
     /// Print what is sent here: a small receiver to try things out
@@ -57,6 +59,7 @@ impl Command {
             Self::Explain(args) => block_on(explain::run(args, output)),
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
+            Self::Rejections(args) => block_on(rejections::run(args, output)),
             Self::Send(args) => block_on(send::run(args, output)),
             Self::Sink(args) => block_on(sink::run(args, output)),
             Self::Providers(args) => providers::run(&args, output),

@@ -1,7 +1,7 @@
 //! The configuration that a command works with.
 
 use super::Failure;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{Config, ConfigError, Environment, Examination};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,11 @@ impl ConfigArgs {
     /// Where the file is.
     pub(super) fn path(&self) -> &Path {
         &self.config
+    }
+
+    /// Reads it as a whole, and what is odd in it.
+    pub(super) fn examine(&self) -> Examination {
+        Config::examine(&self.config, &Environment::of_process())
     }
 
     /// The file as it was named.

@@ -15,6 +15,7 @@ mod filter;
 mod output;
 mod page;
 mod providers;
+mod rejections;
 mod request_file;
 mod send;
 mod serve;

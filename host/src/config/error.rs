@@ -27,14 +27,19 @@ pub struct ConfigProblem {
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.file)?;
-        if let (Some(line), Some(column)) = (self.line, self.column) {
-            write!(formatter, ":{line}:{column}")?;
-        }
-        if !self.path.is_empty() {
-            write!(formatter, ": {}", self.path)?;
-        }
+        self.write_place(formatter)?;
         write!(formatter, ": {}", self.message)
+    }
+}
+
+/// A problem as a warning: it says so behind its place.
+#[derive(Debug)]
+pub struct Warning<'a>(&'a ConfigProblem);
+
+impl fmt::Display for Warning<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_place(formatter)?;
+        write!(formatter, ": warning: {}", self.0.message)
     }
 }
 
@@ -55,6 +60,23 @@ pub enum ConfigError {
 }
 
 impl ConfigProblem {
+    /// The same as a warning: `file:line:column: key: warning: message`.
+    #[must_use]
+    pub fn as_warning(&self) -> Warning<'_> {
+        Warning(self)
+    }
+
+    fn write_place(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.file)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(formatter, ":{line}:{column}")?;
+        }
+        if !self.path.is_empty() {
+            write!(formatter, ": {}", self.path)?;
+        }
+        Ok(())
+    }
+
     /// A problem of the document at a place of a file.
     pub(super) fn new(file: &str, line: Option<u32>, column: Option<u32>, problem: Problem) -> Self {
         let Problem { path, message, hint, .. } = problem;

@@ -4,7 +4,7 @@ use super::environment::{self, Environment};
 use super::error::{ConfigError, ConfigProblem};
 use super::place::{Place, Places};
 use super::reference::ReferenceList;
-use super::secret::Resolver;
+use super::secret::{Findings, Resolver};
 use super::section::{self, AdminConfig, LogConfig, ServerConfig, StoreConfig};
 use super::syntax;
 use anglerfish_core::config::{
@@ -34,8 +34,19 @@ pub struct Config {
     /// The subscriptions as they are written, in the order of `document`, with references unresolved: what may be
     /// shown after literals have been hidden.
     pub written: Vec<Value>,
+    /// What may be meant as it stands and hardly is, at its places.
+    pub warnings: Vec<ConfigProblem>,
     places: Places,
     resolver: Resolver,
+}
+
+/// A configuration that was looked at as a whole.
+#[derive(Debug)]
+pub struct Examination {
+    /// The configuration, or every problem that it has.
+    pub result: Result<Config, ConfigError>,
+    /// What may be meant as it stands and hardly is; known of a configuration with problems, too.
+    pub warnings: Vec<ConfigProblem>,
 }
 
 /// Reads subscriptions that are written at run time as the configuration's file is read.
@@ -53,11 +64,21 @@ impl Config {
     ///
     /// If it cannot be read, or with every problem that it has.
     pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::examine(file, environment).result
+    }
+
+    /// Reads a configuration file, and says what is odd in it also where it has problems.
+    #[must_use]
+    pub fn examine(file: &Path, environment: &Environment) -> Examination {
         let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| ConfigError::Unreadable { file: shown.clone(), reason: error.to_string() })?;
         let directory = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        Self::parse(&shown, &text, &directory, environment)
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::examine_text(&shown, &text, &directory, environment),
+            Err(error) => {
+                let error = ConfigError::Unreadable { file: shown, reason: error.to_string() };
+                Examination { result: Err(error), warnings: Vec::new() }
+            }
+        }
     }
 
     /// Reads a configuration from a text. `file` is what problems call it; relative paths begin at `directory`.
@@ -71,13 +92,37 @@ impl Config {
         directory: &Path,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
-        let (mut document, mut places) = syntax::parse(file, text).map_err(ConfigError::Invalid)?;
+        Self::examine_text(file, text, directory, environment).result
+    }
+
+    fn examine_text(file: &str, text: &str, directory: &Path, environment: &Environment) -> Examination {
+        let (document, places) = match syntax::parse(file, text) {
+            Ok(parsed) => parsed,
+            Err(problems) => {
+                return Examination { result: Err(ConfigError::Invalid(problems)), warnings: Vec::new() };
+            }
+        };
+        let mut warnings = Vec::new();
+        let mut result = Self::read(document, places, directory, environment, &mut warnings);
+        if let Ok(config) = &mut result {
+            config.warnings.clone_from(&warnings);
+        }
+        Examination { result, warnings }
+    }
+
+    fn read(
+        mut document: Value,
+        mut places: Places,
+        directory: &Path,
+        environment: &Environment,
+        warnings: &mut Vec<ConfigProblem>,
+    ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         environment::apply(environment, &mut document, &mut places, &mut problems);
 
         let mut resolved = document.clone();
         let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
-        let unresolved = resolver.resolve_configuration(&mut resolved);
+        let Findings { problems: unresolved, warnings: odd } = resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
         let Sections { mut server, admin, store, log } = sections;
@@ -103,6 +148,7 @@ impl Config {
                 }
             }
         }
+        *warnings = located(&places, odd);
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
         problems.retain(|problem| !unresolved.iter().any(|other| is_within(&problem.path, &other.path)));
         problems.extend(unresolved);
@@ -119,7 +165,17 @@ impl Config {
             Some(Value::Array(subscriptions)) => subscriptions,
             _ => Vec::new(),
         };
-        Ok(Self { server, admin, store, log, document: routing, written, places, resolver })
+        Ok(Self {
+            server,
+            admin,
+            store,
+            log,
+            document: routing,
+            written,
+            warnings: Vec::new(),
+            places,
+            resolver,
+        })
     }
 
     /// Problems that were found later in this configuration's document (by the component, say), at their places.
@@ -164,7 +220,7 @@ impl SubscriptionReader {
         let mut value: Value = serde_json::from_slice(document)
             .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
         let permitted = |reference: &str| self.references.permits(reference);
-        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted);
+        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted).problems;
         let read = read_subscription(&value, "");
         match read {
             Ok(mut subscription) if problems.is_empty() => {

@@ -10,14 +10,14 @@ mod error;
 mod load;
 mod place;
 mod reference;
-mod secret;
+pub mod secret;
 mod section;
 mod status;
 mod syntax;
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigProblem};
-pub use load::{Config, SubscriptionReader};
+pub use load::{Config, Examination, SubscriptionReader};
 pub use reference::ReferenceList;
 pub use section::{AdminConfig, LogConfig, ServerConfig, StoreConfig};
 pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};

@@ -87,6 +87,20 @@ impl Deliveries {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Makes a subscription's endpoint ready without using it, so that what is stored can be started.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the endpoint, with its place in the subscription.
+    pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
+        self.target(subscription).map(drop)
+    }
+
+    fn target(&self, subscription: &SubscriptionConfig) -> Result<Target, Problem> {
+        Target::try_new(subscription, self.shared.tls.clone())
+            .map_err(|error| Problem::new(error.path(), error.to_string()))
+    }
+
     /// Starts a subscription's queue, or gives the running one its new settings: attempts that run go on by the old
     /// ones.
     ///
@@ -94,8 +108,7 @@ impl Deliveries {
     ///
     /// What is wrong with the endpoint, with its place in the subscription; all is as it was.
     pub fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
-        let target = Target::try_new(subscription, self.shared.tls.clone())
-            .map_err(|error| Problem::new(error.path(), error.to_string()))?;
+        let target = self.target(subscription)?;
         let settings = Settings { target, policy: subscription.delivery.clone() };
         let mut queues = self.write();
         if let Some(running) = queues.by_subscription.get(subscription.id.as_str()) {
@@ -109,17 +122,6 @@ impl Deliveries {
             queues.by_subscription.insert(id, Running { inbox, task });
         }
         Ok(())
-    }
-
-    /// What is wrong with a subscription's endpoint, with its place in the subscription, and nothing else.
-    ///
-    /// # Errors
-    ///
-    /// What [`Deliveries::put`] would refuse it for.
-    pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
-        Target::try_new(subscription, self.shared.tls.clone())
-            .map(drop)
-            .map_err(|error| Problem::new(error.path(), error.to_string()))
     }
 
     /// Ends a subscription's queue. Running attempts are broken off without a record, and when this returns all
@@ -215,6 +217,10 @@ async fn join(task: impl Future<Output = Result<(), tokio::task::JoinError>>) {
 
 #[async_trait]
 impl Dispatch for Deliveries {
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
+        Self::check(self, subscription).map_err(|problem| vec![problem])
+    }
+
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
         Self::put(self, subscription).map_err(|problem| vec![problem])
     }

@@ -30,6 +30,8 @@ pub(super) enum TargetError {
     HeaderValue(HeaderName),
     #[error("header `{0}` is the http client's own")]
     Framing(HeaderName),
+    #[error("there are more header fields than can be sent")]
+    TooManyHeaders,
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error("signing secret {place}: {error}")]
@@ -44,6 +46,7 @@ impl TargetError {
             Self::Method(_) => "endpoint.method".to_owned(),
             Self::HeaderName(name) => format!("endpoint.headers.{name}"),
             Self::HeaderValue(name) | Self::Framing(name) => format!("endpoint.headers.{name}"),
+            Self::TooManyHeaders => "endpoint.headers".to_owned(),
             Self::Network(_) => "endpoint.allow_networks".to_owned(),
             Self::Secret { .. } => "endpoint.secret".to_owned(),
         }
@@ -102,9 +105,12 @@ fn headers<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Heade
         }
         let mut value = HeaderValue::from_str(value).map_err(|_| TargetError::HeaderValue(name.clone()))?;
         value.set_sensitive(true);
-        headers.append(name, value);
+        // The map panics where it may not grow any more.
+        headers.try_append(name, value).map_err(|_| TargetError::TooManyHeaders)?;
     }
-    headers.entry(USER_AGENT).or_insert(AGENT);
+    if !headers.contains_key(USER_AGENT) {
+        headers.try_append(USER_AGENT, AGENT).map_err(|_| TargetError::TooManyHeaders)?;
+    }
     Ok(headers)
 }
 
@@ -147,6 +153,13 @@ mod tests {
         for name in ["Content-Length", "transfer-encoding", "Connection"] {
             assert!(matches!(headers([(name, "1")].into_iter()), Err(TargetError::Framing(_))), "{name}");
         }
+    }
+
+    #[test]
+    fn more_fields_than_a_map_can_hold_are_an_error() {
+        let names: Vec<String> = (0..40_000).map(|number| format!("x{number:x}")).collect();
+        let result = headers(names.iter().map(|name| (name.as_str(), "y")));
+        assert!(matches!(result, Err(TargetError::TooManyHeaders)));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use super::error::{EngineError, TableError};
 use super::pool::Engine;
+use super::request::InboundRequest;
 use crate::clock;
+use crate::rejection::Explainer;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
-use anglerfish_core::router::{self, RoutingSubscription};
+use anglerfish_core::router::{self, Explanation, RoutingSubscription};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -77,12 +79,24 @@ impl EngineRouting {
 }
 
 #[async_trait]
+impl Explainer for EngineRouting {
+    async fn explain(&self, request: &InboundRequest) -> Result<Explanation, String> {
+        self.engine().explain(request.clone()).await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
 impl Routing for EngineRouting {
-    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
-        let mut problems = self.unknown(&subscription.sources);
-        if let Some(Err(found)) = subscription.filter.as_deref().map(router::check_filter) {
+    fn review(&self, sources: &[String], filter: Option<&str>) -> Vec<Problem> {
+        let mut problems = self.unknown(sources);
+        if let Some(Err(found)) = filter.map(router::check_filter) {
             problems.extend(found);
         }
+        problems
+    }
+
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
+        let problems = self.review(&subscription.sources, subscription.filter.as_deref());
         if problems.is_empty() { Ok(()) } else { Err(RoutingError::Invalid(problems)) }
     }
 

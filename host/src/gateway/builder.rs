@@ -4,13 +4,14 @@ use super::GatewayError;
 use super::reload::{Loader, Reloader, Rooms};
 use super::running::Gateway;
 use super::wiring::{self, Queues, SharedReader};
-use crate::api::{self, Access, Api};
+use crate::api::{self, Access, Api, Sources};
 use crate::clock;
 use crate::config::Config;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, ProviderOptions};
 use crate::engine::EngineRouting;
 use crate::fetch::DocumentCache;
 use crate::ingress::{Fetcher, Ingress};
+use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
 use crate::store::{SqliteOptions, SqliteStore, Store};
 use crate::supervision::Supervisor;
@@ -154,20 +155,20 @@ impl BuiltGateway {
                 return Err(error);
             }
         };
-        let service = Arc::new(Ingress::new(
-            settings,
-            engine,
-            Arc::clone(store),
-            Arc::new(Queues(deliveries.clone())),
-            documents,
-            metrics,
-        ));
+        let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
+        let outlet = Arc::new(Queues(deliveries.clone()));
+        let service = Ingress::new(settings, engine, Arc::clone(store), outlet, documents, metrics)
+            .with_rejections(rejections.clone());
+        let service = Arc::new(service);
+        let sources = Sources::new(&config.document);
+        wiring::warn(&config);
         let access = Access::new(config.admin.token.as_ref(), admin.address());
         let (retention, _) = watch::channel(config.store.retention);
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
         let rooms = Rooms {
             ingress: Arc::clone(&service),
-            routing,
+            routing: Arc::clone(&routing),
+            sources: sources.clone(),
             subscriptions: subscriptions.clone(),
             deliveries: deliveries.clone(),
             store: Arc::clone(store),
@@ -183,6 +184,9 @@ impl BuiltGateway {
         let api = Api {
             store: Arc::clone(store),
             subscriptions,
+            sources,
+            rejections,
+            explainer: routing,
             readiness: readiness.clone(),
             scrape: Arc::new(scrape),
             clock: Arc::new(clock::now),

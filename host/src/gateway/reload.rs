@@ -6,7 +6,7 @@
 use super::difference::Difference;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
-use crate::api::Access;
+use crate::api::{Access, Sources};
 use crate::clock;
 use crate::config::{Config, ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
@@ -49,6 +49,7 @@ struct Inner {
 pub(super) struct Rooms {
     pub(super) ingress: Arc<Ingress>,
     pub(super) routing: Arc<EngineRouting>,
+    pub(super) sources: Sources,
     pub(super) subscriptions: Subscriptions,
     pub(super) deliveries: Deliveries,
     pub(super) store: Arc<dyn Store>,
@@ -164,6 +165,8 @@ impl Reloader {
         let old = rooms.routing.replace(Arc::clone(&engine));
         rooms.ingress.replace(ingress, engine);
         rooms.reader.replace(reader);
+        rooms.sources.replace(&new.document);
+        wiring::warn(&new);
         let changes = subscriptions.apply(clock::now()).await;
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {
             rooms.access.replace(new.admin.token.as_ref());

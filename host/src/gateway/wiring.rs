@@ -147,6 +147,13 @@ impl SharedReader {
     }
 }
 
+/// Says in the log what may be meant as it stands and hardly is.
+pub(super) fn warn(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{}", warning.as_warning());
+    }
+}
+
 /// The names of the configured sources.
 pub(super) fn source_names(config: &Config) -> impl Iterator<Item = String> {
     config.document.sources.iter().map(|(_, source)| source.name.clone())

@@ -5,6 +5,7 @@ use super::budget::{BodyBudget, Share};
 use super::record::Credentials;
 use super::{body, record};
 use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
+use crate::rejection::{Refusal, Rejections};
 use crate::server::RequestBody;
 use crate::store::{Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError};
 use crate::telemetry::{IngressMetrics, SourceMetrics};
@@ -64,6 +65,7 @@ pub struct Ingress {
     sources: RwLock<HashMap<String, Arc<KnownSource>>>,
     unknown: Arc<KnownSource>,
     budget: BodyBudget,
+    rejections: Rejections,
 }
 
 /// What requests go by; replaced as a whole, so that one request never sees half of each.
@@ -102,6 +104,7 @@ impl Ingress {
             sources: RwLock::default(),
             unknown: Arc::new(unknown),
             budget,
+            rejections: Rejections::default(),
         };
         for (name, credentials) in credentials {
             ingress.put_source(&name, credentials);
@@ -136,6 +139,12 @@ impl Ingress {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Keeps what is refused there.
+    #[must_use]
+    pub fn with_rejections(self, rejections: Rejections) -> Self {
+        Self { rejections, ..self }
+    }
+
     /// Adds or replaces what is known of a source. To be called before the engine learns of it, so that no request to
     /// it is recorded with its secrets.
     pub fn put_source(&self, name: &str, credentials: Credentials) {
@@ -165,11 +174,34 @@ impl Ingress {
             return response(Fault::NotFound.reply());
         };
         let (live, known) = (self.live(), self.source(source));
+        let mut refusal = Refusal {
+            source,
+            known: !Arc::ptr_eq(&known, &self.unknown),
+            peer: peer.ip(),
+            method: request.method().clone(),
+            path: &path,
+            request: None,
+        };
         let mut length = 0;
         let answered = match self.read(&live, source, request, peer, &mut length).await {
             // The place among the requests under way is kept until the answer is there.
-            Ok((request, held, _place)) => self.exchange(&live, &known, request, held).await,
-            Err(fault) => fault.into(),
+            Ok((request, held, _place)) => {
+                let mut request = Arc::new(request);
+                let answered = self.exchange(&live, &known, &mut request, held).await;
+                refusal.request = Some(request);
+                if let Some(Cause::Rejected(rejection)) = &answered.cause {
+                    let code = rejection.code.to_string();
+                    self.rejections.record(&refusal, answered.reply.status, &code, &rejection.reason);
+                }
+                answered
+            }
+            Err(fault) => {
+                // What is refused for the sake of others says nothing about the request, and comes in floods.
+                if !matches!(fault, Fault::Overloaded { .. } | Fault::TooManyRequests { .. }) {
+                    self.rejections.record(&refusal, fault.status(), fault.code(), &fault.detail());
+                }
+                fault.into()
+            }
         };
         if let Some(cause) = &answered.cause {
             log(source, cause);
@@ -219,18 +251,17 @@ impl Ingress {
         self: &Arc<Self>,
         live: &Live,
         known: &Arc<KnownSource>,
-        request: InboundRequest,
+        request: &mut Arc<InboundRequest>,
         held: Share,
     ) -> Answered {
         // The budget is for what is neither verified nor refused.
         let mut held = Some(held);
-        let mut request = Arc::new(request);
         let mut exchange = Exchange::default();
         let mut keys = KeyOverlay::default();
         let mut step = Step::Decide;
         loop {
             step = match step {
-                Step::Decide => match self.decide(live, &request).await {
+                Step::Decide => match self.decide(live, request).await {
                     Ok(Decided { decision, keys: decided }) => {
                         keys = decided;
                         exchange.handle_decision(decision)
@@ -239,7 +270,7 @@ impl Ingress {
                 },
                 Step::Fetch(wanted) => {
                     let documents = self.fetcher.fetch(wanted).await;
-                    Arc::make_mut(&mut request).fetched.extend(documents);
+                    Arc::make_mut(request).fetched.extend(documents);
                     Step::Decide
                 }
                 Step::Commit(accepted) => {
@@ -247,7 +278,7 @@ impl Ingress {
                     let keys = std::mem::take(&mut keys);
                     let committed = match accepted {
                         None => self.commit(keys, None, request.received).await,
-                        Some(accepted) => self.accept(known, &request, *accepted, keys).await,
+                        Some(accepted) => self.accept(known, request, *accepted, keys).await,
                     };
                     exchange.handle_committed(committed)
                 }

@@ -1,20 +1,20 @@
 //! A subscription's document: as it is written, and as it may be shown.
 
+use crate::config::secret::{self, HIDDEN};
+use anglerfish_core::config::{SUBSCRIPTION_SECRETS, SecretKind, for_each_secret};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
 
-/// What stands in place of a secret.
-pub(super) const HIDDEN: &str = "…";
-
 /// The document without what must not be shown: secrets and header values that are written out become `…`, references
-/// (`env:NAME`, `file:PATH`) stay as they are written, credentials and the query of the URL go: endpoints take tokens there.
+/// (`env:NAME`, `Bearer ${env:NAME}`) stay as they are written, credentials and the query of the URL go: endpoints take
+/// tokens there.
 #[must_use]
 pub fn shown(document: &Value) -> Value {
     let mut document = document.clone();
-    for_each_secret(&mut document, &mut |_, value| hide(value));
-    if let Some(url) = document.pointer_mut("/endpoint/url") {
-        hide_credentials(url);
-    }
+    for_each_secret(&mut document, "", SUBSCRIPTION_SECRETS, &mut |_, value, kind| match kind {
+        SecretKind::Whole => hide(value),
+        SecretKind::Url => hide_credentials(value),
+    });
     document
 }
 
@@ -22,51 +22,26 @@ pub fn shown(document: &Value) -> Value {
 pub(super) fn refuse_hidden(document: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut document = document.clone();
-    for_each_secret(&mut document, &mut |path, value| {
-        if value.as_str() == Some(HIDDEN) {
+    for_each_secret(&mut document, "", SUBSCRIPTION_SECRETS, &mut |path, value, kind| {
+        let Some(text) = value.as_str() else { return };
+        let hidden = match kind {
+            SecretKind::Whole => text == HIDDEN || (text.contains(HIDDEN) && secret::has_reference(text)),
+            SecretKind::Url => text.contains("//…@") || text.ends_with("?…"),
+        };
+        if hidden {
             let message =
                 "`…` stands for a value that is not shown; write the value or a reference such as `env:NAME`";
             problems.push(Problem::new(path, message));
         }
     });
-    let url = document.pointer("/endpoint/url").and_then(Value::as_str);
-    if url.is_some_and(|url| url.contains("//…@") || url.ends_with("?…")) {
-        problems.push(Problem::new("endpoint.url", "`…` stands for what is not shown; write it out"));
-    }
     problems
 }
 
-/// Visits every place of a document that can hold a secret. Whatever stands under `headers`, `secret` or `secrets`
-/// counts, of whatever type: a value in the wrong form is still a secret.
-fn for_each_secret(document: &mut Value, visit: &mut dyn FnMut(&str, &mut Value)) {
-    let Some(endpoint) = document.get_mut("endpoint").and_then(Value::as_object_mut) else { return };
-    for name in ["headers", "secret", "secrets"] {
-        if let Some(value) = endpoint.get_mut(name) {
-            for_each_leaf(&format!("endpoint.{name}"), value, visit);
-        }
-    }
-}
-
-fn for_each_leaf(path: &str, value: &mut Value, visit: &mut dyn FnMut(&str, &mut Value)) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                for_each_leaf(&format!("{path}.{name}"), member, visit);
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                for_each_leaf(&format!("{path}[{index}]"), item, visit);
-            }
-        }
-        leaf => visit(path, leaf),
-    }
-}
-
 fn hide(value: &mut Value) {
-    let reference = value.as_str().is_some_and(|text| text.starts_with("env:") || text.starts_with("file:"));
-    if !reference && !value.is_null() {
-        *value = HIDDEN.into();
+    match value {
+        Value::Null => {}
+        Value::String(text) => *text = secret::shown(text),
+        other => *other = HIDDEN.into(),
     }
 }
 
@@ -112,6 +87,22 @@ mod tests {
             })
         );
         assert!(!shown.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn of_a_text_with_references_the_rest_is_hidden_and_refused_when_it_is_sent_back() {
+        let document = json!({"endpoint": {
+            "url": "env:URL",
+            "headers": {"a": "Bearer ${env:TOKEN}", "b": "hunter2:${env:TOKEN}", "c": "Bearer ${TOKEN}"}
+        }});
+        let shown = shown(&document);
+        assert_eq!(shown["endpoint"]["url"], "env:URL");
+        assert_eq!(
+            shown["endpoint"]["headers"],
+            json!({"a": "Bearer ${env:TOKEN}", "b": "…${env:TOKEN}", "c": "…"})
+        );
+        let paths = refuse_hidden(&shown).into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+        assert_eq!(paths, ["endpoint.headers.b", "endpoint.headers.c"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Turns a subscription's document (JSON) into a valid one with its secrets resolved, or tells all its problems.
 pub type Reader = Arc<dyn Fn(&[u8]) -> Result<SubscriptionConfig, Vec<Problem>> + Send + Sync>;
@@ -41,7 +42,7 @@ pub struct PastEvent {
 }
 
 /// What a filter says of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerdictOutcome {
     /// The subscription wants it.
@@ -53,7 +54,8 @@ pub enum VerdictOutcome {
 }
 
 /// What one subscription says of an event, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Verdict {
     /// The subscription.
     #[serde(rename = "id")]
@@ -67,6 +69,9 @@ pub struct Verdict {
 /// The routing table.
 #[async_trait]
 pub trait Routing: Send + Sync + 'static {
+    /// What is wrong with these sources and this filter, of a document that may have other problems beside.
+    fn review(&self, sources: &[String], filter: Option<&str>) -> Vec<Problem>;
+
     /// Checks a subscription without touching the table.
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError>;
 
@@ -101,6 +106,10 @@ pub trait Routing: Send + Sync + 'static {
 /// The delivery queues.
 #[async_trait]
 pub trait Dispatch: Send + Sync + 'static {
+    /// Builds all that deliveries of a subscription need, and throws it away: what can be built now can be built when
+    /// the gateway starts.
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>>;
+
     /// Starts a queue for a subscription, or gives the running one its new settings. On an error all is as it was.
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>>;
 

@@ -5,14 +5,17 @@ use crate::store::{Store, StoreError, StoredSubscription};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
+use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
+use utoipa::ToSchema;
 
 /// Where a subscription was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// In the configuration file; it cannot be changed at run time.
@@ -88,8 +91,12 @@ pub(super) struct Shared {
 impl Subscriptions {
     /// Takes the subscriptions of the configuration file, which run already, and starts those of the store.
     ///
-    /// One of the store that is no longer valid does not stop the gateway: it is kept with its problems. One that has
-    /// the id of one of the file is left aside as long as the file names it.
+    /// One of the store that cannot be used does not stop the gateway, whatever the reason: it is kept with its
+    /// problems. One that has the id of one of the file is left aside as long as the file names it.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
     pub async fn open(
         declared: Vec<Declared>,
         reader: Reader,
@@ -119,12 +126,12 @@ impl Subscriptions {
                 );
                 continue;
             }
-            let entry = start(stored, &reader, &*routing, &*dispatch).await?;
+            let entry = start(stored, &reader, &*routing, &*dispatch).await;
             if let Some(problem) = entry.problems.first() {
                 tracing::error!(
                     subscription = entry.id,
                     problems = entry.problems.len(),
-                    "a stored subscription is no longer valid and gets no events: {problem}"
+                    "a stored subscription cannot be used and gets no events: {problem}"
                 );
             }
             entries.insert(entry.id.clone(), Arc::new(entry));
@@ -189,22 +196,37 @@ async fn start(
     reader: &Reader,
     routing: &dyn Routing,
     dispatch: &dyn Dispatch,
-) -> Result<Subscription, StoreError> {
+) -> Subscription {
     let StoredSubscription { id, document: text, updated } = stored;
-    let (config, problems) = match read(&id, &text, reader) {
-        Err(problems) => (None, problems),
-        Ok(config) => match run(&config, routing, dispatch).await {
-            Ok(()) => (Some(config), Vec::new()),
-            Err(RoutingError::Invalid(problems)) => (None, problems),
+    let started = async {
+        let config = read(&id, &text, reader)?;
+        match run(&config, routing, dispatch).await {
+            Ok(()) => Ok(config),
+            Err(RoutingError::Invalid(problems)) => Err(problems),
             Err(RoutingError::Full(reason)) => {
                 routing.left_out(&id);
-                (None, vec![Problem::new("", reason)])
+                Err(vec![Problem::new("", reason)])
             }
-            Err(RoutingError::Unavailable(reason)) => return Err(StoreError::Unavailable(reason)),
-        },
+            Err(error @ RoutingError::Unavailable(_)) => Err(vec![Problem::new("", error.to_string())]),
+        }
+    };
+    // An earlier version may have stored what this one was never tried with. That must not take the others down.
+    let started = match AssertUnwindSafe(started).catch_unwind().await {
+        Ok(started) => started,
+        Err(_) => {
+            dispatch.remove(&id).await;
+            if let Err(error) = routing.delete(&id).await {
+                tracing::error!(subscription = id, "a broken subscription may still be routed to: {error}");
+            }
+            Err(vec![Problem::new("", "it could not be built; see the log")])
+        }
+    };
+    let (config, problems) = match started {
+        Ok(config) => (Some(config), Vec::new()),
+        Err(problems) => (None, problems),
     };
     let document = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Ok(Subscription { id, origin: Origin::Api, updated: Some(updated), problems, document, text, config })
+    Subscription { id, origin: Origin::Api, updated: Some(updated), problems, document, text, config }
 }
 
 pub(super) fn read(id: &str, text: &str, reader: &Reader) -> Result<SubscriptionConfig, Vec<Problem>> {

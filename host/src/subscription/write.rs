@@ -12,6 +12,9 @@ use std::sync::{Arc, PoisonError};
 /// What ends the open deliveries of a deleted subscription.
 const DELETED: &str = "the subscription was deleted";
 
+/// The longest document, in bytes: more than its parts can have together, white space and escapes included.
+const LONGEST_DOCUMENT: usize = 256 * 1024;
+
 impl Subscriptions {
     /// Creates a subscription from a document (JSON).
     pub async fn create(
@@ -79,7 +82,9 @@ impl Shared {
             Some(_) if id.is_none() => return Err(SubscriptionError::Exists(config.id)),
             _ => {}
         }
+        // Everything is built before anything is stored: what is on disk can be started.
         self.routing.check(&config).await?;
+        self.dispatch.check(&config).await.map_err(SubscriptionError::Invalid)?;
 
         let entry = Arc::new(Subscription {
             id: config.id.clone(),
@@ -170,15 +175,22 @@ impl Shared {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// What is wrong with the sources and the filter of a document that cannot be read whole.
+    fn review(&self, document: &Value) -> Vec<Problem> {
+        let names = document.get("sources").and_then(Value::as_array).into_iter().flatten();
+        let names: Option<Vec<String>> = names.map(|name| name.as_str().map(str::to_owned)).collect();
+        let filter = document.get("filter").and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        self.routing.review(&names.unwrap_or_default(), filter)
+    }
+
     /// Reads a document, with all its problems at once.
     fn read(&self, document: &Value, text: &str) -> Result<SubscriptionConfig, SubscriptionError> {
         let mut problems = document::refuse_hidden(document);
         match (self.reader)(text.as_bytes()) {
             Ok(config) if problems.is_empty() => Ok(config),
-            Ok(_) => Err(SubscriptionError::Invalid(problems)),
-            Err(more) => {
-                let fresh =
-                    more.into_iter().filter(|one| problems.iter().all(|known| known.path != one.path));
+            read => {
+                let more = read.err().into_iter().flatten().chain(self.review(document));
+                let fresh = more.filter(|one| problems.iter().all(|known| known.path != one.path));
                 let fresh = fresh.collect::<Vec<_>>();
                 problems.extend(fresh);
                 Err(SubscriptionError::Invalid(problems))
@@ -195,6 +207,10 @@ fn half_applied(id: &str, first: &dyn Display, second: &dyn Display) -> Subscrip
 /// The document with its id: the one of the address, if there is one and the document has none.
 fn parse(id: Option<&str>, text: String) -> Result<(Value, String), SubscriptionError> {
     let invalid = |problem| Err(SubscriptionError::Invalid(vec![problem]));
+    if text.len() > LONGEST_DOCUMENT {
+        let message = format!("is {} bytes long; at most {LONGEST_DOCUMENT} are taken", text.len());
+        return invalid(Problem::new("", message));
+    }
     let mut document: Value = match strict::parse(&text) {
         Ok(document) => document,
         Err(error) => return invalid(Problem::new("", error.to_string())),

@@ -188,3 +188,62 @@ fn every_example_of_the_project_is_fine() {
     let document: Value = told.json();
     assert!(!document["subscriptions"].as_array().unwrap().is_empty(), "{document}");
 }
+
+#[test]
+fn a_bad_name_does_not_hide_an_unknown_scheme() {
+    let told = check("[[source]]\nname = \"x y\"\nscheme = \"GitHub\"\nsecrets = [\"s\"]\n", &[]).expect(2);
+    assert!(
+        told.stderr.contains("source[0].name: ") && told.stderr.contains("source[0].scheme: "),
+        "{}",
+        told.stderr
+    );
+    assert!(told.stderr.contains("\"github\""), "{}", told.stderr);
+}
+
+#[test]
+fn what_is_hardly_meant_is_a_warning_and_a_problem_if_asked_for() {
+    let text = "[[source]]\nname = \"x\"\nscheme = \"github\"\nsecrets = [\"$GITHUB_SECRET\"]\n";
+    let told = check(text, &[]).expect(0);
+    let warning = "anglerfish.toml:4:12: source[0].secrets[0]: warning: looks like a variable of a shell";
+    assert!(told.stderr.starts_with(warning), "{}", told.stderr);
+    assert!(told.stderr.contains("hint: write \"env:GITHUB_SECRET\""), "{}", told.stderr);
+    let told = check(text, &["--strict"]).expect(2);
+    assert!(told.stderr.ends_with("error: 1 problem in the configuration\n"), "{}", told.stderr);
+    let document = check(text, &["--format", "json"]).expect(0).json();
+    assert_eq!((&document["ok"], &document["problems"]), (&json!(true), &json!([])));
+    assert_eq!(document["warnings"][0]["key"], "source[0].secrets[0]");
+
+    let text = "[[source]]\nname = \"x\"\nscheme = \"github\"\nsecrets = [\"s\"]\n[[subscription]]\nid = \"a\"\n\
+        filter = \"message.a == 1 && message.a == 2\"\nendpoint = { url = \"https://example.com/\" }\n";
+    let told = check(text, &[]).expect(0);
+    assert!(told.stderr.contains(": subscription[0].filter: warning: "), "{}", told.stderr);
+}
+
+#[test]
+fn a_text_that_looks_like_a_reference_is_refused_with_the_right_form() {
+    for (value, hint) in [
+        ("Bearer ${HOOK_TOKEN}", "write \"${env:HOOK_TOKEN}\""),
+        ("Bearer env:HOOK_TOKEN", "write \"${env:HOOK_TOKEN}\" there"),
+    ] {
+        let text = format!(
+            "[[subscription]]\nid = \"a\"\n[subscription.endpoint]\nurl = \"https://example.com/\"\n\
+             headers = {{ authorization = \"{value}\" }}\n"
+        );
+        let told = check(&text, &[]).expect(2);
+        assert!(
+            told.stderr.contains("endpoint.headers.authorization: ") && told.stderr.contains(hint),
+            "{}",
+            told.stderr
+        );
+    }
+}
+
+#[test]
+fn a_mark_of_the_byte_order_in_front_of_a_file_is_no_part_of_it() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("secret"), "\u{feff}s3cret\n").unwrap();
+    let text = "\u{feff}[[source]]\nname = \"x\"\nscheme = \"github\"\nsecrets = [\"file:secret\"]\n";
+    std::fs::write(directory.path().join("anglerfish.toml"), text).unwrap();
+    let told = Ran::of(Gateway::command().arg("check").current_dir(directory.path())).expect(0);
+    assert_eq!(told.stderr, "");
+}

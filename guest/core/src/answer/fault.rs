@@ -96,7 +96,9 @@ impl Fault {
         reply
     }
 
-    fn detail(self) -> String {
+    /// The sentence for people.
+    #[must_use]
+    pub fn detail(self) -> String {
         match self {
             Self::NotFound => "events go to /in/{source}".to_owned(),
             Self::MethodNotAllowed => "events are sent with POST, handshakes with GET".to_owned(),

@@ -7,6 +7,7 @@
 mod read;
 mod reference;
 mod secret;
+mod secret_place;
 mod source;
 mod status;
 mod subscription;
@@ -16,6 +17,9 @@ pub use read::{
 };
 pub use reference::{is_reference, refuse_references};
 pub use secret::Secret;
+pub use secret_place::{
+    CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
+};
 pub use source::SourceConfig;
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig};

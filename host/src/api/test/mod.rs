@@ -5,27 +5,30 @@ mod delivery;
 mod event;
 mod health;
 mod openapi;
+mod rejection;
 mod rooms;
 mod subscription;
 
-use super::{Access, Api, router};
+use super::{Access, Api, Sources, router};
+use crate::rejection::Rejections;
 use crate::store::{
     Attempt, Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, RequestRecord, Settled, Settlement,
     SqliteOptions, SqliteStore, Store,
 };
 use crate::subscription::{Declared, Subscriptions};
 use crate::telemetry::{Readiness, Scrape};
-use anglerfish_core::config::Secret;
+use anglerfish_core::config::{Document, Secret, read_document};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_tests::Contract;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rooms::{Queues, Table, read};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -39,6 +42,7 @@ pub(crate) struct Bench {
     table: Arc<Table>,
     queues: Arc<Queues>,
     readiness: Readiness,
+    rejections: Rejections,
     router: Router,
 }
 
@@ -83,16 +87,19 @@ impl Bench {
             table.clone(),
             queues.clone(),
         );
-        let readiness = Readiness::new();
+        let (readiness, rejections) = (Readiness::new(), Rejections::default());
         let api = Api {
             store: store.clone(),
             subscriptions: subscriptions.await.unwrap(),
+            sources: Sources::new(&sources()),
+            rejections: rejections.clone(),
+            explainer: table.clone(),
             readiness: readiness.clone(),
             scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone())),
             clock: Arc::new(|| NOW),
         };
         let access = Access::new(token.map(Secret::new).as_ref(), "127.0.0.1:8081".parse().unwrap());
-        Self { directory, store, table, queues, readiness, router: router(api, access) }
+        Self { directory, store, table, queues, readiness, rejections, router: router(api, access) }
     }
 
     /// Ends this gateway and starts another on the same data.
@@ -111,7 +118,21 @@ impl Bench {
         format!("http://{address}")
     }
 
+    /// Sends a request, and holds the answer against the API's description.
     async fn send(&self, request: Request<Body>) -> Answer {
+        static CONTRACT: LazyLock<Contract> =
+            LazyLock::new(|| Contract::new(serde_json::from_str(super::openapi::text()).unwrap()));
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let answer = self.ask(request).await;
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let seen =
+            anglerfish_tests::Answer { status: answer.status.as_u16(), headers, body: answer.body.to_vec() };
+        CONTRACT.check(&method, &path, &seen);
+        answer
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -162,6 +183,14 @@ impl Bench {
         };
         self.store.settle(Settlement { delivery: delivery.id, attempt, settled }).await.unwrap();
     }
+}
+
+/// Two sources, with what must not be shown.
+fn sources() -> Document {
+    let secrets = serde_json::json!(["hunter2", {"value": "hunter2", "label": "new", "not_after": "2026-01-31T00:00:00Z"}]);
+    let meta = serde_json::json!({"name": "meta", "scheme": "meta", "secrets": ["hunter2"], "parameters": {"verify_token": "hunter2"}});
+    let shop = serde_json::json!({"name": "shop", "scheme": "github", "secrets": secrets});
+    read_document(&serde_json::json!({"source": [shop, meta]})).unwrap()
 }
 
 fn request(method: Method, path: &str) -> http::request::Builder {

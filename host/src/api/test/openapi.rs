@@ -3,8 +3,6 @@
 use super::{Bench, request};
 use axum::body::Body;
 use http::Method;
-use serde_json::Value;
-use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn every_address_takes_the_methods_that_the_document_says() {
@@ -25,50 +23,35 @@ async fn every_address_takes_the_methods_that_the_document_says() {
     }
 }
 
+/// What is held against the description is every answer of these tests; here the description is one.
 #[tokio::test]
-async fn answers_have_the_members_that_the_document_says() {
+async fn every_kind_of_answer_is_described() {
     let bench = Bench::new().await;
     let id = bench.event("shop", "e1", &["a"]).await[0];
-    let document = bench.get("/openapi.json").await.json();
     let subscription = serde_json::json!({"id": "a", "endpoint": {"url": "http://example.com/"}});
     assert_eq!(bench.post("/v1/subscriptions", &subscription).await.status, 201);
-    for (path, schema) in [
-        ("/live".to_owned(), "Health"),
-        ("/v1/events".to_owned(), "EventListing"),
-        ("/v1/events/e1".to_owned(), "EventDetail"),
-        ("/v1/events/e1/explain".to_owned(), "Explanation"),
-        ("/v1/deliveries".to_owned(), "DeliveryListing"),
-        (format!("/v1/deliveries/{id}"), "DeliveryDetail"),
-        ("/v1/subscriptions".to_owned(), "SubscriptionListing"),
-        ("/v1/subscriptions/a".to_owned(), "Subscription"),
-        ("/v1/nothing".to_owned(), "Problem"),
-    ] {
-        let answer = bench.get(&path).await.json();
-        check(&document, &document["components"]["schemas"][schema], &answer, &path);
+    let addresses = [
+        "/live",
+        "/ready",
+        "/metrics",
+        "/v1/events",
+        "/v1/events/e1",
+        "/v1/events/e1/data",
+        "/v1/events/e1/explain",
+        "/v1/deliveries",
+        &format!("/v1/deliveries/{id}"),
+        "/v1/subscriptions",
+        "/v1/subscriptions/a",
+    ];
+    for path in addresses {
+        assert_eq!(bench.get(path).await.status, 200, "{path}");
     }
-}
-
-/// A check of members only: those that are required are there, and no others where the schema is closed.
-fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return check(document, document.pointer(&reference[1..]).unwrap(), value, place);
-    }
-    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
-        values.iter().for_each(|value| check(document, items, value, place));
-    }
-    let (Some(properties), Some(members)) = (schema["properties"].as_object(), value.as_object()) else {
-        return;
-    };
-    let names = members.keys().cloned().collect::<BTreeSet<_>>();
-    for required in schema["required"].as_array().unwrap() {
-        assert!(names.contains(required.as_str().unwrap()), "{place}: no {required}");
-    }
-    for (name, member) in members {
-        match properties.get(name) {
-            Some(schema) => check(document, schema, member, &format!("{place} {name}")),
-            None => {
-                assert_ne!(schema.get("additionalProperties"), Some(&Value::Bool(false)), "{place}: {name}")
-            }
-        }
+    assert_eq!(bench.get("/v1/nothing").await.status, 404);
+    let answer = bench.send(request(Method::PATCH, "/v1/events").body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.headers["allow"].to_str().unwrap()), (405, "GET,HEAD"));
+    for (path, allowed) in [("a", "GET,HEAD,PUT,DELETE"), ("test", "GET,HEAD,PUT,DELETE,POST")] {
+        let path = format!("/v1/subscriptions/{path}");
+        let answer = bench.send(request(Method::PATCH, &path).body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.headers["allow"].to_str().unwrap()), (405, allowed));
     }
 }

@@ -1,10 +1,13 @@
 //! The rooms beside the registry, as far as it sees them.
 
+use crate::engine::InboundRequest;
+use crate::rejection::Explainer;
 use crate::subscription::{Dispatch, PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::Activity;
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::{Explanation, VerificationOutcome, VerificationReport};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
@@ -37,15 +40,29 @@ fn verdict(id: &str, filter: Option<&str>, event: &PastEvent) -> Verdict {
 }
 
 #[async_trait]
+impl Explainer for Table {
+    async fn explain(&self, request: &InboundRequest) -> Result<Explanation, String> {
+        let verification = VerificationReport {
+            outcome: VerificationOutcome::Rejected,
+            scheme: "github".into(),
+            reason: format!("{} bytes", request.body.len()),
+            steps: vec!["secret 1: no match".into()],
+        };
+        Ok(Explanation { verification, event: None, duplicate: false, subscriptions: Vec::new() })
+    }
+}
+
+#[async_trait]
 impl Routing for Table {
+    fn review(&self, _sources: &[String], filter: Option<&str>) -> Vec<Problem> {
+        let mut problem = Problem::new("filter", "unexpected `)`");
+        (problem.line, problem.column) = (Some(1), Some(1));
+        if filter == Some(")") { vec![problem] } else { Vec::new() }
+    }
+
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
-        if subscription.filter.as_deref() == Some(")") {
-            let mut problem = Problem::new("filter", "unexpected `)`");
-            problem.line = Some(1);
-            problem.column = Some(1);
-            return Err(RoutingError::Invalid(vec![problem]));
-        }
-        Ok(())
+        let problems = self.review(&[], subscription.filter.as_deref());
+        if problems.is_empty() { Ok(()) } else { Err(RoutingError::Invalid(problems)) }
     }
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
@@ -111,10 +128,16 @@ impl Queues {
 
 #[async_trait]
 impl Dispatch for Queues {
-    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
+    async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
         if subscription.endpoint.url.contains("undeliverable") {
             return Err(vec![Problem::new("endpoint.url", "cannot be delivered to")]);
         }
+        Ok(())
+    }
+
+    async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
+        self.check(subscription).await?;
+        assert!(!subscription.endpoint.url.contains("explosive"), "a test says so");
         self.urls.lock().unwrap().insert(subscription.id.clone(), subscription.endpoint.url.clone());
         Ok(())
     }

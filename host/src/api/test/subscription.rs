@@ -90,6 +90,12 @@ async fn tells_all_problems_of_a_document_at_once_and_changes_nothing() {
     let paths = problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(paths, ["endpoint.headers.authorization", "id", "endpoint.url"]);
 
+    let answer = bench.post(ALL, &json!({"id": "a", "filter": ")", "endpoint": {}})).await;
+    let body = answer.json();
+    let problems = body["problems"].as_array().unwrap();
+    let paths = problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(paths, ["endpoint.url", "filter"], "the filter's problems are told beside the others");
+
     let answer = bench.post(ALL, &document("a", ")")).await;
     assert_eq!(
         answer.json()["problems"],
@@ -189,6 +195,40 @@ async fn a_stored_one_that_is_no_longer_valid_stops_nothing_else() {
     assert!(!bench.table.filters().contains_key("broken"));
     let answer = bench.write(Method::PUT, "/v1/subscriptions/broken", &document("broken", "y")).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("active")));
+}
+
+#[tokio::test]
+async fn a_stored_one_that_breaks_what_builds_it_is_listed_as_invalid_and_can_be_replaced_or_deleted() {
+    let bench = Bench::new().await;
+    for id in ["broken", "worse"] {
+        let mut document = document(id, "x");
+        document["endpoint"]["url"] = "http://explosive.example/".into();
+        let document = document.to_string();
+        let stored = crate::store::StoredSubscription { id: id.into(), document, updated: NOW };
+        bench.store.put_subscription(stored).await.unwrap();
+    }
+    bench.post(ALL, &document("fine", "x")).await;
+    let bench = bench.restart(Vec::new()).await;
+    for id in ["broken", "worse"] {
+        let shown = bench.get(&format!("/v1/subscriptions/{id}")).await.json();
+        assert_eq!(shown["state"], "invalid");
+        assert!(!shown["problems"][0]["message"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(bench.table.filters().into_keys().collect::<Vec<_>>(), ["fine"]);
+    let answer = bench.write(Method::PUT, "/v1/subscriptions/broken", &document("broken", "y")).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("active")));
+    assert_eq!(bench.delete("/v1/subscriptions/worse").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_cannot_be_built_is_not_stored() {
+    let bench = Bench::new().await;
+    let mut refused = document("a", "y");
+    refused["endpoint"]["url"] = "http://undeliverable.example/".into();
+    assert_eq!(bench.post(ALL, &refused).await.problem(), (422, "invalid-document".into()));
+    let long = json!({"id": "a", "endpoint": {"url": "http://example.com/"}, "filter": "x".repeat(300_000)});
+    assert_eq!(bench.post(ALL, &long).await.problem(), (422, "invalid-document".into()));
+    assert!(bench.store.subscriptions().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -22,8 +22,8 @@ pub struct Document {
 ///
 /// # Errors
 ///
-/// Every problem of the document at once, together with what could be read: sources that have a name and a scheme (and
-/// not what has a problem), subscriptions that have no problem but unknown keys. So the caller can look for more problems
+/// Every problem of the document at once, together with what could be read: sources that have a scheme (and not what
+/// has a problem), subscriptions that have no problem but unknown keys. So the caller can look for more problems
 /// in them: whether their schemes and secrets are usable, whether their filters compile.
 pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
     let problems = Problems::default();
@@ -253,6 +253,42 @@ mod tests {
         }
         let twice = json!({"url": "https://example.com", "headers": {"X-Y": "1", "x-y": "2"}});
         assert!(read_subscription(&subscription(twice, json!({})), "").is_err());
+    }
+
+    #[test]
+    fn everything_in_a_subscription_is_bounded() {
+        let long = "x".repeat(9000);
+        let many = |count: usize| -> serde_json::Map<String, Value> {
+            (0..count).map(|number| (format!("x-{number}"), json!("y"))).collect()
+        };
+        let fields = |bytes: usize| json!({"a": "x".repeat(bytes / 2), "b": "x".repeat(bytes / 2)});
+        let names = |count: usize| -> Vec<String> { (0..count).map(|number| format!("s{number}")).collect() };
+        let url = "https://example.com";
+        for (endpoint, path) in [
+            (json!({"url": format!("{url}/{long}")}), "endpoint.url"),
+            (json!({"url": url, "headers": many(25_000)}), "endpoint.headers"),
+            (json!({"url": url, "headers": many(65)}), "endpoint.headers"),
+            (json!({"url": url, "headers": fields(17_000)}), "endpoint.headers"),
+            (
+                json!({"url": url, "secrets": vec!["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"; 11]}),
+                "endpoint.secrets",
+            ),
+            (json!({"url": url, "allow_networks": vec!["10.0.0.0/8"; 101]}), "endpoint.allow_networks"),
+        ] {
+            let problems = read_subscription(&subscription(endpoint, json!({})), "").unwrap_err();
+            let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+            assert_eq!(paths, [path], "{problems:?}");
+        }
+        let mut value = subscription(json!({"url": url}), json!({"success": vec![200; 101]}));
+        value["sources"] = json!(names(1001));
+        let problems = read_subscription(&value, "").unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["sources", "delivery.success"]);
+        for endpoint in
+            [json!({"url": url, "headers": many(64)}), json!({"url": url, "headers": fields(16_000)})]
+        {
+            assert!(read_subscription(&subscription(endpoint, json!({})), "").is_ok());
+        }
     }
 
     #[test]

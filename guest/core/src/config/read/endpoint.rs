@@ -10,6 +10,16 @@ use std::str::FromStr;
 
 const KEYS: &[&str] = &["url", "method", "headers", "secret", "secrets", "allow_private", "allow_networks"];
 
+/// Servers take 8 KB of a request's target as a rule (RFC 9110, section 4.1, asks for 8000 bytes at least).
+const LONGEST_URL: usize = 8000;
+/// Configured header fields. Servers take 100 fields and 8 to 16 KB in all, those of the delivery and of proxies included.
+const MOST_HEADERS: usize = 64;
+/// Bytes of the configured fields' names and values together.
+const MOST_HEADER_BYTES: usize = 16 * 1024;
+/// Signing secrets: one is in use, another takes its place.
+const MOST_SECRETS: usize = 10;
+const MOST_NETWORKS: usize = 100;
+
 /// Methods that carry a body and ask for something to be done with it.
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 
@@ -49,7 +59,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
 /// An absolute `http` or `https` URL without credentials and without a fragment.
 pub(super) fn url(node: &Node<'_>) -> Option<String> {
     // What is written here is not quoted: a URL can hold a token.
-    let text = node.text()?;
+    let text = node.text_up_to(LONGEST_URL)?;
     let begins =
         |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
     let problem = if !begins("http://") && !begins("https://") {
@@ -96,7 +106,8 @@ fn method(node: &Node<'_>) -> Option<&'static str> {
 
 fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
     let mut headers: Vec<(String, Secret)> = Vec::new();
-    for (name, value) in node.members()? {
+    let mut bytes = 0;
+    for (name, value) in node.members_up_to(MOST_HEADERS)? {
         let Ok(parsed) = HeaderName::from_str(name) else {
             value.report("not the name of a header field");
             continue;
@@ -115,7 +126,14 @@ fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
             value.report("must be printable ASCII without spaces around it");
             continue;
         }
+        bytes += name.len() + text.len();
         headers.push((name.to_owned(), Secret::new(text)));
+    }
+    if bytes > MOST_HEADER_BYTES {
+        node.report(format!(
+            "the header fields are {bytes} bytes long; at most {MOST_HEADER_BYTES} are taken"
+        ));
+        return None;
     }
     Some(headers)
 }
@@ -129,7 +147,7 @@ fn secrets(table: &Table<'_>) -> Vec<Secret> {
         }
         (Some(one), None) => secret(&one).into_iter().collect(),
         (None, Some(several)) => {
-            let Some(items) = several.items() else { return Vec::new() };
+            let Some(items) = several.items_up_to(MOST_SECRETS) else { return Vec::new() };
             if items.len() == 0 {
                 several.report("names no secret; leave the key out to send unsigned requests");
             }
@@ -157,7 +175,7 @@ fn secret(node: &Node<'_>) -> Option<Secret> {
 
 fn networks(node: &Node<'_>) -> Option<Vec<String>> {
     let mut networks = Vec::new();
-    for item in node.items()? {
+    for item in node.items_up_to(MOST_NETWORKS)? {
         let Some(text) = item.text() else { continue };
         match ipnet::IpNet::from_str(text) {
             Ok(_) => networks.push(text.to_owned()),

@@ -4,30 +4,50 @@ use super::path::{item_path, key_path};
 use super::suggestion::nearest;
 use crate::problem::Problem;
 use serde_json::{Map, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// How many problems are told one by one: a document of a megabyte can have a hundred thousand, and nobody reads more.
+const MOST: usize = 200;
+
 /// The problems found so far.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    kept: RefCell<Vec<Problem>>,
+    count: Cell<usize>,
+}
 
 impl Problems {
     /// Adds one.
     pub fn push(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        self.count.set(self.count.get().saturating_add(1));
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < MOST {
+            kept.push(problem);
+        }
+    }
+
+    /// Whether further ones are only counted.
+    fn is_full(&self) -> bool {
+        self.count.get() >= MOST
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.borrow().len()
+        self.count.get()
     }
 
-    /// All of them, in the order found.
+    /// All of them, in the order found; of very many the first ones, and how many more there are.
     #[must_use]
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0.into_inner()
+        let (mut kept, count) = (self.kept.into_inner(), self.count.get());
+        if count > kept.len() {
+            let more = count - kept.len();
+            kept.push(Problem::new("", format!("there are {more} more problems")));
+        }
+        kept
     }
 }
 
@@ -115,6 +135,11 @@ impl<'a> Node<'a> {
             return None;
         };
         for key in members.keys().filter(|key| !keys.contains(&key.as_str())) {
+            if self.problems.is_full() {
+                // Looking for near names costs more than counting.
+                self.problems.push(Problem::new("", "unknown key"));
+                continue;
+            }
             let problem = Problem::new(key_path(&self.path(), key), "unknown key");
             self.problems.push(match nearest(key, keys.iter().copied()) {
                 Some(near) => problem.with_hint(format!("did you mean {near:?}?")),
@@ -160,6 +185,36 @@ impl<'a> Node<'a> {
         let text = self.string()?;
         if text.is_empty() {
             self.report("must not be empty");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A list of no more than `most` elements.
+    pub fn items_up_to(&'a self, most: usize) -> Option<impl ExactSizeIterator<Item = Node<'a>>> {
+        let items = self.items()?;
+        if items.len() > most {
+            self.report(format!("has {} elements; at most {most} are taken", items.len()));
+            return None;
+        }
+        Some(items)
+    }
+
+    /// A table with any keys, no more than `most`: its members.
+    pub fn members_up_to(&'a self, most: usize) -> Option<impl Iterator<Item = (&'a str, Node<'a>)>> {
+        let count = self.value.as_object().map_or(0, Map::len);
+        if count > most {
+            self.report(format!("has {count} members; at most {most} are taken"));
+            return None;
+        }
+        self.members()
+    }
+
+    /// A string that is not empty and no longer than `most` bytes.
+    pub fn text_up_to(&self, most: usize) -> Option<&'a str> {
+        let text = self.text()?;
+        if text.len() > most {
+            self.report(format!("is {} bytes long; at most {most} are taken", text.len()));
             return None;
         }
         Some(text)
@@ -299,6 +354,41 @@ mod tests {
         {
             assert_eq!(read(bad.clone()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn very_many_problems_are_counted_and_the_first_ones_told() {
+        let members: Map<String, Value> = (0..5000).map(|n| (format!("k{n:04}"), Value::Null)).collect();
+        let found = problems(&Value::Object(members), |root| {
+            root.table(&["a"]);
+            assert_eq!(root.problem_count(), 5000);
+        });
+        assert_eq!(found.len(), MOST + 1);
+        assert_eq!(
+            (found[0].as_str(), found[MOST].as_str()),
+            ("k0000: unknown key", "there are 4800 more problems")
+        );
+    }
+
+    #[test]
+    fn lists_tables_and_texts_keep_to_their_bounds() {
+        let found = problems(&json!({"l": [1, 2, 3], "t": {"a": 1, "b": 2}, "s": "four"}), |root| {
+            let table = root.table(&["l", "t", "s"]).unwrap();
+            let (list, members, text) =
+                (table.get("l").unwrap(), table.get("t").unwrap(), table.get("s").unwrap());
+            assert!(list.items_up_to(3).is_some() && members.members_up_to(2).is_some());
+            assert_eq!(text.text_up_to(4), Some("four"));
+            assert!(list.items_up_to(2).is_none() && members.members_up_to(1).is_none());
+            assert_eq!(text.text_up_to(3), None);
+        });
+        assert_eq!(
+            found,
+            [
+                "l: has 3 elements; at most 2 are taken",
+                "t: has 2 members; at most 1 are taken",
+                "s: is 4 bytes long; at most 3 are taken"
+            ]
+        );
     }
 
     #[test]

@@ -12,6 +12,8 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 3600);
 const MOST_CONCURRENT: u64 = 1000;
 const MOST_RETRIES: usize = 100;
+/// Elements of a list of statuses; ranges and classes make more of them needless.
+const MOST_STATUSES: usize = 100;
 
 /// A delivery policy, if nothing is wrong with what it has of the known keys.
 pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
@@ -51,7 +53,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
 fn statuses(node: &Node<'_>) -> Option<StatusSet> {
     let before = node.problem_count();
     let mut set = StatusSet::default();
-    for item in node.items()? {
+    for item in node.items_up_to(MOST_STATUSES)? {
         let text = match item.value() {
             Value::Number(number) => number.to_string(),
             Value::String(text) => text.clone(),
@@ -68,11 +70,8 @@ fn retry(node: &Node<'_>) -> Option<RetryConfig> {
     let table = node.table(&["delays", "jitter"])?;
     let mut config = RetryConfig::default();
     if let Some(node) = table.get("delays")
-        && let Some(items) = node.items()
+        && let Some(items) = node.items_up_to(MOST_RETRIES)
     {
-        if items.len() > MOST_RETRIES {
-            node.report(format!("has {} waits; at most {MOST_RETRIES} are taken", items.len()));
-        }
         config.delays = items.filter_map(|item| item.duration(Duration::ZERO..=LONGEST_DELAY)).collect();
     }
     if let Some(jitter) = table.get("jitter").and_then(|node| node.number(0.0..=1.0)) {

@@ -15,7 +15,7 @@ const KEYS: &[&str] =
 /// The widest window for a signed timestamp.
 const WIDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A source, if its name and scheme can be read; what else has a problem is left out.
+/// A source, if its scheme can be read; what else has a problem is left out, so that the rest can still be judged.
 pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     let table = node.table(KEYS)?;
     let name = table.require("name").and_then(|node| name(&node));
@@ -47,7 +47,10 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
         let table = node.members().is_some();
         table.then(|| node.value().clone())
     });
-    Some(SourceConfig { name: name?, verification: VerificationConfig { scheme: scheme?, ..verification } })
+    Some(SourceConfig {
+        name: name.unwrap_or_default(),
+        verification: VerificationConfig { scheme: scheme?, ..verification },
+    })
 }
 
 /// A name, if it follows the grammar.

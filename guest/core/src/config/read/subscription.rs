@@ -6,6 +6,9 @@ use crate::config::SubscriptionConfig;
 
 const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
 
+/// Whoever wants more than this many sources wants all of them and a filter.
+const MOST_SOURCES: usize = 1000;
+
 /// A subscription, if nothing is wrong with what it has of the known keys. Whether its sources exist and its filter compiles is not looked at.
 pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let table = node.table(KEYS)?;
@@ -22,7 +25,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
 }
 
 fn sources(node: &Node<'_>) -> Option<Vec<String>> {
-    let items = node.items()?;
+    let items = node.items_up_to(MOST_SOURCES)?;
     if items.len() == 0 {
         node.report_with_hint("names no source", "leave the key out to listen to all sources");
         return None;

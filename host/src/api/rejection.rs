@@ -1,0 +1,222 @@
+//! `/v1/rejections`: what was refused lately, and why.
+
+use super::cursor::{self, Kind, Listing};
+use super::document::EventName;
+use super::query::{Nothing, Query, Segment, limit};
+use super::{Api, ProblemDetails, fault};
+use crate::rejection::Rejection;
+use crate::subscription::{Verdict, VerdictOutcome};
+use anglerfish_core::router::{self, VerificationOutcome};
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only of requests to this source.
+    source: Option<String>,
+    /// Only with this code, such as `verification-failed`.
+    code: Option<String>,
+    /// `next` of the part before.
+    cursor: Option<String>,
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<usize>,
+}
+
+/// A request that was refused. Its secrets and its values are not shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Rejection)]
+pub(super) struct RejectionDocument {
+    /// Its number since the gateway was started.
+    id: u64,
+    /// The source that it named.
+    source: String,
+    /// When it came in.
+    #[schema(required, format = DateTime)]
+    received: Option<String>,
+    /// The status that it was answered with.
+    status: u16,
+    /// The stable word for the reason.
+    code: String,
+    /// The reason, as it was answered.
+    reason: String,
+    /// The address of whoever sent it, or of the proxy in front.
+    peer: String,
+    method: String,
+    /// The URL as it was checked, without the values of its parameters.
+    url: String,
+    /// The length of its body in bytes; `null` if it was not read whole.
+    #[schema(required)]
+    size: Option<usize>,
+}
+
+/// A refused request with what was seen of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RejectionDetail {
+    rejection: RejectionDocument,
+    /// The names of its header fields, in the order received; at most 100.
+    headers: Vec<String>,
+    /// What it says that its body is.
+    #[schema(required)]
+    content_type: Option<String>,
+    /// The beginning of its body as text, at most 512 bytes.
+    excerpt: String,
+    /// Whether it can be explained: requests over 64 KiB, or not read whole, are not kept.
+    explainable: bool,
+}
+
+/// What would be decided about a refused request now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RejectionExplanation {
+    verification: VerificationDocument,
+    /// The event, if it would be one now.
+    #[schema(required)]
+    event: Option<EventName>,
+    /// Whether an event of this source and id was accepted before.
+    duplicate: bool,
+    /// What each subscription would say of the event.
+    subscriptions: Vec<Verdict>,
+}
+
+/// How verification goes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Verification)]
+pub(super) struct VerificationDocument {
+    /// `verified`, `rejected`, `answered` or `pending`.
+    outcome: &'static str,
+    /// The scheme's name; empty if the source is unknown.
+    scheme: String,
+    /// Why, in a sentence.
+    reason: String,
+    /// What was tried, in order; secrets by label or position.
+    steps: Vec<String>,
+}
+
+/// Lists what was refused lately, newest first.
+///
+/// The last 50 of each source are kept, in memory.
+#[utoipa::path(
+    get, path = "/v1/rejections", operation_id = "listRejections", tag = "rejections", params(ListQuery),
+    responses((status = 200, description = "A part of the listing.", body = Listing<RejectionDocument>))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<Listing<RejectionDocument>>, ProblemDetails> {
+    let before = query.cursor.as_deref().map(|cursor| cursor::read(Kind::Rejection, cursor)).transpose()?;
+    let limit = limit(query.limit)?;
+    let (found, more) = api.rejections.list(query.source.as_deref(), query.code.as_deref(), before, limit);
+    let next = found.last().filter(|_| more).map(|last| cursor::write(Kind::Rejection, last.number));
+    Ok(Answer(Listing { items: found.iter().map(|one| RejectionDocument::from(&**one)).collect(), next }))
+}
+
+/// Shows a refused request.
+#[utoipa::path(
+    get, path = "/v1/rejections/{id}", operation_id = "showRejection", tag = "rejections",
+    params(("id" = String, Path, description = "The rejection's number.")),
+    responses(
+        (status = 200, description = "The rejection.", body = RejectionDetail),
+        (status = 404, description = "There is no such rejection, or it is no longer kept: `unknown-rejection`."),
+    )
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Answer<RejectionDetail>, ProblemDetails> {
+    let rejection = find(&api, &id)?;
+    Ok(Answer(RejectionDetail {
+        rejection: RejectionDocument::from(&*rejection),
+        headers: rejection.headers.clone(),
+        content_type: rejection.content_type.clone(),
+        excerpt: rejection.excerpt.clone(),
+        explainable: rejection.request().is_some(),
+    }))
+}
+
+/// Tells what would be decided about a refused request now.
+///
+/// The request is verified anew, at the time that it was received, by the configuration of this moment: so one can see
+/// whether a change of the configuration was the right one.
+#[utoipa::path(
+    get, path = "/v1/rejections/{id}/explain", operation_id = "explainRejection", tag = "rejections",
+    params(("id" = String, Path, description = "The rejection's number.")),
+    responses(
+        (status = 200, description = "What would be decided.", body = RejectionExplanation),
+        (status = 404, description = "There is no such rejection, or it is no longer kept: `unknown-rejection`."),
+        (status = 409, description = "The request itself was too large to be kept, or not read whole: `request-not-kept`."),
+    )
+)]
+pub(super) async fn explain(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Answer<RejectionExplanation>, ProblemDetails> {
+    let rejection = find(&api, &id)?;
+    let Some(request) = rejection.request() else {
+        let detail = "the request was too large to be kept, or it was not read whole";
+        return Err(ProblemDetails::conflict("request-not-kept", detail));
+    };
+    let explanation = api.explainer.explain(request).await.map_err(fault::unavailable)?;
+    let router::Explanation { verification, event, duplicate, subscriptions, .. } = explanation;
+    Ok(Answer(RejectionExplanation {
+        verification: VerificationDocument {
+            outcome: match verification.outcome {
+                VerificationOutcome::Verified => "verified",
+                VerificationOutcome::Rejected => "rejected",
+                VerificationOutcome::Answered => "answered",
+                VerificationOutcome::Pending => "pending",
+            },
+            scheme: verification.scheme,
+            reason: verification.reason,
+            steps: verification.steps,
+        },
+        event: event.as_ref().map(EventName::from),
+        duplicate,
+        subscriptions: subscriptions.into_iter().map(verdict).collect(),
+    }))
+}
+
+fn verdict(verdict: router::Verdict) -> Verdict {
+    let router::Verdict { subscription, outcome, reason } = verdict;
+    let outcome = match outcome {
+        router::VerdictOutcome::Match => VerdictOutcome::Match,
+        router::VerdictOutcome::NoMatch => VerdictOutcome::NoMatch,
+        router::VerdictOutcome::Error => VerdictOutcome::Error,
+    };
+    Verdict { subscription, outcome, reason }
+}
+
+fn find(api: &Api, id: &str) -> Result<Arc<Rejection>, ProblemDetails> {
+    let number = id.parse::<u64>().ok().filter(|number| number.to_string() == id);
+    number.and_then(|number| api.rejections.get(number)).ok_or_else(|| {
+        let detail = format!("there is no rejection `{id}`, or it is no longer kept");
+        ProblemDetails::not_found("unknown-rejection", detail)
+    })
+}
+
+impl From<&Rejection> for RejectionDocument {
+    fn from(rejection: &Rejection) -> Self {
+        Self {
+            id: rejection.number,
+            source: rejection.source.clone(),
+            received: rejection.received.rfc3339(),
+            status: rejection.status,
+            code: rejection.code.clone(),
+            reason: rejection.reason.clone(),
+            peer: rejection.peer.to_string(),
+            method: rejection.method.clone(),
+            url: rejection.url.clone(),
+            size: rejection.size,
+        }
+    }
+}

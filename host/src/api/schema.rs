@@ -1,0 +1,147 @@
+//! The form of the documents that clients write, for the description of the API.
+//!
+//! They are read by the core's own reader, which tells every problem at once with its place; these types only describe
+//! what it takes. A test holds the two against each other.
+
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A subscription, in the words of the configuration file.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SubscriptionDocument)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct SubscriptionBody {
+    /// Its name. Where the address says it, it may be left out.
+    #[schema(required = false, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    id: String,
+    /// The sources that it listens to; left out, all of them.
+    #[schema(required = false, min_items = 1, max_items = 1000)]
+    sources: Vec<String>,
+    /// A CEL expression; left out, every event matches.
+    #[schema(required = false, min_length = 1, max_length = 4096)]
+    filter: String,
+    endpoint: EndpointBody,
+    #[schema(required = false)]
+    delivery: DeliveryBody,
+}
+
+/// Where deliveries go.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Endpoint)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct EndpointBody {
+    /// An absolute `http` or `https` URL without credentials and without a fragment.
+    #[schema(min_length = 1, max_length = 8000)]
+    url: String,
+    #[schema(required = false)]
+    method: EndpointMethod,
+    /// Header fields to add, at most 64 and 16 KiB. A value may be a reference, `env:NAME` or `file:PATH`, that
+    /// `admin.references` of the configuration names; other values are not shown again.
+    #[schema(required = false)]
+    headers: BTreeMap<String, String>,
+    /// What signs deliveries the Standard Webhooks way, `whsec_…` or `whsk_…`, or a reference to it.
+    #[schema(required = false)]
+    secret: String,
+    /// Several at once, while one is rotated; in place of `secret`.
+    #[schema(required = false, min_items = 1, max_items = 10)]
+    secrets: Vec<String>,
+    /// Whether private, loopback and link-local addresses may be called.
+    #[schema(required = false, default = false)]
+    allow_private: bool,
+    /// Private networks that may be called, such as `10.0.0.0/8`.
+    #[schema(required = false, max_items = 100)]
+    allow_networks: Vec<String>,
+}
+
+/// The method of deliveries; `POST` by default.
+#[derive(ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum EndpointMethod {
+    Post,
+    Put,
+    Patch,
+}
+
+/// When an attempt counts, and when to try again.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DeliveryPolicy)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct DeliveryBody {
+    /// Statuses that mean delivered; `["2xx"]` by default.
+    #[schema(required = false, min_items = 1, max_items = 100)]
+    success: Vec<Statuses>,
+    /// Statuses that mean: do not try again.
+    #[schema(required = false, max_items = 100)]
+    discard: Vec<Statuses>,
+    /// How long one attempt may take in all, such as `15s`; from 10 ms to 10 minutes.
+    #[schema(required = false)]
+    timeout: String,
+    /// How many attempts may run at once.
+    #[schema(required = false, minimum = 1, maximum = 1000)]
+    concurrency: u32,
+    #[schema(required = false)]
+    retry: RetryBody,
+}
+
+/// A status, a class of them such as `2xx`, or a range such as `400-404`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum Statuses {
+    /// One status.
+    One(u16),
+    /// A class or a range.
+    Several(String),
+}
+
+/// When to try again.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RetryPolicy)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct RetryBody {
+    /// The wait before each further attempt, such as `5m`; when they are used up the delivery is dead.
+    #[schema(required = false, max_items = 100)]
+    delays: Vec<String>,
+    /// How far each wait varies, in both directions, as a fraction.
+    #[schema(required = false, minimum = 0, maximum = 1)]
+    jitter: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::openapi;
+    use anglerfish_core::config::read_subscription;
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+
+    /// What the reader says of a key that nobody knows names the keys that there are.
+    #[test]
+    fn every_key_that_is_read_is_described_and_no_other() {
+        let odd = "kkkkkkkkkkkkkk";
+        let document = json!({
+            "id": "a", (odd): 1,
+            "endpoint": {"url": "http://example.com/", (odd): 1},
+            "delivery": {(odd): 1, "retry": {(odd): 1}}
+        });
+        let problems = read_subscription(&document, "").unwrap_err();
+        let described: Value = serde_json::from_str(openapi::text()).unwrap();
+        for (path, schema) in [
+            ("", "SubscriptionDocument"),
+            ("endpoint.", "Endpoint"),
+            ("delivery.", "DeliveryPolicy"),
+            ("delivery.retry.", "RetryPolicy"),
+        ] {
+            let path = format!("{path}{odd}");
+            let problem = problems.iter().find(|problem| problem.path == path).unwrap();
+            let keys = problem.hint.as_deref().unwrap().strip_prefix("the keys here are ").unwrap();
+            let read: BTreeSet<&str> = keys.split(", ").collect();
+            let properties = described["components"]["schemas"][schema]["properties"].as_object().unwrap();
+            assert_eq!(properties.keys().map(String::as_str).collect::<BTreeSet<_>>(), read, "{schema}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `anglerfish rejections`: what a running gateway refused lately.
+
+use super::client::{ApiArgs, Client};
+use super::page::{self, PageArgs, text};
+use super::table::{Table, plain};
+use super::{Failure, Format, Outcome, Output};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+/// The arguments of `rejections`.
+#[derive(Debug, Args)]
+#[command(after_help = "The last 50 requests of each source that were refused are kept in memory,
+without the values of header fields and parameters.")]
+pub(super) struct RejectionsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List what was refused, newest first
+    List(ListArgs),
+    /// Show one refused request
+    Show(OneArgs),
+    /// Say what would be decided about it now, and why
+    Explain(OneArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Only of requests to this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only with this code, such as `verification-failed`
+    #[arg(long)]
+    code: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+struct OneArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The rejection's id
+    id: String,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: RejectionsArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    match args.command {
+        Command::List(args) => list(&args, &args.api.client()?, output).await?,
+        Command::Show(args) => show(&args.id, &args.api.client()?, output).await?,
+        Command::Explain(args) => explain(&args.id, &args.api.client()?, output).await?,
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let query = [("source", args.source.as_deref()), ("code", args.code.as_deref())];
+    let items = args.page.read(client, "rejections", &query).await?;
+    page::write(&items, output, |items, output| {
+        let mut table = Table::new(["REJECTION", "RECEIVED", "SOURCE", "STATUS", "PEER", "REASON"]);
+        for item in items {
+            let cells = ["/id", "/received", "/source", "/status", "/peer", "/reason"];
+            table.row(cells.map(|cell| text(item, cell)));
+        }
+        table.write(output)
+    })
+}
+
+async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let detail: Value = client.get(&["rejections", id], &[]).await?;
+    if output.format() == Format::Json {
+        return output.json(&detail);
+    }
+    for (name, pointer) in [
+        ("id", "/rejection/id"),
+        ("source", "/rejection/source"),
+        ("received", "/rejection/received"),
+        ("status", "/rejection/status"),
+        ("code", "/rejection/code"),
+        ("reason", "/rejection/reason"),
+        ("peer", "/rejection/peer"),
+        ("method", "/rejection/method"),
+        ("url", "/rejection/url"),
+        ("size", "/rejection/size"),
+        ("content type", "/content_type"),
+    ] {
+        let value = text(&detail, pointer);
+        if !value.is_empty() {
+            output.line(format_args!("{name:14}{}", plain(&value)))?;
+        }
+    }
+    let names = detail.pointer("/headers").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+    if !names.is_empty() {
+        output.line(format_args!("{:14}{}", "header fields", plain(&names.join(", "))))?;
+    }
+    let excerpt = text(&detail, "/excerpt");
+    if !excerpt.is_empty() {
+        output.line("\nthe beginning of the body:")?;
+        excerpt.lines().try_for_each(|line| output.line(plain(line)))?;
+    }
+    Ok(())
+}
+
+async fn explain(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let explanation: Value = client.get(&["rejections", id, "explain"], &[]).await?;
+    if output.format() == Format::Json {
+        return output.json(&explanation);
+    }
+    let verification = |pointer: &str| text(&explanation, &format!("/verification/{pointer}"));
+    output.line(format_args!("{}: {}", plain(&verification("outcome")), plain(&verification("reason"))))?;
+    let steps = explanation.pointer("/verification/steps").and_then(Value::as_array);
+    for step in steps.into_iter().flatten().filter_map(Value::as_str) {
+        output.line(format_args!("  {}", plain(step)))?;
+    }
+    let event = text(&explanation, "/event/id");
+    if !event.is_empty() {
+        let again = if explanation.get("duplicate") == Some(&Value::Bool(true)) {
+            ", which was accepted before"
+        } else {
+            ""
+        };
+        output.line(format_args!("event {}{again}", plain(&event)))?;
+    }
+    let verdicts = explanation.pointer("/subscriptions").and_then(Value::as_array);
+    for verdict in verdicts.into_iter().flatten() {
+        let part = |pointer: &str| plain(&text(verdict, pointer)).to_string();
+        output.line(format_args!("  {}: {}: {}", part("/id"), part("/outcome"), part("/reason")))?;
+    }
+    Ok(())
+}

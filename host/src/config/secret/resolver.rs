@@ -1,0 +1,221 @@
+//! Puts secrets where they are referred to.
+
+use super::text::{Piece, pieces, shell_variable};
+use crate::config::environment::Environment;
+use anglerfish_core::config::{
+    CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, for_each_secret, item_path,
+};
+use anglerfish_core::problem::Problem;
+use serde_json::Value;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The longest secret that a file may hold, in bytes; a certificate chain fits.
+const LONGEST: u64 = 64 * 1024;
+
+/// Which references may be used.
+pub(in crate::config) type Permitted<'a> = dyn Fn(&str) -> bool + 'a;
+
+/// What references are resolved against.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Resolver {
+    /// Relative paths begin here: the directory of the configuration file.
+    pub(in crate::config) directory: PathBuf,
+    /// The variables.
+    pub(in crate::config) environment: Environment,
+}
+
+/// What was found while references were resolved.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Findings {
+    /// References that lead nowhere or may not be used.
+    pub(in crate::config) problems: Vec<Problem>,
+    /// What can be meant as it stands, and hardly is.
+    pub(in crate::config) warnings: Vec<Problem>,
+}
+
+impl Environment {
+    /// The text that a command-line argument stands for: itself, or what `env:NAME` or `file:PATH` refers to. Relative
+    /// paths begin at the working directory.
+    ///
+    /// # Errors
+    ///
+    /// If the reference leads nowhere; names the variable or the file.
+    pub fn resolve(&self, text: &str) -> Result<String, String> {
+        let resolver = Resolver { directory: PathBuf::new(), environment: self.clone() };
+        Ok(resolver.resolve(text)?.unwrap_or_else(|| text.to_owned()))
+    }
+}
+
+impl Resolver {
+    /// The text that a value stands for: itself, or what it refers to.
+    fn resolve(&self, text: &str) -> Result<Option<String>, String> {
+        if let Some(name) = text.strip_prefix("env:") {
+            return self.variable(name).map(Some);
+        }
+        if let Some(path) = text.strip_prefix("file:") {
+            return self.file(Path::new(path)).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn variable(&self, name: &str) -> Result<String, String> {
+        let value = self.environment.get(name).ok_or(format!("environment variable {name} is not set"))?;
+        let text = value.to_str().ok_or(format!("environment variable {name} is not UTF-8"))?;
+        if text.is_empty() {
+            return Err(format!("environment variable {name} is empty"));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        let path = self.directory.join(path);
+        let shown = path.display();
+        let failed = |error: std::io::Error| format!("failed to read {shown}: {error}");
+        let mut text = String::new();
+        File::open(&path).map_err(failed)?.take(LONGEST + 1).read_to_string(&mut text).map_err(failed)?;
+        if text.len() as u64 > LONGEST {
+            return Err(format!("{shown} is longer than {LONGEST} bytes"));
+        }
+        // Editors of another system put a mark of the byte order in front, which is no part of the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        if text.is_empty() {
+            return Err(format!("{shown} is empty"));
+        }
+        Ok(text.to_owned())
+    }
+
+    /// Replaces references at every place of the configuration that can hold a secret. A reference that leads nowhere
+    /// is a problem and stays as it is.
+    pub(in crate::config) fn resolve_configuration(&self, document: &mut Value) -> Findings {
+        let mut findings = Findings::default();
+        let mut resolve = |path: &str, value: &mut Value, _| {
+            self.resolve_value(path, value, &|_| true, &mut findings);
+        };
+        for_each_secret(document, "", CONFIGURATION_SECRETS, &mut resolve);
+        for (key, places) in [("source", SOURCE_SECRETS), ("subscription", SUBSCRIPTION_SECRETS)] {
+            let items = document.get_mut(key).and_then(Value::as_array_mut);
+            for (index, item) in items.into_iter().flatten().enumerate() {
+                for_each_secret(item, &item_path(key, index), places, &mut resolve);
+            }
+        }
+        findings
+    }
+
+    /// The same for one subscription, with the references that are `permitted`; others are a problem, too, and not
+    /// looked at.
+    pub(in crate::config) fn resolve_subscription(
+        &self,
+        document: &mut Value,
+        path: &str,
+        permitted: &Permitted<'_>,
+    ) -> Findings {
+        let mut findings = Findings::default();
+        for_each_secret(document, path, SUBSCRIPTION_SECRETS, &mut |path, value, _| {
+            self.resolve_value(path, value, permitted, &mut findings);
+        });
+        findings
+    }
+
+    fn resolve_value(
+        &self,
+        path: &str,
+        value: &mut Value,
+        permitted: &Permitted<'_>,
+        findings: &mut Findings,
+    ) {
+        let Value::String(text) = value else { return };
+        let pieces = match pieces(text) {
+            Ok(pieces) => pieces,
+            Err(misread) => {
+                let problem = Problem::new(path, misread.message);
+                return findings.problems.push(problem.with_hint(misread.hint));
+            }
+        };
+        if let Some(name) = shell_variable(text) {
+            let warning = Problem::new(path, "looks like a variable of a shell, and is taken as it stands");
+            findings.warnings.push(warning.with_hint(format!("write \"env:{name}\"")));
+        }
+        let mut resolved = String::with_capacity(text.len());
+        for piece in pieces {
+            match piece {
+                Piece::Literal(literal) => resolved.push_str(literal),
+                Piece::Reference(reference) if !permitted(reference) => {
+                    let problem = Problem::new(path, "this reference may not be used at run time");
+                    return findings.problems.push(problem.with_hint("name it in `references` of [admin]"));
+                }
+                Piece::Reference(reference) => match self.resolve(reference) {
+                    Ok(secret) => resolved.push_str(secret.as_deref().unwrap_or(reference)),
+                    Err(message) => return findings.problems.push(Problem::new(path, message)),
+                },
+            }
+        }
+        *text = resolved;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::ffi::OsString;
+
+    fn resolver(directory: &Path) -> Resolver {
+        let variables = [("TOKEN", "hunter2"), ("USER", "me")];
+        let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        Resolver { directory: directory.to_owned(), environment: environment.collect() }
+    }
+
+    #[test]
+    fn a_reference_can_be_a_part_of_a_text() {
+        let mut document = json!({"endpoint": {
+            "url": "https://example.com/${env:TOKEN}",
+            "headers": {"a": "Bearer ${env:TOKEN}", "b": "${env:USER}:${env:TOKEN}", "c": "env:TOKEN"}
+        }});
+        let findings = resolver(Path::new("")).resolve_subscription(&mut document, "", &|_| true);
+        assert!(findings.problems.is_empty() && findings.warnings.is_empty(), "{findings:?}");
+        assert_eq!(document["endpoint"]["url"], "https://example.com/hunter2");
+        assert_eq!(
+            document["endpoint"]["headers"],
+            json!({"a": "Bearer hunter2", "b": "me:hunter2", "c": "hunter2"})
+        );
+    }
+
+    #[test]
+    fn a_reference_within_a_text_has_to_be_permitted_too() {
+        let mut document = json!({"endpoint": {"headers": {"a": "Bearer ${env:TOKEN}"}}});
+        let permitted = |reference: &str| reference == "env:USER";
+        let findings = resolver(Path::new("")).resolve_subscription(&mut document, "", &permitted);
+        assert_eq!(findings.problems[0].path, "endpoint.headers.a");
+        assert!(!document.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn what_was_resolved_is_not_looked_into_again() {
+        let environment = [("A".to_owned(), OsString::from("${env:B} env:B"))].into_iter().collect();
+        let mut document = json!({"endpoint": {"secret": "env:A"}});
+        let resolver = Resolver { directory: PathBuf::new(), environment };
+        assert!(resolver.resolve_subscription(&mut document, "", &|_| true).problems.is_empty());
+        assert_eq!(document["endpoint"]["secret"], "${env:B} env:B");
+    }
+
+    #[test]
+    fn a_mark_of_the_byte_order_in_front_of_a_file_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("secret"), "\u{feff}hunter2\r\n").unwrap();
+        let mut document = json!({"source": [{"secrets": ["file:secret"]}]});
+        assert!(resolver(directory.path()).resolve_configuration(&mut document).problems.is_empty());
+        assert_eq!(document["source"][0]["secrets"][0], "hunter2");
+    }
+
+    #[test]
+    fn a_variable_of_a_shell_is_a_warning() {
+        let mut document = json!({"source": [{"secrets": ["$GITHUB_SECRET"]}]});
+        let findings = resolver(Path::new("")).resolve_configuration(&mut document);
+        assert!(findings.problems.is_empty());
+        assert_eq!(findings.warnings[0].path, "source[0].secrets[0]");
+        assert_eq!(findings.warnings[0].hint.as_deref(), Some("write \"env:GITHUB_SECRET\""));
+    }
+}

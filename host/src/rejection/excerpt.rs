@@ -1,0 +1,71 @@
+//! The beginning of a body, to recognise it by.
+
+use percent_encoding::percent_decode_str;
+
+/// How much of a body is shown, in bytes.
+const LONGEST: usize = 512;
+
+/// The beginning of a body as text; bytes that are no UTF-8 become U+FFFD.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    let head = body.get(..LONGEST).unwrap_or(body);
+    // A character that the end cuts through is left out instead of shown broken.
+    let whole = match std::str::from_utf8(head) {
+        Err(error) if error.error_len().is_none() && head.len() < body.len() => error.valid_up_to(),
+        _ => head.len(),
+    };
+    String::from_utf8_lossy(head.get(..whole).unwrap_or_default()).into_owned()
+}
+
+/// A URL with the names of its parameters and without their values: senders put tokens there.
+pub(super) fn without_values(url: &str) -> String {
+    /// Longer URLs are cut; what they tell is in their beginning.
+    const LONGEST_URL: usize = 2048;
+    let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+    let mut shown = head.to_owned();
+    if let Some(query) = query {
+        let hide = |pair: &str| match pair.split_once('=') {
+            Some((name, _)) => format!("{name}=…"),
+            // A parameter without a value may be nothing but a token.
+            None if pair.is_empty() => String::new(),
+            None => "…".to_owned(),
+        };
+        shown.push('?');
+        shown.push_str(&query.split('&').map(hide).collect::<Vec<_>>().join("&"));
+    }
+    match shown.char_indices().nth(LONGEST_URL) {
+        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
+        None => shown,
+    }
+}
+
+/// The name of a source that does not exist, as far as it can be shown.
+pub(super) fn requested_name(name: &str) -> String {
+    const LONGEST_NAME: usize = 64;
+    percent_decode_str(name).decode_utf8_lossy().chars().take(LONGEST_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_bounded_and_ends_with_a_whole_character() {
+        assert_eq!(excerpt(b"{\"a\":1}"), "{\"a\":1}");
+        let long = "é".repeat(400);
+        assert_eq!(excerpt(long.as_bytes()), "é".repeat(256));
+        let odd = format!("x{long}");
+        assert_eq!(excerpt(odd.as_bytes()), format!("x{}", "é".repeat(255)));
+        assert_eq!(excerpt(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn no_value_of_a_parameter_is_shown() {
+        for (url, shown) in [
+            ("http://h/in/a", "http://h/in/a"),
+            ("http://h/in/a?token=hunter2&x=&hunter2&&y=1=2", "http://h/in/a?token=…&x=…&…&&y=…"),
+        ] {
+            assert_eq!(without_values(url), shown);
+        }
+        assert_eq!(without_values(&format!("http://h/{}", "é".repeat(5000))).chars().count(), 2049);
+    }
+}
