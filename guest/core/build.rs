@@ -28,10 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let (title, documentation, needs, setup) =
             (text("title")?, text("documentation")?, text("needs")?, text("setup")?);
+        let (identified, statuses) = (text("identified")?, text("statuses")?);
         // A scheme that several providers use is written once; the others name it and change what differs.
         if let Some(toml::Value::String(base)) = fields.remove("like") {
             let mut base = read(&Path::new(FOLDER).join(format!("{base}.toml")))?;
-            for key in ["title", "documentation", "needs", "setup"] {
+            for key in ["title", "documentation", "needs", "setup", "identified", "statuses"] {
                 base.remove(key);
             }
             for (key, value) in base {
@@ -42,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(
             table,
             "Definition {{ name: {name:?}, title: {title:?}, documentation: {documentation:?}, needs: {needs:?}, \
-             setup: {setup:?}, scheme: {scheme:?} }},"
+             setup: {setup:?}, identified: {identified:?}, statuses: {statuses:?}, scheme: {scheme:?} }},"
         )?;
         writeln!(known, "Known {{ name: {name:?}, needs: {needs:?}, scheme: {scheme:?} }},")?;
     }

@@ -217,14 +217,16 @@ fn a_token_serves_once_also_after_the_process_was_killed() {
     // What is refused uses nothing up.
     let refused = mailgun("another key", "token-1", now(), "event-1");
     assert_eq!(post(&gateway, &refused).problem(401), "verification-failed");
-    let _ = post(&gateway, &first).expect(202);
     let _ = post(&gateway, &first).expect(200);
+    let _ = post(&gateway, &first).expect(200);
+    // Who repeats it has seen it, most often because it is the provider: it reads that it arrived, and nothing comes of it.
     let replayed = mailgun(SECRET, "token-1", now(), "event-2");
     for _ in 0..2 {
-        assert_eq!(post(&gateway, &replayed).problem(401), "verification-failed");
+        let _ = post(&gateway, &replayed).expect(200);
+        assert_eq!(gateway.list("/v1/events", 10).len(), 1);
         gateway.restart();
     }
-    let _ = post(&gateway, &mailgun(SECRET, "token-2", now(), "event-2")).expect(202);
+    let _ = post(&gateway, &mailgun(SECRET, "token-2", now(), "event-2")).expect(200);
     assert_eq!(gateway.list("/v1/events", 10).len(), 2);
 }
 

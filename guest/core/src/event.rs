@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// `source` and `id` together are unique: a second request with the same pair is a duplicate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The provider's identifier of the event, or `sha256:` and the hexadecimal hash of the body.
+    /// The provider's identifier of the event, or the one that the shell gave its request.
     pub id: String,
     /// The name of the source that the request came in through.
     pub source: String,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod decision;
 pub mod event;
 pub mod exchange;
+mod message;
 pub mod policy;
 pub mod problem;
 pub mod request;

@@ -65,6 +65,16 @@ pub struct Fetched<'a> {
     pub body: &'a [u8],
 }
 
+/// The data of a request's event: its body, or the query of a GET without a body, which is then a form of the media type
+/// `application/x-www-form-urlencoded`.
+#[must_use]
+pub fn event_data<'a>(method: &str, url: &'a str, body: &'a [u8]) -> &'a [u8] {
+    if method == "GET" && body.is_empty() {
+        return url.split_once('?').map_or(b"", |(_, query)| query.as_bytes());
+    }
+    body
+}
+
 /// One inbound request.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
@@ -88,6 +98,16 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// Whether it says what it says in the query of a GET, as some providers can be set to.
+    pub(crate) fn is_query(&self) -> bool {
+        self.method == "GET" && self.body.is_empty()
+    }
+
+    /// The data of the event that it is: see [`event_data`].
+    pub(crate) fn data(&self) -> &'a [u8] {
+        event_data(self.method, self.url, self.body)
+    }
+
     /// All values of a header field, in order; the name is compared without regard to ASCII case.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.headers

@@ -46,7 +46,7 @@ fn signed(scheme: &str, body: &str) -> Verified {
     };
     let signed = sign(&config, &input).unwrap();
     match verify(&config, &signed.headers, body) {
-        Outcome::Verified(verified) => verified,
+        Outcome::Verified(verified) => *verified,
         other => panic!("{other:?}"),
     }
 }

@@ -56,12 +56,14 @@ fn show(definition: &Definition, output: &mut Output) -> Result<(), Failure> {
     output.line(definition.title)?;
     let width = output.width().min(80);
     for (name, text) in [
-        ("  needs   ", definition.needs),
-        ("  set up  ", definition.setup),
-        ("  manual  ", definition.documentation),
+        ("  needs     ", definition.needs),
+        ("  set up    ", definition.setup),
+        ("  event id  ", definition.identified),
+        ("  answers   ", definition.statuses),
+        ("  manual    ", definition.documentation),
     ] {
         if !text.is_empty() {
-            wrapped(text, name, "          ", width).iter().try_for_each(|line| output.line(line))?;
+            wrapped(text, name, "            ", width).iter().try_for_each(|line| output.line(line))?;
         }
     }
     output.line("")?;
@@ -73,18 +75,20 @@ fn show(definition: &Definition, output: &mut Output) -> Result<(), Failure> {
             definition.name.to_ascii_uppercase().replace(|letter: char| !letter.is_alphanumeric(), "_");
         output.line(format_args!("secrets = [\"env:{variable}_SECRET\"]"))?;
     }
-    for name in required_parameters(definition)? {
+    for name in needed_parameters(definition)? {
         output.line(format_args!("parameters.{name} = \"…\""))?;
     }
     Ok(())
 }
 
-/// The parameters that a source must give.
-fn required_parameters(definition: &Definition) -> Result<Vec<String>, Failure> {
+/// The parameters that a source must give, or the provider's handshake is refused.
+fn needed_parameters(definition: &Definition) -> Result<Vec<String>, Failure> {
     let scheme = scheme(definition)?;
     let parameters = scheme.get("parameter").and_then(Value::as_object).into_iter().flatten();
-    let required = parameters.filter(|(_, about)| about.get("required") == Some(&Value::Bool(true)));
-    Ok(required.map(|(name, _)| name.clone()).collect())
+    let needed = parameters.filter(|(_, about)| {
+        ["required", "handshake"].iter().any(|key| about.get(*key) == Some(&Value::Bool(true)))
+    });
+    Ok(needed.map(|(name, _)| name.clone()).collect())
 }
 
 fn scheme(definition: &Definition) -> Result<Value, Failure> {
@@ -100,6 +104,8 @@ fn document(definition: &Definition) -> Result<Value, Failure> {
         "documentation": definition.documentation,
         "needs": definition.needs,
         "setup": definition.setup,
+        "identified": definition.identified,
+        "statuses": definition.statuses,
         "scheme": scheme(definition)?,
     }))
 }

@@ -44,6 +44,7 @@ pub(super) const TABLES: &[(&str, &[(&str, Kind)])] = &[
             ("memory_limit", Kind::Text),
             ("shutdown_timeout", Kind::Text),
             ("trusted_proxies", Kind::List),
+            ("path_prefix", Kind::Text),
             ("allow_networks", Kind::List),
         ],
     ),
@@ -98,6 +99,8 @@ pub struct ServerConfig {
     pub shutdown_timeout: Duration,
     /// Proxies whose `X-Forwarded-*` fields count.
     pub trusted_proxies: Vec<IpNet>,
+    /// The path below which a proxy serves the gateway; empty if there is none.
+    pub path_prefix: String,
     /// Private networks that every subscription may call. They are part of each subscription's own list already.
     pub allow_networks: Vec<String>,
 }
@@ -147,6 +150,7 @@ impl Default for ServerConfig {
             memory_limit: 512 << 20,
             shutdown_timeout: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
+            path_prefix: String::new(),
             allow_networks: Vec::new(),
         }
     }
@@ -216,6 +220,7 @@ pub(super) fn server(node: &Node<'_>) -> ServerConfig {
         node.duration(Duration::ZERO..=HOUR)
     });
     set(&mut config.trusted_proxies, table.get("trusted_proxies"), networks);
+    set(&mut config.path_prefix, table.get("path_prefix"), path_prefix);
     set(&mut config.allow_networks, table.get("allow_networks"), |node| {
         Some(networks(node)?.iter().map(ToString::to_string).collect())
     });
@@ -334,6 +339,16 @@ fn size(node: &Node<'_>, bounds: RangeInclusive<ByteSize>) -> Option<u64> {
         }
         Some(size) => Some(size.as_u64()),
     }
+}
+
+/// A path without the slash at its end.
+fn path_prefix(node: &Node<'_>) -> Option<String> {
+    let prefix = node.string()?.trim_end_matches('/');
+    if !prefix.is_empty() && !crate::ingress::is_prefix(prefix) {
+        node.report_with_hint("not a path", "write \"/hooks\"");
+        return None;
+    }
+    Some(prefix.to_owned())
 }
 
 fn networks(node: &Node<'_>) -> Option<Vec<IpNet>> {

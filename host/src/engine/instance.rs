@@ -139,7 +139,7 @@ impl Instance {
         let applied = match change {
             Change::Put(subscription) => router.call_put_subscription(store, own, &json(subscription)?),
             Change::Delete(id) => router.call_delete_subscription(store, own, id).map(Ok),
-            Change::PutSource(source) => router.call_put_source(store, own, &json(source)?),
+            Change::PutSource(source) => router.call_put_source(store, own, &json(source.as_ref())?),
             Change::DeleteSource(name) => router.call_delete_source(store, own, name),
         };
         Ok(applied.map_err(|error| fault(&self.store, &error))?.map_err(convert::problems))

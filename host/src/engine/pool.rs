@@ -331,7 +331,7 @@ impl Engine {
     /// Every problem of its verification, with its path within the source, or the table would be too large.
     pub async fn put_source(&self, source: RoutingSource) -> Result<(), TableError> {
         Verifier::try_new("", &source.verification).map_err(TableError::Problems)?;
-        self.change(Change::PutSource(source)).await
+        self.change(Change::PutSource(Box::new(source))).await
     }
 
     /// Removes a source; requests to it are refused from the next decision on. An unknown name is no error.

@@ -14,7 +14,7 @@ pub(super) enum Change {
     /// Remove a subscription.
     Delete(String),
     /// Add or replace a source.
-    PutSource(RoutingSource),
+    PutSource(Box<RoutingSource>),
     /// Remove a source that no subscription names.
     DeleteSource(String),
 }
@@ -137,7 +137,7 @@ impl Table {
             }
             Change::PutSource(source) => {
                 inner.sources.retain(|known| known.name != source.name);
-                inner.sources.push(source.clone());
+                inner.sources.push(RoutingSource::clone(source));
             }
             Change::DeleteSource(name) => inner.sources.retain(|known| known.name != *name),
         }

@@ -40,6 +40,7 @@ impl Difference {
             ("server.memory_limit", a.memory_limit == b.memory_limit),
             ("server.shutdown_timeout", a.shutdown_timeout == b.shutdown_timeout),
             ("server.trusted_proxies", a.trusted_proxies == b.trusted_proxies),
+            ("server.path_prefix", a.path_prefix == b.path_prefix),
             ("server.allow_networks", a.allow_networks == b.allow_networks),
             ("admin.token", token || moved),
             ("admin.references", old.admin.references == new.admin.references),

@@ -174,7 +174,10 @@ pub(super) fn ingress_config(config: &Config) -> Result<IngressConfig, GatewayEr
         body_timeout: config.server.body_timeout,
         requests: config.server.max_requests,
         body_memory: config.server.body_memory,
-        forwarded: ForwardedConfig { trusted: config.server.trusted_proxies.clone() },
+        forwarded: ForwardedConfig {
+            trusted: config.server.trusted_proxies.clone(),
+            prefix: config.server.path_prefix.clone(),
+        },
         credentials,
     })
 }

@@ -5,11 +5,13 @@ use http::header::HOST;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Whose `X-Forwarded-*` fields count.
+/// What stands between senders and the gateway.
 #[derive(Debug, Clone, Default)]
 pub struct ForwardedConfig {
-    /// Proxies in front of the gateway.
+    /// Proxies in front of the gateway, whose `X-Forwarded-*` fields count.
     pub trusted: Vec<IpNet>,
+    /// The path below which a proxy serves the gateway (`/hooks`), whether it takes it away or not; empty if there is none.
+    pub prefix: String,
 }
 
 /// What a path names.
@@ -22,10 +24,12 @@ pub enum SourceAddress<'a> {
 }
 
 impl<'a> SourceAddress<'a> {
-    /// Reads a path. Names of sources need no percent-encoding, so none is undone.
+    /// Reads a path, with or without the prefix of a proxy. Names of sources need no percent-encoding, so none is undone. A
+    /// slash at the end means the same source: frameworks and people add one, and the sender signs the URL as it wrote it.
     #[must_use]
-    pub fn from_path(path: &'a str) -> Self {
-        match path.strip_prefix("/in/") {
+    pub fn from_path(path: &'a str, prefix: &str) -> Self {
+        let inner = path.strip_prefix(prefix).filter(|inner| inner.starts_with('/')).unwrap_or(path);
+        match inner.strip_prefix("/in/").map(|name| name.strip_suffix('/').unwrap_or(name)) {
             Some(name) if !name.is_empty() && !name.contains('/') => Self::Source(name),
             _ => Self::Elsewhere,
         }
@@ -43,7 +47,19 @@ pub(super) fn url<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedC
         .or_else(|| text(HOST.as_str()))
         .unwrap_or("localhost");
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    format!("{scheme}://{authority}{path}")
+    // A proxy that takes the prefix away says so, or the configuration does: the sender wrote it.
+    let prefix = forwarded("x-forwarded-prefix").filter(|prefix| is_prefix(prefix)).unwrap_or(&config.prefix);
+    let prefix = prefix.trim_end_matches('/');
+    let has_prefix = path.strip_prefix(prefix).is_some_and(|inner| inner.starts_with('/'));
+    let prefix = if has_prefix { "" } else { prefix };
+    format!("{scheme}://{authority}{prefix}{path}")
+}
+
+/// Whether a text can stand in front of a path: segments of unreserved characters.
+pub(crate) fn is_prefix(text: &str) -> bool {
+    text.starts_with('/')
+        && !text.contains("//")
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte))
 }
 
 /// The last element of a list: the one that the nearest, trusted proxy wrote itself.
@@ -77,16 +93,42 @@ mod tests {
 
     #[test]
     fn the_nearest_trusted_proxy_says_what_the_sender_wrote() {
-        let config = ForwardedConfig { trusted: vec!["10.0.0.0/8".parse().unwrap()] };
+        let config = ForwardedConfig { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Default::default() };
         let peer = "[::ffff:10.1.2.3]:1".parse().unwrap();
         assert_eq!(url(&request(), peer, &config), "https://hooks.example/in/shop?a=1");
     }
 
     #[test]
+    fn the_prefix_of_a_proxy_is_part_of_the_url_whether_the_proxy_takes_it_away_or_not() {
+        let peer = "10.0.0.1:1".parse().unwrap();
+        let trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        let config = ForwardedConfig { trusted, prefix: "/hooks".to_owned() };
+        let at = |path: &str, field: Option<&str>| {
+            let mut builder = Request::builder().uri(path).header("host", "h");
+            if let Some(field) = field {
+                builder = builder.header("x-forwarded-prefix", field);
+            }
+            url(&builder.body(()).unwrap(), peer, &config)
+        };
+        assert_eq!(at("/in/shop?a=1", None), "http://h/hooks/in/shop?a=1");
+        assert_eq!(at("/hooks/in/shop", None), "http://h/hooks/in/shop");
+        assert_eq!(at("/in/shop", Some("/other/")), "http://h/other/in/shop");
+        assert_eq!(at("/in/shop", Some("//evil")), "http://h/hooks/in/shop");
+    }
+
+    #[test]
     fn only_one_segment_below_in_names_a_source() {
-        assert_eq!(SourceAddress::from_path("/in/shop"), SourceAddress::Source("shop"));
-        for path in ["/in/", "/in", "/", "/in/shop/", "/in/a/b", "/out/shop"] {
-            assert_eq!(SourceAddress::from_path(path), SourceAddress::Elsewhere, "{path}");
+        for path in ["/in/shop", "/in/shop/"] {
+            assert_eq!(SourceAddress::from_path(path, ""), SourceAddress::Source("shop"), "{path}");
+        }
+        for path in ["/hooks/in/shop", "/in/shop", "/hooks/in/shop/"] {
+            assert_eq!(SourceAddress::from_path(path, "/hooks"), SourceAddress::Source("shop"), "{path}");
+        }
+        for path in ["/in/", "/in", "/", "/in/shop//", "/in/a/b", "/out/shop", "//in/shop"] {
+            assert_eq!(SourceAddress::from_path(path, ""), SourceAddress::Elsewhere, "{path}");
+        }
+        for path in ["/hooksin/shop", "/hooks", "/other/in/shop"] {
+            assert_eq!(SourceAddress::from_path(path, "/hooks"), SourceAddress::Elsewhere, "{path}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod budget;
 mod record;
 mod service;
 
+pub(crate) use address::is_prefix;
 pub use address::{ForwardedConfig, SourceAddress};
 pub use record::Credentials;
 pub use service::{Fetcher, Ingress, IngressConfig, Outlet};

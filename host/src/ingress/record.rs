@@ -58,21 +58,24 @@ pub(super) fn record(
             Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
         })
         .collect();
-    RequestRecord { method: method.to_string(), url: without(url, &credentials.parameters), headers }
+    let secret = |name: &str| is_telling(name) || credentials.parameters.iter().any(|known| known == name);
+    RequestRecord { method: method.to_string(), url: without(url, secret), headers }
 }
 
-/// The URL with the values of these parameters hidden, and of those whose names give secrets away.
-fn without(url: &str, parameters: &[String]) -> String {
+/// The URL without what the source's scheme compares with its secret: of a GET it carries the data, from which nothing else
+/// is left out.
+pub(super) fn without_credentials(url: &str, credentials: &Credentials) -> String {
+    without(url, |name| credentials.parameters.iter().any(|known| known == name))
+}
+
+/// The URL with the values of these parameters hidden.
+fn without(url: &str, secret: impl Fn(&str) -> bool) -> String {
     let Some((head, query)) = url.split_once('?') else { return url.to_owned() };
     let hide = |pair: &str| {
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);
         let spaced = name.replace('+', " ");
         let decoded = percent_decode_str(&spaced).decode_utf8_lossy();
-        if is_telling(&decoded) || parameters.iter().any(|parameter| *parameter == decoded) {
-            format!("{name}={HIDDEN}")
-        } else {
-            pair.to_owned()
-        }
+        if secret(&decoded) { format!("{name}={HIDDEN}") } else { pair.to_owned() }
     };
     let pairs: Vec<String> = query.split('&').map(hide).collect();
     format!("{head}?{}", pairs.join("&"))

@@ -10,9 +10,9 @@ use crate::server::RequestBody;
 use crate::store::{Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError};
 use crate::telemetry::{IngressMetrics, SourceMetrics};
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::{Fetch, RejectionCode};
+use anglerfish_core::decision::{Decision, Fetch, RejectionCode};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
-use anglerfish_core::request::UnixMillis;
+use anglerfish_core::request::{UnixMillis, event_data};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -170,10 +170,12 @@ impl Ingress {
         peer: SocketAddr,
     ) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
-        let SourceAddress::Source(source) = SourceAddress::from_path(&path) else {
+        let live = self.live();
+        let SourceAddress::Source(source) = SourceAddress::from_path(&path, &live.config.forwarded.prefix)
+        else {
             return response(Fault::NotFound.reply());
         };
-        let (live, known) = (self.live(), self.source(source));
+        let known = self.source(source);
         let mut refusal = Refusal {
             source,
             known: !Arc::ptr_eq(&known, &self.unknown),
@@ -219,7 +221,11 @@ impl Ingress {
         peer: SocketAddr,
         length: &mut usize,
     ) -> Result<(InboundRequest, Share, SemaphorePermit<'a>), Fault> {
-        if !matches!(*request.method(), Method::POST | Method::GET | Method::HEAD) {
+        // Which of them a source takes is for the decision to say.
+        if !matches!(
+            *request.method(),
+            Method::POST | Method::GET | Method::HEAD | Method::PUT | Method::PATCH | Method::DELETE
+        ) {
             return Err(Fault::MethodNotAllowed);
         }
         let IngressConfig { body_limit, body_timeout, forwarded, .. } = &live.config;
@@ -264,6 +270,9 @@ impl Ingress {
                 Step::Decide => match self.decide(live, request).await {
                     Ok(Decided { decision, keys: decided }) => {
                         keys = decided;
+                        if let Decision::Duplicate(duplicate) = &decision {
+                            tracing::debug!(source = request.source, event = duplicate.id, "a repetition");
+                        }
                         exchange.handle_decision(decision)
                     }
                     Err(fault) => return fault.into(),
@@ -277,7 +286,14 @@ impl Ingress {
                     held.take();
                     let keys = std::mem::take(&mut keys);
                     let committed = match accepted {
-                        None => self.commit(keys, None, request.received).await,
+                        None => {
+                            let shown = copies(&request.source, &keys);
+                            let committed = self.commit(keys, None, request.received).await;
+                            if matches!(committed, Committed::Stored { .. }) {
+                                tell(&request.source, &shown);
+                            }
+                            committed
+                        }
                         Some(accepted) => self.accept(known, request, *accepted, keys).await,
                     };
                     exchange.handle_committed(committed)
@@ -319,13 +335,14 @@ impl Ingress {
         }
         let subscriptions: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
         let wanted = subscriptions.clone();
-        let new = NewEvent {
-            event,
-            request: record::record(&request.method, &request.url, &request.headers, &known.credentials),
-            data: request.body.clone(),
-            received: request.received,
-            subscriptions,
+        let record = record::record(&request.method, &request.url, &request.headers, &known.credentials);
+        let url = record::without_credentials(&request.url, &known.credentials);
+        // Of a GET the query is the data.
+        let data = match event_data(request.method.as_str(), &url, &request.body) {
+            body if body.len() == request.body.len() => request.body.clone(),
+            query => Bytes::copy_from_slice(query),
         };
+        let new = NewEvent { event, request: record, data, received: request.received, subscriptions };
         let (ingress, now) = (Arc::clone(self), request.received);
         let committed = tokio::spawn(async move { ingress.commit(keys, Some(new), now).await });
         let committed = committed.await.unwrap_or(Committed::Failed(Fault::Internal));
@@ -365,6 +382,31 @@ fn head_length(parts: &http::request::Parts) -> usize {
     let fields: usize =
         parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
     parts.uri.path_and_query().map_or(0, |path| path.as_str().len()) + fields
+}
+
+/// What a handshake wrote for an operator to copy: names and values.
+fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
+    let prefix = format!("copy/{source}/");
+    keys.writes
+        .iter()
+        .filter_map(|(key, value)| {
+            let value = String::from_utf8_lossy(value.as_ref()?).into_owned();
+            let (_, value) = value.split_once(' ')?;
+            Some((key.strip_prefix(&prefix)?.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+/// Shows the operator what a handshake came with: no page of the provider's does, and the provider waits for it.
+fn tell(source: &str, copies: &[(String, String)]) {
+    for (name, value) in copies {
+        tracing::info!(
+            source,
+            name,
+            value,
+            "the handshake came with a value to copy into the provider's page or the configuration"
+        );
+    }
 }
 
 /// Tells the operator why there is no event.

@@ -55,7 +55,11 @@ impl Reply {
         if !(200..=599).contains(&answer.status) {
             return Self::problem(500, "internal", "the decision's answer has no usable status");
         }
-        let mut headers = vec![(CONTENT_TYPE, answer.content_type)];
+        // An empty body has no type.
+        let mut headers = Vec::new();
+        if !answer.content_type.is_empty() {
+            headers.push((CONTENT_TYPE, answer.content_type));
+        }
         headers.extend(answer.headers.into_iter().map(|(name, value)| (Cow::Owned(name), value)));
         Self { status: answer.status, headers, body: answer.body }
     }

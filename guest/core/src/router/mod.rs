@@ -11,12 +11,14 @@ pub use document::{RoutingDocument, RoutingSource, RoutingSubscription};
 pub use explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
 pub use review::{SourceFacts, missing_fields, review_filter};
 
-use crate::decision::{Acceptance, Decision, Duplicate, Rejection, RejectionCode, Routing};
+use crate::decision::{Acceptance, Answer, Decision, Duplicate, Rejection, RejectionCode, Routing};
 use crate::event::Event;
+use crate::message::{Message, Original};
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Names, Outcome, Read, Verified, Verifier};
+use crate::verify::{Names, Outcome, Read, Verifier};
+use admission::Remembered;
 use anglerfish_filter::CompileError;
 pub use anglerfish_filter::table::Class;
 use anglerfish_filter::table::{Reading, Table};
@@ -158,24 +160,30 @@ impl Router {
             return Decision::Reject(unknown_source());
         };
         // The body is read once, when verification or a filter first looks into it.
+        let message = Message::read(Original::of_request(request), verifier.json_fields());
         let (table, selection) = self.filters.open();
-        let mut body = lazily(table, request.body);
-        let verified = match verifier.verify_read(request, &Read::new(names, &body)) {
+        let mut body = lazily(table, message.json());
+        let verified = match verifier.verify_read(request, &message, &Read::new(names, &body)) {
             Outcome::Verified(verified) => verified,
-            Outcome::Answered(answer) => return Decision::Answer(answer),
+            Outcome::Answered(answer) => {
+                let copies = verifier.to_copy(request, &message, &Read::new(names, &body));
+                return match remember_copies(request, copies, keys) {
+                    Ok(()) => Decision::Answer(answer),
+                    Err(reason) => Decision::Reject(state_unavailable(&reason)),
+                };
+            }
             Outcome::Rejected(rejection) => return Decision::Reject(rejection),
             Outcome::Fetch(fetches) => return Decision::Fetch(fetches),
         };
-        let event = match admission::event(request, &verified) {
+        let mut event = match admission::event(request, &verified, verifier.methods()) {
             Ok(event) => event,
             Err(rejection) => return Decision::Reject(rejection),
         };
-        match remembered(request, &event, &verified, keys) {
-            Ok(Remembered::Nothing) => {}
-            Ok(Remembered::Event) => {
-                return Decision::Duplicate(Duplicate { id: event.id, answer: verified.answer });
+        match admission::remember(request, &event, &verified, keys) {
+            Ok(Remembered::New(id)) => event.id = id,
+            Ok(Remembered::Repetition(id)) => {
+                return Decision::Duplicate(Duplicate { id, answer: verified.answer });
             }
-            Ok(Remembered::ReplayKey) => return Decision::Reject(replayed()),
             Err(reason) => return Decision::Reject(state_unavailable(&reason)),
         }
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
@@ -186,8 +194,10 @@ impl Router {
     /// Who wants an event that comes from no request: one that was published, or that the gateway records itself.
     /// Nothing is verified and no state is read.
     pub fn route(&mut self, event: &Event, headers: &[Header<'_>], data: &[u8], now: UnixMillis) -> Routing {
+        let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
+        let message = Message::read(Original::of_event(event, headers, data), fields);
         let (table, selection) = self.filters.open();
-        let mut body = lazily(table, data);
+        let mut body = lazily(table, message.json());
         let input = FilterInput { event, headers, now };
         let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
         Routing { intents, failures }
@@ -198,16 +208,19 @@ impl Router {
         let Some(Source { verifier, names }) = self.sources.get(request.source) else {
             return Explanation::rejected(unknown_source());
         };
-        let (outcome, steps) = {
-            let body = lazily(self.filters.open().0, request.body);
-            verifier.trace_read(request, &Read::new(names, &body))
+        let message = Message::read(Original::of_request(request), verifier.json_fields());
+        let ((outcome, steps), note) = {
+            let body = lazily(self.filters.open().0, message.json());
+            let traced = verifier.trace_read(request, &message, &Read::new(names, &body));
+            (traced, message.note(body.error().is_none()))
         };
-        let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        let mut steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        steps.extend(note.map(|note| format!("body: {note}")));
         let scheme = verifier.scheme();
         let verified = match outcome {
             Outcome::Verified(verified) => verified,
-            Outcome::Answered(_) => {
-                let reason = "the request is a handshake and is answered".to_owned();
+            Outcome::Answered(answer) => {
+                let reason = format!("the request is a handshake and is answered {}", told(&answer));
                 return Explanation::without_event(VerificationOutcome::Answered, scheme, reason, steps);
             }
             Outcome::Rejected(rejection) => {
@@ -224,7 +237,7 @@ impl Router {
                 return Explanation::without_event(VerificationOutcome::Pending, scheme, reason, steps);
             }
         };
-        let event = match admission::event(request, &verified) {
+        let mut event = match admission::event(request, &verified, verifier.methods()) {
             Ok(event) => event,
             Err(rejection) => {
                 return Explanation::without_event(
@@ -236,12 +249,24 @@ impl Router {
             }
         };
         let mut unwritten = Unwritten(keys);
-        let duplicate = matches!(
-            remembered(request, &event, &verified, &mut unwritten),
-            Ok(Remembered::Event | Remembered::ReplayKey)
-        );
+        let duplicate = match admission::remember(request, &event, &verified, &mut unwritten) {
+            Ok(Remembered::Repetition(id)) => {
+                event.id = id;
+                true
+            }
+            Ok(Remembered::New(id)) => {
+                event.id = id;
+                false
+            }
+            Err(_) => false,
+        };
+        steps.push(format!("id: {}", verified.identity));
+        steps.push(match &verified.answer {
+            Some(answer) => format!("answer: {}", told(answer)),
+            None => "answer: 202 with a receipt, 200 to a repetition".to_owned(),
+        });
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
-        let subscriptions = self.filters.explain(input, request.body, None);
+        let subscriptions = self.filters.explain(input, message.json(), None);
         let verification = VerificationReport {
             outcome: VerificationOutcome::Verified,
             scheme: scheme.to_owned(),
@@ -263,7 +288,9 @@ impl Router {
         now: UnixMillis,
         only: Option<&str>,
     ) -> Vec<Verdict> {
-        self.filters.explain(FilterInput { event, headers, now }, data, only)
+        let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
+        let message = Message::read(Original::of_event(event, headers, data), fields);
+        self.filters.explain(FilterInput { event, headers, now }, message.json(), only)
     }
 }
 
@@ -306,7 +333,8 @@ pub fn explain_once(
     filters
         .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
         .map_err(|error| filter_problems(error, ""))?;
-    let verdicts = filters.explain(FilterInput { event, headers, now }, data, None);
+    let message = Message::read(Original::of_event(event, headers, data), &[]);
+    let verdicts = filters.explain(FilterInput { event, headers, now }, message.json(), None);
     verdicts.into_iter().next().ok_or_else(|| vec![Problem::new("", "it cannot be explained")])
 }
 
@@ -336,40 +364,37 @@ fn filter_problems(error: CompileError, path: &str) -> Vec<Problem> {
         .collect()
 }
 
-/// What the state says about a request.
-enum Remembered {
-    /// It is new, and is remembered from now on.
-    Nothing,
-    /// Its event was accepted before.
-    Event,
-    /// Its event is new, but a token that may be used once was used before.
-    ReplayKey,
-}
-
-/// Looks the event up and remembers it if it is new.
-fn remembered(
+/// Keeps what an operator must copy from a handshake, for the shell to show.
+fn remember_copies(
     request: &Request<'_>,
-    event: &Event,
-    verified: &Verified,
+    copies: Vec<(String, String)>,
     keys: &mut dyn Keys,
-) -> Result<Remembered, String> {
-    let event_key = key("event", request.source, &event.id);
-    if keys.get(&event_key)?.is_some() {
-        return Ok(Remembered::Event);
-    }
-    let replay_keys: Vec<String> =
-        verified.replay_keys.iter().map(|name| key("replay", request.source, name)).collect();
-    for replay_key in &replay_keys {
-        if keys.get(replay_key)?.is_some() {
-            return Ok(Remembered::ReplayKey);
+) -> Result<(), String> {
+    for (name, text) in copies {
+        let key = key("copy", request.source, &name);
+        let known = keys.get(&key)?;
+        // The same value again is nothing to be shown again.
+        let is_known = known.is_some_and(|known| {
+            known.splitn(2, |byte| *byte == b' ').nth(1).is_some_and(|known| known == text.as_bytes())
+        });
+        if !is_known {
+            keys.set(&key, format!("{} {text}", request.received.0).as_bytes())?;
         }
     }
-    let now = request.received.0.to_string();
-    keys.set(&event_key, now.as_bytes())?;
-    for replay_key in &replay_keys {
-        keys.set(replay_key, now.as_bytes())?;
+    Ok(())
+}
+
+/// An answer as an operator reads it.
+fn told(answer: &Answer) -> String {
+    /// More than the longest challenge.
+    const MOST: usize = 300;
+    let body = String::from_utf8_lossy(&answer.body);
+    if body.is_empty() {
+        return format!("{} without a body", answer.status);
     }
-    Ok(Remembered::Nothing)
+    let shown: String = body.chars().take(MOST).collect();
+    let more = if shown.len() < body.len() { "…" } else { "" };
+    format!("{} with {} `{shown}{more}`", answer.status, answer.content_type)
 }
 
 /// State that can be read and forgets what is written to it.
@@ -400,11 +425,6 @@ fn unknown_source() -> Rejection {
         code: RejectionCode::UnknownSource,
         reason: "there is no such source".to_owned(),
     }
-}
-
-fn replayed() -> Rejection {
-    let reason = "a token of this request was used before".to_owned();
-    Rejection { status: 401, code: RejectionCode::VerificationFailed, reason }
 }
 
 fn state_unavailable(reason: &str) -> Rejection {

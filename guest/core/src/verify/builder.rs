@@ -3,6 +3,7 @@
 use super::algorithm::{Algorithm, Encoding};
 use super::field::{Field, Position};
 use super::freshness::{Timestamp, Unit, Window};
+use super::identity::{Identifier, IdentityKind};
 use super::jwt::Jwt;
 use super::key::KeyForm;
 use super::pin::{Pattern, Pin};
@@ -14,8 +15,23 @@ use crate::config::{Node, Problems, Table, nearest};
 use crate::problem::Problem;
 use serde_json::Value;
 
-const SCHEME: &[&str] =
-    &["status", "unsigned", "variant", "handshake", "answer", "event", "replay", "parameter"];
+const SCHEME: &[&str] = &[
+    "status",
+    "unsigned",
+    "variant",
+    "handshake",
+    "answer",
+    "event",
+    "replay",
+    "parameter",
+    "methods",
+    "unpack",
+    "json-fields",
+];
+
+/// The methods that an event can come with.
+pub(crate) const METHODS: [(&str, &str); 5] =
+    [("POST", "POST"), ("GET", "GET"), ("PUT", "PUT"), ("PATCH", "PATCH"), ("DELETE", "DELETE")];
 const VARIANT: &[&str] = &[
     "name",
     "opt-in",
@@ -31,6 +47,7 @@ const VARIANT: &[&str] = &[
     "each",
     "requires",
     "url-ports",
+    "url-escapes",
     "certificate",
     "jwt",
 ];
@@ -53,7 +70,7 @@ pub(crate) fn scheme(path: &str, definition: &Value) -> Result<Scheme, Vec<Probl
 
 fn read(node: &Node<'_>) -> Option<Scheme> {
     let table = node.table(SCHEME)?;
-    let mut scheme = Scheme { status: 401, ..Scheme::default() };
+    let mut scheme = Scheme::default();
     if let Some(status) = table.get("status").and_then(|node| node.integer(400..=599)) {
         scheme.status = u16::try_from(status).ok()?;
     }
@@ -91,6 +108,11 @@ fn read(node: &Node<'_>) -> Option<Scheme> {
     if let Some(node) = table.get("event") {
         event(&node, &mut scheme);
     }
+    if let Some(node) = table.get("methods") {
+        scheme.methods = methods(&node);
+    }
+    scheme.unpack = table.get("unpack").and_then(|node| node.boolean()).unwrap_or(false);
+    scheme.json_fields = table.get("json-fields").and_then(|node| node.texts()).unwrap_or_default();
     scheme.replay = templates(&table, "replay");
     for place in scheme.places() {
         if let Place::Parameter(name) = place
@@ -103,16 +125,27 @@ fn read(node: &Node<'_>) -> Option<Scheme> {
     Some(scheme)
 }
 
+/// Methods of events.
+pub(super) fn methods(node: &Node<'_>) -> Vec<String> {
+    let Some(items) = node.items() else { return Vec::new() };
+    let methods: Vec<String> = items.filter_map(|item| named(&item, &METHODS).map(str::to_owned)).collect();
+    if node.value().as_array().is_some_and(Vec::is_empty) {
+        node.report("names no method; leave the key out for POST");
+    }
+    methods
+}
+
 fn parameter(name: &str, node: &Node<'_>) -> Option<Parameter> {
-    let table = node.table(&["about", "required", "default"])?;
+    let table = node.table(&["about", "required", "default", "handshake"])?;
     let about = table.require("about").and_then(|node| node.text().map(str::to_owned));
     let required = table.get("required").and_then(|node| node.boolean()).unwrap_or(false);
     let default = table.get("default").and_then(|node| node.text().map(str::to_owned));
-    Some(Parameter { name: name.to_owned(), about: about?, required, default })
+    let handshake = table.get("handshake").and_then(|node| node.boolean()).unwrap_or(false);
+    Some(Parameter { name: name.to_owned(), about: about?, required, handshake, default })
 }
 
 fn handshake(node: &Node<'_>) -> Option<Handshake> {
-    let (table, answer) = reply(node, &["when", "signed", "fetch"])?;
+    let (table, answer) = reply(node, &["when", "requires", "copy", "signed", "fetch"])?;
     let when = table.require("when").map(|node| conditions(&node)).unwrap_or_default();
     if when.is_empty() {
         node.report("`when` has no condition, so that every request would be answered");
@@ -122,7 +155,16 @@ fn handshake(node: &Node<'_>) -> Option<Handshake> {
     if fetch.is_some() && signed == Some(false) {
         node.report("`fetch` needs `signed = true`: a stranger must not choose what is fetched");
     }
-    Some(Handshake { when, signed: signed?, fetch, answer: answer? })
+    let requires = table.get("requires").map(|node| conditions(&node)).unwrap_or_default();
+    let mut copy = Vec::new();
+    if let Some(node) = table.get("copy")
+        && let Some(members) = node.members()
+    {
+        copy.extend(
+            members.filter_map(|(name, node)| Some((name.to_owned(), parsed(&node, Template::parse)?))),
+        );
+    }
+    Some(Handshake { when, requires, copy, signed: signed?, fetch, answer: answer? })
 }
 
 fn answering(node: &Node<'_>) -> Option<Answering> {
@@ -132,8 +174,20 @@ fn answering(node: &Node<'_>) -> Option<Answering> {
 }
 
 fn event(node: &Node<'_>, scheme: &mut Scheme) {
-    let Some(table) = node.table(&["id", "type", "subject", "time"]) else { return };
-    scheme.id = templates(&table, "id");
+    let Some(table) = node.table(&["identity", "lifetime", "id", "type", "subject", "time"]) else { return };
+    if let Some(node) = table.get("id")
+        && let Some(items) = node.items()
+    {
+        scheme.id = items.filter_map(|item| identifier(&item)).collect();
+    }
+    // An identifier that nobody says more of is the event's: that is what the key is for.
+    let usual = if scheme.id.is_empty() { IdentityKind::None } else { IdentityKind::Event };
+    scheme.identity =
+        table.get("identity").and_then(|node| named(&node, &IdentityKind::NAMES)).unwrap_or(usual);
+    if (scheme.identity == IdentityKind::None) != scheme.id.is_empty() {
+        node.report("`identity` says that there is an `id`, or is \"none\" and there is none");
+    }
+    scheme.lifetime = table.get("lifetime").and_then(|node| node.integer(1..=WIDEST));
     scheme.kind = templates(&table, "type");
     scheme.subject = templates(&table, "subject");
     if let Some(node) = table.get("time")
@@ -144,6 +198,27 @@ fn event(node: &Node<'_>, scheme: &mut Scheme) {
             let place = table.require("at").and_then(|node| parsed(&node, Place::parse));
             let unit = table.require("unit").and_then(|node| named(&node, &Unit::NAMES));
             scheme.time.extend(place.zip(unit));
+        }
+    }
+}
+
+/// `"{header:x}"`, `["{header:x}", "{header:y}"]` for both together, or `{ when = […], all = […] }`.
+fn identifier(node: &Node<'_>) -> Option<Identifier> {
+    let parts = |node: &Node<'_>| {
+        let parts: Vec<Template> = node.items()?.filter_map(|item| parsed(&item, Template::parse)).collect();
+        if parts.is_empty() {
+            node.report("names no place");
+        }
+        Some(parts)
+    };
+    match node.value() {
+        Value::String(_) => parsed(node, Template::parse).map(Identifier::of),
+        Value::Array(_) => Some(Identifier { when: Vec::new(), parts: parts(node)? }),
+        _ => {
+            let table = node.table(&["when", "all"])?;
+            let when = table.get("when").map(|node| conditions(&node)).unwrap_or_default();
+            let all = table.require("all")?;
+            Some(Identifier { when, parts: parts(&all)? })
         }
     }
 }
@@ -178,6 +253,7 @@ fn variant(node: &Node<'_>) -> Option<Variant> {
     let certificate = table.get("certificate").and_then(|node| pin(&node));
     let opt_in = table.get("opt-in").and_then(|node| node.boolean()).unwrap_or(false);
     let url_ports = table.get("url-ports").and_then(|node| node.boolean()).unwrap_or(false);
+    let url_escapes = table.get("url-escapes").and_then(|node| node.boolean()).unwrap_or(false);
     let id = table.get("id").and_then(|node| parsed(&node, Place::parse));
     let each = table.get("each").and_then(|node| node.text().map(str::to_owned));
     let when = table.get("when").map(|node| conditions(&node)).unwrap_or_default();
@@ -198,8 +274,10 @@ fn variant(node: &Node<'_>) -> Option<Variant> {
         each,
         requires,
         url_ports,
+        url_escapes,
         certificate,
         jwt,
+        remember: false,
     })
 }
 

@@ -16,6 +16,10 @@ pub struct Definition {
     pub needs: &'static str,
     /// How to set it up on the provider's side.
     pub setup: &'static str,
+    /// What tells its events apart, and where that is documented.
+    pub identified: &'static str,
+    /// Which statuses it takes for success, how it tries again, and what makes it stop.
+    pub statuses: &'static str,
     /// The scheme in the language that `scheme = "custom"` opens to everybody, as JSON.
     pub scheme: &'static str,
 }

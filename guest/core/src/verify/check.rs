@@ -2,18 +2,21 @@
 
 use super::algorithm::{Algorithm, Check, equal};
 use super::certificate;
+use super::checked_url;
 use super::context::{Context, Scope};
 use super::freshness::Unit;
 use super::jwt::Verdict;
 use super::key::Key;
 use super::outcome::{SecretName, TraceStep};
 use super::pin::{Document, document};
+use super::place::Place;
 use super::scheme::{Condition, Test, Variant};
 use super::secret::Secret;
 use super::url;
 use super::verifier::Verifier;
 use crate::decision::Fetch;
 use crate::request::UnixMillis;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
 /// Why a variant did not verify a request, from the least telling to the most.
@@ -44,6 +47,14 @@ const CERTIFICATE_SECONDS: u32 = 24 * 3600;
 
 type Steps = Option<Vec<TraceStep>>;
 
+/// What verified a request.
+pub(super) struct Proof<'v> {
+    /// The secret; `None` for a scheme that checks no signature.
+    pub(super) secret: Option<&'v Secret>,
+    /// The hash of what was signed, if that must not count twice.
+    pub(super) signed: Option<String>,
+}
+
 impl Failure {
     pub(super) fn reason(self) -> String {
         match self {
@@ -69,11 +80,11 @@ impl Failure {
 }
 
 impl Verifier {
-    /// The secret that verifies the request; `None` for a scheme that checks no signature.
-    pub(super) fn check(&self, context: &Context<'_>, steps: &mut Steps) -> Result<Option<&Secret>, Failure> {
+    /// The proof that the request is from whom it claims to be from.
+    pub(super) fn check(&self, context: &Context<'_>, steps: &mut Steps) -> Result<Proof<'_>, Failure> {
         if self.scheme.variants.is_empty() {
             note(steps, self.name, None, || "accepted unsigned, as configured".to_owned());
-            return Ok(None);
+            return Ok(Proof { secret: None, signed: None });
         }
         if !self.secrets.iter().any(|secret| secret.is_active(context.request.received)) {
             let reason = "no secret is active at this time".to_owned();
@@ -83,7 +94,7 @@ impl Verifier {
         let mut telling: Option<Failure> = None;
         for (index, variant) in self.scheme.variants.iter().enumerate() {
             match self.check_variant(index, variant, context, steps) {
-                Ok(secret) => return Ok(Some(secret)),
+                Ok(proof) => return Ok(proof),
                 // The signature is right, so no other variant has a say.
                 Err(failure @ Failure::Refused(_)) => return Err(failure),
                 Err(failure) if telling.as_ref().is_none_or(|other| failure.weight() > other.weight()) => {
@@ -101,7 +112,7 @@ impl Verifier {
         variant: &Variant,
         context: &Context<'_>,
         steps: &mut Steps,
-    ) -> Result<&Secret, Failure> {
+    ) -> Result<Proof<'_>, Failure> {
         let scope = context.scope();
         let result = self.check_items(index, variant, &scope, steps);
         if let Err(failure) = &result {
@@ -116,7 +127,7 @@ impl Verifier {
         variant: &Variant,
         scope: &Scope<'_>,
         steps: &mut Steps,
-    ) -> Result<&Secret, Failure> {
+    ) -> Result<Proof<'_>, Failure> {
         if let Some(condition) = variant.when.iter().find(|condition| !holds(condition, scope)) {
             return Err(Failure::Inapplicable(match condition.test {
                 Test::Present(true) => format!("missing {}", condition.at),
@@ -143,11 +154,16 @@ impl Verifier {
         variant: &Variant,
         scope: Scope<'_>,
         steps: &mut Steps,
-    ) -> Result<&Secret, Failure> {
+    ) -> Result<Proof<'_>, Failure> {
         let parts = Parts::read(variant, &scope).map_err(Failure::Malformed)?;
         let scope = Scope { id: parts.id.as_deref(), timestamp: parts.timestamp.as_deref(), ..scope };
         let now = scope.context.request.received;
-        let urls = if variant.url_ports { url::port_variants(scope.url) } else { vec![scope.url.to_owned()] };
+        let mut urls =
+            if variant.url_ports { url::port_variants(scope.url) } else { vec![scope.url.to_owned()] };
+        if variant.url_escapes {
+            let plain: Vec<String> = urls.iter().filter_map(|url| url::without_escapes(url)).collect();
+            urls.extend(plain);
+        }
         let (mut tried, mut unfit) = (0_usize, None);
         for secret in self.secrets.iter().filter(|secret| secret.is_active(now)) {
             let Some(Some(key)) = secret.keys.get(index) else { continue };
@@ -165,26 +181,37 @@ impl Verifier {
                 match jwt.check(token, &scope) {
                     Verdict::Holds(issued) => {
                         let fresh = variant.window.check(issued, now, Unit::Seconds);
-                        return self.admitted(variant, secret, fresh, steps);
+                        let signed = variant.remember.then(|| hash(&[Cow::Borrowed(token)]));
+                        return self.admitted(variant, secret, signed, fresh, steps);
                     }
                     Verdict::Wanted(wish) => return Err(Failure::Pending(wish)),
                     Verdict::Unavailable(reason) => return Err(Failure::Unavailable(reason)),
                     Verdict::Malformed(reason) => return Err(Failure::Malformed(reason)),
                     Verdict::Mismatch => {}
                 }
-            } else if self.matches(variant, key, &parts, &urls, &scope)? {
-                return self.admitted(variant, secret, admit(variant, &scope), steps);
+            } else if let Some(signed) = self.matches(variant, key, &parts, &urls, &scope)? {
+                return self.admitted(variant, secret, signed, admit(variant, &scope), steps);
             }
             note(steps, &variant.name, Some(&secret.name), || "no signature matches".to_owned());
         }
+        let context = scope.context;
+        let mismatch = |reason: String| {
+            Failure::Mismatch(if variant.signs_url() {
+                let url = checked_url::told(context, self.public_url.as_deref(), &self.credential_parameters);
+                format!("{reason}; {url}")
+            } else {
+                reason
+            })
+        };
         Err(match tried {
             _ if unfit.is_some() => Failure::Mismatch(unfit.unwrap_or_default()),
             0 => Failure::Malformed("no active secret is a key for this kind of signature".to_owned()),
-            1 => Failure::Mismatch("no signature matches the secret".to_owned()),
-            many => Failure::Mismatch(format!("no signature matches any of {many} secrets")),
+            1 => mismatch("no signature matches the secret".to_owned()),
+            many => mismatch(format!("no signature matches any of {many} secrets")),
         })
     }
 
+    /// What was signed, as far as it must be remembered, if a signature matches.
     fn matches(
         &self,
         variant: &Variant,
@@ -192,7 +219,7 @@ impl Verifier {
         parts: &Parts,
         urls: &[String],
         scope: &Scope<'_>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<Option<String>>, Failure> {
         let fetched;
         let key = match &variant.certificate {
             Some(pin) => {
@@ -215,10 +242,10 @@ impl Verifier {
             let pieces: Vec<Cow<'_, [u8]>> = variant.signed.pieces(&scope).map_err(Failure::Malformed)?;
             let check = Check::new(variant.algorithm, key, &pieces);
             if parts.signatures.iter().any(|signature| check.accepts(signature)) {
-                return Ok(true);
+                return Ok(Some(variant.remember.then(|| hash(&pieces))));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// A secret whose signature matches, if the request is let in for all else.
@@ -226,14 +253,15 @@ impl Verifier {
         &self,
         variant: &Variant,
         secret: &'v Secret,
+        signed: Option<String>,
         admitted: Result<(), String>,
         steps: &mut Steps,
-    ) -> Result<&'v Secret, Failure> {
+    ) -> Result<Proof<'v>, Failure> {
         note(steps, &variant.name, Some(&secret.name), || match &admitted {
             Ok(()) => "the signature matches".to_owned(),
             Err(reason) => format!("the signature matches, but {reason}"),
         });
-        admitted.map(|()| secret).map_err(Failure::Refused)
+        admitted.map(|()| Proof { secret: Some(secret), signed }).map_err(Failure::Refused)
     }
 }
 
@@ -241,6 +269,13 @@ impl Secret {
     pub(super) fn is_active(&self, now: UnixMillis) -> bool {
         self.not_before.is_none_or(|start| start <= now) && self.not_after.is_none_or(|end| now < end)
     }
+}
+
+/// The hash of what was signed.
+fn hash(pieces: &[Cow<'_, [u8]>]) -> String {
+    let mut hash = Sha256::new();
+    pieces.iter().for_each(|piece| hash.update(piece));
+    hex::encode(hash.finalize())
 }
 
 /// What a request says about its signature.
@@ -316,6 +351,29 @@ fn admit(variant: &Variant, scope: &Scope<'_>) -> Result<(), String> {
         format!("the timestamp is not {unit}")
     })?;
     variant.window.check(time, scope.context.request.received, timestamp.unit)
+}
+
+/// What is wrong with the first condition that does not hold.
+pub(super) fn violation(conditions: &[Condition], scope: &Scope<'_>) -> Option<String> {
+    let condition = conditions.iter().find(|condition| !holds(condition, scope))?;
+    let at = &condition.at;
+    Some(match (&condition.test, scope.find(at)) {
+        (_, Err(reason)) => reason,
+        (Test::Present(false), Ok(Some(_))) => format!("{at} is not expected"),
+        (Test::Present(_), _) | (_, Ok(None)) => format!("missing {at}"),
+        (Test::Token(_), _) => {
+            format!(
+                "{at} is not a token of letters, digits and `-._~+/=:` with at most {LONGEST_ATTRIBUTE} characters"
+            )
+        }
+        (Test::Is(template), _) => match template.as_place() {
+            Some(place @ Place::Parameter(_)) => match scope.find(place) {
+                Ok(Some(_)) => format!("{at} is not the {place}"),
+                _ => format!("{place} is not set, which {at} is held against"),
+            },
+            _ => format!("{at} is not what it must be"),
+        },
+    })
 }
 
 /// Whether every condition holds.

@@ -24,7 +24,7 @@ pub struct VerificationConfig {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<String>,
     /// The URL as the provider knows it, for schemes that sign it and proxies that change it. The request's query is
-    /// added if this one has none.
+    /// added to its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
     /// Further values that the scheme asks for by name; they can be secrets.
@@ -33,6 +33,83 @@ pub struct VerificationConfig {
     /// The scheme itself, in the catalogue's own language, where `scheme` is `custom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<serde_json::Value>,
+    /// Where the event's attributes are, in the place of what the scheme says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventConfig>,
+    /// How repetitions are told, in the place of what the scheme says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deduplicate: Option<DeduplicateConfig>,
+    /// What is answered to an accepted event, in the place of what the scheme says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerConfig>,
+    /// The methods of requests that are events; empty means the scheme's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Fields of a form that hold JSON, besides the scheme's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub json_fields: Vec<String>,
+}
+
+/// Where the attributes of a source's events are. A text is a place (`header:x-id`, `json:/id`), a template with places in
+/// braces, or `none` for no such attribute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventConfig {
+    /// What makes up the identifier, all of it together; it is unique for the event then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Vec<String>>,
+    /// The type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeConfig>,
+}
+
+/// Where an instant is and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeConfig {
+    /// The place, or `none`.
+    pub at: String,
+    /// `rfc3339`, `seconds` or `milliseconds`.
+    pub unit: String,
+}
+
+/// How repetitions are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum DeduplicateConfig {
+    /// Every request is an event of its own.
+    Never,
+    /// Requests with the same of all of these are one event.
+    By {
+        /// Places: `header:x`, `json:/x`, `query:x`, `form:x`, `body`.
+        places: Vec<String>,
+        /// For how many seconds; `None` is as long as they are remembered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_seconds: Option<u64>,
+    },
+}
+
+/// What is answered to an accepted event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum AnswerConfig {
+    /// The gateway's own receipt: 202 with the event's id as JSON.
+    Receipt,
+    /// This one.
+    Fixed {
+        /// The status, 200 to 299.
+        status: u16,
+        /// The body, as it is.
+        body: String,
+        /// Its media type; empty if it has none.
+        content_type: String,
+    },
 }
 
 /// One secret and when it counts.

@@ -3,6 +3,7 @@
 use super::json::Json;
 use super::place::Place;
 use super::url;
+use crate::message::{Message, pairs};
 use crate::request::Request;
 use anglerfish_filter::json::Found;
 use anglerfish_filter::table::Element;
@@ -14,6 +15,9 @@ pub(crate) struct Context<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) url: Cow<'a, str>,
     pub(crate) json: &'a dyn Json,
+    pub(crate) message: &'a Message<'a>,
+    /// Whether the body is signed as it is when its content coding is undone.
+    unpack: bool,
     parameters: &'a BTreeMap<String, String>,
 }
 
@@ -34,23 +38,25 @@ impl<'a> Context<'a> {
         public_url: Option<&'a str>,
         parameters: &'a BTreeMap<String, String>,
         json: &'a dyn Json,
+        message: &'a Message<'a>,
+        unpack: bool,
     ) -> Self {
         let url = url::effective(request.url, public_url);
-        Self { request, url, json, parameters }
+        Self { request, url, json, message, unpack, parameters }
+    }
+
+    /// The body as it is signed.
+    ///
+    /// # Errors
+    ///
+    /// Says why it cannot be unpacked.
+    pub(crate) fn body(&self) -> Result<&'a [u8], String> {
+        if self.unpack { self.message.unpacked() } else { Ok(self.request.body) }
     }
 
     /// A scope that knows the request alone.
     pub(crate) fn scope(&'a self) -> Scope<'a> {
         Scope { context: self, url: &self.url, secret: None, item: None, id: None, timestamp: None }
-    }
-
-    /// Whether the body says that it is a form.
-    pub(crate) fn is_form(&self) -> bool {
-        let mut types = self.request.header_values("content-type");
-        types.next().is_some_and(|value| {
-            let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
-            essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        }) && types.next().is_none()
     }
 
     fn header(&self, names: &[String]) -> Result<Option<&'a [u8]>, String> {
@@ -83,8 +89,14 @@ impl<'a> Scope<'a> {
                 Found::Ambiguous => Err(format!("{place} is ambiguous")),
             },
             Place::Query(name) => single(url::query(self.url).as_bytes(), name, place),
-            Place::Form(name) if context.is_form() => single(context.request.body, name, place),
-            Place::Form(_) => Ok(None),
+            Place::Form(name) => {
+                let mut values = context.message.field(name);
+                let first = values.next();
+                match values.next() {
+                    Some(_) => Err(format!("{place} occurs more than once")),
+                    None => Ok(first.map(Cow::Borrowed)),
+                }
+            }
             Place::Parameter(name) => match context.parameters.get(name) {
                 Some(value) => text(value),
                 None => Ok(None),
@@ -95,7 +107,7 @@ impl<'a> Scope<'a> {
             Place::Url => text(self.url),
             Place::Path => text(url::path(self.url)),
             Place::PathAndQuery => text(url::path_and_query(self.url)),
-            Place::Body => Ok(Some(Cow::Borrowed(context.request.body))),
+            Place::Body => context.body().map(|body| Some(Cow::Borrowed(body))),
             Place::Secret => Ok(self.secret.map(|secret| Cow::Borrowed(secret.as_bytes()))),
         }
     }
@@ -127,7 +139,7 @@ impl<'a> Scope<'a> {
 }
 
 fn single<'a>(text: &[u8], name: &str, place: &Place) -> Result<Option<Cow<'a, [u8]>>, String> {
-    let mut values = url::pairs(text).filter(|(key, _)| key == name.as_bytes());
+    let mut values = pairs(text).filter(|(key, _)| key == name.as_bytes());
     let first = values.next();
     if values.next().is_some() {
         return Err(format!("{place} occurs more than once"));

@@ -73,6 +73,9 @@ impl KeyForm {
                 if let Some(prefix) = ["whpk_", "whsk_"].iter().find(|prefix| text.starts_with(**prefix)) {
                     return Err(format!("begins with `{prefix}`, which is a key of another variant"));
                 }
+                // Some services hand it out with the version of the signature in front.
+                let versioned = text.strip_prefix("v1,").filter(|rest| rest.starts_with("whsec_"));
+                let text = versioned.unwrap_or(text);
                 let base = text.strip_prefix("whsec_").unwrap_or(text);
                 base64(base).map_err(|reason| format!("{reason}; expected base64 after `whsec_`"))?
             }

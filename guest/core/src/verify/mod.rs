@@ -8,10 +8,12 @@ mod builder;
 mod catalogue;
 mod certificate;
 mod check;
+mod checked_url;
 mod config;
 mod context;
 mod field;
 mod freshness;
+mod identity;
 mod json;
 mod jwt;
 mod key;
@@ -22,12 +24,16 @@ mod reply;
 mod scheme;
 mod secret;
 mod signer;
+mod source;
 mod template;
 mod url;
 mod verifier;
 
 pub use catalogue::{Definition, catalogue};
-pub use config::{SecretConfig, VerificationConfig};
+pub use config::{
+    AnswerConfig, DeduplicateConfig, EventConfig, SecretConfig, TimeConfig, VerificationConfig,
+};
+pub use identity::{Identity, IdentityKind, Repetition};
 pub use outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
 pub use verifier::Verifier;
 

@@ -1,5 +1,6 @@
 //! What verification says of one request.
 
+use super::identity::Identity;
 use crate::decision::{Answer, Fetch, Rejection};
 use crate::request::UnixMillis;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The signature holds.
-    Verified(Verified),
+    Verified(Box<Verified>),
     /// The request is a handshake that the provider wants answered so; it is no event.
     Answered(Answer),
     /// The request is refused.
@@ -28,14 +29,16 @@ pub struct Verified {
     pub attributes: Attributes,
     /// What must be remembered besides the event's id so that the request cannot be replayed.
     pub replay_keys: Vec<String>,
-    /// What the provider insists on reading when the event is accepted.
+    /// What the provider insists on reading when the event is accepted; `None` is the gateway's receipt.
     pub answer: Option<Answer>,
+    /// Where the event's id came from, and how a repetition is recognised.
+    pub identity: Identity,
 }
 
 /// What a provider says of an event; what it does not say is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// The event's identifier, unique among the source's events.
+    /// The provider's identifier; what it is unique for stands in [`Verified::identity`].
     pub id: Option<String>,
     /// The event's type.
     pub kind: Option<String>,

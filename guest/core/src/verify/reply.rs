@@ -32,7 +32,8 @@ fn read(node: &Node<'_>, table: &Table<'_>) -> Option<Reply> {
             return None;
         }
         (Some(text), None) => (Body::Text(parsed(&text, Template::parse)?), "text/plain; charset=utf-8"),
-        (None, None) => (Body::Text(Template::default()), "text/plain; charset=utf-8"),
+        // What is empty has no type.
+        (None, None) => (Body::Text(Template::default()), ""),
         (None, Some(json)) => {
             let mut parts = Vec::new();
             for (name, node) in json.members()? {

@@ -3,6 +3,7 @@
 use super::algorithm::{Algorithm, Encoding};
 use super::field::Field;
 use super::freshness::{Timestamp, Unit, Window};
+use super::identity::{Deduplication, Identifier, IdentityKind};
 use super::json::Wanted;
 use super::jwt::Jwt;
 use super::key::KeyForm;
@@ -11,7 +12,7 @@ use super::place::Place;
 use super::template::{Body, Template};
 
 /// A whole scheme.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scheme {
     /// The status of a refusal.
     pub(crate) status: u16,
@@ -21,8 +22,21 @@ pub(crate) struct Scheme {
     pub(crate) handshakes: Vec<Handshake>,
     /// What to answer when an event is accepted; the first whose conditions hold.
     pub(crate) answers: Vec<Answering>,
+    /// The methods of requests that are events.
+    pub(crate) methods: Vec<String>,
+    /// Whether the body is signed as it is when its content coding is undone.
+    pub(crate) unpack: bool,
+    /// Fields of a form that hold JSON.
+    pub(crate) json_fields: Vec<String>,
+    /// What the identifier is unique for, and for how many seconds.
+    pub(crate) identity: IdentityKind,
+    pub(crate) lifetime: Option<u64>,
+    /// What the source says of repetitions.
+    pub(crate) deduplication: Deduplication,
+    /// Whether the identifier is the source's choice.
+    pub(crate) configured: bool,
     /// Where the event's attributes are; for each the first that is there.
-    pub(crate) id: Vec<Template>,
+    pub(crate) id: Vec<Identifier>,
     pub(crate) kind: Vec<Template>,
     pub(crate) subject: Vec<Template>,
     pub(crate) time: Vec<(Place, Unit)>,
@@ -61,6 +75,11 @@ pub(crate) struct Variant {
     pub(crate) certificate: Option<Pin>,
     /// Where the token's key is.
     pub(crate) jwt: Option<Jwt>,
+    /// Whether the URL is also tried with some escapes of its query undone.
+    pub(crate) url_escapes: bool,
+    /// Whether what was signed must be remembered, because a time limits how long it counts and no identifier within it
+    /// tells a repetition.
+    pub(crate) remember: bool,
 }
 
 /// Something that a request must say.
@@ -84,7 +103,12 @@ pub(crate) enum Test {
 /// A request that the provider wants answered and that is no event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Handshake {
+    /// What shows that it is one.
     pub(crate) when: Vec<Condition>,
+    /// What must hold besides, or it is refused.
+    pub(crate) requires: Vec<Condition>,
+    /// What only the gateway sees and an operator must copy, each with its name.
+    pub(crate) copy: Vec<(String, Template)>,
     /// Whether its signature must hold first.
     pub(crate) signed: bool,
     /// A URL of the provider's that must be fetched before it is answered.
@@ -114,7 +138,34 @@ pub(crate) struct Parameter {
     pub(crate) name: String,
     pub(crate) about: String,
     pub(crate) required: bool,
+    /// Whether the provider's handshake is refused without it.
+    pub(crate) handshake: bool,
     pub(crate) default: Option<String>,
+}
+
+impl Default for Scheme {
+    fn default() -> Self {
+        Self {
+            status: 401,
+            variants: Vec::new(),
+            handshakes: Vec::new(),
+            answers: Vec::new(),
+            methods: vec!["POST".to_owned()],
+            unpack: false,
+            json_fields: Vec::new(),
+            identity: IdentityKind::None,
+            lifetime: None,
+            deduplication: Deduplication::ByDefinition,
+            configured: false,
+            id: Vec::new(),
+            kind: Vec::new(),
+            subject: Vec::new(),
+            time: Vec::new(),
+            replay: Vec::new(),
+            parameters: Vec::new(),
+            wanted: Wanted::default(),
+        }
+    }
 }
 
 impl Variant {
@@ -159,6 +210,10 @@ impl Scheme {
         }
         for handshake in &self.handshakes {
             conditions(&handshake.when, &mut places);
+            conditions(&handshake.requires, &mut places);
+            for (_, template) in &handshake.copy {
+                places.append(&mut template.places());
+            }
             reply(&handshake.answer, &mut places);
             places.extend(handshake.fetch.as_ref().map(|pin| &pin.at));
         }
@@ -166,11 +221,42 @@ impl Scheme {
             conditions(&answer.when, &mut places);
             reply(&answer.answer, &mut places);
         }
-        for template in [&self.id, &self.kind, &self.subject, &self.replay].into_iter().flatten() {
+        for identifier in &self.id {
+            conditions(&identifier.when, &mut places);
+            places.append(&mut identifier.places());
+        }
+        if let Deduplication::By(named, _) = &self.deduplication {
+            places.extend(named);
+        }
+        for template in [&self.kind, &self.subject, &self.replay].into_iter().flatten() {
             places.append(&mut template.places());
         }
         places.extend(self.time.iter().map(|(place, _)| place));
         places
+    }
+
+    /// Finds out which variants' signed strings must be remembered: those that count for a while only and have no
+    /// identifier in them by which a repetition would be told.
+    pub(crate) fn settle_memory(&mut self) {
+        let told =
+            self.deduplication == Deduplication::ByDefinition && self.identity.recognises_repetitions();
+        let (own, identifiers) = (!self.replay.is_empty(), &self.id);
+        for variant in &mut self.variants {
+            let signed = variant.signed.places();
+            let covered = |place: &Place| {
+                signed.contains(&place)
+                    || signed.contains(&&Place::Id) && variant.id.as_ref() == Some(place)
+                    || signed.contains(&&Place::Body) && matches!(place, Place::Json(_) | Place::Form(_))
+            };
+            let safe = told
+                && !identifiers.is_empty()
+                && identifiers.iter().all(|identifier| identifier.places().into_iter().all(covered));
+            variant.remember = variant.is_timed()
+                && variant.window.past.is_some()
+                && variant.each.is_none()
+                && !safe
+                && !own;
+        }
     }
 
     /// Computes what of the JSON body is needed.

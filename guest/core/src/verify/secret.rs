@@ -36,6 +36,7 @@ impl Verifier {
         let mut problems = Vec::new();
         select_variants(path, config, name, &mut scheme, &mut problems);
         override_windows(path, config, name, &mut scheme, &mut problems);
+        super::source::override_event(path, config, &mut scheme, &mut problems);
         let parameters = read_parameters(path, config, name, &scheme, &mut problems);
         if let Some(url) = &config.public_url
             && !is_absolute(url)
@@ -61,6 +62,8 @@ impl Verifier {
         if !problems.is_empty() {
             return Err(problems);
         }
+        scheme.collect_wanted();
+        scheme.settle_memory();
         let (credential_headers, credential_parameters) = credentials(&scheme);
         Ok(Self {
             name,

@@ -96,7 +96,11 @@ impl Verifier {
     /// Puts the identifier and the type where the provider has them.
     fn announce(&self, variant: &Variant, blank: &Blank<'_>, draft: &mut Draft) {
         let place = |templates: &[Template]| templates.first().and_then(Template::as_place).cloned();
-        let id = variant.id.clone().or_else(|| place(&self.scheme.id));
+        let documented = self.scheme.id.first().and_then(|identifier| match identifier.parts.as_slice() {
+            [only] if identifier.when.is_empty() => only.as_place().cloned(),
+            _ => None,
+        });
+        let id = variant.id.clone().or(documented);
         if let Some(place @ Place::Header(_)) = id {
             let _ = draft.put(&place, blank.id);
         }

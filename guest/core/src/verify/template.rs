@@ -3,6 +3,7 @@
 use super::context::Scope;
 use super::place::Place;
 use super::url;
+use crate::message::{MOST_FIELDS, pairs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISO_HDLC, Crc};
@@ -55,9 +56,6 @@ enum Block {
     ListedHeaders(Place),
 }
 
-/// A form with more fields than any provider sends is not worth sorting.
-const LARGEST_FORM: usize = 10_000;
-
 /// A list that names one long header over and over would multiply it.
 const MOST_LISTED: usize = 64;
 
@@ -99,6 +97,11 @@ impl Template {
     /// A template of one place alone.
     pub(crate) fn of(place: Place) -> Self {
         Self(vec![Part::Value { transform: Transform::Plain, place, optional: false }])
+    }
+
+    /// A template of text alone, whatever is in it.
+    pub(crate) fn literal(text: &str) -> Self {
+        Self(if text.is_empty() { Vec::new() } else { vec![Part::Literal(text.to_owned())] })
     }
 
     /// The place, if the template is one place and nothing else.
@@ -238,17 +241,17 @@ impl Block {
         let mut result = Vec::new();
         match self {
             Self::SortedForm => {
-                let body = scope.context.request.body;
+                let body = scope.context.body()?;
                 if body.is_empty() {
                     return Ok(result);
                 }
                 // A body of another type would not be covered by the signature at all.
-                if !scope.context.is_form() {
+                if !scope.context.message.is_urlencoded() {
                     return Err("the body is not a form".to_owned());
                 }
-                let mut pairs: Vec<_> = url::pairs(body).take(LARGEST_FORM + 1).collect();
-                if pairs.len() > LARGEST_FORM {
-                    return Err(format!("the form has more than {LARGEST_FORM} fields"));
+                let mut pairs: Vec<_> = pairs(body).take(MOST_FIELDS + 1).collect();
+                if pairs.len() > MOST_FIELDS {
+                    return Err(format!("the form has more than {MOST_FIELDS} fields"));
                 }
                 pairs.sort_unstable();
                 pairs.dedup();

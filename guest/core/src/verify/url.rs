@@ -1,15 +1,21 @@
 //! The parts of a URL that signatures cover, byte for byte as they were written.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::borrow::Cow;
 
-/// The URL as the provider knows it: the configured public one, with the request's query if it has none of its own.
+/// The URL as the provider knows it: the configured public one with the request's query added to its own. A request that
+/// already has the public one's query, because the provider was given it and no proxy took it away, has it once.
 pub(crate) fn effective<'a>(request: &'a str, public: Option<&'a str>) -> Cow<'a, str> {
     let Some(public) = public else { return Cow::Borrowed(request) };
-    match request.split_once('?') {
-        Some((_, query)) if !public.contains('?') => Cow::Owned(format!("{public}?{query}")),
-        _ => Cow::Borrowed(public),
+    let Some((_, added)) = request.split_once('?').filter(|(_, query)| !query.is_empty()) else {
+        return Cow::Borrowed(public);
+    };
+    let Some((base, own)) = public.split_once('?') else { return Cow::Owned(format!("{public}?{added}")) };
+    let has_own = added.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('&'));
+    if own.is_empty() || has_own {
+        return Cow::Owned(format!("{base}?{added}"));
     }
+    Cow::Owned(format!("{public}&{added}"))
 }
 
 /// The path and query, from the first `/` after the authority on.
@@ -48,6 +54,17 @@ pub(crate) fn port_variants(url: &str) -> Vec<String> {
         }
     }
     variants
+}
+
+/// The URL with those escapes of its query undone that Twilio signs as characters and that travel escaped: `:` and `@` of
+/// SIP addresses, and `'`, which some proxies escape. Nothing if there is none.
+pub(crate) fn without_escapes(url: &str) -> Option<String> {
+    let (head, query) = url.split_once('?')?;
+    let mut plain = query.to_owned();
+    for (escape, character) in [("%3A", ":"), ("%3a", ":"), ("%40", "@"), ("%27", "'")] {
+        plain = plain.replace(escape, character);
+    }
+    (plain != query).then(|| format!("{head}?{plain}"))
 }
 
 /// The URL with those escapes undone that HubSpot undoes before it signs.
@@ -126,34 +143,37 @@ pub(crate) fn contentful(url: &str) -> String {
     }
 }
 
-/// The name and value pairs of a form or a query, decoded to bytes, in order.
-pub(crate) fn pairs(text: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-    text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let mut halves = pair.splitn(2, |byte| *byte == b'=');
-        (decode(halves.next().unwrap_or_default()), decode(halves.next().unwrap_or_default()))
-    })
-}
-
-fn decode(text: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn adds_the_query_to_a_public_url_that_has_none() {
-        assert_eq!(
-            effective("http://10.0.0.1/in/a?x=1", Some("https://h.example/a")),
-            "https://h.example/a?x=1"
-        );
-        assert_eq!(
-            effective("http://10.0.0.1/in/a?x=1", Some("https://h.example/a?y")),
-            "https://h.example/a?y"
-        );
+    fn adds_the_requests_query_to_that_of_the_public_url() {
+        for (query, public, expected) in [
+            ("?x=1", "https://h/a", "https://h/a?x=1"),
+            ("?x=1", "https://h/a?y", "https://h/a?y&x=1"),
+            ("?x=1", "https://h/a?", "https://h/a?x=1"),
+            ("", "https://h/a?y", "https://h/a?y"),
+            ("?", "https://h/a?y", "https://h/a?y"),
+            ("?y=1", "https://h/a?y=1", "https://h/a?y=1"),
+            ("?y=1&x=1", "https://h/a?y=1", "https://h/a?y=1&x=1"),
+            ("?y=12", "https://h/a?y=1", "https://h/a?y=1&y=12"),
+        ] {
+            let request = format!("http://10.0.0.1/in/a{query}");
+            assert_eq!(effective(&request, Some(public)), expected, "{query} {public}");
+        }
         assert_eq!(effective("http://10.0.0.1/in/a", None), "http://10.0.0.1/in/a");
+    }
+
+    #[test]
+    fn undoes_the_escapes_that_are_signed_as_characters() {
+        let plain = |url: &str| without_escapes(url);
+        assert_eq!(
+            plain("https://h/%27?Caller=sip%3a1%401.2&n=O%27B%25"),
+            Some("https://h/%27?Caller=sip:1@1.2&n=O'B%25".to_owned())
+        );
+        assert_eq!(plain("https://h/%3A?x=%2F"), None);
+        assert_eq!(plain("https://h/%3A"), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One source's verification: handshakes, the signature, what the provider says of the event.
 
-use super::check::{Failure, hold, is_plain, note};
+use super::check::{Failure, Proof, hold, is_plain, note, violation};
 use super::context::{Context, Scope};
+use super::identity::{Deduplication, identify};
 use super::json::{Json, Names, Read};
 use super::outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
 use super::pin::{Document, document};
@@ -9,6 +10,8 @@ use super::scheme::{Handshake, Reply, Scheme};
 use super::secret::Secret;
 use super::template::Template;
 use crate::decision::{Answer, Fetch, Rejection, RejectionCode};
+use crate::message::{Message, Original};
+use crate::problem::Problem;
 use crate::request::Request;
 use anglerfish_filter::table::Table;
 use sha2::{Digest, Sha256};
@@ -37,21 +40,76 @@ impl Verifier {
     /// Verifies one request and says what was tried.
     #[must_use]
     pub fn trace(&self, request: &Request<'_>) -> (Outcome, Vec<TraceStep>) {
-        let mut table = Table::new();
-        let names = self.name(&mut table);
-        self.trace_read(request, &Read::new(&names, &LazyCell::new(|| table.read(Some(request.body)))))
+        let mut steps = Some(Vec::new());
+        let outcome = self.with(request, |context| self.run(context, &mut steps));
+        (outcome, steps.unwrap_or_default())
     }
 
     /// Verifies one request whose body somebody else reads, too.
-    pub(crate) fn verify_read(&self, request: &Request<'_>, json: &dyn Json) -> Outcome {
-        self.run(&self.context(request, json), &mut None)
+    pub(crate) fn verify_read(
+        &self,
+        request: &Request<'_>,
+        message: &Message<'_>,
+        json: &dyn Json,
+    ) -> Outcome {
+        self.run(&self.context(request, message, json), &mut None)
     }
 
     /// The same, and what was tried.
-    pub(crate) fn trace_read(&self, request: &Request<'_>, json: &dyn Json) -> (Outcome, Vec<TraceStep>) {
+    pub(crate) fn trace_read(
+        &self,
+        request: &Request<'_>,
+        message: &Message<'_>,
+        json: &dyn Json,
+    ) -> (Outcome, Vec<TraceStep>) {
         let mut steps = Some(Vec::new());
-        let outcome = self.run(&self.context(request, json), &mut steps);
+        let outcome = self.run(&self.context(request, message, json), &mut steps);
         (outcome, steps.unwrap_or_default())
+    }
+
+    /// What only the gateway sees of a handshake that it answers and an operator must copy, each with its name.
+    pub(crate) fn to_copy(
+        &self,
+        request: &Request<'_>,
+        message: &Message<'_>,
+        json: &dyn Json,
+    ) -> Vec<(String, String)> {
+        let context = self.context(request, message, json);
+        let scope = context.scope();
+        let handshake = self.scheme.handshakes.iter().find(|handshake| hold(&handshake.when, &scope));
+        let copies = handshake.into_iter().flat_map(|handshake| &handshake.copy);
+        copies
+            .filter_map(|(name, template)| {
+                Some((name.clone(), template.text(&scope).filter(|text| is_plain(text))?))
+            })
+            .collect()
+    }
+
+    /// The methods of requests that are events.
+    pub(crate) fn methods(&self) -> &[String] {
+        &self.scheme.methods
+    }
+
+    /// Fields of a form that hold JSON.
+    pub(crate) fn json_fields(&self) -> &[String] {
+        &self.scheme.json_fields
+    }
+
+    /// What is right as it is written and will not do what it seems to: a handshake that lacks a parameter.
+    #[must_use]
+    pub fn warnings(&self, path: &str) -> Vec<Problem> {
+        let missing = self
+            .scheme
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.handshake && !self.parameters.contains_key(&parameter.name));
+        missing
+            .map(|parameter| {
+                let message =
+                    format!("is missing, so the provider's handshake will be refused: {}", parameter.about);
+                Problem::new(format!("{path}.parameters.{}", parameter.name), message)
+            })
+            .collect()
     }
 
     /// Names what the scheme reads of a JSON body in a table that is to read it.
@@ -85,19 +143,30 @@ impl Verifier {
         let seconds = windows.filter_map(|variant| {
             Some(variant.window.past?.saturating_add(variant.window.future.unwrap_or_default()))
         });
-        seconds.max().unwrap_or_default()
+        let named = match &self.scheme.deduplication {
+            Deduplication::By(_, within) => *within,
+            _ => None,
+        };
+        seconds.chain(named).max().unwrap_or_default()
     }
 
-    fn context<'a>(&'a self, request: &'a Request<'a>, json: &'a dyn Json) -> Context<'a> {
-        Context::new(request, self.public_url.as_deref(), &self.parameters, json)
+    fn context<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        message: &'a Message<'a>,
+        json: &'a dyn Json,
+    ) -> Context<'a> {
+        let unpack = self.scheme.unpack;
+        Context::new(request, self.public_url.as_deref(), &self.parameters, json, message, unpack)
     }
 
     /// Runs with a request whose body nobody else reads.
     pub(super) fn with<R>(&self, request: &Request<'_>, run: impl FnOnce(&Context<'_>) -> R) -> R {
         let mut table = Table::new();
         let names = self.name(&mut table);
-        let reading = LazyCell::new(|| table.read(Some(request.body)));
-        run(&self.context(request, &Read::new(&names, &reading)))
+        let message = Message::read(Original::of_request(request), self.json_fields());
+        let reading = LazyCell::new(|| table.read(Some(message.json())));
+        run(&self.context(request, &message, &Read::new(&names, &reading)))
     }
 
     fn run(&self, context: &Context<'_>, steps: &mut Option<Vec<TraceStep>>) -> Outcome {
@@ -107,11 +176,21 @@ impl Verifier {
         if let Some(outcome) = self.handshake(false, &scope, steps) {
             return outcome;
         }
-        let secret = match self.check(context, steps) {
-            Ok(secret) => secret,
+        let Proof { secret, signed } = match self.check(context, steps) {
+            Ok(proof) => proof,
             Err(Failure::Pending(wish)) => return Outcome::Fetch(vec![wish]),
             Err(Failure::Unavailable(reason)) => return unavailable(reason),
-            Err(failure) => return self.reject(failure.reason()),
+            Err(failure) => {
+                let mut signed = self.scheme.handshakes.iter().filter(|handshake| handshake.signed);
+                let reason = failure.reason();
+                return self.reject(if signed.any(|handshake| hold(&handshake.when, &scope)) {
+                    format!(
+                        "the request is a handshake, which is answered only if its signature holds: {reason}"
+                    )
+                } else {
+                    reason
+                });
+            }
         };
         let scope = Scope { secret: secret.map(|secret| secret.text.as_str()), ..context.scope() };
         if let Some(outcome) = self.handshake(true, &scope, steps) {
@@ -123,13 +202,23 @@ impl Verifier {
             Err(reason) => return self.reject(reason),
         };
         let replay = self.scheme.replay.iter().filter_map(|template| template.text(&scope));
-        Outcome::Verified(Verified {
+        let replay = replay.map(|key| bounded(&format!("{}:{key}", self.name)));
+        let (id, identity) = identify(
+            self.scheme.identity,
+            &self.scheme.id,
+            self.scheme.lifetime,
+            &self.scheme.deduplication,
+            self.scheme.configured,
+            &scope,
+        );
+        Outcome::Verified(Box::new(Verified {
             scheme: self.name,
             secret: secret.map(|secret| secret.name.clone()),
-            attributes: self.attributes(&scope),
-            replay_keys: replay.map(|key| bounded(&format!("{}:{key}", self.name))).collect(),
+            attributes: self.attributes(id, &scope),
+            replay_keys: replay.chain(signed.map(|hash| format!("signed:{hash}"))).collect(),
             answer,
-        })
+            identity,
+        }))
     }
 
     fn reject(&self, reason: String) -> Outcome {
@@ -148,7 +237,10 @@ impl Verifier {
     ) -> Option<Outcome> {
         let mut handshakes = self.scheme.handshakes.iter().filter(|handshake| handshake.signed == signed);
         let handshake = handshakes.find(|handshake| hold(&handshake.when, scope))?;
-        let outcome = self.shake(handshake, scope);
+        let outcome = match violation(&handshake.requires, scope) {
+            Some(reason) => self.reject(format!("the request is a handshake, but {reason}")),
+            None => self.shake(handshake, scope),
+        };
         note(steps, "handshake", None, || match &outcome {
             Outcome::Rejected(rejection) => rejection.reason.clone(),
             Outcome::Fetch(_) => "the provider's host must confirm it first".to_owned(),
@@ -175,11 +267,11 @@ impl Verifier {
         }
     }
 
-    fn attributes(&self, scope: &Scope<'_>) -> Attributes {
+    fn attributes(&self, id: Option<String>, scope: &Scope<'_>) -> Attributes {
         let first = |templates: &[Template]| templates.iter().find_map(|template| template.text(scope));
         let plain = |text: &String| is_plain(text);
         Attributes {
-            id: first(&self.scheme.id).map(|id| bounded(&id)),
+            id: id.map(|id| bounded(&id)),
             kind: first(&self.scheme.kind).filter(plain),
             subject: first(&self.scheme.subject).filter(plain),
             time: self

@@ -9,6 +9,7 @@ mod node;
 mod path;
 mod policy;
 mod source;
+mod source_event;
 mod subscription;
 mod suggestion;
 

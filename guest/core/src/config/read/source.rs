@@ -3,14 +3,28 @@
 use super::endpoint::url;
 use super::node::Node;
 use super::path::is_name;
+use super::source_event;
 use crate::config::SourceConfig;
 use crate::request::UnixMillis;
 use crate::verify::{SecretConfig, VerificationConfig};
 use serde_json::Value;
 use std::time::Duration;
 
-const KEYS: &[&str] =
-    &["name", "scheme", "secrets", "tolerance", "variants", "public_url", "parameters", "definition"];
+const KEYS: &[&str] = &[
+    "name",
+    "scheme",
+    "secrets",
+    "tolerance",
+    "variants",
+    "public_url",
+    "parameters",
+    "definition",
+    "event",
+    "deduplicate",
+    "answer",
+    "methods",
+    "json_fields",
+];
 
 /// The widest window for a signed timestamp.
 const WIDEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -47,6 +61,18 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
         let table = node.members().is_some();
         table.then(|| node.value().clone())
     });
+    verification.event = table.get("event").and_then(|node| source_event::event(&node));
+    verification.deduplicate = table.get("deduplicate").and_then(|node| source_event::deduplicate(&node));
+    verification.answer = table.get("answer").and_then(|node| source_event::answer(&node));
+    if let Some(methods) = table.get("methods") {
+        verification.methods = methods.texts().unwrap_or_default();
+        if methods.value().as_array().is_some_and(Vec::is_empty) {
+            methods.report("names no method; leave the key out for the scheme's own");
+        }
+    }
+    if let Some(fields) = table.get("json_fields") {
+        verification.json_fields = fields.texts().unwrap_or_default();
+    }
     Some(SourceConfig {
         name: name.unwrap_or_default(),
         verification: VerificationConfig { scheme: scheme?, ..verification },

@@ -1,0 +1,173 @@
+//! One body as verification and filters see it.
+
+use super::form::{self, Field, Value};
+use super::{gzip, multipart};
+use crate::event::Event;
+use crate::request::{Header, Request};
+use std::borrow::Cow;
+
+/// The media type of a form, which is what the query of a GET is, too.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The field that providers put JSON into, whichever they are; a definition or a source can name more.
+const PAYLOAD: &str = "payload";
+
+/// A body as it came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Original<'a> {
+    data: &'a [u8],
+    content_type: Option<&'a str>,
+    coding: Option<&'a [u8]>,
+}
+
+impl<'a> Original<'a> {
+    /// What a request carries.
+    pub(crate) fn of_request(request: &'a Request<'_>) -> Self {
+        if request.is_query() {
+            return Self { data: request.data(), content_type: Some(FORM), coding: None };
+        }
+        let mut types = request.header_values("content-type");
+        // Of two media types neither is believed.
+        let content_type = types.next().filter(|_| types.next().is_none());
+        Self {
+            data: request.body,
+            content_type: content_type.and_then(|value| std::str::from_utf8(value).ok()),
+            coding: request.header_values("content-encoding").next(),
+        }
+    }
+
+    /// What was kept of an event.
+    pub(crate) fn of_event(event: &'a Event, headers: &'a [Header<'a>], data: &'a [u8]) -> Self {
+        let coding = headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-encoding"));
+        Self {
+            data,
+            content_type: event.datacontenttype.as_deref(),
+            coding: coding.map(|header| header.value),
+        }
+    }
+
+    fn is(&self, wanted: &str) -> bool {
+        let essence = self.content_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case(wanted)
+    }
+}
+
+/// What a body says.
+#[derive(Debug)]
+pub(crate) struct Message<'a> {
+    original: Original<'a>,
+    /// The body with its content coding undone; as it came if that could not be.
+    unpacked: Cow<'a, [u8]>,
+    /// Why the content coding could not be undone.
+    packed: Option<String>,
+    /// The fields of a form, or why they cannot be read.
+    form: Option<Result<Vec<Field>, String>>,
+    /// The JSON object that stands for a form.
+    json: Option<Vec<u8>>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a body. `json_fields` are fields of a form that hold JSON, besides `payload`.
+    pub(crate) fn read(original: Original<'a>, json_fields: &[String]) -> Self {
+        let (unpacked, packed) = match gzip::plain(original.data, original.coding) {
+            Ok(unpacked) => (unpacked, None),
+            Err(reason) => (Cow::Borrowed(original.data), Some(reason)),
+        };
+        let form = match original.content_type {
+            _ if packed.is_some() => None,
+            _ if original.is(FORM) => Some(form::urlencoded(&unpacked)),
+            Some(content_type) if original.is("multipart/form-data") => {
+                Some(multipart::boundary(content_type).map_or_else(
+                    || Err("the media type of the form names no boundary".to_owned()),
+                    |boundary| multipart::fields(&unpacked, &boundary),
+                ))
+            }
+            _ => None,
+        };
+        let json = match &form {
+            Some(Ok(fields)) => {
+                let names: Vec<String> = json_fields.iter().cloned().chain([PAYLOAD.to_owned()]).collect();
+                Some(form::to_json(fields, &names))
+            }
+            // What cannot be read as what it says it is is no JSON either.
+            Some(Err(_)) => Some(Vec::new()),
+            None => packed.is_some().then(Vec::new),
+        };
+        Self { original, unpacked, packed, form, json }
+    }
+
+    /// What is read as JSON: the body, or the object that stands for a form; empty if there is neither.
+    pub(crate) fn json(&self) -> &[u8] {
+        self.json.as_deref().unwrap_or(&self.unpacked)
+    }
+
+    /// The body with its content coding undone.
+    ///
+    /// # Errors
+    ///
+    /// Says why it could not be.
+    pub(crate) fn unpacked(&self) -> Result<&[u8], String> {
+        match &self.packed {
+            None => Ok(&self.unpacked),
+            Some(reason) => Err(format!("the body cannot be unpacked: {reason}")),
+        }
+    }
+
+    /// Whether the body is a form of the kind whose fields some providers sign.
+    pub(crate) fn is_urlencoded(&self) -> bool {
+        self.original.is(FORM)
+    }
+
+    /// The values of a field of the form, in order; a file is none.
+    pub(crate) fn field(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let fields = match &self.form {
+            Some(Ok(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        fields.iter().filter(move |field| field.name == name.as_bytes()).filter_map(|field| {
+            match &field.value {
+                Value::Text(value) => Some(value.as_slice()),
+                Value::File { .. } => None,
+            }
+        })
+    }
+
+    /// What to tell somebody who wonders how the body was read; nothing of a body that is JSON as it is.
+    pub(crate) fn note(&self, is_json: bool) -> Option<String> {
+        if let Some(reason) = &self.packed {
+            return Some(format!("it cannot be unpacked, so `message` has no value: {reason}"));
+        }
+        let packed = match &self.unpacked {
+            Cow::Owned(unpacked) => format!("gzip, {} bytes when unpacked; ", unpacked.len()),
+            Cow::Borrowed(_) => String::new(),
+        };
+        match &self.form {
+            Some(Ok(fields)) => {
+                let mut names: Vec<String> = Vec::new();
+                for field in fields {
+                    let name = String::from_utf8_lossy(&field.name);
+                    let holds_json =
+                        matches!(&field.value, Value::Text(value) if form::structured(value).is_some());
+                    let told = match name.as_ref() {
+                        PAYLOAD if holds_json => "`message.payload` (JSON: write `message.payload.…` where the documentation of the provider shows a body, or set it to send JSON)".to_owned(),
+                        name => format!("`message.{}`", name.chars().take(64).collect::<String>()),
+                    };
+                    if !names.contains(&told) && names.len() < MOST_TOLD {
+                        names.push(told);
+                    }
+                }
+                Some(format!(
+                    "{packed}a form; its fields are {}",
+                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                ))
+            }
+            Some(Err(reason)) => Some(format!("{packed}{reason}, so `message` has no value")),
+            None if !is_json => Some(format!("{packed}it is not JSON, so `message` has no value")),
+            None if !packed.is_empty() => Some(format!("{packed}JSON")),
+            None => None,
+        }
+    }
+}
+
+/// How many fields of a form an explanation names.
+const MOST_TOLD: usize = 20;

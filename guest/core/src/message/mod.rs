@@ -1,0 +1,12 @@
+//! What a body says, whatever form it came in: JSON as it is, a form as an object of its fields, either of them out of
+//! gzip.
+//!
+//! Verification, definitions and filters see the same message. The bytes that are delivered stay as they came.
+
+mod body;
+mod form;
+mod gzip;
+mod multipart;
+
+pub(crate) use body::{Message, Original};
+pub(crate) use form::{MOST_FIELDS, pairs};

@@ -1,0 +1,304 @@
+//! Forms, packed bodies, GET deliveries, handshakes and URLs: what filters see and what an explanation says.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails loudly"
+)]
+
+use anglerfish_core::decision::Decision;
+use anglerfish_core::event::Event;
+use anglerfish_core::request::{Header, Request, UnixMillis};
+use anglerfish_core::router::{Explanation, Router, VerdictOutcome, VerificationOutcome};
+use anglerfish_core::state::Keys;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+struct Memory(BTreeMap<String, Vec<u8>>);
+
+impl Keys for Memory {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+        self.0.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+}
+
+const NOW: UnixMillis = UnixMillis(1_764_260_000_000);
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn router(verification: &Value, filters: &[&str]) -> Router {
+    let subscription: Vec<Value> =
+        filters.iter().map(|filter| json!({"id": filter, "filter": filter})).collect();
+    let document =
+        json!({"source": [{"name": "x", "verification": verification}], "subscription": subscription});
+    Router::load(document.to_string().as_bytes()).unwrap()
+}
+
+fn request<'a>(method: &'a str, url: &'a str, headers: &[(&'a str, &'a str)], body: &'a [u8]) -> Request<'a> {
+    let headers = headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+    Request { id: "r-1", source: "x", method, url, headers, body, received: NOW, fetched: Vec::new() }
+}
+
+/// The event, and the filters that match, by the decision; the explanations before and after it must say the same.
+fn matched(router: &mut Router, request: &Request<'_>) -> (Event, Vec<String>) {
+    let said = |explanation: &[anglerfish_core::router::Verdict]| {
+        let matching = explanation.iter().filter(|verdict| verdict.outcome == VerdictOutcome::Match);
+        matching.map(|verdict| verdict.subscription.clone()).collect::<Vec<_>>()
+    };
+    let before = said(&router.explain(request, &mut Memory::default()).subscriptions);
+    let decision = router.decide(request, &mut Memory::default());
+    let Decision::Accept(acceptance) = decision else { panic!("{decision:?}") };
+    let mut matching: Vec<String> =
+        acceptance.intents.into_iter().map(|intent| intent.subscription).collect();
+    matching.sort();
+    let data = anglerfish_core::request::event_data(request.method, request.url, request.body);
+    let after = router.explain_event(&acceptance.event, &request.headers, data, NOW, None);
+    assert_eq!(before, matching);
+    assert_eq!(said(&after), matching);
+    (acceptance.event, matching)
+}
+
+fn explained(verification: &Value, request: &Request<'_>) -> Explanation {
+    router(verification, &[]).explain(request, &mut Memory::default())
+}
+
+fn hmac_sha256_hex(key: &str, message: &[u8]) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(message);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+#[test]
+fn a_form_is_an_object_of_its_fields_and_json_in_payload_is_json() {
+    let filters = ["message.payload.ref == 'x'", "message.text == '[1]'", "message.ref == 'x'"];
+    let github = json!({"scheme": "github", "secrets": [{"value": "s"}]});
+    let mut router = router(&github, &filters);
+    let body = b"payload=%7B%22ref%22%3A%22x%22%2C%22repository%22%3A%7B%22full_name%22%3A%22a%2Fb%22%7D%7D&text=%5B1%5D";
+    let signature = format!("sha256={}", hmac_sha256_hex("s", body));
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+        ("x-github-delivery", "d-1"),
+        ("x-github-event", "push"),
+        ("x-hub-signature-256", signature.as_str()),
+    ];
+    let request = request("POST", "http://h/in/x", &headers, body);
+    let (event, matching) = matched(&mut router, &request);
+    assert_eq!(matching, filters[..2]);
+    assert_eq!(event.subject.as_deref(), Some("a/b"));
+    let steps = explained(&github, &request).verification.steps;
+    assert!(
+        steps.iter().any(|step| step.contains("a form") && step.contains("message.payload.…")),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn a_multipart_form_is_read_as_any_other_and_verified_where_a_provider_sends_one() {
+    let token = "t".repeat(50);
+    let signature = hmac_sha256_hex("s", format!("1764260000{token}").as_bytes());
+    let mut body = String::new();
+    for (name, value) in [
+        ("recipient", "a@b"),
+        ("timestamp", "1764260000"),
+        ("token", token.as_str()),
+        ("signature", signature.as_str()),
+    ] {
+        body.push_str(&format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
+    }
+    body.push_str("--xx\r\nContent-Disposition: form-data; name=\"attachment-1\"; filename=\"a.txt\"\r\n\r\nabc\r\n--xx--\r\n");
+    let mailgun = json!({"scheme": "mailgun", "secrets": [{"value": "s"}]});
+    let filters = ["message.recipient == 'a@b'", "message[\"attachment-1\"].size == 3"];
+    let headers = [("content-type", "multipart/form-data; boundary=xx")];
+    let request = request("POST", "http://h/in/x", &headers, body.as_bytes());
+    let (event, mut matching) = matched(&mut router(&mailgun, &filters), &request);
+    matching.sort_by_key(|matching| filters.iter().position(|filter| filter == matching));
+    assert_eq!(matching, filters);
+    assert_eq!(event.subject.as_deref(), Some("a@b"));
+    let forged = body.replace(&signature, &"0".repeat(64));
+    let request = Request { body: forged.as_bytes(), ..request };
+    assert!(matches!(router(&mailgun, &[]).decide(&request, &mut Memory::default()), Decision::Reject(_)));
+}
+
+#[test]
+fn a_packed_body_is_unpacked_for_filters_and_signed_as_it_came_unless_the_definition_says_otherwise() {
+    let plain = br#"{"a":1}"#;
+    let packed = gzip(plain);
+    for (unpack, signed) in [(false, packed.as_slice()), (true, plain.as_slice())] {
+        let definition = json!({"scheme": "custom", "secrets": [{"value": "s"}], "definition": {
+            "unpack": unpack,
+            "variant": [{"name": "v", "algorithm": "hmac-sha256", "encoding": "hex",
+                "signature": {"at": ["header:x-s"]}, "signed": "{body}"}],
+            "event": {"type": ["{json:/a}"]},
+        }});
+        let signature = hmac_sha256_hex("s", signed);
+        let headers = [("content-encoding", "gzip"), ("x-s", signature.as_str())];
+        let request = request("POST", "http://h/in/x", &headers, &packed);
+        let (event, matching) = matched(&mut router(&definition, &["message.a == 1"]), &request);
+        assert_eq!((event.kind.as_str(), matching.len()), ("1", 1));
+        // The signature covers all of it in either case.
+        let mut changed = packed.clone();
+        changed[4] ^= 1;
+        let request = Request { body: &changed, ..request };
+        let refused =
+            matches!(router(&definition, &[]).decide(&request, &mut Memory::default()), Decision::Reject(_));
+        assert_eq!(refused, !unpack, "the time in the header of gzip is not part of what is packed");
+    }
+}
+
+#[test]
+fn what_cannot_be_unpacked_has_no_message_and_the_explanation_says_why() {
+    let none = json!({"scheme": "none"});
+    let headers = [("content-encoding", "gzip"), ("content-type", "application/json")];
+    let request = request("POST", "http://h/in/x", &headers, b"{\"a\":1}");
+    let (_, matching) = matched(&mut router(&none, &["message.a == 1", "event.type == 'x'"]), &request);
+    assert_eq!(matching, ["event.type == 'x'"]);
+    let steps = explained(&none, &request).verification.steps;
+    assert!(steps.iter().any(|step| step.contains("cannot be unpacked")), "{steps:?}");
+}
+
+#[test]
+fn a_get_is_an_event_only_where_it_can_be_one_and_its_query_is_a_form_then() {
+    let none = |methods: &[&str]| json!({"scheme": "none", "methods": methods});
+    let request = request("GET", "http://h/in/x?a=1&b=x+y", &[], b"");
+    let Decision::Reject(rejection) = router(&none(&["POST"]), &[]).decide(&request, &mut Memory::default())
+    else {
+        panic!("a GET is no event by itself");
+    };
+    assert_eq!(rejection.status, 405);
+    let (event, matching) =
+        matched(&mut router(&none(&["POST", "GET"]), &["message.a == '1' && message.b == 'x y'"]), &request);
+    assert_eq!((event.datacontenttype.as_deref(), matching.len()), (Some(FORM), 1));
+}
+
+#[test]
+fn gitea_signs_the_json_in_a_form_and_in_the_query_of_a_get() {
+    let gitea = json!({"scheme": "gitea", "secrets": [{"value": "s"}]});
+    let payload = br#"{"ref":"x","repository":{"full_name":"a/b"}}"#;
+    let form = "payload=%7B%22ref%22%3A%22x%22%2C%22repository%22%3A%7B%22full_name%22%3A%22a%2Fb%22%7D%7D";
+    let signature = hmac_sha256_hex("s", payload);
+    let url = format!("http://h/in/x?{form}");
+    let signed =
+        [("x-gitea-signature", signature.as_str()), ("x-gitea-delivery", "d"), ("content-type", FORM)];
+    for request in
+        [request("POST", "http://h/in/x", &signed, form.as_bytes()), request("GET", &url, &signed[..2], b"")]
+    {
+        let (event, matching) = matched(&mut router(&gitea, &["message.payload.ref == 'x'"]), &request);
+        assert_eq!((event.id.as_str(), event.subject.as_deref(), matching.len()), ("d", Some("a/b"), 1));
+    }
+    let other = url.replace("%22x%22", "%22y%22");
+    let forged = request("GET", &other, &signed[..2], b"");
+    assert!(matches!(router(&gitea, &[]).decide(&forged, &mut Memory::default()), Decision::Reject(_)));
+}
+
+#[test]
+fn a_handshake_that_fails_says_that_it_was_one_and_one_that_does_not_what_is_answered() {
+    let url = "http://h/in/x?hub.mode=subscribe&hub.challenge=42&hub.verify_token=t";
+    let get = request("GET", url, &[], b"");
+    let meta =
+        |parameters: Value| json!({"scheme": "meta", "secrets": [{"value": "s"}], "parameters": parameters});
+    for (config, outcome, says) in [
+        (
+            meta(json!({})),
+            VerificationOutcome::Rejected,
+            "a handshake, but parameter `verify_token` of the source is not set",
+        ),
+        (
+            meta(json!({"verify_token": "u"})),
+            VerificationOutcome::Rejected,
+            "`hub.verify_token` is not the parameter `verify_token`",
+        ),
+        (
+            meta(json!({"verify_token": "t"})),
+            VerificationOutcome::Answered,
+            "answered 200 with text/plain; charset=utf-8 `42`",
+        ),
+    ] {
+        let verification = explained(&config, &get).verification;
+        assert_eq!(verification.outcome, outcome);
+        assert!(verification.reason.contains(says), "{}", verification.reason);
+    }
+    let slack = json!({"scheme": "slack", "secrets": [{"value": "s"}]});
+    let body = br#"{"type":"url_verification","challenge":"c"}"#;
+    let verification = explained(&slack, &request("POST", "http://h/in/x", &[], body)).verification;
+    assert!(
+        verification.reason.contains("is a handshake") && verification.reason.contains("missing header"),
+        "{}",
+        verification.reason
+    );
+}
+
+#[test]
+fn what_must_be_copied_from_a_handshake_is_kept_once() {
+    let notion = json!({"scheme": "notion", "secrets": [{"value": "pending"}]});
+    let mut router = router(&notion, &[]);
+    let mut memory = Memory::default();
+    let body = br#"{"verification_token":"secret_abc"}"#;
+    let first = request("POST", "http://h/in/x", &[], body);
+    assert!(matches!(router.decide(&first, &mut memory), Decision::Answer(_)));
+    let later = Request { received: UnixMillis(NOW.0 + 1000), ..first };
+    assert!(matches!(router.decide(&later, &mut memory), Decision::Answer(_)));
+    let kept: Vec<(String, String)> =
+        memory.0.into_iter().map(|(key, value)| (key, String::from_utf8(value).unwrap())).collect();
+    assert_eq!(kept, [("copy/x/verification_token".to_owned(), format!("{} secret_abc", NOW.0))]);
+}
+
+#[test]
+fn a_signature_that_does_not_match_names_the_url_that_was_checked_and_what_would_help() {
+    let square = |more: Value| {
+        let mut config = json!({"scheme": "square", "secrets": [{"value": "s"}]});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
+    };
+    let signature = ("x-square-hmacsha256-signature", "AAAA");
+    let forwarded = [signature, ("x-forwarded-proto", "https"), ("x-forwarded-host", "shop.example")];
+    for (config, url, headers, says) in [
+        (
+            square(json!({})),
+            "http://h/in/x?token=geheim&a=1",
+            &[signature][..],
+            "checked is http://h/in/x?token=…&a=1 (as the request came in)",
+        ),
+        (
+            square(json!({})),
+            "http://h/in/x",
+            &forwarded[..],
+            "say https://shop.example, which counts only of a proxy in `server.trusted_proxies`",
+        ),
+        (square(json!({})), "https://shop.example/in/x", &forwarded[..], "the proxy's X-Forwarded-* fields"),
+        (
+            square(json!({"public_url": "https://p.example/y?own=geheim"})),
+            "http://h/in/x?b=2",
+            &forwarded[..],
+            "checked is https://p.example/y?own=…&b=2 (scheme, host and path of `public_url`",
+        ),
+    ] {
+        let request = request("POST", url, headers, b"{}");
+        let explanation = explained(&config, &request);
+        let Decision::Reject(rejection) = router(&config, &[]).decide(&request, &mut Memory::default())
+        else {
+            panic!("{url} is refused");
+        };
+        assert!(rejection.reason.contains(says), "{}", rejection.reason);
+        assert!(!rejection.reason.contains("geheim"), "{}", rejection.reason);
+        assert_eq!(explanation.verification.reason, rejection.reason);
+    }
+}
+
+/// A member with one stored block.
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    packed.extend(length.to_le_bytes());
+    packed.extend((!length).to_le_bytes());
+    packed.extend(text);
+    packed.extend(crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(text).to_le_bytes());
+    packed.extend(u32::from(length).to_le_bytes());
+    packed
+}

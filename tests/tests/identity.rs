@@ -1,0 +1,142 @@
+//! What is one event, what its sender reads, and what is read of a body, through the whole gateway.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+use anglerfish_tests::{Answer, Gateway, Receiver, Request, Setup, github, send};
+
+const GITHUB: &str = "secret of the repository";
+
+fn source(name: &str, more: &str) -> String {
+    format!("[[source]]\nname = \"{name}\"\n{more}\n")
+}
+
+fn subscription(receiver: &Receiver, filter: &str) -> String {
+    let url = receiver.url("/");
+    format!(
+        "[[subscription]]\nid = \"s\"\nfilter = '{filter}'\nendpoint = {{ url = \"{url}\", allow_private = true }}\n"
+    )
+}
+
+fn ask(gateway: &Gateway, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let request =
+        Request { method: method.into(), path: path.into(), headers, body: body.to_vec(), chunked: false };
+    send(gateway.ingress(), &request).expect("the gateway answers")
+}
+
+/// Field notes of senders whose bodies repeat or hold a resource's id.
+#[test]
+fn equal_bodies_and_equal_ids_of_resources_are_all_delivered() {
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(&format!(
+        "{}{}",
+        source("shop", "scheme = \"bearer\"\nsecrets = [\"token\"]"),
+        subscription(&receiver, "true")
+    ));
+    let bodies: [&[u8]; 3] =
+        [b"{\"id\":42,\"is\":\"paid\"}", b"{\"id\":42,\"is\":\"paid\"}", b"{\"id\":42,\"is\":\"sent\"}"];
+    for body in bodies {
+        let headers = [("authorization", "Bearer token"), ("content-type", "application/json")];
+        let answer = ask(&gateway, "POST", "/in/shop", &headers, body).expect(202).json();
+        assert_eq!(answer["deliveries"], 1, "{answer}");
+    }
+    assert_eq!(receiver.wait(3).len(), 3);
+    assert_eq!(gateway.list("/v1/events", 10).len(), 3);
+}
+
+#[test]
+fn a_source_says_what_is_one_event_and_what_its_sender_reads() {
+    let gateway = Gateway::start(&source(
+        "shop",
+        "scheme = \"none\"\ndeduplicate = { by = [\"json:/id\"], within = \"1h\" }\nanswer = { status = 200, body = \"ok\" }",
+    ));
+    for body in ["{\"id\":1}", "{\"id\":1,\"again\":true}", "{\"id\":2}"] {
+        let answer = ask(&gateway, "POST", "/in/shop", &[], body.as_bytes()).expect(200);
+        assert_eq!(
+            (answer.text().as_str(), answer.header("content-type")),
+            ("ok", Some("text/plain; charset=utf-8"))
+        );
+    }
+    assert_eq!(gateway.list("/v1/events", 10).len(), 2);
+}
+
+#[test]
+fn a_filter_sees_the_fields_of_a_form_and_the_subscriber_its_bytes() {
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(&format!(
+        "{}{}",
+        source("hub", &format!("scheme = \"github\"\nsecrets = [\"{GITHUB}\"]")),
+        subscription(&receiver, "message.payload.ref == \"main\"")
+    ));
+    let body = b"payload=%7B%22ref%22%3A%22main%22%7D";
+    let mut headers = github(GITHUB, "d-1", body);
+    headers[0].1 = "application/x-www-form-urlencoded".to_owned();
+    assert_eq!(gateway.post("hub", &headers, body).expect(202).json()["deliveries"], 1);
+    let got = receiver.wait(1);
+    assert_eq!(got[0].body, body);
+    assert_eq!(got[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+}
+
+#[test]
+fn what_a_get_says_is_delivered_as_a_form() {
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(&format!(
+        "{}{}",
+        source("open", "scheme = \"none\"\nmethods = [\"GET\"]"),
+        subscription(&receiver, "message.a == \"1\"")
+    ));
+    let _ = ask(&gateway, "GET", "/in/open?a=1&b=x%20y", &[], b"").expect(202);
+    let got = receiver.wait(1);
+    assert_eq!(got[0].body, b"a=1&b=x%20y");
+    assert_eq!(got[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(ask(&gateway, "POST", "/in/open", &[], b"{}").problem(405), "method-not-allowed");
+}
+
+#[test]
+fn a_source_is_found_below_the_prefix_of_a_proxy_and_with_a_slash_at_its_end() {
+    let gateway = Gateway::set_up(&Setup {
+        server: "path_prefix = \"/hooks/\"".to_owned(),
+        rest: source("open", "scheme = \"none\""),
+        ..Setup::default()
+    });
+    for path in ["/in/open", "/in/open/", "/hooks/in/open", "/hooks/in/open/?a=1"] {
+        let _ = ask(&gateway, "POST", path, &[], b"{}").expect(202);
+    }
+    for path in ["/hook/in/open", "/hooks/open", "//in/open"] {
+        assert_eq!(ask(&gateway, "POST", path, &[], b"{}").problem(404), "not-found", "{path}");
+    }
+    let urls: Vec<String> = gateway
+        .list("/v1/events", 10)
+        .iter()
+        .map(|event| {
+            let event = gateway.get(&format!("/v1/events/{}", event["id"].as_str().unwrap()));
+            let url = event["request"]["url"].as_str().unwrap().to_owned();
+            url.split_once("://").unwrap().1.split_once('/').unwrap().1.to_owned()
+        })
+        .collect();
+    assert!(urls.iter().all(|url| url.starts_with("hooks/in/open")), "the sender wrote the prefix: {urls:?}");
+}
+
+#[test]
+fn a_value_that_must_be_copied_is_told_once_and_a_failed_handshake_says_that_it_was_one() {
+    let gateway = Gateway::start(&format!(
+        "{}{}",
+        source("notion", "scheme = \"notion\"\nsecrets = [\"pending\"]"),
+        source("meta", "scheme = \"meta\"\nsecrets = [\"s\"]\nparameters = { verify_token = \"t\" }")
+    ));
+    for _ in 0..2 {
+        let body = b"{\"verification_token\":\"secret_to_be_copied\"}";
+        let _ = ask(&gateway, "POST", "/in/notion", &[], body).expect(200);
+    }
+    gateway.wait_log("secret_to_be_copied");
+    let wrong = "/in/meta?hub.mode=subscribe&hub.challenge=1&hub.verify_token=u";
+    let answer = ask(&gateway, "GET", wrong, &[], b"");
+    assert!(answer.text().contains("is a handshake"), "{}", answer.text());
+    assert_eq!(gateway.log().matches("secret_to_be_copied").count(), 1);
+}
