@@ -140,3 +140,23 @@ fn a_value_that_must_be_copied_is_told_once_and_a_failed_handshake_says_that_it_
     assert!(answer.text().contains("is a handshake"), "{}", answer.text());
     assert_eq!(gateway.log().matches("secret_to_be_copied").count(), 1);
 }
+
+#[test]
+fn which_secret_verified_is_counted_so_that_the_old_one_can_go() {
+    let secrets = "[{ value = \"old\", label = \"spring\" }, \"new\"]";
+    let gateway = Gateway::start(&source("hub", &format!("scheme = \"github\"\nsecrets = {secrets}")));
+    for (number, secret) in ["old", "new", "new"].iter().enumerate() {
+        let _ = gateway.post("hub", &github(secret, &format!("d-{number}"), b"{}"), b"{}").expect(202);
+    }
+    // A repetition is no event.
+    let _ = gateway.post("hub", &github("old", "d-0", b"{}"), b"{}").expect(200);
+    let metrics = gateway.api("GET", "/metrics", None).text();
+    let count = |secret: &str| {
+        let line = metrics.lines().find(|line| {
+            line.starts_with("anglerfish_verified_events_total{")
+                && line.contains(&format!("secret=\"{secret}\""))
+        });
+        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
+    };
+    assert_eq!((count("spring").as_deref(), count("1").as_deref()), (Some("1"), Some("2")), "{metrics}");
+}

@@ -60,6 +60,9 @@ pub struct Acceptance {
     pub failures: Vec<FilterFailure>,
     /// What the provider wants to read, where it insists on something.
     pub answer: Option<Answer>,
+    /// The secret that verified it, by its label or else its position in the configuration from 0; `None` where the scheme
+    /// has none.
+    pub secret: Option<String>,
 }
 
 /// "This event is for that subscription." It never copies the event's data.

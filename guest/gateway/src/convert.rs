@@ -58,6 +58,7 @@ pub(crate) fn decision(decision: Decision) -> wit::Decision {
             intents: intents(acceptance.intents),
             failures: failures(acceptance.failures),
             answer: acceptance.answer.map(answer),
+            secret: acceptance.secret,
         }),
         Decision::Fetch(fetches) => wit::Decision::Fetch(fetches.into_iter().map(fetch).collect()),
         Decision::Other(name) => wit::Decision::Other(name),

@@ -21,6 +21,7 @@ pub(crate) fn decision(decision: types::Decision) -> Decision {
             intents: acceptance.intents.into_iter().map(intent).collect(),
             failures: acceptance.failures.into_iter().map(failure).collect(),
             answer: acceptance.answer.map(answer),
+            secret: acceptance.secret,
         }),
         types::Decision::Fetch(fetches) => Decision::Fetch(
             fetches
@@ -42,7 +43,7 @@ pub(crate) fn acceptance(explanation: types::Explanation, answer: Option<Answer>
             VerdictOutcome::NoMatch => {}
         }
     }
-    Some(Acceptance { event: event(explanation.event?), intents, failures, answer })
+    Some(Acceptance { event: event(explanation.event?), intents, failures, answer, secret: None })
 }
 
 fn code(code: types::RejectionCode) -> RejectionCode {

@@ -148,7 +148,7 @@ fn senders(headers: &HeaderMap) -> Vec<u8> {
 
 /// Keeps an accepted event and starts its deliveries.
 async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted) -> Committed {
-    let Accepted { event, intents, failures } = accepted;
+    let Accepted { event, intents, failures, .. } = accepted;
     let deliveries: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
     let record = EventRecord {
         event: &event,

@@ -90,6 +90,7 @@ pub(super) fn decision(decision: wit::Decision) -> Decision {
             intents: intents(acceptance.intents),
             failures: failures(acceptance.failures),
             answer: acceptance.answer.map(answer),
+            secret: acceptance.secret,
         }),
         wit::Decision::Fetch(fetches) => Decision::Fetch(
             fetches

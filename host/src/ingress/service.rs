@@ -321,7 +321,7 @@ impl Ingress {
         accepted: Accepted,
         keys: KeyOverlay,
     ) -> Committed {
-        let Accepted { event, intents, failures } = accepted;
+        let Accepted { event, intents, failures, secret } = accepted;
         if !failures.is_empty() {
             self.metrics.filters_failed(failures.len() as u64);
         }
@@ -347,6 +347,9 @@ impl Ingress {
         let committed = tokio::spawn(async move { ingress.commit(keys, Some(new), now).await });
         let committed = committed.await.unwrap_or(Committed::Failed(Fault::Internal));
         if let Committed::Stored { .. } = committed {
+            if let Some(secret) = &secret {
+                self.metrics.verified(&request.source, secret);
+            }
             let failed = failures.iter().map(|failure| failure.subscription.as_str());
             let wanted = wanted.iter().map(String::as_str);
             self.live().engine.activity().record(&request.source, wanted, failed, request.received);

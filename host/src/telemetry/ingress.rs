@@ -99,11 +99,18 @@ struct RequestLabels {
     outcome: RequestOutcome,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SecretLabels {
+    source: Arc<str>,
+    secret: Arc<str>,
+}
+
 /// Metrics of what comes in. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct IngressMetrics {
     requests: Family<RequestLabels, Counter>,
     bytes: Family<SourceLabels, Counter>,
+    verified: Family<SecretLabels, Counter>,
     filter_failures: Counter,
     decision: Histogram,
     commit: Histogram,
@@ -123,6 +130,7 @@ impl IngressMetrics {
         let metrics = Self {
             requests: Family::default(),
             bytes: Family::default(),
+            verified: Family::default(),
             filter_failures: Counter::default(),
             decision: Histogram::new(SECONDS),
             commit: Histogram::new(SECONDS),
@@ -137,6 +145,11 @@ impl IngressMetrics {
             "Bytes of request bodies that were read, by source",
             Unit::Bytes,
             metrics.bytes.clone(),
+        );
+        registry.register(
+            "verified_events",
+            "Accepted events by source and by the secret that verified them, its label or else its position from 0",
+            metrics.verified.clone(),
         );
         registry.register(
             "filter_failures",
@@ -166,6 +179,12 @@ impl IngressMetrics {
             self.requests.get_or_create_owned(&RequestLabels { source: Arc::clone(&source), outcome })
         });
         SourceMetrics { requests, bytes: self.bytes.get_or_create_owned(&SourceLabels { source }) }
+    }
+
+    /// Counts an event that this secret of a source verified. Sources and secrets are the configuration's, so that there are few.
+    pub fn verified(&self, source: &str, secret: &str) {
+        let labels = SecretLabels { source: Arc::from(source), secret: Arc::from(secret) };
+        self.verified.get_or_create(&labels).inc();
     }
 
     /// The metrics of all sources that do not exist, as one.

@@ -36,6 +36,8 @@ pub struct Accepted {
     pub intents: Vec<Intent>,
     /// Subscriptions whose filter was tried and failed on it.
     pub failures: Vec<FilterFailure>,
+    /// The secret that verified it, by its label or position.
+    pub secret: Option<String>,
 }
 
 /// How a commit went.
@@ -87,9 +89,9 @@ impl Exchange {
                 self.waiting = Some(Waiting::Handshake(answer));
                 Step::Commit(None)
             }
-            Decision::Accept(Acceptance { event, intents, failures, answer }) => {
+            Decision::Accept(Acceptance { event, intents, failures, answer, secret }) => {
                 self.waiting = Some(Waiting::Event { id: event.id.clone(), answer });
-                Step::Commit(Some(Box::new(Accepted { event, intents, failures })))
+                Step::Commit(Some(Box::new(Accepted { event, intents, failures, secret })))
             }
         }
     }
@@ -152,6 +154,7 @@ mod tests {
             intents: vec![Intent { subscription: "a".to_owned(), ..Intent::default() }],
             failures: Vec::new(),
             answer: None,
+            secret: None,
         })
     }
 

@@ -188,7 +188,8 @@ impl Router {
         }
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
         let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
-        Decision::Accept(Acceptance { event, intents, failures, answer: verified.answer })
+        let secret = verified.secret.map(|name| name.label.unwrap_or_else(|| name.index.to_string()));
+        Decision::Accept(Acceptance { event, intents, failures, answer: verified.answer, secret })
     }
 
     /// Who wants an event that comes from no request: one that was published, or that the gateway records itself.
