@@ -5,6 +5,7 @@ use super::{gzip, multipart};
 use crate::event::Event;
 use crate::request::{Header, Request};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// The media type of a form, which is what the query of a GET is, too.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -52,53 +53,42 @@ impl<'a> Original<'a> {
     }
 }
 
-/// What a body says.
+/// What a body says. It is read when it is first looked into: a stranger whose signature does not match has nothing unpacked.
 #[derive(Debug)]
 pub(crate) struct Message<'a> {
     original: Original<'a>,
-    /// The body with its content coding undone; as it came if that could not be.
-    unpacked: Cow<'a, [u8]>,
+    /// Fields of a form that hold JSON, besides `payload`.
+    json_fields: &'a [String],
+    parts: OnceCell<Parts>,
+}
+
+/// A body that was read.
+#[derive(Debug)]
+struct Parts {
+    /// The body with its content coding undone; `None` if it has none, or if that could not be.
+    unpacked: Option<Vec<u8>>,
     /// Why the content coding could not be undone.
     packed: Option<String>,
     /// The fields of a form, or why they cannot be read.
     form: Option<Result<Vec<Field>, String>>,
-    /// The JSON object that stands for a form.
+    /// What is read as JSON in the place of the body.
     json: Option<Vec<u8>>,
 }
 
 impl<'a> Message<'a> {
-    /// Reads a body. `json_fields` are fields of a form that hold JSON, besides `payload`.
-    pub(crate) fn read(original: Original<'a>, json_fields: &[String]) -> Self {
-        let (unpacked, packed) = match gzip::plain(original.data, original.coding) {
-            Ok(unpacked) => (unpacked, None),
-            Err(reason) => (Cow::Borrowed(original.data), Some(reason)),
-        };
-        let form = match original.content_type {
-            _ if packed.is_some() => None,
-            _ if original.is(FORM) => Some(form::urlencoded(&unpacked)),
-            Some(content_type) if original.is("multipart/form-data") => {
-                Some(multipart::boundary(content_type).map_or_else(
-                    || Err("the media type of the form names no boundary".to_owned()),
-                    |boundary| multipart::fields(&unpacked, &boundary),
-                ))
-            }
-            _ => None,
-        };
-        let json = match &form {
-            Some(Ok(fields)) => {
-                let names: Vec<String> = json_fields.iter().cloned().chain([PAYLOAD.to_owned()]).collect();
-                Some(form::to_json(fields, &names))
-            }
-            // What cannot be read as what it says it is is no JSON either.
-            Some(Err(_)) => Some(Vec::new()),
-            None => packed.is_some().then(Vec::new),
-        };
-        Self { original, unpacked, packed, form, json }
+    /// A body to be read. `json_fields` are fields of a form that hold JSON, besides `payload`.
+    pub(crate) const fn new(original: Original<'a>, json_fields: &'a [String]) -> Self {
+        Self { original, json_fields, parts: OnceCell::new() }
+    }
+
+    fn parts(&self) -> &Parts {
+        self.parts.get_or_init(|| Parts::read(&self.original, self.json_fields))
     }
 
     /// What is read as JSON: the body, or the object that stands for a form; empty if there is neither.
     pub(crate) fn json(&self) -> &[u8] {
-        self.json.as_deref().unwrap_or(&self.unpacked)
+        let parts = self.parts();
+        parts.json.as_deref().or(parts.unpacked.as_deref()).unwrap_or(self.original.data)
     }
 
     /// The body with its content coding undone.
@@ -107,8 +97,9 @@ impl<'a> Message<'a> {
     ///
     /// Says why it could not be.
     pub(crate) fn unpacked(&self) -> Result<&[u8], String> {
-        match &self.packed {
-            None => Ok(&self.unpacked),
+        let parts = self.parts();
+        match &parts.packed {
+            None => Ok(parts.unpacked.as_deref().unwrap_or(self.original.data)),
             Some(reason) => Err(format!("the body cannot be unpacked: {reason}")),
         }
     }
@@ -120,7 +111,7 @@ impl<'a> Message<'a> {
 
     /// The values of a field of the form, in order; a file is none.
     pub(crate) fn field(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let fields = match &self.form {
+        let fields = match &self.parts().form {
             Some(Ok(fields)) => fields.as_slice(),
             _ => &[],
         };
@@ -134,14 +125,15 @@ impl<'a> Message<'a> {
 
     /// What to tell somebody who wonders how the body was read; nothing of a body that is JSON as it is.
     pub(crate) fn note(&self, is_json: bool) -> Option<String> {
-        if let Some(reason) = &self.packed {
+        let parts = self.parts();
+        if let Some(reason) = &parts.packed {
             return Some(format!("it cannot be unpacked, so `message` has no value: {reason}"));
         }
-        let packed = match &self.unpacked {
-            Cow::Owned(unpacked) => format!("gzip, {} bytes when unpacked; ", unpacked.len()),
-            Cow::Borrowed(_) => String::new(),
+        let packed = match &parts.unpacked {
+            Some(unpacked) => format!("gzip, {} bytes when unpacked; ", unpacked.len()),
+            None => String::new(),
         };
-        match &self.form {
+        match &parts.form {
             Some(Ok(fields)) => {
                 let mut names: Vec<String> = Vec::new();
                 for field in fields {
@@ -166,6 +158,38 @@ impl<'a> Message<'a> {
             None if !packed.is_empty() => Some(format!("{packed}JSON")),
             None => None,
         }
+    }
+}
+
+impl Parts {
+    fn read(original: &Original<'_>, json_fields: &[String]) -> Self {
+        let (unpacked, packed) = match gzip::plain(original.data, original.coding) {
+            Ok(Cow::Owned(unpacked)) => (Some(unpacked), None),
+            Ok(Cow::Borrowed(_)) => (None, None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let body = unpacked.as_deref().unwrap_or(original.data);
+        let form = match original.content_type {
+            _ if packed.is_some() => None,
+            _ if original.is(FORM) => Some(form::urlencoded(body)),
+            Some(content_type) if original.is("multipart/form-data") => {
+                Some(multipart::boundary(content_type).map_or_else(
+                    || Err("the media type of the form names no boundary".to_owned()),
+                    |boundary| multipart::fields(body, &boundary),
+                ))
+            }
+            _ => None,
+        };
+        let json = match &form {
+            Some(Ok(fields)) => {
+                let names: Vec<String> = json_fields.iter().cloned().chain([PAYLOAD.to_owned()]).collect();
+                Some(form::to_json(fields, &names))
+            }
+            // What cannot be read as what it says it is is no JSON either.
+            Some(Err(_)) => Some(Vec::new()),
+            None => packed.is_some().then(Vec::new),
+        };
+        Self { unpacked, packed, form, json }
     }
 }
 

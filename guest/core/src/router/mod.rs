@@ -160,9 +160,9 @@ impl Router {
             return Decision::Reject(unknown_source());
         };
         // The body is read once, when verification or a filter first looks into it.
-        let message = Message::read(Original::of_request(request), verifier.json_fields());
+        let message = Message::new(Original::of_request(request), verifier.json_fields());
         let (table, selection) = self.filters.open();
-        let mut body = lazily(table, message.json());
+        let mut body = lazily(table, &message);
         let verified = match verifier.verify_read(request, &message, &Read::new(names, &body)) {
             Outcome::Verified(verified) => verified,
             Outcome::Answered(answer) => {
@@ -196,9 +196,9 @@ impl Router {
     /// Nothing is verified and no state is read.
     pub fn route(&mut self, event: &Event, headers: &[Header<'_>], data: &[u8], now: UnixMillis) -> Routing {
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
-        let message = Message::read(Original::of_event(event, headers, data), fields);
+        let message = Message::new(Original::of_event(event, headers, data), fields);
         let (table, selection) = self.filters.open();
-        let mut body = lazily(table, message.json());
+        let mut body = lazily(table, &message);
         let input = FilterInput { event, headers, now };
         let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
         Routing { intents, failures }
@@ -209,9 +209,9 @@ impl Router {
         let Some(Source { verifier, names }) = self.sources.get(request.source) else {
             return Explanation::rejected(unknown_source());
         };
-        let message = Message::read(Original::of_request(request), verifier.json_fields());
+        let message = Message::new(Original::of_request(request), verifier.json_fields());
         let ((outcome, steps), note) = {
-            let body = lazily(self.filters.open().0, message.json());
+            let body = lazily(self.filters.open().0, &message);
             let traced = verifier.trace_read(request, &message, &Read::new(names, &body));
             (traced, message.note(body.error().is_none()))
         };
@@ -290,7 +290,7 @@ impl Router {
         only: Option<&str>,
     ) -> Vec<Verdict> {
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
-        let message = Message::read(Original::of_event(event, headers, data), fields);
+        let message = Message::new(Original::of_event(event, headers, data), fields);
         self.filters.explain(FilterInput { event, headers, now }, message.json(), only)
     }
 }
@@ -304,9 +304,9 @@ pub fn named_by(source: &str, subscription: &str) -> Problem {
 /// A body that is read when it is first looked into.
 fn lazily<'t, 'b>(
     table: &'t mut Table,
-    body: &'b [u8],
+    message: &'b Message<'_>,
 ) -> LazyCell<Reading<'t, 'b>, impl FnOnce() -> Reading<'t, 'b>> {
-    LazyCell::new(move || table.read(Some(body)))
+    LazyCell::new(move || table.read(Some(message.json())))
 }
 
 /// Checks a filter without a table.
@@ -334,7 +334,7 @@ pub fn explain_once(
     filters
         .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
         .map_err(|error| filter_problems(error, ""))?;
-    let message = Message::read(Original::of_event(event, headers, data), &[]);
+    let message = Message::new(Original::of_event(event, headers, data), &[]);
     let verdicts = filters.explain(FilterInput { event, headers, now }, message.json(), None);
     verdicts.into_iter().next().ok_or_else(|| vec![Problem::new("", "it cannot be explained")])
 }

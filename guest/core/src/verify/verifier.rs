@@ -164,7 +164,7 @@ impl Verifier {
     pub(super) fn with<R>(&self, request: &Request<'_>, run: impl FnOnce(&Context<'_>) -> R) -> R {
         let mut table = Table::new();
         let names = self.name(&mut table);
-        let message = Message::read(Original::of_request(request), self.json_fields());
+        let message = Message::new(Original::of_request(request), self.json_fields());
         let reading = LazyCell::new(|| table.read(Some(message.json())));
         run(&self.context(request, &message, &Read::new(&names, &reading)))
     }
