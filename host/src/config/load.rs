@@ -122,7 +122,7 @@ impl Config {
 
         let mut resolved = document.clone();
         let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
-        let Findings { problems: unresolved, warnings: odd } = resolver.resolve_configuration(&mut resolved);
+        let Findings { problems: unresolved, warnings: mut odd } = resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
         let Sections { mut server, admin, store, log } = sections;
@@ -142,7 +142,10 @@ impl Config {
             let broken =
                 problems.iter().any(|problem| is_within(&problem.path, path) && problem.path != name);
             match Verifier::try_new(path, &source.verification) {
-                Ok(verifier) => problems.extend(forgetful(&source.name, &verifier, store.retention)),
+                Ok(verifier) => {
+                    odd.extend(verifier.warnings(path));
+                    problems.extend(forgetful(&source.name, &verifier, store.retention));
+                }
                 Err(found) => {
                     problems.extend(found.into_iter().filter(|problem| !broken || problem.path == scheme));
                 }
