@@ -122,7 +122,8 @@ impl Config {
 
         let mut resolved = document.clone();
         let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
-        let Findings { problems: unresolved, warnings: mut odd } = resolver.resolve_configuration(&mut resolved);
+        let Findings { problems: unresolved, warnings: mut odd } =
+            resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
         let Sections { mut server, admin, store, log } = sections;
