@@ -3,6 +3,7 @@
 //! [`router`] makes the whole of it from an [`Api`], which is what it looks at, and an [`Access`], which says who may.
 
 mod access;
+mod activity;
 mod body;
 mod cursor;
 mod delivery;

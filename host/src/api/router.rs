@@ -2,7 +2,9 @@
 
 use super::access::{Access, guard};
 use super::source::{self, Sources};
-use super::{ProblemDetails, delivery, event, explain, health, openapi, rejection, subscription, trial};
+use super::{
+    ProblemDetails, activity, delivery, event, explain, health, openapi, rejection, subscription, trial,
+};
 use crate::rejection::{Explainer, Rejections};
 use crate::store::Store;
 use crate::subscription::Subscriptions;
@@ -68,6 +70,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(event::show))
         .routes(routes!(event::data))
         .routes(routes!(explain::explain))
+        .routes(routes!(activity::show))
         .routes(routes!(event::replay))
         .routes(routes!(delivery::list))
         .routes(routes!(delivery::show))

@@ -11,6 +11,7 @@ use anglerfish_core::config::{
     Document, Node, Problems, SubscriptionConfig, item_path, key_path, read_document, read_subscription,
 };
 use anglerfish_core::problem::Problem;
+use anglerfish_core::router::{RoutingSubscription, SourceFacts, review_filter};
 use anglerfish_core::verify::Verifier;
 use anglerfish_filter::Expression;
 use serde_json::{Map, Value};
@@ -165,6 +166,7 @@ impl Config {
         for (_, subscription) in &mut routing.subscriptions {
             allow(subscription, &server.allow_networks);
         }
+        warnings.extend(located(&places, reviewed(&routing)));
         let written = match document.get_mut("subscription").map(Value::take) {
             Some(Value::Array(subscriptions)) => subscriptions,
             _ => Vec::new(),
@@ -197,6 +199,21 @@ impl Config {
             references: self.admin.references.clone(),
         }
     }
+}
+
+/// What is odd about the filters of a document that has no problems, of the sources that there are.
+fn reviewed(document: &Document) -> Vec<Problem> {
+    let sources: Vec<SourceFacts<'_>> = document
+        .sources
+        .iter()
+        .map(|(_, source)| SourceFacts { name: &source.name, never_a_message: false })
+        .collect();
+    let review = |(path, subscription): &(String, SubscriptionConfig)| {
+        let found = review_filter(&RoutingSubscription::from(subscription), &sources);
+        let path = path.clone();
+        found.into_iter().map(move |problem| Problem { path: key_path(&path, &problem.path), ..problem })
+    };
+    document.subscriptions.iter().flat_map(review).collect()
 }
 
 impl fmt::Debug for Config {

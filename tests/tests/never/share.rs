@@ -116,3 +116,31 @@ fn what_does_not_fit_into_the_routing_table_is_refused_when_it_is_written_and_se
     let fits = answer.json()["deliveries"].as_u64().unwrap();
     assert!(fits > 0 && fits < u64::try_from(written).unwrap(), "{fits} of {written}");
 }
+
+#[test]
+fn a_filter_that_matches_nothing_shows_what_it_asks_for_in_vain() {
+    let receiver = Receiver::start();
+    let filters = [("mute", "message.a == 1 && message.acton == 'x'"), ("busy", "message.a == 1")];
+    let filters = filters.map(|(id, filter)| (id.to_owned(), filter.to_owned()));
+    let gateway = Gateway::start(&subscriptions(filters.into_iter(), &receiver));
+    let _ = post(&gateway, "d-1", br#"{"a":1,"action":"x"}"#).expect(202);
+    let _ = post(&gateway, "d-2", br#"{"a":2}"#).expect(202);
+    let mute = gateway.get("/v1/subscriptions/mute/activity");
+    assert_eq!(
+        (&mute["events"], &mute["matched"], &mute["looked_at"]),
+        (&2.into(), &0.into(), &2.into()),
+        "{mute}"
+    );
+    assert_eq!(mute["missing_fields"], serde_json::json!(["message.acton"]));
+    assert_eq!((&mute["silent"], &mute["last_match"]), (&false.into(), &serde_json::Value::Null));
+    let busy = gateway.get("/v1/subscriptions/busy/activity");
+    assert_eq!((&busy["matched"], &busy["missing_fields"]), (&1.into(), &serde_json::json!([])), "{busy}");
+    assert!(busy["last_match"].is_string(), "{busy}");
+    let metrics = gateway.api("GET", "/metrics", None).expect(200).text();
+    assert!(
+        metrics.contains("anglerfish_subscription_matches_total{subscription=\"busy\"} 1\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("anglerfish_silent_filters 0\n"), "{metrics}");
+    gateway.api("GET", "/v1/subscriptions/none/activity", None).expect(404);
+}
