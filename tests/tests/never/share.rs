@@ -142,5 +142,5 @@ fn a_filter_that_matches_nothing_shows_what_it_asks_for_in_vain() {
         "{metrics}"
     );
     assert!(metrics.contains("anglerfish_silent_filters 0\n"), "{metrics}");
-    gateway.api("GET", "/v1/subscriptions/none/activity", None).expect(404);
+    let _ = gateway.api("GET", "/v1/subscriptions/none/activity", None).expect(404);
 }
