@@ -10,8 +10,8 @@ mod loopback;
 use anglerfish::clock::now;
 use anglerfish::delivery::{Deliveries, DeliveryOptions};
 use anglerfish::store::{
-    Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, RequestRecord, SqliteOptions, SqliteStore,
-    Store,
+    Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions,
+    SqliteStore, Store,
 };
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
 use anglerfish_core::event::Event;
@@ -82,8 +82,8 @@ async fn plain(address: SocketAddr, count: usize) -> f64 {
 async fn backlog(address: SocketAddr, count: usize) -> f64 {
     let gateway = Gateway::open();
     for deliveries in join_all((0..count).map(|number| gateway.commit(number))).await {
-        let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
-        gateway.store.release(&ids).await;
+        let leases: Vec<_> = deliveries.iter().map(LeasedDelivery::lease).collect();
+        gateway.store.release(&leases).await.unwrap();
     }
     let begun = Instant::now();
     gateway.deliveries.put(&subscription(address)).unwrap();
@@ -143,8 +143,12 @@ impl Gateway {
         };
         let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), headers: Vec::new() };
         let data = Bytes::from(vec![b'x'; BODY]);
-        let event = NewEvent { event, request, data, received: now(), subscriptions: vec!["bench".into()] };
-        let commit = Commit { keys: KeyOverlay::default(), event: Some(event), now: now() };
+        let event = NewEvent {
+            request: Some(request),
+            subscriptions: vec!["bench".into()],
+            ..NewEvent::new(event, data, now())
+        };
+        let commit = Commit { events: vec![event], ..Commit::new(now()) };
         match self.store.commit(commit).await.unwrap() {
             CommitOutcome::Committed { deliveries, .. } => deliveries,
             CommitOutcome::Conflict => unreachable!("no key was read"),

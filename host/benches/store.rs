@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on had better stop")]
 
 use anglerfish::store::{
-    Attempt, Commit, CommitOutcome, KeyOverlay, NewEvent, RequestRecord, Settled, Settlement, SqliteOptions,
-    SqliteStore, Store,
+    Attempt, Commit, CommitOutcome, DeliveryStore, KeyOverlay, KeyStore, Lease, LeaseTerms, LeasedDelivery,
+    LogStore, NewEvent, RequestRecord, Settled, Settlement, SqliteOptions, SqliteStore,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -51,8 +51,10 @@ impl Bench {
                             };
                             for delivery in deliveries {
                                 match settle {
-                                    true => store.settle(settlement(delivery.id)).await.unwrap(),
-                                    false => store.release(&[delivery.id]).await,
+                                    true => {
+                                        drop(store.settle(vec![settlement(delivery.lease())]).await.unwrap())
+                                    }
+                                    false => drop(store.release(&[delivery.lease()]).await.unwrap()),
                                 }
                             }
                         }
@@ -73,37 +75,37 @@ fn commit(number: u64) -> Commit {
     let id = format!("{mixed:016x}-{:016x}", mixed.rotate_left(32) ^ number);
     let key = format!("event/shop/{id}");
     let headers = (0..12).map(|n| (format!("x-header-{n}"), "a value of usual length".to_owned())).collect();
+    let event = Event {
+        id,
+        source: "shop".to_owned(),
+        kind: "order.created".to_owned(),
+        subject: None,
+        time: NOW,
+        datacontenttype: Some("application/json".to_owned()),
+        ..Event::default()
+    };
     Commit {
         keys: KeyOverlay {
             reads: vec![(key.clone(), None)],
             writes: vec![(key, Some(Bytes::from_static(b"1700000000000")))],
         },
-        event: Some(NewEvent {
-            event: Event {
-                id,
-                source: "shop".to_owned(),
-                kind: "order.created".to_owned(),
-                subject: None,
-                time: NOW,
-                datacontenttype: Some("application/json".to_owned()),
-                ..Event::default()
-            },
-            request: RequestRecord {
+        events: vec![NewEvent {
+            request: Some(RequestRecord {
                 method: "POST".to_owned(),
                 url: "http://127.0.0.1:8080/in/shop".to_owned(),
                 headers,
-            },
-            data: Bytes::from(vec![b'x'; 1024]),
-            received: NOW,
+            }),
             subscriptions: vec!["big-orders".to_owned()],
-        }),
-        now: NOW,
+            ..NewEvent::new(event, Bytes::from(vec![b'x'; 1024]), NOW)
+        }],
+        ..Commit::new(NOW)
     }
 }
 
-fn settlement(delivery: anglerfish::store::DeliveryId) -> Settlement {
+fn settlement(lease: Lease) -> Settlement {
     Settlement {
-        delivery,
+        lease,
+        now: NOW,
         attempt: Attempt {
             number: 0,
             started: NOW,
@@ -167,10 +169,10 @@ fn reads(criterion: &mut Criterion) {
     criterion.bench_function("lease and release 10 of 25 600", |bencher| {
         bencher.iter(|| {
             bench.runtime.block_on(async {
-                let leased = bench.store.lease("big-orders", NOW, 10).await.unwrap();
-                let ids: Vec<_> = leased.iter().map(|delivery| delivery.id).collect();
-                assert_eq!(ids.len(), 10);
-                bench.store.release(&ids).await;
+                let leased = bench.store.lease("big-orders", NOW, 10, LeaseTerms::default()).await.unwrap();
+                let leases: Vec<_> = leased.deliveries.iter().map(LeasedDelivery::lease).collect();
+                assert_eq!(leases.len(), 10);
+                bench.store.release(&leases).await.unwrap();
             });
         });
     });

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod fetch;
 pub mod gateway;
 pub mod ingress;
+pub mod log;
 pub mod rejection;
 pub mod server;
 pub mod store;

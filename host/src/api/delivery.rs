@@ -4,7 +4,7 @@ use super::cursor::{self, Kind, Listing};
 use super::document::{AttemptDocument, DeliveryDetail, DeliveryDocument};
 use super::query::{Nothing, Query, Segment, limit};
 use super::{Api, ProblemDetails, event};
-use crate::store::{DeliveryId, DeliveryQuery, DeliveryStatus};
+use crate::store::{DeliveryId, DeliveryQuery, DeliveryStatus, Retried};
 use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
@@ -34,7 +34,8 @@ pub(super) struct ListQuery {
 /// A delivery that is due again.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Retried {
+#[schema(as = Retried)]
+pub(super) struct RetriedDocument {
     id: i64,
     status: DeliveryStatus,
 }
@@ -68,6 +69,7 @@ pub(super) async fn list(
         event,
         cursor: cursor.map(DeliveryId),
         limit,
+        ..DeliveryQuery::default()
     };
     page(&api, query).await.map(Answer)
 }
@@ -99,7 +101,7 @@ pub(super) async fn show(
     post, path = "/v1/deliveries/{id}/retry", operation_id = "retryDelivery", tag = "deliveries",
     params(("id" = String, Path, description = "The delivery's number.")),
     responses(
-        (status = 202, description = "It is due now.", body = Retried),
+        (status = 202, description = "It is due now.", body = RetriedDocument),
         (status = 404, description = "There is no such delivery: `unknown-delivery`."),
         (
             status = 409,
@@ -112,7 +114,7 @@ pub(super) async fn retry(
     State(api): State<Api>,
     Segment(id): Segment,
     Query(Nothing {}): Query<Nothing>,
-) -> Result<(StatusCode, Answer<Retried>), ProblemDetails> {
+) -> Result<(StatusCode, Answer<RetriedDocument>), ProblemDetails> {
     let number = parse(&id).ok_or_else(|| unknown(&id))?;
     let (delivery, _) = api.store.delivery(number).await?.ok_or_else(|| unknown(&id))?;
     if api.subscriptions.get(&delivery.subscription).is_none() {
@@ -120,13 +122,16 @@ pub(super) async fn retry(
         return Err(ProblemDetails::conflict("subscription-gone", detail));
     }
     match api.store.retry(number, api.now()).await? {
-        None => Err(unknown(&id)),
-        Some(false) => {
+        Retried::Unknown => Err(unknown(&id)),
+        Retried::Leased => {
             Err(ProblemDetails::conflict("attempt-in-progress", "it is being attempted at this moment"))
         }
-        Some(true) => {
+        Retried::Due => {
             api.subscriptions.wake(&delivery.subscription);
-            Ok((StatusCode::ACCEPTED, Answer(Retried { id: number.0, status: DeliveryStatus::Pending })))
+            Ok((
+                StatusCode::ACCEPTED,
+                Answer(RetriedDocument { id: number.0, status: DeliveryStatus::Pending }),
+            ))
         }
     }
 }

@@ -85,6 +85,7 @@ pub(super) async fn list(
         cursor: cursor.map(EventSeq),
         limit: limit(query.limit)?,
         order: Order::Newest,
+        ..EventQuery::default()
     };
     let page = api.store.events(query).await?;
     let last = page.items.last().map(|record| record.seq).filter(|_| page.more);
@@ -110,7 +111,7 @@ pub(super) async fn show(
     let record = find(&api, &id, query.source.as_deref()).await?;
     let query = DeliveryQuery { event: Some(record.seq), limit: MAX_LIMIT, ..DeliveryQuery::default() };
     let deliveries = delivery::page(&api, query).await?;
-    let request = record.request.clone().into();
+    let request = record.request.clone().unwrap_or_default().into();
     Ok(Answer(EventDetail { event: record.into(), request, deliveries }))
 }
 

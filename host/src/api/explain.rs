@@ -60,5 +60,10 @@ pub(super) async fn past_event(api: &Api, record: EventRecord) -> Result<PastEve
     let Some(data) = api.store.data(record.seq).await? else {
         return Err(ProblemDetails::not_found("unknown-event", "the event's data is gone"));
     };
-    Ok(PastEvent { event: record.event, headers: record.request.headers, data, received: record.received })
+    Ok(PastEvent {
+        event: record.event,
+        headers: record.request.unwrap_or_default().headers,
+        data,
+        received: record.received,
+    })
 }

@@ -13,7 +13,9 @@ impl From<StoreError> for ProblemDetails {
     fn from(error: StoreError) -> Self {
         tracing::warn!("the management API could not use the store: {error}");
         match error {
-            StoreError::Unavailable(_) | StoreError::Closed => unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Closed => {
+                unavailable(error.to_string())
+            }
             StoreError::Unusable(_) | StoreError::Internal(_) => internal("the store failed; see the log"),
         }
     }

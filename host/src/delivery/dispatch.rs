@@ -5,7 +5,7 @@ use super::inbox::{Inbox, Pace, Settings};
 use super::metric::DeliveryMetrics;
 use super::queue::Queue;
 use super::target::Target;
-use crate::store::{DeliveryId, LeasedDelivery, Store};
+use crate::store::{Lease, LeasedDelivery, Store};
 use crate::subscription::Dispatch;
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
@@ -138,19 +138,23 @@ impl Deliveries {
     /// Takes deliveries that are leased to the caller. Each goes straight to its queue if that has room and no older
     /// ones wait; otherwise it is given back to the store, from where the queue gets it in its turn.
     pub fn offer(&self, deliveries: Vec<LeasedDelivery>) {
-        let mut homeless: Vec<DeliveryId> = Vec::new();
+        let mut homeless: Vec<Lease> = Vec::new();
         let queues = self.read();
         for delivery in deliveries {
             let refused = match queues.by_subscription.get(delivery.subscription.as_str()) {
                 Some(running) => running.inbox.offer(delivery).err(),
-                None => Some(delivery.id),
+                None => Some(delivery.lease()),
             };
             homeless.extend(refused);
         }
         drop(queues);
         if !homeless.is_empty() {
             let store = self.shared.store.clone();
-            self.shared.runtime.spawn(async move { store.release(&homeless).await });
+            self.shared.runtime.spawn(async move {
+                if let Err(error) = store.release(&homeless).await {
+                    tracing::error!(%error, "deliveries cannot be given back");
+                }
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 //! What waits for a queue: the one place that other tasks and the queue both touch.
 
 use super::target::Target;
-use crate::store::{DeliveryId, LEASE_BYTES, LeasedDelivery};
+use crate::store::{LEASE_BYTES, Lease, LeasedDelivery};
 use anglerfish_core::config::DeliveryConfig;
 use std::collections::VecDeque;
 use std::mem::take;
@@ -56,7 +56,7 @@ struct State {
     /// Deliveries to attempt.
     offers: VecDeque<LeasedDelivery>,
     /// Deliveries that found no room.
-    returns: Vec<DeliveryId>,
+    returns: Vec<Lease>,
     /// How many deliveries are held, here and in the queue, and how much data they have.
     held: usize,
     held_bytes: usize,
@@ -72,7 +72,7 @@ pub(super) struct Mail {
     pub(super) settings: Arc<Settings>,
     pub(super) pace: Pace,
     pub(super) offers: VecDeque<LeasedDelivery>,
-    pub(super) returns: Vec<DeliveryId>,
+    pub(super) returns: Vec<Lease>,
     pub(super) behind: bool,
     /// How many deliveries may be held.
     pub(super) capacity: usize,
@@ -105,17 +105,17 @@ impl Inbox {
         self.state().settings.clone()
     }
 
-    /// Takes a delivery in, or notes it to be given back to the store if there is no room. Its number comes back if the
+    /// Takes a delivery in, or notes it to be given back to the store if there is no room. Its lease comes back if the
     /// queue takes nothing any more.
-    pub(super) fn offer(&self, delivery: LeasedDelivery) -> Result<(), DeliveryId> {
+    pub(super) fn offer(&self, delivery: LeasedDelivery) -> Result<(), Lease> {
         let mut state = self.state();
         if state.pace != Pace::Run {
-            return Err(delivery.id);
+            return Err(delivery.lease());
         }
         if state.behind || state.held >= state.settings.capacity(state.held_bytes) {
             state.behind = true;
             state.again = true;
-            state.returns.push(delivery.id);
+            state.returns.push(delivery.lease());
         } else {
             state.held += 1;
             state.held_bytes += delivery.data.len();

@@ -7,7 +7,7 @@ use super::refill::{Refill, refill};
 use super::settle::{Backoff, settle};
 use super::timer::Timer;
 use crate::clock::now;
-use crate::store::{DeliveryId, LeasedDelivery, Settlement, Store};
+use crate::store::{Lease, LeasedDelivery, Settlement, Store};
 use anglerfish_core::policy::{self, Settled};
 use anglerfish_core::request::UnixMillis;
 use futures_util::StreamExt;
@@ -36,12 +36,12 @@ pub(super) struct Queue {
     pace: Pace,
     ready: VecDeque<LeasedDelivery>,
     /// To be given back.
-    returns: Vec<DeliveryId>,
+    returns: Vec<Lease>,
     running: JoinSet<Tried>,
     /// What is known of the running attempts from outside.
     open: HashMap<task::Id, Open>,
-    settling: FuturesUnordered<BoxFuture<'static, (DeliveryId, Settled, bool)>>,
-    unsettled: HashSet<DeliveryId>,
+    settling: FuturesUnordered<BoxFuture<'static, (Lease, Settled, bool)>>,
+    unsettled: HashSet<Lease>,
     /// How many records an unavailable store has refused so far.
     waiting: Arc<AtomicUsize>,
     refill: Option<BoxFuture<'static, Refill>>,
@@ -52,7 +52,7 @@ pub(super) struct Queue {
 }
 
 struct Open {
-    id: DeliveryId,
+    lease: Lease,
     /// The length of its data.
     bytes: usize,
     before: u32,
@@ -107,7 +107,7 @@ impl Queue {
                         self.handle_ended(ended);
                     }
                 }
-                Some((id, settled, recorded)) = self.settling.next() => self.handle_settled(id, settled, recorded),
+                Some((lease, settled, recorded)) = self.settling.next() => self.handle_settled(lease, settled, recorded),
                 Some(refill) = OptionFuture::from(self.refill.as_mut()) => self.handle_refill(refill),
                 () = self.timer.fired() => self.handle_timer(),
             }
@@ -123,7 +123,7 @@ impl Queue {
         if self.pace != Pace::Run {
             for delivery in self.ready.drain(..) {
                 self.inbox.free(delivery.data.len());
-                self.returns.push(delivery.id);
+                self.returns.push(delivery.lease());
             }
         }
         let wanted = self.pace == Pace::Run && mail.behind && !self.timer.holds_off();
@@ -197,7 +197,7 @@ impl Queue {
             event = delivery.event.id,
         );
         let open = Open {
-            id: delivery.id,
+            lease: delivery.lease(),
             bytes: delivery.data.len(),
             before: delivery.attempts,
             settings: settings.clone(),
@@ -219,24 +219,26 @@ impl Queue {
         };
         let Some(open) = self.open.remove(&task) else { return };
         self.inbox.free(open.bytes);
+        let now = now();
         let settled =
-            policy::settle(&open.settings.policy, tried.outcome(), open.before, now(), fastrand::u64(..));
+            policy::settle(&open.settings.policy, tried.outcome(), open.before, now, fastrand::u64(..));
         if let Some(metrics) = &self.own_metrics {
             metrics.running(self.running.len());
             metrics.ended(settled, tried.duration);
         }
         let attempt = tried.record(settled == Settled::Delivered);
         self.log(&open, &attempt, settled);
-        let settlement = Settlement { delivery: open.id, attempt, settled };
+        let settlement = Settlement { lease: open.lease, attempt, settled, now };
         let future = settle(self.store.clone(), settlement, self.waiting.clone(), self.metrics.clone());
-        let id = open.id;
-        self.unsettled.insert(id);
-        self.settling.push(async move { (id, settled, future.await) }.boxed());
+        let lease = open.lease;
+        self.unsettled.insert(lease);
+        self.settling.push(async move { (lease, settled, future.await) }.boxed());
     }
 
     fn log(&self, open: &Open, attempt: &crate::store::Attempt, settled: Settled) {
         let subscription = &*self.subscription;
-        let (delivery, number, duration) = (open.id.0, open.before.saturating_add(1), attempt.duration);
+        let (delivery, number, duration) =
+            (open.lease.delivery.0, open.before.saturating_add(1), attempt.duration);
         let error = attempt.error.as_deref().unwrap_or_default();
         match settled {
             Settled::Delivered => tracing::debug!(subscription, delivery, number, ?duration, "delivered"),
@@ -260,10 +262,10 @@ impl Queue {
         }
     }
 
-    fn handle_settled(&mut self, id: DeliveryId, settled: Settled, recorded: bool) {
-        self.unsettled.remove(&id);
+    fn handle_settled(&mut self, lease: Lease, settled: Settled, recorded: bool) {
+        self.unsettled.remove(&lease);
         if !recorded {
-            self.returns.push(id);
+            self.returns.push(lease);
             self.inbox.wake();
         } else if let Settled::Retry(at) = settled {
             self.next = earlier(self.next, Some(at));
@@ -281,17 +283,19 @@ impl Queue {
     /// Breaks off what runs and gives everything back as it was.
     async fn abort(mut self) {
         if let Some(refill) = self.refill.take() {
-            self.returns.extend(refill.await.leased.into_iter().map(|delivery| delivery.id));
+            self.returns.extend(refill.await.leased.iter().map(LeasedDelivery::lease));
         }
         self.running.shutdown().await;
         self.settling.clear();
-        self.returns.extend(self.open.drain().map(|(_, open)| open.id));
+        self.returns.extend(self.open.drain().map(|(_, open)| open.lease));
         self.returns.extend(self.unsettled.drain());
         if let Some(metrics) = &self.own_metrics {
             metrics.running(0);
         }
-        if !self.returns.is_empty() {
-            self.store.release(&self.returns).await;
+        if !self.returns.is_empty()
+            && let Err(error) = self.store.release(&self.returns).await
+        {
+            tracing::error!(subscription = &*self.subscription, %error, "deliveries cannot be given back");
         }
     }
 }

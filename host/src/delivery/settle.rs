@@ -1,7 +1,7 @@
 //! Recording attempts, however long the store takes.
 
 use super::metric::DeliveryMetrics;
-use crate::store::{Settlement, Store, StoreError};
+use crate::store::{Recorded, Settlement, Store, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -48,28 +48,39 @@ pub(super) async fn settle(
 ) -> bool {
     // The common case does not pay for a copy of a record with its excerpt that only an outage needs; the copy is of
     // a few hundred bytes as a rule.
-    let Err(mut error) = store.settle(settlement.clone()).await else { return true };
+    let mut error = match store.settle(vec![settlement.clone()]).await {
+        Ok(recorded) => return told(&settlement, &recorded),
+        Err(error) => error,
+    };
     let mut backoff = Backoff::default();
     loop {
         metrics.store_failed();
         // A store that is out of reach holds the queue up; a record that it does not like, only that record.
         let _waiting = match error {
             StoreError::Closed => return false,
-            StoreError::Unavailable(_) => Some(Waiting::begin(waiting.clone())),
+            StoreError::Unavailable(_) | StoreError::Lost(_) => Some(Waiting::begin(waiting.clone())),
             StoreError::Unusable(_) | StoreError::Internal(_) if backoff.tries >= REFUSALS => {
-                tracing::error!(delivery = %settlement.delivery, %error, "an attempt cannot be recorded");
+                tracing::error!(delivery = %settlement.lease.delivery, %error, "an attempt cannot be recorded");
                 return false;
             }
             StoreError::Unusable(_) | StoreError::Internal(_) => None,
         };
         let wait = backoff.next();
-        tracing::warn!(delivery = %settlement.delivery, %error, ?wait, "an attempt cannot be recorded now");
+        tracing::warn!(delivery = %settlement.lease.delivery, %error, ?wait, "an attempt cannot be recorded now");
         tokio::time::sleep(wait).await;
-        match store.settle(settlement.clone()).await {
-            Ok(()) => return true,
+        match store.settle(vec![settlement.clone()]).await {
+            Ok(recorded) => return told(&settlement, &recorded),
             Err(again) => error = again,
         }
     }
+}
+
+/// The store has answered: the lease has ended one way or the other.
+fn told(settlement: &Settlement, recorded: &[Recorded]) -> bool {
+    if recorded.first() != Some(&Recorded::Recorded) {
+        tracing::warn!(delivery = %settlement.lease.delivery, "an attempt was made under a lease that had ended");
+    }
+    true
 }
 
 /// Counts one record as waiting for as long as it lives.

@@ -7,7 +7,9 @@ use super::{body, record};
 use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
 use crate::rejection::{Refusal, Rejections};
 use crate::server::RequestBody;
-use crate::store::{Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError};
+use crate::store::{
+    Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError,
+};
 use crate::telemetry::{IngressMetrics, SourceMetrics};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Decision, Fetch, RejectionCode};
@@ -333,16 +335,27 @@ impl Ingress {
                 "a filter failed"
             );
         }
+        let record = record::record(&request.method, &request.url, &request.headers, &known.credentials);
         let subscriptions: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
         let wanted = subscriptions.clone();
-        let record = record::record(&request.method, &request.url, &request.headers, &known.credentials);
         let url = record::without_credentials(&request.url, &known.credentials);
         // Of a GET the query is the data.
         let data = match event_data(request.method.as_str(), &url, &request.body) {
             body if body.len() == request.body.len() => request.body.clone(),
             query => Bytes::copy_from_slice(query),
         };
-        let new = NewEvent { event, request: record, data, received: request.received, subscriptions };
+        let new = NewEvent {
+            request: Some(record),
+            failures: failures
+                .iter()
+                .map(|failure| FailedFilter {
+                    subscription: failure.subscription.clone(),
+                    reason: failure.reason.clone(),
+                })
+                .collect(),
+            subscriptions,
+            ..NewEvent::new(event, data, request.received)
+        };
         let (ingress, now) = (Arc::clone(self), request.received);
         let committed = tokio::spawn(async move { ingress.commit(keys, Some(new), now).await });
         let committed = committed.await.unwrap_or(Committed::Failed(Fault::Internal));
@@ -362,7 +375,8 @@ impl Ingress {
             return Committed::Stored { deliveries: 0 };
         }
         let started = Instant::now();
-        let outcome = match self.store.commit(Commit { keys, event, now }).await {
+        let commit = Commit { keys, events: event.into_iter().collect(), ..Commit::new(now) };
+        let outcome = match self.store.commit(commit).await {
             Ok(outcome) => outcome,
             Err(error) => return Committed::Failed(store_fault(&error)),
         };

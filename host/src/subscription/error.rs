@@ -33,7 +33,9 @@ pub enum SubscriptionError {
 impl From<StoreError> for SubscriptionError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Closed => Self::Unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Closed => {
+                Self::Unavailable(error.to_string())
+            }
             StoreError::Unusable(_) | StoreError::Internal(_) => Self::Internal(error.to_string()),
         }
     }

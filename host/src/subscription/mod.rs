@@ -8,6 +8,7 @@ mod error;
 mod port;
 mod registry;
 mod reload;
+mod removal;
 mod strict;
 mod write;
 

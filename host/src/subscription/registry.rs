@@ -1,6 +1,6 @@
 //! Which subscriptions there are.
 
-use super::{Dispatch, Reader, Routing, RoutingError, document};
+use super::{Dispatch, Reader, Routing, RoutingError, document, removal};
 use crate::store::{Store, StoreError, StoredSubscription};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
@@ -136,6 +136,7 @@ impl Subscriptions {
             }
             entries.insert(entry.id.clone(), Arc::new(entry));
         }
+        removal::settle(&*store, &entries, crate::clock::now()).await?;
         for (id, open) in store.backlog().await? {
             if !entries.contains_key(&id) {
                 tracing::warn!(

@@ -1,6 +1,7 @@
 //! A configuration that is read again: other subscriptions in its file, other rules for those of the store.
 
 use super::registry::{self, Shared};
+use super::removal::{self, REMOVED};
 use super::{Declared, Origin, Reader, Subscription, SubscriptionError, Subscriptions};
 use crate::store::StoredSubscription;
 use anglerfish_core::config::SubscriptionConfig;
@@ -10,9 +11,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::OwnedMutexGuard;
-
-/// What ends the open deliveries of a subscription that its file no longer has.
-const REMOVED: &str = "the subscription was removed from the configuration file";
 
 /// What a reload comes to, worked out and not yet done. While it lives no subscription can be written.
 pub struct Reload {
@@ -101,6 +99,10 @@ impl Reload {
     ///
     /// What cannot be done for one subscription is logged and holds up no other: all were checked before.
     pub async fn enlist(&self) {
+        // Those that come back: what is committed for them from now on is to be delivered.
+        if let Err(error) = self.shared.store.declare(removal::declared(&self.entries)).await {
+            tracing::error!(%error, "the store could not be told which subscriptions the file has");
+        }
         for entry in self.entries.values() {
             let Some(config) = entry.config() else { continue };
             if let Err(problems) = self.shared.dispatch.put(config).await {

@@ -20,6 +20,7 @@ mod reload;
 mod secret;
 mod share;
 mod silence;
+mod store;
 mod unverified;
 
 use anglerfish_tests::{Answer, Gateway, Receiver, Request, github, send};

@@ -1,7 +1,7 @@
 //! `/v1/deliveries`.
 
 use super::{Bench, NOW, new_event, request};
-use crate::store::{Settled, Store};
+use crate::store::{DeliveryStore, LeaseTerms, Settled};
 use anglerfish_core::request::UnixMillis;
 use axum::body::Body;
 use http::Method;
@@ -78,7 +78,7 @@ async fn retries_what_is_not_being_attempted() {
     assert_eq!(answer.status, 202);
     assert_eq!(answer.json(), json!({"id": own.id.0, "status": "pending"}));
     assert_eq!(bench.queues.woken(), ["a"]);
-    let due = bench.store.lease("a", NOW, 10).await.unwrap();
+    let due = bench.store.lease("a", NOW, 10, LeaseTerms::default()).await.unwrap().deliveries;
     assert_eq!(due.len(), 1);
     assert_eq!(retry(&bench, gone.id).await.problem(), (409, "subscription-gone".into()));
     assert_eq!(retry(&bench, 999).await.problem(), (404, "unknown-delivery".into()));

@@ -12,8 +12,8 @@ mod subscription;
 use super::{Access, Api, Sources, router};
 use crate::rejection::Rejections;
 use crate::store::{
-    Attempt, Commit, CommitOutcome, KeyOverlay, LeasedDelivery, NewEvent, RequestRecord, Settled, Settlement,
-    SqliteOptions, SqliteStore, Store,
+    Attempt, Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord,
+    Settled, Settlement, SqliteOptions, SqliteStore, Store,
 };
 use crate::subscription::{Declared, Subscriptions};
 use crate::telemetry::{Readiness, Scrape};
@@ -157,7 +157,7 @@ impl Bench {
     }
 
     pub(crate) async fn commit(&self, event: NewEvent) -> Vec<LeasedDelivery> {
-        let commit = Commit { keys: KeyOverlay::default(), event: Some(event), now: NOW };
+        let commit = Commit { events: vec![event], ..Commit::new(NOW) };
         match self.store.commit(commit).await.unwrap() {
             CommitOutcome::Committed { deliveries, .. } => deliveries,
             CommitOutcome::Conflict => panic!("conflict"),
@@ -167,9 +167,9 @@ impl Bench {
     /// Commits an event for these subscriptions and gives its deliveries back.
     pub(crate) async fn event(&self, source: &str, id: &str, subscriptions: &[&str]) -> Vec<i64> {
         let deliveries = self.commit(new_event(source, id, subscriptions)).await;
-        let ids = deliveries.iter().map(|delivery| delivery.id).collect::<Vec<_>>();
-        self.store.release(&ids).await;
-        ids.into_iter().map(|id| id.0).collect()
+        let leases = deliveries.iter().map(LeasedDelivery::lease).collect::<Vec<_>>();
+        self.store.release(&leases).await.unwrap();
+        leases.into_iter().map(|lease| lease.delivery.0).collect()
     }
 
     pub(crate) async fn settle(&self, delivery: &LeasedDelivery, settled: Settled) {
@@ -181,7 +181,8 @@ impl Bench {
             error: Some("status 500".into()),
             answer: Some("try later".into()),
         };
-        self.store.settle(Settlement { delivery: delivery.id, attempt, settled }).await.unwrap();
+        let settlement = Settlement { lease: delivery.lease(), attempt, settled, now: NOW };
+        self.store.settle(vec![settlement]).await.unwrap();
     }
 }
 
@@ -198,23 +199,23 @@ fn request(method: Method, path: &str) -> http::request::Builder {
 }
 
 pub(crate) fn new_event(source: &str, id: &str, subscriptions: &[&str]) -> NewEvent {
+    let event = Event {
+        id: id.into(),
+        source: source.into(),
+        kind: "order.created".into(),
+        subject: None,
+        time: NOW,
+        datacontenttype: Some("application/json".into()),
+        ..Event::default()
+    };
+    let request = RequestRecord {
+        method: "POST".into(),
+        url: format!("https://hooks.example/in/{source}"),
+        headers: vec![("x-kind".into(), "a".into())],
+    };
     NewEvent {
-        event: Event {
-            id: id.into(),
-            source: source.into(),
-            kind: "order.created".into(),
-            subject: None,
-            time: NOW,
-            datacontenttype: Some("application/json".into()),
-            ..Event::default()
-        },
-        request: RequestRecord {
-            method: "POST".into(),
-            url: format!("https://hooks.example/in/{source}"),
-            headers: vec![("x-kind".into(), "a".into())],
-        },
-        data: Bytes::from_static(br#"{"quantity":1}"#),
-        received: NOW,
+        request: Some(request),
         subscriptions: subscriptions.iter().map(|id| (*id).to_owned()).collect(),
+        ..NewEvent::new(event, Bytes::from_static(br#"{"quantity":1}"#), NOW)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::rooms::read;
 use super::{Bench, NOW, request};
-use crate::store::{DeliveryStatus, Store};
+use crate::store::{DeliveryStatus, Store, SubscriptionStore};
 use crate::subscription::Declared;
 use axum::body::Body;
 use http::Method;
@@ -237,6 +237,25 @@ async fn open_deliveries_of_one_that_is_gone_can_be_ended() {
     bench.event("shop", "e1", &["orphan"]).await;
     assert_eq!(bench.delete("/v1/subscriptions/orphan").await.json(), json!({"abandoned": 1}));
     assert_eq!(bench.delete("/v1/subscriptions/orphan").await.problem().0, 404);
+}
+
+#[tokio::test]
+async fn open_deliveries_of_one_that_is_taken_out_of_the_file_end_with_the_reason() {
+    let bench = Bench::with(TempDir::new().unwrap(), vec![declared("a"), declared("b")], None).await;
+    let [delivery, other] = bench.event("shop", "e1", &["a", "b"]).await[..] else { panic!() };
+    let bench = bench.restart(vec![declared("b")]).await;
+    let ended = bench.get(&format!("/v1/deliveries/{delivery}")).await.json();
+    assert_eq!(ended["delivery"]["status"], "dead");
+    assert_eq!(ended["delivery"]["reason"], "the subscription was removed from the configuration file");
+    let kept = bench.get(&format!("/v1/deliveries/{other}")).await.json();
+    assert_eq!(kept["delivery"]["status"], "pending");
+    // Once it is back it gets events again, and what ended can be retried.
+    let bench = bench.restart(vec![declared("a"), declared("b")]).await;
+    let again = bench.event("shop", "e2", &["a"]).await[0];
+    let fresh = bench.get(&format!("/v1/deliveries/{again}")).await.json();
+    assert_eq!(fresh["delivery"]["status"], "pending");
+    let retried = bench.post(&format!("/v1/deliveries/{delivery}/retry"), &json!({})).await;
+    assert_eq!(retried.status, 202);
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! A real store that can be out of reach for a while.
 
 use crate::store::{
-    Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, EventQuery, EventRecord, EventSeq,
-    KeyReader, LeasedDelivery, Page, Settlement, SqliteStore, Store, StoreError, StoredSubscription,
+    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
+    Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
+    LogStore, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SqliteStore, Store,
+    StoreError, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::watch;
 
 pub(super) struct Flaky {
     inner: SqliteStore,
@@ -63,37 +66,21 @@ impl Flaky {
 }
 
 #[async_trait]
-impl Store for Flaky {
-    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
-        self.inner.key_reader()
-    }
-
+impl LogStore for Flaky {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
         self.reach()?.commit(commit).await
     }
 
-    async fn lease(
-        &self,
-        id: &str,
-        now: UnixMillis,
-        limit: usize,
-    ) -> Result<Vec<LeasedDelivery>, StoreError> {
-        self.leases.fetch_add(1, Ordering::SeqCst);
-        let leased = self.reach()?.lease(id, now, limit).await?;
-        self.leased.fetch_max(leased.len(), Ordering::SeqCst);
-        Ok(leased)
+    async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
+        self.inner.read(after, limit, bytes).await
     }
 
-    async fn next_due(&self, id: &str) -> Result<Option<UnixMillis>, StoreError> {
-        self.reach()?.next_due(id).await
+    fn head(&self) -> watch::Receiver<EventSeq> {
+        self.inner.head()
     }
 
-    async fn release(&self, deliveries: &[DeliveryId]) {
-        self.inner.release(deliveries).await;
-    }
-
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.reach()?.settle(settlement).await
+    async fn at(&self, time: UnixMillis) -> Result<EventSeq, StoreError> {
+        self.inner.at(time).await
     }
 
     async fn events(&self, query: EventQuery) -> Result<Page<EventRecord>, StoreError> {
@@ -107,6 +94,42 @@ impl Store for Flaky {
     async fn data(&self, seq: EventSeq) -> Result<Option<Bytes>, StoreError> {
         self.inner.data(seq).await
     }
+}
+
+#[async_trait]
+impl DeliveryStore for Flaky {
+    async fn lease(
+        &self,
+        id: &str,
+        now: UnixMillis,
+        limit: usize,
+        terms: LeaseTerms,
+    ) -> Result<Leased, StoreError> {
+        self.leases.fetch_add(1, Ordering::SeqCst);
+        let leased = self.reach()?.lease(id, now, limit, terms).await?;
+        self.leased.fetch_max(leased.deliveries.len(), Ordering::SeqCst);
+        Ok(leased)
+    }
+
+    async fn due(&self, now: UnixMillis, limit: usize) -> Result<Due, StoreError> {
+        self.reach()?.due(now, limit).await
+    }
+
+    async fn extend(&self, leases: &[Lease], until: UnixMillis) -> Result<Vec<Lease>, StoreError> {
+        self.reach()?.extend(leases, until).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.inner.release(leases).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+        self.reach()?.settle(settlements).await
+    }
+
+    async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        self.reach()?.replan(now).await
+    }
 
     async fn replay(
         &self,
@@ -117,6 +140,10 @@ impl Store for Flaky {
         self.inner.replay(seq, ids, now).await
     }
 
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
+        self.inner.retry(id, now).await
+    }
+
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
         self.inner.deliveries(query).await
     }
@@ -125,18 +152,13 @@ impl Store for Flaky {
         self.inner.delivery(id).await
     }
 
-    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Option<bool>, StoreError> {
-        self.inner.retry(id, now).await
-    }
-
-    async fn abandon(&self, id: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
-        self.inner.abandon(id, reason, now).await
-    }
-
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
         self.inner.backlog().await
     }
+}
 
+#[async_trait]
+impl SubscriptionStore for Flaky {
     async fn subscriptions(&self) -> Result<Vec<StoredSubscription>, StoreError> {
         self.inner.subscriptions().await
     }
@@ -149,10 +171,38 @@ impl Store for Flaky {
         self.inner.delete_subscription(id).await
     }
 
+    async fn declare(
+        &self,
+        declared: Vec<DeclaredSubscription>,
+    ) -> Result<Vec<RemovedSubscription>, StoreError> {
+        self.inner.declare(declared).await
+    }
+
+    async fn abandon(&self, id: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
+        self.inner.abandon(id, reason, now).await
+    }
+}
+
+#[async_trait]
+impl KeyStore for Flaky {
+    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
+        self.inner.key_reader()
+    }
+
+    async fn keys(&self, prefix: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.inner.keys(prefix, limit).await
+    }
+}
+
+#[async_trait]
+impl RetentionStore for Flaky {
     async fn expire(&self, before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
         self.inner.expire(before, limit).await
     }
+}
 
+#[async_trait]
+impl Store for Flaky {
     async fn check(&self) -> Result<(), StoreError> {
         self.reach()?.check().await
     }

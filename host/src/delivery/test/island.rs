@@ -2,7 +2,7 @@
 
 use super::receiver::Receiver;
 use super::rig::{Rig, subscription, until};
-use crate::store::{DeliveryStatus, Store};
+use crate::store::{DeliveryStatus, DeliveryStore, LeaseTerms, LeasedDelivery};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,9 +61,10 @@ async fn a_long_backlog_stays_in_the_store_and_goes_out_oldest_first() {
     until("the first", async || receiver.count() == 1).await;
     // The queue keeps a few and no more; what it gives back, others can lease as soon as it has been given back.
     until("the rest to be given back", async || {
-        let free = rig.store.inner().lease("a", crate::clock::now(), 100).await.unwrap();
-        let ids: Vec<_> = free.iter().map(|delivery| delivery.id).collect();
-        rig.store.inner().release(&ids).await;
+        let free = rig.store.inner().lease("a", crate::clock::now(), 100, LeaseTerms::default()).await;
+        let free = free.unwrap().deliveries;
+        let leases: Vec<_> = free.iter().map(LeasedDelivery::lease).collect();
+        rig.store.inner().release(&leases).await.unwrap();
         free.len() >= 42
     })
     .await;
@@ -88,12 +89,13 @@ async fn of_large_deliveries_a_queue_holds_no_more_than_it_needs() {
     until("the first", async || receiver.count() == 1).await;
     until("the rest to be given back", async || {
         let mut leased = Vec::new();
-        while let more = rig.store.inner().lease("a", crate::clock::now(), 10).await.unwrap()
+        while let more = rig.store.inner().lease("a", crate::clock::now(), 10, LeaseTerms::default()).await
+            && let more = more.unwrap().deliveries
             && !more.is_empty()
         {
-            leased.extend(more.iter().map(|delivery| delivery.id));
+            leased.extend(more.iter().map(LeasedDelivery::lease));
         }
-        rig.store.inner().release(&leased).await;
+        rig.store.inner().release(&leased).await.unwrap();
         leased.len() >= 8
     })
     .await;

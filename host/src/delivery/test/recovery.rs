@@ -4,7 +4,7 @@ use super::receiver::Receiver;
 use super::rig::{Rig, open, subscription, until};
 use crate::clock::now;
 use crate::delivery::DeliveryOptions;
-use crate::store::{DeliveryStatus, Store};
+use crate::store::{DeliveryStatus, DeliveryStore, LeaseTerms, LeasedDelivery, Retried, SubscriptionStore};
 use http::StatusCode;
 use std::future::pending;
 use std::sync::Arc;
@@ -104,10 +104,10 @@ async fn shutdown_lets_running_attempts_end_and_gives_back_the_rest() {
     assert_eq!((slow.count(), rig.count(DeliveryStatus::Delivered).await), (2, 2));
     rig.deliveries.offer(late);
     until("all others to be free", async || {
-        let free = rig.store.inner().lease("a", now(), 100).await.unwrap();
-        let ids: Vec<_> = free.iter().map(|delivery| delivery.id).collect();
-        rig.store.inner().release(&ids).await;
-        ids.len() == 9
+        let free = rig.store.inner().lease("a", now(), 100, LeaseTerms::default()).await.unwrap().deliveries;
+        let leases: Vec<_> = free.iter().map(LeasedDelivery::lease).collect();
+        rig.store.inner().release(&leases).await.unwrap();
+        leases.len() == 9
     })
     .await;
 }
@@ -122,7 +122,8 @@ async fn shutdown_breaks_off_what_does_not_end_in_time() {
     rig.deliveries.shutdown(Duration::from_millis(50)).await;
     let (delivery, attempts) = rig.show(id).await;
     assert_eq!((delivery.status, attempts.len()), (DeliveryStatus::Pending, 0));
-    assert_eq!(rig.store.inner().lease("a", now(), 10).await.unwrap().len(), 1);
+    let free = rig.store.inner().lease("a", now(), 10, LeaseTerms::default()).await.unwrap();
+    assert_eq!(free.deliveries.len(), 1);
 }
 
 #[tokio::test]
@@ -157,7 +158,7 @@ async fn a_replay_and_a_retry_by_hand_go_out_when_the_queue_is_woken() {
     let (dead, _) = rig.settled("a").await;
     assert_eq!(dead.status, DeliveryStatus::Dead);
     fixed.store(true, Ordering::SeqCst);
-    assert_eq!(rig.store.inner().retry(dead.id, now()).await.unwrap(), Some(true));
+    assert_eq!(rig.store.inner().retry(dead.id, now()).await.unwrap(), Retried::Due);
     rig.deliveries.wake("a");
     until("the retry", async || rig.show(dead.id).await.0.status == DeliveryStatus::Delivered).await;
     let [again] = rig.store.inner().replay(dead.seq, &["a".into()], now()).await.unwrap()[..] else {
@@ -174,10 +175,11 @@ async fn an_event_of_a_subscription_without_a_queue_waits_for_it() {
     let receiver = Receiver::with_status(200).await;
     let id = rig.send(&["later"], "{}").await[0];
     until("the delivery to be given back", async || {
-        let free = rig.store.inner().lease("later", now(), 1).await.unwrap();
-        let ids: Vec<_> = free.iter().map(|delivery| delivery.id).collect();
-        rig.store.inner().release(&ids).await;
-        ids == [id]
+        let free =
+            rig.store.inner().lease("later", now(), 1, LeaseTerms::default()).await.unwrap().deliveries;
+        let leases: Vec<_> = free.iter().map(LeasedDelivery::lease).collect();
+        rig.store.inner().release(&leases).await.unwrap();
+        leases.len() == 1 && leases[0].delivery == id
     })
     .await;
     rig.deliveries.put(&subscription("later", receiver.url("/"))).unwrap();

@@ -4,8 +4,8 @@ use super::flaky::Flaky;
 use crate::clock::now;
 use crate::delivery::{Deliveries, DeliveryOptions};
 use crate::store::{
-    Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, KeyOverlay,
-    LeasedDelivery, NewEvent, RequestRecord, SqliteOptions, SqliteStore, Store,
+    Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryStore,
+    LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions, SqliteStore, Store,
 };
 pub(super) use anglerfish_core::config::SubscriptionConfig as Config;
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig};
@@ -44,7 +44,7 @@ impl Rig {
     }
 
     pub(super) async fn commit_event(&self, event: NewEvent) -> Vec<LeasedDelivery> {
-        let commit = Commit { keys: KeyOverlay::default(), event: Some(event), now: now() };
+        let commit = Commit { events: vec![event], ..Commit::new(now()) };
         match self.store.inner().commit(commit).await.unwrap() {
             CommitOutcome::Committed { deliveries, .. } => deliveries,
             CommitOutcome::Conflict => panic!("conflict"),
@@ -112,7 +112,7 @@ pub(super) fn event(subscriptions: &[&str], data: &str) -> NewEvent {
     };
     let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), headers: Vec::new() };
     let subscriptions = subscriptions.iter().map(|id| (*id).to_owned()).collect();
-    NewEvent { event, request, data: data.to_owned().into(), received: now(), subscriptions }
+    NewEvent { request: Some(request), subscriptions, ..NewEvent::new(event, data.to_owned().into(), now()) }
 }
 
 /// A subscription that may call this machine, with a schedule of short waits.

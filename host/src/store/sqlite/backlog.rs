@@ -1,24 +1,45 @@
-//! How many deliveries are open, by subscription: counted once when the store opens, then kept.
+//! Which deliveries are open: counted once when the store opens, then kept.
+//!
+//! By subscription for whoever watches, and by stretches of their numbers so that the open ones are found among millions
+//! of others without an index that every delivery would go into and out of.
 
+use crate::store::DeliveryId;
 use rusqlite::Connection;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A change of one subscription's backlog.
-pub(super) type Change = (Arc<str>, i64);
+/// How many bits of a delivery's number tell its place in its stretch.
+const STRETCH_BITS: u32 = 10;
 
-/// The open deliveries of every subscription that has some.
+/// One delivery that was opened or ended.
 #[derive(Debug)]
-pub(super) struct Backlog(Mutex<HashMap<Arc<str>, i64>>);
+pub(super) struct Change {
+    pub(super) subscription: Arc<str>,
+    pub(super) delivery: DeliveryId,
+    /// One more or one less.
+    pub(super) by: i64,
+}
+
+/// The open deliveries.
+#[derive(Debug)]
+pub(super) struct Backlog(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    subscriptions: HashMap<Arc<str>, i64>,
+    stretches: BTreeMap<i64, i64>,
+}
 
 impl Backlog {
     /// Counts what is in the file.
     pub(super) fn count(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut statement = connection.prepare(
-            "SELECT subscription, count(*) FROM deliveries WHERE due IS NOT NULL GROUP BY subscription",
-        )?;
-        let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self(Mutex::new(rows.collect::<rusqlite::Result<_>>()?)))
+        Counts::read(connection).map(|counts| Self(Mutex::new(counts)))
+    }
+
+    /// Counts anew, when it is not known how far a transaction got.
+    pub(super) fn recount(&self, connection: &Connection) -> rusqlite::Result<()> {
+        *self.counts() = Counts::read(connection)?;
+        Ok(())
     }
 
     /// Applies what a committed transaction changed.
@@ -27,17 +48,16 @@ impl Backlog {
             return;
         }
         let mut counts = self.counts();
-        for (subscription, change) in changes {
-            let count = counts.entry(subscription).or_default();
-            *count += change;
+        for change in changes {
+            counts.apply(change);
         }
-        counts.retain(|_, count| *count != 0);
     }
 
     /// The counts now, ordered by subscription.
     pub(super) fn list(&self) -> Vec<(String, u64)> {
         let mut list: Vec<_> = self
             .counts()
+            .subscriptions
             .iter()
             .map(|(subscription, count)| (subscription.to_string(), u64::try_from(*count).unwrap_or(0)))
             .collect();
@@ -45,7 +65,64 @@ impl Backlog {
         list
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<Arc<str>, i64>> {
+    /// How many a subscription has.
+    pub(super) fn of(&self, subscription: &str) -> u64 {
+        let counts = self.counts();
+        counts.subscriptions.get(subscription).map_or(0, |count| u64::try_from(*count).unwrap_or(0))
+    }
+
+    /// The subscriptions that have some.
+    pub(super) fn subscriptions(&self) -> Vec<Arc<str>> {
+        self.counts().subscriptions.keys().cloned().collect()
+    }
+
+    /// The greatest stretch of numbers from `from` to `to` with open deliveries, cut to that range.
+    pub(super) fn newest_stretch(&self, from: i64, to: i64) -> Option<(i64, i64)> {
+        if from > to {
+            return None;
+        }
+        let counts = self.counts();
+        let (stretch, _) = counts.stretches.range(from >> STRETCH_BITS..=to >> STRETCH_BITS).next_back()?;
+        let begin = stretch << STRETCH_BITS;
+        Some((begin.max(from), (begin + (1 << STRETCH_BITS) - 1).min(to)))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut counts = Self::default();
+        // The order of the index: the rows of one subscription follow each other.
+        let mut statement = connection.prepare(
+            "SELECT subscription, id FROM deliveries WHERE due IS NOT NULL ORDER BY subscription, due",
+        )?;
+        let mut rows = statement.query(())?;
+        let mut name: Arc<str> = "".into();
+        while let Some(row) = rows.next()? {
+            let subscription = row.get_ref(0)?.as_str()?;
+            if *subscription != *name {
+                name = subscription.into();
+            }
+            let delivery = DeliveryId(row.get(1)?);
+            counts.apply(Change { subscription: Arc::clone(&name), delivery, by: 1 });
+        }
+        Ok(counts)
+    }
+
+    fn apply(&mut self, Change { subscription, delivery, by }: Change) {
+        let count = self.subscriptions.entry(Arc::clone(&subscription)).or_default();
+        *count += by;
+        if *count == 0 {
+            self.subscriptions.remove(&subscription);
+        }
+        let stretch = delivery.0 >> STRETCH_BITS;
+        let count = self.stretches.entry(stretch).or_default();
+        *count += by;
+        if *count == 0 {
+            self.stretches.remove(&stretch);
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::backlog::Change;
 use super::lease::{LeaseGuard, Leases};
-use crate::store::{DeliveryId, EventSeq};
-use rusqlite::{Connection, Statement, params};
+use super::segment::Segment;
+use crate::store::{DeliveryId, EventSeq, Lease, LeaseTerms};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,13 +13,14 @@ pub(super) struct Statements<'c> {
     pub(super) begin: Statement<'c>,
     pub(super) commit: Statement<'c>,
     pub(super) rollback: Statement<'c>,
-    pub(super) put_sequence: Statement<'c>,
+    pub(super) put_segment: Statement<'c>,
     pub(super) read_key: Statement<'c>,
     pub(super) insert_key: Statement<'c>,
     pub(super) put_key: Statement<'c>,
     pub(super) delete_key: Statement<'c>,
     pub(super) insert_event: Statement<'c>,
     pub(super) insert_delivery: Statement<'c>,
+    pub(super) read_abandoned: Statement<'c>,
     pub(super) read_delivery: Statement<'c>,
     pub(super) settle_delivery: Statement<'c>,
     pub(super) insert_attempt: Statement<'c>,
@@ -33,7 +35,7 @@ impl<'c> Statements<'c> {
             begin: prepare("BEGIN IMMEDIATE")?,
             commit: prepare("COMMIT")?,
             rollback: prepare("ROLLBACK")?,
-            put_sequence: prepare("UPDATE sequence SET last = ?2 WHERE name = ?1")?,
+            put_segment: prepare(Segment::PUT)?,
             read_key: prepare("SELECT value FROM keys WHERE key = ?1")?,
             insert_key: prepare(
                 "INSERT INTO keys (key, value, written, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
@@ -44,42 +46,27 @@ impl<'c> Statements<'c> {
             )?,
             delete_key: prepare("DELETE FROM keys WHERE key = ?1")?,
             insert_event: prepare(
-                "INSERT INTO events (seq, id, source, type, subject, time, datacontenttype, received, request, \
+                "INSERT INTO events (seq, id, source, type, subject, time, datacontenttype, received, details, \
                  keys, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
             )?,
             insert_delivery: prepare(
-                "INSERT INTO deliveries (id, seq, subscription, status, due, attempts, tries, created) \
-                 VALUES (?1, ?2, ?3, 'pending', ?4, 0, 0, ?4)",
+                "INSERT INTO deliveries (id, seq, subscription, status, due, attempts, tries, created, reason, \
+                 ended_after) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7, ?8)",
             )?,
+            read_abandoned: prepare("SELECT reason FROM abandoned WHERE subscription = ?1")?,
             read_delivery: prepare(
-                "SELECT subscription, status, attempts, reason FROM deliveries WHERE id = ?1",
+                "SELECT subscription, status, attempts, reason, created, ended_after FROM deliveries \
+                 WHERE id = ?1",
             )?,
             settle_delivery: prepare(
-                "UPDATE deliveries SET status = ?2, due = ?3, attempts = attempts + 1, tries = tries + 1, \
-                 reason = ?4 WHERE id = ?1",
+                "UPDATE deliveries SET status = ?2, due = ?3, planned = ?4, ended_after = ?5, \
+                 attempts = attempts + 1, tries = tries + 1, reason = ?6 WHERE id = ?1",
             )?,
             insert_attempt: prepare(
                 "INSERT INTO attempts (delivery, number, started, duration_us, status, error, answer) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
         })
-    }
-}
-
-/// The last positions handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Positions {
-    event: i64,
-    delivery: i64,
-}
-
-impl Positions {
-    /// Reads them.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let last = |name| {
-            connection.query_row("SELECT last FROM sequence WHERE name = ?1", [name], |row| row.get(0))
-        };
-        Ok(Self { event: last("event")?, delivery: last("delivery")? })
     }
 }
 
@@ -106,9 +93,9 @@ pub(super) struct Batch<'b, 'c> {
     /// Whether the transaction before this one failed.
     pub(super) doubtful: bool,
     names: &'b mut Names,
-    before: Positions,
-    positions: Positions,
-    ended: Vec<DeliveryId>,
+    before: Segment,
+    segment: Segment,
+    settled: Vec<Lease>,
     changes: Vec<Change>,
 }
 
@@ -118,7 +105,7 @@ impl<'b, 'c> Batch<'b, 'c> {
         statements: &'b mut Statements<'c>,
         leases: &'b Arc<Leases>,
         names: &'b mut Names,
-        positions: Positions,
+        segment: Segment,
         doubtful: bool,
     ) -> Self {
         Self {
@@ -127,29 +114,30 @@ impl<'b, 'c> Batch<'b, 'c> {
             leases,
             doubtful,
             names,
-            before: positions,
-            positions,
-            ended: Vec::new(),
+            before: segment,
+            segment,
+            settled: Vec::new(),
             changes: Vec::new(),
         }
     }
 
     /// The position of the next event. It counts only after [`Self::use_event`].
     pub(super) fn next_event(&self) -> EventSeq {
-        EventSeq(self.positions.event + 1)
+        EventSeq(self.segment.event + 1)
     }
 
-    /// Marks the next event's position as used.
-    pub(super) fn use_event(&mut self) {
-        self.positions.event += 1;
+    /// Marks the next event's position as used, by one that was received then.
+    pub(super) fn use_event(&mut self, received: i64) {
+        self.segment.add_event(received);
     }
 
-    /// Gives the last event's position back, because its row was taken out again.
-    pub(super) fn return_event(&mut self) {
-        self.positions.event -= 1;
+    /// Gives the last events' positions back, because their rows were taken out again.
+    pub(super) fn return_events(&mut self, count: usize) {
+        self.segment.event -= i64::try_from(count).unwrap_or(i64::MAX);
     }
 
-    /// Makes pending deliveries of an event, due at once.
+    /// Makes deliveries of an event, due at once; returns them. Those for a subscription that is gone are dead from the
+    /// start and not returned.
     pub(super) fn insert_deliveries(
         &mut self,
         seq: EventSeq,
@@ -158,31 +146,52 @@ impl<'b, 'c> Batch<'b, 'c> {
     ) -> rusqlite::Result<Vec<(DeliveryId, Arc<str>)>> {
         let mut made = Vec::with_capacity(subscriptions.len());
         for subscription in subscriptions {
-            self.positions.delivery += 1;
-            let id = self.positions.delivery;
-            self.statements.insert_delivery.execute(params![id, seq.0, subscription, now])?;
-            let name = self.names.get(subscription);
-            self.changes.push((Arc::clone(&name), 1));
-            made.push((DeliveryId(id), name));
+            self.segment.add_delivery(now);
+            let id = self.segment.delivery;
+            let abandoned: Option<String> =
+                self.statements.read_abandoned.query_row([subscription], |row| row.get(0)).optional()?;
+            let (status, due, ended_after) = match &abandoned {
+                None => ("pending", Some(now), None),
+                Some(_) => ("dead", None, Some(0)),
+            };
+            self.statements.insert_delivery.execute(params![
+                id,
+                seq.0,
+                subscription,
+                status,
+                due,
+                now,
+                abandoned,
+                ended_after
+            ])?;
+            if abandoned.is_none() {
+                let name = self.names.get(subscription);
+                self.count(&name, DeliveryId(id), 1);
+                made.push((DeliveryId(id), name));
+            }
         }
         Ok(made)
     }
 
     /// Leases deliveries that this transaction makes, before anybody else can see them.
-    pub(super) fn lease(&self, deliveries: Vec<(DeliveryId, Arc<str>)>) -> LeaseGuard {
-        self.leases.take(deliveries)
+    pub(super) fn lease(&self, deliveries: Vec<(DeliveryId, Arc<str>)>, terms: &LeaseTerms) -> LeaseGuard {
+        self.leases.take(deliveries, terms)
     }
 
-    /// Ends a lease once the transaction is committed.
-    pub(super) fn end_lease(&mut self, delivery: DeliveryId) {
-        self.ended.push(delivery);
+    /// Ends a lease once the transaction is committed; `false` if it is stale.
+    pub(super) fn settle(&mut self, lease: Lease) -> bool {
+        let stands = self.leases.begin_settling(lease);
+        if stands {
+            self.settled.push(lease);
+        }
+        stands
     }
 
-    /// Counts deliveries that were opened (or closed, if negative) once the transaction is committed.
-    pub(super) fn count(&mut self, subscription: &str, change: i64) {
-        if change != 0 {
-            let name = self.names.get(subscription);
-            self.changes.push((name, change));
+    /// Counts a delivery that was opened (1) or ended (-1) once the transaction is committed.
+    pub(super) fn count(&mut self, subscription: &str, delivery: DeliveryId, by: i64) {
+        if by != 0 {
+            let subscription = self.names.get(subscription);
+            self.changes.push(Change { subscription, delivery, by });
         }
     }
 
@@ -196,22 +205,29 @@ impl<'b, 'c> Batch<'b, 'c> {
     }
 
     /// Writes the positions that were used, and commits.
-    pub(super) fn commit(self) -> rusqlite::Result<Committed> {
-        let Self { statements, before, positions, ended, changes, .. } = self;
-        if positions.event != before.event {
-            statements.put_sequence.execute(params!["event", positions.event])?;
+    pub(super) fn commit(mut self) -> rusqlite::Result<Committed> {
+        if self.segment != self.before {
+            self.segment.write(&mut self.statements.put_segment)?;
         }
-        if positions.delivery != before.delivery {
-            statements.put_sequence.execute(params!["delivery", positions.delivery])?;
-        }
-        statements.commit.execute(())?;
-        Ok(Committed { positions, ended, changes })
+        self.statements.commit.execute(())?;
+        Ok(Committed {
+            segment: self.segment.go_on(),
+            settled: std::mem::take(&mut self.settled),
+            changes: std::mem::take(&mut self.changes),
+        })
+    }
+}
+
+impl Drop for Batch<'_, '_> {
+    /// Whatever was not committed is undone: who held a lease holds it still.
+    fn drop(&mut self) {
+        self.leases.undo_settling(&self.settled);
     }
 }
 
 /// What follows from a committed transaction.
 pub(super) struct Committed {
-    pub(super) positions: Positions,
-    pub(super) ended: Vec<DeliveryId>,
+    pub(super) segment: Segment,
+    pub(super) settled: Vec<Lease>,
     pub(super) changes: Vec<Change>,
 }

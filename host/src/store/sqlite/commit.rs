@@ -1,17 +1,21 @@
-//! Makes a decision durable.
+//! Makes decisions durable.
 
 use super::batch::Batch;
+use super::details::Details;
 use super::job::Write;
 use super::lease::LeaseGuard;
 use super::row::{clamp, exact};
-use crate::store::{Commit, CommitOutcome, EventSeq, LeasedDelivery, StoreError};
+use crate::store::{
+    Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition, StoreError,
+};
 use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use rusqlite::params;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A decision, made ready by the caller's thread so that the writer's does little.
+/// A commit, made ready by the caller's thread so that the writer's does little.
 #[derive(Debug)]
 pub(super) struct Decision {
     /// Keys that must have these values.
@@ -20,7 +24,10 @@ pub(super) struct Decision {
     fresh: Vec<(String, Bytes)>,
     /// Keys to be written or deleted whatever they are.
     puts: Vec<(String, Option<Bytes>)>,
-    event: Option<Accepted>,
+    events: Vec<Accepted>,
+    repetition: Option<Repetition>,
+    lease: Option<LeaseTerms>,
+    created: UnixMillis,
     now: i64,
 }
 
@@ -29,33 +36,37 @@ struct Accepted {
     event: Event,
     data: Bytes,
     received: i64,
-    request: String,
+    details: String,
     keys: Option<String>,
+    failed: Vec<String>,
     subscriptions: Vec<String>,
 }
 
 impl Decision {
     /// Sorts the keys and writes the JSON.
     pub(super) fn prepare(commit: Commit) -> Result<Self, StoreError> {
-        let Commit { keys, event, now } = commit;
+        let Commit { keys, events, repetition, lease, now } = commit;
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let mut writes: HashMap<String, Option<Bytes>> = keys.writes.into_iter().collect();
         let written: Vec<&String> =
             writes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key).collect();
-        let event = match event {
-            None => None,
-            Some(new) => Some(Accepted {
-                request: serde_json::to_string(&new.request).map_err(json)?,
-                keys: match written.is_empty() {
-                    true => None,
-                    false => Some(serde_json::to_string(&written).map_err(json)?),
-                },
+        // The keys go with the first event: its row lists them.
+        let mut list = match written.is_empty() {
+            true => None,
+            false => Some(serde_json::to_string(&written).map_err(json)?),
+        };
+        let mut accepted = Vec::with_capacity(events.len());
+        for new in events {
+            accepted.push(Accepted {
+                details: serde_json::to_string(&Details::of(&new)).map_err(json)?,
+                keys: list.take(),
+                failed: new.failures.into_iter().map(|failure| failure.subscription).collect(),
                 event: new.event,
                 data: new.data,
                 received: clamp(new.received),
                 subscriptions: new.subscriptions,
-            }),
-        };
+            });
+        }
         let (mut checks, mut fresh) = (Vec::new(), Vec::new());
         for (key, seen) in keys.reads {
             match writes.remove(&key) {
@@ -69,42 +80,47 @@ impl Decision {
         }
         // A key that was read twice is in both lists; reading it as absent once is enough to write it as new.
         checks.retain(|(key, seen)| seen.is_some() || !fresh.iter().any(|(new, _)| new == key));
-        Ok(Self { checks, fresh, puts: writes.into_iter().collect(), event, now: clamp(now) })
+        let puts = writes.into_iter().collect();
+        let (created, now) = (now, clamp(now));
+        Ok(Self { checks, fresh, puts, events: accepted, repetition, lease, created, now })
     }
 
     /// What the caller of the commit gets.
     pub(super) fn outcome(self: Arc<Self>, applied: Applied) -> CommitOutcome {
-        let (seq, guard) = match applied {
-            Applied::Conflict => return CommitOutcome::Conflict,
-            Applied::Committed(None) => {
-                return CommitOutcome::Committed { seq: None, deliveries: Vec::new() };
-            }
-            Applied::Committed(Some((seq, guard))) => (seq, guard),
-        };
-        let deliveries = match &self.event {
-            None => Vec::new(),
-            Some(accepted) => guard
-                .keep()
-                .into_iter()
-                .zip(&accepted.subscriptions)
-                .map(|(id, subscription)| LeasedDelivery {
+        let Applied::Committed { seqs, leased } = applied else { return CommitOutcome::Conflict };
+        let mut deliveries = Vec::new();
+        let until = self.lease.as_ref().map(|terms| terms.until).unwrap_or_default();
+        for ((accepted, seq), leased) in self.events.iter().zip(&seqs).zip(leased) {
+            let Some((guard, made)) = leased else { continue };
+            for (lease, (id, subscription)) in guard.keep().into_iter().zip(made) {
+                deliveries.push(LeasedDelivery {
                     id,
-                    subscription: subscription.clone(),
-                    seq,
+                    token: lease.token,
+                    until,
+                    subscription: subscription.to_string(),
+                    seq: *seq,
                     event: accepted.event.clone(),
                     data: accepted.data.clone(),
                     attempts: 0,
-                })
-                .collect(),
-        };
-        CommitOutcome::Committed { seq: Some(seq), deliveries }
+                    created: self.created,
+                });
+            }
+        }
+        CommitOutcome::Committed { seqs, deliveries }
     }
 }
+
+/// New deliveries, each with its subscription.
+type Made = Vec<(DeliveryId, Arc<str>)>;
 
 /// How it went.
 #[derive(Debug)]
 pub(super) enum Applied {
-    Committed(Option<(EventSeq, LeaseGuard)>),
+    Committed {
+        seqs: Vec<EventSeq>,
+        /// The new deliveries of each event, if they are leased.
+        leased: Vec<Option<(LeaseGuard, Made)>>,
+    },
     Conflict,
 }
 
@@ -122,14 +138,19 @@ impl Write for CommitDecision {
                 return Ok(Applied::Conflict);
             }
         }
-        let seq = match &decision.event {
-            None => None,
-            Some(accepted) => match insert_event(batch, accepted)? {
-                None => return Ok(Applied::Conflict),
-                seq => seq,
-            },
-        };
-        if !insert_fresh(batch, decision, seq)? {
+        let mut seqs = Vec::with_capacity(decision.events.len());
+        for accepted in &decision.events {
+            match insert_event(batch, accepted)? {
+                Some(seq) => seqs.push(seq),
+                None => {
+                    take_out(batch, &seqs)?;
+                    return Ok(Applied::Conflict);
+                }
+            }
+        }
+        let first = seqs.first().copied();
+        if !insert_fresh(batch, decision, first)? {
+            take_out(batch, &seqs)?;
             return Ok(Applied::Conflict);
         }
         for (key, value) in &decision.puts {
@@ -138,25 +159,32 @@ impl Write for CommitDecision {
                     key,
                     &**value,
                     decision.now,
-                    seq.map(|seq| seq.0)
+                    first.map(|seq| seq.0)
                 ])?,
                 None => batch.statements.delete_key.execute([key])?,
             };
         }
-        let (Some(accepted), Some(seq)) = (&decision.event, seq) else { return Ok(Applied::Committed(None)) };
-        let deliveries = batch.insert_deliveries(seq, &accepted.subscriptions, decision.now)?;
-        Ok(Applied::Committed(Some((seq, batch.lease(deliveries)))))
+        if let Some(repetition) = &decision.repetition {
+            super::repetition::count(batch, repetition)?;
+        }
+        let mut leased = Vec::with_capacity(seqs.len());
+        for (accepted, seq) in decision.events.iter().zip(&seqs) {
+            insert_failed(batch, *seq, &accepted.failed)?;
+            let made = batch.insert_deliveries(*seq, &accepted.subscriptions, decision.now)?;
+            leased.push(decision.lease.as_ref().map(|terms| (batch.lease(made.clone(), terms), made)));
+        }
+        Ok(Applied::Committed { seqs, leased })
     }
 
     fn weight(&self) -> usize {
-        self.0.event.as_ref().map_or(0, |accepted| accepted.data.len() + accepted.request.len())
+        self.0.events.iter().map(|accepted| accepted.data.len() + accepted.details.len()).sum()
     }
 }
 
 /// Inserts an event; `None` if its source has one with the same id.
 fn insert_event(batch: &mut Batch<'_, '_>, accepted: &Accepted) -> rusqlite::Result<Option<EventSeq>> {
     let seq = batch.next_event();
-    let Accepted { event, data, received, request, keys, .. } = accepted;
+    let Accepted { event, data, received, details, keys, .. } = accepted;
     let inserted = batch.statements.insert_event.execute(params![
         seq.0,
         event.id,
@@ -166,18 +194,27 @@ fn insert_event(batch: &mut Batch<'_, '_>, accepted: &Accepted) -> rusqlite::Res
         exact(event.time),
         event.datacontenttype,
         received,
-        request,
+        details,
         keys,
         &**data,
     ])?;
     if inserted == 0 {
         return Ok(None);
     }
-    batch.use_event();
+    batch.use_event(*received);
     Ok(Some(seq))
 }
 
-/// Inserts keys that must be new. If one is not, takes out what this decision has written and says `false`.
+/// Takes events out again that this commit has inserted. Nothing refers to them yet.
+fn take_out(batch: &mut Batch<'_, '_>, seqs: &[EventSeq]) -> rusqlite::Result<()> {
+    for seq in seqs {
+        batch.connection.execute("DELETE FROM events WHERE seq = ?1", [seq.0])?;
+    }
+    batch.return_events(seqs.len());
+    Ok(())
+}
+
+/// Inserts keys that must be new. If one is not, takes out those that this commit has inserted and says `false`.
 fn insert_fresh(
     batch: &mut Batch<'_, '_>,
     decision: &Decision,
@@ -192,11 +229,20 @@ fn insert_fresh(
         for (key, _) in decision.fresh.iter().take(count) {
             batch.statements.delete_key.execute([key])?;
         }
-        if position.is_some() {
-            batch.connection.execute("DELETE FROM events WHERE seq = ?1", [position])?;
-            batch.return_event();
-        }
         return Ok(false);
     }
     Ok(true)
+}
+
+fn insert_failed(batch: &Batch<'_, '_>, seq: EventSeq, subscriptions: &[String]) -> rusqlite::Result<()> {
+    if subscriptions.is_empty() {
+        return Ok(());
+    }
+    let mut insert = batch
+        .connection
+        .prepare_cached("INSERT OR IGNORE INTO failed_filters (subscription, seq) VALUES (?1, ?2)")?;
+    for subscription in subscriptions {
+        insert.execute(params![subscription, seq.0])?;
+    }
+    Ok(())
 }

@@ -1,8 +1,10 @@
 //! Which deliveries are being worked on.
 //!
-//! One process owns the file, so this is kept in memory: after a restart whatever is pending can be leased again.
+//! One process owns the file, so this is kept in memory: after a restart whatever is pending can be leased again, and no
+//! lease of an earlier process is known.
 
-use crate::store::DeliveryId;
+use crate::store::{DeliveryId, Lease, LeaseTerms, LeaseToken, Owner};
+use anglerfish_core::request::UnixMillis;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +17,25 @@ pub(super) struct Leases {
 
 #[derive(Debug, Default)]
 struct State {
-    subscription_of: HashMap<DeliveryId, Arc<str>>,
-    held: HashMap<Arc<str>, HashSet<DeliveryId>>,
+    last: u64,
+    held: HashMap<DeliveryId, Held>,
+    by_subscription: HashMap<Arc<str>, HashSet<DeliveryId>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    subscription: Arc<str>,
+    owner: Owner,
+    token: LeaseToken,
+    until: UnixMillis,
+    /// Whether it is being settled: nobody gets the delivery meanwhile, whatever the deadline says.
+    settling: bool,
+}
+
+impl Held {
+    fn stands_at(&self, now: UnixMillis) -> bool {
+        self.settling || self.until > now
+    }
 }
 
 impl Leases {
@@ -25,53 +44,104 @@ impl Leases {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `begin` and says what a subscription held at that very moment. A lease ends only after what it led to is
-    /// committed: a delivery that is pending in a snapshot begun here and not held is really to be done.
+    /// Runs `begin` and says what of a subscription was leased at that very moment. A lease ends only after what it led
+    /// to is committed: a delivery that is pending in a snapshot begun here and not leased is really to be done.
     pub(super) fn held_at<T>(
         &self,
         subscription: &str,
+        now: UnixMillis,
         begin: impl FnOnce() -> T,
     ) -> (T, HashSet<DeliveryId>) {
         let state = self.state();
         let begun = begin();
-        (begun, state.held.get(subscription).cloned().unwrap_or_default())
+        let held = state.by_subscription.get(subscription).into_iter().flatten();
+        let stands = |id: &&DeliveryId| state.held.get(id).is_some_and(|held| held.stands_at(now));
+        (begun, held.filter(stands).copied().collect())
     }
 
-    /// Leases deliveries until the guard is dropped.
+    /// Leases deliveries until the guard is dropped. Earlier leases of them are stale from now on.
     pub(super) fn take(
         self: &Arc<Self>,
         deliveries: impl IntoIterator<Item = (DeliveryId, Arc<str>)>,
+        terms: &LeaseTerms,
     ) -> LeaseGuard {
         let mut state = self.state();
         let mut taken = Vec::new();
-        for (id, subscription) in deliveries {
-            state.held.entry(Arc::clone(&subscription)).or_default().insert(id);
-            state.subscription_of.insert(id, subscription);
-            taken.push(id);
+        for (delivery, subscription) in deliveries {
+            state.last += 1;
+            let token = LeaseToken(state.last);
+            state.by_subscription.entry(Arc::clone(&subscription)).or_default().insert(delivery);
+            let (owner, until) = (terms.owner.clone(), terms.until);
+            state.held.insert(delivery, Held { subscription, owner, token, until, settling: false });
+            taken.push(Lease { delivery, token });
         }
         drop(state);
         LeaseGuard { leases: Arc::clone(self), taken }
     }
 
-    /// Ends leases; one that does not exist is no error.
-    pub(super) fn end(&self, deliveries: &[DeliveryId]) {
-        if deliveries.is_empty() {
-            return;
+    /// Ends leases; returns the stale ones.
+    pub(super) fn end(&self, leases: &[Lease]) -> Vec<Lease> {
+        if leases.is_empty() {
+            return Vec::new();
         }
         let mut state = self.state();
-        for id in deliveries {
-            let Some(subscription) = state.subscription_of.remove(id) else { continue };
-            let Some(held) = state.held.get_mut(&subscription) else { continue };
-            held.remove(id);
+        let mut stale = Vec::new();
+        for lease in leases {
+            if state.get_mut(*lease).is_none() {
+                stale.push(*lease);
+                continue;
+            }
+            let Some(Held { subscription, owner, .. }) = state.held.remove(&lease.delivery) else { continue };
+            tracing::trace!(delivery = %lease.delivery, token = %lease.token, owner = owner.name(), "lease ended");
+            let Some(held) = state.by_subscription.get_mut(&subscription) else { continue };
+            held.remove(&lease.delivery);
             if held.is_empty() {
-                state.held.remove(&subscription);
+                state.by_subscription.remove(&subscription);
+            }
+        }
+        stale
+    }
+
+    /// Moves the deadline of leases; returns the stale ones.
+    pub(super) fn extend(&self, leases: &[Lease], until: UnixMillis) -> Vec<Lease> {
+        let mut state = self.state();
+        let mut stale = Vec::new();
+        for lease in leases {
+            match state.get_mut(*lease) {
+                Some(held) => held.until = until,
+                None => stale.push(*lease),
+            }
+        }
+        stale
+    }
+
+    /// Marks a lease as being settled; `false` if it is stale, or being settled already.
+    pub(super) fn begin_settling(&self, lease: Lease) -> bool {
+        let mut state = self.state();
+        let Some(held) = state.get_mut(lease).filter(|held| !held.settling) else { return false };
+        held.settling = true;
+        true
+    }
+
+    /// What was being settled is not: the transaction was undone.
+    pub(super) fn undo_settling(&self, leases: &[Lease]) {
+        let mut state = self.state();
+        for lease in leases {
+            if let Some(held) = state.get_mut(*lease) {
+                held.settling = false;
             }
         }
     }
 
     /// Whether a delivery is leased.
-    pub(super) fn holds(&self, delivery: DeliveryId) -> bool {
-        self.state().subscription_of.contains_key(&delivery)
+    pub(super) fn holds(&self, delivery: DeliveryId, now: UnixMillis) -> bool {
+        self.state().held.get(&delivery).is_some_and(|held| held.stands_at(now))
+    }
+
+    /// The lease of a delivery, whoever has it.
+    #[cfg(test)]
+    pub(super) fn of(&self, delivery: DeliveryId) -> Option<Lease> {
+        self.state().held.get(&delivery).map(|held| Lease { delivery, token: held.token })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -79,16 +149,27 @@ impl Leases {
     }
 }
 
+impl State {
+    fn get_mut(&mut self, lease: Lease) -> Option<&mut Held> {
+        self.held.get_mut(&lease.delivery).filter(|held| held.token == lease.token)
+    }
+}
+
 /// Leases on their way to a caller. They end if the caller is gone before it gets them.
 #[derive(Debug)]
 pub(super) struct LeaseGuard {
     leases: Arc<Leases>,
-    taken: Vec<DeliveryId>,
+    taken: Vec<Lease>,
 }
 
 impl LeaseGuard {
+    /// The leases.
+    pub(super) fn leases(&self) -> &[Lease] {
+        &self.taken
+    }
+
     /// Hands the leases over.
-    pub(super) fn keep(mut self) -> Vec<DeliveryId> {
+    pub(super) fn keep(mut self) -> Vec<Lease> {
         std::mem::take(&mut self.taken)
     }
 }

@@ -1,4 +1,8 @@
 //! Two gateways cannot share one database: leases live in one process's memory.
+//!
+//! `FILE.lock` says who holds it, for the message. What counts is a lock on the database's own inode: it holds whatever
+//! name or link the file is opened by, and also when somebody has removed `FILE.lock`. It is of the kind (`flock`) that
+//! SQLite does not use on this platform, so the two do not meet.
 
 use super::private;
 use crate::store::StoreError;
@@ -6,14 +10,17 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// Holds `FILE.lock` for as long as it lives; the operating system lets go of it if the process dies.
+/// Holds both locks for as long as it lives; the operating system lets go of them if the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    // Closing a descriptor of the database ends SQLite's own locks of this process on it: it stays open until the
+    // connections are closed.
+    _database: Option<(File, Claim)>,
 }
 
 impl Lock {
-    /// Takes the lock or says who holds it.
+    /// Takes the locks or says who holds them.
     pub(super) fn acquire(database: &Path) -> Result<Self, StoreError> {
         let path = path_for(database);
         let unavailable = |error: &dyn std::fmt::Display| {
@@ -26,22 +33,50 @@ impl Lock {
                 let mut holder = String::new();
                 // Only for the message; without it the message is still true.
                 let _ = file.read_to_string(&mut holder);
-                let holder = match holder.trim() {
-                    "" => String::new(),
-                    process => format!(" (process {process})"),
-                };
-                return Err(StoreError::Unusable(format!(
-                    "{} is in use by another gateway{holder}: two gateways cannot share one data directory",
-                    database.display(),
-                )));
+                return Err(in_use(database, holder.trim()));
             }
             Err(TryLockError::Error(error)) => return Err(unavailable(&error)),
         }
+        let claimed = lock_inode(database)?;
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(|error| unavailable(&error))?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, _database: claimed })
+    }
+}
+
+fn in_use(database: &Path, holder: &str) -> StoreError {
+    let holder = match holder {
+        "" => String::new(),
+        process => format!(" (process {process})"),
+    };
+    StoreError::Unusable(format!(
+        "{} is in use by another gateway{holder}: two gateways cannot share one data directory",
+        database.display(),
+    ))
+}
+
+/// Locks the database itself, and makes it if it is not there. What cannot be opened SQLite says better.
+fn lock_inode(database: &Path) -> Result<Option<(File, Claim)>, StoreError> {
+    let Some(claim) = Claim::make(database) else { return Err(in_use(database, "")) };
+    let Ok(file) = private::file_options().open(database) else { return Ok(None) };
+    let claim = match claim {
+        Some(claim) => claim,
+        // It was made just now.
+        None => match Claim::make(database) {
+            Some(Some(claim)) => claim,
+            _ => return Ok(None),
+        },
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some((file, claim))),
+        Err(TryLockError::WouldBlock) => Err(in_use(database, "")),
+        // A file system without such locks has no links either that could lead here twice.
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, "the database's own file cannot be locked; only the file beside it is");
+            Ok(None)
+        }
     }
 }
 
@@ -49,4 +84,47 @@ fn path_for(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     name.into()
+}
+
+#[cfg(unix)]
+pub(super) use inode::{Claim, identity};
+
+#[cfg(unix)]
+mod inode {
+    use std::collections::BTreeSet;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::sync::{Mutex, PoisonError};
+
+    /// What tells one file from every other on this machine.
+    pub(in crate::store::sqlite) type Identity = (u64, u64);
+
+    /// The files that this process has locked. A second descriptor of one of them must not even be opened: closing it
+    /// would end the locks that SQLite holds on the first.
+    static CLAIMED: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
+
+    /// The file that is at a path now; `None` if there is none.
+    pub(in crate::store::sqlite) fn identity(path: &Path) -> Option<Identity> {
+        std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
+    /// This process has this file.
+    #[derive(Debug)]
+    pub(in crate::store::sqlite) struct Claim(Identity);
+
+    impl Claim {
+        /// `None` if this process has the file already; `Some(None)` if there is no file.
+        pub(in crate::store::sqlite) fn make(path: &Path) -> Option<Option<Self>> {
+            let Some(identity) = identity(path) else { return Some(None) };
+            let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+            // Not a claim that is made and dropped: that would give the file up.
+            claimed.insert(identity).then(|| Some(Self(identity)))
+        }
+    }
+
+    impl Drop for Claim {
+        fn drop(&mut self) {
+            CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        }
+    }
 }

@@ -1,28 +1,37 @@
 //! The embedded store: one SQLite file in WAL mode, one thread that writes it in groups, readers beside it.
 //!
-//! - [`connection`] opens connections; [`lock`] keeps other gateways out, [`private`] other users;
-//!   [`schema`] makes and migrates the tables.
-//! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it.
-//! - [`commit`], [`settlement`], [`reopening`], [`subscription`] and [`expiry`] are the jobs.
-//! - [`lease`] knows which deliveries are being worked on; [`backlog`] counts the open ones.
-//! - [`reader`] is the pool of reading connections; [`listing`] and [`row`] read what they are asked for.
+//! - [`connection`] opens connections; [`lock`] keeps other gateways out, [`private`] other users; [`presence`] notices
+//!   when the files are taken away; [`schema`] makes and migrates the tables.
+//! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
+//!   the log.
+//! - [`commit`], [`repetition`], [`settlement`], [`reopening`], [`subscription`] and [`expiry`] are the jobs.
+//! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open.
+//! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
+//!   what they are asked for; [`plan`] sees to it that none of them goes through a whole table.
 
 mod backlog;
 mod batch;
 mod commit;
 mod connection;
+mod details;
 mod error;
 mod expiry;
 mod job;
 mod lease;
+mod leasing;
 mod listing;
 mod lock;
 mod options;
+mod plan;
+mod presence;
 mod private;
 mod reader;
+mod reading;
 mod reopening;
+mod repetition;
 mod row;
 mod schema;
+mod segment;
 mod settlement;
 mod sqlite_store;
 mod subscription;

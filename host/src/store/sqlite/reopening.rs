@@ -1,9 +1,13 @@
-//! Changes of deliveries by hand: replay, retry, abandon.
+//! Changes of deliveries by hand and by the clock: replay, retry, replan.
 
 use super::batch::Batch;
 use super::job::Write;
-use crate::store::{DeliveryId, DeliveryStatus, EventSeq};
-use rusqlite::{OptionalExtension, params};
+use crate::store::{DeliveryId, DeliveryStatus, EventSeq, Retried};
+use anglerfish_core::request::UnixMillis;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// By how much a plan may seem to come from the future: clocks of one machine differ a little between threads.
+const TOLERANCE: i64 = 1000;
 
 /// New deliveries of a stored event.
 #[derive(Debug)]
@@ -32,55 +36,69 @@ impl Write for Replay {
 #[derive(Debug)]
 pub(super) struct Retry {
     pub(super) id: DeliveryId,
-    pub(super) now: i64,
+    pub(super) now: UnixMillis,
+    pub(super) due: i64,
 }
 
 impl Write for Retry {
-    type Out = Option<bool>;
+    type Out = Retried;
 
-    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Option<bool>> {
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Retried> {
         let found = batch
             .statements
             .read_delivery
             .query_row([self.id.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, DeliveryStatus>(1)?)))
             .optional()?;
-        let Some((subscription, status)) = found else { return Ok(None) };
-        if batch.leases.holds(self.id) {
-            return Ok(Some(false));
+        let Some((subscription, status)) = found else { return Ok(Retried::Unknown) };
+        if batch.leases.holds(self.id, self.now) {
+            return Ok(Retried::Leased);
         }
         batch
             .connection
             .prepare_cached(
-                "UPDATE deliveries SET status = 'pending', due = ?2, tries = 0, reason = NULL WHERE id = ?1",
+                "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?2, ended_after = NULL, \
+                 tries = 0, reason = NULL WHERE id = ?1",
             )?
-            .execute(params![self.id.0, self.now])?;
-        batch.count(&subscription, i64::from(status != DeliveryStatus::Pending));
-        Ok(Some(true))
+            .execute(params![self.id.0, self.due])?;
+        batch.count(&subscription, self.id, i64::from(status != DeliveryStatus::Pending));
+        Ok(Retried::Due)
     }
 }
 
-/// A step of ending a subscription's open deliveries.
-#[derive(Debug)]
-pub(super) struct Abandon {
-    pub(super) subscription: String,
-    pub(super) reason: String,
-    /// At most so many.
-    pub(super) limit: usize,
+/// Open deliveries that were planned by a clock that has been put back since, at most so many.
+pub(super) fn misplanned(
+    connection: &Connection,
+    now: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<DeliveryId>> {
+    connection
+        .prepare_cached(
+            "SELECT id FROM deliveries WHERE due IS NOT NULL AND coalesce(planned, created) > ?1 LIMIT ?2",
+        )?
+        .query_map(params![now.saturating_add(TOLERANCE), limit], |row| row.get(0).map(DeliveryId))?
+        .collect()
 }
 
-impl Write for Abandon {
-    /// How many there were, at most the limit.
+/// Counts their waits anew.
+#[derive(Debug)]
+pub(super) struct Replan {
+    pub(super) deliveries: Vec<DeliveryId>,
+    pub(super) now: i64,
+}
+
+impl Write for Replan {
+    /// How many there were still.
     type Out = usize;
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<usize> {
-        let ended = batch
-            .connection
-            .prepare_cached(
-                "UPDATE deliveries SET status = 'dead', due = NULL, reason = ?2 WHERE id IN \
-                 (SELECT id FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL LIMIT ?3)",
-            )?
-            .execute(params![self.subscription, self.reason, self.limit])?;
-        batch.count(&self.subscription, -i64::try_from(ended).unwrap_or(i64::MAX));
-        Ok(ended)
+        let mut update = batch.connection.prepare_cached(
+            "UPDATE deliveries SET due = ?2 + max(due - coalesce(planned, created), 0), planned = ?2 \
+             WHERE id = ?1 AND due IS NOT NULL AND coalesce(planned, created) > ?3",
+        )?;
+        let mut planned = 0;
+        for id in &self.deliveries {
+            planned += update.execute(params![id.0, self.now, self.now.saturating_add(TOLERANCE)])?;
+        }
+        Ok(planned)
     }
 }

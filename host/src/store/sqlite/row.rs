@@ -1,7 +1,10 @@
 //! Values as they are in the tables.
 
+use super::details::Details;
+use super::repetition;
 use crate::store::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, EventRecord, EventSeq, LeasedDelivery, RequestRecord,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, EventRecord, EventSeq, LeaseToken, LeasedDelivery,
+    LogEntry,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -69,46 +72,100 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
+/// The JSON of `details` in a column.
+fn details<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Details<'r>> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
 /// Columns behind [`EVENT`] for [`record`].
-pub(super) const RECORD: &str = "e.seq, e.request, e.received, length(e.data), \
-     (SELECT count(*) FROM deliveries d WHERE d.seq = e.seq)";
+pub(super) const RECORD: &str = "e.seq, e.details, e.received, length(e.data), \
+     (SELECT count(*) FROM deliveries d WHERE d.seq = e.seq), r.count, r.times";
+
+/// Where [`EVENT`] and [`RECORD`] come from.
+pub(super) const RECORDS: &str = "events e LEFT JOIN repetitions r ON r.seq = e.seq";
 
 /// Reads [`EVENT`] and [`RECORD`].
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
-    let request = row.get_ref(7)?.as_str()?;
-    let request: RequestRecord = serde_json::from_str(request)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(7, Type::Text, error.into()))?;
+    let mut event = event(row)?;
+    let told = details(row, 7)?.tell(&mut event);
+    let repetitions = match row.get::<_, Option<u64>>(11)? {
+        Some(count) => repetition::read(count, row.get_ref(12)?.as_str()?),
+        None => Default::default(),
+    };
     Ok(EventRecord {
-        event: event(row)?,
+        event,
         seq: EventSeq(row.get(6)?),
-        request,
+        origin: told.origin,
+        cause: told.cause,
+        request: told.request,
+        secret: told.secret,
+        failures: told.failures,
         received: time(row, 8)?,
         size: row.get(9)?,
         deliveries: row.get(10)?,
+        repetitions,
+    })
+}
+
+/// Columns behind [`EVENT`] for [`entry`].
+pub(super) const ENTRY: &str = "e.seq, e.details, e.received, e.data";
+
+/// Reads [`EVENT`] and [`ENTRY`].
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
+    let mut event = event(row)?;
+    let told = details(row, 7)?.tell(&mut event);
+    Ok(LogEntry {
+        event,
+        seq: EventSeq(row.get(6)?),
+        origin: told.origin,
+        cause: told.cause,
+        request: told.request,
+        received: time(row, 8)?,
+        data: Bytes::from(row.get::<_, Vec<u8>>(9)?),
     })
 }
 
 /// Columns behind [`EVENT`] for [`leased`], with the delivery as `d`.
-pub(super) const LEASED: &str = "d.id, d.subscription, d.seq, d.tries, e.data";
+pub(super) const LEASED: &str = "d.id, d.subscription, d.seq, d.tries, d.created, e.details, e.data";
 
-/// Reads [`EVENT`] and [`LEASED`].
+/// Reads [`EVENT`] and [`LEASED`]; whoever leases it puts the token and the deadline in.
 pub(super) fn leased(row: &Row<'_>) -> rusqlite::Result<LeasedDelivery> {
+    let mut event = event(row)?;
+    details(row, 11)?.tell(&mut event);
     Ok(LeasedDelivery {
-        event: event(row)?,
+        event,
         id: DeliveryId(row.get(6)?),
+        token: LeaseToken(0),
+        until: UnixMillis(0),
         subscription: row.get(7)?,
         seq: EventSeq(row.get(8)?),
         attempts: row.get(9)?,
-        data: Bytes::from(row.get::<_, Vec<u8>>(10)?),
+        created: time(row, 10)?,
+        data: Bytes::from(row.get::<_, Vec<u8>>(12)?),
     })
 }
 
+/// When a delivery that is not open ended, with the delivery as `d`.
+pub(super) const ENDED: &str = "coalesce(d.created + d.ended_after, \
+     (SELECT max(a.started + a.duration_us / 1000) FROM attempts a WHERE a.delivery = d.id), d.created)";
+
 /// Columns for [`delivery`], with the delivery as `d` and its event as `e`.
 pub(super) const DELIVERY: &str = "d.id, d.subscription, d.seq, e.id, e.source, e.type, d.status, d.attempts, \
-     d.created, d.due, d.reason";
+     d.created, d.due, d.reason, d.ended_after, \
+     CASE WHEN d.due IS NULL AND d.ended_after IS NULL THEN \
+     (SELECT max(a.started + a.duration_us / 1000) FROM attempts a WHERE a.delivery = d.id) END";
 
 /// Reads [`DELIVERY`].
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let (created, due) = (time(row, 8)?, row.get::<_, Option<u64>>(9)?.map(UnixMillis));
+    // As [`ENDED`] has it.
+    let ended = match (row.get::<_, Option<i64>>(11)?, row.get::<_, Option<u64>>(12)?) {
+        _ if due.is_some() => None,
+        (Some(after), _) => Some(UnixMillis(created.0.saturating_add_signed(after))),
+        (None, Some(last)) => Some(UnixMillis(last)),
+        (None, None) => Some(created),
+    };
     Ok(Delivery {
         id: DeliveryId(row.get(0)?),
         subscription: row.get(1)?,
@@ -118,8 +175,9 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         kind: row.get(5)?,
         status: row.get(6)?,
         attempts: row.get(7)?,
-        created: time(row, 8)?,
-        due: row.get::<_, Option<u64>>(9)?.map(UnixMillis),
+        created,
+        due,
+        ended,
         reason: row.get(10)?,
     })
 }

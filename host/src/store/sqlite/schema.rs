@@ -9,7 +9,7 @@ use std::path::Path;
 pub(super) const APPLICATION_ID: i32 = 0x416e_676c;
 
 /// Each entry takes the schema from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[include_str!("migration/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migration/0001.sql"), include_str!("migration/0002.sql")];
 
 /// Refuses foreign files untouched, then brings ours to the newest version, one transaction for each step.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -36,7 +36,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 }
 
 /// The newest version of the schema.
-fn newest() -> i32 {
+pub(super) fn newest() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
 }
 
@@ -93,6 +93,7 @@ pub(super) fn name_file(error: StoreError, path: &Path) -> StoreError {
         StoreError::Unavailable(text) => StoreError::Unavailable(format!("{path}: {text}")),
         StoreError::Unusable(text) => StoreError::Unusable(format!("{path}: {text}")),
         StoreError::Internal(text) => StoreError::Internal(format!("{path}: {text}")),
+        StoreError::Lost(text) => StoreError::Lost(format!("{path}: {text}")),
         StoreError::Closed => StoreError::Closed,
     }
 }

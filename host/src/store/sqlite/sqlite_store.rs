@@ -8,20 +8,22 @@ use super::error::classify;
 use super::expiry::{self, Expire};
 use super::job::Write;
 use super::lease::Leases;
-use super::listing;
 use super::lock::Lock;
 use super::options::SqliteOptions;
-use super::private;
+use super::presence::Presence;
 use super::reader::Readers;
-use super::reopening::{Abandon, Replay, Retry};
+use super::reopening::{self, Replan, Replay, Retry};
 use super::row::clamp;
 use super::schema::{name_file, prepare};
 use super::settlement::Settle;
-use super::subscription;
-use super::writer::Writer;
+use super::subscription::{self, Abandon};
+use super::writer::{Shared, Writer};
+use super::{leasing, listing, private, reading};
 use crate::store::{
-    Attempt, Commit, CommitOutcome, Delivery, DeliveryId, DeliveryQuery, EventQuery, EventRecord, EventSeq,
-    KeyReader, LeasedDelivery, Page, Settlement, Store, StoreError, StoredSubscription,
+    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
+    Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
+    LogStore, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store, StoreError,
+    StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -29,9 +31,10 @@ use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::watch;
 
-/// Deliveries that one transaction ends when a subscription's are abandoned.
-const ABANDON_STEP: usize = 1000;
+/// Deliveries that one transaction ends when a subscription's are abandoned, or plans anew.
+const STEP: usize = 1000;
 
 /// A store in one SQLite file.
 ///
@@ -43,6 +46,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     leases: Arc<Leases>,
     backlog: Arc<Backlog>,
+    head: watch::Receiver<EventSeq>,
     /// How far in the log the present round of expiry has come.
     expired: AtomicI64,
 }
@@ -67,54 +71,58 @@ impl SqliteStore {
         tune_writer(&connection, &options).map_err(fail)?;
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
-        let writer = Writer::spawn(connection, lock, Arc::clone(&leases), Arc::clone(&backlog), &options)?;
+        let (sender, head) = watch::channel(EventSeq::default());
+        let shared = Shared {
+            leases: Arc::clone(&leases),
+            backlog: Arc::clone(&backlog),
+            presence: Presence::note(path),
+            head: sender,
+        };
+        let writer = Writer::spawn(connection, lock, shared, &options)?;
         let readers = Arc::new(Readers::new(path.to_owned(), options));
-        Ok(Self { writer, readers, leases, backlog, expired: AtomicI64::new(0) })
+        Ok(Self { writer, readers, leases, backlog, head, expired: AtomicI64::new(0) })
+    }
+}
+
+#[cfg(test)]
+impl SqliteStore {
+    /// Hands any job to the writer.
+    pub(super) async fn write_for_test<W: Write>(&self, write: W) -> Result<W::Out, StoreError> {
+        self.writer.write(write).await
+    }
+
+    /// The lease of a delivery, whoever has it; makes one if there is none.
+    pub(super) fn lease_one(&self, delivery: DeliveryId) -> Lease {
+        if let Some(lease) = self.leases.of(delivery) {
+            return lease;
+        }
+        let guard = self.leases.take([(delivery, "".into())], &LeaseTerms::default());
+        let lease = guard.leases()[0];
+        guard.keep();
+        lease
     }
 }
 
 #[async_trait]
-impl Store for SqliteStore {
-    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
-        self.readers.keys()
-    }
-
+impl LogStore for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
         let decision = Arc::new(Decision::prepare(commit)?);
         let applied = self.writer.write(CommitDecision(Arc::clone(&decision))).await?;
         Ok(decision.outcome(applied))
     }
 
-    async fn lease(
-        &self,
-        subscription: &str,
-        now: UnixMillis,
-        limit: usize,
-    ) -> Result<Vec<LeasedDelivery>, StoreError> {
-        let (leases, subscription) = (Arc::clone(&self.leases), subscription.to_owned());
-        let (guard, deliveries) = self
-            .readers
-            .read(move |connection| listing::lease(connection, &leases, &subscription, clamp(now), limit))
-            .await?;
-        guard.keep();
-        Ok(deliveries)
+    async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
+        self.readers.read(move |connection| reading::read(connection, after, limit, bytes)).await
     }
 
-    async fn next_due(&self, subscription: &str) -> Result<Option<UnixMillis>, StoreError> {
-        let (leases, subscription) = (Arc::clone(&self.leases), subscription.to_owned());
-        self.readers.read(move |connection| listing::next_due(connection, &leases, &subscription)).await
+    fn head(&self) -> watch::Receiver<EventSeq> {
+        self.head.clone()
     }
 
-    async fn release(&self, deliveries: &[DeliveryId]) {
-        self.leases.end(deliveries);
-    }
-
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
-        let delivery = settlement.delivery;
-        match self.writer.write(Settle(settlement)).await? {
-            true => Ok(()),
-            false => Err(StoreError::Internal(format!("there is no delivery {delivery} to settle"))),
-        }
+    async fn at(&self, time: UnixMillis) -> Result<EventSeq, StoreError> {
+        // Before the search: what is appended meanwhile is behind it.
+        let head = *self.head.borrow();
+        self.readers.read(move |connection| reading::at(connection, clamp(time), head)).await
     }
 
     async fn events(&self, query: EventQuery) -> Result<Page<EventRecord>, StoreError> {
@@ -129,6 +137,55 @@ impl Store for SqliteStore {
     async fn data(&self, seq: EventSeq) -> Result<Option<Bytes>, StoreError> {
         self.readers.read(move |connection| listing::data(connection, seq)).await
     }
+}
+
+#[async_trait]
+impl DeliveryStore for SqliteStore {
+    async fn lease(
+        &self,
+        subscription: &str,
+        now: UnixMillis,
+        limit: usize,
+        terms: LeaseTerms,
+    ) -> Result<Leased, StoreError> {
+        let (leases, subscription) = (Arc::clone(&self.leases), subscription.to_owned());
+        let (guard, leased) = self
+            .readers
+            .read(move |connection| leasing::lease(connection, &leases, &subscription, now, limit, &terms))
+            .await?;
+        guard.keep();
+        Ok(leased)
+    }
+
+    async fn due(&self, now: UnixMillis, limit: usize) -> Result<Due, StoreError> {
+        let (leases, backlog) = (Arc::clone(&self.leases), Arc::clone(&self.backlog));
+        self.readers.read(move |connection| leasing::due(connection, &leases, &backlog, now, limit)).await
+    }
+
+    async fn extend(&self, leases: &[Lease], until: UnixMillis) -> Result<Vec<Lease>, StoreError> {
+        Ok(self.leases.extend(leases, until))
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        Ok(self.leases.end(leases))
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+        self.writer.write(Settle(settlements)).await
+    }
+
+    async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let now = clamp(now);
+        let mut total = 0;
+        loop {
+            let find = move |connection: &rusqlite::Connection| reopening::misplanned(connection, now, STEP);
+            let deliveries = self.readers.read(find).await?;
+            if deliveries.is_empty() {
+                return Ok(total);
+            }
+            total += self.writer.write(Replan { deliveries, now }).await? as u64;
+        }
+    }
 
     async fn replay(
         &self,
@@ -139,38 +196,26 @@ impl Store for SqliteStore {
         self.writer.write(Replay { seq, subscriptions: subscriptions.to_vec(), now: clamp(now) }).await
     }
 
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
+        self.writer.write(Retry { id, now, due: clamp(now) }).await
+    }
+
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
-        self.readers.read(move |connection| listing::deliveries(connection, &query)).await
+        let backlog = Arc::clone(&self.backlog);
+        self.readers.read(move |connection| listing::deliveries(connection, &backlog, &query)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
         self.readers.read(move |connection| listing::delivery(connection, id)).await
     }
 
-    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Option<bool>, StoreError> {
-        self.writer.write(Retry { id, now: clamp(now) }).await
-    }
-
-    async fn abandon(&self, subscription: &str, reason: &str, _now: UnixMillis) -> Result<u64, StoreError> {
-        let mut total = 0;
-        loop {
-            let step = Abandon {
-                subscription: subscription.to_owned(),
-                reason: reason.to_owned(),
-                limit: ABANDON_STEP,
-            };
-            let ended = self.writer.write(step).await?;
-            total += ended as u64;
-            if ended < ABANDON_STEP {
-                return Ok(total);
-            }
-        }
-    }
-
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
         Ok(self.backlog.list())
     }
+}
 
+#[async_trait]
+impl SubscriptionStore for SqliteStore {
     async fn subscriptions(&self) -> Result<Vec<StoredSubscription>, StoreError> {
         self.readers.read(subscription::list).await
     }
@@ -183,6 +228,45 @@ impl Store for SqliteStore {
         self.writer.write(subscription::Delete(id.to_owned())).await
     }
 
+    async fn declare(
+        &self,
+        declared: Vec<DeclaredSubscription>,
+    ) -> Result<Vec<RemovedSubscription>, StoreError> {
+        self.writer.write(subscription::Declare(declared)).await
+    }
+
+    async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
+        let mut total = 0;
+        loop {
+            let step = Abandon {
+                subscription: subscription.to_owned(),
+                reason: reason.to_owned(),
+                now: clamp(now),
+                limit: STEP,
+            };
+            let ended = self.writer.write(step).await?;
+            total += ended as u64;
+            if ended < STEP {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl KeyStore for SqliteStore {
+    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
+        self.readers.keys()
+    }
+
+    async fn keys(&self, prefix: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.readers.read(move |connection| listing::keys(connection, &prefix, limit)).await
+    }
+}
+
+#[async_trait]
+impl RetentionStore for SqliteStore {
     async fn expire(&self, before: UnixMillis, limit: usize) -> Result<usize, StoreError> {
         let before = clamp(before);
         loop {
@@ -200,7 +284,10 @@ impl Store for SqliteStore {
             }
         }
     }
+}
 
+#[async_trait]
+impl Store for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.writer.write(Check).await
     }

@@ -1,24 +1,35 @@
 //! The thread that writes.
 //!
 //! Whatever is handed in while one transaction is on its way to the disk goes into the next one together, so that a
-//! disk's slow sync is shared by all who wait for it. Nobody is answered before the transaction is on disk.
+//! disk's slow sync is shared by all who wait for it. Nobody is answered before the transaction is on disk, in files that
+//! the next start will find.
+//!
+//! A panic in it loses no more than the transaction that it was in: those who wait for it get an error, and the thread
+//! begins anew with what is on disk.
 
 use super::backlog::Backlog;
-use super::batch::{Batch, Names, Positions, Statements};
+use super::batch::{Batch, Names, Statements};
 use super::error::{classify, stopped};
 use super::job::{Job, Write, job};
 use super::lease::Leases;
 use super::lock::Lock;
 use super::options::SqliteOptions;
-use crate::store::StoreError;
+use super::presence::Presence;
+use super::segment::Segment;
+use crate::store::{EventSeq, StoreError};
 use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 /// Bytes of one transaction beyond which no more calls are put into it.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// The pause before the thread tries again to begin.
+const PAUSE: Duration = Duration::from_millis(100);
 
 enum Message {
     Job(Box<dyn Job>),
@@ -37,8 +48,7 @@ impl Writer {
     pub(super) fn spawn(
         connection: Connection,
         lock: Lock,
-        leases: Arc<Leases>,
-        backlog: Arc<Backlog>,
+        shared: Shared,
         options: &SqliteOptions,
     ) -> Result<Self, StoreError> {
         let (queue, receiver) = mpsc::channel(options.queue.max(1));
@@ -47,7 +57,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                serve(&connection, receiver, group, leases, backlog, &ready);
+                serve(&connection, receiver, group, &shared, &ready);
                 finish(connection);
                 drop(lock);
             })
@@ -90,25 +100,61 @@ impl Drop for Writer {
     }
 }
 
+/// What the thread shares with the rest of the store.
+pub(super) struct Shared {
+    pub(super) leases: Arc<Leases>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) presence: Presence,
+    pub(super) head: watch::Sender<EventSeq>,
+}
+
 /// Runs the thread until the queue is closed; says at `ready` whether it could begin.
 fn serve(
     connection: &Connection,
-    queue: mpsc::Receiver<Message>,
+    mut queue: mpsc::Receiver<Message>,
     most: usize,
-    leases: Arc<Leases>,
-    backlog: Arc<Backlog>,
+    shared: &Shared,
     ready: &std::sync::mpsc::SyncSender<Result<(), StoreError>>,
 ) {
-    let prepared =
-        Statements::prepare(connection).and_then(|statements| Ok((statements, Positions::read(connection)?)));
-    let (statements, positions) = match prepared {
-        Ok(prepared) => prepared,
+    let mut begun = match Thread::begin(connection, shared) {
+        Ok(thread) => Some(thread),
         Err(error) => return drop(ready.send(Err(classify(&error)))),
     };
     drop(ready.send(Ok(())));
-    let names = Names::default();
-    let mut thread = Thread { connection, statements, names, positions, doubtful: false, leases, backlog };
-    thread.run(queue, most);
+    loop {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(thread) = begun.as_mut() {
+                thread.run(&mut queue, most);
+            }
+        }));
+        drop(begun.take());
+        if ran.is_ok() {
+            return;
+        }
+        // Whatever goes wrong from here on, the thread lives: nobody else can write.
+        while begun.is_none() && !queue.is_closed() {
+            let again = catch_unwind(AssertUnwindSafe(|| {
+                error!("the store's writer broke down; it begins anew with what is on disk");
+                recover(connection, shared)
+            }));
+            match again {
+                Ok(Ok(thread)) => begun = Some(thread),
+                Ok(Err(_)) | Err(_) => std::thread::sleep(PAUSE),
+            }
+        }
+        if begun.is_none() {
+            return;
+        }
+    }
+}
+
+/// Takes back the transaction that a panic has left open and counts anew.
+fn recover<'c>(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Result<Thread<'c>> {
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    shared.backlog.recount(connection)?;
+    Thread::begin(connection, shared)
 }
 
 /// Leaves a file without a log behind, where nobody else reads it.
@@ -128,16 +174,26 @@ enum Failure {
 
 struct Thread<'c> {
     connection: &'c Connection,
+    shared: &'c Shared,
     statements: Statements<'c>,
     names: Names,
-    positions: Positions,
+    segment: Segment,
     doubtful: bool,
-    leases: Arc<Leases>,
-    backlog: Arc<Backlog>,
+    lost: bool,
+}
+
+impl<'c> Thread<'c> {
+    fn begin(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Result<Self> {
+        let statements = Statements::prepare(connection)?;
+        let segment = Segment::last(connection)?;
+        shared.head.send_replace(EventSeq(segment.event));
+        let names = Names::default();
+        Ok(Self { connection, shared, statements, names, segment, doubtful: false, lost: false })
+    }
 }
 
 impl Thread<'_> {
-    fn run(&mut self, mut queue: mpsc::Receiver<Message>, most: usize) {
+    fn run(&mut self, queue: &mut mpsc::Receiver<Message>, most: usize) {
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(most);
         while let Some(first) = queue.blocking_recv() {
             let mut next = Some(first);
@@ -158,13 +214,21 @@ impl Thread<'_> {
     }
 
     fn write(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+        if self.lost
+            && let Err(error) = self.look()
+        {
+            return jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
+        }
         match self.transact(jobs) {
-            Ok(()) => jobs.drain(..).for_each(|job| job.answer(Ok(()))),
+            Ok(()) => {
+                let found = self.look();
+                jobs.drain(..).for_each(|job| job.answer(found.clone()));
+            }
             // One of them is at fault, or the disk is full for one and not for another: each for itself.
             Err(Failure::Member(_)) if jobs.len() > 1 => {
                 for mut job in jobs.drain(..) {
                     let ended = match self.transact(std::slice::from_mut(&mut job)) {
-                        Ok(()) => Ok(()),
+                        Ok(()) => self.look(),
                         Err(Failure::Member(error) | Failure::Transaction(error)) => Err(self.report(&error)),
                     };
                     job.answer(ended);
@@ -175,6 +239,18 @@ impl Thread<'_> {
                 jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
             }
         }
+    }
+
+    /// Whether what was written is where the next start will look for it.
+    fn look(&mut self) -> Result<(), StoreError> {
+        let found = self.shared.presence.check();
+        match (&found, self.lost) {
+            (Err(reason), false) => error!("nothing is stored any more: {reason}"),
+            (Ok(()), true) => info!("the store's files are there again"),
+            _ => {}
+        }
+        self.lost = found.is_err();
+        found.map_err(StoreError::Lost)
     }
 
     /// Writes all of them or none.
@@ -202,21 +278,24 @@ impl Thread<'_> {
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         self.statements.begin.execute(()).map_err(Failure::Transaction)?;
+        let shared = self.shared;
         let mut batch = Batch::new(
             self.connection,
             &mut self.statements,
-            &self.leases,
+            &shared.leases,
             &mut self.names,
-            self.positions,
+            self.segment,
             self.doubtful,
         );
         for job in jobs {
             job.apply(&mut batch).map_err(Failure::Member)?;
         }
         let committed = batch.commit().map_err(Failure::Transaction)?;
-        self.positions = committed.positions;
-        self.backlog.apply(committed.changes);
-        self.leases.end(&committed.ended);
+        self.segment = committed.segment;
+        shared.backlog.apply(committed.changes);
+        shared.leases.end(&committed.settled);
+        let head = EventSeq(committed.segment.event);
+        shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);
         Ok(())
     }
 

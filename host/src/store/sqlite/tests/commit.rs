@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{EventQuery, StoreError};
+use crate::store::EventQuery;
 use std::collections::BTreeMap;
 
 #[tokio::test]
@@ -9,9 +9,9 @@ async fn keeps_an_event_byte_for_byte_with_its_deliveries_and_keys() {
     let keys = store.key_reader().unwrap();
     let data = Bytes::from((0..=255).collect::<Vec<u8>>());
     let mut commit = accept("a", &["one", "two"]);
-    commit.event.as_mut().unwrap().data = data.clone();
-    commit.event.as_mut().unwrap().event.time = UnixMillis(u64::MAX);
-    let expected = commit.event.clone().unwrap();
+    commit.events[0].data = data.clone();
+    commit.events[0].event.time = UnixMillis(u64::MAX);
+    let expected = commit.events[0].clone();
 
     let (seq, deliveries) = committed(store.commit(commit).await.unwrap());
 
@@ -34,13 +34,13 @@ async fn finds_everything_again_after_a_restart_without_a_close() {
     let room = Room::new();
     let store = room.open();
     let (seq, deliveries) = put(&store, "a", &["one"]).await;
-    store.settle(settlement(deliveries[0].id, Settled::Retry(later(5000)))).await.unwrap();
+    store.settle_now(settlement(deliveries[0].id, Settled::Retry(later(5000)))).await.unwrap();
     drop(store);
 
     let store = room.open();
-    assert_eq!(store.next_due("one").await.unwrap(), Some(later(5000)));
-    assert!(store.lease("one", later(4999), 10).await.unwrap().is_empty());
-    let leased = store.lease("one", later(5000), 10).await.unwrap();
+    assert_eq!(store.next_due("one").await, Some(later(5000)));
+    assert!(store.lease_some("one", later(4999), 10).await.is_empty());
+    let leased = store.lease_some("one", later(5000), 10).await;
     assert_eq!((leased[0].seq, leased[0].attempts, &leased[0].event.id[..]), (seq, 1, "a"));
     assert_eq!(leased[0].data, "{\"id\":\"a\"}");
     assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 1)]);
@@ -94,11 +94,11 @@ async fn refuses_a_second_event_of_the_same_source_and_id_even_without_a_key() {
     let room = Room::new();
     let store = room.open();
     put(&store, "a", &["one"]).await;
-    let again = Commit { keys: KeyOverlay::default(), event: Some(event("a", &["one"])), now: NOW };
+    let again = Commit { events: vec![event("a", &["one"])], ..Commit::new(NOW) };
     assert!(matches!(store.commit(again).await.unwrap(), CommitOutcome::Conflict));
     let mut other = event("a", &[]);
     other.event.source = "forge".to_owned();
-    let other = Commit { keys: KeyOverlay::default(), event: Some(other), now: NOW };
+    let other = Commit { events: vec![other], ..Commit::new(NOW) };
     committed(store.commit(other).await.unwrap());
     assert_eq!(store.event("a").await.unwrap().len(), 2);
 }
@@ -226,8 +226,7 @@ async fn treats_keys_like_a_map_whatever_is_read_and_written() {
                 reads: reads.iter().map(|(key, seen)| (key.clone(), own(seen))).collect(),
                 writes: writes.iter().map(|(key, value)| (key.clone(), own(value))).collect(),
             },
-            event: None,
-            now: NOW,
+            ..Commit::new(NOW)
         };
         let conflict = matches!(store.commit(commit).await.unwrap(), CommitOutcome::Conflict);
         assert_eq!(conflict, stale, "step {step}: {reads:?} {writes:?}");
@@ -283,5 +282,5 @@ async fn gives_leases_back_when_the_committing_task_is_gone() {
     drop(commit);
     // Written behind it.
     put(&store, "b", &[]).await;
-    assert_eq!(store.lease("one", NOW, 10).await.unwrap().len(), 1);
+    assert_eq!(store.lease_some("one", NOW, 10).await.len(), 1);
 }

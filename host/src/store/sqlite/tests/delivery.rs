@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{DeliveryQuery, DeliveryStatus, StoreError};
+use crate::store::{DeliveryQuery, DeliveryStatus, Retried};
 
 #[tokio::test]
 async fn leases_what_is_due_once_and_oldest_due_first() {
@@ -8,19 +8,19 @@ async fn leases_what_is_due_once_and_oldest_due_first() {
     let mut all = Vec::new();
     for (id, due) in [("a", 30), ("b", 10), ("c", 20)] {
         let (_, deliveries) = put(&store, id, &["one"]).await;
-        store.settle(settlement(deliveries[0].id, Settled::Retry(later(due)))).await.unwrap();
+        store.settle_now(settlement(deliveries[0].id, Settled::Retry(later(due)))).await.unwrap();
         all.push(deliveries[0].id);
     }
-    let first = store.lease("one", later(20), 1).await.unwrap();
+    let first = store.lease_some("one", later(20), 1).await;
     assert_eq!(ids(&first), [all[1]]);
-    let second = store.lease("one", later(20), 5).await.unwrap();
+    let second = store.lease_some("one", later(20), 5).await;
     assert_eq!(ids(&second), [all[2]]);
-    assert!(store.lease("two", later(20), 5).await.unwrap().is_empty());
-    assert_eq!(store.next_due("one").await.unwrap(), Some(later(30)));
-    store.release(&ids(&first)).await;
-    assert_eq!(store.next_due("one").await.unwrap(), Some(later(10)));
-    assert_eq!(ids(&store.lease("one", later(40), 5).await.unwrap()), [all[1], all[0]]);
-    assert_eq!(store.next_due("one").await.unwrap(), None);
+    assert!(store.lease_some("two", later(20), 5).await.is_empty());
+    assert_eq!(store.next_due("one").await, Some(later(30)));
+    store.release(&leases(&first)).await.unwrap();
+    assert_eq!(store.next_due("one").await, Some(later(10)));
+    assert_eq!(ids(&store.lease_some("one", later(40), 5).await), [all[1], all[0]]);
+    assert_eq!(store.next_due("one").await, None);
 }
 
 #[tokio::test]
@@ -30,14 +30,14 @@ async fn a_lease_hands_out_large_data_a_little_at_a_time() {
     let mut all = Vec::new();
     for (id, length) in [("a", 600 << 10), ("b", 400 << 10), ("c", 600 << 10), ("d", 3 << 20)] {
         let mut commit = accept(id, &["one"]);
-        commit.event.as_mut().unwrap().data = vec![b'x'; length].into();
+        commit.events[0].data = vec![b'x'; length].into();
         let (_, deliveries) = committed(store.commit(commit).await.unwrap());
-        store.release(&ids(&deliveries)).await;
+        store.release(&leases(&deliveries)).await.unwrap();
         all.extend(ids(&deliveries));
     }
-    assert_eq!(ids(&store.lease("one", NOW, 10).await.unwrap()), all[..2]);
-    assert_eq!(ids(&store.lease("one", NOW, 10).await.unwrap()), all[2..3]);
-    assert_eq!(ids(&store.lease("one", NOW, 10).await.unwrap()), all[3..]);
+    assert_eq!(ids(&store.lease_some("one", NOW, 10).await), all[..2]);
+    assert_eq!(ids(&store.lease_some("one", NOW, 10).await), all[2..3]);
+    assert_eq!(ids(&store.lease_some("one", NOW, 10).await), all[3..]);
 }
 
 #[tokio::test]
@@ -46,14 +46,14 @@ async fn records_attempts_and_what_follows() {
     let store = room.open();
     let (_, deliveries) = put(&store, "a", &["one", "two", "three"]).await;
     let [one, two, three] = ids(&deliveries)[..] else { panic!() };
-    store.settle(settlement(one, Settled::Retry(later(5)))).await.unwrap();
-    store.settle(settlement(one, Settled::Delivered)).await.unwrap();
-    store.settle(settlement(two, Settled::Discarded)).await.unwrap();
+    store.settle_now(settlement(one, Settled::Retry(later(5)))).await.unwrap();
+    store.settle_now(settlement(one, Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(two, Settled::Discarded)).await.unwrap();
     let mut failed = settlement(three, Settled::Dead);
     failed.attempt.status = None;
     failed.attempt.error = Some("connection refused".to_owned());
     failed.attempt.answer = None;
-    store.settle(failed.clone()).await.unwrap();
+    store.settle_now(failed.clone()).await.unwrap();
 
     let (delivery, attempts) = store.delivery(one).await.unwrap().unwrap();
     assert_eq!((delivery.status, delivery.due, delivery.attempts), (DeliveryStatus::Delivered, None, 2));
@@ -65,8 +65,8 @@ async fn records_attempts_and_what_follows() {
     assert_eq!(delivery.status, DeliveryStatus::Dead);
     assert_eq!(attempts, [Attempt { number: 1, ..failed.attempt }]);
     assert!(store.backlog().await.unwrap().is_empty());
-    let missing = store.settle(settlement(DeliveryId(99), Settled::Dead)).await;
-    assert!(matches!(missing, Err(StoreError::Internal(_))));
+    let missing = store.settle_now(settlement(DeliveryId(99), Settled::Dead)).await;
+    assert_eq!(missing.unwrap(), Recorded::Stale);
     assert!(store.delivery(DeliveryId(99)).await.unwrap().is_none());
 }
 
@@ -76,15 +76,15 @@ async fn retries_by_hand_what_is_not_being_attempted() {
     let store = room.open();
     let (_, deliveries) = put(&store, "a", &["one"]).await;
     let id = deliveries[0].id;
-    assert_eq!(store.retry(id, NOW).await.unwrap(), Some(false));
-    store.settle(settlement(id, Settled::Dead)).await.unwrap();
-    assert_eq!(store.retry(id, later(7)).await.unwrap(), Some(true));
-    assert_eq!(store.retry(DeliveryId(99), NOW).await.unwrap(), None);
+    assert_eq!(store.retry(id, NOW).await.unwrap(), Retried::Leased);
+    store.settle_now(settlement(id, Settled::Dead)).await.unwrap();
+    assert_eq!(store.retry(id, later(7)).await.unwrap(), Retried::Due);
+    assert_eq!(store.retry(DeliveryId(99), NOW).await.unwrap(), Retried::Unknown);
     assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 1)]);
 
-    let leased = store.lease("one", later(7), 5).await.unwrap();
+    let leased = store.lease_some("one", later(7), 5).await;
     assert_eq!(leased[0].attempts, 0);
-    store.settle(settlement(id, Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(id, Settled::Delivered)).await.unwrap();
     let (delivery, attempts) = store.delivery(id).await.unwrap().unwrap();
     assert_eq!((delivery.attempts, attempts.len(), attempts[1].number), (2, 2, 2));
 }
@@ -97,8 +97,8 @@ async fn replays_a_stored_event_as_new_deliveries() {
     let names = ["one".to_owned(), "two".to_owned()];
     let made = store.replay(seq, &names, later(3)).await.unwrap();
     assert_eq!(made.len(), 2);
-    assert_eq!(ids(&store.lease("two", later(3), 5).await.unwrap()), [made[1]]);
-    assert_eq!(ids(&store.lease("one", later(3), 5).await.unwrap()), [made[0]]);
+    assert_eq!(ids(&store.lease_some("two", later(3), 5).await), [made[1]]);
+    assert_eq!(ids(&store.lease_some("one", later(3), 5).await), [made[0]]);
     assert_eq!(store.event("a").await.unwrap()[0].deliveries, 3);
     assert!(store.replay(EventSeq(99), &names, NOW).await.unwrap().is_empty());
 }
@@ -114,14 +114,14 @@ async fn abandons_open_deliveries_in_steps_and_says_how_many() {
     assert_eq!(store.abandon("one", "subscription deleted", NOW).await.unwrap(), 2501);
 
     assert_eq!(store.backlog().await.unwrap(), [("two".to_owned(), 1)]);
-    assert!(store.lease("one", NOW, 5).await.unwrap().is_empty());
+    assert!(store.lease_some("one", NOW, 5).await.is_empty());
     // An attempt that was on its way: its failure does not open the delivery again.
-    store.settle(settlement(leased, Settled::Retry(later(9)))).await.unwrap();
+    store.settle_now(settlement(leased, Settled::Retry(later(9)))).await.unwrap();
     let (delivery, attempts) = store.delivery(leased).await.unwrap().unwrap();
     assert_eq!((delivery.status, delivery.due, attempts.len()), (DeliveryStatus::Dead, None, 1));
     assert_eq!(delivery.reason.as_deref(), Some("subscription deleted"));
     // Its success is told as it was.
-    store.settle(settlement(leased, Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(leased, Settled::Delivered)).await.unwrap();
     let (delivery, _) = store.delivery(leased).await.unwrap().unwrap();
     assert_eq!((delivery.status, delivery.reason), (DeliveryStatus::Delivered, None));
     assert_eq!(store.delivery(other).await.unwrap().unwrap().0.status, DeliveryStatus::Pending);
@@ -133,7 +133,7 @@ async fn never_leases_a_delivery_to_two_at_once_nor_again_once_settled() {
     let room = Room::new();
     let store = room.open();
     let (seq, deliveries) = put(&store, "a", &["one"]).await;
-    store.settle(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
     let made = store.replay(seq, &vec!["one".to_owned(); 400], NOW).await.unwrap();
     let workers: Vec<_> = (0..8)
         .map(|_| {
@@ -141,12 +141,12 @@ async fn never_leases_a_delivery_to_two_at_once_nor_again_once_settled() {
             tokio::spawn(async move {
                 let mut done = Vec::new();
                 loop {
-                    let leased = ids(&store.lease("one", NOW, 3).await.unwrap());
-                    if leased.is_empty() && store.next_due("one").await.unwrap().is_none() {
+                    let leased = ids(&store.lease_some("one", NOW, 3).await);
+                    if leased.is_empty() && store.next_due("one").await.is_none() {
                         return done;
                     }
                     for id in leased {
-                        store.settle(settlement(id, Settled::Delivered)).await.unwrap();
+                        store.settle_now(settlement(id, Settled::Delivered)).await.unwrap();
                         done.push(id);
                     }
                 }

@@ -26,7 +26,7 @@ async fn deletes_what_is_old_and_done_in_bounded_steps() {
     for id in 0..20 {
         let (_, deliveries) = put(&store, &id.to_string(), &["one", "two"]).await;
         for id in ids(&deliveries) {
-            store.settle(settlement(id, Settled::Delivered)).await.unwrap();
+            store.settle_now(settlement(id, Settled::Delivered)).await.unwrap();
         }
     }
     assert_eq!(store.expire(NOW, 100).await.unwrap(), 0, "nothing is older than itself");
@@ -50,7 +50,7 @@ async fn keeps_an_event_with_open_deliveries_and_its_key() {
     let store = room.open();
     let keys = store.key_reader().unwrap();
     let (_, deliveries) = put(&store, "open", &["one", "two"]).await;
-    store.settle(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
     put(&store, "plain", &[]).await;
 
     // The plain event with its key, the settled delivery with its attempt.
@@ -59,7 +59,7 @@ async fn keeps_an_event_with_open_deliveries_and_its_key() {
     assert_eq!(rows(&store).await, (1, 1));
     assert!(keys.get(&key("open")).unwrap().is_some(), "a repeated event would not be recognised");
     assert_eq!(keys.get(&key("plain")).unwrap(), None);
-    store.settle(settlement(deliveries[1].id, Settled::Dead)).await.unwrap();
+    store.settle_now(settlement(deliveries[1].id, Settled::Dead)).await.unwrap();
     assert_eq!(expire_all(&store, later(1), 100).await, 4);
     assert_eq!(rows(&store).await, (0, 0));
 }
@@ -70,7 +70,7 @@ async fn keeps_what_is_young_behind_and_before_what_is_old() {
     let store = room.open();
     for (id, received) in [("future", later(1_000_000)), ("old", NOW), ("young", later(500))] {
         let mut commit = accept(id, &[]);
-        commit.event.as_mut().unwrap().received = received;
+        commit.events[0].received = received;
         store.commit(commit).await.unwrap();
     }
     assert_eq!(expire_all(&store, later(500), 100).await, 2);
@@ -84,7 +84,7 @@ async fn keeps_an_old_event_with_a_young_replay() {
     let store = room.open();
     let (seq, _) = put(&store, "a", &[]).await;
     let made = store.replay(seq, &["one".to_owned()], later(100)).await.unwrap();
-    store.settle(settlement(made[0], Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(made[0], Settled::Delivered)).await.unwrap();
     assert_eq!(expire_all(&store, later(50), 100).await, 0);
     assert_eq!(rows(&store).await, (1, 1));
     assert_eq!(expire_all(&store, later(101), 100).await, 4);
@@ -115,7 +115,7 @@ async fn a_key_lives_as_long_as_the_last_event_that_wrote_it() {
     for (id, now) in [("a", NOW), ("b", later(10))] {
         let mut commit = accept(id, &[]);
         commit.keys.writes.push(("last".to_owned(), Some(Bytes::from(id))));
-        commit.event.as_mut().unwrap().received = now;
+        commit.events[0].received = now;
         commit.now = now;
         store.commit(commit).await.unwrap();
     }
@@ -133,7 +133,7 @@ async fn uses_freed_room_again() {
     for round in 0..4 {
         for id in 0..50 {
             let mut commit = accept(&format!("{round}-{id}"), &[]);
-            commit.event.as_mut().unwrap().data = vec![b'x'; 8192].into();
+            commit.events[0].data = vec![b'x'; 8192].into();
             store.commit(commit).await.unwrap();
         }
         expire_all(&store, later(1), 1000).await;

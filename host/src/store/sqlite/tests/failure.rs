@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{EventQuery, StoreError};
+use crate::store::EventQuery;
 
 fn impatient() -> SqliteOptions {
     SqliteOptions { busy_timeout: Duration::from_millis(20), ..SqliteOptions::default() }
@@ -22,17 +22,17 @@ async fn is_unavailable_while_the_file_is_locked_and_goes_on_afterwards() {
         other => panic!("{other:?}"),
     }
     let settled = settlement(deliveries[0].id, Settled::Delivered);
-    assert!(matches!(store.settle(settled.clone()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.settle_now(settled.clone()).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
     // Reading goes on, and nothing of what failed is there.
     assert_eq!(count(&store).await, 1);
     assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 1)]);
     // The attempt is still to be recorded: nobody else gets the delivery.
-    assert!(store.lease("one", NOW, 5).await.unwrap().is_empty());
+    assert!(store.lease_some("one", NOW, 5).await.is_empty());
 
     tool.execute_batch("ROLLBACK").unwrap();
     store.check().await.unwrap();
-    store.settle(settled).await.unwrap();
+    store.settle_now(settled).await.unwrap();
     assert_eq!(put(&store, "b", &["one"]).await.0, EventSeq(2));
 }
 
@@ -44,7 +44,7 @@ async fn is_unavailable_when_the_disk_is_full_loses_nothing_and_recovers() {
     let refused = loop {
         let id = format!("{:03}", stored.len());
         let mut commit = accept(&id, &["one"]);
-        commit.event.as_mut().unwrap().data = vec![b'x'; 20_000].into();
+        commit.events[0].data = vec![b'x'; 20_000].into();
         match store.commit(commit.clone()).await {
             Ok(outcome) => stored.push(committed(outcome)),
             Err(StoreError::Unavailable(text)) => {
@@ -58,15 +58,12 @@ async fn is_unavailable_when_the_disk_is_full_loses_nothing_and_recovers() {
     assert!(!stored.is_empty());
     assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
     assert_eq!(count(&store).await, stored.len());
-    assert_eq!(
-        store.key_reader().unwrap().get(&key(&refused.event.as_ref().unwrap().event.id)).unwrap(),
-        None
-    );
+    assert_eq!(store.key_reader().unwrap().get(&key(&refused.events[0].event.id)).unwrap(), None);
     assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), stored.len() as u64)]);
 
     // What needs no room still works, and expiry makes room.
     for (_, deliveries) in &stored {
-        store.settle(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
+        store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
     }
     while store.expire(later(1), 10).await.unwrap() > 0 {}
     store.check().await.unwrap();
@@ -83,7 +80,7 @@ async fn writes_the_small_ones_of_a_group_when_a_big_one_does_not_fit() {
             let store = Arc::clone(&store);
             let mut commit = accept(&task.to_string(), &["one"]);
             if task % 16 == 3 {
-                commit.event.as_mut().unwrap().data = vec![b'x'; 2 << 20].into();
+                commit.events[0].data = vec![b'x'; 2 << 20].into();
             }
             tokio::spawn(async move { (task, store.commit(commit).await) })
         })
@@ -113,7 +110,7 @@ async fn hands_out_no_position_twice_after_everything_has_expired() {
     let room = Room::new();
     let store = room.open();
     let (first, deliveries) = put(&store, "a", &["one"]).await;
-    store.settle(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
+    store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
     while store.expire(later(1), 10).await.unwrap() > 0 {}
     assert_eq!(count(&store).await, 0);
     drop(store);

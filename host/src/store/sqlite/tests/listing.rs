@@ -12,7 +12,7 @@ async fn lists_the_log_in_both_directions_in_pages() {
     let store = room.open();
     for id in ["a", "b", "c", "d"] {
         let mut commit = accept(id, &[]);
-        let event = &mut commit.event.as_mut().unwrap().event;
+        let event = &mut commit.events[0].event;
         if id == "b" {
             event.source = "forge".to_owned();
             event.kind = "push".to_owned();
@@ -38,7 +38,7 @@ async fn lists_deliveries_newest_first_by_what_is_asked() {
     let store = room.open();
     let (first, one) = put(&store, "a", &["one", "two"]).await;
     let (_, two) = put(&store, "b", &["one"]).await;
-    store.settle(settlement(two[0].id, Settled::Dead)).await.unwrap();
+    store.settle_now(settlement(two[0].id, Settled::Dead)).await.unwrap();
     let all = DeliveryQuery { limit: 2, ..DeliveryQuery::default() };
     let list = |query: DeliveryQuery| {
         let store = Arc::clone(&store);

@@ -5,12 +5,15 @@ mod delivery;
 mod expiry;
 mod failure;
 mod listing;
+mod migration;
 mod opening;
+mod trust;
 
 use super::{SqliteOptions, SqliteStore};
 use crate::store::{
-    Attempt, Commit, CommitOutcome, DeliveryId, EventSeq, KeyOverlay, LeasedDelivery, NewEvent,
-    RequestRecord, Settled, Settlement, Store,
+    Attempt, Commit, CommitOutcome, DeliveryId, DeliveryStore, EventSeq, KeyOverlay, KeyStore, LeaseTerms,
+    LeasedDelivery, LogStore, NewEvent, Recorded, RequestRecord, RetentionStore, Settled, Settlement, Store,
+    StoreError, SubscriptionStore,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -55,24 +58,24 @@ fn later(millis: u64) -> UnixMillis {
 }
 
 fn event(id: &str, subscriptions: &[&str]) -> NewEvent {
+    let event = Event {
+        id: id.to_owned(),
+        source: "shop".to_owned(),
+        kind: "order.created".to_owned(),
+        subject: Some("orders/1".to_owned()),
+        time: UnixMillis(1),
+        datacontenttype: Some("application/json".to_owned()),
+        ..Event::default()
+    };
+    let request = RequestRecord {
+        method: "POST".to_owned(),
+        url: "http://gateway.example/in/shop".to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+    };
     NewEvent {
-        event: Event {
-            id: id.to_owned(),
-            source: "shop".to_owned(),
-            kind: "order.created".to_owned(),
-            subject: Some("orders/1".to_owned()),
-            time: UnixMillis(1),
-            datacontenttype: Some("application/json".to_owned()),
-            ..Event::default()
-        },
-        request: RequestRecord {
-            method: "POST".to_owned(),
-            url: "http://gateway.example/in/shop".to_owned(),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        },
-        data: Bytes::from(format!("{{\"id\":\"{id}\"}}")),
-        received: NOW,
+        request: Some(request),
         subscriptions: subscriptions.iter().map(ToString::to_string).collect(),
+        ..NewEvent::new(event, Bytes::from(format!("{{\"id\":\"{id}\"}}")), NOW)
     }
 }
 
@@ -87,8 +90,8 @@ fn accept(id: &str, subscriptions: &[&str]) -> Commit {
             reads: vec![(key(id), None)],
             writes: vec![(key(id), Some(Bytes::from_static(b"1")))],
         },
-        event: Some(event(id, subscriptions)),
-        now: NOW,
+        events: vec![event(id, subscriptions)],
+        ..Commit::new(NOW)
     }
 }
 
@@ -99,12 +102,12 @@ fn keys_only(reads: &[(&str, Option<&str>)], writes: &[(&str, Option<&str>)]) ->
             .map(|(key, value)| ((*key).to_owned(), value.map(|value| Bytes::from(value.to_owned()))))
             .collect()
     };
-    Commit { keys: KeyOverlay { reads: own(reads), writes: own(writes) }, event: None, now: NOW }
+    Commit { keys: KeyOverlay { reads: own(reads), writes: own(writes) }, ..Commit::new(NOW) }
 }
 
 fn committed(outcome: CommitOutcome) -> (EventSeq, Vec<LeasedDelivery>) {
     match outcome {
-        CommitOutcome::Committed { seq: Some(seq), deliveries } => (seq, deliveries),
+        CommitOutcome::Committed { seqs, deliveries } if seqs.len() == 1 => (seqs[0], deliveries),
         other => panic!("not committed with an event: {other:?}"),
     }
 }
@@ -113,19 +116,46 @@ async fn put(store: &SqliteStore, id: &str, subscriptions: &[&str]) -> (EventSeq
     committed(store.commit(accept(id, subscriptions)).await.unwrap())
 }
 
-fn settlement(delivery: DeliveryId, settled: Settled) -> Settlement {
-    Settlement {
-        delivery,
-        attempt: Attempt {
-            number: 0,
-            started: NOW,
-            duration: Duration::from_micros(1500),
-            status: Some(200),
-            error: None,
-            answer: Some("thanks".to_owned()),
-        },
-        settled,
+/// An attempt to record, whoever has the delivery leased.
+#[derive(Clone)]
+struct Unleased {
+    delivery: DeliveryId,
+    attempt: Attempt,
+    settled: Settled,
+}
+
+fn settlement(delivery: DeliveryId, settled: Settled) -> Unleased {
+    let attempt = Attempt {
+        number: 0,
+        started: NOW,
+        duration: Duration::from_micros(1500),
+        status: Some(200),
+        error: None,
+        answer: Some("thanks".to_owned()),
+    };
+    Unleased { delivery, attempt, settled }
+}
+
+impl SqliteStore {
+    /// Settles under the lease that there is, or under one that is made for it.
+    async fn settle_now(&self, settlement: Unleased) -> Result<Recorded, StoreError> {
+        let Unleased { delivery, attempt, settled } = settlement;
+        let lease = self.lease_one(delivery);
+        let recorded = self.settle(vec![Settlement { lease, attempt, settled, now: NOW }]).await?;
+        Ok(recorded[0])
     }
+
+    async fn lease_some(&self, subscription: &str, now: UnixMillis, limit: usize) -> Vec<LeasedDelivery> {
+        self.lease(subscription, now, limit, LeaseTerms::default()).await.unwrap().deliveries
+    }
+
+    async fn next_due(&self, subscription: &str) -> Option<UnixMillis> {
+        self.lease(subscription, NOW, 0, LeaseTerms::default()).await.unwrap().next
+    }
+}
+
+fn leases(deliveries: &[LeasedDelivery]) -> Vec<crate::store::Lease> {
+    deliveries.iter().map(LeasedDelivery::lease).collect()
 }
 
 fn ids(deliveries: &[LeasedDelivery]) -> Vec<DeliveryId> {

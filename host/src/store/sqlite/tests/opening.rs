@@ -1,5 +1,4 @@
 use super::*;
-use crate::store::StoreError;
 
 fn refusal(room: &Room) -> String {
     match SqliteStore::open(&room.file(), SqliteOptions::default()) {
@@ -49,7 +48,7 @@ fn refuses_a_newer_schema_and_names_both_versions() {
     occupy(&room, "PRAGMA user_version = 4711");
     let refusal = refusal(&room);
     assert!(refusal.contains("anglerfish.db has schema version 4711"), "{refusal}");
-    assert!(refusal.contains("up to 1"), "{refusal}");
+    assert!(refusal.contains("up to 2"), "{refusal}");
 }
 
 #[cfg(unix)]
@@ -96,7 +95,7 @@ fn marks_the_file_as_its_own_and_syncs_every_commit() {
     let tool = room.tool();
     let pragma = |name: &str| -> i64 { tool.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
     assert_eq!(pragma("application_id"), i64::from(crate::store::sqlite::schema::APPLICATION_ID));
-    assert_eq!(pragma("user_version"), 1);
+    assert_eq!(pragma("user_version"), 2);
     let mode: String = tool.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let connection =

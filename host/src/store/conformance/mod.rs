@@ -1,0 +1,132 @@
+//! What every store must do, whatever it is made of.
+//!
+//! Each case gets a store of its own with nothing in it. A new store is held to all of them by one line:
+//! `conformance!(postgres, async { ... })`.
+
+mod case;
+mod model;
+
+use super::{
+    Attempt, Commit, CommitOutcome, DeliveryId, EventSeq, KeyOverlay, Lease, LeaseTerms, LeasedDelivery,
+    NewEvent, Owner, Recorded, RequestRecord, Settled, Settlement, SqliteOptions, SqliteStore, Store,
+};
+use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+fn later(millis: u64) -> UnixMillis {
+    UnixMillis(NOW.0 + millis)
+}
+
+fn event(id: &str, subscriptions: &[&str]) -> NewEvent {
+    let event = Event {
+        id: id.to_owned(),
+        source: "shop".to_owned(),
+        kind: "order.created".to_owned(),
+        time: NOW,
+        ..Event::default()
+    };
+    let request =
+        RequestRecord { method: "POST".to_owned(), url: "/in/shop".to_owned(), headers: Vec::new() };
+    NewEvent {
+        request: Some(request),
+        subscriptions: subscriptions.iter().map(ToString::to_string).collect(),
+        ..NewEvent::new(event, Bytes::from(id.to_owned()), NOW)
+    }
+}
+
+fn commit(events: Vec<NewEvent>) -> Commit {
+    Commit { events, ..Commit::new(NOW) }
+}
+
+async fn put(store: &dyn Store, id: &str, subscriptions: &[&str]) -> (EventSeq, Vec<LeasedDelivery>) {
+    match store.commit(commit(vec![event(id, subscriptions)])).await.unwrap() {
+        CommitOutcome::Committed { seqs, deliveries } => (seqs[0], deliveries),
+        CommitOutcome::Conflict => panic!("conflict"),
+    }
+}
+
+fn settlement(lease: Lease, settled: Settled, now: UnixMillis) -> Settlement {
+    let attempt = Attempt {
+        number: 0,
+        started: now,
+        duration: Duration::from_millis(2),
+        status: Some(200),
+        error: None,
+        answer: None,
+    };
+    Settlement { lease, attempt, settled, now }
+}
+
+async fn settle(store: &dyn Store, lease: Lease, settled: Settled, now: UnixMillis) -> Recorded {
+    store.settle(vec![settlement(lease, settled, now)]).await.unwrap()[0]
+}
+
+fn terms(owner: &str, until: UnixMillis) -> LeaseTerms {
+    LeaseTerms { owner: Owner::new(owner), until }
+}
+
+fn ids(deliveries: &[LeasedDelivery]) -> Vec<DeliveryId> {
+    deliveries.iter().map(|delivery| delivery.id).collect()
+}
+
+fn leases(deliveries: &[LeasedDelivery]) -> Vec<Lease> {
+    deliveries.iter().map(LeasedDelivery::lease).collect()
+}
+
+/// Runs every case on a new store of a kind. `make` gives a store and whatever must outlive it.
+macro_rules! conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            conformance!(@cases $make;
+                appends_several_entries_in_one_transaction_or_none,
+                keeps_what_an_entry_is_beside_its_attributes,
+                refuses_a_commit_whose_key_has_changed,
+                refuses_a_second_event_of_one_source_and_id,
+                counts_an_event_that_came_again,
+                reads_the_log_in_order_and_tells_when_there_is_more,
+                tells_a_reader_that_is_behind_what_was_deleted,
+                finds_the_position_of_a_time,
+                leases_each_delivery_once_until_it_is_given_back,
+                a_lease_past_its_deadline_is_handed_out_anew_and_the_old_one_is_stale,
+                an_extended_lease_is_not_handed_out,
+                settles_in_batches_and_tells_the_stale_ones_apart,
+                says_where_something_is_due_and_when_the_next_one_is,
+                the_failure_of_an_abandoned_delivery_does_not_open_it_again,
+                whatever_is_committed_for_an_abandoned_subscription_is_dead_from_the_start,
+                says_which_declared_subscriptions_are_gone,
+                a_retry_by_hand_makes_a_delivery_young,
+                plans_anew_what_a_clock_that_was_put_back_had_planned,
+                lists_what_is_asked_for_in_a_range_of_time,
+                lists_keys_by_how_they_begin,
+                lists_events_on_which_a_filter_failed,
+                lets_go_of_what_is_old_and_done,
+            );
+        }
+    };
+    (@cases $make:expr; $($case:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let (store, _kept) = $make;
+                let store: Arc<dyn Store> = store;
+                case::$case(&*store).await;
+                store.close().await;
+            }
+        )*
+    };
+}
+
+conformance!(sqlite, {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&directory.path().join("store.db"), SqliteOptions::default()).unwrap();
+    (Arc::new(store), directory)
+});
+
+conformance!(memory, (Arc::new(model::ModelStore::default()), ()));

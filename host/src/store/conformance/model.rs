@@ -1,0 +1,532 @@
+//! A store in memory that does everything in the simplest way.
+
+use crate::store::{
+    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
+    DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
+    Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Order,
+    Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement, Store,
+    StoreError, StoredSubscription, SubscriptionStore,
+};
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// The store.
+pub(super) struct ModelStore {
+    state: Arc<Mutex<State>>,
+    head: watch::Sender<EventSeq>,
+}
+
+impl Default for ModelStore {
+    fn default() -> Self {
+        Self { state: Arc::default(), head: watch::Sender::new(EventSeq(0)) }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    last: (i64, i64, u64),
+    expired: i64,
+    events: BTreeMap<EventSeq, (NewEvent, Repetitions)>,
+    deliveries: BTreeMap<DeliveryId, Row>,
+    keys: BTreeMap<String, (Bytes, UnixMillis, Option<EventSeq>)>,
+    subscriptions: BTreeMap<String, StoredSubscription>,
+    declared: BTreeMap<String, bool>,
+    abandoned: BTreeMap<String, String>,
+}
+
+struct Row {
+    delivery: Delivery,
+    tries: u32,
+    planned: UnixMillis,
+    attempts: Vec<Attempt>,
+    lease: Option<(LeaseToken, UnixMillis)>,
+}
+
+impl Row {
+    fn is_open(&self) -> bool {
+        self.delivery.status == DeliveryStatus::Pending
+    }
+
+    fn is_free(&self, now: UnixMillis) -> bool {
+        self.is_open() && self.lease.is_none_or(|(_, until)| until <= now)
+    }
+}
+
+impl State {
+    fn leased(&mut self, lease: Lease) -> Option<&mut Row> {
+        let row = self.deliveries.get_mut(&lease.delivery)?;
+        row.lease.is_some_and(|(token, _)| token == lease.token).then_some(row)
+    }
+
+    fn free(&self, subscription: &str, now: UnixMillis) -> Vec<(UnixMillis, DeliveryId)> {
+        let rows = self.deliveries.values().filter(|row| row.delivery.subscription == subscription);
+        let free = rows.filter(|row| row.is_free(now));
+        let mut free: Vec<_> =
+            free.map(|row| (row.delivery.due.unwrap_or_default(), row.delivery.id)).collect();
+        free.sort_unstable();
+        free
+    }
+
+    fn deliver(&mut self, seq: EventSeq, subscription: &str, now: UnixMillis) -> DeliveryId {
+        self.last.1 += 1;
+        let id = DeliveryId(self.last.1);
+        let event = &self.events[&seq].0.event;
+        let reason = self.abandoned.get(subscription).cloned();
+        let dead = reason.is_some();
+        let delivery = Delivery {
+            id,
+            subscription: subscription.to_owned(),
+            seq,
+            event_id: event.id.clone(),
+            source: event.source.clone(),
+            kind: event.kind.clone(),
+            status: if dead { DeliveryStatus::Dead } else { DeliveryStatus::Pending },
+            attempts: 0,
+            created: now,
+            due: (!dead).then_some(now),
+            ended: dead.then_some(now),
+            reason,
+        };
+        let row = Row { delivery, tries: 0, planned: now, attempts: Vec::new(), lease: None };
+        self.deliveries.insert(id, row);
+        id
+    }
+
+    fn lease(&mut self, id: DeliveryId, terms: &LeaseTerms) -> LeasedDelivery {
+        self.last.2 += 1;
+        let token = LeaseToken(self.last.2);
+        let row = self.deliveries.get_mut(&id).unwrap();
+        row.lease = Some((token, terms.until));
+        let (event, ..) = &self.events[&row.delivery.seq];
+        LeasedDelivery {
+            id,
+            token,
+            until: terms.until,
+            subscription: row.delivery.subscription.clone(),
+            seq: row.delivery.seq,
+            event: event.event.clone(),
+            data: event.data.clone(),
+            attempts: row.tries,
+            created: row.delivery.created,
+        }
+    }
+
+    fn record(&self, seq: EventSeq) -> EventRecord {
+        let (new, repetitions) = &self.events[&seq];
+        EventRecord {
+            seq,
+            event: new.event.clone(),
+            origin: new.origin,
+            cause: new.cause,
+            request: new.request.clone(),
+            secret: new.secret.clone(),
+            failures: new.failures.clone(),
+            received: new.received,
+            size: new.data.len() as u64,
+            deliveries: self.deliveries.values().filter(|row| row.delivery.seq == seq).count() as u64,
+            repetitions: repetitions.clone(),
+        }
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> Recorded {
+        let Settlement { lease, attempt, settled, now } = settlement;
+        let Some(row) = self.leased(*lease) else { return Recorded::Stale };
+        row.lease = None;
+        row.tries += 1;
+        row.delivery.attempts += 1;
+        row.attempts.push(Attempt { number: row.delivery.attempts, ..attempt.clone() });
+        let before = row.delivery.status;
+        let (status, due) = match settled {
+            Settled::Delivered => (DeliveryStatus::Delivered, None),
+            _ if !row.is_open() => (before, None),
+            Settled::Discarded => (DeliveryStatus::Discarded, None),
+            Settled::Dead => (DeliveryStatus::Dead, None),
+            Settled::Retry(due) => (DeliveryStatus::Pending, Some(*due)),
+        };
+        if status != before {
+            (row.delivery.ended, row.delivery.reason) = (Some(*now), None);
+        }
+        row.planned = *now;
+        (row.delivery.status, row.delivery.due) = (status, due);
+        Recorded::Recorded
+    }
+}
+
+impl ModelStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+fn page<T>(mut items: Vec<T>, limit: usize) -> Page<T> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    Page { items, more }
+}
+
+#[async_trait]
+impl LogStore for ModelStore {
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
+        let mut state = self.state();
+        let changed = commit
+            .keys
+            .reads
+            .iter()
+            .any(|(key, seen)| state.keys.get(key).map(|(value, ..)| value) != seen.as_ref());
+        let known = commit.events.iter().any(|new| {
+            let same = |(old, ..): &(NewEvent, _)| {
+                old.event.id == new.event.id && old.event.source == new.event.source
+            };
+            state.events.values().any(same)
+        });
+        if changed || known {
+            return Ok(CommitOutcome::Conflict);
+        }
+        let (mut seqs, mut deliveries) = (Vec::new(), Vec::new());
+        for new in commit.events {
+            state.last.0 += 1;
+            let seq = EventSeq(state.last.0);
+            let subscriptions = new.subscriptions.clone();
+            state.events.insert(seq, (new, Repetitions::default()));
+            for subscription in subscriptions {
+                let id = state.deliver(seq, &subscription, commit.now);
+                if let Some(terms) = commit.lease.as_ref().filter(|_| state.deliveries[&id].is_open()) {
+                    deliveries.push(state.lease(id, terms));
+                }
+            }
+            seqs.push(seq);
+        }
+        for (key, value) in commit.keys.writes {
+            match value {
+                Some(value) => state.keys.insert(key, (value, commit.now, seqs.first().copied())),
+                None => state.keys.remove(&key),
+            };
+        }
+        if let Some(again) = commit.repetition {
+            let same = |(old, ..): &&mut (NewEvent, Repetitions)| {
+                old.event.id == again.id && old.event.source == again.source
+            };
+            if let Some((_, repetitions)) = state.events.values_mut().find(same) {
+                repetitions.count += 1;
+                repetitions.times.push(again.received);
+                let surplus = repetitions.times.len().saturating_sub(Repetitions::MOST_TIMES);
+                repetitions.times.drain(..surplus);
+            }
+        }
+        self.head.send_replace(EventSeq(state.last.0));
+        Ok(CommitOutcome::Committed { seqs, deliveries })
+    }
+
+    async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
+        let state = self.state();
+        if after.0 < state.expired {
+            return Ok(LogPart::Gap { oldest: EventSeq(state.expired + 1) });
+        }
+        let (mut entries, mut size) = (Vec::new(), 0);
+        for (seq, (new, ..)) in state.events.range(EventSeq(after.0 + 1)..) {
+            size += new.data.len();
+            if entries.len() == limit || (size > bytes && !entries.is_empty()) {
+                break;
+            }
+            entries.push(LogEntry {
+                seq: *seq,
+                event: new.event.clone(),
+                origin: new.origin,
+                cause: new.cause,
+                request: new.request.clone(),
+                received: new.received,
+                data: new.data.clone(),
+            });
+        }
+        Ok(LogPart::Entries(entries))
+    }
+
+    fn head(&self) -> watch::Receiver<EventSeq> {
+        self.head.subscribe()
+    }
+
+    async fn at(&self, time: UnixMillis) -> Result<EventSeq, StoreError> {
+        let state = self.state();
+        let first = state.events.iter().find(|(_, (new, ..))| new.received >= time);
+        Ok(first.map_or(EventSeq(state.last.0), |(seq, _)| EventSeq(seq.0 - 1)))
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<Page<EventRecord>, StoreError> {
+        let state = self.state();
+        let wanted = |record: &EventRecord| {
+            query.source.as_ref().is_none_or(|source| *source == record.event.source)
+                && query.kind.as_ref().is_none_or(|kind| *kind == record.event.kind)
+                && query
+                    .failed
+                    .as_ref()
+                    .is_none_or(|id| record.failures.iter().any(|one| one.subscription == *id))
+                && query.since.is_none_or(|since| record.received >= since)
+                && query.until.is_none_or(|until| record.received < until)
+                && query.cursor.is_none_or(|cursor| match query.order {
+                    Order::Newest => record.seq < cursor,
+                    Order::Oldest => record.seq > cursor,
+                })
+        };
+        let mut found: Vec<_> = state.events.keys().map(|seq| state.record(*seq)).filter(wanted).collect();
+        if query.order == Order::Newest {
+            found.reverse();
+        }
+        Ok(page(found, query.limit))
+    }
+
+    async fn event(&self, id: &str) -> Result<Vec<EventRecord>, StoreError> {
+        let state = self.state();
+        let same = state.events.iter().filter(|(_, (new, ..))| new.event.id == id);
+        Ok(same.map(|(seq, _)| state.record(*seq)).collect())
+    }
+
+    async fn data(&self, seq: EventSeq) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.state().events.get(&seq).map(|(new, ..)| new.data.clone()))
+    }
+}
+
+#[async_trait]
+impl DeliveryStore for ModelStore {
+    async fn lease(
+        &self,
+        subscription: &str,
+        now: UnixMillis,
+        limit: usize,
+        terms: LeaseTerms,
+    ) -> Result<Leased, StoreError> {
+        let mut state = self.state();
+        let (mut leased, mut size) = (Leased::default(), 0);
+        for (due, id) in state.free(subscription, now) {
+            size += state.events[&state.deliveries[&id].delivery.seq].0.data.len();
+            let full =
+                leased.deliveries.len() == limit || (size > LEASE_BYTES && !leased.deliveries.is_empty());
+            if full || due > now {
+                leased.next = Some(due);
+                break;
+            }
+            leased.deliveries.push(state.lease(id, &terms));
+        }
+        Ok(leased)
+    }
+
+    async fn due(&self, now: UnixMillis, limit: usize) -> Result<Due, StoreError> {
+        let state = self.state();
+        let names: BTreeSet<_> =
+            state.deliveries.values().map(|row| row.delivery.subscription.clone()).collect();
+        let first = |name: String| state.free(&name, now).first().map(|(due, _)| (*due, name));
+        let mut waiting: Vec<_> = names.into_iter().filter_map(first).collect();
+        waiting.sort_unstable();
+        let listed = waiting.iter().take_while(|(due, _)| *due <= now).count().min(limit);
+        let next = waiting.get(listed).map(|(due, _)| *due);
+        waiting.truncate(listed);
+        Ok(Due { subscriptions: waiting.into_iter().map(|(_, name)| name).collect(), next })
+    }
+
+    async fn extend(&self, leases: &[Lease], until: UnixMillis) -> Result<Vec<Lease>, StoreError> {
+        let mut state = self.state();
+        let mut stale = Vec::new();
+        for lease in leases {
+            match state.leased(*lease) {
+                Some(row) => row.lease = Some((lease.token, until)),
+                None => stale.push(*lease),
+            }
+        }
+        Ok(stale)
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        let mut state = self.state();
+        let mut stale = Vec::new();
+        for lease in leases {
+            match state.leased(*lease) {
+                Some(row) => row.lease = None,
+                None => stale.push(*lease),
+            }
+        }
+        Ok(stale)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+        let mut state = self.state();
+        Ok(settlements.iter().map(|settlement| state.settle(settlement)).collect())
+    }
+
+    async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let mut planned = 0;
+        for row in self.state().deliveries.values_mut() {
+            let Some(due) = row.delivery.due.filter(|_| row.planned.0 > now.0 + 1000) else { continue };
+            row.delivery.due = Some(UnixMillis(now.0 + due.0.saturating_sub(row.planned.0)));
+            row.planned = now;
+            planned += 1;
+        }
+        Ok(planned)
+    }
+
+    async fn replay(
+        &self,
+        seq: EventSeq,
+        subscriptions: &[String],
+        now: UnixMillis,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let mut state = self.state();
+        if !state.events.contains_key(&seq) {
+            return Ok(Vec::new());
+        }
+        Ok(subscriptions.iter().map(|id| state.deliver(seq, id, now)).collect())
+    }
+
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
+        let mut state = self.state();
+        let Some(row) = state.deliveries.get_mut(&id) else { return Ok(Retried::Unknown) };
+        if row.lease.is_some_and(|(_, until)| until > now) {
+            return Ok(Retried::Leased);
+        }
+        (row.tries, row.planned) = (0, now);
+        row.delivery = Delivery {
+            status: DeliveryStatus::Pending,
+            due: Some(now),
+            ended: None,
+            reason: None,
+            ..row.delivery.clone()
+        };
+        Ok(Retried::Due)
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        let state = self.state();
+        let wanted = |delivery: &&Delivery| {
+            query.subscription.as_ref().is_none_or(|id| *id == delivery.subscription)
+                && query.status.is_none_or(|status| status == delivery.status)
+                && query.event.is_none_or(|seq| seq == delivery.seq)
+                && query.since.is_none_or(|since| delivery.created >= since)
+                && query.until.is_none_or(|until| delivery.created < until)
+                && query.cursor.is_none_or(|cursor| delivery.id < cursor)
+        };
+        let rows = state.deliveries.values().rev().map(|row| &row.delivery);
+        Ok(page(rows.filter(wanted).cloned().collect(), query.limit))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let state = self.state();
+        Ok(state.deliveries.get(&id).map(|row| (row.delivery.clone(), row.attempts.clone())))
+    }
+
+    async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for row in self.state().deliveries.values().filter(|row| row.is_open()) {
+            *counts.entry(row.delivery.subscription.clone()).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl SubscriptionStore for ModelStore {
+    async fn subscriptions(&self) -> Result<Vec<StoredSubscription>, StoreError> {
+        Ok(self.state().subscriptions.values().cloned().collect())
+    }
+
+    async fn put_subscription(&self, subscription: StoredSubscription) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.abandoned.remove(&subscription.id);
+        state.subscriptions.insert(subscription.id.clone(), subscription);
+        Ok(())
+    }
+
+    async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.state().subscriptions.remove(id).is_some())
+    }
+
+    async fn declare(
+        &self,
+        declared: Vec<DeclaredSubscription>,
+    ) -> Result<Vec<RemovedSubscription>, StoreError> {
+        let mut state = self.state();
+        let now: BTreeMap<_, _> = declared.into_iter().map(|one| (one.id, one.waits)).collect();
+        state.abandoned.retain(|id, _| !now.contains_key(id));
+        let before = std::mem::replace(&mut state.declared, now);
+        let gone = before.into_iter().filter(|(id, _)| !state.declared.contains_key(id));
+        Ok(gone.map(|(id, waits)| RemovedSubscription { id, waits }).collect())
+    }
+
+    async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        state.abandoned.insert(subscription.to_owned(), reason.to_owned());
+        let mut ended = 0;
+        for row in state.deliveries.values_mut().filter(|row| row.delivery.subscription == subscription) {
+            if row.is_open() {
+                row.delivery.status = DeliveryStatus::Dead;
+                (row.delivery.due, row.delivery.ended) = (None, Some(now));
+                row.delivery.reason = Some(reason.to_owned());
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+struct Keys(Arc<Mutex<State>>);
+
+impl KeyReader for Keys {
+    fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.0.lock().unwrap().keys.get(key).map(|(value, ..)| value.clone()))
+    }
+}
+
+#[async_trait]
+impl KeyStore for ModelStore {
+    fn key_reader(&self) -> Result<Arc<dyn KeyReader>, StoreError> {
+        Ok(Arc::new(Keys(Arc::clone(&self.state))))
+    }
+
+    async fn keys(&self, prefix: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StoreError> {
+        let state = self.state();
+        let found = state.keys.iter().filter(|(key, _)| key.starts_with(prefix));
+        Ok(found.take(limit).map(|(key, (value, ..))| (key.clone(), value.clone())).collect())
+    }
+}
+
+#[async_trait]
+impl RetentionStore for ModelStore {
+    async fn expire(&self, before: UnixMillis, _limit: usize) -> Result<usize, StoreError> {
+        let mut state = self.state();
+        let State { events, deliveries, keys, expired, .. } = &mut *state;
+        let mut gone = 0;
+        deliveries.retain(|_, row| {
+            let old = row.lease.is_none() && row.delivery.ended.is_some_and(|ended| ended < before);
+            gone += if old { 1 + row.attempts.len() } else { 0 };
+            !old
+        });
+        let needed: BTreeSet<_> = deliveries.values().map(|row| row.delivery.seq).collect();
+        events.retain(|seq, (new, ..)| {
+            let old = new.received < before && !needed.contains(seq);
+            if old {
+                gone += 1;
+                *expired = (*expired).max(seq.0);
+            }
+            !old
+        });
+        keys.retain(|_, (_, written, seq)| {
+            let old = match seq {
+                Some(seq) => !events.contains_key(seq),
+                None => *written < before,
+            };
+            gone += usize::from(old);
+            !old
+        });
+        Ok(gone)
+    }
+}
+
+#[async_trait]
+impl Store for ModelStore {
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}

@@ -1,0 +1,108 @@
+//! Deliveries: who works on which, and what came of it.
+
+use crate::store::{
+    Attempt, Delivery, DeliveryId, DeliveryQuery, Due, EventSeq, Lease, LeaseTerms, Leased, Page, Recorded,
+    Retried, Settlement, StoreError,
+};
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+
+/// How much data one lease hands out at most, the first delivery's aside, in bytes.
+pub const LEASE_BYTES: usize = 1 << 20;
+
+/// Deliveries: leased, attempted by whoever holds the lease, settled.
+#[async_trait]
+pub trait DeliveryStore: Send + Sync + 'static {
+    /// Leases up to `limit` deliveries of a subscription that are due at `now`, oldest due first; behind the first one
+    /// no more than [`LEASE_BYTES`] of data together. A delivery whose lease is past its deadline at `now` is leased
+    /// anew, and the old lease is stale. With a limit of zero it only says when the next one falls due.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is leased.
+    async fn lease(
+        &self,
+        subscription: &str,
+        now: UnixMillis,
+        limit: usize,
+        terms: LeaseTerms,
+    ) -> Result<Leased, StoreError>;
+
+    /// Up to `limit` subscriptions that have something due at `now`, and when the next delivery of any other falls due.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn due(&self, now: UnixMillis, limit: usize) -> Result<Due, StoreError>;
+
+    /// Moves the deadline of leases, and says which of them are stale.
+    ///
+    /// # Errors
+    ///
+    /// No deadline was moved.
+    async fn extend(&self, leases: &[Lease], until: UnixMillis) -> Result<Vec<Lease>, StoreError>;
+
+    /// Gives leased deliveries back untouched, and says which of the leases are stale.
+    ///
+    /// # Errors
+    ///
+    /// They are still leased, until their deadline.
+    async fn release(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError>;
+
+    /// Records attempts and what follows from each, and ends their leases, all in one transaction. Says of each, in the
+    /// same order, what became of it. The failure of an attempt whose delivery was ended meanwhile does not open it
+    /// again; that it arrived after all is told as it was.
+    ///
+    /// # Errors
+    ///
+    /// None was recorded, and all leases stand; the same call may be made again.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError>;
+
+    /// After the clock was put back: deliveries that were planned more than a second later than `now` wait from now on
+    /// as long as they were to wait then. Says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Some may have been planned anew.
+    async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError>;
+
+    /// Makes new deliveries of a stored event for these subscriptions, due at `now`, not leased.
+    ///
+    /// # Errors
+    ///
+    /// None was made.
+    async fn replay(
+        &self,
+        seq: EventSeq,
+        subscriptions: &[String],
+        now: UnixMillis,
+    ) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// Makes a delivery due at `now` whatever its status; its attempts stay, and it is as young as when it ends again.
+    ///
+    /// # Errors
+    ///
+    /// It is as it was.
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError>;
+
+    /// Lists deliveries, newest first.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
+
+    /// One delivery with its attempts, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
+
+    /// Open deliveries by subscription.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError>;
+}

@@ -1,0 +1,33 @@
+//! What a store promises, in traits by purpose.
+//!
+//! What a method reports as done is on disk when it returns. All methods may be called from any task at once. No store
+//! may need a row for what was delivered long ago, or look at every subscription to find the ones with work.
+
+mod delivery;
+mod key;
+mod log;
+mod retention;
+mod subscription;
+
+pub use delivery::{DeliveryStore, LEASE_BYTES};
+pub use key::{KeyReader, KeyStore};
+pub use log::LogStore;
+pub use retention::RetentionStore;
+pub use subscription::SubscriptionStore;
+
+use super::StoreError;
+use async_trait::async_trait;
+
+/// The durable state of one gateway.
+#[async_trait]
+pub trait Store: LogStore + DeliveryStore + SubscriptionStore + KeyStore + RetentionStore {
+    /// Whether the store can take commits now.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Finishes what was handed in and closes.
+    async fn close(&self);
+}

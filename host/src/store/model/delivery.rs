@@ -1,0 +1,144 @@
+//! Deliveries and their attempts.
+
+use super::{EventSeq, Lease, LeaseToken};
+use anglerfish_core::event::Event;
+use anglerfish_core::policy::Settled;
+use anglerfish_core::request::UnixMillis;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// The number of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeliveryId(pub i64);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A delivery to attempt, with all that the attempt needs.
+#[derive(Debug, Clone)]
+pub struct LeasedDelivery {
+    /// Its number.
+    pub id: DeliveryId,
+    /// Which lease of it this is.
+    pub token: LeaseToken,
+    /// From when on somebody else may lease it.
+    pub until: UnixMillis,
+    /// The subscription that it is for.
+    pub subscription: String,
+    /// The event's place in the log.
+    pub seq: EventSeq,
+    /// The event's attributes.
+    pub event: Event,
+    /// The event's data.
+    pub data: Bytes,
+    /// How many attempts were made before, since it was created or last retried by hand.
+    pub attempts: u32,
+    /// When it was made.
+    pub created: UnixMillis,
+}
+
+impl LeasedDelivery {
+    /// The lease, to name it to the store.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Lease { delivery: self.id, token: self.token }
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryStatus {
+    /// Waits for its (next) attempt.
+    Pending,
+    /// The endpoint took it.
+    Delivered,
+    /// The endpoint answered with a status that the policy discards.
+    Discarded,
+    /// All attempts failed.
+    Dead,
+}
+
+/// One delivery as it stands.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its number.
+    pub id: DeliveryId,
+    /// The subscription that it is for.
+    pub subscription: String,
+    /// The event's place in the log.
+    pub seq: EventSeq,
+    /// The event's id.
+    pub event_id: String,
+    /// The event's source.
+    pub source: String,
+    /// The event's type.
+    pub kind: String,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// Attempts made in all.
+    pub attempts: u32,
+    /// When it was made.
+    pub created: UnixMillis,
+    /// When the next attempt is due, while pending.
+    pub due: Option<UnixMillis>,
+    /// When it ended, unless pending. Retention counts from here.
+    pub ended: Option<UnixMillis>,
+    /// Why it ended without an attempt, if it did.
+    pub reason: Option<String>,
+}
+
+/// One try of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// From 1, over the delivery's whole life; assigned by the store.
+    pub number: u32,
+    /// When it began.
+    pub started: UnixMillis,
+    /// How long it took.
+    pub duration: Duration,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// Why there was no answer, or why it did not count.
+    pub error: Option<String>,
+    /// The beginning of the answer's body, at most 4 KiB, as text.
+    pub answer: Option<String>,
+}
+
+/// An attempt to record.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The lease under which it was made.
+    pub lease: Lease,
+    /// The attempt; its number is assigned by the store.
+    pub attempt: Attempt,
+    /// What follows.
+    pub settled: Settled,
+    /// When that was decided: the delivery ends at this time, or its next attempt was planned at it.
+    pub now: UnixMillis,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is on disk, and the lease has ended.
+    Recorded,
+    /// The lease is stale: nothing was written.
+    Stale,
+}
+
+/// What became of a retry by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is due.
+    Due,
+    /// It is being attempted at this moment.
+    Leased,
+    /// There is no such delivery.
+    Unknown,
+}

@@ -1,0 +1,19 @@
+//! What goes into a store and comes out of it.
+
+mod commit;
+mod delivery;
+mod entry;
+mod error;
+mod lease;
+mod query;
+mod subscription;
+
+pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
+pub use delivery::{
+    Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Recorded, Retried, Settlement,
+};
+pub use entry::{EventRecord, EventSeq, FailedFilter, LogEntry, LogPart, Origin, Repetitions, RequestRecord};
+pub use error::StoreError;
+pub use lease::{Due, Lease, LeaseTerms, LeaseToken, Leased, Owner};
+pub use query::{DeliveryQuery, EventQuery, Order, Page};
+pub use subscription::{DeclaredSubscription, RemovedSubscription, StoredSubscription};

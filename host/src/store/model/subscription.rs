@@ -1,0 +1,32 @@
+//! Subscriptions as the store knows them.
+
+use anglerfish_core::request::UnixMillis;
+
+/// A subscription written at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSubscription {
+    /// Its id.
+    pub id: String,
+    /// The document as it was written (JSON).
+    pub document: String,
+    /// When it was last written.
+    pub updated: UnixMillis,
+}
+
+/// A subscription of the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredSubscription {
+    /// Its id.
+    pub id: String,
+    /// Whether its open deliveries wait for it to come back when it is taken out of the file, rather than end.
+    pub waits: bool,
+}
+
+/// A subscription that was in the configuration file before and is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedSubscription {
+    /// Its id.
+    pub id: String,
+    /// Whether its open deliveries wait for it to come back.
+    pub waits: bool,
+}

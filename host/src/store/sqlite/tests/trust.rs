@@ -1,0 +1,149 @@
+//! What must not happen whatever is done to the files or to the thread.
+
+use super::*;
+use crate::store::sqlite::batch::Batch;
+use crate::store::sqlite::job::Write;
+use crate::store::{DeliveryStatus, EventQuery, Retried};
+
+#[cfg(unix)]
+#[tokio::test]
+async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
+    for (part, how) in [("", "removed"), ("-wal", "removed"), ("-shm", "removed"), ("", "replaced")] {
+        let room = Room::new();
+        let store = room.open();
+        put(&store, "before", &["one"]).await;
+        let name = format!("{}{part}", room.file().display());
+        std::fs::rename(&name, format!("{name}.away")).unwrap();
+        if how == "replaced" {
+            std::fs::write(&name, "another").unwrap();
+        }
+        for round in 0..2 {
+            match store.commit(accept(&format!("late-{round}"), &["one"])).await {
+                Err(StoreError::Lost(text)) => {
+                    assert!(text.contains(how) && text.contains("start the gateway again"), "{text}");
+                }
+                other => panic!("{part} {how}: {other:?}"),
+            }
+            assert!(matches!(store.check().await, Err(StoreError::Lost(_))));
+        }
+        // Whoever puts it back in time has lost nothing.
+        std::fs::rename(format!("{name}.away"), &name).unwrap();
+        store.check().await.unwrap();
+        put(&store, "after", &["one"]).await;
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_or_a_removed_lock_file_lets_no_second_gateway_in() {
+    let room = Room::new();
+    let _store = room.open();
+    let directory = room.file().parent().unwrap().to_owned();
+    std::os::unix::fs::symlink(room.file(), directory.join("soft.db")).unwrap();
+    std::fs::hard_link(room.file(), directory.join("hard.db")).unwrap();
+    std::fs::remove_file(directory.join("anglerfish.db.lock")).unwrap();
+    for name in ["soft.db", "hard.db", "anglerfish.db"] {
+        match SqliteStore::open(&directory.join(name), SqliteOptions::default()) {
+            Err(StoreError::Unusable(text)) => assert!(text.contains("in use by another gateway"), "{text}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+/// A fault that cannot be had otherwise.
+#[derive(Debug)]
+struct Panic;
+
+impl Write for Panic {
+    type Out = ();
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
+        batch.connection.execute("DELETE FROM events", ())?;
+        panic!("a fault in the writer");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_undoes_its_transaction_and_the_next_one_is_written() {
+    let room = Room::new();
+    let store = room.open();
+    let (seq, deliveries) = put(&store, "a", &["one"]).await;
+    for round in 0..3 {
+        assert!(matches!(store.write_for_test(Panic).await, Err(StoreError::Internal(_))));
+        store.check().await.unwrap();
+        let (next, _) = put(&store, &format!("b{round}"), &["one"]).await;
+        assert_eq!(next.0, seq.0 + 1 + round);
+    }
+    assert_eq!(store.event("a").await.unwrap().len(), 1);
+    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 4)]);
+    assert_eq!(
+        store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap(),
+        Recorded::Recorded
+    );
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_retried_by_hand_is_kept_as_long_as_any_other_from_its_new_end_on() {
+    let room = Room::new();
+    let store = room.open();
+    let (_, deliveries) = put(&store, "a", &["one"]).await;
+    let id = deliveries[0].id;
+    store.settle_now(settlement(id, Settled::Dead)).await.unwrap();
+    // A week later.
+    let week = 7 * 24 * 3_600_000;
+    assert_eq!(store.retry(id, later(week)).await.unwrap(), Retried::Due);
+    while store.expire(later(week), 10).await.unwrap() > 0 {}
+    assert_eq!(store.delivery(id).await.unwrap().unwrap().0.status, DeliveryStatus::Pending);
+    let leased = store.lease_some("one", later(week), 1).await;
+    let settlement = Settlement {
+        lease: leased[0].lease(),
+        attempt: settlement(id, Settled::Dead).attempt,
+        settled: Settled::Dead,
+        now: later(week + 5),
+    };
+    store.settle(vec![settlement]).await.unwrap();
+    while store.expire(later(week + 5), 10).await.unwrap() > 0 {}
+    let (delivery, attempts) = store.delivery(id).await.unwrap().unwrap();
+    assert_eq!((delivery.ended, attempts.len()), (Some(later(week + 5)), 2));
+    while store.expire(later(week + 6), 10).await.unwrap() > 0 {}
+    assert!(store.delivery(id).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_deletion_under_load_leaves_no_open_delivery_for_nobody() {
+    let room = Room::new();
+    let store = room.open();
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for round in 0..20 {
+                    let commit = accept(&format!("{task}-{round}"), &["one", "two"]);
+                    let (_, deliveries) = committed(store.commit(commit).await.unwrap());
+                    store.release(&leases(&deliveries)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let ended = store.abandon("one", "the subscription was deleted", NOW).await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(store.backlog().await.unwrap(), [("two".to_owned(), 160)]);
+    assert!(ended <= 160);
+    let log = store.events(EventQuery { limit: 1000, ..EventQuery::default() }).await.unwrap();
+    assert!(log.items.iter().all(|event| event.deliveries == 2), "none of them is silent");
+}
+
+#[tokio::test]
+async fn a_store_that_is_full_says_so_and_goes_on_when_there_is_room() {
+    let room = Room::new();
+    let store = room.open_with(SqliteOptions { max_pages: Some(100), ..SqliteOptions::default() });
+    let mut commit = accept("big", &["one"]);
+    commit.events[0].data = vec![b'x'; 1 << 20].into();
+    for _ in 0..3 {
+        assert!(matches!(store.commit(commit.clone()).await, Err(StoreError::Unavailable(_))));
+    }
+    put(&store, "small", &["one"]).await;
+    store.check().await.unwrap();
+}
