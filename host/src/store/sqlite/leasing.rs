@@ -71,7 +71,7 @@ pub(super) fn due(
 
 /// A transaction sees the state of its first read, so this is one.
 pub(super) fn begin(snapshot: &Connection) -> rusqlite::Result<()> {
-    prepare(&snapshot, "SELECT last FROM sequence WHERE name = 'expired'")?
+    prepare(snapshot, "SELECT last FROM sequence WHERE name = 'expired'")?
         .query_row((), |row| row.get::<_, i64>(0))
         .map(drop)
 }
@@ -85,10 +85,10 @@ fn choose(
     limit: usize,
 ) -> rusqlite::Result<(Vec<DeliveryId>, Option<UnixMillis>)> {
     let mut statement = prepare(
-        &snapshot,
+        snapshot,
         "SELECT id, due, seq FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL ORDER BY due, id",
     )?;
-    let mut length = prepare(&snapshot, "SELECT length(data) FROM events WHERE seq = ?1")?;
+    let mut length = prepare(snapshot, "SELECT length(data) FROM events WHERE seq = ?1")?;
     let mut rows = statement.query([subscription])?;
     let mut chosen = Vec::new();
     let mut bytes = 0;
