@@ -83,7 +83,7 @@ fn open_deliveries_of_a_subscription_that_left_the_file_end_with_a_reason() {
     let both = format!("{SOURCE}{}{}", local("gone", &receiver, waiting), local("stays", &receiver, waiting));
     let mut gateway = Gateway::set_up(&setup(both));
     let _ = post(&gateway, "e-1", b"{}").expect(202);
-    let _ = eventually("both were attempted", || (receiver.requests().len() == 2).then_some(()));
+    eventually("both were attempted", || (receiver.requests().len() == 2).then_some(()));
     gateway.signal_end();
     assert_eq!(gateway.wait_end().code(), Some(0));
     gateway.write(&setup(format!("{SOURCE}{}", local("stays", &receiver, waiting))));
