@@ -173,7 +173,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
         sources: Vec::new(),
         filter: None,
         endpoint: EndpointConfig {
-            url: format!("http://{address}/"),
+            url: format!("http://{address}/").into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],

@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod gateway;
 pub mod ingress;
 pub mod log;
+pub mod outbound;
 pub mod rejection;
 pub mod server;
 pub mod store;

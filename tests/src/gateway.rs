@@ -133,8 +133,10 @@ impl Gateway {
     /// If the file cannot be written.
     pub fn write(&self, setup: &Setup) {
         let Setup { server, admin, rest, .. } = setup;
+        // Receivers of tests are on this machine, and most subscriptions that tests write call them.
+        let networks = if admin.contains("networks") { "" } else { "networks = [\"0.0.0.0/0\", \"::/0\"]\n" };
         let text = format!(
-            "[server]\nlisten = \"{}\"\ndata_dir = \"data\"\n{server}\n[admin]\nlisten = \"{}\"\n{admin}\n{rest}\n",
+            "[server]\nlisten = \"{}\"\ndata_dir = \"data\"\n{server}\n[admin]\nlisten = \"{}\"\n{networks}{admin}\n{rest}\n",
             self.ingress, self.admin
         );
         std::fs::write(self.config(), text).expect("the configuration cannot be written");

@@ -150,7 +150,7 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
     headers.entry(header::USER_AGENT).or_insert(AGENT);
     let secrets = endpoint.secrets.iter().map(|secret| SigningSecret::parse(secret.reveal()));
     Some(Destination {
-        uri: endpoint.url.parse().ok()?,
+        uri: endpoint.url.reveal().parse().ok()?,
         method: Method::from_bytes(endpoint.method.as_bytes()).ok()?,
         headers,
         secrets: secrets.collect::<Result<_, _>>().ok()?,

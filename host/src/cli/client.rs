@@ -84,7 +84,7 @@ impl ApiArgs {
             value.set_sensitive(true);
             Ok::<_, Failure>(value)
         });
-        let tls = crate::delivery::tls(&[])
+        let tls = crate::outbound::tls(&[])
             .map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);

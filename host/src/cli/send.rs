@@ -4,7 +4,7 @@ use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use crate::clock;
 use crate::config::Environment;
-use crate::delivery;
+use crate::outbound;
 use anglerfish_core::sign::{SignError, SignInput, Signed, sign};
 use anglerfish_core::verify::{SecretConfig, VerificationConfig};
 use bytes::Bytes;
@@ -174,7 +174,7 @@ async fn post(method: &Method, signed: Signed) -> Result<Answer, Failure> {
         .body(Full::new(Bytes::from(signed.body)))
         .map_err(|error| Failure::misuse(format_args!("the request cannot be sent: {error}")))?;
     let tls =
-        delivery::tls(&[]).map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
+        outbound::tls(&[]).map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let client = Client::builder(TokioExecutor::new()).build(HttpsConnector::from((connector, tls)));

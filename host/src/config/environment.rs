@@ -90,6 +90,7 @@ fn value(text: &str, kind: Kind) -> Value {
     match kind {
         Kind::Text => Value::from(text),
         Kind::Integer => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+        Kind::Boolean => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
         Kind::List => {
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
         }

@@ -2,11 +2,13 @@
 
 use super::environment::{self, Environment};
 use super::error::{ConfigError, ConfigProblem};
+use super::network::NetworkList;
 use super::place::{Place, Places};
 use super::reference::ReferenceList;
-use super::secret::{Findings, Resolver};
-use super::section::{self, AdminConfig, LogConfig, ServerConfig, StoreConfig};
+use super::secret::{Findings, Resolver, has_reference};
+use super::section::{self, AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig};
 use super::syntax;
+use crate::outbound::endpoint_problem;
 use anglerfish_core::config::{
     Document, Node, Problems, SubscriptionConfig, item_path, key_path, read_document, read_subscription,
 };
@@ -26,6 +28,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The management API.
     pub admin: AdminConfig,
+    /// How others are called.
+    pub outbound: OutboundConfig,
     /// The store.
     pub store: StoreConfig,
     /// Log lines.
@@ -56,6 +60,7 @@ pub struct SubscriptionReader {
     resolver: Resolver,
     allow_networks: Vec<String>,
     references: ReferenceList,
+    networks: NetworkList,
 }
 
 impl Config {
@@ -127,7 +132,7 @@ impl Config {
             resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
-        let Sections { mut server, admin, store, log } = sections;
+        let Sections { mut server, admin, outbound, store, log } = sections;
         problems.extend(found);
         if !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
             server.data_dir = directory.join(server.data_dir);
@@ -163,17 +168,23 @@ impl Config {
             ));
             return Err(ConfigError::Invalid(located(&places, problems)));
         }
-        for (_, subscription) in &mut routing.subscriptions {
-            allow(subscription, &server.allow_networks);
-        }
         warnings.extend(located(&places, reviewed(&routing)));
         let written = match document.get_mut("subscription").map(Value::take) {
             Some(Value::Array(subscriptions)) => subscriptions,
             _ => Vec::new(),
         };
+        let mut refused = Vec::new();
+        for ((path, subscription), written) in routing.subscriptions.iter_mut().zip(&written) {
+            allow(subscription, &server.allow_networks);
+            hide_url(subscription, written);
+            let problem = endpoint_problem(&subscription.endpoint);
+            refused.extend(problem.map(|problem| Problem::new(format!("{path}.endpoint.url"), problem)));
+        }
+        warnings.extend(located(&places, refused));
         Ok(Self {
             server,
             admin,
+            outbound,
             store,
             log,
             document: routing,
@@ -197,6 +208,7 @@ impl Config {
             resolver: self.resolver.clone(),
             allow_networks: self.server.allow_networks.clone(),
             references: self.admin.references.clone(),
+            networks: self.admin.networks.clone(),
         }
     }
 }
@@ -222,6 +234,7 @@ impl fmt::Debug for Config {
             .debug_struct("Config")
             .field("server", &self.server)
             .field("admin", &self.admin)
+            .field("outbound", &self.outbound)
             .field("store", &self.store)
             .field("log", &self.log)
             .field("document", &self.document)
@@ -240,12 +253,18 @@ impl SubscriptionReader {
     pub fn read(&self, document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> {
         let mut value: Value = serde_json::from_slice(document)
             .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
+        let written = value.clone();
         let permitted = |reference: &str| self.references.permits(reference);
         let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted).problems;
         let read = read_subscription(&value, "");
         match read {
             Ok(mut subscription) if problems.is_empty() => {
+                let refused = self.networks.refuse(&subscription.endpoint, "endpoint");
+                if !refused.is_empty() {
+                    return Err(refused);
+                }
                 allow(&mut subscription, &self.allow_networks);
+                hide_url(&mut subscription, &written);
                 return Ok(subscription);
             }
             Ok(_) => {}
@@ -262,6 +281,7 @@ impl SubscriptionReader {
 struct Sections {
     server: ServerConfig,
     admin: AdminConfig,
+    outbound: OutboundConfig,
     store: StoreConfig,
     log: LogConfig,
 }
@@ -279,6 +299,9 @@ impl Sections {
             }
             if let Some(node) = table.get("admin") {
                 sections.admin = section::admin(&node);
+            }
+            if let Some(node) = table.get("outbound") {
+                sections.outbound = section::outbound(&node);
             }
             if let Some(node) = table.get("store") {
                 sections.store = section::store(&node);
@@ -331,6 +354,14 @@ fn routing_part(document: Value) -> Value {
 
 fn allow(subscription: &mut SubscriptionConfig, networks: &[String]) {
     subscription.endpoint.allow_networks.extend_from_slice(networks);
+}
+
+/// A URL that a reference gives, as a whole or in a part, is a secret as a whole.
+fn hide_url(subscription: &mut SubscriptionConfig, written: &Value) {
+    let url = written.pointer("/endpoint/url").and_then(Value::as_str);
+    if url.is_some_and(has_reference) {
+        subscription.endpoint.url.hide();
+    }
 }
 
 /// Whether a path is another one or leads through it.

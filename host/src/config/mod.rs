@@ -8,6 +8,7 @@
 mod environment;
 mod error;
 mod load;
+mod network;
 mod place;
 mod reference;
 pub mod secret;
@@ -18,6 +19,7 @@ mod syntax;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigProblem};
 pub use load::{Config, Examination, SubscriptionReader};
+pub use network::NetworkList;
 pub use reference::ReferenceList;
-pub use section::{AdminConfig, LogConfig, ServerConfig, StoreConfig};
+pub use section::{AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig};
 pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};

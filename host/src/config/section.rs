@@ -1,6 +1,8 @@
-//! The host's own tables: `[server]`, `[admin]`, `[store]` and `[log]`.
+//! The host's own tables: `[server]`, `[admin]`, `[outbound]`, `[store]` and `[log]`.
 
+use super::network::NetworkList;
 use super::reference::ReferenceList;
+use crate::outbound::Proxy;
 use crate::telemetry::LogFormat;
 use anglerfish_core::config::{Node, Secret, Table};
 use bytesize::ByteSize;
@@ -22,6 +24,8 @@ pub(super) enum Kind {
     Integer,
     /// Texts separated by commas.
     List,
+    /// `true` or `false`.
+    Boolean,
 }
 
 /// The tables and their keys.
@@ -48,7 +52,24 @@ pub(super) const TABLES: &[(&str, &[(&str, Kind)])] = &[
             ("allow_networks", Kind::List),
         ],
     ),
-    ("admin", &[("listen", Kind::Text), ("token", Kind::Text), ("references", Kind::List)]),
+    (
+        "admin",
+        &[
+            ("listen", Kind::Text),
+            ("token", Kind::Text),
+            ("references", Kind::List),
+            ("networks", Kind::List),
+        ],
+    ),
+    (
+        "outbound",
+        &[
+            ("max_connections", Kind::Integer),
+            ("max_connections_per_host", Kind::Integer),
+            ("proxy", Kind::Text),
+            ("proxy_resolves", Kind::Boolean),
+        ],
+    ),
     ("store", &[("retention", Kind::Text)]),
     ("log", &[("filter", Kind::Text), ("format", Kind::Text)]),
 ];
@@ -114,6 +135,19 @@ pub struct AdminConfig {
     pub token: Option<Secret>,
     /// The references to secrets that subscriptions written at run time may use.
     pub references: ReferenceList,
+    /// The networks that subscriptions written at run time may open.
+    pub networks: NetworkList,
+}
+
+/// How others are called: `[outbound]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutboundConfig {
+    /// Connections in all, idle ones included; what the descriptor limit leaves if it is not set.
+    pub max_connections: Option<usize>,
+    /// Connections to one host and port.
+    pub max_connections_per_host: Option<usize>,
+    /// A proxy through which everything goes out.
+    pub proxy: Option<Proxy>,
 }
 
 /// The store: `[store]`.
@@ -162,6 +196,7 @@ impl Default for AdminConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             token: None,
             references: ReferenceList::default(),
+            networks: NetworkList::default(),
         }
     }
 }
@@ -243,6 +278,28 @@ pub(super) fn admin(node: &Node<'_>) -> AdminConfig {
             let hint = "without one every program on this machine could have those secrets sent to it";
             node.report_with_hint("needs \"token\" beside it", hint);
         }
+    }
+    set(&mut config.networks, table.get("networks"), |node| networks(node).map(NetworkList::new));
+    config
+}
+
+/// Reads `[outbound]`.
+pub(super) fn outbound(node: &Node<'_>) -> OutboundConfig {
+    let mut config = OutboundConfig::default();
+    let Some(table) = node.table(&keys("outbound")) else { return config };
+    let connections = |node: Node<'_>| count(&node, 1..=1_000_000);
+    config.max_connections = table.get("max_connections").and_then(connections);
+    config.max_connections_per_host = table.get("max_connections_per_host").and_then(connections);
+    let resolves = table.get("proxy_resolves").and_then(|node| node.boolean()).unwrap_or_default();
+    config.proxy = table.get("proxy").and_then(|node| {
+        let proxy = Proxy::try_new(node.text()?, resolves);
+        proxy.map_err(|error| node.report(error.to_string())).ok()
+    });
+    if resolves
+        && table.get("proxy").is_none()
+        && let Some(node) = table.get("proxy_resolves")
+    {
+        node.report("needs \"proxy\" beside it");
     }
     config
 }
@@ -418,12 +475,14 @@ mod tests {
             let value = match kind(table, key).unwrap() {
                 Kind::Integer => json!(default.parse::<u64>().unwrap()),
                 Kind::Text | Kind::List => json!(default),
+                Kind::Boolean => json!(default.parse::<bool>().unwrap()),
             };
             let (value, problems) = (json!({(key): value}), Problems::default());
             let node = Node::root(&value, table, &problems);
             let same = match table {
                 "server" => server(&node) == ServerConfig::default(),
                 "admin" => admin(&node) == AdminConfig::default(),
+                "outbound" => outbound(&node) == OutboundConfig::default(),
                 "store" => store(&node) == StoreConfig::default(),
                 "log" => log(&node) == LogConfig::default(),
                 _ => panic!("nothing reads {table}"),

@@ -1,17 +1,15 @@
 //! All queues of a gateway.
 
-use super::client::tls;
+use super::endpoint::Target;
 use super::inbox::{Inbox, Pace, Settings};
 use super::metric::DeliveryMetrics;
 use super::queue::Queue;
-use super::target::Target;
+use crate::outbound::{Outbound, OutboundError, OutboundOptions};
 use crate::store::{Lease, LeasedDelivery, Store};
 use crate::subscription::Dispatch;
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -24,21 +22,10 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 /// What all queues share.
 #[derive(Debug, Default)]
 pub struct DeliveryOptions {
-    /// Authorities to trust besides those of the system.
-    pub roots: Vec<CertificateDer<'static>>,
+    /// What calls are made with; one of the system's own if there is none.
+    pub outbound: Option<Outbound>,
     /// Where attempts are counted.
     pub metrics: DeliveryMetrics,
-}
-
-/// Why deliveries cannot be made at all.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
-    /// An authority to trust is not a certificate.
-    #[error("tls: {0}")]
-    Tls(#[from] rustls::Error),
-    /// A network that may be called cannot be read.
-    #[error("{0}")]
-    Network(String),
 }
 
 /// The queues of a gateway, one for each subscription. Cheap to clone; all clones are one.
@@ -50,7 +37,7 @@ pub struct Deliveries {
 struct Shared {
     store: Arc<dyn Store>,
     metrics: DeliveryMetrics,
-    tls: Arc<ClientConfig>,
+    outbound: Outbound,
     runtime: Handle,
     queues: RwLock<Queues>,
 }
@@ -71,16 +58,20 @@ impl Deliveries {
     ///
     /// # Errors
     ///
-    /// One of `options.roots` is not a certificate.
+    /// TLS cannot be set up.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
-    pub fn try_new(store: Arc<dyn Store>, options: DeliveryOptions) -> Result<Self, DeliveryError> {
+    pub fn try_new(store: Arc<dyn Store>, options: DeliveryOptions) -> Result<Self, OutboundError> {
+        let outbound = match options.outbound {
+            Some(outbound) => outbound,
+            None => Outbound::try_new(OutboundOptions::default())?,
+        };
         let shared = Shared {
             store,
             metrics: options.metrics,
-            tls: tls(&options.roots)?,
+            outbound,
             runtime: Handle::current(),
             queues: RwLock::default(),
         };
@@ -97,7 +88,7 @@ impl Deliveries {
     }
 
     fn target(&self, subscription: &SubscriptionConfig) -> Result<Target, Problem> {
-        Target::try_new(subscription, self.shared.tls.clone())
+        Target::try_new(subscription, &self.shared.outbound)
             .map_err(|error| Problem::new(error.path(), error.to_string()))
     }
 

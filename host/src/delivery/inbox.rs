@@ -1,6 +1,6 @@
 //! What waits for a queue: the one place that other tasks and the queue both touch.
 
-use super::target::Target;
+use super::endpoint::Target;
 use crate::store::{LEASE_BYTES, Lease, LeasedDelivery};
 use anglerfish_core::config::DeliveryConfig;
 use std::collections::VecDeque;

@@ -5,25 +5,16 @@
 //! the store takes to record it, or by giving the delivery back. A lease that is lost with the process ends with it,
 //! so the same event may arrive twice, but never not at all.
 
-mod attempt;
-mod client;
-mod connector;
 mod dispatch;
-mod failure;
-mod guard;
+mod endpoint;
 mod inbox;
 mod metric;
-mod provider;
 mod queue;
 mod refill;
-mod request;
 mod settle;
-mod target;
 #[cfg(test)]
 mod test;
 mod timer;
 
-pub(crate) use client::tls;
-pub use dispatch::{Deliveries, DeliveryError, DeliveryOptions};
+pub use dispatch::{Deliveries, DeliveryOptions};
 pub use metric::DeliveryMetrics;
-pub use provider::{ProviderClient, ProviderOptions};

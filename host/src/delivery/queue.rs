@@ -1,6 +1,6 @@
 //! One subscription's queue: a task that starts attempts, settles them and refills itself from the store.
 
-use super::attempt::{Failure, Tried, attempt};
+use super::endpoint::{Failure, Tried, attempt};
 use super::inbox::{Inbox, Pace, Settings};
 use super::metric::{DeliveryMetrics, SubscriptionMetrics};
 use super::refill::{Refill, refill};

@@ -1,8 +1,8 @@
 //! Fetching with a bounded cache.
 
-use crate::delivery::{DeliveryError, ProviderClient, ProviderOptions};
 use crate::engine::FetchedDocument;
 use crate::ingress::Fetcher;
+use crate::outbound::{OutboundError, ProviderClient, ProviderOptions};
 use anglerfish_core::decision::Fetch;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,13 +41,19 @@ impl DocumentCache {
     /// # Errors
     ///
     /// If TLS cannot be set up or the options cannot be read.
-    pub fn try_new(options: ProviderOptions) -> Result<Self, DeliveryError> {
-        Ok(Self {
-            client: ProviderClient::try_new(options)?,
+    pub fn try_new(options: ProviderOptions) -> Result<Self, OutboundError> {
+        Ok(Self::new(ProviderClient::try_new(options)?))
+    }
+
+    /// Fetches with a client of the caller's.
+    #[must_use]
+    pub fn new(client: ProviderClient) -> Self {
+        Self {
+            client,
             timeout: Fetch::TIMEOUT,
             kept: Mutex::new(HashMap::new()),
             turns: Semaphore::new(AT_ONCE),
-        })
+        }
     }
 
     /// Allows another time for one document than ten seconds.

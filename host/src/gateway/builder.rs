@@ -7,10 +7,11 @@ use super::wiring::{self, Queues, SharedReader};
 use crate::api::{self, Access, Api, Sources};
 use crate::clock;
 use crate::config::Config;
-use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, ProviderOptions};
+use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
 use crate::engine::EngineRouting;
 use crate::fetch::DocumentCache;
 use crate::ingress::{Fetcher, Ingress};
+use crate::outbound::{Outbound, ProviderClient};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
 use crate::store::{SqliteOptions, SqliteStore, Store};
@@ -18,6 +19,7 @@ use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use anglerfish_core::router::RoutingDocument;
 use axum::Router;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,13 +85,14 @@ impl GatewayBuilder {
         let Self { config, documents, descriptors, file, loader, log } = self;
         // Addresses first: a second gateway by mistake should not get as far as the data.
         let (ingress, admin) = wiring::bind(&config, descriptors).await?;
+        let outbound = wiring::outbound(&config, descriptors)?;
         let documents = match documents {
             Some(documents) => documents,
-            None => Arc::new(DocumentCache::try_new(ProviderOptions::default())?),
+            None => Arc::new(DocumentCache::new(ProviderClient::with(&outbound, &[], HashMap::new())?)),
         };
         let data = config.server.data_dir.join(STORE_FILE);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data, SqliteOptions::default())?);
-        let made = Made { file, loader, log, documents, ingress, admin };
+        let made = Made { file, loader, log, outbound, documents, ingress, admin };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -106,6 +109,7 @@ struct Made {
     file: String,
     loader: Option<Loader>,
     log: Option<LogControl>,
+    outbound: Outbound,
     documents: Arc<dyn Fetcher>,
     ingress: Arc<Listener>,
     admin: Arc<Listener>,
@@ -128,7 +132,7 @@ pub struct BuiltGateway {
 
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Made) -> Result<Self, GatewayError> {
-        let Made { file, loader, log, documents, ingress, admin } = made;
+        let Made { file, loader, log, outbound, documents, ingress, admin } = made;
         let readiness = Readiness::new();
         let supervisor = Supervisor::new(readiness.clone());
         let mut registry = Scrape::registry();
@@ -136,7 +140,7 @@ impl BuiltGateway {
         telemetry::register_log(&mut registry);
         let metrics = IngressMetrics::register(&mut registry);
         let outgoing =
-            DeliveryOptions { metrics: DeliveryMetrics::register(&mut registry), ..Default::default() };
+            DeliveryOptions { outbound: Some(outbound), metrics: DeliveryMetrics::register(&mut registry) };
 
         let settings = wiring::ingress_config(&config)?;
         let activity = FilterActivity::default();

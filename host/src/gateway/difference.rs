@@ -16,6 +16,7 @@ impl Difference {
     pub(super) fn between(old: &Config, new: &Config) -> Self {
         let mut difference = Self::default();
         let (a, b) = (&old.server, &new.server);
+        let (o, n) = (&old.outbound, &new.outbound);
         // What is bound, opened or divided once.
         let fixed = [
             ("server.listen", a.listen == b.listen),
@@ -24,6 +25,9 @@ impl Difference {
             ("server.header_timeout", a.header_timeout == b.header_timeout),
             ("server.idle_timeout", a.idle_timeout == b.idle_timeout),
             ("admin.listen", old.admin.listen == new.admin.listen),
+            ("outbound.max_connections", o.max_connections == n.max_connections),
+            ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
+            ("outbound.proxy", o.proxy == n.proxy),
             ("log.format", old.log.format == new.log.format),
         ];
         // What an address lets in goes with the address: a token that only the new one can do without stays.
@@ -44,6 +48,7 @@ impl Difference {
             ("server.allow_networks", a.allow_networks == b.allow_networks),
             ("admin.token", token || moved),
             ("admin.references", old.admin.references == new.admin.references),
+            ("admin.networks", old.admin.networks == new.admin.networks),
             ("store.retention", old.store.retention == new.store.retention),
             ("log.filter", old.log.filter == new.log.filter),
         ];

@@ -1,8 +1,8 @@
 //! Why a gateway does not start.
 
 use crate::config::ConfigError;
-use crate::delivery::DeliveryError;
 use crate::engine::StartError;
+use crate::outbound::OutboundError;
 use crate::store::StoreError;
 use std::io;
 use std::net::SocketAddr;
@@ -19,9 +19,9 @@ pub enum GatewayError {
     /// The component cannot be run.
     #[error(transparent)]
     Engine(StartError),
-    /// Deliveries cannot be made.
+    /// Nothing can be called.
     #[error(transparent)]
-    Delivery(#[from] DeliveryError),
+    Outbound(#[from] OutboundError),
     /// An address cannot be listened on.
     #[error("failed to listen on {address} ({key}): {error}")]
     Listen {

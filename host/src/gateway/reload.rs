@@ -212,6 +212,7 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
         new.admin.listen = old.admin.listen;
         new.admin.token.clone_from(&old.admin.token);
     }
+    new.outbound.clone_from(&old.outbound);
     new.log.format = old.log.format;
     new
 }

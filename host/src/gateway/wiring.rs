@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::delivery::Deliveries;
 use crate::engine::{Engine, EngineConfig, EngineRouting, StartError};
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
+use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::store::{LeasedDelivery, Store};
 use crate::subscription::{Declared, Reader, Subscriptions};
@@ -16,6 +17,26 @@ use anglerfish_core::verify::Verifier;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// What everything that leaves shares, within the descriptors that are for it.
+pub(super) fn outbound(config: &Config, descriptors: Descriptors) -> Result<Outbound, GatewayError> {
+    let defaults = OutboundOptions::within(descriptors.outgoing);
+    let config = &config.outbound;
+    let wanted = config.max_connections.unwrap_or(defaults.max_connections);
+    if wanted > defaults.max_connections {
+        tracing::warn!(
+            max_connections = wanted,
+            connections = defaults.max_connections,
+            "file descriptors allow fewer connections than `outbound.max_connections`"
+        );
+    }
+    Ok(Outbound::try_new(OutboundOptions {
+        max_connections: wanted.min(defaults.max_connections),
+        max_connections_per_host: config.max_connections_per_host,
+        proxy: config.proxy.clone(),
+        ..defaults
+    })?)
+}
 
 /// The delivery queues as ingress sees them.
 pub(super) struct Queues(pub(super) Deliveries);

@@ -1,7 +1,7 @@
 //! A subscription's document: as it is written, and as it may be shown.
 
 use crate::config::secret::{self, HIDDEN};
-use anglerfish_core::config::{SUBSCRIPTION_SECRETS, SecretKind, for_each_secret};
+use anglerfish_core::config::{SUBSCRIPTION_SECRETS, SecretKind, for_each_secret, is_token};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
 
@@ -26,7 +26,9 @@ pub(super) fn refuse_hidden(document: &Value) -> Vec<Problem> {
         let Some(text) = value.as_str() else { return };
         let hidden = match kind {
             SecretKind::Whole => text == HIDDEN || (text.contains(HIDDEN) && secret::has_reference(text)),
-            SecretKind::Url => text.contains("//…@") || text.ends_with("?…"),
+            SecretKind::Url => {
+                text.contains("//…@") || text.ends_with("?…") || text.split('/').any(|part| part == HIDDEN)
+            }
         };
         if hidden {
             let message =
@@ -57,7 +59,22 @@ fn hide_credentials(url: &mut Value) {
     {
         shown = format!("{scheme}//{HIDDEN}{}", rest.get(at..).unwrap_or_default());
     }
-    *url = shown.into();
+    *url = without_tokens(&shown).into();
+}
+
+/// The URL without the parts of its path that look like tokens: some services know who sends by them.
+fn without_tokens(url: &str) -> String {
+    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+    let (scheme, rest) = path.split_once("//").unwrap_or(("", path));
+    // The first part is the host.
+    let parts = rest.split('/').enumerate();
+    let parts: Vec<&str> =
+        parts.map(|(place, part)| if place > 0 && is_token(part) { HIDDEN } else { part }).collect();
+    let mut shown = parts.join("/");
+    if path.contains("//") {
+        shown = format!("{scheme}//{shown}");
+    }
+    query.map_or(shown.clone(), |query| format!("{shown}?{query}"))
 }
 
 #[cfg(test)]
@@ -111,6 +128,16 @@ mod tests {
             let document = json!({"endpoint": {"url": url}});
             assert_eq!(shown(&document), document);
         }
+    }
+
+    #[test]
+    fn a_token_in_the_path_is_hidden_and_refused_when_it_is_sent_back() {
+        let url = "https://hooks.example.com/services/T0123ABCD/AbCdEfGh12345678?x=1";
+        let shown = shown(&json!({"endpoint": {"url": url}}));
+        assert_eq!(shown["endpoint"]["url"], "https://hooks.example.com/services/T0123ABCD/…?…");
+        let shown = super::shown(&json!({"endpoint": {"url": url.split('?').next().unwrap()}}));
+        assert_eq!(shown["endpoint"]["url"], "https://hooks.example.com/services/T0123ABCD/…");
+        assert_eq!(refuse_hidden(&shown)[0].path, "endpoint.url");
     }
 
     #[test]

@@ -14,9 +14,9 @@ mod message;
 mod provider;
 
 use anglerfish::config::{Config, Environment};
-use anglerfish::delivery::ProviderOptions;
 use anglerfish::fetch::DocumentCache;
 use anglerfish::gateway::Gateway;
+use anglerfish::outbound::ProviderOptions;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};

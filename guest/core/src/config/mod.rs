@@ -4,6 +4,7 @@
 //! The TOML file, the bodies of the management API and what the component is given to load are the same document in
 //! the same words, so they are read by the same code.
 
+mod endpoint_url;
 mod read;
 mod reference;
 mod secret;
@@ -12,6 +13,7 @@ mod source;
 mod status;
 mod subscription;
 
+pub use endpoint_url::{EndpointUrl, is_token};
 pub use read::{
     Document, Node, Problems, Table, is_name, item_path, key_path, nearest, read_document, read_subscription,
 };

@@ -1,6 +1,6 @@
 //! Who wants which events, and how they are delivered.
 
-use super::{Secret, StatusSet};
+use super::{EndpointUrl, Secret, StatusSet};
 use std::time::Duration;
 
 /// A subscription, valid by construction.
@@ -21,8 +21,8 @@ pub struct SubscriptionConfig {
 /// Where deliveries go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointConfig {
-    /// An absolute `http` or `https` URL.
-    pub url: String,
+    /// Where requests go.
+    pub url: EndpointUrl,
     /// The method; `POST` by default.
     pub method: String,
     /// Header fields to add.

@@ -129,7 +129,7 @@ impl Queues {
 #[async_trait]
 impl Dispatch for Queues {
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
-        if subscription.endpoint.url.contains("undeliverable") {
+        if subscription.endpoint.url.reveal().contains("undeliverable") {
             return Err(vec![Problem::new("endpoint.url", "cannot be delivered to")]);
         }
         Ok(())
@@ -137,8 +137,11 @@ impl Dispatch for Queues {
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
         self.check(subscription).await?;
-        assert!(!subscription.endpoint.url.contains("explosive"), "a test says so");
-        self.urls.lock().unwrap().insert(subscription.id.clone(), subscription.endpoint.url.clone());
+        assert!(!subscription.endpoint.url.reveal().contains("explosive"), "a test says so");
+        self.urls
+            .lock()
+            .unwrap()
+            .insert(subscription.id.clone(), subscription.endpoint.url.reveal().to_owned());
         Ok(())
     }
 
@@ -175,7 +178,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         sources: Vec::new(),
         filter: document.get("filter").and_then(Value::as_str).map(str::to_owned),
         endpoint: EndpointConfig {
-            url,
+            url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: secret.map(Secret::new).into_iter().collect(),

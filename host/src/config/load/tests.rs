@@ -287,3 +287,27 @@ fn filters_are_checked_beside_everything_else() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn a_url_from_a_reference_is_a_secret_and_one_that_would_be_refused_is_a_warning() {
+    let text = "[[subscription]]\nid = \"a\"\nendpoint = { url = \"env:URL\" }\n\
+                [[subscription]]\nid = \"b\"\nendpoint = { url = \"http://127.1:9000/\" }\n\
+                [[subscription]]\nid = \"c\"\nendpoint = { url = \"http://127.0.0.1/\", allow_private = true }\n";
+    let config = parse(text, &[("URL", "https://10.0.0.1/hunter2")]).unwrap();
+    let [(_, a), (_, b), _] = config.document.subscriptions.as_slice() else { panic!() };
+    assert!(a.endpoint.url.is_secret() && !b.endpoint.url.is_secret());
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].contains("subscription[0].endpoint.url: ") && warnings[0].contains("a private address")
+    );
+    assert!(
+        warnings[1].contains("subscription[1].endpoint.url: ") && warnings[1].contains("a loopback address")
+    );
+    assert!(!format!("{config:?}{warnings:?}").contains("hunter2"));
+    let document = json!({"id": "d", "endpoint": {"url": "https://example.com/${env:URL}"}});
+    assert!(
+        config.subscription_reader().read(document.to_string().as_bytes()).is_err(),
+        "not named in references"
+    );
+}

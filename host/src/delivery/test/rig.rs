@@ -122,7 +122,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         sources: Vec::new(),
         filter: None,
         endpoint: EndpointConfig {
-            url,
+            url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: Vec::new(),

@@ -1,7 +1,8 @@
 //! TLS and HTTP/2.
 
 use super::rig::{Config, Rig, subscription};
-use crate::delivery::{DeliveryMetrics, DeliveryOptions};
+use crate::delivery::DeliveryOptions;
+use crate::outbound::{Outbound, OutboundOptions};
 use crate::store::DeliveryStatus;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -66,7 +67,10 @@ async fn http2_is_spoken_where_it_is_offered_and_http1_elsewhere() {
     {
         let receiver = start("localhost", protocols).await;
         let roots = vec![receiver.certificate.clone()];
-        let rig = Rig::with(DeliveryOptions { roots, metrics: DeliveryMetrics::default() });
+        let rig = Rig::with(DeliveryOptions {
+            outbound: Some(Outbound::try_new(OutboundOptions { roots, ..Default::default() }).unwrap()),
+            ..Default::default()
+        });
         rig.deliveries.put(&config(receiver.port)).unwrap();
         let (delivery, attempts) = rig.settled("a").await;
         assert_eq!(delivery.status, DeliveryStatus::Delivered, "{attempts:?}");
@@ -87,7 +91,10 @@ async fn a_certificate_that_is_not_trusted_is_an_error_in_words() {
 async fn a_certificate_for_another_host_is_an_error_in_words() {
     let receiver = start("elsewhere.test", &[]).await;
     let roots = vec![receiver.certificate.clone()];
-    let rig = Rig::with(DeliveryOptions { roots, metrics: DeliveryMetrics::default() });
+    let rig = Rig::with(DeliveryOptions {
+        outbound: Some(Outbound::try_new(OutboundOptions { roots, ..Default::default() }).unwrap()),
+        ..Default::default()
+    });
     rig.deliveries.put(&config(receiver.port)).unwrap();
     let (_, attempts) = rig.settled("a").await;
     assert_eq!(attempts[0].error.as_deref(), Some("tls: certificate is for another host"));

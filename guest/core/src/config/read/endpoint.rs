@@ -53,7 +53,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
         return None;
     }
     let method = method?.to_owned();
-    Some(EndpointConfig { url: url?, method, headers, secrets, allow_private, allow_networks })
+    Some(EndpointConfig { url: url?.into(), method, headers, secrets, allow_private, allow_networks })
 }
 
 /// An absolute `http` or `https` URL without credentials and without a fragment.

@@ -59,7 +59,7 @@ const fn v6(address: [u16; 8], prefix: u8) -> Ipv6Net {
 
 /// The addresses that one subscription may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     allow_private: bool,
     allow_networks: Vec<IpNet>,
 }
@@ -67,28 +67,35 @@ pub(super) struct Guard {
 /// A network of the allow-list cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{0}` is not a network in CIDR notation")]
-pub(super) struct NetworkError(String);
+pub struct NetworkError(String);
 
 /// An address was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "address {address} refused: it is {class} address, which neither allow_private nor allow_networks permits"
 )]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     address: IpAddr,
     class: &'static str,
 }
 
+impl Refused {
+    /// What the address is for, with its article.
+    pub(crate) fn class(&self) -> &'static str {
+        self.class
+    }
+}
+
 impl Guard {
     /// Reads the allow-list. A network that cannot be read fails: dropping it would be a silent change of who is called.
-    pub(super) fn try_new(allow_private: bool, allow_networks: &[String]) -> Result<Self, NetworkError> {
+    pub(crate) fn try_new(allow_private: bool, allow_networks: &[String]) -> Result<Self, NetworkError> {
         let parse = |text: &String| text.parse().map_err(|_| NetworkError(text.clone()));
         let allow_networks = allow_networks.iter().map(parse).collect::<Result<_, _>>()?;
         Ok(Self { allow_private, allow_networks })
     }
 
     /// Whether an address may be called.
-    pub(super) fn check(&self, address: IpAddr) -> Result<(), Refused> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Refused> {
         // An IPv4 address written in IPv6 goes out as IPv4, so it is judged and allowed as that.
         let address = address.to_canonical();
         match class(address) {

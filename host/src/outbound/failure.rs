@@ -1,13 +1,15 @@
-//! Why an attempt had no answer, in an operator's words.
+//! Why a call had no answer, in an operator's words, and whether the reason is on this side.
 
-use super::connector::ResolveError;
+use super::connections::NoneFree;
 use super::guard::Refused;
+use super::names::NameError;
+use super::proxy::ProxyError;
 use rustls::{CertificateError, Error as TlsError};
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 /// Says what is at the bottom of a transport error.
-pub(super) fn words(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
     known(error).unwrap_or_else(|| chain(error))
 }
 
@@ -16,8 +18,14 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(refused) = error.downcast_ref::<Refused>() {
         return Some(refused.to_string());
     }
-    if let Some(unresolved) = error.downcast_ref::<ResolveError>() {
+    if let Some(unresolved) = error.downcast_ref::<NameError>() {
         return Some(unresolved.to_string());
+    }
+    if let Some(error) = error.downcast_ref::<ProxyError>() {
+        return Some(error.to_string());
+    }
+    if let Some(none) = error.downcast_ref::<NoneFree>() {
+        return Some(none.to_string());
     }
     if let Some(error) = error.downcast_ref::<TlsError>() {
         return Some(format!("tls: {}", tls(error)));
@@ -30,7 +38,49 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     error.source().and_then(known).or_else(|| error.downcast_ref().and_then(http))
 }
 
+/// Whether a transport error says nothing about whom was called: this machine lacks descriptors, memory, ports, a name
+/// server, or a turn.
+pub(crate) fn is_local(error: &(dyn Error + 'static)) -> bool {
+    if let Some(unresolved) = error.downcast_ref::<NameError>() {
+        return unresolved.is_local();
+    }
+    if let Some(error) = error.downcast_ref::<ProxyError>() {
+        return error.is_local();
+    }
+    if error.is::<NoneFree>() {
+        return true;
+    }
+    if let Some(error) = error.downcast_ref::<TlsError>() {
+        return matches!(error, TlsError::FailedToGetCurrentTime | TlsError::FailedToGetRandomBytes);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>()
+        && (lack(error).is_some() || error.get_ref().is_some_and(|inner| is_local(inner)))
+    {
+        return true;
+    }
+    error.source().is_some_and(is_local)
+}
+
+/// What this machine lacks.
+fn lack(error: &io::Error) -> Option<&'static str> {
+    // The same numbers on every Unix; `ErrorKind` has no names for them.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
+    match (error.kind(), error.raw_os_error()) {
+        (_, Some(ENFILE | EMFILE)) if cfg!(unix) => Some("no file descriptor is left on this machine"),
+        (_, Some(ENOBUFS)) if cfg!(unix) => Some("no buffer is left on this machine"),
+        (ErrorKind::OutOfMemory, _) => Some("no memory is left on this machine"),
+        (ErrorKind::AddrNotAvailable, _) => Some("no local port is left on this machine"),
+        (ErrorKind::NetworkDown, _) => Some("the network of this machine is down"),
+        _ => None,
+    }
+}
+
 fn io(error: &io::Error) -> Option<String> {
+    if let Some(lack) = lack(error) {
+        return Some(lack.to_owned());
+    }
     let words = match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused",
         ErrorKind::ConnectionReset => "connection reset",
@@ -106,6 +156,24 @@ mod tests {
         assert_eq!(words(&Outer(nested)), "tls: certificate is from an unknown issuer");
         let eof = io::Error::other(io::Error::new(ErrorKind::UnexpectedEof, "tls handshake eof"));
         assert_eq!(words(&eof), "connection closed");
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_local_and_nothing_else_is() {
+        for code in [12, 23, 24] {
+            assert!(is_local(&Outer(io::Error::from_raw_os_error(code))), "{code}");
+        }
+        assert!(is_local(&Outer(ErrorKind::AddrNotAvailable.into())));
+        assert!(is_local(&io::Error::other(io::Error::from_raw_os_error(24))));
+        for kind in [ErrorKind::ConnectionRefused, ErrorKind::TimedOut, ErrorKind::HostUnreachable] {
+            assert!(!is_local(&Outer(kind.into())), "{kind}");
+        }
+        let tls = TlsError::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(!is_local(&io::Error::other(tls)));
+        assert_eq!(
+            words(&Outer(io::Error::from_raw_os_error(24))),
+            "no file descriptor is left on this machine"
+        );
     }
 
     #[test]

@@ -1,14 +1,11 @@
 //! A subscription's endpoint, made ready once so that an attempt only fills in what is its own.
 
-use super::client::{Client, client};
-use super::connector::FixedNames;
-use super::guard::{Guard, NetworkError};
+use super::secret::Hidden;
+use crate::outbound::{Client, FixedNames, Guard, NetworkError, Outbound};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::sign::{SigningSecret, SigningSecretError};
 use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use rustls::ClientConfig;
-use std::sync::Arc;
 
 /// Who sends.
 const AGENT: HeaderValue = HeaderValue::from_static(crate::USER_AGENT);
@@ -17,7 +14,7 @@ const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANS
 
 /// An endpoint that cannot be called as it is configured. Never names a value: it may be a secret.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum TargetError {
+pub(in crate::delivery) enum TargetError {
     #[error("the endpoint's url is not an absolute http or https url")]
     Url,
     #[error("the endpoint's url carries credentials: give them as an authorization header")]
@@ -40,7 +37,7 @@ pub(super) enum TargetError {
 
 impl TargetError {
     /// The place in the subscription's document.
-    pub(super) fn path(&self) -> String {
+    pub(in crate::delivery) fn path(&self) -> String {
         match self {
             Self::Url | Self::Credentials => "endpoint.url".to_owned(),
             Self::Method(_) => "endpoint.method".to_owned(),
@@ -55,18 +52,23 @@ impl TargetError {
 
 /// What is the same in all attempts of a subscription.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) client: Client,
-    pub(super) uri: Uri,
-    pub(super) method: Method,
+pub(in crate::delivery) struct Target {
+    pub(in crate::delivery) client: Client,
+    pub(in crate::delivery) uri: Uri,
+    pub(in crate::delivery) method: Method,
     /// The configured fields, and `user-agent`.
-    pub(super) headers: HeaderMap,
-    pub(super) secrets: Vec<SigningSecret>,
+    pub(in crate::delivery) headers: HeaderMap,
+    pub(in crate::delivery) secrets: Vec<SigningSecret>,
+    /// What must not be kept of what it answers.
+    pub(super) hidden: Hidden,
 }
 
 impl Target {
     /// Makes an endpoint ready.
-    pub(super) fn try_new(config: &SubscriptionConfig, tls: Arc<ClientConfig>) -> Result<Self, TargetError> {
+    pub(in crate::delivery) fn try_new(
+        config: &SubscriptionConfig,
+        outbound: &Outbound,
+    ) -> Result<Self, TargetError> {
         let endpoint = &config.endpoint;
         let secret = |(index, secret): (usize, &anglerfish_core::config::Secret)| {
             SigningSecret::parse(secret.reveal())
@@ -74,12 +76,13 @@ impl Target {
         };
         let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks)?;
         Ok(Self {
-            client: client(guard, FixedNames::default(), tls, config.delivery.concurrency),
-            uri: uri(&endpoint.url)?,
+            client: outbound.client(guard, FixedNames::default(), config.delivery.concurrency),
+            uri: uri(endpoint.url.reveal())?,
             method: Method::from_bytes(endpoint.method.as_bytes())
                 .map_err(|_| TargetError::Method(endpoint.method.clone()))?,
             headers: headers(endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())))?,
             secrets: endpoint.secrets.iter().enumerate().map(secret).collect::<Result<_, _>>()?,
+            hidden: Hidden::of(endpoint),
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Asking a provider's own host for a document.
 
-use super::DeliveryError;
-use super::client::{Client, client, tls};
+use super::client::Client;
 use super::failure::words;
 use super::guard::Guard;
+use super::{Outbound, OutboundError, OutboundOptions};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -37,11 +37,24 @@ impl ProviderClient {
     /// # Errors
     ///
     /// If TLS cannot be set up or a network cannot be read.
-    pub fn try_new(options: ProviderOptions) -> Result<Self, DeliveryError> {
+    pub fn try_new(options: ProviderOptions) -> Result<Self, OutboundError> {
         let ProviderOptions { roots, allow_networks, names } = options;
-        let guard = Guard::try_new(false, &allow_networks)
-            .map_err(|error| DeliveryError::Network(error.to_string()))?;
-        Ok(Self(client(guard, Arc::new(names), tls(&roots)?, CONNECTIONS)))
+        let outbound = Outbound::try_new(OutboundOptions { roots, ..OutboundOptions::default() })?;
+        Self::with(&outbound, &allow_networks, names)
+    }
+
+    /// The same through what the whole gateway calls with.
+    ///
+    /// # Errors
+    ///
+    /// If a network cannot be read.
+    pub fn with(
+        outbound: &Outbound,
+        allow_networks: &[String],
+        names: HashMap<String, SocketAddr>,
+    ) -> Result<Self, OutboundError> {
+        let guard = Guard::try_new(false, allow_networks)?;
+        Ok(Self(outbound.client(guard, Arc::new(names), CONNECTIONS)))
     }
 
     /// Sends one request.

@@ -1,9 +1,10 @@
 //! One attempt: a request, its answer, and what both come to.
 
-use super::failure::words;
 use super::request::request;
+use super::secret::Hidden;
 use super::target::Target;
 use crate::clock::now;
+use crate::outbound::{Redactor, Watch, is_local, words};
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::attempt::HeaderError;
 use anglerfish_core::policy::Outcome;
@@ -13,22 +14,25 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 /// How much of an answer's body is read and kept.
-pub(super) const ANSWER_LIMIT: usize = 4096;
+pub(in crate::delivery) const ANSWER_LIMIT: usize = 4096;
+/// How much more is read at most to find a secret that lies across the end.
+const MARGIN_LIMIT: usize = 64 * 1024;
 /// How much of a `Location` is shown.
 const LOCATION_LIMIT: usize = 200;
 
 /// What an attempt came to, before the policy has its say.
 #[derive(Debug)]
-pub(super) struct Tried {
+pub(in crate::delivery) struct Tried {
     /// When it began.
-    pub(super) started: UnixMillis,
+    pub(in crate::delivery) started: UnixMillis,
     /// How long it took.
-    pub(super) duration: Duration,
+    pub(in crate::delivery) duration: Duration,
     /// The status, as soon as it is known.
-    pub(super) status: Option<StatusCode>,
+    pub(in crate::delivery) status: Option<StatusCode>,
     /// The `Retry-After` field.
     retry_after: Option<String>,
     /// Where a redirect points to.
@@ -41,11 +45,14 @@ pub(super) struct Tried {
 
 /// Why there was no complete answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(in crate::delivery) enum Failure {
     #[error("timed out after {0:?}")]
     Timeout(Duration),
     #[error("{0}")]
     Transport(String),
+    /// The reason is on this side and says nothing about the endpoint: the attempt does not count.
+    #[error("{0}")]
+    Local(String),
     #[error(transparent)]
     Header(#[from] HeaderError),
     #[error("internal error in the attempt")]
@@ -66,12 +73,12 @@ impl Tried {
     }
 
     /// An attempt that failed before a request was sent.
-    pub(super) fn failed(failure: Failure) -> Self {
+    pub(in crate::delivery) fn failed(failure: Failure) -> Self {
         Self { failure: Some(failure), ..Self::begun() }
     }
 
     /// The attempt as the policy sees it: an answer that breaks off counts as none.
-    pub(super) fn outcome(&self) -> Outcome<'_> {
+    pub(in crate::delivery) fn outcome(&self) -> Outcome<'_> {
         match (self.status, &self.failure) {
             (Some(status), None) => {
                 Outcome::Answered { status: status.as_u16(), retry_after: self.retry_after.as_deref() }
@@ -81,7 +88,7 @@ impl Tried {
     }
 
     /// The attempt as it is recorded; `delivered` leaves the error out.
-    pub(super) fn record(self, delivered: bool) -> Attempt {
+    pub(in crate::delivery) fn record(self, delivered: bool) -> Attempt {
         let error = if delivered { None } else { self.error() };
         Attempt {
             number: 0,
@@ -118,12 +125,26 @@ impl Tried {
         self.retry_after = text(RETRY_AFTER).map(str::to_owned);
         // A query may carry a token.
         let location = text(LOCATION).map(|text| text.split_once('?').map_or(text, |(text, _)| text));
-        self.location = location.map(|text| start(text, LOCATION_LIMIT).to_owned());
+        self.location = location.map(str::to_owned);
+    }
+
+    /// Takes out of what came from outside what must not be kept.
+    fn redact(&mut self, redactor: &Redactor) {
+        if let Some(location) = &mut self.location {
+            *location = start(&redactor.redact(location), LOCATION_LIMIT).to_owned();
+        }
+        if let Some(Failure::Transport(text) | Failure::Local(text)) = &mut self.failure {
+            *text = redactor.redact(text).into_owned();
+        }
     }
 }
 
 /// Makes one attempt. `timeout` holds for all of it, from connecting to the end of the answer.
-pub(super) async fn attempt(target: &Target, delivery: LeasedDelivery, timeout: Duration) -> Tried {
+pub(in crate::delivery) async fn attempt(
+    target: &Target,
+    delivery: LeasedDelivery,
+    timeout: Duration,
+) -> Tried {
     let mut tried = Tried::begun();
     let clock = Instant::now();
     let request = match request(target, &delivery, tried.started) {
@@ -131,13 +152,20 @@ pub(super) async fn attempt(target: &Target, delivery: LeasedDelivery, timeout: 
         Err(error) => return Tried::failed(error.into()),
     };
     drop(delivery);
-    let exchanged = tokio::time::timeout(timeout, exchange(target, request, &mut tried)).await;
+    let watch = Watch::default();
+    let exchanged = watch.over(tokio::time::timeout(timeout, exchange(target, request, &mut tried))).await;
     tried.failure = match exchanged {
         Ok(Ok(())) => None,
-        Ok(Err(text)) => Some(Failure::Transport(text)),
+        Ok(Err(failure)) => Some(failure),
+        Err(_) if watch.waits_here() => {
+            Some(Failure::Local(format!("waited {timeout:?} for a connection or a name")))
+        }
         Err(_) => Some(Failure::Timeout(timeout)),
     };
     tried.duration = clock.elapsed();
+    if tried.location.is_some() || tried.failure.is_some() {
+        tried.redact(target.hidden.redactor());
+    }
     tried
 }
 
@@ -145,32 +173,40 @@ async fn exchange(
     target: &Target,
     request: http::Request<Full<Bytes>>,
     tried: &mut Tried,
-) -> Result<(), String> {
-    let response: Response<Incoming> = target.client.request(request).await.map_err(|error| words(&error))?;
+) -> Result<(), Failure> {
+    let response: Response<Incoming> =
+        target.client.request(request).await.map_err(|error| failure(&error))?;
     let (head, body) = response.into_parts();
     tried.read_head(head.status, &head.headers);
-    tried.answer = read(body).await?;
+    tried.answer = read(body, &target.hidden).await?;
     Ok(())
 }
 
+fn failure(error: &(dyn Error + 'static)) -> Failure {
+    if is_local(error) { Failure::Local(words(error)) } else { Failure::Transport(words(error)) }
+}
+
 /// Reads the beginning of a body. A longer one is dropped unread, and its connection with it.
-async fn read(mut body: Incoming) -> Result<Option<String>, String> {
+async fn read(mut body: Incoming, hidden: &Hidden) -> Result<Option<String>, Failure> {
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| words(&error))?;
+        let frame = frame.map_err(|error| failure(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        let room = ANSWER_LIMIT - kept.len();
+        // A secret that begins within what is kept has to be there as a whole, so that it is found.
+        let margin = hidden.redactor().margin().min(MARGIN_LIMIT);
+        let room = (ANSWER_LIMIT + margin).saturating_sub(kept.len());
         kept.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
             break;
         }
     }
-    Ok((!kept.is_empty()).then(|| excerpt(&kept)))
+    Ok((!kept.is_empty()).then(|| excerpt(&kept, hidden.redactor())))
 }
 
 /// The bytes as text of at most the same limit: what is not UTF-8 is replaced, which can make it longer.
-fn excerpt(bytes: &[u8]) -> String {
-    start(&String::from_utf8_lossy(bytes), ANSWER_LIMIT).to_owned()
+fn excerpt(bytes: &[u8], redactor: &Redactor) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    start(&redactor.redact(&text), ANSWER_LIMIT).to_owned()
 }
 
 /// The beginning of a text, cut between characters.
@@ -194,9 +230,10 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_text_within_the_limit() {
-        assert_eq!(excerpt(b"a\xffb"), "a\u{fffd}b");
-        assert_eq!(excerpt("é".repeat(3000).as_bytes()).len(), ANSWER_LIMIT);
-        let binary = excerpt(&[0xff; ANSWER_LIMIT]);
+        let none = Redactor::default();
+        assert_eq!(excerpt(b"a\xffb", &none), "a\u{fffd}b");
+        assert_eq!(excerpt("é".repeat(3000).as_bytes(), &none).len(), ANSWER_LIMIT);
+        let binary = excerpt(&[0xff; ANSWER_LIMIT], &none);
         assert!(binary.len() <= ANSWER_LIMIT && binary.chars().all(|char| char == '\u{fffd}'));
     }
 

@@ -6,6 +6,7 @@ use anglerfish_core::attempt::{self, HeaderError};
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use http::Request;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http_body_util::Full;
 
 /// Builds the request of one attempt.
@@ -14,7 +15,12 @@ pub(super) fn request(
     delivery: &LeasedDelivery,
     now: UnixMillis,
 ) -> Result<Request<Full<Bytes>>, HeaderError> {
-    let headers = attempt::headers(&target.headers, &target.secrets, &delivery.event, &delivery.data, now)?;
+    let mut headers =
+        attempt::headers(&target.headers, &target.secrets, &delivery.event, &delivery.data, now)?;
+    if delivery.data.is_empty() {
+        // The client says nothing of an empty body, and some servers ask for its length (RFC 9110, section 8.6).
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let mut request = Request::new(Full::new(delivery.data.clone()));
     *request.method_mut() = target.method.clone();
     *request.uri_mut() = target.uri.clone();

@@ -1,0 +1,79 @@
+//! What can be said of an endpoint before it is called.
+
+use super::guard::Guard;
+use super::literal::{Host, host};
+use anglerfish_core::config::EndpointConfig;
+use http::Uri;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Why every attempt at an endpoint would be refused, as far as its host tells without a name server. What a secret URL
+/// holds is not named.
+#[must_use]
+pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
+    let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks).ok()?;
+    let uri: Uri = endpoint.url.reveal().parse().ok()?;
+    let named = uri.host()?;
+    let refused = |address: IpAddr| guard.check(address).err();
+    let refused = match host(named) {
+        Host::Address(address) => refused(address)?,
+        Host::Neither if endpoint.url.is_secret() => {
+            return Some("its host is neither an address nor a name".into());
+        }
+        Host::Neither => return Some(format!("its host `{named}` is neither an address nor a name")),
+        Host::Name => {
+            let bare = named.strip_suffix('.').unwrap_or(named).to_ascii_lowercase();
+            if bare != "localhost" && !bare.ends_with(".localhost") {
+                return None;
+            }
+            // One of the two that may be called is enough.
+            refused(Ipv6Addr::LOCALHOST.into()).and(refused(Ipv4Addr::LOCALHOST.into()))?
+        }
+    };
+    Some(format!(
+        "deliveries would be refused: its host is {} address, which neither allow_private nor allow_networks permits",
+        refused.class()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(url: &str, allow_private: bool, networks: &[&str]) -> Option<String> {
+        endpoint_problem(&EndpointConfig {
+            url: url.into(),
+            method: "POST".into(),
+            headers: Vec::new(),
+            secrets: Vec::new(),
+            allow_private,
+            allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
+        })
+    }
+
+    #[test]
+    fn tells_of_hosts_that_would_be_refused() {
+        for (url, word) in [
+            ("http://127.0.0.1:9000/", "a loopback address"),
+            ("http://2130706433/", "a loopback address"),
+            ("http://localhost/x", "a loopback address"),
+            ("https://LOCALHOST./x", "a loopback address"),
+            ("https://10.1.2.3/", "a private address"),
+            ("https://[fd00::1]/", "a unique local address"),
+            ("https://169.254.169.254/", "a link-local address"),
+            ("https://127.0.0.256/", "neither an address nor a name"),
+        ] {
+            let said = problem(url, false, &[]).unwrap_or_default();
+            assert!(said.contains(word), "{url}: {said}");
+        }
+    }
+
+    #[test]
+    fn has_nothing_against_what_may_be_called_or_is_not_known_yet() {
+        assert_eq!(problem("https://example.com/", false, &[]), None);
+        assert_eq!(problem("https://1.1.1.1/", false, &[]), None);
+        assert_eq!(problem("http://127.0.0.1/", true, &[]), None);
+        assert_eq!(problem("http://127.0.0.1/", false, &["127.0.0.0/8"]), None);
+        assert_eq!(problem("http://localhost/", false, &["127.0.0.0/8"]), None);
+        assert_eq!(problem("http://localhost/", false, &["::1/128"]), None);
+    }
+}

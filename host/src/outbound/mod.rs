@@ -1,0 +1,38 @@
+//! Everything that leaves: which addresses may be called, names, connections, TLS, clients, and why a call failed.
+//!
+//! A client of this room connects to permitted addresses only, and the address that was checked is the one that is
+//! connected to.
+
+mod check;
+mod client;
+mod connections;
+mod connector;
+mod failure;
+mod guard;
+mod literal;
+mod names;
+#[expect(clippy::module_inception, reason = "the room is named after what it is about")]
+mod outbound;
+mod provider;
+mod proxy;
+mod redactor;
+mod server;
+mod stream;
+#[cfg(test)]
+mod test;
+mod tls;
+mod waiting;
+
+pub use check::endpoint_problem;
+pub(crate) use client::Client;
+pub(crate) use connector::FixedNames;
+pub(crate) use failure::{is_local, words};
+pub(crate) use guard::Guard;
+pub use guard::NetworkError;
+pub use outbound::{Outbound, OutboundError, OutboundOptions};
+pub use provider::{ProviderClient, ProviderOptions};
+pub use proxy::{Proxy, ProxyUrlError};
+pub(crate) use redactor::Redactor;
+pub use server::NameServers;
+pub(crate) use tls::tls;
+pub(crate) use waiting::Watch;

@@ -1,0 +1,119 @@
+//! What everything that leaves shares.
+
+use super::connections::Connections;
+use super::guard::NetworkError;
+use super::names::{LOOK_UPS, Names};
+use super::proxy::Proxy;
+use super::server::NameServers;
+use super::tls::tls;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One for each family of addresses, at two name servers at once.
+const DESCRIPTORS_OF_A_LOOK_UP: usize = 4;
+
+/// How this gateway calls others.
+#[derive(Debug, Clone)]
+pub struct OutboundOptions {
+    /// Authorities to trust besides those of the system.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// Who is asked for the addresses of names.
+    pub name_servers: NameServers,
+    /// How many names may be looked up at once; each takes up to four file descriptors for its time.
+    pub max_look_ups: usize,
+    /// How many connections may be open in all, idle ones included.
+    pub max_connections: usize,
+    /// How many of them to one host and port; no bound of its own by default.
+    pub max_connections_per_host: Option<usize>,
+    /// How long a call waits for a connection to become free.
+    pub connection_wait: Duration,
+    /// A proxy through which everything goes out.
+    pub proxy: Option<Proxy>,
+}
+
+impl OutboundOptions {
+    /// The defaults within so many file descriptors: a quarter of them at most for names, the rest for connections.
+    #[must_use]
+    pub fn within(descriptors: usize) -> Self {
+        let max_look_ups = LOOK_UPS.min(descriptors / 4 / DESCRIPTORS_OF_A_LOOK_UP).max(1);
+        let max_connections = descriptors.saturating_sub(max_look_ups * DESCRIPTORS_OF_A_LOOK_UP).max(1);
+        Self {
+            roots: Vec::new(),
+            name_servers: NameServers::default(),
+            max_look_ups,
+            max_connections,
+            max_connections_per_host: None,
+            connection_wait: Duration::from_secs(5),
+            proxy: None,
+        }
+    }
+}
+
+impl Default for OutboundOptions {
+    /// Within four thousand descriptors.
+    fn default() -> Self {
+        Self::within(4096)
+    }
+}
+
+/// Why nothing can be called at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboundError {
+    /// TLS cannot be set up: an authority to trust is not a certificate.
+    #[error("tls: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A network that may be called cannot be read.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// What everything that leaves shares: authorities, names, connections. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tls: Arc<ClientConfig>,
+    names: Names,
+    connections: Connections,
+    proxy: Option<Proxy>,
+}
+
+impl Outbound {
+    /// Opens nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// If TLS cannot be set up.
+    pub fn try_new(options: OutboundOptions) -> Result<Self, OutboundError> {
+        let per_host = options.max_connections_per_host.unwrap_or(options.max_connections);
+        let shared = Shared {
+            tls: tls(&options.roots)?,
+            names: Names::new(options.name_servers, options.max_look_ups),
+            connections: Connections::new(options.max_connections, per_host, options.connection_wait),
+            proxy: options.proxy,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.shared.names
+    }
+
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.shared.proxy.as_ref()
+    }
+
+    pub(super) fn connections(&self) -> &Connections {
+        &self.shared.connections
+    }
+
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.shared.tls)
+    }
+}

@@ -1,0 +1,6 @@
+//! Calling others, with name servers of the test's own.
+
+mod address;
+mod name;
+mod name_server;
+mod proxy;
