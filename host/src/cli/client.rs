@@ -103,7 +103,7 @@ impl Client {
         segments: &[&str],
         query: &[(&str, Option<&str>)],
     ) -> Result<T, Failure> {
-        self.send(Method::GET, segments, query, None).await
+        Ok(self.send(Method::GET, segments, query, None).await?.1)
     }
 
     /// Asks for something to be done.
@@ -113,7 +113,42 @@ impl Client {
         query: &[(&str, Option<&str>)],
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        self.send(Method::POST, segments, query, body).await
+        Ok(self.send(Method::POST, segments, query, body).await?.1)
+    }
+
+    /// Writes a document; says whether it is new.
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        document: &Value,
+    ) -> Result<(bool, T), Failure> {
+        let (status, written) = self.send(Method::PUT, segments, &[], Some(document)).await?;
+        Ok((status == StatusCode::CREATED, written))
+    }
+
+    /// Deletes what is at an address.
+    pub(super) async fn delete<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, Failure> {
+        Ok(self.send(Method::DELETE, segments, &[], None).await?.1)
+    }
+
+    /// Asks for something to be done that may be refused: `Ok(Some(words))` if it was, an error if nothing was answered
+    /// or the gateway is in trouble.
+    pub(super) async fn try_post(
+        &self,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+        body: Option<&Value>,
+    ) -> Result<Option<String>, Failure> {
+        let (status, answer) = self.answer(Method::POST, segments, query, body).await?;
+        match self.refused(status, &answer) {
+            _ if status.is_success() => Ok(None),
+            Failure::Misuse { message, .. } | Failure::Failed { message, .. }
+                if status.is_client_error() && status != StatusCode::UNAUTHORIZED =>
+            {
+                Ok(Some(message))
+            }
+            failure => Err(failure),
+        }
     }
 
     async fn send<T: DeserializeOwned>(
@@ -122,7 +157,24 @@ impl Client {
         segments: &[&str],
         query: &[(&str, Option<&str>)],
         body: Option<&Value>,
-    ) -> Result<T, Failure> {
+    ) -> Result<(StatusCode, T), Failure> {
+        let (status, body) = self.answer(method, segments, query, body).await?;
+        if status.is_success() {
+            let answer =
+                serde_json::from_slice(&body).map_err(|error| self.strange(status, &error.to_string()))?;
+            Ok((status, answer))
+        } else {
+            Err(self.refused(status, &body))
+        }
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(address(&self.base, segments, query))
@@ -137,15 +189,9 @@ impl Client {
         let request = request
             .body(Full::from(body))
             .map_err(|error| Failure::misuse(format_args!("this cannot be asked for: {error}")))?;
-        let answer = tokio::time::timeout(TIMEOUT, self.exchange(request)).await.map_err(|_| {
+        tokio::time::timeout(TIMEOUT, self.exchange(request)).await.map_err(|_| {
             Failure::failed(format_args!("no answer from {} within {} s", self.base, TIMEOUT.as_secs()))
-        })?;
-        let (status, body) = answer?;
-        if status.is_success() {
-            serde_json::from_slice(&body).map_err(|error| self.strange(status, &error.to_string()))
-        } else {
-            Err(self.refused(status, &body))
-        }
+        })?
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {

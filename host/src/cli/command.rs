@@ -1,10 +1,13 @@
 //! The frame: which commands there are, and what becomes of what they return.
 
 use super::{Failure, Format, Outcome, Output};
-use super::{check, deliveries, events, explain, filter, providers, rejections, send, serve, sink};
+use super::{
+    check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, send, serve,
+    sink, subscriptions,
+};
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// An event gateway for webhooks: verifies what comes in, decides who wants it,
@@ -29,6 +32,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a configuration to begin with
+    Init(init::InitArgs),
     /// Run the gateway
     Serve(serve::ServeArgs),
     /// Tell every problem of a configuration
@@ -41,6 +46,8 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Look into what a running gateway refused lately
     Rejections(rejections::RejectionsArgs),
+    /// Look at the subscriptions of a running gateway and change them
+    Subscriptions(subscriptions::SubscriptionsArgs),
     /// Sign a file and post it as a provider would
     Send(send::SendArgs),
     /// Print what is sent here: a small receiver to try things out
@@ -49,21 +56,29 @@ enum Command {
     Providers(providers::ProvidersArgs),
     /// Try out filters without a gateway
     Filter(filter::FilterArgs),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual as a man page
+    Manual(manual::ManualArgs),
 }
 
 impl Command {
     fn run(self, output: &mut Output) -> Result<Outcome, Failure> {
         match self {
+            Self::Init(args) => init::run(&args, output),
             Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args, output),
             Self::Explain(args) => block_on(explain::run(args, output)),
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
+            Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),
             Self::Send(args) => block_on(send::run(args, output)),
             Self::Sink(args) => block_on(sink::run(args, output)),
             Self::Providers(args) => providers::run(&args, output),
             Self::Filter(args) => filter::run(args, output),
+            Self::Completions(args) => completions::run(&args, Cli::command(), output),
+            Self::Manual(args) => manual::run(&args, Cli::command(), output),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `anglerfish deliveries`: the deliveries of a running gateway.
 
+use super::bulk::{Bulk, BulkArgs};
 use super::client::{ApiArgs, Client};
 use super::page::{self, PageArgs, text};
+use super::period::PeriodArgs;
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output};
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,8 +22,8 @@ enum Command {
     List(ListArgs),
     /// Show one delivery with its attempts
     Show(OneArgs),
-    /// Attempt a delivery again, whatever became of it
-    Retry(OneArgs),
+    /// Attempt a delivery again, whatever became of it, or all that died
+    Retry(RetryArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +36,18 @@ enum Status {
     Discarded,
     /// All attempts failed
     Dead,
+}
+
+impl Status {
+    /// As the API says it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Discarded => "discarded",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +67,34 @@ struct ListArgs {
     #[arg(long, value_name = "NAME", requires = "event")]
     source: Option<String>,
     #[command(flatten)]
+    period: PeriodArgs,
+    #[command(flatten)]
     page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without an id all deliveries that the options choose become due, newest first;
+`--status dead` alone chooses all that died.
+
+Examples:
+  anglerfish deliveries retry 17
+  anglerfish deliveries retry --status dead --subscription orders --since 2days")]
+struct RetryArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The delivery's id
+    #[arg(required_unless_present = "status")]
+    id: Option<String>,
+    /// All that have this status
+    #[arg(long, conflicts_with = "id")]
+    status: Option<Status>,
+    /// Only for this subscription
+    #[arg(long, value_name = "ID", conflicts_with = "id")]
+    subscription: Option<String>,
+    #[command(flatten)]
+    period: PeriodArgs,
+    #[command(flatten)]
+    bulk: BulkArgs,
 }
 
 #[derive(Debug, Args)]
@@ -69,21 +110,18 @@ pub(super) async fn run(args: DeliveriesArgs, output: &mut Output) -> Result<Out
     match args.command {
         Command::List(args) => list(&args, &args.api.client()?, output).await?,
         Command::Show(args) => show(&args.id, &args.api.client()?, output).await?,
-        Command::Retry(args) => retry(&args.id, &args.api.client()?, output).await?,
+        Command::Retry(args) => return retry(&args, &args.api.client()?, output).await,
     }
     Ok(Outcome::Fine)
 }
 
 async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let status = args.status.map(|status| match status {
-        Status::Pending => "pending",
-        Status::Delivered => "delivered",
-        Status::Discarded => "discarded",
-        Status::Dead => "dead",
-    });
+    let [since, until] = args.period.query();
     let query = [
         ("subscription", args.subscription.as_deref()),
-        ("status", status),
+        ("status", args.status.map(Status::word)),
+        (since.0, since.1.as_deref()),
+        (until.0, until.1.as_deref()),
         ("event", args.event.as_deref()),
         ("source", args.source.as_deref()),
     ];
@@ -143,10 +181,22 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     }
 }
 
-async fn retry(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+async fn retry(args: &RetryArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let Some(id) = &args.id else {
+        let [since, until] = args.period.query();
+        let status = args.status.map(|status| status.word().to_owned());
+        let query = vec![("subscription", args.subscription.clone()), ("status", status), since, until];
+        let bulk =
+            Bulk { listing: "deliveries", query, action: "retry", done: "retried", select: &[], body: None };
+        return bulk.run(&args.bulk, client, output).await;
+    };
+    if !args.period.is_unbounded() {
+        return Err(Failure::misuse("a delivery has one time; give its id, or --status with --since and --until"));
+    }
     let retried: Value = client.post(&["deliveries", id, "retry"], &[], None).await?;
     match output.format() {
-        Format::Json => output.json(&retried),
-        Format::Text => output.line(format_args!("delivery {} is due now", plain(&text(&retried, "/id")))),
+        Format::Json => output.json(&retried)?,
+        Format::Text => output.line(format_args!("delivery {} is due now", plain(&text(&retried, "/id"))))?,
     }
+    Ok(Outcome::Fine)
 }

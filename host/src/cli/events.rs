@@ -1,12 +1,18 @@
 //! `anglerfish events`: the log of a running gateway.
 
+use super::bulk::{Bulk, BulkArgs};
 use super::client::{ApiArgs, Client};
 use super::deliveries::delivery_table;
-use super::page::{self, PageArgs, text};
+use super::page::{self, Page, PageArgs, text};
+use super::period::PeriodArgs;
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How often a listing that is followed is asked for.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// The arguments of `events`.
 #[derive(Debug, Args)]
@@ -21,7 +27,9 @@ enum Command {
     List(ListArgs),
     /// Show one event with its request and its deliveries
     Show(ShowArgs),
-    /// Deliver an event again
+    /// Say of each subscription whether it wants an event, and why
+    Explain(ExplainArgs),
+    /// Deliver an event again, or all events of a time
     Replay(ReplayArgs),
 }
 
@@ -35,6 +43,11 @@ struct ListArgs {
     /// Only events of this type
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
+    #[command(flatten)]
+    period: PeriodArgs,
+    /// Go on with each new event as it is accepted, oldest first, until ^C
+    #[arg(long, conflicts_with_all = ["cursor", "until"])]
+    follow: bool,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -51,7 +64,8 @@ struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-struct ReplayArgs {
+#[command(after_help = "Nothing is delivered. Exit codes: 0 a subscription wants it, 1 none does, 2 misuse")]
+struct ExplainArgs {
     #[command(flatten)]
     api: ApiArgs,
     /// The event's id
@@ -59,10 +73,40 @@ struct ReplayArgs {
     /// Its source, where several have an event of this id
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// Only what this subscription says
+    #[arg(long, value_name = "ID")]
+    subscription: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without an id all events that the options choose are delivered again, newest
+first; those that no subscription had are refused unless --subscription says
+for whom.
+
+Examples:
+  anglerfish events replay evt_1
+  anglerfish events replay --source shop --since 2h --subscription orders")]
+struct ReplayArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The event's id
+    #[arg(required_unless_present_any = ["source", "kind", "since", "until"])]
+    id: Option<String>,
+    /// Its source, where several have an event of this id; without an id, the
+    /// source of the events
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE", conflicts_with = "id")]
+    kind: Option<String>,
+    #[command(flatten)]
+    period: PeriodArgs,
     /// For this subscription, may be given several times; without it for all that
     /// had a delivery of the event
     #[arg(long = "subscription", value_name = "ID")]
     subscriptions: Vec<String>,
+    #[command(flatten)]
+    bulk: BulkArgs,
 }
 
 /// Runs the command.
@@ -70,22 +114,79 @@ pub(super) async fn run(args: EventsArgs, output: &mut Output) -> Result<Outcome
     match args.command {
         Command::List(args) => list(&args, &args.api.client()?, output).await?,
         Command::Show(args) => show(&args, &args.api.client()?, output).await?,
-        Command::Replay(args) => replay(&args, &args.api.client()?, output).await?,
+        Command::Explain(args) => return explain(&args, &args.api.client()?, output).await,
+        Command::Replay(args) => return replay(&args, &args.api.client()?, output).await,
     }
     Ok(Outcome::Fine)
 }
 
 async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let query = [("source", args.source.as_deref()), ("type", args.kind.as_deref())];
+    let [since, until] = args.period.query();
+    let query = [
+        ("source", args.source.as_deref()),
+        ("type", args.kind.as_deref()),
+        (since.0, since.1.as_deref()),
+        (until.0, until.1.as_deref()),
+    ];
+    if args.follow {
+        return follow(args, client, output).await;
+    }
     let items = args.page.read(client, "events", &query).await?;
-    page::write(&items, output, |items, output| {
-        let mut table = Table::new(["RECEIVED", "SOURCE", "TYPE", "DELIVERIES", "ID"]);
-        for event in items {
-            let cells = ["/received", "/source", "/type", "/delivery_count", "/id"];
-            table.row(cells.map(|cell| text(event, cell)));
+    page::write(&items, output, event_table)
+}
+
+fn event_table(events: &[Value], output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::new(["RECEIVED", "SOURCE", "TYPE", "DELIVERIES", "ID"]);
+    for event in events {
+        let cells = ["/received", "/source", "/type", "/delivery_count", "/id"];
+        table.row(cells.map(|cell| text(event, cell)));
+    }
+    table.write(output)
+}
+
+/// Writes what is there, oldest first, and then each new event behind it.
+async fn follow(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let [since, _] = args.period.query();
+    let filter = [("source", args.source.as_deref()), ("type", args.kind.as_deref())];
+    let mut first = filter.to_vec();
+    first.push((since.0, since.1.as_deref()));
+    let mut items = args.page.read(client, "events", &first).await?;
+    items.reverse();
+    let mut position = match items.last() {
+        Some(newest) => text(newest, "/position"),
+        None => newest_position(client).await?,
+    };
+    loop {
+        for item in &items {
+            match output.format() {
+                Format::Json => output.json(item)?,
+                Format::Text => output.line(event_line(item))?,
+            }
         }
-        table.write(output)
-    })
+        output.flush()?;
+        let mut query = filter.to_vec();
+        query.push(("after", Some(&position)));
+        let page: Page = client.get(&["events"], &query).await?;
+        let newest = page.items.last().map(|newest| text(newest, "/position"));
+        if let Some(newest) = newest {
+            position = newest;
+        } else {
+            tokio::time::sleep(EVERY).await;
+        }
+        items = page.items;
+    }
+}
+
+/// The position of the newest event of the whole log.
+async fn newest_position(client: &Client) -> Result<String, Failure> {
+    let page: Page = client.get(&["events"], &[("limit", Some("1"))]).await?;
+    Ok(page.items.first().map_or_else(|| "0".to_owned(), |newest| text(newest, "/position")))
+}
+
+/// One event as a line of its own: what comes later cannot widen the columns of what was written.
+fn event_line(event: &Value) -> String {
+    let cells = ["/received", "/source", "/type", "/id"].map(|cell| plain(&text(event, cell)));
+    cells.join("  ")
 }
 
 async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -127,10 +228,47 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
     Ok(())
 }
 
-async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let query = [("source", args.source.as_deref())];
+async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let query =
+        [("source", args.source.as_deref()), ("subscription", args.subscription.as_deref())];
+    let told: Value = client.get(&["events", &args.id, "explain"], &query).await?;
+    let said = told.pointer("/subscriptions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    match output.format() {
+        Format::Json => output.json(&told)?,
+        Format::Text if said.is_empty() => anstream::eprintln!("no subscriptions"),
+        Format::Text => {
+            for verdict in said {
+                let cells = ["/subscription", "/outcome", "/reason"].map(|cell| plain(&text(verdict, cell)));
+                output.line(cells.join(": "))?;
+            }
+        }
+    }
+    Ok(Outcome::of(said.iter().any(|verdict| text(verdict, "/outcome") == "match")))
+}
+
+async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
     let body = (!args.subscriptions.is_empty()).then(|| json!({"subscriptions": args.subscriptions}));
-    let replayed: Value = client.post(&["events", &args.id, "replay"], &query, body.as_ref()).await?;
+    let Some(id) = &args.id else {
+        let [since, until] = args.period.query();
+        let query = vec![("source", args.source.clone()), ("type", args.kind.clone()), since, until];
+        let bulk = Bulk { listing: "events", query, action: "replay", done: "replayed", select: &["source"], body };
+        return bulk.run(&args.bulk, client, output).await;
+    };
+    if !args.period.is_unbounded() {
+        return Err(Failure::misuse("an event has one time; give its id, or --since and --until"));
+    }
+    replay_one(id, args.source.as_deref(), body.as_ref(), client, output).await?;
+    Ok(Outcome::Fine)
+}
+
+async fn replay_one(
+    id: &str,
+    source: Option<&str>,
+    body: Option<&Value>,
+    client: &Client,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let replayed: Value = client.post(&["events", id, "replay"], &[("source", source)], body).await?;
     if output.format() == Format::Json {
         return output.json(&replayed);
     }

@@ -3,7 +3,7 @@
 use super::configuration::ConfigArgs;
 use super::request_file::{self, Defaults};
 use super::table::plain;
-use super::{Failure, Format, Outcome, Output};
+use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
 use crate::config::Config;
 use crate::engine::{Engine, EngineConfig, InboundRequest, StartError};
@@ -54,7 +54,7 @@ pub(super) async fn run(args: ExplainArgs, output: &mut Output) -> Result<Outcom
         check_source(&config, source)?;
     }
     let lines = args.request == Path::new("-");
-    let single = if lines { None } else { Some(read_file(&args.request)?) };
+    let single = if lines { None } else { Some(input::read(&args.request)?) };
     let defaults = Defaults {
         source: args.source.clone(),
         now: args.now.map_or_else(clock::now, UnixMillis::from_seconds),
@@ -152,11 +152,6 @@ fn not_a_request(file: &Path, problems: &[Problem]) -> Failure {
             Failure::misuse(format_args!("{file} is not a request:{}", said.concat()))
         }
     }
-}
-
-fn read_file(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))
 }
 
 fn holds(explanation: &Explanation) -> bool {

@@ -1,12 +1,14 @@
 //! `anglerfish filter`: filters without a gateway.
 
-use super::{Failure, Format, Outcome, Output};
+use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
 use anglerfish_core::config::{Node, Problems};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::{Header, UnixMillis};
 use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once};
 use anglerfish_filter::{Expression, conformance};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -64,9 +66,7 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
     if let Err(error) = Expression::compile(&args.expression) {
         return Err(Failure::misuse(format_args!("the filter does not compile\n{error}")));
     }
-    let text = read(&args.event)?;
-    let sample = Sample::read(&text)
-        .map_err(|reason| Failure::misuse(format_args!("{}: {reason}", args.event.display())))?;
+    let sample = Sample::of_file(&args.event)?;
     let subscription = RoutingSubscription {
         id: "filter".to_owned(),
         sources: Vec::new(),
@@ -90,13 +90,35 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
 }
 
 /// What a filter sees.
-struct Sample {
+pub(super) struct Sample {
     event: Event,
     headers: Vec<(String, String)>,
     data: Vec<u8>,
 }
 
 impl Sample {
+    /// Reads a sample from a file.
+    pub(super) fn of_file(file: &Path) -> Result<Self, Failure> {
+        Self::read(&input::read(file)?)
+            .map_err(|reason| Failure::misuse(format_args!("{}: {reason}", file.display())))
+    }
+
+    /// The sample as the management API takes an event that is written out.
+    pub(super) fn document(&self) -> Value {
+        let headers: BTreeMap<&str, &str> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        json!({
+            "id": self.event.id,
+            "source": self.event.source,
+            "type": self.event.kind,
+            "subject": self.event.subject,
+            "time": self.event.time.rfc3339(),
+            "datacontenttype": self.event.datacontenttype,
+            "headers": headers,
+            "data_base64": STANDARD.encode(&self.data),
+        })
+    }
+
     fn read(text: &str) -> Result<Self, String> {
         let (value, message) = apart(text).map_err(|error| format!("not JSON: {error}"))?;
         let problems = Problems::default();
@@ -160,7 +182,7 @@ fn apart(text: &str) -> serde_json::Result<(Value, Vec<u8>)> {
 }
 
 fn conform(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
-    let report = conformance::run(&read(file)?)
+    let report = conformance::run(&input::read(file)?)
         .map_err(|error| Failure::misuse(format_args!("{} is no file of cases: {error}", file.display())))?;
     match output.format() {
         Format::Text => output.line(&report)?,
@@ -176,13 +198,4 @@ fn conform(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::of(report.failed.is_empty()))
-}
-
-fn read(file: &Path) -> Result<String, Failure> {
-    let text = if file == Path::new("-") {
-        std::io::read_to_string(std::io::stdin().lock())
-    } else {
-        std::fs::read_to_string(file)
-    };
-    text.map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))
 }

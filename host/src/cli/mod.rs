@@ -3,23 +3,30 @@
 //! [`command`] is the frame, one file beside it is one command. A command is a function from its arguments and an
 //! [`Output`] to an [`Outcome`] or a [`Failure`]; it neither prints errors nor exits.
 
+mod bulk;
 mod check;
 mod client;
 mod command;
+mod completions;
 mod configuration;
 mod deliveries;
 mod events;
 mod exit;
 mod explain;
 mod filter;
+mod init;
+mod input;
+mod manual;
 mod output;
 mod page;
+mod period;
 mod providers;
 mod rejections;
 mod request_file;
 mod send;
 mod serve;
 mod sink;
+mod subscriptions;
 mod table;
 #[cfg(test)]
 mod test;

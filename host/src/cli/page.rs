@@ -21,10 +21,12 @@ pub(super) struct PageArgs {
     cursor: Option<String>,
 }
 
+/// One page of a listing.
 #[derive(Debug, Deserialize)]
-struct Page {
-    items: Vec<Value>,
-    next: Option<String>,
+pub(super) struct Page {
+    pub(super) items: Vec<Value>,
+    /// The cursor of the next page.
+    pub(super) next: Option<String>,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -1,0 +1,236 @@
+//! `anglerfish subscriptions`: who wants what, of a running gateway.
+
+use super::client::{ApiArgs, Client};
+use super::filter::Sample;
+use super::page::{self, PageArgs, text};
+use super::table::{Table, plain};
+use super::{Failure, Format, Outcome, Output, input};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The arguments of `subscriptions`.
+#[derive(Debug, Args)]
+pub(super) struct SubscriptionsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List subscriptions, those of the configuration and those of the API
+    List(ListArgs),
+    /// Show one subscription as it was written, with its problems
+    Show(OneArgs),
+    /// Write a subscription, or replace one that was written by API
+    Put(PutArgs),
+    /// Delete a subscription that was written by API
+    Delete(OneArgs),
+    /// Say whether a subscription wants an event, and why
+    Test(TestArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+struct OneArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The subscription's id
+    id: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "FILE is one subscription as TOML (as in [[subscription]]) or as JSON, with its
+`id` unless --id gives it.
+
+Example:
+  echo '{\"id\": \"orders\", \"endpoint\": {\"url\": \"https://example.com/hooks\"}}' |
+    anglerfish subscriptions put -")]
+struct PutArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The subscription's document; `-` is stdin
+    file: PathBuf,
+    /// Its id, where the document has none
+    #[arg(long)]
+    id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  anglerfish subscriptions test orders --event evt_1
+  anglerfish subscriptions test --filter 'message.quantity > 3' --event evt_1
+  anglerfish subscriptions test orders --sample event.json
+
+A sample is {\"event\": {…}, \"message\": …, \"headers\": {…}}, as `filter test` takes.
+Nothing is delivered. Exit codes: 0 match, 1 no match or an error, 2 misuse")]
+struct TestArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The subscription's id
+    #[arg(required_unless_present = "filter", conflicts_with = "filter")]
+    id: Option<String>,
+    /// A filter that belongs to no subscription yet
+    #[arg(long, value_name = "CEL")]
+    filter: Option<String>,
+    /// The event of the log with this id
+    #[arg(long, value_name = "ID", required_unless_present = "sample")]
+    event: Option<String>,
+    /// The event's source, where several have an event of this id
+    #[arg(long, value_name = "NAME", requires = "event")]
+    source: Option<String>,
+    /// An event as JSON; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "event")]
+    sample: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    match args.command {
+        Command::List(args) => list(&args.page, &args.api.client()?, output).await?,
+        Command::Show(args) => show(&args.id, &args.api.client()?, output).await?,
+        Command::Put(args) => put(&args, &args.api.client()?, output).await?,
+        Command::Delete(args) => delete(&args.id, &args.api.client()?, output).await?,
+        Command::Test(args) => return test(&args, &args.api.client()?, output).await,
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn list(page: &PageArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let items = page.read(client, "subscriptions", &[]).await?;
+    page::write(&items, output, |items, output| {
+        let mut table = Table::new(["ID", "STATE", "ORIGIN", "SOURCES", "ENDPOINT"]);
+        for item in items {
+            let cells = ["/id", "/state", "/origin"].map(|cell| text(item, cell));
+            let [id, state, origin] = cells;
+            let endpoint = text(item, "/subscription/endpoint/url");
+            table.row([id, state, origin, sources(item), endpoint]);
+        }
+        table.write(output)
+    })
+}
+
+/// The sources that a subscription names; without any it listens to all.
+fn sources(item: &Value) -> String {
+    let named = item.pointer("/subscription/sources").and_then(Value::as_array).map(Vec::as_slice);
+    match named.unwrap_or_default() {
+        [] => "all".to_owned(),
+        named => named.iter().map(|name| text(name, "")).collect::<Vec<_>>().join(","),
+    }
+}
+
+async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let item: Value = client.get(&["subscriptions", id], &[]).await?;
+    if output.format() == Format::Json {
+        return output.json(&item);
+    }
+    for name in ["id", "state", "origin", "updated"] {
+        let value = text(&item, &format!("/{name}"));
+        if !value.is_empty() {
+            output.line(format_args!("{name:14}{}", plain(&value)))?;
+        }
+    }
+    for problem in item.pointer("/problems").and_then(Value::as_array).into_iter().flatten() {
+        let problem = format!("{}: {}", text(problem, "/path"), text(problem, "/message"));
+        output.line(format_args!("{:14}{}", "problem", plain(&problem)))?;
+    }
+    let document = item.get("subscription").unwrap_or(&Value::Null);
+    let document = serde_json::to_string_pretty(document)
+        .map_err(|error| Failure::failed(format_args!("failed to write JSON: {error}")))?;
+    output.line("")?;
+    document.lines().try_for_each(|line| output.line(plain(line)))
+}
+
+async fn put(args: &PutArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let document = read_document(&args.file)?;
+    let written = document.get("id").and_then(Value::as_str);
+    let id = match (args.id.as_deref(), written) {
+        (Some(named), Some(written)) if named != written => {
+            let message = format!("the document's id is `{written}`, and --id says `{named}`");
+            return Err(Failure::misuse(message));
+        }
+        (Some(id), _) | (None, Some(id)) => id,
+        (None, None) => {
+            return Err(Failure::misuse("the document has no `id`").with_hint("--id gives it one"));
+        }
+    };
+    let (new, item): (bool, Value) = client.put(&["subscriptions", id], &document).await?;
+    match output.format() {
+        Format::Json => output.json(&item),
+        Format::Text => {
+            let done = if new { "created" } else { "replaced" };
+            output.line(format_args!("subscription {} is {done}", plain(id)))
+        }
+    }
+}
+
+async fn delete(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let deleted: Value = client.delete(&["subscriptions", id]).await?;
+    match output.format() {
+        Format::Json => output.json(&deleted),
+        Format::Text => {
+            let ended = text(&deleted, "/abandoned");
+            output.line(format_args!(
+                "subscription {} is deleted; open deliveries that ended with it: {}",
+                plain(id),
+                plain(&ended)
+            ))
+        }
+    }
+}
+
+async fn test(args: &TestArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let mut trial = match &args.id {
+        Some(id) => {
+            let item: Value = client.get(&["subscriptions", id], &[]).await?;
+            let part = |name| item.pointer(&format!("/subscription/{name}")).cloned();
+            json!({"filter": part("filter"), "sources": part("sources").unwrap_or_else(|| json!([]))})
+        }
+        None => json!({"filter": args.filter, "sources": []}),
+    };
+    match &args.sample {
+        Some(file) => trial["event"] = Sample::of_file(file)?.document(),
+        None => {
+            trial["event_id"] = json!(args.event);
+            trial["source"] = json!(args.source);
+        }
+    }
+    let tried: Value = client.post(&["subscriptions", "test"], &[], Some(&trial)).await?;
+    let outcome = text(&tried, "/outcome");
+    match output.format() {
+        Format::Json => output.json(&tried)?,
+        Format::Text => {
+            let reason = text(&tried, "/reason");
+            output.line(format_args!("{}: {}", plain(&outcome), plain(&reason)))?;
+        }
+    }
+    Ok(Outcome::of(outcome == "match"))
+}
+
+/// A document as JSON or as TOML: what does not begin like a JSON object is TOML.
+fn read_document(file: &Path) -> Result<Value, Failure> {
+    let written = input::read(file)?;
+    let document: Value = if written.trim_start().starts_with('{') {
+        serde_json::from_str(&written).map_err(|error| not_a_document(file, &error.to_string()))?
+    } else {
+        toml::from_str(&written).map_err(|error| not_a_document(file, &error.to_string()))?
+    };
+    match document.get("subscription") {
+        Some(Value::Array(many)) => match many.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Err(not_a_document(file, &format!("it has {} subscriptions; give one", many.len()))),
+        },
+        _ => Ok(document),
+    }
+}
+
+fn not_a_document(file: &Path, why: &str) -> Failure {
+    Failure::misuse(format_args!("{} is not a subscription: {}", file.display(), why.trim_end()))
+}
