@@ -4,6 +4,7 @@ use crate::cache::Cache;
 use crate::client::{Answer, Request, send};
 use crate::contract::Contract;
 use crate::ran::Ran;
+use crate::running::Running;
 use crate::wait::{PATIENCE, eventually};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -452,6 +453,12 @@ impl Gateway {
         let mut command = self.beside(arguments);
         command.stdin(File::open(&input).expect("stdin cannot be read"));
         Ran::of(&mut command)
+    }
+
+    /// Starts a command as [`Gateway::beside`] makes it that goes on until it is ended.
+    #[must_use]
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        Running::of(&mut self.beside(arguments))
     }
 
     /// A command with this configuration's file in the variable that names it, and this gateway's API. It runs in the

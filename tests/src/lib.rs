@@ -17,6 +17,7 @@ mod foreign;
 mod gateway;
 mod ran;
 mod receiver;
+mod running;
 mod sign;
 mod wait;
 
@@ -26,5 +27,6 @@ pub use foreign::Foreign;
 pub use gateway::{Gateway, Setup, binary, free_port};
 pub use ran::Ran;
 pub use receiver::{Received, Receiver, Reply};
+pub use running::Running;
 pub use sign::{Headers, github, now, slack, standard, verify_standard};
 pub use wait::{PATIENCE, eventually};

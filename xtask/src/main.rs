@@ -1,11 +1,12 @@
 //! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`,
-//! `cargo xtask spin`.
+//! `cargo xtask package`, `cargo xtask spin`.
 //!
 //! Each does all of its own set-up, on a machine with rustup and a C compiler.
 
 mod bench;
 mod client;
 mod command;
+mod package;
 mod serve;
 mod soak;
 mod spin;
@@ -33,6 +34,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Put mixed load on the gateway for many minutes, with faults injected from a seed
     Soak(soak::SoakArguments),
+    /// Build what is installed elsewhere: an archive, a Debian package, what a container image copies
+    Package(package::PackageArguments),
     /// Build the components of the Spin app into target/spin, where spin.toml looks for them
     Spin,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => suite::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Package(arguments) => package::run(&arguments),
         Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {
             println!("{}", folder.display());
             ExitCode::SUCCESS

@@ -10,17 +10,20 @@ const TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip2"];
 
 /// Adds the targets that are missing.
 pub(crate) fn install() -> Result<()> {
-    for target in TARGETS {
-        if is_installed(target)? {
-            continue;
-        }
-        eprintln!("adding the target {target}");
-        let mut rustup = Command::new("rustup");
-        rustup.current_dir(command::root()).args(["target", "add", target]);
-        command::run(&mut rustup).with_context(|| format!("the target {target} is needed"))?;
-        if !is_installed(target)? {
-            bail!("the target {target} was added but this toolchain does not have it");
-        }
+    TARGETS.into_iter().try_for_each(add)
+}
+
+/// Adds a target, unless it is there.
+pub(crate) fn add(target: &str) -> Result<()> {
+    if is_installed(target)? {
+        return Ok(());
+    }
+    eprintln!("adding the target {target}");
+    let mut rustup = Command::new("rustup");
+    rustup.current_dir(command::root()).args(["target", "add", target]);
+    command::run(&mut rustup).with_context(|| format!("the target {target} is needed"))?;
+    if !is_installed(target)? {
+        bail!("the target {target} was added but this toolchain does not have it");
     }
     Ok(())
 }

@@ -174,3 +174,63 @@ fn a_gateway_that_is_not_there_or_wants_a_token_is_told_with_a_hint() {
     let told = gateway.run(&["events", "list", "--api", &ingress], b"").expect(1);
     assert!(told.stderr.contains("hint: ") && told.stderr.contains("management API"), "{}", told.stderr);
 }
+
+#[test]
+fn a_time_is_chosen_by_its_ends() {
+    let (gateway, _receiver, _) = gateway();
+    post(&gateway, "d-1", "{}");
+    let listed = |arguments: &[&str]| {
+        gateway.run(&[&["events", "list", "--format", "json"], arguments].concat(), b"").expect(0).json_lines().len()
+    };
+    assert_eq!(listed(&["--since", "1h"]), 1);
+    assert_eq!(listed(&["--until", "1h"]), 0);
+    assert_eq!(listed(&["--since", "2020-01-31T12:00:00Z", "--until", "2020-02-01T00:00:00Z"]), 0);
+    let wrong = gateway.run(&["events", "list", "--since", "yesterday"], b"").expect(2);
+    assert!(wrong.stderr.contains("2026-01-31T12:00:00Z"), "{}", wrong.stderr);
+}
+
+#[test]
+fn the_log_is_followed_from_its_newest_events_on() {
+    let (gateway, _receiver, _) = gateway();
+    post(&gateway, "d-1", "{}");
+    let mut followed = gateway.begin(&["events", "list", "--follow", "--format", "json"]);
+    assert_eq!(followed.json_line()["id"], "d-1");
+    post(&gateway, "d-2", "{}");
+    post(&gateway, "d-3", "{}");
+    assert_eq!(followed.json_line()["id"], "d-2");
+    assert_eq!(followed.json_line()["id"], "d-3");
+}
+
+#[test]
+fn what_each_subscription_says_of_an_event_is_explained() {
+    let (gateway, _receiver, _) = gateway();
+    post(&gateway, "d-1", "{}");
+    let told = gateway.run(&["events", "explain", "d-1"], b"").expect(0);
+    assert!(told.stdout.starts_with("all: match: "), "{}", told.stdout);
+    let told = gateway.run(&["events", "explain", "d-1", "--subscription", "nobody"], b"").expect(1);
+    assert!(told.stderr.contains("there is no subscription `nobody`"), "{}", told.stderr);
+}
+
+#[test]
+fn many_events_are_delivered_again_and_many_deliveries_retried_at_once() {
+    let (gateway, receiver, status) = gateway();
+    status.store(500, Ordering::SeqCst);
+    for number in 0..5 {
+        post(&gateway, &format!("d-{number}"), "{}");
+    }
+    let _ = receiver.wait(5);
+    let _ = gateway.settled();
+    let dry = ["deliveries", "retry", "--status", "dead", "--dry-run"];
+    let told = gateway.run(&dry, b"").expect(0);
+    assert_eq!(told.stdout, "5 deliveries would be retried\n");
+    status.store(200, Ordering::SeqCst);
+    let told = gateway.run(&["deliveries", "retry", "--status", "dead", "--subscription", "all"], b"").expect(0);
+    assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("5 deliveries retried, 0 refused\n", ""));
+    let _ = receiver.wait(10);
+    let _ = gateway.settled();
+    let told = gateway.run(&["events", "replay", "--source", "hub", "--since", "1h", "--format", "json"], b"");
+    assert_eq!(told.expect(0).json(), json!({"replayed": 5, "refused": 0}));
+    let _ = receiver.wait(15);
+    let none = gateway.run(&["events", "replay"], b"").expect(2);
+    assert!(none.stderr.contains("--since"), "{}", none.stderr);
+}

@@ -13,9 +13,12 @@ mod events;
 mod explain;
 mod filter;
 mod help;
+mod init;
+mod reference;
 mod send;
 mod serve;
 mod sink;
+mod subscriptions;
 mod tls;
 
 use anglerfish_tests::{Gateway, Ran};
