@@ -187,21 +187,22 @@ async fn delete(id: &str, client: &Client, output: &mut Output) -> Result<(), Fa
 }
 
 async fn test(args: &TestArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
-    let mut trial = match &args.id {
+    let (filter, sources) = match &args.id {
         Some(id) => {
             let item: Value = client.get(&["subscriptions", id], &[]).await?;
             let part = |name| item.pointer(&format!("/subscription/{name}")).cloned();
-            json!({"filter": part("filter"), "sources": part("sources").unwrap_or_else(|| json!([]))})
+            (part("filter"), part("sources").unwrap_or_else(|| json!([])))
         }
-        None => json!({"filter": args.filter, "sources": []}),
+        None => (args.filter.as_deref().map(Value::from), json!([])),
     };
-    match &args.sample {
-        Some(file) => trial["event"] = Sample::of_file(file)?.document(),
-        None => {
-            trial["event_id"] = json!(args.event);
-            trial["source"] = json!(args.source);
-        }
-    }
+    let sample = args.sample.as_deref().map(Sample::of_file).transpose()?;
+    let trial = json!({
+        "filter": filter,
+        "sources": sources,
+        "event_id": args.event,
+        "source": args.source,
+        "event": sample.as_ref().map(Sample::document),
+    });
     let tried: Value = client.post(&["subscriptions", "test"], &[], Some(&trial)).await?;
     let outcome = text(&tried, "/outcome");
     match output.format() {
