@@ -31,6 +31,26 @@ impl Foreign {
         Some(Self { program: "node".into(), directory: Some(directory), script: "sign.mjs" })
     }
 
+    /// A command that runs a program written here, with the libraries at hand: it is put into `directory`.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    #[must_use]
+    pub fn program(&self, directory: &Path, source: &str) -> Command {
+        let extension = Path::new(self.script).extension().unwrap_or_default();
+        let file = directory.join("program").with_extension(extension);
+        std::fs::write(&file, source).expect("the program cannot be written");
+        if let Some(modules) = &self.directory {
+            // Modules are looked for beside the program.
+            std::os::unix::fs::symlink(modules.join("node_modules"), directory.join("node_modules"))
+                .expect("the modules cannot be linked");
+        }
+        let mut command = Command::new(&self.program);
+        command.arg(file);
+        command
+    }
+
     /// The same with another script of `clients/`.
     #[must_use]
     pub fn with_script(self, script: &'static str) -> Self {

@@ -2,7 +2,7 @@
 
 use super::cursor::{self, Kind, Listing};
 use super::document::{AttemptDocument, DeliveryDetail, DeliveryDocument};
-use super::query::{Nothing, Query, Segment, limit};
+use super::query::{Nothing, Query, Segment, instant, limit};
 use super::{Api, ProblemDetails, event};
 use crate::store::{DeliveryId, DeliveryQuery, DeliveryStatus, Retried};
 use axum::Json as Answer;
@@ -24,6 +24,12 @@ pub(super) struct ListQuery {
     event: Option<String>,
     /// The event's source, where several have an event of this id; needs `event`.
     source: Option<String>,
+    /// Only made from this time on.
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// Only made before this time.
+    #[param(format = DateTime)]
+    until: Option<String>,
     /// `next` of the part before.
     cursor: Option<String>,
     /// How many items at most.
@@ -67,6 +73,8 @@ pub(super) async fn list(
         subscription: query.subscription,
         status: query.status,
         event,
+        since: instant("since", query.since.as_deref())?,
+        until: instant("until", query.until.as_deref())?,
         cursor: cursor.map(DeliveryId),
         limit,
         ..DeliveryQuery::default()

@@ -17,6 +17,8 @@ use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Ref, Schema, SchemaTy
 #[serde(deny_unknown_fields)]
 #[schema(as = Event)]
 pub(super) struct EventDocument {
+    /// Where it stands in the log.
+    position: i64,
     /// Unique together with the source.
     id: String,
     /// The source that it came in through.
@@ -190,6 +192,7 @@ impl From<Problem> for DocumentProblem {
 impl From<EventRecord> for EventDocument {
     fn from(record: EventRecord) -> Self {
         Self {
+            position: record.seq.0,
             id: record.event.id,
             source: record.event.source,
             kind: record.event.kind,

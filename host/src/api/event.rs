@@ -3,7 +3,7 @@
 use super::body::OptionalJson;
 use super::cursor::{self, Kind, Listing};
 use super::document::{EventDetail, EventDocument};
-use super::query::{MAX_LIMIT, Query, Segment, limit};
+use super::query::{MAX_LIMIT, Query, Segment, instant, limit};
 use super::{Api, ProblemDetails, delivery};
 use crate::store::{DeliveryQuery, EventQuery, EventRecord, EventSeq, Order};
 use anglerfish_core::problem::Problem;
@@ -27,6 +27,15 @@ pub(super) struct ListQuery {
     /// Only of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// Only received from this time on.
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// Only received before this time.
+    #[param(format = DateTime)]
+    until: Option<String>,
+    /// Only behind this `position`, oldest first: to follow the log.
+    #[param(minimum = 0)]
+    after: Option<i64>,
     /// `next` of the part before.
     cursor: Option<String>,
     /// How many items at most.
@@ -69,7 +78,7 @@ pub(super) struct ReplayedDelivery {
     subscription: String,
 }
 
-/// Lists events, newest first.
+/// Lists events, newest first, or oldest first behind a position.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "listEvents", tag = "events", params(ListQuery),
     responses((status = 200, description = "A part of the log.", body = Listing<EventDocument>))
@@ -79,16 +88,27 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<Listing<EventDocument>>, ProblemDetails> {
     let cursor = query.cursor.as_deref().map(|cursor| cursor::read(Kind::Event, cursor)).transpose()?;
+    let (cursor, order) = match (query.after, cursor) {
+        (Some(_), Some(_)) => {
+            let detail = "`after` lists oldest first and `cursor` newest first; give one of them";
+            return Err(ProblemDetails::bad_request("invalid-query", detail));
+        }
+        (Some(after), None) => (Some(after), Order::Oldest),
+        (None, cursor) => (cursor, Order::Newest),
+    };
     let query = EventQuery {
         source: query.source,
         kind: query.kind,
+        since: instant("since", query.since.as_deref())?,
+        until: instant("until", query.until.as_deref())?,
         cursor: cursor.map(EventSeq),
         limit: limit(query.limit)?,
-        order: Order::Newest,
+        order,
         ..EventQuery::default()
     };
     let page = api.store.events(query).await?;
-    let last = page.items.last().map(|record| record.seq).filter(|_| page.more);
+    // What lists oldest first goes on with `after` and the last position.
+    let last = page.items.last().map(|record| record.seq).filter(|_| page.more && order == Order::Newest);
     let next = last.map(|seq| cursor::write(Kind::Event, seq));
     Ok(Answer(Listing { items: page.items.into_iter().map(EventDocument::from).collect(), next }))
 }

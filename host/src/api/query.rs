@@ -1,6 +1,7 @@
 //! Parameters of a request's address.
 
 use super::ProblemDetails;
+use anglerfish_core::request::UnixMillis;
 use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
 use http::request::Parts;
 use serde::Deserialize;
@@ -53,6 +54,18 @@ pub(super) fn limit(limit: Option<usize>) -> Result<usize, ProblemDetails> {
         Some(limit) => Err(ProblemDetails::bad_request(
             "invalid-query",
             format!("`limit` is {limit}; it must be from 1 to {MAX_LIMIT}"),
+        )),
+    }
+}
+
+/// A time that a request names.
+pub(super) fn instant(name: &str, text: Option<&str>) -> Result<Option<UnixMillis>, ProblemDetails> {
+    let Some(text) = text else { return Ok(None) };
+    match UnixMillis::from_rfc3339(text) {
+        Some(instant) => Ok(Some(instant)),
+        None => Err(ProblemDetails::bad_request(
+            "invalid-query",
+            format!("`{name}` is not a time since 1970 such as `2026-01-31T12:00:00Z`"),
         )),
     }
 }
