@@ -31,10 +31,13 @@ fn the_package_brings_a_binary_that_its_unit_starts_and_goes_away_again() {
     let told = Ran::of(package.arg("--out").arg(&out)).expect(0);
     assert!(told.stdout.contains(".tar.gz") && told.stdout.contains(".deb"), "{}", told.stdout);
     let package = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
-    let package = package.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "deb")).unwrap();
+    let package =
+        package.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "deb")).unwrap();
 
     let contents = Ran::of(Command::new("dpkg-deb").arg("--contents").arg(&package)).expect(0).stdout;
-    for file in ["./usr/bin/anglerfish", "./usr/share/man/man1/anglerfish-serve.1", "./usr/lib/systemd/system/"] {
+    for file in
+        ["./usr/bin/anglerfish", "./usr/share/man/man1/anglerfish-serve.1", "./usr/lib/systemd/system/"]
+    {
         assert!(contents.contains(file), "{file}:\n{contents}");
     }
     assert!(!contents.contains("target"), "{contents}");
@@ -52,13 +55,15 @@ fn the_package_brings_a_binary_that_its_unit_starts_and_goes_away_again() {
         None => word.to_owned(),
     });
     let program = words.next().unwrap();
-    let arguments: Vec<String> = words.map(|word| if word == "serve" { "check".to_owned() } else { word }).collect();
+    let arguments: Vec<String> =
+        words.map(|word| if word == "serve" { "check".to_owned() } else { word }).collect();
     let _ = Ran::of(Command::new(program).args(arguments)).expect(0);
 
-    let _ = Ran::of(
-        Command::new("dpkg")
-            .arg(format!("--root={}", root.display()))
-            .args(["--force-all", "--no-triggers", "--purge", "anglerfish"]),
-    );
+    let _ = Ran::of(Command::new("dpkg").arg(format!("--root={}", root.display())).args([
+        "--force-all",
+        "--no-triggers",
+        "--purge",
+        "anglerfish",
+    ]));
     assert!(!root.join("usr/bin/anglerfish").exists(), "the binary is still there");
 }

@@ -126,11 +126,8 @@ fn debian(out: &Path, binary: &Path) -> Result<PathBuf> {
         fs::copy(sources.join("debian").join(script), &to)?;
         fs::set_permissions(&to, fs::Permissions::from_mode(0o755))?;
     }
-    let package =
-        out.join(format!("anglerfish_{}_{}.deb", env!("CARGO_PKG_VERSION"), architecture.trim()));
-    command::run(
-        Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).arg(&tree).arg(&package),
-    )?;
+    let package = out.join(format!("anglerfish_{}_{}.deb", env!("CARGO_PKG_VERSION"), architecture.trim()));
+    command::run(Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).arg(&tree).arg(&package))?;
     fs::remove_dir_all(tree)?;
     Ok(package)
 }

@@ -87,7 +87,10 @@ impl Bulk<'_> {
                 output.line(format_args!("{} {} would be {}", count.done, self.listing, self.done))?;
             }
             Format::Text => {
-                output.line(format_args!("{} {} {done}, {} refused", count.done, self.listing, count.refused))?;
+                output.line(format_args!(
+                    "{} {} {done}, {} refused",
+                    count.done, self.listing, count.refused
+                ))?;
             }
         }
         Ok(Outcome::of(count.refused == 0))
@@ -149,7 +152,9 @@ fn bar(done: &str) -> ProgressBar {
 fn broken_off(failure: Failure, cursor: Option<&str>, progress: &ProgressBar) -> Failure {
     progress.finish_and_clear();
     match cursor {
-        Some(cursor) => failure.with_hint(format_args!("the same command with --resume {cursor} goes on from there")),
+        Some(cursor) => {
+            failure.with_hint(format_args!("the same command with --resume {cursor} goes on from there"))
+        }
         None => failure,
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, send, serve,
-    sink, subscriptions,
+    check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, send,
+    serve, sink, subscriptions,
 };
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};

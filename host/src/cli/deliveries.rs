@@ -191,7 +191,9 @@ async fn retry(args: &RetryArgs, client: &Client, output: &mut Output) -> Result
         return bulk.run(&args.bulk, client, output).await;
     };
     if !args.period.is_unbounded() {
-        return Err(Failure::misuse("a delivery has one time; give its id, or --status with --since and --until"));
+        return Err(Failure::misuse(
+            "a delivery has one time; give its id, or --status with --since and --until",
+        ));
     }
     let retried: Value = client.post(&["deliveries", id, "retry"], &[], None).await?;
     match output.format() {

@@ -229,10 +229,10 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
 }
 
 async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
-    let query =
-        [("source", args.source.as_deref()), ("subscription", args.subscription.as_deref())];
+    let query = [("source", args.source.as_deref()), ("subscription", args.subscription.as_deref())];
     let told: Value = client.get(&["events", &args.id, "explain"], &query).await?;
-    let said = told.pointer("/subscriptions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let said =
+        told.pointer("/subscriptions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     match output.format() {
         Format::Json => output.json(&told)?,
         Format::Text if said.is_empty() => anstream::eprintln!("no subscriptions"),
@@ -251,7 +251,8 @@ async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Resu
     let Some(id) = &args.id else {
         let [since, until] = args.period.query();
         let query = vec![("source", args.source.clone()), ("type", args.kind.clone()), since, until];
-        let bulk = Bulk { listing: "events", query, action: "replay", done: "replayed", select: &["source"], body };
+        let bulk =
+            Bulk { listing: "events", query, action: "replay", done: "replayed", select: &["source"], body };
         return bulk.run(&args.bulk, client, output).await;
     };
     if !args.period.is_unbounded() {

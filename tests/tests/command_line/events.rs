@@ -180,7 +180,11 @@ fn a_time_is_chosen_by_its_ends() {
     let (gateway, _receiver, _) = gateway();
     post(&gateway, "d-1", "{}");
     let listed = |arguments: &[&str]| {
-        gateway.run(&[&["events", "list", "--format", "json"], arguments].concat(), b"").expect(0).json_lines().len()
+        gateway
+            .run(&[&["events", "list", "--format", "json"], arguments].concat(), b"")
+            .expect(0)
+            .json_lines()
+            .len()
     };
     assert_eq!(listed(&["--since", "1h"]), 1);
     assert_eq!(listed(&["--until", "1h"]), 0);
@@ -224,11 +228,13 @@ fn many_events_are_delivered_again_and_many_deliveries_retried_at_once() {
     let told = gateway.run(&dry, b"").expect(0);
     assert_eq!(told.stdout, "5 deliveries would be retried\n");
     status.store(200, Ordering::SeqCst);
-    let told = gateway.run(&["deliveries", "retry", "--status", "dead", "--subscription", "all"], b"").expect(0);
+    let told =
+        gateway.run(&["deliveries", "retry", "--status", "dead", "--subscription", "all"], b"").expect(0);
     assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("5 deliveries retried, 0 refused\n", ""));
     let _ = receiver.wait(10);
     let _ = gateway.settled();
-    let told = gateway.run(&["events", "replay", "--source", "hub", "--since", "1h", "--format", "json"], b"");
+    let told =
+        gateway.run(&["events", "replay", "--source", "hub", "--since", "1h", "--format", "json"], b"");
     assert_eq!(told.expect(0).json(), json!({"replayed": 5, "refused": 0}));
     let _ = receiver.wait(15);
     let none = gateway.run(&["events", "replay"], b"").expect(2);

@@ -19,7 +19,9 @@ fn what_init_writes_is_checked_and_never_replaced_by_accident() {
 
 #[test]
 fn shells_and_man_get_what_they_read() {
-    for (shell, words) in [("bash", "complete -F"), ("zsh", "#compdef anglerfish"), ("fish", "complete -c anglerfish")] {
+    for (shell, words) in
+        [("bash", "complete -F"), ("zsh", "#compdef anglerfish"), ("fish", "complete -c anglerfish")]
+    {
         let script = run(&["completions", shell]).expect(0);
         assert!(script.stdout.contains(words) && script.stdout.contains("subscriptions"), "{shell}");
     }
