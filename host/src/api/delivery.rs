@@ -77,7 +77,6 @@ pub(super) async fn list(
         until: instant("until", query.until.as_deref())?,
         cursor: cursor.map(DeliveryId),
         limit,
-        ..DeliveryQuery::default()
     };
     page(&api, query).await.map(Answer)
 }
