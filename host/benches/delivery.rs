@@ -128,6 +128,7 @@ impl Gateway {
         let path = directory.path().join("anglerfish.db");
         let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
         let deliveries = Deliveries::try_new(store.clone(), DeliveryOptions::default()).unwrap();
+        deliveries.start();
         Self { store, deliveries, _directory: directory }
     }
 

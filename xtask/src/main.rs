@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`,
-//! `cargo xtask package`, `cargo xtask spin`.
+//! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask simulate`,
+//! `cargo xtask soak`, `cargo xtask package`, `cargo xtask spin`.
 //!
 //! Each does all of its own set-up, on a machine with rustup and a C compiler.
 
@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod package;
 mod serve;
+mod simulate;
 mod soak;
 mod spin;
 mod suite;
@@ -32,6 +33,8 @@ enum Command {
     Test(suite::TestArguments),
     /// Measure the whole: requests per second and latency over loopback, beside a bare server
     Bench(bench::BenchArguments),
+    /// Play histories of the delivery engine against models of the store and of the network
+    Simulate(simulate::SimulateArguments),
     /// Put mixed load on the gateway for many minutes, with faults injected from a seed
     Soak(soak::SoakArguments),
     /// Build what is installed elsewhere: an archive, a Debian package, what a container image copies
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Serve => serve::run(),
         Command::Test(arguments) => suite::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {

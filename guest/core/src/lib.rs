@@ -4,10 +4,13 @@
 //! fuzzed. The gateway component is a thin shell over this crate; the native host uses the same crate for what happens
 //! outside the component (signing what goes out, settling attempts by policy, reading the configuration document).
 
+#![deny(clippy::disallowed_methods)]
+
 pub mod answer;
 pub mod attempt;
 pub mod config;
 pub mod decision;
+pub mod delivery;
 pub mod event;
 pub mod exchange;
 mod message;

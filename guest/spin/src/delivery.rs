@@ -36,10 +36,12 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
     };
     let settled = policy::settle(&destination.delivery, outcome, 0, UnixMillis(ended), clock::random());
     let (status, due) = match settled {
-        Settled::Delivered => (DeliveryStatus::Delivered, None),
-        Settled::Discarded => (DeliveryStatus::Discarded, None),
-        Settled::Retry(due) => (DeliveryStatus::Pending, Some(due.0)),
-        Settled::Dead => (DeliveryStatus::Dead, None),
+        Some(Settled::Delivered) => (DeliveryStatus::Delivered, None),
+        Some(Settled::Discarded) => (DeliveryStatus::Discarded, None),
+        Some(Settled::Retry(due)) => (DeliveryStatus::Pending, Some(due.0)),
+        Some(Settled::Dead) => (DeliveryStatus::Dead, None),
+        // Spin does not say whether an attempt failed on its own side, so there is none that does not count.
+        None => (DeliveryStatus::Pending, None),
     };
     let (http_status, error) = match tried {
         Ok(answer) => (Some(answer.status), None),

@@ -1,60 +1,79 @@
-//! All queues of a gateway.
+//! Deliveries, as the rest of the gateway sees them.
 
-use super::endpoint::Target;
-use super::inbox::{Inbox, Pace, Settings};
+use super::clock::Clock;
+use super::driver::{Driver, Surroundings};
+use super::endpoint::{Endpoint, HttpEndpoint, Target};
+use super::inbox::Message;
 use super::metric::DeliveryMetrics;
-use super::queue::Queue;
+use super::roster::Settings;
 use crate::outbound::{Outbound, OutboundError, OutboundOptions};
-use crate::store::{Lease, LeasedDelivery, Store};
+use crate::store::{LeasedDelivery, Store};
 use crate::subscription::Dispatch;
-use anglerfish_core::config::SubscriptionConfig;
+use crate::supervision::Supervisor;
+use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig};
+use anglerfish_core::delivery::EngineConfig;
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
-/// How long a store may take to get back what is not attempted any more.
-const LAST_WAIT: Duration = Duration::from_secs(2);
+/// How much of the time for the end is kept for giving back what is not attempted any more: a quarter within these
+/// bounds. The lower one holds also where there is no time at all.
+const LAST_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(2);
 
-/// What all queues share.
-#[derive(Debug, Default)]
+/// What all deliveries share.
+#[derive(Debug)]
 pub struct DeliveryOptions {
     /// What calls are made with; one of the system's own if there is none.
     pub outbound: Option<Outbound>,
     /// Where attempts are counted.
     pub metrics: DeliveryMetrics,
+    /// How many attempts may run at once over all subscriptions.
+    pub attempts: usize,
+    /// Who starts the driver again if it breaks down.
+    pub supervisor: Supervisor,
 }
 
-/// The queues of a gateway, one for each subscription. Cheap to clone; all clones are one.
+impl Default for DeliveryOptions {
+    fn default() -> Self {
+        let attempts = EngineConfig::default().attempts;
+        Self {
+            outbound: None,
+            metrics: DeliveryMetrics::default(),
+            attempts,
+            supervisor: Supervisor::default(),
+        }
+    }
+}
+
+/// The deliveries of a gateway. Cheap to clone; all clones are one, and dropping the last one ends them.
 #[derive(Clone)]
 pub struct Deliveries {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    store: Arc<dyn Store>,
-    metrics: DeliveryMetrics,
+    around: Surroundings,
     outbound: Outbound,
     runtime: Handle,
-    queues: RwLock<Queues>,
+    supervisor: Supervisor,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
-struct Queues {
-    by_subscription: HashMap<Arc<str>, Running>,
-    closed: bool,
-}
-
-struct Running {
-    inbox: Arc<Inbox>,
-    task: JoinHandle<()>,
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.around.roster.close();
+        self.around.inbox.send(Message::Abort);
+    }
 }
 
 impl Deliveries {
-    /// Makes ready for queues, on the runtime that this is called from.
+    /// Makes ready for deliveries, on the runtime that this is called from. Nothing is leased or attempted before
+    /// [`Deliveries::start`].
     ///
     /// # Errors
     ///
@@ -68,146 +87,182 @@ impl Deliveries {
             Some(outbound) => outbound,
             None => Outbound::try_new(OutboundOptions::default())?,
         };
-        let shared = Shared {
+        let around = Surroundings {
             store,
+            inbox: Arc::default(),
+            roster: Arc::default(),
             metrics: options.metrics,
+            clock: Clock::system(),
+            config: EngineConfig {
+                seed: seed(),
+                attempts: options.attempts.max(1),
+                ..EngineConfig::default()
+            },
+        };
+        let shared = Shared {
+            around,
             outbound,
             runtime: Handle::current(),
-            queues: RwLock::default(),
+            supervisor: options.supervisor,
+            task: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Makes a subscription's endpoint ready without using it, so that what is stored can be started.
+    /// Lets deliveries begin. Once is enough.
+    pub fn start(&self) {
+        let mut task = self.shared.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.is_none() && !self.shared.around.roster.is_closed() {
+            let around = self.shared.around.clone();
+            let _runtime = self.shared.runtime.enter();
+            // One that breaks down is replaced, and its successor gives its leases back.
+            *task =
+                Some(self.shared.supervisor.spawn("deliveries", move || Driver::new(around.clone()).run()));
+        }
+    }
+
+    /// What [`Deliveries::put`] would refuse, without doing it.
     ///
     /// # Errors
     ///
     /// What is wrong with the endpoint, with its place in the subscription.
     pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
-        self.target(subscription).map(drop)
+        target(subscription, &self.shared.outbound).map(drop)
     }
 
-    fn target(&self, subscription: &SubscriptionConfig) -> Result<Target, Problem> {
-        Target::try_new(subscription, &self.shared.outbound)
-            .map_err(|error| Problem::new(error.path(), error.to_string()))
-    }
-
-    /// Starts a subscription's queue, or gives the running one its new settings: attempts that run go on by the old
-    /// ones.
+    /// Starts delivering to a subscription, or gives it its new settings: attempts that run go on by the old ones.
     ///
     /// # Errors
     ///
     /// What is wrong with the endpoint, with its place in the subscription; all is as it was.
     pub fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
-        let target = self.target(subscription)?;
-        let settings = Settings { target, policy: subscription.delivery.clone() };
-        let mut queues = self.write();
-        if let Some(running) = queues.by_subscription.get(subscription.id.as_str()) {
-            running.inbox.configure(settings);
-        } else if !queues.closed {
-            let id: Arc<str> = subscription.id.as_str().into();
-            let inbox = Arc::new(Inbox::new(settings));
-            let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
-            let queue = Queue::new(id.clone(), store, inbox.clone(), metrics);
-            let task = self.shared.runtime.spawn(queue.run());
-            queues.by_subscription.insert(id, Running { inbox, task });
-        }
+        self.check(subscription)?;
+        let policy = subscription.delivery.clone();
+        let (id, outbound) = (subscription.id.clone(), self.shared.outbound.clone());
+        let subscription = subscription.clone();
+        // A client is made with the first attempt: most subscriptions are idle. That it can be made was just seen.
+        let endpoint = move || {
+            let target = target(&subscription, &outbound).ok()?;
+            Some(Arc::new(HttpEndpoint(target)) as Arc<dyn Endpoint>)
+        };
+        self.put_settings(&id, Settings { policy: Arc::new(policy), endpoint: Box::new(endpoint) });
         Ok(())
     }
 
-    /// Ends a subscription's queue. Running attempts are broken off without a record, and when this returns all
-    /// deliveries are given back to the store. An unknown id is no error.
-    pub async fn remove(&self, id: &str) {
-        let removed = self.write().by_subscription.remove_entry(id);
-        if let Some((id, Running { inbox, task })) = removed {
-            inbox.slow(Pace::Abort);
-            join(task).await;
-            self.shared.metrics.forget(&id);
-        }
+    /// The same with an endpoint of the caller's: a function of this process, say.
+    pub fn put_endpoint(&self, id: &str, policy: DeliveryConfig, endpoint: Arc<dyn Endpoint>) {
+        let endpoint = Box::new(move || Some(Arc::clone(&endpoint)));
+        self.put_settings(id, Settings { policy: Arc::new(policy), endpoint });
     }
 
-    /// Takes deliveries that are leased to the caller. Each goes straight to its queue if that has room and no older
-    /// ones wait; otherwise it is given back to the store, from where the queue gets it in its turn.
-    pub fn offer(&self, deliveries: Vec<LeasedDelivery>) {
-        let mut homeless: Vec<Lease> = Vec::new();
-        let queues = self.read();
-        for delivery in deliveries {
-            let refused = match queues.by_subscription.get(delivery.subscription.as_str()) {
-                Some(running) => running.inbox.offer(delivery).err(),
-                None => Some(delivery.lease()),
-            };
-            homeless.extend(refused);
-        }
-        drop(queues);
-        if !homeless.is_empty() {
-            let store = self.shared.store.clone();
-            self.shared.runtime.spawn(async move {
-                if let Err(error) = store.release(&homeless).await {
-                    tracing::error!(%error, "deliveries cannot be given back");
-                }
-            });
-        }
-    }
-
-    /// Tells a queue that deliveries became due in the store, as after a replay or a retry by hand.
-    pub fn wake(&self, id: &str) {
-        if let Some(running) = self.read().by_subscription.get(id) {
-            running.inbox.wake();
-        }
-    }
-
-    /// Ends all queues: attempts that run may end within `deadline`, then they are broken off; what was not attempted
-    /// or not recorded is given back to the store. From now on nothing is taken.
-    pub async fn shutdown(&self, deadline: Duration) {
-        let mut running = self.close();
-        for queue in &running {
-            queue.inbox.slow(Pace::Drain);
-        }
-        let drained = async {
-            for queue in &mut running {
-                join(&mut queue.task).await;
-            }
-        };
-        if tokio::time::timeout(deadline, drained).await.is_ok() {
+    fn put_settings(&self, id: &str, settings: Settings) {
+        let around = &self.shared.around;
+        if around.roster.is_closed() {
             return;
         }
-        running.retain(|queue| !queue.task.is_finished());
-        tracing::warn!(subscriptions = running.len(), "attempts that did not end in time are broken off");
-        for queue in &running {
-            queue.inbox.slow(Pace::Abort);
+        let (id, settings): (Arc<str>, _) = (id.into(), Arc::new(settings));
+        around.roster.put(Arc::clone(&id), Arc::clone(&settings));
+        around.inbox.send(Message::Put(id, settings));
+    }
+
+    /// Ends delivering to a subscription. Running attempts are broken off, and when this returns all deliveries are
+    /// given back to the store. An unknown id is no error.
+    pub async fn remove(&self, id: &str) {
+        let around = &self.shared.around;
+        if !around.roster.remove(id) {
+            return;
         }
-        let aborts: Vec<_> = running.iter().map(|queue| queue.task.abort_handle()).collect();
-        let aborted = async {
-            for queue in running {
-                join(queue.task).await;
+        let (done, ended) = oneshot::channel();
+        around.inbox.send(Message::Remove(id.into(), done));
+        // Before the start nothing is held, and nobody answers.
+        if self.is_started() && ended.await.is_err() {
+            tracing::error!(subscription = id, "deliveries broke down while the subscription was removed");
+        }
+    }
+
+    /// Stops attempts of a subscription, or lets them go on; those that run go on to their end. Says whether it is
+    /// there.
+    pub fn pause(&self, id: &str, paused: bool) -> bool {
+        let (around, id): (_, Arc<str>) = (&self.shared.around, id.into());
+        let is_there = around.roster.pause(&id, paused);
+        if is_there {
+            around.inbox.send(Message::Pause(id, paused));
+        }
+        is_there
+    }
+
+    /// Takes deliveries that are leased to the caller. Each is attempted at once if there is room and no older ones
+    /// wait; otherwise it is given back to the store, from where it comes in its turn.
+    pub fn offer(&self, deliveries: Vec<LeasedDelivery>) {
+        let around = &self.shared.around;
+        let refused = if self.is_running() { around.inbox.offer(deliveries) } else { deliveries };
+        if refused.is_empty() {
+            return;
+        }
+        let leases: Vec<_> = refused.iter().map(LeasedDelivery::lease).collect();
+        let around = around.clone();
+        self.shared.runtime.spawn(async move {
+            if let Err(error) = around.store.release(&leases).await {
+                tracing::error!(%error, "deliveries cannot be given back");
             }
-        };
-        if tokio::time::timeout(LAST_WAIT, aborted).await.is_err() {
+            for delivery in refused {
+                around.inbox.send(Message::Wake(delivery.subscription.into()));
+            }
+        });
+    }
+
+    /// Tells that a subscription's deliveries became due in the store, as after a replay or a retry by hand.
+    pub fn wake(&self, id: &str) {
+        self.shared.around.inbox.send(Message::Wake(id.into()));
+    }
+
+    /// Ends all: attempts that run may end, and are broken off when `budget` is nearly over; what was not attempted or
+    /// not recorded is given back to the store. From now on nothing is taken.
+    #[expect(clippy::disallowed_methods, reason = "a deadline for the caller, not for the engine")]
+    pub async fn shutdown(&self, budget: Duration) {
+        let around = &self.shared.around;
+        around.roster.close();
+        let task = self.shared.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut task) = task else { return };
+        let last = (budget / 4).clamp(*LAST_WAIT.start(), *LAST_WAIT.end());
+        let begun = Instant::now();
+        around.inbox.send(Message::Drain);
+        if timeout_at(begun + budget.saturating_sub(last), &mut task).await.is_ok() {
+            return;
+        }
+        tracing::warn!("attempts that did not end in time are broken off");
+        around.inbox.send(Message::Abort);
+        if timeout_at(begun + budget.max(last), &mut task).await.is_err() {
             // The store does not answer. What is leased is free again when the store is opened again.
             tracing::error!("the store does not take deliveries back");
-            aborts.iter().for_each(AbortHandle::abort);
+            task.abort();
         }
     }
 
-    fn close(&self) -> Vec<Running> {
-        let mut queues = self.write();
-        queues.closed = true;
-        queues.by_subscription.drain().map(|(_, running)| running).collect()
+    fn is_started(&self) -> bool {
+        self.shared.task.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Queues> {
-        self.shared.queues.read().unwrap_or_else(PoisonError::into_inner)
+    /// Whether somebody reads the inbox.
+    fn is_running(&self) -> bool {
+        !self.shared.around.roster.is_closed() && self.is_started()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Queues> {
-        self.shared.queues.write().unwrap_or_else(PoisonError::into_inner)
+    /// Makes the driver break down.
+    #[cfg(test)]
+    pub(super) fn break_down(&self) {
+        self.shared.around.inbox.send(Message::BreakDown);
     }
 }
 
-async fn join(task: impl Future<Output = Result<(), tokio::task::JoinError>>) {
-    if let Err(error) = task.await {
-        tracing::error!(%error, "a queue broke down");
-    }
+/// The seed of all jitter: it differs between processes, so that they do not come back at the same time.
+#[expect(clippy::disallowed_methods, reason = "the one place where the seed comes from")]
+fn seed() -> u64 {
+    fastrand::u64(..)
+}
+
+fn target(subscription: &SubscriptionConfig, outbound: &Outbound) -> Result<Target, Problem> {
+    Target::try_new(subscription, outbound).map_err(|error| Problem::new(error.path(), error.to_string()))
 }
 
 #[async_trait]

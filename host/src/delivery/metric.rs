@@ -60,6 +60,7 @@ pub struct DeliveryMetrics {
     running: Family<SubscriptionLabels, Gauge>,
     duration: Histogram,
     store_errors: Counter,
+    local_errors: Counter,
 }
 
 impl Default for DeliveryMetrics {
@@ -70,6 +71,7 @@ impl Default for DeliveryMetrics {
             running: Family::default(),
             duration: Histogram::new(SECONDS),
             store_errors: Counter::default(),
+            local_errors: Counter::default(),
         }
     }
 }
@@ -100,7 +102,16 @@ impl DeliveryMetrics {
             "Times that the store could not lease deliveries or record an attempt",
             metrics.store_errors.clone(),
         );
+        registry.register(
+            "delivery_local_errors",
+            "Attempts that this machine could not make, for want of descriptors, memory or a name server",
+            metrics.local_errors.clone(),
+        );
         metrics
+    }
+
+    pub(super) fn local_error(&self) {
+        self.local_errors.inc();
     }
 
     pub(super) fn store_failed(&self) {

@@ -1,20 +1,26 @@
-//! Getting events to their subscribers: one queue per subscription, each an island with its own concurrency, its own
-//! connections and a bounded part of the backlog in memory; the rest of it waits in the store.
+//! Getting events to their subscribers: one driver around the core's engine ([`anglerfish_core::delivery`]), which says
+//! what to lease, attempt, record and give back, and endpoints that make the attempts. Each subscription is an island
+//! with its own concurrency, its own connections and a bounded part of the backlog in memory; the rest of it waits in
+//! the store.
 //!
-//! What a queue works on it has leased from the store, and it ends every lease: by recording the attempt, however long
-//! the store takes to record it, or by giving the delivery back. A lease that is lost with the process ends with it,
-//! so the same event may arrive twice, but never not at all.
+//! What is worked on is leased from the store, and every lease is ended: by recording the attempt, however long the store
+//! takes to record it, or by giving the delivery back. A lease that is lost with the process ends with it, so the same
+//! event may arrive twice, but never not at all.
 
+#![deny(clippy::disallowed_methods)]
+
+mod clock;
 mod dispatch;
+mod driver;
 mod endpoint;
+mod exchange;
 mod inbox;
 mod metric;
-mod queue;
-mod refill;
-mod settle;
+mod report;
+mod roster;
 #[cfg(test)]
 mod test;
-mod timer;
 
 pub use dispatch::{Deliveries, DeliveryOptions};
+pub use endpoint::{AttemptFailure, Attempted, Endpoint};
 pub use metric::DeliveryMetrics;

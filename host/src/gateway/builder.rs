@@ -139,8 +139,12 @@ impl BuiltGateway {
         supervisor.register(&mut registry);
         telemetry::register_log(&mut registry);
         let metrics = IngressMetrics::register(&mut registry);
-        let outgoing =
-            DeliveryOptions { outbound: Some(outbound), metrics: DeliveryMetrics::register(&mut registry) };
+        let outgoing = DeliveryOptions {
+            outbound: Some(outbound),
+            metrics: DeliveryMetrics::register(&mut registry),
+            supervisor: supervisor.clone(),
+            ..Default::default()
+        };
 
         let settings = wiring::ingress_config(&config)?;
         let activity = FilterActivity::default();

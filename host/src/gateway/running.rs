@@ -84,6 +84,8 @@ impl Gateway {
             shutdown_timeout,
         } = built;
         let (ingress_address, admin_address) = (ingress.address(), admin.address());
+        // Nothing can fail any more: a start that fails makes no attempt.
+        deliveries.start();
         let ending = Ending::default();
         let (told, watcher) = (ending.clone(), supervisor.clone());
         let ingress = Part {

@@ -17,6 +17,9 @@ pub enum Outcome<'a> {
     },
     /// There was no complete answer.
     Failed,
+    /// This machine could not make the attempt: it has no descriptor, no memory, no name server. It says nothing about
+    /// the endpoint.
+    Local,
 }
 
 /// What follows from an attempt.
@@ -32,7 +35,8 @@ pub enum Settled {
     Dead,
 }
 
-/// Settles an attempt. A status that is in both lists counts as success.
+/// Settles an attempt. A status that is in both lists counts as success. `None` means that it was none: nothing follows
+/// from [`Outcome::Local`], and no attempt is used up.
 ///
 /// `before` is how many attempts were made before this one, `now` is when it ended, and `random` is a uniformly
 /// distributed number that places the wait within the jitter. `Retry-After` makes the wait longer, never shorter, and
@@ -44,20 +48,25 @@ pub fn settle(
     before: u32,
     now: UnixMillis,
     random: u64,
-) -> Settled {
+) -> Option<Settled> {
     let asked = match outcome {
-        Outcome::Answered { status, .. } if policy.success.contains(status) => return Settled::Delivered,
-        Outcome::Answered { status, .. } if policy.discard.contains(status) => return Settled::Discarded,
+        Outcome::Answered { status, .. } if policy.success.contains(status) => {
+            return Some(Settled::Delivered);
+        }
+        Outcome::Answered { status, .. } if policy.discard.contains(status) => {
+            return Some(Settled::Discarded);
+        }
+        Outcome::Local => return None,
         Outcome::Answered { retry_after: Some(value), .. } => retry_after(value, now).unwrap_or_default(),
         Outcome::Answered { retry_after: None, .. } | Outcome::Failed => Duration::ZERO,
     };
-    match wait(&policy.retry, before, random) {
+    Some(match wait(&policy.retry, before, random) {
         Some(wait) => {
             let millis = u64::try_from(wait.max(asked).as_millis()).unwrap_or(u64::MAX);
             Settled::Retry(UnixMillis(now.0.saturating_add(millis)))
         }
         None => Settled::Dead,
-    }
+    })
 }
 
 /// The wait before the next attempt with its jitter, or `None` if the schedule is used up.
@@ -79,6 +88,22 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    /// What follows from an attempt that was one.
+    fn settle(
+        policy: &DeliveryConfig,
+        outcome: Outcome<'_>,
+        before: u32,
+        now: UnixMillis,
+        random: u64,
+    ) -> Settled {
+        super::settle(policy, outcome, before, now, random).expect("an attempt")
+    }
+
+    #[test]
+    fn what_this_machine_could_not_do_is_no_attempt() {
+        assert_eq!(super::settle(&policy(&[], 0.0), Outcome::Local, 9, NOW, 0), None);
+    }
 
     fn answered(status: u16) -> Outcome<'static> {
         Outcome::Answered { status, retry_after: None }

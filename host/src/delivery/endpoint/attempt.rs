@@ -55,8 +55,6 @@ pub(in crate::delivery) enum Failure {
     Local(String),
     #[error(transparent)]
     Header(#[from] HeaderError),
-    #[error("internal error in the attempt")]
-    Internal,
 }
 
 impl Tried {
@@ -83,6 +81,7 @@ impl Tried {
             (Some(status), None) => {
                 Outcome::Answered { status: status.as_u16(), retry_after: self.retry_after.as_deref() }
             }
+            (_, Some(Failure::Local(_))) => Outcome::Local,
             _ => Outcome::Failed,
         }
     }
@@ -140,6 +139,7 @@ impl Tried {
 }
 
 /// Makes one attempt. `timeout` holds for all of it, from connecting to the end of the answer.
+#[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
 pub(in crate::delivery) async fn attempt(
     target: &Target,
     delivery: LeasedDelivery,

@@ -1,9 +1,87 @@
-//! Where deliveries go: an HTTP endpoint, made ready once, and the attempts that call it.
+//! Where deliveries go.
 
 mod attempt;
+mod http;
 mod request;
 mod secret;
 mod target;
 
-pub(super) use attempt::{Failure, Tried, attempt};
+pub(super) use http::HttpEndpoint;
 pub(super) use target::Target;
+
+use crate::store::{Attempt, LeasedDelivery};
+use anglerfish_core::policy::Outcome;
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// Where a subscription's deliveries go: an HTTP endpoint, a function of this process, a simulated one.
+#[async_trait]
+pub trait Endpoint: Send + Sync + 'static {
+    /// Makes one attempt, which may take `timeout` in all. Dropped if it is broken off.
+    async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted;
+}
+
+/// What an attempt came to, before the policy has its say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// When it began.
+    pub started: UnixMillis,
+    /// How long it took.
+    pub duration: Duration,
+    /// The status of the answer, as soon as it is known.
+    pub status: Option<u16>,
+    /// The answer's `Retry-After` field.
+    pub retry_after: Option<String>,
+    /// The beginning of the answer's body, as text.
+    pub answer: Option<String>,
+    /// Why there was no complete answer.
+    pub failure: Option<AttemptFailure>,
+    /// What is recorded of an attempt that does not count as delivered.
+    pub error: Option<String>,
+}
+
+/// Whose fault it is that there was no complete answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptFailure {
+    /// The endpoint's, or the network's on the way to it.
+    Endpoint,
+    /// This machine's: it says nothing about the endpoint, and no attempt is used up.
+    Local,
+}
+
+impl Attempted {
+    /// An attempt that broke down within this program.
+    pub(super) fn internal(started: UnixMillis) -> Self {
+        Self {
+            started,
+            duration: Duration::ZERO,
+            status: None,
+            retry_after: None,
+            answer: None,
+            failure: Some(AttemptFailure::Endpoint),
+            error: Some("internal error in the attempt".to_owned()),
+        }
+    }
+
+    /// The attempt as the policy sees it: an answer that breaks off counts as none.
+    pub(super) fn outcome(&self) -> Outcome<'_> {
+        match (self.failure, self.status) {
+            (Some(AttemptFailure::Local), _) => Outcome::Local,
+            (None, Some(status)) => Outcome::Answered { status, retry_after: self.retry_after.as_deref() },
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The attempt as it is recorded; `delivered` leaves the error out.
+    pub(super) fn record(self, delivered: bool) -> Attempt {
+        Attempt {
+            number: 0,
+            started: self.started,
+            duration: self.duration,
+            status: self.status,
+            error: self.error.filter(|_| !delivered),
+            answer: self.answer,
+        }
+    }
+}

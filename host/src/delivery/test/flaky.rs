@@ -19,6 +19,7 @@ pub(super) struct Flaky {
     refused: AtomicUsize,
     leased: AtomicUsize,
     leases: AtomicUsize,
+    surveys: AtomicUsize,
 }
 
 impl Flaky {
@@ -29,6 +30,7 @@ impl Flaky {
             refused: AtomicUsize::new(0),
             leased: AtomicUsize::new(0),
             leases: AtomicUsize::new(0),
+            surveys: AtomicUsize::new(0),
         }
     }
 
@@ -54,6 +56,11 @@ impl Flaky {
     /// How many times deliveries were asked for.
     pub(super) fn leases(&self) -> usize {
         self.leases.load(Ordering::SeqCst)
+    }
+
+    /// How many times it was asked which subscriptions have open deliveries.
+    pub(super) fn surveys(&self) -> usize {
+        self.surveys.load(Ordering::SeqCst)
     }
 
     fn reach(&self) -> Result<&SqliteStore, StoreError> {
@@ -153,6 +160,7 @@ impl DeliveryStore for Flaky {
     }
 
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.surveys.fetch_add(1, Ordering::SeqCst);
         self.inner.backlog().await
     }
 }

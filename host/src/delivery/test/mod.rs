@@ -1,5 +1,6 @@
-//! Whole queues against real receivers and a real store.
+//! Deliveries against real receivers and a real store.
 
+mod driver;
 mod flaky;
 mod island;
 mod outcome;

@@ -33,6 +33,17 @@ impl Rig {
 
     /// A gateway on the files of an earlier one.
     pub(super) fn in_directory(directory: TempDir, options: DeliveryOptions) -> Self {
+        let rig = Self::unstarted_in(directory, options);
+        rig.deliveries.start();
+        rig
+    }
+
+    /// One whose deliveries have not begun.
+    pub(super) fn unstarted() -> Self {
+        Self::unstarted_in(tempfile::tempdir().unwrap(), DeliveryOptions::default())
+    }
+
+    fn unstarted_in(directory: TempDir, options: DeliveryOptions) -> Self {
         let store = Arc::new(Flaky::new(open(directory.path())));
         let deliveries = Deliveries::try_new(store.clone(), options).unwrap();
         Self { deliveries, store, directory }

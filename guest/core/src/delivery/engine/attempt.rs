@@ -1,0 +1,146 @@
+//! Attempts, from their end until they are recorded.
+
+use super::{Attempt, DRIFT, Engine, Phase, REFUSALS, Replanning};
+use crate::delivery::alarm::Alarm;
+use crate::delivery::backoff::Backoff;
+use crate::delivery::entropy::spread;
+use crate::delivery::fault::{Fault, is_seeded};
+use crate::delivery::model::{AttemptId, Now, Recorded, StoreFault};
+use crate::delivery::queue::Stage;
+use crate::policy::{self, Outcome, Settled};
+use std::sync::Arc;
+
+impl<P> Engine<P> {
+    /// An attempt ended like this.
+    pub fn handle_attempted(&mut self, now: Now, id: AttemptId, outcome: Outcome<'_>) {
+        self.observe(now);
+        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        if !matches!(attempt.phase, Phase::Running) {
+            return;
+        }
+        let Some(queue) = self.registry.get_mut(attempt.key) else { return };
+        let key = attempt.key;
+        queue.end(attempt.bytes);
+        self.running = self.running.saturating_sub(1);
+        let delivery = attempt.lease.delivery.unsigned_abs();
+        let random = spread(self.config.seed, delivery, u64::from(attempt.before));
+        match policy::settle(&attempt.policy, outcome, attempt.before, now.wall, random) {
+            Some(settled) => {
+                queue.local_backoff.reset();
+                queue.recording += 1;
+                self.recording += 1;
+                attempt.phase = Phase::Recording {
+                    settled,
+                    planned: now.wall,
+                    is_sent: false,
+                    refusals: Backoff::default(),
+                    alarm: None,
+                };
+                self.records.push_back(id);
+            }
+            None => {
+                // It was not the endpoint's doing: as if it had never been, a little later.
+                queue.returns.push(attempt.lease);
+                queue.look_again();
+                queue.hold = Some(now.elapsed + queue.local_backoff.next(random));
+                let hold = queue.hold;
+                self.attempts.remove(&id);
+                if is_seeded(Fault::SharedTrouble) {
+                    self.registry.queues_mut().for_each(|queue| queue.hold = hold);
+                }
+            }
+        }
+        self.touch(key);
+    }
+
+    /// An attempt was broken off without a result.
+    pub fn handle_cancelled(&mut self, now: Now, id: AttemptId) {
+        self.observe(now);
+        if !self.attempts.get(&id).is_some_and(|attempt| matches!(attempt.phase, Phase::Running)) {
+            return;
+        }
+        let Some(attempt) = self.attempts.remove(&id) else { return };
+        self.running = self.running.saturating_sub(1);
+        if let Some(queue) = self.registry.get_mut(attempt.key) {
+            queue.end(attempt.bytes);
+            queue.returns.push(attempt.lease);
+            queue.look_again();
+        }
+        self.touch(attempt.key);
+    }
+
+    /// The answer to [`Output::Record`].
+    pub fn handle_recorded(&mut self, now: Now, id: AttemptId, recorded: Result<Recorded, StoreFault>) {
+        self.observe(now);
+        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        let Phase::Recording { settled, planned, is_sent, refusals, alarm } = &mut attempt.phase else {
+            return;
+        };
+        let (key, lease, settled) = (attempt.key, attempt.lease, *settled);
+        // By a clock that was put back meanwhile; the store plans it anew.
+        let is_outdated = i128::from(planned.0) > i128::from(now.wall.0) + DRIFT;
+        *is_sent = false;
+        let random = spread(self.config.seed, lease.delivery.unsigned_abs(), !u64::from(attempt.before));
+        if recorded == Err(StoreFault::Unavailable) {
+            self.recorder.failed(now.elapsed, random);
+        } else {
+            self.recorder.answered();
+        }
+        let is_aborted = self.registry.get(key).is_none_or(|queue| queue.stage == Stage::Abort);
+        match recorded {
+            Ok(recorded) => {
+                if let Some(queue) = self.registry.get_mut(key) {
+                    if is_seeded(Fault::FreedTwice) {
+                        queue.end(0);
+                    }
+                    match (recorded, settled) {
+                        (Recorded::Written, Settled::Retry(_)) if is_outdated => {
+                            queue.foresee(Some(now.wall));
+                            self.replanning = Replanning::Wanted;
+                        }
+                        (Recorded::Written, Settled::Retry(at)) => queue.foresee(Some(at)),
+                        (Recorded::Written, _) => {}
+                        // Whoever took it may have given it back.
+                        (Recorded::Stale, _) => queue.look_again(),
+                    }
+                    let (name, is_ending) = (Arc::clone(&queue.name), queue.stage != Stage::Run);
+                    if is_ending && !matches!((recorded, settled), (Recorded::Written, Settled::Delivered)) {
+                        // A queue of the same name may have come meanwhile, which is to make the next attempt.
+                        self.look_again(&name);
+                    }
+                }
+                self.forget(id);
+            }
+            Err(StoreFault::Unavailable) if !is_aborted => self.records.push_front(id),
+            Err(StoreFault::Refused) if !is_aborted && refusals.tries() < REFUSALS => {
+                let at = now.elapsed + refusals.next(random);
+                self.alarms.set_wait(Alarm::Record(id), alarm, Some(at));
+            }
+            Err(_) => self.give_up(id),
+        }
+        self.touch(key);
+    }
+
+    /// An attempt has its lease no more.
+    pub(super) fn forget(&mut self, id: AttemptId) -> Option<Attempt> {
+        let mut attempt = self.attempts.remove(&id)?;
+        if let Phase::Recording { alarm, .. } = &mut attempt.phase {
+            self.alarms.set_wait(Alarm::Record(id), alarm, None);
+            self.recording = self.recording.saturating_sub(1);
+            if let Some(queue) = self.registry.get_mut(attempt.key) {
+                queue.recording = queue.recording.saturating_sub(1);
+            }
+        }
+        Some(attempt)
+    }
+
+    /// An attempt that cannot be recorded is forgotten, and its delivery given back.
+    pub(super) fn give_up(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.forget(id)
+            && let Some(queue) = self.registry.get_mut(attempt.key)
+        {
+            queue.returns.push(attempt.lease);
+            queue.look_again();
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Time: what it brings, and what is done when a clock is set.
+
+use super::{Attempt, DRIFT, Engine, NEVER, Phase, Replanning};
+use crate::delivery::alarm::{Alarm, Rung};
+use crate::delivery::entropy::spread;
+use crate::delivery::fault::{Fault, is_seeded};
+use crate::delivery::model::{Now, Output, StoreFault};
+use crate::request::UnixMillis;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+impl<P> Engine<P> {
+    /// Time has passed: to be called when [`Engine::wait`] says so, and harmless at any other time.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.observe(now);
+        while let Some(rung) = self.alarms.pop(now) {
+            match rung {
+                Rung::Due(key) => {
+                    if let Some(queue) = self.registry.get_mut(key) {
+                        queue.due_alarm = None;
+                    }
+                    self.touch(key);
+                }
+                Rung::Waited(Alarm::Queue(key)) => {
+                    if let Some(queue) = self.registry.get_mut(key) {
+                        queue.wait_alarm = None;
+                    }
+                    self.touch(key);
+                }
+                Rung::Waited(Alarm::Record(id)) => {
+                    if let Some(Attempt { phase: Phase::Recording { alarm, .. }, .. }) =
+                        self.attempts.get_mut(&id)
+                    {
+                        *alarm = None;
+                        self.records.push_back(id);
+                    }
+                }
+                Rung::Waited(Alarm::Extension) => {
+                    self.extension = None;
+                    self.extend(now);
+                }
+            }
+        }
+    }
+
+    /// How long to wait at most before [`Engine::handle_timeout`], if nothing else happens. `None` means for ever.
+    #[must_use]
+    pub fn wait(&self, now: Now) -> Option<Duration> {
+        let records = self.recorder.until().filter(|_| !self.records.is_empty());
+        let wants_lessor = !self.leasing_next.is_empty()
+            || !self.unknown.is_empty()
+            || self.replanning == Replanning::Wanted;
+        let leases = self.lessor.until().filter(|_| wants_lessor && !self.is_ending);
+        let homeless = self.rehoming_quiet.filter(|_| !self.homeless.is_empty());
+        // Whoever may call by now was asked just before, and had something else to wait for.
+        let health = [records, leases, homeless].into_iter().flatten();
+        let health = health.filter(|until| *until > now.elapsed).min();
+        let health = health.map(|until| until.saturating_sub(now.elapsed));
+        [self.alarms.wait(now), health].into_iter().flatten().min()
+    }
+
+    /// Notices that the wall clock was set.
+    pub(super) fn observe(&mut self, now: Now) {
+        let elapsed = i128::try_from(now.elapsed.as_millis()).unwrap_or(i128::MAX);
+        let offset = i128::from(now.wall.0) - elapsed;
+        let before = self.offset.replace(offset).unwrap_or(offset);
+        if offset > before + DRIFT {
+            self.handle_set_ahead(now);
+        } else if offset < before - DRIFT && !is_seeded(Fault::UnnoticedClock) {
+            self.handle_set_back(now);
+        }
+    }
+
+    /// Leases that have ended by the new time are gone, even if it is put right again: others may have them.
+    pub(super) fn handle_set_ahead(&mut self, now: Now) {
+        let keys: Vec<_> = self.registry.keys().collect();
+        for key in keys {
+            if self.registry.get_mut(key).is_some_and(|queue| queue.drop_expired(now)) {
+                self.touch(key);
+            }
+        }
+    }
+
+    /// What fell due by the old time would be waited for too long: the store plans it anew. No lease lasts longer than
+    /// one that begins now.
+    pub(super) fn handle_set_back(&mut self, now: Now) {
+        let lease = u64::try_from(self.config.lease.as_millis()).unwrap_or(u64::MAX);
+        let latest = UnixMillis(now.wall.0.saturating_add(lease));
+        let clamp = |deadline: &mut UnixMillis| {
+            if *deadline != NEVER {
+                *deadline = latest.min(*deadline);
+            }
+        };
+        self.attempts.values_mut().for_each(|attempt| clamp(&mut attempt.deadline));
+        for queue in self.registry.queues_mut() {
+            queue.ready_mut().iter_mut().for_each(|work| clamp(&mut work.deadline));
+        }
+        self.replanning = Replanning::Wanted;
+    }
+
+    /// The answer to [`Output::Replan`].
+    pub fn handle_replanned(&mut self, now: Now, replanned: Result<(), StoreFault>) {
+        self.observe(now);
+        if replanned.is_err() {
+            self.replanning = Replanning::Wanted;
+            self.lessor.failed(now.elapsed, spread(self.config.seed, 2, self.next_attempt));
+            return;
+        }
+        self.lessor.answered();
+        // Unless the clock was put back once more meanwhile.
+        if self.replanning == Replanning::UnderWay {
+            self.replanning = Replanning::Done;
+        }
+        let keys: Vec<_> = self.registry.keys().collect();
+        for key in keys {
+            let Some(queue) = self.registry.get_mut(key) else { continue };
+            // A lease under way may have been answered before.
+            if queue.next.take().is_some() || queue.leasing.is_some() {
+                queue.look_again();
+                self.touch(key);
+            }
+        }
+    }
+
+    /// Sees to it that a lease which ends by itself is extended before.
+    pub(super) fn watch(&mut self, now: Now, deadline: UnixMillis) {
+        if deadline != NEVER && self.extension.is_none() && !self.is_extending {
+            let at = now.elapsed + self.config.lease / 4;
+            self.alarms.set_wait(Alarm::Extension, &mut self.extension, Some(at));
+        }
+    }
+
+    /// Extends the leases of which half is over.
+    pub(super) fn extend(&mut self, now: Now) {
+        let half = u64::try_from(self.config.lease.as_millis() / 2).unwrap_or(u64::MAX);
+        let is_near = |deadline: UnixMillis| deadline.0 < now.wall.0.saturating_add(half);
+        let mut leases = BTreeSet::new();
+        let mut is_held = false;
+        for attempt in self.attempts.values().filter(|attempt| attempt.deadline != NEVER) {
+            is_held = true;
+            leases.extend(is_near(attempt.deadline).then_some(attempt.lease));
+        }
+        for queue in self.registry.queues_mut() {
+            for work in queue.ready_mut().iter().filter(|work| work.deadline != NEVER) {
+                is_held = true;
+                leases.extend(is_near(work.deadline).then_some(work.lease));
+            }
+        }
+        if !leases.is_empty() {
+            self.is_extending = true;
+            self.outputs.push_back(Output::Extend { leases: leases.into_iter().collect() });
+        } else if is_held {
+            self.watch(now, UnixMillis::default());
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What to do next.
+
+use super::{Attempt, Engine, LEASES, Phase, Replanning, SHARE};
+use crate::delivery::alarm::Alarm;
+use crate::delivery::fault::{Fault, is_seeded};
+use crate::delivery::model::{AttemptId, Now, Output, SubscriptionKey, Work};
+use std::mem::take;
+use std::sync::Arc;
+
+impl<P> Engine<P> {
+    /// What to do next; to be called until it says `None`, whenever something was handled.
+    pub fn poll(&mut self, now: Now) -> Option<Output<P>> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            if let Some(output) = self.poll_record(now) {
+                return Some(output);
+            }
+            if let Some(key) = self.dirty.pop() {
+                self.advance(now, key);
+            } else {
+                break;
+            }
+        }
+        self.poll_homeless(now)
+            .or_else(|| self.poll_replan(now))
+            .or_else(|| self.poll_survey(now))
+            .or_else(|| self.poll_lease(now))
+            .or_else(|| self.poll_attempt(now))
+    }
+
+    /// Sees to one queue in which something happened.
+    pub(super) fn advance(&mut self, now: Now, key: SubscriptionKey) {
+        let Some(queue) = self.registry.get_mut(key) else { return };
+        queue.is_dirty = false;
+        queue.tick(now);
+        queue.withdraw();
+        if !queue.returns.is_empty() && !queue.releasing && queue.unreleased.is_none() {
+            queue.releasing = true;
+            let leases = take(&mut queue.returns);
+            self.outputs.push_back(Output::Release { subscription: Some(key), leases });
+        }
+        if queue.wants_lease().is_some() {
+            self.leasing_next.push(key, &mut queue.is_leasing_next);
+        }
+        if queue.may_start() {
+            self.starting.push(key, &mut queue.is_starting);
+        }
+        let (due, wait) = (queue.due(), queue.wait());
+        self.alarms.set_due(key, &mut queue.due_alarm, due);
+        self.alarms.set_wait(Alarm::Queue(key), &mut queue.wait_alarm, wait);
+        if queue.has_ended() {
+            self.alarms.set_due(key, &mut queue.due_alarm, None);
+            self.alarms.set_wait(Alarm::Queue(key), &mut queue.wait_alarm, None);
+            self.registry.remove(key);
+            self.outputs.push_back(Output::Ended { subscription: key });
+        }
+    }
+
+    pub(super) fn poll_record(&mut self, now: Now) -> Option<Output<P>> {
+        while let Some(id) = self.records.front().copied() {
+            if is_seeded(Fault::SilentProbe) && !self.recorder.admit(now.elapsed) {
+                return None;
+            }
+            let attempt = self.attempts.get_mut(&id);
+            let Some(Attempt { lease, phase: Phase::Recording { settled, planned, is_sent, .. }, .. }) =
+                attempt
+            else {
+                // It was given up meanwhile.
+                self.records.pop_front();
+                continue;
+            };
+            // Only with a record in hand: who is let in as a probe has to call.
+            if !is_seeded(Fault::SilentProbe) && !self.recorder.admit(now.elapsed) {
+                return None;
+            }
+            self.records.pop_front();
+            *is_sent = true;
+            let (lease, settled, planned) = (*lease, *settled, *planned);
+            return Some(Output::Record { attempt: id, lease, settled, planned });
+        }
+        None
+    }
+
+    pub(super) fn poll_homeless(&mut self, now: Now) -> Option<Output<P>> {
+        self.rehoming_quiet = self.rehoming_quiet.filter(|until| *until > now.elapsed);
+        if self.homeless.is_empty() || !self.rehoming.is_empty() || self.rehoming_quiet.is_some() {
+            return None;
+        }
+        self.rehoming = take(&mut self.homeless);
+        let leases = self.rehoming.iter().map(|(_, lease)| *lease).collect();
+        Some(Output::Release { subscription: None, leases })
+    }
+
+    fn poll_replan(&mut self, now: Now) -> Option<Output<P>> {
+        if self.replanning != Replanning::Wanted || self.is_ending || !self.lessor.admit(now.elapsed) {
+            return None;
+        }
+        self.replanning = Replanning::UnderWay;
+        Some(Output::Replan)
+    }
+
+    pub(super) fn poll_survey(&mut self, now: Now) -> Option<Output<P>> {
+        let is_planned = self.replanning == Replanning::Done;
+        if self.unknown.is_empty() || self.surveyed.is_some() || self.is_ending || !is_planned {
+            return None;
+        }
+        if !self.lessor.admit(now.elapsed) {
+            return None;
+        }
+        let surveyed = take(&mut self.unknown);
+        for key in &surveyed {
+            if let Some(queue) = self.registry.get_mut(*key) {
+                queue.begin_survey();
+            }
+        }
+        self.surveyed = Some(surveyed);
+        Some(Output::Survey)
+    }
+
+    pub(super) fn poll_lease(&mut self, now: Now) -> Option<Output<P>> {
+        while self.leasing < LEASES && !self.leasing_next.is_empty() {
+            let key = self.leasing_next.pop()?;
+            let Some(queue) = self.registry.get_mut(key) else { continue };
+            let Some(limit) = queue.wants_lease() else {
+                queue.is_leasing_next = false;
+                continue;
+            };
+            if !self.lessor.admit(now.elapsed) {
+                self.leasing_next.push_front(key);
+                return None;
+            }
+            queue.is_leasing_next = false;
+            queue.begin_lease(limit);
+            self.leasing += 1;
+            return Some(Output::Lease { subscription: key, limit });
+        }
+        None
+    }
+
+    pub(super) fn poll_attempt(&mut self, now: Now) -> Option<Output<P>> {
+        // A store that does not take records gets no new ones. Without any the next attempt finds out.
+        if !self.recorder.is_open() && self.recording > 0 {
+            return None;
+        }
+        for _ in 0..self.starting.len() {
+            let free = self.config.attempts.saturating_sub(self.running);
+            if free == 0 {
+                return None;
+            }
+            let key = self.starting.pop()?;
+            let Some(queue) = self.registry.get_mut(key) else { continue };
+            if !queue.may_start() {
+                queue.is_starting = false;
+                continue;
+            }
+            if queue.running >= free.saturating_mul(SHARE) {
+                self.starting.push_back(key);
+                continue;
+            }
+            let work = queue.start(now);
+            if queue.may_start() {
+                self.starting.push_back(key);
+            } else {
+                queue.is_starting = false;
+            }
+            if queue.has_run_dry() {
+                self.dirty.push(key, &mut queue.is_dirty);
+            }
+            let Some(work) = work else { continue };
+            return Some(self.begin(key, work));
+        }
+        None
+    }
+
+    pub(super) fn begin(&mut self, key: SubscriptionKey, work: Work<P>) -> Output<P> {
+        let id = AttemptId(self.next_attempt);
+        self.next_attempt += 1;
+        self.running += 1;
+        let policy = match self.registry.get(key) {
+            Some(queue) => Arc::clone(&queue.policy),
+            None => Arc::default(),
+        };
+        let attempt = Attempt {
+            key,
+            lease: work.lease,
+            deadline: work.deadline,
+            before: work.before,
+            bytes: work.bytes,
+            policy: Arc::clone(&policy),
+            phase: Phase::Running,
+        };
+        self.attempts.insert(id, attempt);
+        Output::Attempt { subscription: key, attempt: id, work, policy }
+    }
+}

@@ -1,0 +1,102 @@
+//! Subscriptions that come, change and go, and the end of all.
+
+use super::{Engine, Phase};
+use crate::config::DeliveryConfig;
+use crate::delivery::fault::{Fault, is_seeded};
+use crate::delivery::model::{Now, Output, SubscriptionKey};
+use crate::delivery::queue::{Queue, Stage};
+use std::sync::Arc;
+
+impl<P> Engine<P> {
+    /// A subscription is there, or has a new policy: attempts that start from now on go by it.
+    pub fn handle_configured(
+        &mut self,
+        now: Now,
+        name: &Arc<str>,
+        policy: Arc<DeliveryConfig>,
+    ) -> SubscriptionKey {
+        self.observe(now);
+        if let Some(key) = self.registry.find(name) {
+            if let Some(queue) = self.registry.get_mut(key) {
+                queue.policy = policy;
+            }
+            self.touch(key);
+            return key;
+        }
+        let mut queue = Queue::new(Arc::clone(name), policy);
+        if self.is_ending {
+            queue.stage = Stage::Drain;
+        }
+        let key = self.registry.insert(queue);
+        self.unknown.push(key);
+        self.touch(key);
+        key
+    }
+
+    /// A subscription is gone: its attempts are broken off and everything is given back. [`Output::Ended`] tells when
+    /// that is done. Meanwhile the name may be configured anew.
+    pub fn handle_removed(&mut self, now: Now, key: SubscriptionKey) {
+        self.observe(now);
+        self.registry.unname(key);
+        self.abort(key);
+    }
+
+    /// Attempts of a subscription stop starting, or start again.
+    pub fn handle_paused(&mut self, now: Now, key: SubscriptionKey, paused: bool) {
+        self.observe(now);
+        if let Some(queue) = self.registry.get_mut(key) {
+            queue.paused = paused;
+        }
+        self.touch(key);
+    }
+
+    /// The end begins: attempts that run go on to their end, nothing else starts, and what is not attempted is given
+    /// back.
+    pub fn handle_drained(&mut self, now: Now) {
+        self.observe(now);
+        self.is_ending = true;
+        let keys: Vec<_> = self.registry.keys().collect();
+        for key in keys {
+            if let Some(queue) = self.registry.get_mut(key) {
+                queue.stage = queue.stage.max(Stage::Drain);
+            }
+            self.touch(key);
+        }
+    }
+
+    /// The end comes: attempts that run are broken off.
+    pub fn handle_aborted(&mut self, now: Now) {
+        self.observe(now);
+        self.is_ending = true;
+        let keys: Vec<_> = self.registry.keys().collect();
+        for key in keys {
+            self.abort(key);
+        }
+    }
+
+    pub(super) fn abort(&mut self, key: SubscriptionKey) {
+        let Some(queue) = self.registry.get_mut(key) else { return };
+        if queue.stage == Stage::Abort {
+            return;
+        }
+        queue.stage = Stage::Abort;
+        let mut waiting = Vec::new();
+        for (id, attempt) in self.attempts.iter().filter(|(_, attempt)| attempt.key == key) {
+            match attempt.phase {
+                Phase::Running => {
+                    self.outputs.push_back(Output::Cancel { attempt: *id });
+                    if is_seeded(Fault::ReleasedTwice) {
+                        queue.returns.push(attempt.lease);
+                    }
+                }
+                // What the store has already it may have written.
+                Phase::Recording { is_sent: true, .. } => {}
+                Phase::Recording { is_sent: false, .. } => waiting.push(*id),
+            }
+        }
+        for id in waiting {
+            self.give_up(id);
+        }
+        self.touch(key);
+    }
+}

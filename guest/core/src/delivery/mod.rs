@@ -1,0 +1,26 @@
+//! The delivery engine: which delivery is attempted when, over all subscriptions.
+//!
+//! A state machine without I/O, clock or randomness. It is told what happened by `handle_*`, each with the time, and
+//! says what to do by [`Engine::poll`]: lease, attempt, record, give back, and when to wake it. A shell drives it with a
+//! clock, a store and endpoints; the simulation beside it drives it with models of the three, so that each rule here
+//! has met many thousand histories before it meets a socket.
+//!
+//! A subscription is an island: it has its own concurrency, its own backlog and its own troubles. While it is idle it
+//! is a few hundred bytes of data.
+
+mod alarm;
+mod backoff;
+mod engine;
+mod entropy;
+mod fault;
+mod health;
+mod model;
+mod queue;
+mod registry;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Engine, EngineConfig};
+pub use model::{AttemptId, Leased, Now, Output, Recorded, StoreFault, SubscriptionKey, Work, WorkLease};

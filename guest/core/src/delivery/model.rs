@@ -1,0 +1,154 @@
+//! What goes into the engine and comes out of it.
+
+use crate::config::DeliveryConfig;
+use crate::policy::Settled;
+use crate::request::UnixMillis;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The present moment, by both clocks of a shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock, by which deliveries fall due and leases end. Somebody may set it at any time, in both directions.
+    pub wall: UnixMillis,
+    /// The time since some fixed moment. It never goes back; whatever is waited for inside of the process goes by it.
+    pub elapsed: Duration,
+}
+
+/// One subscription within one engine. A subscription that is removed and put again has another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionKey {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl SubscriptionKey {
+    /// A small number that no other present subscription has; free again once the subscription has ended.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::try_from(self.index).unwrap_or(usize::MAX)
+    }
+}
+
+/// One attempt, from its beginning until it is recorded; never used twice by one engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub(super) u64);
+
+/// The right to work on a delivery, by which the store knows it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkLease {
+    /// The delivery's number.
+    pub delivery: i64,
+    /// Which lease of it this is.
+    pub token: u64,
+}
+
+/// A leased delivery.
+#[derive(Debug, Clone)]
+pub struct Work<P> {
+    /// The lease.
+    pub lease: WorkLease,
+    /// When the lease ends by itself, by the wall clock. [`Engine`](super::Engine) has it extended before.
+    pub deadline: UnixMillis,
+    /// How many attempts were made before.
+    pub before: u32,
+    /// How much memory it takes, in bytes.
+    pub bytes: usize,
+    /// What an attempt needs; the engine hands it on.
+    pub payload: P,
+}
+
+/// What the store handed out.
+#[derive(Debug, Clone)]
+pub struct Leased<P> {
+    /// Deliveries that were due, in the order to attempt them.
+    pub works: Vec<Work<P>>,
+    /// What is left: `None` if there may be more that is due, else when the next one that is not leased falls due, if
+    /// there is one.
+    pub next: Option<Option<UnixMillis>>,
+}
+
+/// Why a store did not do what it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// It is out of reach; later it may work.
+    Unavailable,
+    /// It does not like this call; others may work.
+    Refused,
+    /// It is closed and stays so.
+    Closed,
+}
+
+/// What became of a record that the store has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is written; the lease has ended.
+    Written,
+    /// The lease had been lost before: nothing was changed.
+    Stale,
+}
+
+/// What a shell is to do. Each of them but [`Output::Cancel`] and [`Output::Ended`] is answered by the `handle_*` that
+/// it names, sooner or later and exactly once.
+#[derive(Debug)]
+pub enum Output<P> {
+    /// After a start, and after the wall clock was put back: plan anew what a clock planned that was ahead of this one, as
+    /// long from now as it was to wait then: [`handle_replanned`](super::Engine::handle_replanned).
+    Replan,
+    /// Find out which subscriptions have open deliveries and when the first of each falls due:
+    /// [`handle_surveyed`](super::Engine::handle_surveyed).
+    Survey,
+    /// Lease up to `limit` deliveries that are due: [`handle_leased`](super::Engine::handle_leased).
+    Lease {
+        /// Of this subscription.
+        subscription: SubscriptionKey,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Give leases back, as if they had never been: [`handle_released`](super::Engine::handle_released).
+    Release {
+        /// Whose they are; `None` if it was offered for a subscription that is not here.
+        subscription: Option<SubscriptionKey>,
+        /// The leases.
+        leases: Vec<WorkLease>,
+    },
+    /// Put the end of leases off: [`handle_extended`](super::Engine::handle_extended).
+    Extend {
+        /// The leases.
+        leases: Vec<WorkLease>,
+    },
+    /// Make an attempt: [`handle_attempted`](super::Engine::handle_attempted), or
+    /// [`handle_cancelled`](super::Engine::handle_cancelled) if it was broken off.
+    Attempt {
+        /// Whose endpoint to call.
+        subscription: SubscriptionKey,
+        /// The attempt.
+        attempt: AttemptId,
+        /// What to send.
+        work: Work<P>,
+        /// By which policy; a later one does not change an attempt that runs.
+        policy: Arc<DeliveryConfig>,
+    },
+    /// Break an attempt off. It ends as it would have otherwise, or as cancelled.
+    Cancel {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Write what came of an attempt, which ends the lease: [`handle_recorded`](super::Engine::handle_recorded). The same
+    /// record comes again if the store was out of reach.
+    Record {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The lease that it was made under.
+        lease: WorkLease,
+        /// What follows from it.
+        settled: Settled,
+        /// What the wall clock said when that was found.
+        planned: UnixMillis,
+    },
+    /// A subscription that was removed, or drained, holds nothing any more.
+    Ended {
+        /// The subscription.
+        subscription: SubscriptionKey,
+    },
+}

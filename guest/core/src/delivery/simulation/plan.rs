@@ -1,0 +1,171 @@
+//! What befalls a world.
+
+use super::random::Random;
+use crate::config::{DeliveryConfig, RetryConfig};
+use std::time::Duration;
+
+/// How long things befall it, in milliseconds; then all is well.
+pub(super) const TROUBLED: u64 = 60_000;
+
+/// How an endpoint behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    Fine,
+    /// Some answers are errors.
+    Flaky,
+    /// Every answer takes seconds.
+    Slow,
+    /// Nothing but errors, at once.
+    Dead,
+    /// No answer before the timeout.
+    Hanging,
+    /// This machine cannot call it.
+    Local,
+}
+
+/// What happens, each at its time. Subscriptions are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// An event for each subscription whose bit is set, so many times.
+    Commit {
+        subscriptions: u8,
+        times: u8,
+    },
+    /// An endpoint's mood changes.
+    Mood {
+        subscription: u8,
+        mood: Mood,
+    },
+    /// A subscription comes, or gets its other policy.
+    Put {
+        subscription: u8,
+    },
+    /// It is deleted, and its open deliveries are ended.
+    Remove {
+        subscription: u8,
+    },
+    /// It is taken away and put again at once.
+    Replace {
+        subscription: u8,
+    },
+    Pause {
+        subscription: u8,
+        paused: bool,
+    },
+    /// Its dead deliveries are retried by hand.
+    Retry {
+        subscription: u8,
+    },
+    /// The store is out of reach for so many milliseconds.
+    Outage {
+        millis: u16,
+    },
+    /// The store refuses records for so many milliseconds.
+    Refusal {
+        millis: u16,
+    },
+    /// The process dies and comes again.
+    Crash,
+    /// It ends in order and comes again.
+    Restart,
+    /// The wall clock is set by so many milliseconds.
+    Clock {
+        millis: i64,
+    },
+    /// Somebody else takes what is free and due.
+    Rival,
+}
+
+/// One history to come.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) subscriptions: u8,
+    /// How long a lease lasts; `None` for ever.
+    pub(super) lease: Option<Duration>,
+    /// How many attempts may run at once in all.
+    pub(super) attempts: usize,
+    /// How fine time is, in microseconds.
+    pub(super) grain: u64,
+    /// By how many milliseconds the engine may be woken late.
+    pub(super) late: u64,
+    pub(super) actions: Vec<(u64, Action)>,
+}
+
+impl Plan {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 1);
+        let subscriptions = u8::try_from(random.range(1, 5)).unwrap();
+        let lease = random.one_in(2).then(|| Duration::from_millis(random.range(2_000, 30_000)));
+        let attempts = usize::try_from(random.pick(&[2, 3, 8, 100, 100])).unwrap();
+        let late = random.pick(&[0, 0, 3, 50]);
+        // One kind of trouble in some, all kinds in others.
+        let kinds = random.range(1, 1 << 12) & random.range(1, 1 << 12);
+        let count = random.range(4, 40);
+        let mut actions = Vec::new();
+        for _ in 0..count {
+            let at = random.range(0, TROUBLED);
+            let kind = random.range(0, 22);
+            let action = action(&mut random, kind, subscriptions);
+            if kind >= 12 || kinds & (1 << kind) != 0 {
+                actions.push((at, action));
+            }
+        }
+        actions.sort_by_key(|(at, _)| *at);
+        Self { seed, subscriptions, lease, attempts, grain: 1, late, actions }
+    }
+
+    /// One of a subscription's two policies.
+    pub(super) fn policy(&self, subscription: u8, second: bool) -> DeliveryConfig {
+        policy(self.seed, subscription, second)
+    }
+}
+
+pub(super) fn policy(seed: u64, subscription: u8, second: bool) -> DeliveryConfig {
+    let mut random = Random::new(seed, 100 + u64::from(subscription) * 2 + u64::from(second));
+    let retries = random.range(0, 5);
+    let delays = (0..retries).map(|_| Duration::from_millis(random.pick(&[1, 10, 500, 3_000, 20_000])));
+    let retry = RetryConfig { delays: delays.collect(), jitter: random.pick(&[0.0, 0.2, 0.5]) };
+    DeliveryConfig {
+        timeout: Duration::from_millis(random.pick(&[500, 2_000, 15_000])),
+        concurrency: usize::try_from(random.range(1, 5)).unwrap(),
+        retry,
+        ..DeliveryConfig::default()
+    }
+}
+
+fn action(random: &mut Random, kind: u64, subscriptions: u8) -> Action {
+    let subscription = u8::try_from(random.range(0, u64::from(subscriptions))).unwrap();
+    let (number, other) = (random.next(), random.next());
+    let millis = u16::try_from(number % 12_000).unwrap();
+    match kind {
+        0 => Action::Outage { millis },
+        1 => Action::Crash,
+        2 => {
+            const HOUR: i64 = 3_600_000;
+            let by = [-30 * 24 * HOUR, 30 * 24 * HOUR, -HOUR, HOUR, -5_000, 5_000];
+            Action::Clock { millis: by[usize::try_from(number % 6).unwrap()] }
+        }
+        3 => Action::Rival,
+        4 => Action::Remove { subscription },
+        5 => Action::Replace { subscription },
+        6 => Action::Pause { subscription, paused: !number.is_multiple_of(3) },
+        7 => Action::Retry { subscription },
+        8 => Action::Refusal { millis },
+        9 => Action::Restart,
+        10 | 11 => Action::Put { subscription },
+        12..=15 => Action::Mood { subscription, mood: mood(other) },
+        _ => {
+            let bits = u8::try_from(number % 16).unwrap() | (1 << subscription);
+            let times = u8::try_from(other % 7).unwrap();
+            // Now and then more than a queue holds.
+            Action::Commit { subscriptions: bits, times: if times == 6 { 60 } else { times + 1 } }
+        }
+    }
+}
+
+pub(super) fn mood(number: u64) -> Mood {
+    use Mood::{Dead, Fine, Flaky, Hanging, Local, Slow};
+    let all = [Fine, Flaky, Flaky, Slow, Dead, Hanging, Local];
+    all[usize::try_from(number % 7).unwrap()]
+}

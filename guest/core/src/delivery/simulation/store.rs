@@ -1,0 +1,251 @@
+//! A model of the store: deliveries, leases with tokens and deadlines, and who ended what.
+
+use crate::delivery::{Leased, Recorded, Work, WorkLease};
+use crate::policy::Settled;
+use crate::request::UnixMillis;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The most that one call leases; small, so that there is often more.
+const MOST: usize = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Open,
+    Final,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) subscription: u8,
+    pub(super) status: Status,
+    /// When it falls due, and what the clock said when that was planned.
+    due: u64,
+    planned: u64,
+    attempts: u32,
+    lease: Option<(u64, u64)>,
+}
+
+/// The store.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    pub(super) deliveries: BTreeMap<i64, Delivery>,
+    /// Deliveries that are open.
+    open: BTreeSet<i64>,
+    next_delivery: [i64; 8],
+    next_token: u64,
+    lease: Option<u64>,
+    /// Tokens that the engine has ended itself, as far as it knows.
+    ended: BTreeSet<u64>,
+}
+
+impl Store {
+    pub(super) fn new(lease: Option<Duration>) -> Self {
+        let lease = lease.map(|lease| u64::try_from(lease.as_millis()).unwrap());
+        Self { lease, ..Self::default() }
+    }
+
+    fn deadline(&self, wall: u64) -> u64 {
+        self.lease.map_or(u64::MAX, |lease| wall + lease)
+    }
+
+    fn take(&mut self, id: i64, wall: u64) -> Work<()> {
+        self.next_token += 1;
+        let (token, deadline) = (self.next_token, self.deadline(wall));
+        let delivery = self.deliveries.get_mut(&id).unwrap();
+        delivery.lease = Some((token, deadline));
+        Work {
+            lease: WorkLease { delivery: id, token },
+            deadline: UnixMillis(deadline),
+            before: delivery.attempts,
+            bytes: 100,
+            payload: (),
+        }
+    }
+
+    /// A delivery, leased to the one who commits it.
+    pub(super) fn commit(&mut self, subscription: u8, wall: u64) -> Work<()> {
+        // Numbered within its subscription: what neighbours get does not change it.
+        self.next_delivery[usize::from(subscription)] += 1;
+        let id = i64::from(subscription) * 1_000_000 + self.next_delivery[usize::from(subscription)];
+        let delivery = Delivery {
+            subscription,
+            status: Status::Open,
+            due: wall,
+            planned: wall,
+            attempts: 0,
+            lease: None,
+        };
+        self.deliveries.insert(id, delivery);
+        self.open.insert(id);
+        self.take(id, wall)
+    }
+
+    /// What a clock planned that has been put back since waits anew.
+    pub(super) fn replan(&mut self, wall: u64) {
+        for id in &self.open {
+            let delivery = self.deliveries.get_mut(id).unwrap();
+            if delivery.planned > wall + 1000 {
+                delivery.due = wall + delivery.due.saturating_sub(delivery.planned);
+                delivery.planned = wall;
+            }
+        }
+    }
+
+    /// When an open delivery can be leased: when it is due, and not before another's lease ends.
+    fn available(&mut self, id: i64, wall: u64) -> u64 {
+        let delivery = self.deliveries.get_mut(&id).unwrap();
+        // A lease by a clock that has been put back holds no longer than any other.
+        if let (Some(lease), Some((_, deadline))) = (self.lease, &mut delivery.lease) {
+            *deadline = (*deadline).min(wall + lease);
+        }
+        match delivery.lease {
+            Some((_, deadline)) => delivery.due.max(deadline),
+            None => delivery.due,
+        }
+    }
+
+    fn of(&self, subscription: u8) -> Vec<i64> {
+        let mine = |id: &&i64| self.deliveries[*id].subscription == subscription;
+        self.open.iter().filter(mine).copied().collect()
+    }
+
+    /// Whether something of a subscription is free and due.
+    pub(super) fn has_due(&mut self, subscription: u8, wall: u64) -> bool {
+        self.of(subscription).into_iter().any(|id| self.available(id, wall) <= wall)
+    }
+
+    pub(super) fn survey(&mut self, wall: u64) -> Vec<(u8, UnixMillis)> {
+        let ids: Vec<_> = self.open.iter().copied().collect();
+        let mut first = BTreeMap::new();
+        for id in ids {
+            let available = self.available(id, wall);
+            let subscription = self.deliveries[&id].subscription;
+            let due = first.entry(subscription).or_insert(u64::MAX);
+            *due = available.min(*due);
+        }
+        first.retain(|_, due| *due != u64::MAX);
+        first.into_iter().map(|(subscription, due)| (subscription, UnixMillis(due))).collect()
+    }
+
+    pub(super) fn lease(&mut self, subscription: u8, wall: u64, limit: usize) -> Leased<()> {
+        let limit = limit.min(MOST);
+        let mut open: Vec<_> =
+            self.of(subscription).into_iter().map(|id| (self.available(id, wall), id)).collect();
+        open.sort_unstable();
+        let due: Vec<_> =
+            open.iter().take_while(|(due, _)| *due <= wall).map(|(_, id)| *id).take(limit).collect();
+        let works: Vec<_> = due.iter().map(|id| self.take(*id, wall)).collect();
+        let left = open.get(works.len()).map(|(due, _)| UnixMillis(*due));
+        let next = (works.len() < limit).then(|| left.filter(|due| due.0 != u64::MAX));
+        Leased { works, next }
+    }
+
+    fn holds(&self, lease: WorkLease) -> bool {
+        self.deliveries
+            .get(&lease.delivery)
+            .and_then(|delivery| delivery.lease)
+            .is_some_and(|(token, _)| token == lease.token)
+    }
+
+    fn end(&mut self, lease: WorkLease) -> Result<(), String> {
+        if self.ended.insert(lease.token) { Ok(()) } else { Err(format!("{lease:?} was ended twice")) }
+    }
+
+    pub(super) fn release(&mut self, lease: WorkLease) -> Result<(), String> {
+        self.end(lease)?;
+        if self.holds(lease) {
+            self.deliveries.get_mut(&lease.delivery).unwrap().lease = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn extend(&mut self, lease: WorkLease, wall: u64) -> (WorkLease, Option<UnixMillis>) {
+        let deadline = self.deadline(wall);
+        if !self.holds(lease) || self.deliveries[&lease.delivery].status == Status::Final {
+            return (lease, None);
+        }
+        self.deliveries.get_mut(&lease.delivery).unwrap().lease = Some((lease.token, deadline));
+        (lease, Some(UnixMillis(deadline)))
+    }
+
+    /// `is_heard` tells whether the engine gets the answer; if not it comes with the same record again.
+    pub(super) fn record(
+        &mut self,
+        lease: WorkLease,
+        settled: Settled,
+        planned: u64,
+        is_heard: bool,
+    ) -> Result<Recorded, String> {
+        if is_heard {
+            self.end(lease)?;
+        }
+        if !self.holds(lease) {
+            return Ok(Recorded::Stale);
+        }
+        self.settle(lease.delivery, settled, planned);
+        Ok(Recorded::Written)
+    }
+
+    fn settle(&mut self, id: i64, settled: Settled, planned: u64) {
+        let delivery = self.deliveries.get_mut(&id).unwrap();
+        delivery.lease = None;
+        delivery.attempts += 1;
+        match settled {
+            Settled::Retry(at) => (delivery.due, delivery.planned) = (at.0, planned),
+            _ => self.finish(id),
+        }
+    }
+
+    fn finish(&mut self, id: i64) {
+        let delivery = self.deliveries.get_mut(&id).unwrap();
+        delivery.status = Status::Final;
+        delivery.lease = None;
+        self.open.remove(&id);
+    }
+
+    /// Somebody else works off what is free and due.
+    pub(super) fn rival(&mut self, wall: u64) {
+        let ids: Vec<_> = self.open.iter().copied().collect();
+        for id in ids {
+            if self.available(id, wall) <= wall {
+                self.settle(id, Settled::Delivered, wall);
+            }
+        }
+    }
+
+    /// The open deliveries of a subscription end with it.
+    pub(super) fn abandon(&mut self, subscription: u8) {
+        for id in self.of(subscription) {
+            self.finish(id);
+        }
+    }
+
+    /// Ended deliveries are due again.
+    pub(super) fn retry(&mut self, subscription: u8, wall: u64) {
+        for (id, delivery) in &mut self.deliveries {
+            if delivery.subscription == subscription && delivery.status == Status::Final {
+                let due = (wall, wall);
+                (delivery.due, delivery.planned) = due;
+                (delivery.status, delivery.attempts) = (Status::Open, 0);
+                self.open.insert(*id);
+            }
+        }
+    }
+
+    /// The process is gone: leases that do not end by themselves end with it.
+    pub(super) fn crash(&mut self) {
+        if self.lease.is_none() {
+            self.deliveries.values_mut().for_each(|delivery| delivery.lease = None);
+        }
+        self.ended.clear();
+    }
+
+    pub(super) fn status(&self, id: i64) -> Status {
+        self.deliveries[&id].status
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.len()
+    }
+}

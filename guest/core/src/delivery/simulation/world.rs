@@ -1,0 +1,399 @@
+//! The world: plays a plan against the engine, step by step, and watches.
+
+mod befall;
+mod serve;
+
+use super::network;
+use super::plan::{Mood, Plan, TROUBLED};
+use super::random::Random;
+use super::store::{Status, Store};
+use crate::config::DeliveryConfig;
+use crate::delivery::{
+    AttemptId, Engine, Leased, Now, Output, Recorded, StoreFault, SubscriptionKey, Work, WorkLease,
+};
+use crate::policy::{Outcome, Settled};
+use crate::request::UnixMillis;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the wall clock stands at the beginning.
+const EPOCH: i64 = 1_700_000_000_000;
+/// Once all troubles are over everything is done within this time, in milliseconds: the longest schedules of retries,
+/// leases that have to run out, and the backlog.
+const BOUND: u64 = 600_000;
+/// How long a delivery that is due may lie while its subscription has a place for it and nothing is wrong, in
+/// microseconds.
+const NEGLECT: u64 = 2_000_000;
+/// How long a trouble may be felt after its end, in microseconds: the longest wait between two tries, and some.
+const ECHO: u64 = 7_000_000;
+/// More steps than any honest history takes.
+const STEPS: usize = 200_000;
+
+/// What a world does next, at a time.
+#[derive(Debug)]
+enum Event {
+    Action(usize),
+    Heal,
+    Offer(u8, Work<()>),
+    Call(Call),
+    Answer(Answer),
+    Attempted(AttemptId, Outcome<'static>),
+    Cancelled(AttemptId),
+    /// The engine is woken.
+    Wake,
+    Start,
+    Abort,
+    Kill,
+}
+
+/// A call of the store, on its way there.
+#[derive(Debug)]
+enum Call {
+    Replan,
+    Survey,
+    Lease(SubscriptionKey, usize),
+    Release(Option<SubscriptionKey>, Vec<WorkLease>),
+    Extend(Vec<WorkLease>),
+    Record(AttemptId, WorkLease, Settled, UnixMillis),
+}
+
+/// Its answer, on its way back.
+#[derive(Debug)]
+enum Answer {
+    Replanned(Result<(), StoreFault>),
+    Surveyed(Result<Vec<(u8, UnixMillis)>, StoreFault>),
+    Leased(SubscriptionKey, Result<Leased<()>, StoreFault>),
+    Released(Option<SubscriptionKey>, Result<(), Vec<WorkLease>>),
+    Extended(Result<Vec<(WorkLease, Option<UnixMillis>)>, StoreFault>),
+    Recorded(AttemptId, Result<Recorded, StoreFault>),
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+struct Running {
+    key: SubscriptionKey,
+    ends: (u64, u64),
+}
+
+/// What a world knows of a subscription.
+#[derive(Debug, Clone)]
+struct Island {
+    name: Arc<str>,
+    mood: Mood,
+    /// Whether its second policy holds.
+    second: bool,
+    /// Whether it is to be there.
+    wanted: bool,
+    paused: bool,
+    key: Option<SubscriptionKey>,
+    /// A key that is being deleted; its deliveries end with it.
+    leaving: Option<SubscriptionKey>,
+    /// How many calls of the store it made; their times follow from it.
+    calls: u64,
+}
+
+/// An attempt that was begun: when, in microseconds, and of which delivery.
+pub(super) type Begun = (u64, i64);
+
+/// A world with one engine after another.
+pub(super) struct World {
+    plan: Plan,
+    engine: Option<Engine<()>>,
+    store: Store,
+    islands: Vec<Island>,
+    /// Microseconds since the beginning.
+    time: u64,
+    /// By how much the wall clock is set wrong, in milliseconds.
+    wrong: i64,
+    /// What is to come, in its order; with the life of the process that it belongs to.
+    events: BTreeMap<(u64, u64), (u64, Event)>,
+    serial: u64,
+    life: u64,
+    woken: Option<(u64, u64)>,
+    outage: u64,
+    refusal: u64,
+    /// Until when the last trouble may be felt.
+    echo: u64,
+    /// When the subscriptions are looked at next, and since when each of them has lying what it could attempt.
+    looked: u64,
+    lying: Vec<Option<u64>>,
+    running: BTreeMap<AttemptId, Running>,
+    random: Random,
+    /// All attempts of each subscription.
+    pub(super) begun: Vec<Vec<Begun>>,
+    /// Each step in words, if anybody wants to read them.
+    pub(super) trace: Option<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new(plan: Plan) -> Self {
+        let islands = (0..plan.subscriptions).map(|number| Island {
+            name: format!("s{number}").into(),
+            mood: Mood::Fine,
+            second: false,
+            wanted: true,
+            paused: false,
+            key: None,
+            leaving: None,
+            calls: 0,
+        });
+        let mut world = Self {
+            engine: None,
+            store: Store::new(plan.lease),
+            islands: islands.collect(),
+            time: 0,
+            wrong: 0,
+            events: BTreeMap::new(),
+            serial: 0,
+            life: 0,
+            woken: None,
+            outage: 0,
+            refusal: 0,
+            echo: 0,
+            looked: 0,
+            lying: vec![None; usize::from(plan.subscriptions)],
+            running: BTreeMap::new(),
+            random: Random::new(plan.seed, 2),
+            begun: vec![Vec::new(); usize::from(plan.subscriptions)],
+            trace: None,
+            plan,
+        };
+        for place in 0..world.plan.actions.len() {
+            let at = world.plan.actions[place].0;
+            world.add(at * 1000, Event::Action(place));
+        }
+        world.add(TROUBLED * 1000, Event::Heal);
+        world.add(0, Event::Start);
+        world
+    }
+
+    /// Plays the plan to its end. An error says which promise was broken.
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        for _ in 0..STEPS {
+            self.drive()?;
+            self.watch()?;
+            self.set_alarm();
+            let Some((place, (life, event))) = self.events.pop_first() else { return self.check_end() };
+            self.time = self.time.max(place.0);
+            if self.time > (TROUBLED + BOUND) * 1000 {
+                return Err(format!("{} deliveries are open long after all is well", self.store.open()));
+            }
+            let is_of_world = matches!(event, Event::Action(_) | Event::Heal);
+            if is_of_world || life == self.life {
+                if let Some(trace) = &mut self.trace {
+                    trace.push(format!("{:>9.3} {event:?}", self.time as f64 / 1e6));
+                }
+                self.handle(event)?;
+            }
+        }
+        Err("it goes on and on without getting anywhere".to_owned())
+    }
+
+    /// Nothing that is due lies where there is a place for it.
+    fn watch(&mut self) -> Result<(), String> {
+        if self.time < self.looked {
+            return Ok(());
+        }
+        self.looked = self.time + 200_000;
+        let wall = self.wall();
+        let is_calm =
+            self.engine.is_some() && self.time > self.echo && self.running.len() < self.plan.attempts;
+        for place in 0..self.islands.len() {
+            let island = &self.islands[place];
+            let (number, key) = (u8::try_from(place).unwrap(), island.key);
+            let is_going = key.is_some() && island.wanted && !island.paused && island.mood != Mood::Local;
+            let running = self.running.values().filter(|running| Some(running.key) == key).count();
+            let has_place = running < self.plan.policy(number, island.second).concurrency;
+            if is_calm && is_going && has_place && self.store.has_due(number, wall) {
+                let since = *self.lying[place].get_or_insert(self.time);
+                // From now on step by step.
+                self.looked = self.time;
+                if self.time > since + NEGLECT {
+                    return Err(format!("s{place} has a place and leaves lying what is due"));
+                }
+            } else {
+                self.lying[place] = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&self) -> Result<(), String> {
+        match self.store.open() {
+            0 => Ok(()),
+            open => Err(format!("nothing is left to do, and {open} deliveries are open")),
+        }
+    }
+
+    fn now(&self) -> Now {
+        let wall = EPOCH + i64::try_from(self.time / 1000).unwrap() + self.wrong;
+        Now { wall: UnixMillis(u64::try_from(wall).unwrap()), elapsed: Duration::from_micros(self.time) }
+    }
+
+    fn wall(&self) -> u64 {
+        self.now().wall.0
+    }
+
+    fn add(&mut self, at: u64, event: Event) -> (u64, u64) {
+        self.serial += 1;
+        let grain = self.plan.grain;
+        // What happens comes before what is only waited for: else the waits of neighbours would show in the order.
+        let class = if matches!(event, Event::Wake) { 1 << 63 } else { 0 };
+        let place = (at.max(self.time).div_ceil(grain) * grain, class | self.serial);
+        self.events.insert(place, (self.life, event));
+        place
+    }
+
+    fn after(&mut self, micros: u64, event: Event) -> (u64, u64) {
+        self.add(self.time + micros, event)
+    }
+
+    /// Does what the engine says until it says nothing.
+    fn drive(&mut self) -> Result<(), String> {
+        let now = self.now();
+        while let Some(output) = self.engine.as_mut().and_then(|engine| engine.poll(now)) {
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("{:>9.3}   {output:?}", self.time as f64 / 1e6));
+            }
+            self.perform(output)?;
+        }
+        Ok(())
+    }
+
+    fn set_alarm(&mut self) {
+        if let Some(place) = self.woken.take() {
+            self.events.remove(&place);
+        }
+        let now = self.now();
+        if let Some(wait) = self.engine.as_ref().and_then(|engine| engine.wait(now)) {
+            let late = self.random.range(0, self.plan.late + 1) * 1000;
+            let wait = u64::try_from(wait.as_nanos().div_ceil(1000)).unwrap();
+            self.woken = Some(self.after(wait + late, Event::Wake));
+        }
+    }
+
+    fn perform(&mut self, output: Output<()>) -> Result<(), String> {
+        match output {
+            Output::Replan => self.call(None, Call::Replan),
+            Output::Survey => self.call(None, Call::Survey),
+            Output::Lease { subscription, limit } => {
+                self.call(Some(subscription), Call::Lease(subscription, limit));
+            }
+            Output::Release { subscription, leases } => {
+                self.call(subscription, Call::Release(subscription, leases));
+            }
+            Output::Extend { leases } => self.call(None, Call::Extend(leases)),
+            Output::Record { attempt, lease, settled, planned } => {
+                let mut random = Random::new(self.plan.seed, 7_000_000 + lease.delivery.unsigned_abs());
+                let wait = random.range(50, 2_000);
+                self.after(wait, Event::Call(Call::Record(attempt, lease, settled, planned)));
+            }
+            Output::Attempt { subscription, attempt, work, policy } => {
+                self.begin(subscription, attempt, &work, &policy)?;
+            }
+            Output::Cancel { attempt } => {
+                // It may end just then.
+                if let Some(running) = self.running.get(&attempt)
+                    && !self.random.one_in(5)
+                {
+                    self.events.remove(&running.ends);
+                    let wait = self.random.range(0, 2_000);
+                    let ends = self.after(wait, Event::Cancelled(attempt));
+                    self.running.get_mut(&attempt).unwrap().ends = ends;
+                }
+            }
+            Output::Ended { subscription } => self.end(subscription)?,
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        key: SubscriptionKey,
+        id: AttemptId,
+        work: &Work<()>,
+        policy: &DeliveryConfig,
+    ) -> Result<(), String> {
+        let delivery = work.lease.delivery;
+        let subscription = usize::from(self.store.deliveries[&delivery].subscription);
+        if self.store.status(delivery) == Status::Final {
+            return Err(format!("delivery {delivery} is attempted after its end"));
+        }
+        let beside = self.running.values().filter(|running| running.key == key).count();
+        if beside >= policy.concurrency {
+            return Err(format!("s{subscription} has {} attempts at once", beside + 1));
+        }
+        if self.running.len() >= self.plan.attempts {
+            return Err(format!("there are {} attempts at once", self.running.len() + 1));
+        }
+        let mood = self.islands[subscription].mood;
+        let (wait, outcome) = network::answer(self.plan.seed, mood, policy, delivery, work.before);
+        let micros = u64::try_from(wait.as_micros()).unwrap();
+        let ends = self.after(micros, Event::Attempted(id, outcome));
+        self.running.insert(id, Running { key, ends });
+        self.begun[subscription].push((self.time, delivery));
+        Ok(())
+    }
+
+    fn end(&mut self, key: SubscriptionKey) -> Result<(), String> {
+        if self.running.values().any(|running| running.key == key) {
+            return Err("a subscription has ended before its attempts".to_owned());
+        }
+        if let Some(place) = self.islands.iter().position(|island| island.leaving == Some(key)) {
+            self.islands[place].leaving = None;
+            self.store.abandon(u8::try_from(place).unwrap());
+            if self.islands[place].wanted {
+                self.put(place);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), String> {
+        let now = self.now();
+        match event {
+            Event::Action(place) => {
+                if self.time < TROUBLED * 1000 {
+                    self.act(self.plan.actions[place].1);
+                }
+            }
+            Event::Heal => self.heal(),
+            Event::Start => self.start(),
+            Event::Abort => {
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_aborted(now);
+                }
+                self.after(2_000_000, Event::Kill);
+            }
+            Event::Kill => self.crash(),
+            Event::Call(call) => self.serve(call)?,
+            Event::Offer(subscription, work) => {
+                let name = Arc::clone(&self.islands[usize::from(subscription)].name);
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_offered(now, &name, work);
+                }
+            }
+            Event::Wake => {
+                self.woken = None;
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_timeout(now);
+                }
+            }
+            Event::Attempted(id, outcome) => {
+                self.running.remove(&id);
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_attempted(now, id, outcome);
+                }
+            }
+            Event::Cancelled(id) => {
+                self.running.remove(&id);
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_cancelled(now, id);
+                }
+            }
+            Event::Answer(answer) => self.hear(answer),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! What befalls the world.
+
+use super::{ECHO, Event, World};
+use crate::delivery::simulation::plan::{Action, Mood};
+use crate::delivery::{Engine, EngineConfig};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl World {
+    pub(super) fn put(&mut self, place: usize) {
+        let policy = self.plan.policy(u8::try_from(place).unwrap(), self.islands[place].second);
+        let now = self.now();
+        let island = &mut self.islands[place];
+        island.wanted = true;
+        if let Some(engine) = &mut self.engine
+            && island.leaving.is_none()
+        {
+            let key = engine.handle_configured(now, &island.name, Arc::new(policy));
+            engine.handle_paused(now, key, island.paused);
+            island.key = Some(key);
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let lease = self.plan.lease.unwrap_or(Duration::from_mins(1));
+        let config = EngineConfig { seed: self.plan.seed, attempts: self.plan.attempts, lease };
+        self.engine = Some(Engine::new(config));
+        for place in 0..self.islands.len() {
+            if self.islands[place].wanted {
+                self.put(place);
+            }
+        }
+    }
+
+    /// The process is gone, and with it all that it knew.
+    pub(super) fn crash(&mut self) {
+        self.life += 1;
+        self.echo = self.echo.max(self.time + ECHO);
+        self.engine = None;
+        self.woken = None;
+        self.running.clear();
+        self.store.crash();
+        for island in &mut self.islands {
+            (island.key, island.leaving) = (None, None);
+        }
+        self.after(100_000, Event::Start);
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        let now = self.now();
+        match action {
+            // Without a process nobody commits.
+            Action::Commit { .. } if self.engine.is_none() => {}
+            Action::Commit { subscriptions, times } => {
+                for place in 0..self.plan.subscriptions {
+                    for time in 0..u64::from(times) {
+                        if subscriptions & (1 << place) != 0 {
+                            let work = self.store.commit(place, now.wall.0);
+                            self.after(100 + time * 300, Event::Offer(place, work));
+                        }
+                    }
+                }
+            }
+            Action::Mood { subscription, mood } => {
+                self.echo = self.echo.max(self.time + ECHO);
+                self.islands[usize::from(subscription)].mood = mood;
+            }
+            Action::Put { subscription } => {
+                let island = &mut self.islands[usize::from(subscription)];
+                island.second = !island.second;
+                self.put(usize::from(subscription));
+            }
+            Action::Remove { subscription } => {
+                let island = &mut self.islands[usize::from(subscription)];
+                island.wanted = false;
+                if let (Some(engine), Some(key)) = (&mut self.engine, island.key.take()) {
+                    island.leaving = Some(key);
+                    engine.handle_removed(now, key);
+                }
+            }
+            Action::Replace { subscription } => {
+                let island = &mut self.islands[usize::from(subscription)];
+                if let (Some(engine), Some(key)) = (&mut self.engine, island.key.take()) {
+                    engine.handle_removed(now, key);
+                    self.put(usize::from(subscription));
+                }
+            }
+            Action::Pause { subscription, paused } => self.pause(usize::from(subscription), paused),
+            Action::Retry { subscription } => {
+                self.store.retry(subscription, now.wall.0);
+                if let (Some(engine), Some(key)) =
+                    (&mut self.engine, self.islands[usize::from(subscription)].key)
+                {
+                    engine.handle_woken(now, key);
+                }
+            }
+            Action::Outage { millis } => {
+                self.outage = self.time + u64::from(millis) * 1000;
+                self.echo = self.echo.max(self.outage + ECHO);
+            }
+            Action::Refusal { millis } => {
+                self.refusal = self.time + u64::from(millis) * 1000;
+                self.echo = self.echo.max(self.refusal + ECHO);
+            }
+            Action::Crash => self.crash(),
+            Action::Restart => {
+                self.echo = self.echo.max(self.time + ECHO);
+                if let Some(engine) = &mut self.engine {
+                    engine.handle_drained(now);
+                    self.after(500_000, Event::Abort);
+                }
+            }
+            Action::Clock { millis } => self.set_clock(self.wrong + millis),
+            Action::Rival => self.store.rival(now.wall.0),
+        }
+    }
+
+    pub(super) fn pause(&mut self, place: usize, paused: bool) {
+        let now = self.now();
+        let island = &mut self.islands[place];
+        island.paused = paused;
+        if let (Some(engine), Some(key)) = (&mut self.engine, island.key) {
+            engine.handle_paused(now, key, paused);
+        }
+    }
+
+    pub(super) fn set_clock(&mut self, wrong: i64) {
+        // What is being attempted may have lost its lease.
+        self.echo = self.echo.max(self.time + 3 * ECHO);
+        self.wrong = wrong;
+        // A shell looks at its clock at least once a minute. Who sets it twice in between may set a lease back that
+        // another has taken; the simulation does not.
+        let now = self.now();
+        if let Some(engine) = &mut self.engine {
+            engine.handle_timeout(now);
+        }
+    }
+
+    /// All is well from now on.
+    pub(super) fn heal(&mut self) {
+        (self.outage, self.refusal) = (0, 0);
+        self.echo = self.echo.max(self.time + ECHO);
+        self.set_clock(0);
+        for place in 0..self.islands.len() {
+            self.islands[place].mood = Mood::Fine;
+            self.pause(place, false);
+            self.put(place);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the engine says, step by step, where a rule is easier seen than searched for.
+
+use super::queue::Queue;
+use super::*;
+use crate::config::DeliveryConfig;
+use crate::policy::{Outcome, Settled};
+use crate::request::UnixMillis;
+use std::sync::Arc;
+use std::time::Duration;
+
+const fn at(millis: u64) -> Now {
+    Now { wall: UnixMillis(1_700_000_000_000 + millis), elapsed: Duration::from_millis(millis) }
+}
+
+fn work(delivery: i64) -> Work<()> {
+    Work {
+        lease: WorkLease { delivery, token: delivery.unsigned_abs() },
+        deadline: UnixMillis(u64::MAX),
+        before: 0,
+        bytes: 100,
+        payload: (),
+    }
+}
+
+fn engine(attempts: usize) -> Engine<()> {
+    Engine::new(EngineConfig { attempts, ..EngineConfig::default() })
+}
+
+/// A subscription whose backlog is known to be empty.
+fn put(engine: &mut Engine<()>, name: &str, concurrency: usize) -> SubscriptionKey {
+    let policy = DeliveryConfig { concurrency, ..DeliveryConfig::default() };
+    let key = engine.handle_configured(at(0), &name.into(), Arc::new(policy));
+    while let Some(output) = engine.poll(at(0)) {
+        if matches!(output, Output::Replan) {
+            engine.handle_replanned(at(0), Ok(()));
+        }
+    }
+    engine.handle_surveyed(at(0), Ok(std::iter::empty()));
+    key
+}
+
+/// The attempts that it begins now, by whose they are.
+fn begun(engine: &mut Engine<()>, now: Now) -> Vec<(SubscriptionKey, AttemptId)> {
+    let mut begun = Vec::new();
+    while let Some(output) = engine.poll(now) {
+        if let Output::Attempt { subscription, attempt, .. } = output {
+            begun.push((subscription, attempt));
+        }
+    }
+    begun
+}
+
+#[test]
+fn an_idle_subscription_is_less_than_half_a_kibibyte() {
+    assert!(size_of::<Queue<()>>() <= 400, "{}", size_of::<Queue<()>>());
+}
+
+#[test]
+fn subscriptions_take_turns_where_places_are_few() {
+    let mut engine = engine(1);
+    let (_, short) = (put(&mut engine, "long", 5), put(&mut engine, "short", 5));
+    for delivery in 0..5 {
+        engine.handle_offered(at(0), "long", work(delivery));
+    }
+    engine.handle_offered(at(0), "short", work(9));
+    let mut order = Vec::new();
+    while let [(key, attempt)] = begun(&mut engine, at(0))[..] {
+        order.push(key);
+        engine.handle_attempted(at(0), attempt, Outcome::Answered { status: 200, retry_after: None });
+    }
+    assert_eq!(order.len(), 6);
+    assert!(order[..2].contains(&short), "{order:?}");
+}
+
+#[test]
+fn the_last_places_are_for_those_that_have_none() {
+    let mut engine = engine(20);
+    let _ = put(&mut engine, "greedy", 1000);
+    for delivery in 0..100 {
+        engine.handle_offered(at(0), "greedy", work(delivery));
+    }
+    let taken = begun(&mut engine, at(0)).len();
+    assert!((16..20).contains(&taken), "{taken}");
+    let other = put(&mut engine, "other", 10);
+    engine.handle_offered(at(0), "other", work(200));
+    assert_eq!(begun(&mut engine, at(0)).iter().filter(|(key, _)| *key == other).count(), 1);
+}
+
+#[test]
+fn what_this_machine_could_not_do_uses_up_no_attempt_and_is_tried_again() {
+    let mut engine = engine(10);
+    let key = put(&mut engine, "a", 1);
+    engine.handle_offered(at(0), "a", work(1));
+    let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
+    engine.handle_attempted(at(0), attempt, Outcome::Local);
+    let Some(Output::Release { leases, .. }) = engine.poll(at(0)) else { panic!("not given back") };
+    assert_eq!(leases, [work(1).lease]);
+    engine.handle_released(at(0), Some(key), Ok(()));
+    assert!(matches!(engine.poll(at(0)), Some(Output::Lease { .. })));
+    engine.handle_leased(at(0), key, Ok(Leased { works: vec![work(1)], next: Some(None) }));
+    assert!(begun(&mut engine, at(0)).is_empty(), "at once");
+    let wait = engine.wait(at(0)).unwrap();
+    assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_millis(50), "{wait:?}");
+    engine.handle_timeout(at(50));
+    assert_eq!(begun(&mut engine, at(50)).len(), 1);
+}
+
+#[test]
+fn a_record_says_by_which_clock_the_retry_was_planned() {
+    let mut engine = engine(10);
+    let _ = put(&mut engine, "a", 1);
+    engine.handle_offered(at(0), "a", work(1));
+    let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
+    engine.handle_attempted(at(70), attempt, Outcome::Failed);
+    let Some(Output::Record { settled: Settled::Retry(due), planned, .. }) = engine.poll(at(70)) else {
+        panic!("no record")
+    };
+    assert_eq!(planned, at(70).wall);
+    assert!((4_000..=6_000).contains(&(due.0 - planned.0)), "{due:?}");
+}

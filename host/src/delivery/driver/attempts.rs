@@ -1,0 +1,126 @@
+//! Attempts, from the endpoint to their record.
+
+use super::Driver;
+use crate::delivery::endpoint::Attempted;
+use crate::delivery::exchange::lease_of;
+use crate::delivery::report;
+use crate::store::{LeasedDelivery, Settlement};
+use anglerfish_core::config::DeliveryConfig;
+use anglerfish_core::delivery::{AttemptId, Now, SubscriptionKey, Work, WorkLease};
+use anglerfish_core::policy::{Outcome, Settled};
+use anglerfish_core::request::UnixMillis;
+use tokio::task::{self, AbortHandle, JoinError};
+use tracing::Instrument;
+
+/// An attempt under way.
+pub(super) struct Running {
+    pub(super) attempt: AttemptId,
+    pub(super) abort: AbortHandle,
+    key: SubscriptionKey,
+    /// How many attempts were made before.
+    before: u32,
+    started: UnixMillis,
+}
+
+/// An attempt that ended.
+pub(super) struct Report {
+    pub(super) key: SubscriptionKey,
+    before: u32,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The engine has not said yet what follows.
+    Ended(Attempted),
+    /// It is to be recorded, and kept until it is: the store may be out of reach.
+    Settled(Settlement),
+}
+
+impl Driver {
+    pub(super) fn start_attempt(
+        &mut self,
+        now: Now,
+        key: SubscriptionKey,
+        attempt: AttemptId,
+        work: Work<LeasedDelivery>,
+        policy: &DeliveryConfig,
+    ) {
+        let (before, timeout, delivery) = (work.before, policy.timeout, work.payload);
+        let endpoint = self.slots.endpoint(key, now.elapsed);
+        let span = tracing::debug_span!(
+            "attempt",
+            subscription = delivery.subscription,
+            delivery = %delivery.id,
+            event = delivery.event.id,
+        );
+        let started = now.wall;
+        let future = async move {
+            match endpoint {
+                Some(endpoint) => endpoint.attempt(delivery, timeout).await,
+                None => Attempted::internal(started),
+            }
+        };
+        let abort = self.running.spawn(future.instrument(span));
+        self.tasks.insert(abort.id(), Running { attempt, abort, key, before, started });
+        self.show_running(key);
+    }
+
+    pub(super) fn handle_ended(&mut self, now: Now, ended: Result<(task::Id, Attempted), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(Running { attempt, key, before, started, .. }) = self.tasks.remove(&id) else { return };
+        let attempted = match ended {
+            Ok((_, attempted)) => attempted,
+            Err(error) if error.is_cancelled() => {
+                self.engine.handle_cancelled(now, attempt);
+                self.show_running(key);
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, "an attempt broke down");
+                Attempted::internal(started)
+            }
+        };
+        let outcome = attempted.outcome();
+        self.engine.handle_attempted(now, attempt, outcome);
+        if outcome == Outcome::Local {
+            let error = attempted.error.as_deref().unwrap_or_default();
+            self.around.metrics.local_error();
+            tracing::warn!(error, "an attempt cannot be made on this machine now; it is not counted");
+        } else {
+            self.reports.insert(attempt, Report { key, before, stage: Stage::Ended(attempted) });
+        }
+        self.show_running(key);
+    }
+
+    /// Puts a record into the next batch; the first time it is also counted and told.
+    pub(super) fn add_record(
+        &mut self,
+        attempt: AttemptId,
+        lease: WorkLease,
+        settled: Settled,
+        planned: UnixMillis,
+    ) {
+        let Some(Report { key, before, stage }) = self.reports.remove(&attempt) else { return };
+        let settlement = match stage {
+            Stage::Settled(settlement) => settlement,
+            Stage::Ended(attempted) => {
+                let record = attempted.record(settled == Settled::Delivered);
+                if let Some(slot) = self.slots.get(key) {
+                    slot.metrics(&self.around.metrics).ended(settled, record.duration);
+                    let number = before.saturating_add(1);
+                    report::settled(&slot.name, lease.delivery, number, &record, settled, planned);
+                }
+                Settlement { lease: lease_of(lease), attempt: record, settled, now: planned }
+            }
+        };
+        self.batch.push((attempt, settlement.clone()));
+        self.reports.insert(attempt, Report { key, before, stage: Stage::Settled(settlement) });
+    }
+
+    fn show_running(&mut self, key: SubscriptionKey) {
+        let count = self.engine.running(key);
+        if let Some(slot) = self.slots.get(key) {
+            slot.metrics(&self.around.metrics).running(count);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! An endpoint that is called over HTTP.
+
+use super::attempt::{Tried, attempt};
+use super::target::Target;
+use super::{AttemptFailure, Attempted, Endpoint};
+use crate::store::LeasedDelivery;
+use anglerfish_core::policy::Outcome;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// An endpoint that is called over HTTP.
+#[derive(Debug)]
+pub(in crate::delivery) struct HttpEndpoint(pub(in crate::delivery) Target);
+
+#[async_trait]
+impl Endpoint for HttpEndpoint {
+    async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        attempt(&self.0, delivery, timeout).await.into()
+    }
+}
+
+impl From<Tried> for Attempted {
+    fn from(tried: Tried) -> Self {
+        let (failure, retry_after) = match tried.outcome() {
+            Outcome::Answered { retry_after, .. } => (None, retry_after.map(str::to_owned)),
+            Outcome::Failed => (Some(AttemptFailure::Endpoint), None),
+            Outcome::Local => (Some(AttemptFailure::Local), None),
+        };
+        let record = tried.record(false);
+        Self {
+            started: record.started,
+            duration: record.duration,
+            status: record.status,
+            retry_after,
+            answer: record.answer,
+            failure,
+            error: record.error,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the log says of attempts.
+
+use crate::store::Attempt;
+use anglerfish_core::policy::Settled;
+use anglerfish_core::request::UnixMillis;
+
+/// Says what followed from an attempt, as loudly as it matters.
+pub(super) fn settled(
+    subscription: &str,
+    delivery: i64,
+    number: u32,
+    attempt: &Attempt,
+    settled: Settled,
+    now: UnixMillis,
+) {
+    let duration_s = attempt.duration.as_secs_f64();
+    let error = attempt.error.as_deref().unwrap_or_default();
+    match settled {
+        Settled::Delivered => tracing::debug!(subscription, delivery, number, duration_s, "delivered"),
+        Settled::Discarded => {
+            tracing::info!(subscription, delivery, number, duration_s, error, "discarded by policy");
+        }
+        Settled::Retry(at) => {
+            let wait_s = at.0.saturating_sub(now.0) / 1000;
+            tracing::info!(subscription, delivery, number, duration_s, error, wait_s, "attempt failed");
+        }
+        Settled::Dead => {
+            tracing::warn!(subscription, delivery, number, duration_s, error, "given up: no attempt is left");
+        }
+    }
+}
