@@ -144,7 +144,7 @@ pub(super) async fn show(
     responses(
         (
             status = 200, description = "The data, with the media type that its sender said.",
-            body = Vec<u8>, content_type = "*/*"
+            body = serde_json::Value, content_type = "*/*"
         ),
         (status = 404, description = "There is no such event: `unknown-event`."),
         (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),

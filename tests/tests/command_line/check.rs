@@ -214,9 +214,18 @@ fn what_is_hardly_meant_is_a_warning_and_a_problem_if_asked_for() {
     assert_eq!(document["warnings"][0]["key"], "source[0].secrets[0]");
 
     let text = "[[source]]\nname = \"x\"\nscheme = \"github\"\nsecrets = [\"s\"]\n[[subscription]]\nid = \"a\"\n\
-        filter = \"message.a == 1 && message.a == 2\"\nendpoint = { url = \"https://example.com/\" }\n";
+        filter = \"false && message.a == 1\"\nendpoint = { url = \"https://example.com/\" }\n";
     let told = check(text, &[]).expect(0);
     assert!(told.stderr.contains(": subscription[0].filter: warning: "), "{}", told.stderr);
+
+    let told = check(&text.replace("false && message.a == 1", "source == 'y'"), &[]).expect(0);
+    assert!(told.stderr.contains("warning: there is no source \"y\""), "{}", told.stderr);
+    let told = check("[[source]]\nname = \"m\"\nscheme = \"meta\"\nsecrets = [\"s\"]\n", &[]).expect(0);
+    assert!(
+        told.stderr.contains("source[0].parameters.") && told.stderr.contains("warning: "),
+        "{}",
+        told.stderr
+    );
 }
 
 #[test]
