@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod ingress;
 pub mod log;
 pub mod outbound;
+pub mod publish;
 pub mod rejection;
 pub mod server;
 pub mod store;

@@ -527,3 +527,31 @@ fn a_client_that_knows_only_the_description_finds_nothing_that_differs_from_it()
     let said = schemathesis.with_script("fuzz_api.py").run(std::path::Path::new(&address));
     assert!(said.contains(" passed") && !said.contains("0 generated"), "{said}");
 }
+
+/// What the CloudEvents SDK of another language writes, in each of the modes.
+#[test]
+fn events_of_the_cloudevents_sdk_are_published_in_every_mode() {
+    let Some(python) = Foreign::python() else { return };
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(SOURCE);
+    let document =
+        subscription("orders", &receiver.url("/"), Some("event.source == \"/sdk\" && message.n == 1"));
+    let _ = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    for request in python.with_script("cloudevents_sdk.py").ask(&[]) {
+        let headers: Vec<(String, String)> = serde_json::from_value(request["headers"].clone()).unwrap();
+        let body = request["body"].as_str().unwrap().as_bytes().to_vec();
+        let publish = || {
+            let (headers, body) = (headers.clone(), body.clone());
+            let request =
+                Request { method: "POST".into(), path: "/v1/events".into(), headers, body, chunked: false };
+            send(gateway.admin(), &request).unwrap()
+        };
+        let published = publish().expect(202);
+        assert!(published.text().contains("accepted"), "{}", published.text());
+        assert!(publish().expect(200).text().contains("duplicate"));
+    }
+    let received = receiver.wait(4);
+    let ids: HashSet<_> = received.iter().filter_map(|one| one.header("ce-id")).collect();
+    assert_eq!(ids, HashSet::from(["binary", "structured", "first", "second"]));
+    assert!(received.iter().all(|one| one.header("ce-source") == Some("/sdk")), "{received:?}");
+}

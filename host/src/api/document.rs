@@ -2,13 +2,16 @@
 
 use super::cursor::Listing;
 use super::schema::SubscriptionBody;
-use crate::store::{Attempt, Delivery, DeliveryStatus, EventRecord, RequestRecord};
+use crate::store::{
+    self, Attempt, Delivery, DeliveryStatus, EventRecord, FailedFilter, Repetitions, RequestRecord,
+};
 use crate::subscription::{Origin, Subscription};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Ref, Schema, SchemaType};
 
@@ -42,6 +45,9 @@ pub(super) struct EventDocument {
     size: u64,
     /// How many deliveries it has.
     delivery_count: u64,
+    /// CloudEvents extension attributes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: BTreeMap<String, String>,
 }
 
 /// An event with the request that carried it and the newest of its deliveries.
@@ -49,8 +55,55 @@ pub(super) struct EventDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct EventDetail {
     pub(super) event: EventDocument,
-    pub(super) request: RequestDocument,
+    /// Where it came from.
+    pub(super) origin: EventOrigin,
+    /// The request that carried it; `null` if none did.
+    #[schema(required)]
+    pub(super) request: Option<RequestDocument>,
+    /// Which of the source's secrets verified it: its label or its position.
+    #[schema(required)]
+    pub(super) secret: Option<String>,
+    /// Filters that failed on it, so that their subscriptions did not get it.
+    pub(super) failures: Vec<FailedFilterDocument>,
+    pub(super) repetitions: RepetitionsDocument,
     pub(super) deliveries: Listing<DeliveryDocument>,
+}
+
+/// Where an entry of the log came from.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum EventOrigin {
+    /// A sender's request to a source.
+    Request,
+    /// A program that published it.
+    Published,
+    /// A change of a document.
+    Document,
+    /// An outgoing call.
+    Call,
+    /// A request to an awaited URL.
+    Callback,
+    /// The gateway itself.
+    Operational,
+}
+
+/// A filter that failed on an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FailedFilter)]
+pub(super) struct FailedFilterDocument {
+    subscription: String,
+    reason: String,
+}
+
+/// How often an event came again.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Repetitions)]
+pub(super) struct RepetitionsDocument {
+    count: u64,
+    /// When, the last 20 of them, oldest first.
+    times: Vec<String>,
 }
 
 /// A delivery with its attempts, oldest first.
@@ -202,7 +255,34 @@ impl From<EventRecord> for EventDocument {
             received: record.received.rfc3339(),
             size: record.size,
             delivery_count: record.deliveries,
+            extensions: record.event.extensions,
         }
+    }
+}
+
+impl From<store::Origin> for EventOrigin {
+    fn from(origin: store::Origin) -> Self {
+        match origin {
+            store::Origin::Request => Self::Request,
+            store::Origin::Published => Self::Published,
+            store::Origin::Document => Self::Document,
+            store::Origin::Call => Self::Call,
+            store::Origin::Callback => Self::Callback,
+            store::Origin::Operational => Self::Operational,
+        }
+    }
+}
+
+impl From<FailedFilter> for FailedFilterDocument {
+    fn from(failed: FailedFilter) -> Self {
+        Self { subscription: failed.subscription, reason: failed.reason }
+    }
+}
+
+impl From<Repetitions> for RepetitionsDocument {
+    fn from(repetitions: Repetitions) -> Self {
+        let times = repetitions.times.into_iter().filter_map(UnixMillis::rfc3339).collect();
+        Self { count: repetitions.count, times }
     }
 }
 

@@ -131,8 +131,12 @@ pub(super) async fn show(
     let record = find(&api, &id, query.source.as_deref()).await?;
     let query = DeliveryQuery { event: Some(record.seq), limit: MAX_LIMIT, ..DeliveryQuery::default() };
     let deliveries = delivery::page(&api, query).await?;
-    let request = record.request.clone().unwrap_or_default().into();
-    Ok(Answer(EventDetail { event: record.into(), request, deliveries }))
+    let (origin, secret) = (record.origin.into(), record.secret.clone());
+    let failures = record.failures.iter().cloned().map(Into::into).collect();
+    let repetitions = record.repetitions.clone().into();
+    let request = record.request.clone().map(Into::into);
+    let event = record.into();
+    Ok(Answer(EventDetail { event, origin, request, secret, failures, repetitions, deliveries }))
 }
 
 /// Gives an event's data, byte for byte.

@@ -14,6 +14,7 @@ mod fault;
 mod health;
 mod openapi;
 mod problem;
+mod publish;
 mod query;
 mod rejection;
 mod router;

@@ -3,8 +3,10 @@
 use super::access::{Access, guard};
 use super::source::{self, Sources};
 use super::{
-    ProblemDetails, activity, delivery, event, explain, health, openapi, rejection, subscription, trial,
+    ProblemDetails, activity, delivery, event, explain, health, openapi, publish, rejection, subscription,
+    trial,
 };
+use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::store::Store;
 use crate::subscription::Subscriptions;
@@ -30,6 +32,8 @@ pub struct Api {
     pub subscriptions: Subscriptions,
     /// The sources.
     pub sources: Sources,
+    /// What events are published with.
+    pub publisher: Publisher,
     /// What was refused lately.
     pub rejections: Rejections,
     /// What would be decided about a request.
@@ -66,7 +70,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::metrics))
         .routes(routes!(openapi::serve))
-        .routes(routes!(event::list))
+        .routes(routes!(event::list, publish::publish))
         .routes(routes!(event::show))
         .routes(routes!(event::data))
         .routes(routes!(explain::explain))

@@ -8,6 +8,7 @@ use crate::rejection::Explainer;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
 use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::decision;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
 use anglerfish_core::router::{self, Explanation, RoutingSubscription};
@@ -130,6 +131,12 @@ impl Routing for EngineRouting {
         let missing =
             engine.aside(move || router::missing_fields(&filter, bodies.iter().map(|body| &**body)));
         Ok(missing.await?)
+    }
+
+    async fn route(&self, event: PastEvent) -> Result<decision::Routing, RoutingError> {
+        let PastEvent { event, headers, data, received } = event;
+        let routed = self.engine().route(event, headers, data, received).await;
+        routed.map_err(|error: EngineError| RoutingError::Unavailable(error.to_string()))
     }
 
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {

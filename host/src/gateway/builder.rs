@@ -12,6 +12,7 @@ use crate::engine::EngineRouting;
 use crate::fetch::DocumentCache;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
+use crate::publish::Publisher;
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
 use crate::store::{SqliteOptions, SqliteStore, Store};
@@ -165,6 +166,8 @@ impl BuiltGateway {
         };
         let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
         let outlet = Arc::new(Queues(deliveries.clone()));
+        let publisher =
+            Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
         let service = Ingress::new(settings, engine, Arc::clone(store), outlet, documents, metrics)
             .with_rejections(rejections.clone());
         let service = Arc::new(service);
@@ -193,6 +196,7 @@ impl BuiltGateway {
             store: Arc::clone(store),
             subscriptions,
             sources,
+            publisher,
             rejections,
             explainer: routing,
             readiness: readiness.clone(),

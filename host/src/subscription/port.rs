@@ -2,6 +2,7 @@
 
 use crate::telemetry::Activity;
 use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::decision;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -90,6 +91,9 @@ pub trait Routing: Send + Sync + 'static {
 
     /// The fields of `message` that a filter reads and none of these bodies has.
     async fn missing_fields(&self, filter: &str, bodies: Vec<Bytes>) -> Result<Vec<String>, RoutingError>;
+
+    /// Who wants an event that comes from no request.
+    async fn route(&self, event: PastEvent) -> Result<decision::Routing, RoutingError>;
 
     /// What the subscriptions of the table say of an event; `only` names one of them, `None` means all.
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError>;

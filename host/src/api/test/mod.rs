@@ -5,11 +5,13 @@ mod delivery;
 mod event;
 mod health;
 mod openapi;
+mod publish;
 mod rejection;
 mod rooms;
 mod subscription;
 
 use super::{Access, Api, Sources, router};
+use crate::publish::Publisher;
 use crate::rejection::Rejections;
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord,
@@ -92,6 +94,7 @@ impl Bench {
             store: store.clone(),
             subscriptions: subscriptions.await.unwrap(),
             sources: Sources::new(&sources()),
+            publisher: Publisher::new(store.clone() as Arc<dyn Store>, table.clone(), queues.clone()),
             rejections: rejections.clone(),
             explainer: table.clone(),
             readiness: readiness.clone(),

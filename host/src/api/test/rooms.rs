@@ -1,10 +1,13 @@
 //! The rooms beside the registry, as far as it sees them.
 
 use crate::engine::InboundRequest;
+use crate::ingress::Outlet;
 use crate::rejection::Explainer;
+use crate::store::LeasedDelivery;
 use crate::subscription::{Dispatch, PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::Activity;
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
+use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{Explanation, VerificationOutcome, VerificationReport};
@@ -90,6 +93,14 @@ impl Routing for Table {
         Ok(Vec::new())
     }
 
+    async fn route(&self, event: PastEvent) -> Result<decision::Routing, RoutingError> {
+        let filters = self.filters();
+        let wanted =
+            filters.iter().filter(|(_, filter)| filter.as_ref().is_none_or(|one| *one == event.event.kind));
+        let intents = wanted.map(|(id, _)| Intent { subscription: id.clone(), ..Intent::default() });
+        Ok(decision::Routing { intents: intents.collect(), failures: Vec::new() })
+    }
+
     async fn explain(&self, event: PastEvent, only: Option<&str>) -> Result<Vec<Verdict>, RoutingError> {
         let filters = self.filters();
         let asked = filters.iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
@@ -109,16 +120,28 @@ impl Routing for Table {
     }
 }
 
+impl Outlet for Queues {
+    fn offer(&self, deliveries: Vec<LeasedDelivery>) {
+        self.offered.lock().unwrap().extend(deliveries.into_iter().map(|delivery| delivery.subscription));
+    }
+}
+
 /// Queues, by subscription with the URL that they deliver to, and whom they were woken for.
 #[derive(Default)]
 pub(super) struct Queues {
     urls: Mutex<BTreeMap<String, String>>,
     woken: Mutex<Vec<String>>,
+    offered: Mutex<Vec<String>>,
 }
 
 impl Queues {
     pub(super) fn urls(&self) -> BTreeMap<String, String> {
         self.urls.lock().unwrap().clone()
+    }
+
+    /// For whom deliveries were handed over.
+    pub(super) fn offered(&self) -> Vec<String> {
+        std::mem::take(&mut *self.offered.lock().unwrap())
     }
 
     pub(super) fn woken(&self) -> Vec<String> {
