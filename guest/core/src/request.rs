@@ -1,7 +1,9 @@
 //! One inbound request, as a shell hands it to the component.
 
+mod credential;
 mod header_block;
 
+pub use credential::hide_parameters;
 pub use header_block::{header_block, read_header_block};
 
 use time::OffsetDateTime;

@@ -33,8 +33,9 @@ pub(crate) fn decision(decision: types::Decision) -> Decision {
     }
 }
 
-/// The acceptance that an explanation amounts to; `None` if it explains no event.
-pub(crate) fn acceptance(explanation: types::Explanation, answer: Option<Answer>) -> Option<Acceptance> {
+/// The acceptance that the explanation of a repetition amounts to; `None` if it explains no event. The event keeps the id
+/// that is remembered: it may be that of the first request, and the next repetition asks for it.
+pub(crate) fn acceptance(explanation: types::Explanation, duplicate: Duplicate) -> Option<Acceptance> {
     let (mut intents, mut failures) = (Vec::new(), Vec::new());
     for types::Verdict { subscription, outcome, reason } in explanation.subscriptions {
         match outcome {
@@ -43,7 +44,8 @@ pub(crate) fn acceptance(explanation: types::Explanation, answer: Option<Answer>
             VerdictOutcome::NoMatch => {}
         }
     }
-    Some(Acceptance { event: event(explanation.event?), intents, failures, answer, secret: None })
+    let event = Event { id: duplicate.id, ..event(explanation.event?) };
+    Some(Acceptance { event, intents, failures, answer: duplicate.answer, secret: None })
 }
 
 fn code(code: types::RejectionCode) -> RejectionCode {

@@ -8,7 +8,8 @@ use crate::{clock, convert, delivery, diagnostic, document};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Decision, RejectionCode};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
-use anglerfish_core::request::{Header, header_block};
+use anglerfish_core::request::{Header, event_data, header_block, hide_parameters};
+use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::HeaderMap;
@@ -107,7 +108,7 @@ fn decide(table: &Table, request: &types::Request) -> Result<Decision, RecordErr
     if Records::open()?.is_kept(&request.source, &duplicate.id)? {
         return Ok(Decision::Duplicate(duplicate));
     }
-    let acceptance = convert::acceptance(table.router.explain(request), duplicate.answer);
+    let acceptance = convert::acceptance(table.router.explain(request), duplicate);
     Ok(acceptance.map_or_else(|| Decision::Other("a repetition of no event".to_owned()), Decision::Accept))
 }
 
@@ -156,7 +157,8 @@ async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted)
         deliveries: &deliveries,
         failures: failures.iter().map(Into::into).collect(),
     };
-    let kept = keep(&record, &request.body).await;
+    let data = data(table, request);
+    let kept = keep(&record, &data).await;
     for failure in &failures {
         diagnostic::report(&format!(
             "event {:?} of {:?}: the filter of {:?} failed: {}",
@@ -166,7 +168,6 @@ async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted)
     match kept {
         Ok(Kept::Now) => {
             let count = deliveries.len();
-            let data = Bytes::copy_from_slice(&request.body);
             delivery::spawn(Rc::clone(table), event, data, deliveries);
             Committed::Stored { deliveries: count }
         }
@@ -177,6 +178,20 @@ async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted)
         }
         Err(error) => Committed::Failed(unavailable(&error)),
     }
+}
+
+/// The event's data: the body, or of a GET the query, from which goes what the scheme compares with its secret.
+fn data(table: &Table, request: &types::Request) -> Bytes {
+    let verifier = table.verifications.get(&request.source).map(|config| Verifier::try_new("source", config));
+    let url = match (request.body.is_empty(), verifier) {
+        (true, Some(Ok(verifier))) => {
+            let secret = |name: &str| verifier.credential_parameters().iter().any(|known| known == name);
+            hide_parameters(&request.url, secret)
+        }
+        // A body is the data whatever the URL; the table was loaded with verifiers of the same configuration.
+        _ => String::new(),
+    };
+    Bytes::copy_from_slice(event_data(&request.method, &url, &request.body))
 }
 
 /// By whom an event was kept.

@@ -6,6 +6,7 @@ use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig, read_document,
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::sign::SigningSecret;
+use anglerfish_core::verify::VerificationConfig;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use spin_sdk::variables;
 use std::cell::RefCell;
@@ -40,6 +41,8 @@ thread_local! {
 pub(crate) struct Table {
     /// The gateway component's router.
     pub(crate) router: Router,
+    /// How the requests of each source are verified.
+    pub(crate) verifications: HashMap<String, VerificationConfig>,
     /// Where events go, by the subscription's id.
     pub(crate) destinations: HashMap<String, Destination>,
     /// The largest accepted body, in bytes.
@@ -115,6 +118,8 @@ async fn load() -> Result<Table, TableError> {
     let routing = serde_json::to_vec(&RoutingDocument::from(&document)).map_err(TableError::Json)?;
     let router = Router::load(&routing)
         .map_err(|problems| TableError::Problems(problems.into_iter().map(convert::problem).collect()))?;
+    let verifications =
+        document.sources.into_iter().map(|(_, source)| (source.name, source.verification)).collect();
     let destinations = document
         .subscriptions
         .into_iter()
@@ -125,7 +130,7 @@ async fn load() -> Result<Table, TableError> {
             Ok((id, destination))
         })
         .collect::<Result<_, TableError>>()?;
-    Ok(Table { router, destinations, max_body, body_timeout })
+    Ok(Table { router, verifications, destinations, max_body, body_timeout })
 }
 
 /// A variable that is a number, or its default where it is not set.

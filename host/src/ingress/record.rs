@@ -1,8 +1,8 @@
 //! What is kept of a request beside its body.
 
 use crate::store::RequestRecord;
+use anglerfish_core::request::hide_parameters;
 use http::{HeaderMap, Method};
-use percent_encoding::percent_decode_str;
 
 /// What the names of header fields and parameters hold that carry a secret, whatever the source: senders put tokens
 /// into requests that no scheme reads, and what is kept is shown to whoever may read events. A name too many costs a
@@ -22,9 +22,6 @@ const TELLING: [&str; 10] = [
 
 /// Whole names that tell the same and are parts of harmless ones.
 const TELLING_ALONE: [&str; 5] = ["auth", "key", "pass", "pwd", "x-auth"];
-
-/// What stands for a value that is not kept.
-const HIDDEN: &str = "…";
 
 /// Where the requests of a source carry a secret itself: that is not kept.
 #[derive(Debug, Clone, Default)]
@@ -59,26 +56,13 @@ pub(super) fn record(
         })
         .collect();
     let secret = |name: &str| is_telling(name) || credentials.parameters.iter().any(|known| known == name);
-    RequestRecord { method: method.to_string(), url: without(url, secret), headers }
+    RequestRecord { method: method.to_string(), url: hide_parameters(url, secret), headers }
 }
 
 /// The URL without what the source's scheme compares with its secret: of a GET it carries the data, from which nothing else
 /// is left out.
 pub(super) fn without_credentials(url: &str, credentials: &Credentials) -> String {
-    without(url, |name| credentials.parameters.iter().any(|known| known == name))
-}
-
-/// The URL with the values of these parameters hidden.
-fn without(url: &str, secret: impl Fn(&str) -> bool) -> String {
-    let Some((head, query)) = url.split_once('?') else { return url.to_owned() };
-    let hide = |pair: &str| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        let spaced = name.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8_lossy();
-        if secret(&decoded) { format!("{name}={HIDDEN}") } else { pair.to_owned() }
-    };
-    let pairs: Vec<String> = query.split('&').map(hide).collect();
-    format!("{head}?{}", pairs.join("&"))
+    hide_parameters(url, |name| credentials.parameters.iter().any(|known| known == name))
 }
 
 #[cfg(test)]

@@ -301,6 +301,18 @@ async fn a_reference_to_a_secret_is_refused_and_never_taken_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_data_of_an_event_that_comes_with_get_is_its_query() {
+    let configuration =
+        json!({ "source": [{ "name": "form", "scheme": "none", "methods": ["GET", "POST"] }] }).to_string();
+    let app = App::serve(component().await, &[("configuration", &configuration)]).await.unwrap();
+    let answer = send(app.address, http::Request::get("/in/form?a=1&b=%20"), "").await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let receipt: Value = serde_json::from_str(&answer.body).unwrap();
+    let key = format!("data/form/{}", receipt["id"].as_str().unwrap());
+    assert_eq!(app.shared.value(&key), Some(Bytes::from("a=1&b=%20")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_can_work_says_that_it_is_ready() {
     let receiver = Receiver::listen(200).await.unwrap();
     let app = serve(&receiver).await;
