@@ -8,10 +8,12 @@ use crate::gateway::{GatewayBuilder, GatewayError, Reloader};
 use crate::server::Descriptors;
 use crate::store::StoreError;
 use crate::supervision;
-use crate::telemetry::{self, LogControl};
+use crate::telemetry::{self, LogControl, TraceLayer, Traces};
 use clap::Args;
+use rustls::ClientConfig;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The arguments of `serve`.
@@ -33,14 +35,17 @@ pub(super) struct ServeArgs {
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
     let config = args.config.load()?;
-    let log = telemetry::init(config.log.format, &config.log.filter, None)
-        .map_err(|error| Failure::failed(format_args!("failed to set up the log: {error}")))?;
-    supervision::install_hook();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format_args!("failed to start the runtime: {error}")))?;
+    let (layer, traces) = traces(&config, runtime.handle().clone())?.unzip();
+    let log = telemetry::init(config.log.format, &config.log.filter, layer)
+        .map_err(|error| Failure::failed(format_args!("failed to set up the log: {error}")))?;
+    supervision::install_hook();
     let outcome = runtime.block_on(serve(args, config, log.control.clone()));
+    // While there is a runtime that can send them.
+    drop(traces);
     // What still runs after a second signal is not waited for.
     runtime.shutdown_background();
     outcome
@@ -80,6 +85,16 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
             Err(Failure::failed("a second signal came before everything had ended"))
         }
     }
+}
+
+/// Makes traces, if there is a collector to send them to.
+fn traces(config: &Config, runtime: Handle) -> Result<Option<(TraceLayer, Traces)>, Failure> {
+    let Some(collector) = &config.telemetry.otlp else { return Ok(None) };
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(format_args!("failed to set up traces: {error}"));
+    let tls = crate::delivery::tls(&[]).map_err(|error| failed(&error))?;
+    // The client of the collector says itself which version of HTTP it speaks.
+    let tls = ClientConfig { alpn_protocols: Vec::new(), ..(*tls).clone() };
+    telemetry::traces(collector, tls, runtime).map(Some).map_err(|error| failed(&error))
 }
 
 /// Raises the limit of descriptors and says what it is.

@@ -6,7 +6,7 @@ use super::network::NetworkList;
 use super::place::{Place, Places};
 use super::reference::ReferenceList;
 use super::secret::{Findings, Resolver, has_reference};
-use super::section::{self, AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig};
+use super::section::{self, AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig, TelemetryConfig};
 use super::syntax;
 use crate::outbound::endpoint_problem;
 use anglerfish_core::config::{
@@ -34,6 +34,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Log lines.
     pub log: LogConfig,
+    /// Traces.
+    pub telemetry: TelemetryConfig,
     /// Sources and subscriptions, with their secrets resolved and with the networks that `[server]` allows.
     pub document: Document,
     /// The subscriptions as they are written, in the order of `document`, with references unresolved: what may be
@@ -132,7 +134,7 @@ impl Config {
             resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
-        let Sections { mut server, admin, outbound, store, log } = sections;
+        let Sections { mut server, admin, outbound, store, log, telemetry } = sections;
         problems.extend(found);
         if !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
             server.data_dir = directory.join(server.data_dir);
@@ -187,6 +189,7 @@ impl Config {
             outbound,
             store,
             log,
+            telemetry,
             document: routing,
             written,
             warnings: Vec::new(),
@@ -284,6 +287,7 @@ struct Sections {
     outbound: OutboundConfig,
     store: StoreConfig,
     log: LogConfig,
+    telemetry: TelemetryConfig,
 }
 
 impl Sections {
@@ -308,6 +312,9 @@ impl Sections {
             }
             if let Some(node) = table.get("log") {
                 sections.log = section::log(&node);
+            }
+            if let Some(node) = table.get("telemetry") {
+                sections.telemetry = section::telemetry(&node);
             }
         }
         (sections, problems.into_vec())

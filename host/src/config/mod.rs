@@ -21,5 +21,5 @@ pub use error::{ConfigError, ConfigProblem};
 pub use load::{Config, Examination, SubscriptionReader};
 pub use network::NetworkList;
 pub use reference::ReferenceList;
-pub use section::{AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig};
+pub use section::{AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig, TelemetryConfig};
 pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};

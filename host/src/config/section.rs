@@ -72,6 +72,7 @@ pub(super) const TABLES: &[(&str, &[(&str, Kind)])] = &[
     ),
     ("store", &[("retention", Kind::Text)]),
     ("log", &[("filter", Kind::Text), ("format", Kind::Text)]),
+    ("telemetry", &[("otlp", Kind::Text)]),
 ];
 
 /// The keys of a table.
@@ -164,6 +165,13 @@ pub struct LogConfig {
     pub filter: String,
     /// How lines are written.
     pub format: LogFormat,
+}
+
+/// Traces: `[telemetry]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TelemetryConfig {
+    /// The collector that traces are sent to, by OTLP over HTTP; without one none are made.
+    pub otlp: Option<String>,
 }
 
 impl Default for ServerConfig {
@@ -356,6 +364,23 @@ pub(super) fn log(node: &Node<'_>) -> LogConfig {
             node.report("must be \"text\" or \"json\"");
             None
         }
+    });
+    config
+}
+
+/// Reads `[telemetry]`.
+pub(super) fn telemetry(node: &Node<'_>) -> TelemetryConfig {
+    let mut config = TelemetryConfig::default();
+    let Some(table) = node.table(&keys("telemetry")) else { return config };
+    config.otlp = table.get("otlp").and_then(|node| {
+        let text = node.text()?;
+        let uri = text.parse::<http::Uri>().ok().filter(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+        });
+        if uri.is_none() {
+            node.report_with_hint("not a URL", "write one such as \"http://127.0.0.1:4318\"");
+        }
+        uri.map(|_| text.to_owned())
     });
     config
 }

@@ -28,6 +28,7 @@ impl Difference {
             ("outbound.max_connections", o.max_connections == n.max_connections),
             ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
             ("outbound.proxy", o.proxy == n.proxy),
+            ("telemetry.otlp", old.telemetry == new.telemetry),
             ("log.format", old.log.format == new.log.format),
         ];
         // What an address lets in goes with the address: a token that only the new one can do without stays.

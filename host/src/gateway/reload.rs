@@ -213,6 +213,7 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
         new.admin.token.clone_from(&old.admin.token);
     }
     new.outbound.clone_from(&old.outbound);
+    new.telemetry.clone_from(&old.telemetry);
     new.log.format = old.log.format;
     new
 }

@@ -10,7 +10,7 @@ use crate::server::RequestBody;
 use crate::store::{
     Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError,
 };
-use crate::telemetry::{IngressMetrics, SourceMetrics};
+use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Decision, Fetch, RejectionCode};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument;
 
 /// How requests are taken in.
 #[derive(Debug, Clone)]
@@ -186,12 +187,16 @@ impl Ingress {
             path: &path,
             request: None,
         };
+        let span = tracing::trace_span!(target: TRACE, "ingress", source);
+        telemetry::follow(&span, request.headers());
         let mut length = 0;
-        let answered = match self.read(&live, source, request, peer, &mut length).await {
+        let read = self.read(&live, source, request, peer, &mut length).instrument(span.clone());
+        let answered = match read.await {
             // The place among the requests under way is kept until the answer is there.
             Ok((request, held, _place)) => {
                 let mut request = Arc::new(request);
-                let answered = self.exchange(&live, &known, &mut request, held).await;
+                let exchange = self.exchange(&live, &known, &mut request, held);
+                let answered = exchange.instrument(span).await;
                 refusal.request = Some(request);
                 if let Some(Cause::Rejected(rejection)) = &answered.cause {
                     let code = rejection.code.to_string();
@@ -307,7 +312,11 @@ impl Ingress {
 
     async fn decide(&self, live: &Live, request: &Arc<InboundRequest>) -> Result<Decided, Fault> {
         let started = Instant::now();
-        let decided = live.engine.decide(Arc::clone(request)).await.map_err(engine_fault);
+        let decided = live.engine
+            .decide(Arc::clone(request))
+            .instrument(tracing::trace_span!(target: TRACE, "decision"))
+            .await
+            .map_err(engine_fault);
         self.metrics.decided(started.elapsed());
         decided
     }
@@ -357,7 +366,8 @@ impl Ingress {
             ..NewEvent::new(event, data, request.received)
         };
         let (ingress, now) = (Arc::clone(self), request.received);
-        let committed = tokio::spawn(async move { ingress.commit(keys, Some(new), now).await });
+        let commit = async move { ingress.commit(keys, Some(new), now).await };
+        let committed = tokio::spawn(commit.in_current_span());
         let committed = committed.await.unwrap_or(Committed::Failed(Fault::Internal));
         if let Committed::Stored { .. } = committed {
             if let Some(secret) = &secret {
@@ -376,7 +386,8 @@ impl Ingress {
         }
         let started = Instant::now();
         let commit = Commit { keys, events: event.into_iter().collect(), ..Commit::new(now) };
-        let outcome = match self.store.commit(commit).await {
+        let commit = self.store.commit(commit).instrument(tracing::trace_span!(target: TRACE, "commit"));
+        let outcome = match commit.await {
             Ok(outcome) => outcome,
             Err(error) => return Committed::Failed(store_fault(&error)),
         };

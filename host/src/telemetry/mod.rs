@@ -8,6 +8,7 @@ mod log;
 mod readiness;
 mod scrape;
 mod sink;
+mod trace;
 
 pub use classic::CLASSIC_TEXT;
 pub(crate) use classic::wants_openmetrics;
@@ -17,3 +18,5 @@ pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};
 pub use scrape::{OPENMETRICS_TEXT, Scrape};
 pub(crate) use sink::register as register_log;
+pub(crate) use trace::{TARGET as TRACE, follow};
+pub use trace::{Traces, traces};

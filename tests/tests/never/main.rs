@@ -21,6 +21,7 @@ mod secret;
 mod share;
 mod silence;
 mod store;
+mod trace;
 mod unverified;
 
 use anglerfish_tests::{Answer, Gateway, Receiver, Request, github, send};

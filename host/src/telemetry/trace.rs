@@ -1,0 +1,147 @@
+//! Traces, sent to a collector by OTLP over HTTP (protobuf).
+//!
+//! Spans of the target [`TARGET`] are for traces alone; they never reach the log. Without a collector none is made.
+
+use super::TraceLayer;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry_http::{HeaderExtractor, HttpClient, HttpError};
+use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use rustls::ClientConfig;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tracing::Level;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+
+/// The target of spans that are for traces.
+pub(crate) const TARGET: &str = "anglerfish::trace";
+
+/// How long one batch may take to be sent.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest answer of a collector that is read, in bytes.
+const ANSWER: usize = 64 * 1024;
+
+/// How long the end of the process waits for the last spans.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// Sends the spans that wait when it is dropped, for a second at most.
+#[derive(Debug)]
+#[must_use = "spans that wait are lost with the process"]
+pub struct Traces {
+    provider: SdkTracerProvider,
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        // What could not be sent by now is lost; a collector holds nobody up.
+        let _ = self.provider.shutdown_with_timeout(LAST_WAIT);
+    }
+}
+
+/// Makes traces from now on and sends them to the collector at this URL, over TLS as `tls` says if it is an `https` one.
+/// The log's `init` takes the layer.
+///
+/// # Errors
+///
+/// If the URL is none.
+pub fn traces(
+    collector: &str,
+    tls: ClientConfig,
+    runtime: Handle,
+) -> Result<(TraceLayer, Traces), ExporterBuildError> {
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(Sender::new(tls, runtime))
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(TIMEOUT)
+        .with_endpoint(endpoint(collector))
+        .build()?;
+    let resource = Resource::builder()
+        .with_service_name("anglerfish")
+        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("anglerfish"))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(Targets::new().with_target(TARGET, Level::TRACE))
+        .boxed();
+    Ok((layer, Traces { provider }))
+}
+
+/// Where a collector takes traces: the path is the specification's unless one is given.
+fn endpoint(collector: &str) -> String {
+    let bare = collector.trim_end_matches('/');
+    let path = bare.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    if path.is_some() { collector.to_owned() } else { format!("{bare}/v1/traces") }
+}
+
+/// Lets a span go on the trace that a request's `traceparent` names (W3C Trace Context).
+pub(crate) fn follow(span: &tracing::Span, headers: &HeaderMap) {
+    if span.is_disabled() || !headers.contains_key("traceparent") {
+        return;
+    }
+    let context = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
+    if context.span().span_context().is_valid() {
+        // It fails only for a span that is no longer one.
+        let _ = span.set_parent(context);
+    }
+}
+
+/// The client that batches are sent with. They are made on a thread outside of the runtime, so it has a handle.
+#[derive(Debug, Clone)]
+struct Sender {
+    client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
+    runtime: Handle,
+}
+
+impl Sender {
+    fn new(tls: ClientConfig, runtime: Handle) -> Self {
+        let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
+        let connector = builder.https_or_http().enable_http1().build();
+        // Its own pool lives on the runtime, whatever thread a batch is sent from.
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Self { client, runtime }
+    }
+}
+
+#[async_trait]
+impl HttpClient for Sender {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let client = self.client.clone();
+        let send = async move {
+            let response = client.request(request.map(Full::new)).await?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
+            Ok(Response::from_parts(parts, body))
+        };
+        self.runtime.spawn(tokio::time::timeout(TIMEOUT, send)).await??
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_collector_is_the_specifications_unless_it_has_one() {
+        assert_eq!(endpoint("http://127.0.0.1:4318"), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(endpoint("http://127.0.0.1:4318/"), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(endpoint("https://otel.example/otlp/v1/traces"), "https://otel.example/otlp/v1/traces");
+    }
+}
