@@ -5,6 +5,7 @@
 mod access;
 mod activity;
 mod body;
+mod config;
 mod cursor;
 mod delivery;
 mod document;
@@ -26,6 +27,7 @@ pub(crate) mod test;
 mod trial;
 
 pub use access::Access;
+pub use config::Configuration;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
 pub use router::{Api, Clock, router};
 pub use source::Sources;

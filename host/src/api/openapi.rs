@@ -23,6 +23,7 @@ use utoipa::OpenApi;
     servers((url = "http://127.0.0.1:8081")),
     tags(
         (name = "health", description = "For those who watch the process"),
+        (name = "configuration", description = "What the gateway goes by"),
         (name = "events", description = "The log"),
         (name = "deliveries", description = "What became of events"),
         (name = "subscriptions", description = "Who wants what"),

@@ -41,7 +41,7 @@ pub(super) struct ProblemBody {
     code: String,
     /// A sentence for people.
     detail: String,
-    /// With `invalid-document`: everything that is wrong with it.
+    /// With `invalid-document` and `invalid-configuration`: everything that is wrong with it.
     #[schema(required = false)]
     problems: Vec<DocumentProblem>,
     /// With `ambiguous-event`: the sources that have an event of this id.
@@ -87,9 +87,7 @@ impl ProblemDetails {
             [only] => only.to_string(),
             many => format!("the document has {} problems", many.len()),
         };
-        let problems = problems.iter().cloned().map(DocumentProblem::from);
-        let list = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect::<Vec<_>>();
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", detail).member("problems", list)
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", detail).problems(problems)
     }
 
     /// Adds an extension member.

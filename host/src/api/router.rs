@@ -3,8 +3,8 @@
 use super::access::{Access, guard};
 use super::source::{self, Sources};
 use super::{
-    ProblemDetails, activity, delivery, event, explain, health, openapi, publish, rejection, subscription,
-    trial,
+    Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish, rejection,
+    subscription, trial,
 };
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
@@ -44,6 +44,8 @@ pub struct Api {
     pub scrape: Arc<Scrape>,
     /// The clock.
     pub clock: Clock,
+    /// What reads the configuration again.
+    pub configuration: Arc<dyn Configuration>,
 }
 
 impl fmt::Debug for Api {
@@ -70,6 +72,8 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::metrics))
         .routes(routes!(openapi::serve))
+        .routes(routes!(config::status))
+        .routes(routes!(config::reload))
         .routes(routes!(event::list, publish::publish))
         .routes(routes!(event::show))
         .routes(routes!(event::data))

@@ -2,8 +2,8 @@
 
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, send,
-    serve, sink, subscriptions,
+    check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, reload,
+    send, serve, sink, subscriptions,
 };
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
@@ -36,6 +36,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run the gateway
     Serve(serve::ServeArgs),
+    /// Let a running gateway read its configuration again
+    Reload(reload::ReloadArgs),
     /// Tell every problem of a configuration
     Check(check::CheckArgs),
     /// Say what would be decided about a request, and why
@@ -67,6 +69,7 @@ impl Command {
         match self {
             Self::Init(args) => init::run(&args, output),
             Self::Serve(args) => serve::run(&args),
+            Self::Reload(args) => block_on(reload::run(args, output)),
             Self::Check(args) => check::run(&args, output),
             Self::Explain(args) => block_on(explain::run(args, output)),
             Self::Events(args) => block_on(events::run(args, output)),

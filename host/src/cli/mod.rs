@@ -22,6 +22,7 @@ mod page;
 mod period;
 mod providers;
 mod rejections;
+mod reload;
 mod request_file;
 mod send;
 mod serve;

@@ -90,7 +90,8 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
 /// Makes traces, if there is a collector to send them to.
 fn traces(config: &Config, runtime: Handle) -> Result<Option<(TraceLayer, Traces)>, Failure> {
     let Some(collector) = &config.telemetry.otlp else { return Ok(None) };
-    let failed = |error: &dyn std::fmt::Display| Failure::failed(format_args!("failed to set up traces: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::failed(format_args!("failed to set up traces: {error}"));
     let tls = crate::delivery::tls(&[]).map_err(|error| failed(&error))?;
     // The client of the collector says itself which version of HTTP it speaks.
     let tls = ClientConfig { alpn_protocols: Vec::new(), ..(*tls).clone() };

@@ -375,7 +375,8 @@ pub(super) fn telemetry(node: &Node<'_>) -> TelemetryConfig {
     config.otlp = table.get("otlp").and_then(|node| {
         let text = node.text()?;
         let uri = text.parse::<http::Uri>().ok().filter(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
         });
         if uri.is_none() {
             node.report_with_hint("not a URL", "write one such as \"http://127.0.0.1:4318\"");

@@ -2,9 +2,10 @@
 
 use super::error::ConfigProblem;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Why the configuration is read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadCause {
     /// The process got SIGHUP.
@@ -16,7 +17,7 @@ pub enum ReloadCause {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadOutcome {
     /// The new configuration is in use.
@@ -28,7 +29,8 @@ pub enum ReloadOutcome {
 }
 
 /// One attempt to read the configuration again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ReloadReport {
     /// When, in milliseconds since 1970.
     pub at: u64,
@@ -48,7 +50,8 @@ pub struct ReloadReport {
 }
 
 /// What `GET /v1/config/status` says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ConfigStatus {
     /// The configuration's file as it was named.
     pub file: String,

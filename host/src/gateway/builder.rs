@@ -202,6 +202,7 @@ impl BuiltGateway {
             readiness: readiness.clone(),
             scrape: Arc::new(scrape),
             clock: Arc::new(clock::now),
+            configuration: Arc::new(reloader.clone()),
         };
         Ok(Self {
             ingress,

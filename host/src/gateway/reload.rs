@@ -6,7 +6,7 @@
 use super::difference::Difference;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
-use crate::api::{Access, Sources};
+use crate::api::{Access, Configuration, Sources};
 use crate::clock;
 use crate::config::{Config, ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
@@ -19,6 +19,7 @@ use crate::telemetry::LogControl;
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
+use async_trait::async_trait;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -198,6 +199,17 @@ impl Reloader {
             };
             supervisor.guard("the old engine's end", ended).await;
         });
+    }
+}
+
+#[async_trait]
+impl Configuration for Reloader {
+    fn status(&self) -> ConfigStatus {
+        Self::status(self)
+    }
+
+    async fn reload(&self) -> ConfigStatus {
+        Self::reload(self, ReloadCause::Api).await
     }
 }
 

@@ -47,9 +47,7 @@ async fn collect<B>(mut body: B, limit: u64, share: &mut Share) -> Result<Bytes,
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let announced = body.size_hint().exact();
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut pieces = Pieces::default();
     let mut length: u64 = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Err(Fault::UnreadableBody) };
@@ -61,18 +59,59 @@ where
         if !share.grow(data.len()) {
             return Err(Fault::Overloaded { retry_after: RETRY_AFTER });
         }
-        // A body that came in one piece, as most do, is not copied.
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.reserve(announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0));
-                rest.extend_from_slice(&std::mem::take(&mut first));
+        pieces.push(data);
+    }
+    Ok(pieces.join())
+}
+
+/// How much memory is taken at a time for a body that comes in pieces, in bytes.
+///
+/// Not as much as it announces: bodies that never get that far would leave memory behind in as many places, which the
+/// allocator does not give back. Blocks of one size are used again by the next body.
+const BLOCK: usize = 32 * 1024;
+
+/// What has come of a body. One that came in one piece, as most do, is not copied.
+#[derive(Default)]
+struct Pieces {
+    first: Bytes,
+    blocks: Vec<BytesMut>,
+}
+
+impl Pieces {
+    fn push(&mut self, data: Bytes) {
+        if self.first.is_empty() && self.blocks.is_empty() {
+            self.first = data;
+            return;
+        }
+        if self.blocks.is_empty() {
+            let first = std::mem::take(&mut self.first);
+            self.copy(&first);
+        }
+        self.copy(&data);
+    }
+
+    fn copy(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let full = self.blocks.last().is_none_or(|block| block.len() == BLOCK);
+            if full {
+                self.blocks.push(BytesMut::with_capacity(BLOCK));
             }
-            rest.extend_from_slice(&data);
+            let Some(block) = self.blocks.last_mut() else { return };
+            let (now, later) = data.split_at(data.len().min(BLOCK - block.len()));
+            block.extend_from_slice(now);
+            data = later;
         }
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+
+    fn join(self) -> Bytes {
+        let Self { first, blocks } = self;
+        if blocks.is_empty() {
+            return first;
+        }
+        let mut whole = BytesMut::with_capacity(blocks.iter().map(BytesMut::len).sum());
+        blocks.iter().for_each(|block| whole.extend_from_slice(block));
+        whole.freeze()
+    }
 }
 
 #[cfg(test)]
@@ -126,5 +165,22 @@ mod tests {
             Err(Fault::TooLarge { limit: 4 })
         );
         assert_eq!(budget.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_in_pieces_is_put_together_as_it_was_sent() {
+        let budget = BodyBudget::new(1 << 20);
+        for sizes in [vec![], vec![5], vec![1; 100], vec![40_000, 1, 70_000], vec![BLOCK, BLOCK, 3]] {
+            let mut sent = Vec::new();
+            let mut frames = Vec::new();
+            for (number, size) in sizes.iter().enumerate() {
+                let piece = vec![u8::try_from(number % 251).unwrap(); *size];
+                sent.extend_from_slice(&piece);
+                frames.push(Ok::<_, Infallible>(Frame::data(Bytes::from(piece))));
+            }
+            let body = StreamBody::new(stream::iter(frames));
+            let (whole, _share) = read(body, 0, 1 << 20, LONG, &budget).await.unwrap();
+            assert_eq!(whole, sent, "{sizes:?}");
+        }
     }
 }

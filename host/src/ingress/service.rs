@@ -312,7 +312,8 @@ impl Ingress {
 
     async fn decide(&self, live: &Live, request: &Arc<InboundRequest>) -> Result<Decided, Fault> {
         let started = Instant::now();
-        let decided = live.engine
+        let decided = live
+            .engine
             .decide(Arc::clone(request))
             .instrument(tracing::trace_span!(target: TRACE, "decision"))
             .await

@@ -122,3 +122,23 @@ fn a_start_that_fails_late_attempts_nothing_and_leaves_no_lock() {
     let _ = gateway.settled();
     assert_eq!(receiver.requests().len(), 1);
 }
+
+#[test]
+fn the_command_reloads_and_tells_what_became_of_it() {
+    let gateway = Gateway::start(SOURCE);
+    let more = format!("{SOURCE}[[source]]\nname = \"open\"\nscheme = \"none\"\n");
+    gateway.write(&Setup { rest: more, ..Setup::default() });
+    let done = gateway.run(&["reload"], b"").expect(0);
+    assert!(done.stdout.contains("source open added"), "{done:?}");
+    gateway.write(&Setup {
+        rest: "[[source]]\nname = \"hub\"\nscheme = \"none-such\"\n".into(),
+        ..Setup::default()
+    });
+    let refused = gateway.run(&["reload"], b"").expect(2);
+    assert!(refused.stderr.contains("stays as it was"), "{refused:?}");
+    let status = gateway.get("/v1/config/status");
+    assert_eq!((&status["generation"], &status["last"]["outcome"]), (&2.into(), &"refused".into()));
+    assert!(status["last"]["problems"][0]["line"].is_number(), "{status}");
+    let shown = gateway.run(&["reload", "--status"], b"").expect(1);
+    assert!(shown.stdout.contains("configuration 2"), "{shown:?}");
+}

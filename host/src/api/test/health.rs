@@ -35,3 +35,13 @@ async fn metrics_show_backlogs_and_survive_a_store_that_is_gone() {
     let text = String::from_utf8(bench.get("/metrics").await.body.to_vec()).unwrap();
     assert!(text.contains("anglerfish_store_up 0\n") && !text.contains("subscription=\"a\""), "{text}");
 }
+
+#[tokio::test]
+async fn a_configuration_with_a_problem_is_refused_with_its_place() {
+    let bench = Bench::new().await;
+    let status = bench.get("/v1/config/status").await.json();
+    assert_eq!((&status["generation"], &status["file"]), (&json!(1), &json!("a.toml")));
+    let answer = bench.post("/v1/config/reload", &json!({})).await;
+    assert_eq!(answer.problem(), (422, "invalid-configuration".into()));
+    assert_eq!(answer.json()["problems"][0]["path"], "a.toml:3:1: source[0].scheme");
+}

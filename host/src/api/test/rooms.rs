@@ -1,5 +1,8 @@
 //! The rooms beside the registry, as far as it sees them.
 
+use super::NOW;
+use crate::api::Configuration;
+use crate::config::{ConfigProblem, ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};
 use crate::engine::InboundRequest;
 use crate::ingress::Outlet;
 use crate::rejection::Explainer;
@@ -210,4 +213,41 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         },
         delivery: DeliveryConfig::default(),
     })
+}
+
+/// A configuration whose next one has a problem.
+#[derive(Default)]
+pub(super) struct Fixed;
+
+#[async_trait]
+impl Configuration for Fixed {
+    fn status(&self) -> ConfigStatus {
+        ConfigStatus {
+            file: "a.toml".into(),
+            generation: 1,
+            since: NOW.0,
+            needs_restart: Vec::new(),
+            last: None,
+        }
+    }
+
+    async fn reload(&self) -> ConfigStatus {
+        let problem = ConfigProblem {
+            file: "a.toml".into(),
+            line: Some(3),
+            column: Some(1),
+            path: "source[0].scheme".into(),
+            message: "no such scheme".into(),
+            hint: None,
+        };
+        let last = ReloadReport {
+            at: NOW.0,
+            cause: ReloadCause::Api,
+            outcome: ReloadOutcome::Refused,
+            problems: vec![problem],
+            error: None,
+            changes: Vec::new(),
+        };
+        ConfigStatus { last: Some(last), ..self.status() }
+    }
 }
