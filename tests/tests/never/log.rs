@@ -3,12 +3,13 @@
 use super::{SOURCE, local, post, request};
 use anglerfish_tests::{Gateway, Receiver, Reply, Setup, eventually, send};
 
-/// What becomes of stderr before the gateway starts. `$3` is the configuration's file.
+/// What becomes of stderr before the gateway starts, and whether lines are lost for sure: a system takes what is written to
+/// a descriptor that is closed, and a pipe and a queue take some. `$3` is the configuration's file.
 const STDERR: [(&str, &str, bool); 4] = [
     ("it is closed", "exec 2>&-", false),
     ("its disk is full", "exec 2>/dev/full", true),
     ("its reader is gone", "cd \"$(dirname \"$3\")\"; mkfifo pipe; true <pipe & exec 2>pipe", true),
-    ("nobody takes anything out of it", "cd \"$(dirname \"$3\")\"; mkfifo pipe; exec 2<>pipe", true),
+    ("nobody takes anything out of it", "cd \"$(dirname \"$3\")\"; mkfifo pipe; exec 2<>pipe", false),
 ];
 
 /// The value of a metric without labels.
@@ -51,7 +52,7 @@ fn a_log_that_cannot_be_written_costs_neither_an_event_nor_a_delivery_nor_a_part
         assert!(gateway.settled().iter().all(|one| one["status"] == "delivered"), "{what}");
         assert_eq!(gateway.api("GET", "/ready", None).status, 200, "{what}");
         assert!(metric(&gateway, "anglerfish_panics_total").abs() < 0.5, "{what}");
-        assert_eq!(metric(&gateway, "anglerfish_log_lines_lost_total") > 0.5, loses, "{what}");
+        assert!(!loses || metric(&gateway, "anglerfish_log_lines_lost_total") > 0.5, "{what}");
         gateway.signal_end();
         assert_eq!(gateway.wait_end().code(), Some(0), "{what}");
     }
