@@ -10,7 +10,6 @@ use crate::store::StoreError;
 use crate::supervision;
 use crate::telemetry::{self, LogControl, TraceLayer, Traces};
 use clap::Args;
-use rustls::ClientConfig;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -93,8 +92,9 @@ fn traces(config: &Config, runtime: Handle) -> Result<Option<(TraceLayer, Traces
     let failed =
         |error: &dyn std::fmt::Display| Failure::failed(format_args!("failed to set up traces: {error}"));
     let tls = crate::delivery::tls(&[]).map_err(|error| failed(&error))?;
+    let mut tls = (*tls).clone();
     // The client of the collector says itself which version of HTTP it speaks.
-    let tls = ClientConfig { alpn_protocols: Vec::new(), ..(*tls).clone() };
+    tls.alpn_protocols.clear();
     telemetry::traces(collector, tls, runtime).map(Some).map_err(|error| failed(&error))
 }
 

@@ -10,7 +10,7 @@ use crate::server::RequestBody;
 use crate::store::{
     Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError,
 };
-use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE};
+use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE, TRACEPARENT};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Decision, Fetch, RejectionCode};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
@@ -333,7 +333,12 @@ impl Ingress {
         accepted: Accepted,
         keys: KeyOverlay,
     ) -> Committed {
-        let Accepted { event, intents, failures, secret } = accepted;
+        let Accepted { mut event, intents, failures, secret } = accepted;
+        // Its attempts go on this trace, whenever they are made.
+        let came = request.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        if let Some(parent) = telemetry::onward(came) {
+            event.extensions.entry(TRACEPARENT.to_owned()).or_insert(parent);
+        }
         if !failures.is_empty() {
             self.metrics.filters_failed(failures.len() as u64);
         }

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_http::{HeaderExtractor, HttpClient, HttpError};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
@@ -18,6 +18,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use rustls::ClientConfig;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::Level;
@@ -93,13 +94,54 @@ fn endpoint(collector: &str) -> String {
 
 /// Lets a span go on the trace that a request's `traceparent` names (W3C Trace Context).
 pub(crate) fn follow(span: &tracing::Span, headers: &HeaderMap) {
-    if span.is_disabled() || !headers.contains_key("traceparent") {
+    if span.is_disabled() || !headers.contains_key(TRACEPARENT) {
         return;
     }
     let context = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
     if context.span().span_context().is_valid() {
         // It fails only for a span that is no longer one.
         let _ = span.set_parent(context);
+    }
+}
+
+/// The same for a trace that an event brought with it, in the attribute of CloudEvents' distributed tracing extension.
+pub(crate) fn resume(span: &tracing::Span, extensions: &BTreeMap<String, String>) {
+    let Some(parent) = extensions.get(TRACEPARENT) else { return };
+    if span.is_disabled() {
+        return;
+    }
+    let context = TraceContextPropagator::new().extract(&Carrier(parent));
+    if context.span().span_context().is_valid() {
+        let _ = span.set_parent(context);
+    }
+}
+
+/// What to hand on as `traceparent`: the span that this is called in, or without a collector what came, if it is
+/// well-formed.
+pub(crate) fn onward(came: Option<&str>) -> Option<String> {
+    let propagator = TraceContextPropagator::new();
+    let mut context = tracing::Span::current().context();
+    if !context.span().span_context().is_valid() {
+        context = propagator.extract(&Carrier(came?));
+    }
+    let mut fields = HashMap::new();
+    propagator.inject_context(&context, &mut fields);
+    fields.remove(TRACEPARENT)
+}
+
+/// The header field, and the attribute of an event, that names a trace.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// One `traceparent` as what a propagator reads from.
+struct Carrier<'a>(&'a str);
+
+impl Extractor for Carrier<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == TRACEPARENT).then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
     }
 }
 
@@ -128,7 +170,7 @@ impl HttpClient for Sender {
             let response = client.request(request.map(Full::new)).await?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
-            Ok(Response::from_parts(parts, body))
+            Ok::<_, HttpError>(Response::from_parts(parts, body))
         };
         self.runtime.spawn(tokio::time::timeout(TIMEOUT, send)).await??
     }
@@ -143,5 +185,15 @@ mod tests {
         assert_eq!(endpoint("http://127.0.0.1:4318"), "http://127.0.0.1:4318/v1/traces");
         assert_eq!(endpoint("http://127.0.0.1:4318/"), "http://127.0.0.1:4318/v1/traces");
         assert_eq!(endpoint("https://otel.example/otlp/v1/traces"), "https://otel.example/otlp/v1/traces");
+    }
+
+    #[test]
+    fn without_a_collector_a_well_formed_trace_is_handed_on_as_it_came() {
+        let came = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(onward(Some(came)).as_deref(), Some(came));
+        for odd in ["", "00-0-0-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
+            assert_eq!(onward(Some(odd)), None, "{odd}");
+        }
+        assert_eq!(onward(None), None);
     }
 }

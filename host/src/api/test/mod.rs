@@ -100,7 +100,7 @@ impl Bench {
             readiness: readiness.clone(),
             scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone())),
             clock: Arc::new(|| NOW),
-            configuration: Arc::new(rooms::Fixed::default()),
+            configuration: Arc::new(rooms::Fixed),
         };
         let access = Access::new(token.map(Secret::new).as_ref(), "127.0.0.1:8081".parse().unwrap());
         Self { directory, store, table, queues, readiness, rejections, router: router(api, access) }

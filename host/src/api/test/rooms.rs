@@ -216,7 +216,6 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
 }
 
 /// A configuration whose next one has a problem.
-#[derive(Default)]
 pub(super) struct Fixed;
 
 #[async_trait]
