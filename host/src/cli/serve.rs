@@ -150,11 +150,12 @@ impl From<GatewayError> for Failure {
                 Self::failed(error).with_hint(hint)
             }
             // The component becomes machine code, in memory that is written first and executed then.
-            GatewayError::Engine(error) if error.to_string().contains("ermission denied") => {
-                Self::failed(error).with_hint(
-                    "memory must be allowed to become executable: leave `MemoryDenyWriteExecute` out of the unit",
-                )
-            }
+            GatewayError::Engine(error) if error.to_string().contains("ermission denied") => Self::failed(
+                error,
+            )
+            .with_hint(
+                "memory must be allowed to become executable: leave `MemoryDenyWriteExecute` out of the unit",
+            ),
             error => Self::failed(error),
         }
     }

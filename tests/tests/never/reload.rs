@@ -46,7 +46,9 @@ fn sources_secrets_and_subscriptions_change_under_load_and_no_request_is_lost() 
         let _ = send(gateway.ingress(), &signed("the next secret", "hub", "new-1")).unwrap().expect(202);
         let _ = send(gateway.ingress(), &signed("of the other", "other", "new-2")).unwrap().expect(202);
         let _ = second.wait_until("both new events", |requests| {
-            ["new-1", "new-2"].iter().all(|id| requests.iter().any(|one| one.header("webhook-id") == Some(id)))
+            ["new-1", "new-2"]
+                .iter()
+                .all(|id| requests.iter().any(|one| one.header("webhook-id") == Some(id)))
         });
         // Back again, several times.
         for _ in 0..3 {
