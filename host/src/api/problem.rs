@@ -90,6 +90,14 @@ impl ProblemDetails {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-document", detail).problems(problems)
     }
 
+    /// Adds all that is wrong.
+    #[must_use]
+    pub(super) fn problems(self, problems: &[Problem]) -> Self {
+        let problems = problems.iter().cloned().map(DocumentProblem::from);
+        let list = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect::<Vec<_>>();
+        self.member("problems", list)
+    }
+
     /// Adds an extension member.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
