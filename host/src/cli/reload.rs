@@ -4,6 +4,7 @@ use super::client::ApiArgs;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The arguments of `reload`.
@@ -19,41 +20,68 @@ pub(super) struct ReloadArgs {
     status: bool,
 }
 
+/// What is shown of the configuration in use.
+#[derive(Debug, Deserialize)]
+struct Status {
+    file: String,
+    generation: u64,
+    needs_restart: Vec<String>,
+    last: Option<Report>,
+}
+
+/// What is shown of the last attempt to change it.
+#[derive(Debug, Deserialize)]
+struct Report {
+    outcome: String,
+    error: Option<String>,
+    #[serde(default)]
+    problems: Vec<Place>,
+    #[serde(default)]
+    changes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Place {
+    #[serde(default)]
+    key: String,
+    message: String,
+}
+
 /// Runs the command.
 pub(super) async fn run(args: ReloadArgs, output: &mut Output) -> Result<Outcome, Failure> {
     let client = args.api.client()?;
-    let status: Value = if args.status {
+    let answer: Value = if args.status {
         client.get(&["config", "status"], &[]).await?
     } else {
         client.post(&["config", "reload"], &[], None).await?
     };
-    let applied = status["last"]["outcome"].as_str().is_none_or(|outcome| outcome == "applied");
+    let status = Status::deserialize(&answer)
+        .map_err(|error| Failure::failed(format_args!("the answer is not understood: {error}")))?;
+    let applied = status.last.as_ref().is_none_or(|last| last.outcome == "applied");
     if output.format() == Format::Json {
-        output.json(&status)?;
-        return Ok(Outcome::of(applied));
-    }
-    output.line(format_args!(
-        "configuration {} of {}",
-        status["generation"],
-        plain(status["file"].as_str().unwrap_or_default())
-    ))?;
-    for change in texts(&status["last"]["changes"]) {
-        output.line(format_args!("  {}", plain(change)))?;
-    }
-    for key in texts(&status["needs_restart"]) {
-        output.line(format_args!("  {} takes effect with the next start", plain(key)))?;
-    }
-    if !applied {
-        let error = status["last"]["error"].as_str().unwrap_or("the last reload was refused");
-        output.line(format_args!("{}", plain(error)))?;
-        for problem in status["last"]["problems"].as_array().into_iter().flatten() {
-            let part = |name: &str| problem[name].as_str().unwrap_or_default();
-            output.line(format_args!("  {}: {}", plain(part("key")), plain(part("message"))))?;
-        }
+        output.json(&answer)?;
+    } else {
+        show(&status, output)?;
     }
     Ok(Outcome::of(applied))
 }
 
-fn texts(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+fn show(status: &Status, output: &mut Output) -> Result<(), Failure> {
+    output.line(format_args!("configuration {} of {}", status.generation, plain(&status.file)))?;
+    if let Some(last) = &status.last {
+        for change in &last.changes {
+            output.line(format_args!("  {}", plain(change)))?;
+        }
+        if last.outcome != "applied" {
+            let said = last.error.as_deref().unwrap_or("it has problems");
+            output.line(format_args!("the last reload changed nothing: {}", plain(said)))?;
+        }
+        for Place { key, message } in &last.problems {
+            output.line(format_args!("  {}: {}", plain(key), plain(message)))?;
+        }
+    }
+    for key in &status.needs_restart {
+        output.line(format_args!("  {} takes effect with the next start", plain(key)))?;
+    }
+    Ok(())
 }
