@@ -6,7 +6,9 @@ use super::network::NetworkList;
 use super::place::{Place, Places};
 use super::reference::ReferenceList;
 use super::secret::{Findings, Resolver, has_reference};
-use super::section::{self, AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig, TelemetryConfig};
+use super::section::{
+    self, AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig, TelemetryConfig,
+};
 use super::syntax;
 use crate::outbound::endpoint_problem;
 use anglerfish_core::config::{
