@@ -3,8 +3,8 @@
 use super::access::{Access, guard};
 use super::source::{self, Sources};
 use super::{
-    Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish, rejection,
-    subscription, trial,
+    Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish,
+    rejection, subscription, trial,
 };
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
