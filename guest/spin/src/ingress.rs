@@ -68,7 +68,11 @@ async fn receive(request: Request) -> Reply {
 /// Reads a request within the limits.
 async fn admit(request: Request) -> Result<(Rc<Table>, types::Request), Fault> {
     let source = source(request.uri().path()).ok_or(Fault::NotFound)?.to_owned();
-    if !matches!(*request.method(), Method::POST | Method::GET | Method::HEAD) {
+    // Which of them a source takes is for the decision to say.
+    if !matches!(
+        *request.method(),
+        Method::POST | Method::GET | Method::HEAD | Method::PUT | Method::PATCH | Method::DELETE
+    ) {
         return Err(Fault::MethodNotAllowed);
     }
     let table = table().await.map_err(|error| internal(&error.to_string()))?;
@@ -112,9 +116,12 @@ fn decide(table: &Table, request: &types::Request) -> Result<Decision, RecordErr
     Ok(acceptance.map_or_else(|| Decision::Other("a repetition of no event".to_owned()), Decision::Accept))
 }
 
-/// The last segment of `/in/{source}`. Names of sources need no percent-encoding, so none is undone.
+/// The last segment of `/in/{source}`, with or without a slash behind it. Names of sources need no percent-encoding, so none
+/// is undone.
 fn source(path: &str) -> Option<&str> {
-    path.strip_prefix("/in/").filter(|name| !name.is_empty() && !name.contains('/'))
+    let name = path.strip_prefix("/in/")?;
+    let name = name.strip_suffix('/').unwrap_or(name);
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 async fn read(request: Request, source: String, table: &Table) -> Result<types::Request, Fault> {
@@ -253,7 +260,8 @@ mod tests {
     #[test]
     fn a_source_is_the_one_segment_behind_in() {
         assert_eq!(source("/in/shop"), Some("shop"));
-        for path in ["/", "/in", "/in/", "/in/shop/", "/in/a/b", "/out/shop"] {
+        assert_eq!(source("/in/shop/"), Some("shop"));
+        for path in ["/", "/in", "/in/", "/in//", "/in/shop//", "/in/a/b", "/out/shop"] {
             assert_eq!(source(path), None, "{path}");
         }
     }
