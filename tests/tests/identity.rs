@@ -135,6 +135,13 @@ fn a_value_that_must_be_copied_is_told_once_and_a_failed_handshake_says_that_it_
         let _ = ask(&gateway, "POST", "/in/notion", &[], body).expect(200);
     }
     gateway.wait_log("secret_to_be_copied");
+    let source = gateway.get("/v1/sources/notion");
+    assert_eq!(source["to_copy"][0]["name"], "verification_token");
+    assert_eq!(source["to_copy"][0]["value"], "secret_to_be_copied");
+    let shown = gateway.run(&["sources", "show", "notion"], b"").expect(0).stdout;
+    assert!(shown.contains("secret_to_be_copied"), "{shown}");
+    let listed = gateway.run(&["sources", "list"], b"").expect(0).stdout;
+    assert!(listed.contains("/in/meta"), "{listed}");
     let wrong = "/in/meta?hub.mode=subscribe&hub.challenge=1&hub.verify_token=u";
     let answer = ask(&gateway, "GET", wrong, &[], b"");
     assert!(answer.text().contains("is a handshake"), "{}", answer.text());
@@ -150,6 +157,11 @@ fn which_secret_verified_is_counted_so_that_the_old_one_can_go() {
     }
     // A repetition is no event.
     let _ = gateway.post("hub", &github("old", "d-0", b"{}"), b"{}").expect(200);
+    let event = gateway.get("/v1/events/d-0");
+    assert_eq!((event["secret"].as_str(), event["repetitions"]["count"].as_u64()), (Some("spring"), Some(1)));
+    assert_eq!(event["repetitions"]["times"].as_array().unwrap().len(), 1);
+    let shown = gateway.run(&["events", "show", "d-0"], b"").expect(0).stdout;
+    assert!(shown.contains("repeated") && shown.contains("spring"), "{shown}");
     let metrics = gateway.api("GET", "/metrics", None).text();
     let count = |secret: &str| {
         let line = metrics.lines().find(|line| {

@@ -54,6 +54,41 @@ pub(super) struct SourceDocument {
     secrets: Vec<SecretDocument>,
     /// The names of the parameters that are set.
     parameters: Vec<String>,
+    /// What came with a handshake and an operator must copy into the provider's page or the configuration.
+    to_copy: Vec<CopyDocument>,
+}
+
+/// A value that came with a handshake.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SourceCopy)]
+pub(super) struct CopyDocument {
+    /// What the provider calls it.
+    name: String,
+    /// The value.
+    value: String,
+    /// When it came.
+    #[schema(required, format = DateTime)]
+    seen: Option<String>,
+}
+
+/// More values than any provider's handshakes bring.
+const MOST_COPIES: usize = 100;
+
+/// What came with the handshakes of these sources: the keys that decisions wrote for it, `copy/{source}/{name}`.
+async fn add_copies(api: &Api, sources: &mut [SourceDocument]) -> Result<(), ProblemDetails> {
+    for source in sources {
+        let prefix = format!("copy/{}/", source.name);
+        for (key, value) in api.store.keys(&prefix, MOST_COPIES).await? {
+            let value = String::from_utf8_lossy(&value).into_owned();
+            let (Some(name), Some((seen, value))) = (key.strip_prefix(&prefix), value.split_once(' ')) else {
+                continue;
+            };
+            let seen = seen.parse().ok().and_then(|millis| UnixMillis(millis).rfc3339());
+            source.to_copy.push(CopyDocument { name: name.to_owned(), value: value.to_owned(), seen });
+        }
+    }
+    Ok(())
 }
 
 /// A secret, without its value.
@@ -80,7 +115,9 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Answer<Listing<SourceDocument>>, ProblemDetails> {
-    Ok(Answer(Listing { items: api.sources.all(), next: None }))
+    let mut items = api.sources.all();
+    add_copies(&api, &mut items).await?;
+    Ok(Answer(Listing { items, next: None }))
 }
 
 /// Shows a source.
@@ -99,7 +136,10 @@ pub(super) async fn show(
 ) -> Result<Answer<SourceDocument>, ProblemDetails> {
     let found = api.sources.all().into_iter().find(|source| source.name == name);
     let unknown = || ProblemDetails::not_found("unknown-source", format!("there is no source `{name}`"));
-    found.map(Answer).ok_or_else(unknown)
+    let mut found = [found.ok_or_else(unknown)?];
+    add_copies(&api, &mut found).await?;
+    let [found] = found;
+    Ok(Answer(found))
 }
 
 impl From<&SourceConfig> for SourceDocument {
@@ -117,6 +157,7 @@ impl From<&SourceConfig> for SourceDocument {
             public_url: verification.public_url.clone(),
             secrets: secrets.collect(),
             parameters: verification.parameters.keys().cloned().collect(),
+            to_copy: Vec::new(),
         }
     }
 }

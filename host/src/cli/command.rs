@@ -3,7 +3,7 @@
 use super::{Failure, Format, Outcome, Output};
 use super::{
     check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, reload,
-    send, serve, sink, subscriptions,
+    send, serve, sink, sources, subscriptions,
 };
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
@@ -48,6 +48,8 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Look into what a running gateway refused lately
     Rejections(rejections::RejectionsArgs),
+    /// Look at the sources of a running gateway
+    Sources(sources::SourcesArgs),
     /// Look at the subscriptions of a running gateway and change them
     Subscriptions(subscriptions::SubscriptionsArgs),
     /// Sign a file and post it as a provider would
@@ -75,6 +77,7 @@ impl Command {
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
+            Self::Sources(args) => block_on(sources::run(args, output)),
             Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),
             Self::Send(args) => block_on(send::run(args, output)),
             Self::Sink(args) => block_on(sink::run(args, output)),

@@ -204,11 +204,18 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
         ("received", "/event/received"),
         ("content type", "/event/datacontenttype"),
         ("size", "/event/size"),
+        ("secret", "/secret"),
     ] {
         let value = text(&detail, pointer);
         if !value.is_empty() {
             output.line(format_args!("{name:14}{}", plain(&value)))?;
         }
+    }
+    let count = text(&detail, "/repetitions/count");
+    if !matches!(count.as_str(), "" | "0") {
+        let times = detail.pointer("/repetitions/times").and_then(Value::as_array).into_iter().flatten();
+        let times: Vec<&str> = times.filter_map(Value::as_str).collect();
+        output.line(format_args!("{:14}{count} times: {}", "repeated", plain(&times.join(", "))))?;
     }
     let request = format!("{} {}", text(&detail, "/request/method"), text(&detail, "/request/url"));
     output.line(format_args!("{:14}{}", "request", plain(&request)))?;

@@ -27,6 +27,7 @@ mod request_file;
 mod send;
 mod serve;
 mod sink;
+mod sources;
 mod subscriptions;
 mod table;
 #[cfg(test)]

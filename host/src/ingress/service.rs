@@ -8,7 +8,7 @@ use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundReques
 use crate::rejection::{Refusal, Rejections};
 use crate::server::RequestBody;
 use crate::store::{
-    Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Store, StoreError,
+    Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store, StoreError,
 };
 use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE, TRACEPARENT};
 use anglerfish_core::answer::{Fault, Reply};
@@ -278,7 +278,7 @@ impl Ingress {
                     Ok(Decided { decision, keys: decided }) => {
                         keys = decided;
                         if let Decision::Duplicate(duplicate) = &decision {
-                            tracing::debug!(source = request.source, event = duplicate.id, "a repetition");
+                            self.repeated(request, &duplicate.id).await;
                         }
                         exchange.handle_decision(decision)
                     }
@@ -322,6 +322,16 @@ impl Ingress {
         decided
     }
 
+    /// Keeps that an event came again. What the sender reads does not depend on it: the event itself is on disk.
+    async fn repeated(&self, request: &InboundRequest, id: &str) {
+        tracing::debug!(source = request.source, event = id, "a repetition");
+        let (source, received) = (request.source.clone(), request.received);
+        let repetition = Some(Repetition { source, id: id.to_owned(), received });
+        if let Err(error) = self.store.commit(Commit { repetition, ..Commit::new(received) }).await {
+            tracing::warn!(source = request.source, event = id, %error, "a repetition was not counted");
+        }
+    }
+
     /// Commits an accepted event and hands its deliveries on.
     ///
     /// A sender that hangs up meanwhile drops only the answer: the deliveries of a committed event are handed on in a
@@ -361,6 +371,7 @@ impl Ingress {
         };
         let new = NewEvent {
             request: Some(record),
+            secret: secret.clone(),
             failures: failures
                 .iter()
                 .map(|failure| FailedFilter {
