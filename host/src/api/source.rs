@@ -96,7 +96,7 @@ async fn add_copies(api: &Api, sources: &mut [SourceDocument]) -> Result<(), Pro
 #[serde(deny_unknown_fields)]
 #[schema(as = SourceSecret)]
 pub(super) struct SecretDocument {
-    /// Its label, or its position from 1.
+    /// Its label, or its position from 0, as explanations name it.
     name: String,
     /// It counts from then on.
     #[schema(required, format = DateTime)]
@@ -146,7 +146,7 @@ impl From<&SourceConfig> for SourceDocument {
     fn from(source: &SourceConfig) -> Self {
         let verification = &source.verification;
         let secrets = verification.secrets.iter().enumerate().map(|(index, secret)| SecretDocument {
-            name: secret.label.clone().unwrap_or_else(|| (index + 1).to_string()),
+            name: secret.label.clone().unwrap_or_else(|| index.to_string()),
             not_before: secret.not_before.and_then(UnixMillis::rfc3339),
             not_after: secret.not_after.and_then(UnixMillis::rfc3339),
         });

@@ -43,6 +43,8 @@ async fn shows_an_event_with_its_request_and_deliveries() {
             "request": {
                 "method": "POST", "url": "https://hooks.example/in/shop", "headers": [["x-kind", "a"]]
             },
+            "secret": null,
+            "repetitions": {"count": 0, "times": []},
             "deliveries": {
                 "items": [{
                     "id": deliveries[0], "subscription": "a", "status": "pending", "attempt_count": 0,
