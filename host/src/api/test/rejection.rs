@@ -89,7 +89,7 @@ async fn sources_are_shown_without_their_secrets() {
             {
                 "name": "shop", "path": "/in/shop", "scheme": "github", "public_url": null,
                 "secrets": [
-                    {"name": "1", "not_before": null, "not_after": null},
+                    {"name": "0", "not_before": null, "not_after": null},
                     {"name": "new", "not_before": null, "not_after": "2026-01-31T00:00:00Z"}
                 ],
                 "parameters": [], "to_copy": []
