@@ -43,7 +43,7 @@ async fn shows_an_event_with_its_request_and_deliveries() {
             "request": {
                 "method": "POST", "url": "https://hooks.example/in/shop", "headers": [["x-kind", "a"]]
             },
-            "secret": null,
+            "origin": "request", "secret": null, "failures": [],
             "repetitions": {"count": 0, "times": []},
             "deliveries": {
                 "items": [{
