@@ -18,5 +18,5 @@ pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};
 pub use scrape::{OPENMETRICS_TEXT, Scrape};
 pub(crate) use sink::register as register_log;
-pub(crate) use trace::{TARGET as TRACE, TRACEPARENT, follow, onward};
+pub(crate) use trace::{TARGET as TRACE, TRACEPARENT, follow, onward, resume};
 pub use trace::{Traces, traces};

@@ -18,7 +18,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use rustls::ClientConfig;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::Level;
@@ -100,6 +100,18 @@ pub(crate) fn follow(span: &tracing::Span, headers: &HeaderMap) {
     let context = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
     if context.span().span_context().is_valid() {
         // It fails only for a span that is no longer one.
+        let _ = span.set_parent(context);
+    }
+}
+
+/// The same for a trace that an event brought with it, in the attribute of CloudEvents' distributed tracing extension.
+pub(crate) fn resume(span: &tracing::Span, extensions: &BTreeMap<String, String>) {
+    let Some(parent) = extensions.get(TRACEPARENT) else { return };
+    if span.is_disabled() {
+        return;
+    }
+    let context = TraceContextPropagator::new().extract(&Carrier(parent));
+    if context.span().span_context().is_valid() {
         let _ = span.set_parent(context);
     }
 }

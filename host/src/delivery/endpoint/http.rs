@@ -4,9 +4,11 @@ use super::attempt::{Tried, attempt};
 use super::target::Target;
 use super::{AttemptFailure, Attempted, Endpoint};
 use crate::store::LeasedDelivery;
+use crate::telemetry::{self, TRACE};
 use anglerfish_core::policy::Outcome;
 use async_trait::async_trait;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// An endpoint that is called over HTTP.
 #[derive(Debug)]
@@ -15,7 +17,14 @@ pub(in crate::delivery) struct HttpEndpoint(pub(in crate::delivery) Target);
 #[async_trait]
 impl Endpoint for HttpEndpoint {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
-        attempt(&self.0, delivery, timeout).await.into()
+        let span = tracing::trace_span!(
+            target: TRACE,
+            "attempt",
+            subscription = delivery.subscription,
+            event = delivery.event.id,
+        );
+        telemetry::resume(&span, &delivery.event.extensions);
+        attempt(&self.0, delivery, timeout).instrument(span).await.into()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::target::Target;
 use crate::store::LeasedDelivery;
+use crate::telemetry::{self, TRACEPARENT};
 use anglerfish_core::attempt::{self, HeaderError};
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
@@ -20,6 +21,13 @@ pub(super) fn request(
     if delivery.data.is_empty() {
         // The client says nothing of an empty body, and some servers ask for its length (RFC 9110, section 8.6).
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    // The trace that the event came with goes on at the receiver, unless the subscription has a field of its own.
+    let came = delivery.event.extensions.get(TRACEPARENT).map(String::as_str);
+    if !headers.contains_key(TRACEPARENT)
+        && let Some(Ok(parent)) = telemetry::onward(came).map(HeaderValue::try_from)
+    {
+        headers.insert(TRACEPARENT, parent);
     }
     let mut request = Request::new(Full::new(delivery.data.clone()));
     *request.method_mut() = target.method.clone();
