@@ -61,7 +61,7 @@ fn nothing_secret_comes_back_through_an_endpoint_that_echoes() {
         rest: format!(
             "{SOURCE}[[subscription]]\nid = \"a\"\n[subscription.endpoint]\nurl = \"{url}\"\nallow_private = true\n\
              secret = \"{}\"\nheaders = {{ authorization = \"Bearer {}\", x-key = \"env:KEY\" }}\n\
-             [log]\nfilter = \"anglerfish=debug\"\n",
+             [log]\nfilter = \"debug\"\n",
             SECRETS[4], SECRETS[0]
         ),
         environment: vec![("KEY".into(), SECRETS[1].into())],
@@ -87,7 +87,7 @@ fn a_url_from_a_reference_is_shown_nowhere() {
     let gateway = Gateway::set_up(&Setup {
         rest: format!(
             "{SOURCE}[[subscription]]\nid = \"a\"\nendpoint = {{ url = \"env:HOOK_URL\", allow_private = true }}\n\
-             [log]\nfilter = \"anglerfish=debug\"\n"
+             [log]\nfilter = \"debug\"\n"
         ),
         environment: vec![("HOOK_URL".into(), receiver.url("/services/slackish/word"))],
         ..Setup::default()

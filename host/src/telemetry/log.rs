@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt as lines, reload};
@@ -89,11 +91,18 @@ pub fn init(format: LogFormat, filter: &str, traces: Option<TraceLayer>) -> Resu
     let colours = io::stderr().is_terminal() && !plain;
     let (writer, sink) = sink::spawn(io::stderr()).map_err(LogError::Thread)?;
     let (directives, handle) = reload::Layer::new(directives);
-    let lines = layer(format, colours, writer).with_filter(directives);
+    let lines = layer(format, colours, writer).with_filter(directives.and(filter_fn(names_nobody)));
     tracing_subscriber::registry().with(traces).with(lines).try_init().map_err(|_| LogError::Twice)?;
     // It fails only once the subscriber is gone, which a global one never is.
     let set = Arc::new(move |filter| drop(handle.reload(filter)));
     Ok(Log { control: LogControl { set }, _sink: sink })
+}
+
+/// Whether a line tells of no host by its library's own words: below `info` those that connect and resolve write down
+/// whom they call, and an endpoint's URL can be a secret.
+fn names_nobody(line: &Metadata<'_>) -> bool {
+    let calls = ["hickory_", "hyper_util"].iter().any(|library| line.target().starts_with(library));
+    !calls || *line.level() <= Level::INFO
 }
 
 /// What writes lines; of itself it never writes to stderr, where a broken pipe would make it panic.

@@ -28,7 +28,8 @@ const fn whole(keys: &'static [&'static str]) -> SecretPlace {
 }
 
 /// Of the host's own tables.
-pub const CONFIGURATION_SECRETS: &[SecretPlace] = &[whole(&["admin", "token"])];
+pub const CONFIGURATION_SECRETS: &[SecretPlace] =
+    &[whole(&["admin", "token"]), whole(&["outbound", "proxy"])];
 
 /// Of a source.
 pub const SOURCE_SECRETS: &[SecretPlace] = &[
