@@ -204,6 +204,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
         ("received", "/event/received"),
         ("content type", "/event/datacontenttype"),
         ("size", "/event/size"),
+        ("origin", "/origin"),
         ("secret", "/secret"),
     ] {
         let value = text(&detail, pointer);
@@ -217,8 +218,15 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
         let times: Vec<&str> = times.filter_map(Value::as_str).collect();
         output.line(format_args!("{:14}{count} times: {}", "repeated", plain(&times.join(", "))))?;
     }
-    let request = format!("{} {}", text(&detail, "/request/method"), text(&detail, "/request/url"));
-    output.line(format_args!("{:14}{}", "request", plain(&request)))?;
+    for failure in detail.pointer("/failures").and_then(Value::as_array).into_iter().flatten() {
+        let failure = format!("{}: {}", text(failure, "/subscription"), text(failure, "/reason"));
+        output.line(format_args!("{:14}{}", "filter failed", plain(&failure)))?;
+    }
+    // What was published came with no request that is kept.
+    if detail.get("request").is_some_and(Value::is_object) {
+        let request = format!("{} {}", text(&detail, "/request/method"), text(&detail, "/request/url"));
+        output.line(format_args!("{:14}{}", "request", plain(&request)))?;
+    }
     for header in detail.pointer("/request/headers").and_then(Value::as_array).into_iter().flatten() {
         let header = format!("{}: {}", text(header, "/0"), text(header, "/1"));
         output.line(format_args!("{:14}{}", "", plain(&header)))?;
