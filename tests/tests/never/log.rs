@@ -27,7 +27,7 @@ fn a_log_that_cannot_be_written_costs_neither_an_event_nor_a_delivery_nor_a_part
         let delays = vec!["\"20ms\""; 50].join(", ");
         let subscription = local("a", &receiver, &format!("retry = {{ delays = [{delays}], jitter = 0 }}"));
         let mut gateway = Gateway::set_up(&Setup {
-            rest: format!("[log]\nfilter = \"trace\"\n{SOURCE}{subscription}"),
+            rest: format!("[log]\nfilter = \"debug,hyper=trace\"\n{SOURCE}{subscription}"),
             shell: Some(shell.into()),
             ..Setup::default()
         });
