@@ -172,7 +172,8 @@ impl HttpClient for Sender {
             let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
             Ok::<_, HttpError>(Response::from_parts(parts, body))
         };
-        self.runtime.spawn(tokio::time::timeout(TIMEOUT, send)).await??
+        // The timer belongs to the runtime, too, so it is made there.
+        self.runtime.spawn(async move { tokio::time::timeout(TIMEOUT, send).await }).await??
     }
 }
 
