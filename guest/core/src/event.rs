@@ -4,6 +4,9 @@ use crate::request::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The extension attribute that says how the data is coded (`gzip`), where its sender did.
+pub(crate) const CONTENT_CODING: &str = "contentencoding";
+
 /// CloudEvents context attributes of one event. The data stays with the request that carried it.
 ///
 /// `source` and `id` together are unique: a second request with the same pair is a duplicate.

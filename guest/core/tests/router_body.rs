@@ -142,6 +142,9 @@ fn a_packed_body_is_unpacked_for_filters_and_signed_as_it_came_unless_the_defini
         let request = request("POST", "http://h/in/x", &headers, &packed);
         let (event, matching) = matched(&mut router(&definition, &["message.a == 1"]), &request);
         assert_eq!((event.kind.as_str(), matching.len()), ("1", 1));
+        let sent =
+            anglerfish_core::attempt::headers(&http::HeaderMap::new(), &[], &event, &packed, NOW).unwrap();
+        assert_eq!(sent["content-encoding"], "gzip", "the subscriber is told how to read it");
         // The signature covers all of it in either case.
         let mut changed = packed.clone();
         changed[4] ^= 1;

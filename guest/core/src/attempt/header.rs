@@ -1,10 +1,10 @@
 //! The header fields of one attempt: the event's attributes as CloudEvents in binary mode, and the fields of Standard
 //! Webhooks.
 
-use crate::event::Event;
+use crate::event::{CONTENT_CODING, Event};
 use crate::request::UnixMillis;
 use crate::sign::{SigningSecret, standard_webhooks};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// How many fields are put beside the configured ones, at most.
-const OWN: usize = 12;
+const OWN: usize = 13;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -53,6 +53,12 @@ pub fn headers(
         && !headers.contains_key(CONTENT_TYPE)
     {
         put(&mut headers, CONTENT_TYPE, kind)?;
+    }
+    // The data goes out as it came in.
+    if let Some(coding) = event.extensions.get(CONTENT_CODING)
+        && !headers.contains_key(CONTENT_ENCODING)
+    {
+        put(&mut headers, CONTENT_ENCODING, coding)?;
     }
     put_event(&mut headers, event)?;
     let id = encoded(&event.id);

@@ -1,16 +1,20 @@
 //! From a verified request to an event, and whether it was accepted before.
 
 use crate::decision::{Rejection, RejectionCode};
-use crate::event::Event;
+use crate::event::{CONTENT_CODING, Event};
 use crate::request::{Request, UnixMillis};
 use crate::state::{Keys, key};
 use crate::verify::{Repetition, Verified};
+use std::collections::BTreeMap;
 
 /// The longest id or type, in bytes: with a name before it, it still fits the keys and header fields it goes into.
 const LONGEST_NAME: usize = 256;
 
 /// The longest subject, in bytes.
 const LONGEST_SUBJECT: usize = 1024;
+
+/// The longest content coding, in bytes: the names are short.
+const LONGEST_CODING: usize = 64;
 
 /// The media type of what a GET says.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -34,6 +38,7 @@ pub(super) fn event(
         kind: attributes.kind.clone().unwrap_or_else(|| request.source.to_owned()),
         subject: attributes.subject.clone(),
         time: attributes.time.unwrap_or(request.received),
+        extensions: coding(request),
         datacontenttype: if request.is_query() { Some(FORM.to_owned()) } else { content_type(request)? },
         ..Event::default()
     };
@@ -119,6 +124,18 @@ impl Memory {
         let age = now.0.saturating_sub(self.first.0);
         seconds.is_none_or(|seconds| age <= seconds.saturating_mul(1000))
     }
+}
+
+/// The content coding of the data, which is handed on as it came: whoever reads it must know.
+fn coding(request: &Request<'_>) -> BTreeMap<String, String> {
+    let value = request.header_values("content-encoding").next().filter(|_| !request.is_query());
+    let text = value.and_then(|value| std::str::from_utf8(value).ok()).map(str::trim);
+    let coding = text.filter(|text| {
+        (1..=LONGEST_CODING).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-,. ".contains(&byte))
+            && !text.eq_ignore_ascii_case("identity")
+    });
+    coding.map(|coding| (CONTENT_CODING.to_owned(), coding.to_owned())).into_iter().collect()
 }
 
 fn content_type(request: &Request<'_>) -> Result<Option<String>, Rejection> {
