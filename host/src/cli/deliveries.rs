@@ -83,7 +83,6 @@ struct RetryArgs {
     #[command(flatten)]
     api: ApiArgs,
     /// The delivery's id
-    #[arg(required_unless_present = "status")]
     id: Option<String>,
     /// All that have this status
     #[arg(long, conflicts_with = "id")]
@@ -183,8 +182,12 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
 
 async fn retry(args: &RetryArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
     let Some(id) = &args.id else {
+        let Some(status) = args.status else {
+            return Err(Failure::misuse("no delivery is named")
+                .with_hint("give its id, or choose several with --status, as in --status dead"));
+        };
         let [since, until] = args.period.query();
-        let status = args.status.map(|status| status.word().to_owned());
+        let status = Some(status.word().to_owned());
         let query = vec![("subscription", args.subscription.clone()), ("status", status), since, until];
         let bulk =
             Bulk { listing: "deliveries", query, action: "retry", done: "retried", select: &[], body: None };

@@ -90,7 +90,6 @@ struct ReplayArgs {
     #[command(flatten)]
     api: ApiArgs,
     /// The event's id
-    #[arg(required_unless_present_any = ["source", "kind", "since", "until"])]
     id: Option<String>,
     /// Its source, where several have an event of this id; without an id, the
     /// source of the events
@@ -253,7 +252,7 @@ async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Re
         Format::Text if said.is_empty() => anstream::eprintln!("no subscriptions"),
         Format::Text => {
             for verdict in said {
-                let cells = ["/subscription", "/outcome", "/reason"].map(|cell| plain(&text(verdict, cell)));
+                let cells = ["/id", "/outcome", "/reason"].map(|cell| plain(&text(verdict, cell)));
                 output.line(cells.join(": "))?;
             }
         }
@@ -264,6 +263,10 @@ async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Re
 async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
     let body = (!args.subscriptions.is_empty()).then(|| json!({"subscriptions": args.subscriptions}));
     let Some(id) = &args.id else {
+        if args.source.is_none() && args.kind.is_none() && args.period.is_unbounded() {
+            return Err(Failure::misuse("no event is named")
+                .with_hint("give its id, or choose several with --source, --type, --since and --until"));
+        }
         let [since, until] = args.period.query();
         let query = vec![("source", args.source.clone()), ("type", args.kind.clone()), since, until];
         let bulk =

@@ -57,13 +57,17 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
     let hangup = signal(SignalKind::hangup()).map_err(listen)?;
     let source = args.config.clone();
+    let descriptors = descriptors();
     let gateway = GatewayBuilder::new(config)
-        .descriptors(descriptors())
+        .descriptors(descriptors)
         .reload_with(args.config.file(), Arc::new(move || source.load()))
         .log(log)
         .build()
         .await?
         .start();
+    // After a start that fails nothing but its reason is of interest.
+    let Descriptors { limit, incoming, outgoing } = descriptors;
+    tracing::info!(limit, incoming, outgoing, "file descriptors");
     tracing::info!(
         ingress = %format_args!("http://{}/in/{{source}}", gateway.ingress_address()),
         admin = %format_args!("http://{}", gateway.admin_address()),
@@ -98,15 +102,12 @@ fn traces(config: &Config, runtime: Handle) -> Result<Option<(TraceLayer, Traces
     telemetry::traces(collector, tls, runtime).map(Some).map_err(|error| failed(&error))
 }
 
-/// Raises the limit of descriptors and says what it is.
+/// Raises the limit of descriptors.
 fn descriptors() -> Descriptors {
-    let descriptors = Descriptors::raise().unwrap_or_else(|error| {
+    Descriptors::raise().unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit of file descriptors could not be raised");
         Descriptors::default()
-    });
-    let Descriptors { limit, incoming, outgoing } = descriptors;
-    tracing::info!(limit, incoming, outgoing, "file descriptors");
-    descriptors
+    })
 }
 
 /// Reads the configuration again whenever it is told to.

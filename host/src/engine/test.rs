@@ -7,7 +7,7 @@ use anglerfish_core::decision::{Decision, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription};
-use anglerfish_core::verify::VerificationConfig;
+use anglerfish_core::verify::{DeduplicateConfig, VerificationConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use std::sync::Arc;
@@ -243,7 +243,13 @@ async fn a_thread_that_panics_costs_one_call_and_comes_back() {
     let armed = Arc::new(AtomicBool::new(false));
     let reader = || -> Result<Arc<dyn KeyReader>, StoreError> { Ok(Arc::new(Trap(Arc::clone(&armed)))) };
     let config = EngineConfig { workers: 1, memory: 64 << 20, ..EngineConfig::default() };
-    let engine = Engine::start_component(GATEWAY_COMPONENT, document(), &reader, &config).unwrap();
+    // Without an identifier no key would be read.
+    let mut document = document();
+    for source in &mut document.source {
+        let deduplicate = DeduplicateConfig::By { places: vec!["body".into()], within_seconds: None };
+        source.verification.deduplicate = Some(deduplicate);
+    }
+    let engine = Engine::start_component(GATEWAY_COMPONENT, document, &reader, &config).unwrap();
     assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
     for _ in 0..2 {
         armed.store(true, Ordering::SeqCst);

@@ -56,7 +56,7 @@ pub(super) async fn bind(
     let watchers = (descriptors.incoming / 8).max(1);
     let senders = descriptors.incoming.saturating_sub(watchers).max(1);
     if config.server.max_connections > senders {
-        tracing::info!(
+        tracing::debug!(
             max_connections = config.server.max_connections,
             connections = senders,
             "file descriptors allow fewer connections than `server.max_connections`"

@@ -73,12 +73,12 @@ fn without_secrets<'a>(checked: &'a str, own: &str, credentials: &[String]) -> C
                 return Cow::Borrowed(if own.contains(&pair) { HIDDEN } else { pair });
             };
             let lower = name.to_ascii_lowercase();
-            let secret = own.contains(&pair)
+            let hidden = own.contains(&pair)
                 || credentials.iter().any(|known| known.eq_ignore_ascii_case(name))
                 // An escape in a name could hide one of the words.
                 || name.contains(['%', '+'])
                 || SECRET_WORDS.iter().any(|word| lower.contains(word));
-            if secret { Cow::Owned(format!("{name}={HIDDEN}")) } else { Cow::Borrowed(pair) }
+            if hidden { Cow::Owned(format!("{name}={HIDDEN}")) } else { Cow::Borrowed(pair) }
         })
         .collect();
     Cow::Owned(format!("{head}?{}", pairs.join("&")))

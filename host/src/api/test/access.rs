@@ -74,7 +74,7 @@ async fn unknown_addresses_methods_and_parameters_are_problems() {
     assert_eq!(bench.get("/v1/events/").await.problem(), (404, "unknown-address".into()));
     let answer = bench.delete("/v1/events").await;
     assert_eq!(answer.problem(), (405, "method-not-allowed".into()));
-    assert_eq!(answer.headers["allow"], "GET,HEAD");
+    assert_eq!(answer.headers["allow"], "GET,HEAD,POST");
     assert_eq!(bench.delete("/live").await.problem(), (405, "method-not-allowed".into()));
     let answer = bench.post("/v1/subscriptions/other", &json!({})).await;
     assert_eq!(answer.problem(), (405, "method-not-allowed".into()));

@@ -38,7 +38,7 @@ async fn shows_an_event_with_its_request_and_deliveries() {
             "event": {
                 "id": "e1", "source": "shop", "type": "order.created", "subject": null,
                 "time": "2023-11-14T22:13:20Z", "datacontenttype": "application/json",
-                "received": "2023-11-14T22:13:20Z", "size": 14, "delivery_count": 1
+                "received": "2023-11-14T22:13:20Z", "size": 14, "delivery_count": 1, "position": 1
             },
             "request": {
                 "method": "POST", "url": "https://hooks.example/in/shop", "headers": [["x-kind", "a"]]
