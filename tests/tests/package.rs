@@ -50,8 +50,13 @@ fn the_package_brings_a_binary_that_its_unit_starts_and_goes_away_again() {
     let _ = dpkg(&root, &["--unpack"], &package).expect(0);
     let unit = std::fs::read_to_string(root.join("usr/lib/systemd/system/anglerfish.service")).unwrap();
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    // What is only unpacked has its configuration beside the place that configuring puts it into.
+    let placed = |path: &str| {
+        let suffix = if path.ends_with(".toml") { ".dpkg-new" } else { "" };
+        format!("{}{suffix}", root.join(path).display())
+    };
     let mut words = start.split_whitespace().map(|word| match word.strip_prefix('/') {
-        Some(path) => root.join(path).display().to_string(),
+        Some(path) => placed(path),
         None => word.to_owned(),
     });
     let program = words.next().unwrap();

@@ -60,9 +60,21 @@ fn load_precompiled(engine: &Engine, path: &Path) -> Option<Component> {
     }
 }
 
+/// The longest file that is read: code is a few times as long as the component.
+const LONGEST: u64 = 256 << 20;
+
+/// Reads a file that is one: a pipe would hold the start up, a device would never end.
+fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > LONGEST {
+        return Err(std::io::Error::other("it is no file of compiled code"));
+    }
+    fs::read(path)
+}
+
 /// The compiled code in a file of the cache. A file that is not as it was written is removed.
 fn read(path: &Path) -> Option<Vec<u8>> {
-    let mut file = match fs::read(path) {
+    let mut file = match read_regular(path) {
         Ok(file) => file,
         Err(error) => {
             if error.kind() != ErrorKind::NotFound {

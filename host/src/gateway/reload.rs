@@ -138,6 +138,11 @@ impl Reloader {
         let loader = loader.ok_or_else(|| Refusal::Other("this gateway has no file to read".to_owned()))?;
         let read = tokio::task::spawn_blocking(move || loader()).await;
         let new = read.map_err(|error| Refusal::Other(error.to_string()))??;
+        // An editor that empties a file before it writes it, or a file that was cut, must not end what runs.
+        if new.document.sources.is_empty() && !current.document.sources.is_empty() {
+            let reason = "it names no source any more, as a file does that is just being written; a start takes it as it is";
+            return Err(Refusal::Other(reason.to_owned()));
+        }
         let difference = Difference::between(current, &new);
 
         let ingress = wiring::ingress_config(&new)?;

@@ -34,8 +34,11 @@ impl Presence {
     /// Says which file is gone.
     pub(super) fn check(&self) -> Result<(), String> {
         for (path, what, noted) in &self.files {
+            // The name was free of links when it was noted. One that has taken its place leads SQLite, at the next start,
+            // to other files beside the database.
+            let linked = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
             let (path, how) = match identity(path) {
-                Some(found) if found == *noted => continue,
+                Some(found) if found == *noted && !linked => continue,
                 Some(_) => (path.display(), "replaced"),
                 None => (path.display(), "removed"),
             };
