@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many bits of a delivery's number tell its place in its stretch.
-const STRETCH_BITS: u32 = 10;
+/// How many bits of a delivery's number tell its place in its stretch. A listing of open ones reads a stretch for each in
+/// the worst case, and ten million deliveries have 40 000 of them.
+const STRETCH_BITS: u32 = 8;
 
 /// One delivery that was opened or ended.
 #[derive(Debug)]

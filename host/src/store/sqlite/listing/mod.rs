@@ -17,9 +17,10 @@ use crate::store::{Order, Page};
 use rusqlite::Params;
 use rusqlite::{CachedStatement, Connection};
 
-/// How many positions are collected at once: more than most listings show, so that what a condition that no index knows
-/// leaves out seldom costs a second look.
-const LOT: usize = 256;
+/// How many positions are collected at once: those that are shown and the one that tells of more, within these bounds.
+/// With few at once, what a condition that no index knows leaves out would cost many looks; with many, more would be
+/// collected than is ever shown.
+const LOT: (usize, usize) = (32, 256);
 
 /// Collects a page from what `collect` finds in a stretch of positions (at most so many, in the order of the listing) and
 /// what `read` makes of each; `None` leaves it out.
@@ -31,13 +32,14 @@ fn page<T>(
     mut read: impl FnMut(i64) -> rusqlite::Result<Option<T>>,
 ) -> rusqlite::Result<Page<T>> {
     let mut items = Vec::new();
+    let most = limit.saturating_add(1).clamp(LOT.0, LOT.1);
     let spans: Box<dyn Iterator<Item = Span>> = match order {
         Order::Newest => Box::new(spans.into_iter().rev()),
         Order::Oldest => Box::new(spans.into_iter()),
     };
     for (mut from, mut to) in spans {
         while from <= to {
-            let lot = collect((from, to), LOT)?;
+            let lot = collect((from, to), most)?;
             for position in &lot {
                 let Some(item) = read(*position)? else { continue };
                 if items.len() == limit {
@@ -46,7 +48,7 @@ fn page<T>(
                 items.push(item);
             }
             match lot.last() {
-                Some(last) if lot.len() == LOT => match order {
+                Some(last) if lot.len() == most => match order {
                     Order::Newest => to = last - 1,
                     Order::Oldest => from = last + 1,
                 },
