@@ -161,8 +161,11 @@ async fn refusals_are_problem_documents() {
     let elsewhere = http::Request::post("/out/shop");
     problem(404, "Not Found", "not-found", &send(app.address, elsewhere, ORDER).await);
 
-    let delete = http::Request::delete("/in/shop");
-    problem(405, "Method Not Allowed", "method-not-allowed", &send(app.address, delete, "").await);
+    // Which methods a source takes is told to those only who could send an event.
+    let delete = standard_webhooks("msg_1", ORDER).method("DELETE");
+    problem(405, "Method Not Allowed", "method-not-allowed", &send(app.address, delete, ORDER).await);
+    let unsigned = http::Request::delete("/in/shop");
+    problem(401, "Unauthorized", "verification-failed", &send(app.address, unsigned, "").await);
     assert!(app.shared.keys.lock().unwrap().is_empty());
 }
 

@@ -45,7 +45,8 @@ fn requests() -> Vec<(&'static str, Builder, String)> {
         ("an unknown source", plain("POST", "/in/nowhere"), text(ORDER)),
         ("another path", plain("POST", "/out/shop"), text(ORDER)),
         ("a longer path", plain("POST", "/in/shop/more"), text(ORDER)),
-        ("another method", plain("DELETE", "/in/shop"), String::new()),
+        ("another method", standard_webhooks("msg_9", ORDER).method("DELETE"), text(ORDER)),
+        ("another method without a signature", plain("DELETE", "/in/shop"), String::new()),
         ("a GET", plain("GET", "/in/shop"), String::new()),
         ("a body over the limit", plain("POST", "/in/shop"), "x".repeat(LIMIT + 1)),
     ]

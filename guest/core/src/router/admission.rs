@@ -40,7 +40,6 @@ pub(super) fn event(
         time: attributes.time.unwrap_or(request.received),
         extensions: coding(request),
         datacontenttype: if request.is_query() { Some(FORM.to_owned()) } else { content_type(request)? },
-        ..Event::default()
     };
     check("id", &event.id, LONGEST_NAME)?;
     check("type", &event.kind, LONGEST_NAME)?;
