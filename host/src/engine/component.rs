@@ -176,6 +176,15 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("code.cwasm");
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(read(&path), None);
+    }
+
     #[test]
     fn a_damaged_cache_costs_a_compilation_and_is_whole_again_afterwards() {
         let directory = tempfile::tempdir().unwrap();

@@ -73,6 +73,8 @@ fn a_configuration_with_a_problem_leaves_all_as_it_was_and_says_why() {
     let wrong = [
         "[[source]]\nname = \"hub\"\nscheme = \"none-such\"\n".to_owned(),
         "this is no TOML".to_owned(),
+        // What an editor leaves for a moment, and what a cut file is.
+        String::new(),
         format!(
             "{SOURCE}{}",
             local("b", &receiver, "")

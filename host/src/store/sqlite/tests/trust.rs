@@ -8,7 +8,9 @@ use crate::store::{DeliveryStatus, EventQuery, Retried};
 #[cfg(unix)]
 #[tokio::test]
 async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
-    for (part, how) in [("", "removed"), ("-wal", "removed"), ("-shm", "removed"), ("", "replaced")] {
+    for (part, how) in
+        [("", "removed"), ("-wal", "removed"), ("-shm", "removed"), ("", "replaced"), ("", "linked")]
+    {
         let room = Room::new();
         let store = room.open();
         put(&store, "before", &["one"]).await;
@@ -17,6 +19,11 @@ async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
         if how == "replaced" {
             std::fs::write(&name, "another").unwrap();
         }
+        // The same file, by a link: at the next start its log is looked for beside what the link leads to.
+        if how == "linked" {
+            std::os::unix::fs::symlink(format!("{name}.away"), &name).unwrap();
+        }
+        let how = if how == "linked" { "replaced" } else { how };
         for round in 0..2 {
             match store.commit(accept(&format!("late-{round}"), &["one"])).await {
                 Err(StoreError::Lost(text)) => {
