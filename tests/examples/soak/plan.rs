@@ -83,7 +83,7 @@ pub(crate) fn tables(ports: &[u16], extra: bool) -> String {
     }
     for (subscriber, port) in SUBSCRIBERS.iter().zip(ports) {
         let Subscriber { id, filter, delivery, .. } = subscriber;
-        let delays = ["\"200ms\"", "\"500ms\""].into_iter().chain(std::iter::repeat_n("\"2s\"", 400));
+        let delays = ["\"200ms\"", "\"500ms\""].into_iter().chain(std::iter::repeat_n("\"5s\"", 98));
         let delays = delays.collect::<Vec<_>>().join(", ");
         text.push_str(&format!(
             "[[subscription]]\nid = \"{id}\"\nfilter = '{filter}'\n[subscription.endpoint]\n\
