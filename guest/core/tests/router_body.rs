@@ -7,27 +7,14 @@
     reason = "a test fails loudly"
 )]
 
+mod router_support;
+
 use anglerfish_core::decision::Decision;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Explanation, Router, VerdictOutcome, VerificationOutcome};
-use anglerfish_core::state::Keys;
+use router_support::Memory;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-#[derive(Default)]
-struct Memory(BTreeMap<String, Vec<u8>>);
-
-impl Keys for Memory {
-    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
-        self.0.insert(key.to_owned(), value.to_vec());
-        Ok(())
-    }
-}
 
 const NOW: UnixMillis = UnixMillis(1_764_260_000_000);
 const FORM: &str = "application/x-www-form-urlencoded";

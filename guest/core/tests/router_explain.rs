@@ -1,25 +1,12 @@
 //! What is explained is what was decided.
 
+mod router_support;
+
 use anglerfish_core::decision::Decision;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource, RoutingSubscription, VerdictOutcome};
-use anglerfish_core::state::Keys;
 use anglerfish_core::verify::VerificationConfig;
-use std::collections::BTreeMap;
-
-#[derive(Default)]
-struct Memory(BTreeMap<String, Vec<u8>>);
-
-impl Keys for Memory {
-    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
-        self.0.insert(key.to_owned(), value.to_vec());
-        Ok(())
-    }
-}
+use router_support::Memory;
 
 const FILTERS: [&str; 11] = [
     "message.a == 1",

@@ -7,30 +7,17 @@
     reason = "a test fails loudly"
 )]
 
+mod router_support;
 mod verify_support;
 
 use anglerfish_core::decision::Decision;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource};
-use anglerfish_core::state::Keys;
 use anglerfish_core::verify::{IdentityKind, Outcome, Repetition, VerificationConfig, Verifier, catalogue};
+use router_support::Memory;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use verify_support::{Whole, groups};
-
-#[derive(Default)]
-struct Memory(BTreeMap<String, Vec<u8>>);
-
-impl Keys for Memory {
-    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
-        self.0.insert(key.to_owned(), value.to_vec());
-        Ok(())
-    }
-}
 
 /// A router with one source, its state, and a number for each request.
 struct Bench {

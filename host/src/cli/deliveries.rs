@@ -143,7 +143,7 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     if output.format() == Format::Json {
         return output.json(&detail);
     }
-    for (name, pointer) in [
+    let shown = [
         ("id", "/delivery/id"),
         ("subscription", "/delivery/subscription"),
         ("status", "/delivery/status"),
@@ -153,12 +153,8 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
         ("type", "/delivery/event/type"),
         ("created", "/delivery/created"),
         ("due", "/delivery/due"),
-    ] {
-        let value = text(&detail, pointer);
-        if !value.is_empty() {
-            output.line(format_args!("{name:14}{}", plain(&value)))?;
-        }
-    }
+    ];
+    page::members(&detail, &shown, output)?;
     let attempts =
         detail.pointer("/attempts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if attempts.is_empty() {

@@ -194,7 +194,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
     if output.format() == Format::Json {
         return output.json(&detail);
     }
-    for (name, pointer) in [
+    let shown = [
         ("id", "/event/id"),
         ("source", "/event/source"),
         ("type", "/event/type"),
@@ -205,12 +205,8 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
         ("size", "/event/size"),
         ("origin", "/origin"),
         ("secret", "/secret"),
-    ] {
-        let value = text(&detail, pointer);
-        if !value.is_empty() {
-            output.line(format_args!("{name:14}{}", plain(&value)))?;
-        }
-    }
+    ];
+    page::members(&detail, &shown, output)?;
     let count = text(&detail, "/repetitions/count");
     if !matches!(count.as_str(), "" | "0") {
         let times = detail.pointer("/repetitions/times").and_then(Value::as_array).into_iter().flatten();

@@ -1,6 +1,7 @@
 //! Listings that come in pages.
 
 use super::client::Client;
+use super::table::plain;
 use super::{Failure, Format, Output};
 use anstream::eprintln;
 use clap::Args;
@@ -88,4 +89,19 @@ pub(super) fn text(document: &Value, pointer: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
+}
+
+/// Writes members of a document, each with its title before it; what is not there is left out.
+pub(super) fn members(
+    document: &Value,
+    members: &[(&str, &str)],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    for (title, pointer) in members {
+        let value = text(document, pointer);
+        if !value.is_empty() {
+            output.line(format_args!("{title:14}{}", plain(&value)))?;
+        }
+    }
+    Ok(())
 }

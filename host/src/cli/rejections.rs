@@ -76,7 +76,7 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     if output.format() == Format::Json {
         return output.json(&detail);
     }
-    for (name, pointer) in [
+    let shown = [
         ("id", "/rejection/id"),
         ("source", "/rejection/source"),
         ("received", "/rejection/received"),
@@ -88,12 +88,8 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
         ("url", "/rejection/url"),
         ("size", "/rejection/size"),
         ("content type", "/content_type"),
-    ] {
-        let value = text(&detail, pointer);
-        if !value.is_empty() {
-            output.line(format_args!("{name:14}{}", plain(&value)))?;
-        }
-    }
+    ];
+    page::members(&detail, &shown, output)?;
     let names = detail.pointer("/headers").and_then(Value::as_array).into_iter().flatten();
     let names: Vec<&str> = names.filter_map(Value::as_str).collect();
     if !names.is_empty() {

@@ -131,12 +131,8 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     if output.format() == Format::Json {
         return output.json(&item);
     }
-    for name in ["id", "state", "origin", "updated"] {
-        let value = text(&item, &format!("/{name}"));
-        if !value.is_empty() {
-            output.line(format_args!("{name:14}{}", plain(&value)))?;
-        }
-    }
+    let shown = [("id", "/id"), ("state", "/state"), ("origin", "/origin"), ("updated", "/updated")];
+    page::members(&item, &shown, output)?;
     for problem in item.pointer("/problems").and_then(Value::as_array).into_iter().flatten() {
         let problem = format!("{}: {}", text(problem, "/path"), text(problem, "/message"));
         output.line(format_args!("{:14}{}", "problem", plain(&problem)))?;

@@ -5,7 +5,9 @@
 mod address;
 mod body;
 mod budget;
+mod notice;
 mod record;
+mod reply;
 mod service;
 
 pub(crate) use address::is_prefix;

@@ -2,22 +2,24 @@
 
 use super::address::{self, ForwardedConfig, SourceAddress};
 use super::budget::{BodyBudget, Share};
+use super::notice::{copies, log, tell};
 use super::record::Credentials;
+use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
-use crate::engine::{Decided, Engine, EngineError, FetchedDocument, InboundRequest};
+use crate::engine::{Decided, Engine, FetchedDocument, InboundRequest};
 use crate::rejection::{Refusal, Rejections};
 use crate::server::RequestBody;
 use crate::store::{
-    Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store, StoreError,
+    Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store,
 };
 use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE, TRACEPARENT};
-use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::{Decision, Fetch, RejectionCode};
+use anglerfish_core::answer::Fault;
+use anglerfish_core::decision::{Decision, Fetch};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
 use anglerfish_core::request::{UnixMillis, event_data};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::Full;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -215,7 +217,7 @@ impl Ingress {
         if let Some(cause) = &answered.cause {
             log(source, cause);
         }
-        known.metrics.request(answered.conclusion.into(), length as u64);
+        known.metrics.request(answered.conclusion, length as u64);
         response(answered.reply)
     }
 
@@ -427,77 +429,4 @@ fn head_length(parts: &http::request::Parts) -> usize {
     let fields: usize =
         parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
     parts.uri.path_and_query().map_or(0, |path| path.as_str().len()) + fields
-}
-
-/// What a handshake wrote for an operator to copy: names and values.
-fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
-    let prefix = format!("copy/{source}/");
-    keys.writes
-        .iter()
-        .filter_map(|(key, value)| {
-            let value = String::from_utf8_lossy(value.as_ref()?).into_owned();
-            let (_, value) = value.split_once(' ')?;
-            Some((key.strip_prefix(&prefix)?.to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
-/// Shows the operator what a handshake came with: no page of the provider's does, and the provider waits for it.
-fn tell(source: &str, copies: &[(String, String)]) {
-    for (name, value) in copies {
-        tracing::info!(
-            source,
-            name,
-            value,
-            "the handshake came with a value to copy into the provider's page or the configuration"
-        );
-    }
-}
-
-/// Tells the operator why there is no event.
-fn log(source: &str, cause: &Cause) {
-    match cause {
-        Cause::Defect(reason) => tracing::error!(source, reason, "no decision"),
-        Cause::Rejected(rejection) if rejection.code == RejectionCode::StateUnavailable => {
-            tracing::error!(source, reason = rejection.reason, "the state cannot be used");
-        }
-        Cause::Rejected(rejection) => {
-            tracing::debug!(source, code = %rejection.code, reason = rejection.reason, "rejected");
-        }
-    }
-}
-
-fn engine_fault(error: EngineError) -> Fault {
-    match error {
-        EngineError::Overloaded
-        | EngineError::NotLoaded(_)
-        | EngineError::BrokenOff
-        | EngineError::Stopped => Fault::Overloaded { retry_after: RETRY_AFTER },
-        EngineError::Trapped(_) | EngineError::Deadline => Fault::Internal,
-    }
-}
-
-fn store_fault(error: &StoreError) -> Fault {
-    tracing::error!(%error, "an event could not be stored");
-    Fault::StoreUnavailable { retry_after: RETRY_AFTER }
-}
-
-/// Writes a reply; one that HTTP cannot carry becomes a 500.
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
-    let Ok(status) = StatusCode::from_u16(reply.status) else { return response_of_fault() };
-    *response.status_mut() = status;
-    for (name, value) in reply.headers {
-        match (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(value)) => response.headers_mut().append(name, value),
-            _ => return response_of_fault(),
-        };
-    }
-    response
-}
-
-fn response_of_fault() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
 }

@@ -1,12 +1,11 @@
 //! Metrics of what comes in.
 
 use anglerfish_core::exchange::Conclusion;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,74 +19,6 @@ const SECONDS: [f64; 15] = [
     0.5, 2.5,
 ];
 
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RequestOutcome {
-    /// An event was accepted.
-    Accepted,
-    /// The event was accepted before.
-    Duplicate,
-    /// A provider's handshake was answered.
-    Answered,
-    /// Verification failed.
-    Unverified,
-    /// The request was refused for another reason: its form, its method, its source.
-    Refused,
-    /// The body was over the limit.
-    TooLarge,
-    /// The gateway had too much to do.
-    Overloaded,
-    /// The component, the store or the gateway failed.
-    Failed,
-}
-
-impl RequestOutcome {
-    const ALL: [Self; 8] = [
-        Self::Accepted,
-        Self::Duplicate,
-        Self::Answered,
-        Self::Unverified,
-        Self::Refused,
-        Self::TooLarge,
-        Self::Overloaded,
-        Self::Failed,
-    ];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Duplicate => "duplicate",
-            Self::Answered => "answered",
-            Self::Unverified => "unverified",
-            Self::Refused => "refused",
-            Self::TooLarge => "too-large",
-            Self::Overloaded => "overloaded",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl From<Conclusion> for RequestOutcome {
-    fn from(conclusion: Conclusion) -> Self {
-        match conclusion {
-            Conclusion::Accepted => Self::Accepted,
-            Conclusion::Duplicate => Self::Duplicate,
-            Conclusion::Answered => Self::Answered,
-            Conclusion::Unverified => Self::Unverified,
-            Conclusion::Refused => Self::Refused,
-            Conclusion::TooLarge => Self::TooLarge,
-            Conclusion::Overloaded => Self::Overloaded,
-            Conclusion::Failed => Self::Failed,
-        }
-    }
-}
-
-impl EncodeLabelValue for RequestOutcome {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        encoder.write_str(self.label())
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SourceLabels {
     source: Arc<str>,
@@ -96,7 +27,7 @@ struct SourceLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     source: Arc<str>,
-    outcome: RequestOutcome,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -119,7 +50,7 @@ pub struct IngressMetrics {
 /// The metrics of one source, looked up once and then free of it.
 #[derive(Debug, Clone)]
 pub struct SourceMetrics {
-    requests: [Counter; RequestOutcome::ALL.len()],
+    requests: [Counter; Conclusion::ALL.len()],
     bytes: Counter,
 }
 
@@ -175,8 +106,9 @@ impl IngressMetrics {
     #[must_use]
     pub fn source(&self, name: &str) -> SourceMetrics {
         let source: Arc<str> = Arc::from(name);
-        let requests = RequestOutcome::ALL.map(|outcome| {
-            self.requests.get_or_create_owned(&RequestLabels { source: Arc::clone(&source), outcome })
+        let requests = Conclusion::ALL.map(|conclusion| {
+            let labels = RequestLabels { source: Arc::clone(&source), outcome: conclusion.as_str() };
+            self.requests.get_or_create_owned(&labels)
         });
         SourceMetrics { requests, bytes: self.bytes.get_or_create_owned(&SourceLabels { source }) }
     }
@@ -211,8 +143,8 @@ impl IngressMetrics {
 
 impl SourceMetrics {
     /// Records how a request ended and how much of its body was read.
-    pub fn request(&self, outcome: RequestOutcome, bytes: u64) {
-        if let Some(counter) = self.requests.get(outcome as usize) {
+    pub fn request(&self, conclusion: Conclusion, bytes: u64) {
+        if let Some(counter) = self.requests.get(conclusion as usize) {
             counter.inc();
         }
         self.bytes.inc_by(bytes);
@@ -229,19 +161,19 @@ mod tests {
         let mut registry = Registry::with_prefix("anglerfish");
         let metrics = IngressMetrics::register(&mut registry);
         let shop = metrics.source("shop");
-        for (index, outcome) in RequestOutcome::ALL.into_iter().enumerate() {
+        for (index, outcome) in Conclusion::ALL.into_iter().enumerate() {
             for _ in 0..=index {
                 shop.request(outcome, 10);
             }
         }
-        metrics.unknown_source().request(RequestOutcome::Refused, 0);
+        metrics.unknown_source().request(Conclusion::Refused, 0);
         metrics.decided(Duration::from_micros(20));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
-        for (index, outcome) in RequestOutcome::ALL.into_iter().enumerate() {
+        for (index, outcome) in Conclusion::ALL.into_iter().enumerate() {
             let line = format!(
                 "anglerfish_ingress_requests_total{{source=\"shop\",outcome=\"{}\"}} {}\n",
-                outcome.label(),
+                outcome.as_str(),
                 index + 1
             );
             assert!(text.contains(&line), "{line}\n{text}");

@@ -13,7 +13,7 @@ mod trace;
 pub use classic::CLASSIC_TEXT;
 pub(crate) use classic::wants_openmetrics;
 pub use filter::{Activity, FilterActivity, SILENCE};
-pub use ingress::{IngressMetrics, RequestOutcome, SourceMetrics};
+pub use ingress::{IngressMetrics, SourceMetrics};
 pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};
 pub use scrape::{OPENMETRICS_TEXT, Scrape};

@@ -24,6 +24,35 @@ pub enum Conclusion {
     Failed,
 }
 
+impl Conclusion {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Answered,
+        Self::Unverified,
+        Self::Refused,
+        Self::TooLarge,
+        Self::Overloaded,
+        Self::Failed,
+    ];
+
+    /// The word for it, stable for programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Answered => "answered",
+            Self::Unverified => "unverified",
+            Self::Refused => "refused",
+            Self::TooLarge => "too-large",
+            Self::Overloaded => "overloaded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The end of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
