@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
 
     let mut table = String::from("static DEFINITIONS: &[Definition] = &[\n");
-    let mut known = String::from("static KNOWN: &[Known] = &[\n");
+    let mut known = String::from("static PROVIDERS: &[ProviderEntry] = &[\n");
     for file in files {
         let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a file name that is not UTF-8")?;
         let mut fields = read(&file)?;
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "Definition {{ name: {name:?}, title: {title:?}, documentation: {documentation:?}, needs: {needs:?}, \
              setup: {setup:?}, identified: {identified:?}, statuses: {statuses:?}, scheme: {scheme:?} }},"
         )?;
-        writeln!(known, "Known {{ name: {name:?}, needs: {needs:?}, scheme: {scheme:?} }},")?;
+        writeln!(known, "ProviderEntry {{ name: {name:?}, needs: {needs:?}, scheme: {scheme:?} }},")?;
     }
     let text = format!("{table}];\n\n{known}];\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("catalogue.rs"), text)?;

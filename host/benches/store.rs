@@ -52,7 +52,7 @@ impl Bench {
                             for delivery in deliveries {
                                 match settle {
                                     true => {
-                                        drop(store.settle(vec![settlement(delivery.lease())]).await.unwrap())
+                                        drop(store.record(vec![settlement(delivery.lease())]).await.unwrap())
                                     }
                                     false => drop(store.release(&[delivery.lease()]).await.unwrap()),
                                 }

@@ -13,7 +13,9 @@ mod verify_support;
 use anglerfish_core::decision::Decision;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource};
-use anglerfish_core::verify::{IdentityKind, Outcome, Repetition, VerificationConfig, Verifier, catalogue};
+use anglerfish_core::verify::{
+    IdentityKind, Repetition, Verification, VerificationConfig, Verifier, catalogue,
+};
 use router_support::Memory;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -104,7 +106,7 @@ fn the_same_request_twice_is_one_event_only_where_the_provider_says_so() {
             let whole = Whole::of(&group, case);
             let verifier = Verifier::try_new("source", &whole.config).unwrap();
             let request = whole.request();
-            let Outcome::Verified(verified) = verifier.verify(&request) else { panic!("{name}") };
+            let Verification::Verified(verified) = verifier.verify(&request) else { panic!("{name}") };
             let mut bench = Bench::new(whole.config.clone());
             let Decision::Accept(first) = bench.decide(&request) else { continue };
             let second = bench.decide(&request);

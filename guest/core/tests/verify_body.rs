@@ -9,7 +9,7 @@
 
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::sign::{SignInput, sign};
-use anglerfish_core::verify::{Outcome, SecretConfig, VerificationConfig, Verified, Verifier};
+use anglerfish_core::verify::{SecretConfig, Verification, VerificationConfig, Verified, Verifier};
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -21,7 +21,7 @@ fn config(scheme: &str, secret: &str) -> VerificationConfig {
     }
 }
 
-fn verify(config: &VerificationConfig, headers: &[(String, String)], body: &str) -> Outcome {
+fn verify(config: &VerificationConfig, headers: &[(String, String)], body: &str) -> Verification {
     Verifier::try_new("source", config).unwrap().verify(&Request {
         id: "r-1",
         source: "source",
@@ -46,13 +46,13 @@ fn signed(scheme: &str, body: &str) -> Verified {
     };
     let signed = sign(&config, &input).unwrap();
     match verify(&config, &signed.headers, body) {
-        Outcome::Verified(verified) => *verified,
+        Verification::Verified(verified) => *verified,
         other => panic!("{other:?}"),
     }
 }
 
 /// An Adyen notification whose signature is over an empty `originalReference`, with something written in its place.
-fn adyen(addition: &str) -> Outcome {
+fn adyen(addition: &str) -> Verification {
     let body = format!(
         r#"{{"notificationItems": [{{"NotificationRequestItem": {{"pspReference": "7914073381342284",
             "merchantAccountCode": "TestMerchant", "merchantReference": "TestPayment-1407325143704",
@@ -66,7 +66,7 @@ fn adyen(addition: &str) -> Outcome {
 #[test]
 fn what_is_signed_if_it_is_there_cannot_be_added_in_a_form_that_is_not_signed() {
     for addition in ["", r#", "originalReference": """#, r#", "originalReference": null"#] {
-        assert!(matches!(adyen(addition), Outcome::Verified(_)), "{addition}");
+        assert!(matches!(adyen(addition), Verification::Verified(_)), "{addition}");
     }
     for (addition, reason) in [
         (r#", "originalReference": "1""#, "no signature matches"),
@@ -78,7 +78,7 @@ fn what_is_signed_if_it_is_there_cannot_be_added_in_a_form_that_is_not_signed() 
         (r#", "success": "true""#, "ambiguous"),
     ] {
         match adyen(addition) {
-            Outcome::Rejected(rejection) => assert!(rejection.reason.contains(reason), "{rejection:?}"),
+            Verification::Rejected(rejection) => assert!(rejection.reason.contains(reason), "{rejection:?}"),
             other => panic!("{addition}: {other:?}"),
         }
     }

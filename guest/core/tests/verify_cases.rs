@@ -10,7 +10,7 @@
 mod verify_support;
 
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::verify::{Outcome, Verifier, catalogue};
+use anglerfish_core::verify::{Verification, Verifier, catalogue};
 use verify_support::{Case, ExpectedEvent, Group, Whole, groups};
 
 fn check(group: &Group, case: &Case) -> Result<(), String> {
@@ -24,7 +24,7 @@ fn check(group: &Group, case: &Case) -> Result<(), String> {
     }
     let expect = &case.expect;
     match &outcome {
-        Outcome::Verified(verified) => {
+        Verification::Verified(verified) => {
             if expect.outcome != "verified" {
                 return fail("verified");
             }
@@ -55,14 +55,14 @@ fn check(group: &Group, case: &Case) -> Result<(), String> {
                 _ => return fail("another answer"),
             }
         }
-        Outcome::Answered(answer) => {
+        Verification::Answered(answer) => {
             if expect.outcome != "answered"
                 || !expect.answer.as_ref().is_none_or(|expected| expected.matches(answer))
             {
                 return fail("answered");
             }
         }
-        Outcome::Rejected(rejection) => {
+        Verification::Rejected(rejection) => {
             if expect.outcome != "rejected" || rejection.status != expect.status.unwrap_or(401) {
                 return fail("rejected");
             }
@@ -73,7 +73,7 @@ fn check(group: &Group, case: &Case) -> Result<(), String> {
                 return fail("rejected without a reason");
             }
         }
-        Outcome::Fetch(wishes) => {
+        Verification::Fetch(wishes) => {
             let urls: Vec<String> = wishes.iter().map(|wish| wish.url.clone()).collect();
             if expect.outcome != "fetch" || expect.urls.as_ref().is_some_and(|expected| *expected != urls) {
                 return fail("fetch");
@@ -100,12 +100,12 @@ fn reveals_nothing(
     group: &Group,
     whole: &Whole,
     verifier: &Verifier,
-    outcome: &Outcome,
+    outcome: &Verification,
     steps: &[String],
 ) -> Result<(), String> {
     let mut told = steps.join("\n");
     told.push_str(&format!("{verifier:?}"));
-    if let Outcome::Rejected(rejection) = outcome {
+    if let Verification::Rejected(rejection) = outcome {
         told.push_str(&rejection.reason);
     }
     let secrets = whole.config.secrets.iter().map(|secret| secret.value.as_str());

@@ -9,7 +9,7 @@
 
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, Request, UnixMillis};
-use anglerfish_core::verify::{Outcome, SecretConfig, VerificationConfig, Verifier};
+use anglerfish_core::verify::{SecretConfig, Verification, VerificationConfig, Verifier};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
@@ -205,12 +205,12 @@ fn a_definition_of_ones_own_verifies() {
             fetched: Vec::new(),
         })
     };
-    let Outcome::Verified(verified) = at(1_700_000_060_000) else { panic!("a verified request") };
+    let Verification::Verified(verified) = at(1_700_000_060_000) else { panic!("a verified request") };
     assert_eq!(verified.scheme, "custom");
     assert_eq!(verified.attributes.id.as_deref(), Some("42"));
     assert_eq!(verified.attributes.kind.as_deref(), Some("boat.sold"));
-    assert!(matches!(at(1_700_000_060_001), Outcome::Rejected(_)));
-    assert!(matches!(at(1_699_999_994_999), Outcome::Rejected(_)));
+    assert!(matches!(at(1_700_000_060_001), Verification::Rejected(_)));
+    assert!(matches!(at(1_699_999_994_999), Verification::Rejected(_)));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod verify_support;
 
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::sign::{SignError, SignInput, Signed, sign};
-use anglerfish_core::verify::{Outcome, VerificationConfig, Verifier, catalogue};
+use anglerfish_core::verify::{Verification, VerificationConfig, Verifier, catalogue};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ proptest! {
                 received: UnixMillis(now), fetched: Vec::new(),
             };
             let (outcome, _) = verifier.trace(&request);
-            prop_assert!(!matches!(outcome, Outcome::Verified(_)), "{}: {outcome:?}", config.scheme);
+            prop_assert!(!matches!(outcome, Verification::Verified(_)), "{}: {outcome:?}", config.scheme);
         }
     }
 
@@ -100,14 +100,14 @@ proptest! {
                 Err(error) => return Err(TestCaseError::fail(format!("{}: {error}", config.scheme))),
             };
             let verifier = Verifier::try_new("source", config).unwrap();
-            prop_assert!(matches!(verify(&verifier, &signed, seconds), Outcome::Verified(_)), "{}", config.scheme);
+            prop_assert!(matches!(verify(&verifier, &signed, seconds), Verification::Verified(_)), "{}", config.scheme);
             // One changed byte of the body, where the signature covers it.
             if covers_body(config) && !signed.body.is_empty() {
                 let mut changed = signed.clone();
                 let at = place.index(changed.body.len());
                 changed.body[at] ^= 1;
                 let outcome = verify(&verifier, &changed, seconds);
-                prop_assert!(matches!(outcome, Outcome::Rejected(_)), "{}: {outcome:?}", config.scheme);
+                prop_assert!(matches!(outcome, Verification::Rejected(_)), "{}: {outcome:?}", config.scheme);
             }
         }
     }
@@ -206,7 +206,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-fn verify(verifier: &Verifier, signed: &Signed, seconds: u64) -> Outcome {
+fn verify(verifier: &Verifier, signed: &Signed, seconds: u64) -> Verification {
     let headers =
         signed.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     verifier.verify(&Request {

@@ -9,7 +9,7 @@
 )]
 
 use anglerfish_core::request::{Header, Request, UnixMillis};
-use anglerfish_core::verify::{Outcome, SecretConfig, VerificationConfig, Verifier};
+use anglerfish_core::verify::{SecretConfig, Verification, VerificationConfig, Verifier};
 use serde_json::Value;
 
 #[test]
@@ -47,7 +47,7 @@ fn every_collected_case_ends_as_it_says() {
             fetched: Vec::new(),
         };
         let (outcome, steps) = verifier.trace(&request);
-        let accepted = matches!(outcome, Outcome::Verified(_) | Outcome::Answered(_));
+        let accepted = matches!(outcome, Verification::Verified(_) | Verification::Answered(_));
         if accepted != (text("/expect") == "valid") {
             failures.push(format!("{index}: {} {}: {outcome:?} {steps:?}", config.scheme, text("/expect")));
         }

@@ -20,7 +20,7 @@ static ORACLE: LazyLock<Arc<cel::Env>> = LazyLock::new(|| Arc::new(cel::Env::std
 
 /// What a filter can come to.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-enum Verdict {
+enum Truth {
     True,
     False,
     Error,
@@ -46,26 +46,26 @@ fn oracle_value(json: &Json) -> cel::Value {
 }
 
 /// The crate's verdict; nothing, if it cannot parse the expression.
-fn oracle(text: &str, body: &Json) -> Option<Verdict> {
+fn oracle(text: &str, body: &Json) -> Option<Truth> {
     let program = ORACLE.compile(text).ok()?;
     let mut context = cel::Context::with_env(Arc::clone(&ORACLE));
     context.add_variable_from_value("message", oracle_value(body));
     Some(match program.execute(&context) {
-        Ok(cel::Value::Bool(true)) => Verdict::True,
-        Ok(cel::Value::Bool(false)) => Verdict::False,
-        _ => Verdict::Error,
+        Ok(cel::Value::Bool(true)) => Truth::True,
+        Ok(cel::Value::Bool(false)) => Truth::False,
+        _ => Truth::Error,
     })
 }
 
-fn ours(text: &str, body: &Json) -> Result<Verdict, String> {
+fn ours(text: &str, body: &Json) -> Result<Truth, String> {
     let mut environment = Environment::new("", false, Limits { length: 1 << 15, ..Limits::FILTER });
     environment.declare("message", Shape::Any).unwrap();
     let expression = Expression::compile_in(&environment, text).map_err(|error| error.to_string())?;
     let facts = support::event(expression.paths(), body);
     Ok(match expression.evaluate(&facts) {
-        Ok(true) => Verdict::True,
-        Ok(false) => Verdict::False,
-        Err(_) => Verdict::Error,
+        Ok(true) => Truth::True,
+        Ok(false) => Truth::False,
+        Err(_) => Truth::Error,
     })
 }
 

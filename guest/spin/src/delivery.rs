@@ -4,7 +4,7 @@ use crate::record::{AttemptRecord, DeliveryRecord, DeliveryStatus, RecordError, 
 use crate::table::{Destination, Table};
 use crate::{clock, diagnostic, request};
 use anglerfish_core::event::Event;
-use anglerfish_core::policy::{self, Outcome, Settled};
+use anglerfish_core::policy::{self, AttemptOutcome, Settled};
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
@@ -31,10 +31,12 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
     let tried = attempt(destination, event, data, UnixMillis(started)).await;
     let ended = clock::now();
     let outcome = match &tried {
-        Ok(answer) => Outcome::Answered { status: answer.status, retry_after: answer.retry_after.as_deref() },
-        Err(_) => Outcome::Failed,
+        Ok(answer) => {
+            AttemptOutcome::Answered { status: answer.status, retry_after: answer.retry_after.as_deref() }
+        }
+        Err(_) => AttemptOutcome::Failed,
     };
-    let settled = policy::settle(&destination.delivery, outcome, 0, UnixMillis(ended), clock::random());
+    let settled = policy::classify(&destination.delivery, outcome, 0, UnixMillis(ended), clock::random());
     let (status, due) = match settled {
         Some(Settled::Delivered) => (DeliveryStatus::Delivered, None),
         Some(Settled::Discarded) => (DeliveryStatus::Discarded, None),

@@ -173,13 +173,13 @@ async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted)
         ));
     }
     match kept {
-        Ok(Kept::Now) => {
+        Ok(Keeping::Now) => {
             let count = deliveries.len();
             delivery::spawn(Rc::clone(table), event, data, deliveries);
             Committed::Stored { deliveries: count }
         }
-        Ok(Kept::Before) => Committed::Repeated,
-        Ok(Kept::Elsewhere) => {
+        Ok(Keeping::Before) => Committed::Repeated,
+        Ok(Keeping::Elsewhere) => {
             diagnostic::report(&format!("event {:?} is claimed and not kept", event.id));
             Committed::Failed(Fault::StoreUnavailable { retry_after: RETRY_AFTER })
         }
@@ -202,7 +202,7 @@ fn data(table: &Table, request: &types::Request) -> Bytes {
 }
 
 /// By whom an event was kept.
-enum Kept {
+enum Keeping {
     /// By this exchange.
     Now,
     /// By another one.
@@ -211,19 +211,19 @@ enum Kept {
     Elsewhere,
 }
 
-async fn keep(record: &EventRecord<'_>, body: &[u8]) -> Result<Kept, RecordError> {
+async fn keep(record: &EventRecord<'_>, body: &[u8]) -> Result<Keeping, RecordError> {
     let records = Records::open()?;
     let claim = match claim(&records, &record.event.source, &record.event.id).await? {
         Claim::Taken(claim) => claim,
-        Claim::Kept => return Ok(Kept::Before),
-        Claim::Busy => return Ok(Kept::Elsewhere),
+        Claim::Kept => return Ok(Keeping::Before),
+        Claim::Busy => return Ok(Keeping::Elsewhere),
     };
     if let Err(error) = records.keep(record, body) {
         // The sender tries again soon and should not wait for a claim that nobody holds.
         let _ = records.unclaim(&claim);
         return Err(error);
     }
-    Ok(Kept::Now)
+    Ok(Keeping::Now)
 }
 
 fn internal(reason: &str) -> Fault {

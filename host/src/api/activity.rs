@@ -1,6 +1,6 @@
 //! `/v1/subscriptions/{id}/activity`: what a subscription's filter does with the events that come.
 
-use super::query::{Nothing, Query, Segment};
+use super::query::{NoParameters, Query, Segment};
 use super::{Api, ProblemDetails};
 use crate::store::{EventQuery, EventRecord};
 use crate::subscription::SubscriptionError;
@@ -58,7 +58,7 @@ pub(super) struct FilterActivity {
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<FilterActivity>, ProblemDetails> {
     let entry = api.subscriptions.get(&id);
     let routing = api.subscriptions.routing();

@@ -1,6 +1,6 @@
 //! `/v1/config`: the configuration in use, and reading it again.
 
-use super::query::{Nothing, Query};
+use super::query::{NoParameters, Query};
 use super::{Api, ProblemDetails};
 use crate::config::{ConfigProblem, ConfigStatus, ReloadOutcome};
 use anglerfish_core::problem::Problem;
@@ -26,7 +26,7 @@ pub trait Configuration: Send + Sync + 'static {
 )]
 pub(super) async fn status(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Answer<ConfigStatus> {
     Answer(api.configuration.status())
 }
@@ -44,7 +44,7 @@ pub(super) async fn status(
 )]
 pub(super) async fn reload(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<ConfigStatus>, ProblemDetails> {
     let status = api.configuration.reload().await;
     let Some(last) = &status.last else { return Ok(Answer(status)) };

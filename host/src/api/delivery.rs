@@ -2,7 +2,7 @@
 
 use super::cursor::{self, Kind, Listing};
 use super::document::{AttemptDocument, DeliveryDetail, DeliveryDocument};
-use super::query::{Nothing, Query, Segment, instant, limit};
+use super::query::{NoParameters, Query, Segment, instant, limit};
 use super::{Api, ProblemDetails, event};
 use crate::store::{DeliveryId, DeliveryQuery, DeliveryStatus, Retried};
 use axum::Json as Answer;
@@ -93,7 +93,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<DeliveryDetail>, ProblemDetails> {
     let (delivery, attempts) = match parse(&id) {
         Some(number) => api.store.delivery(number).await?.ok_or_else(|| unknown(&id))?,
@@ -120,7 +120,7 @@ pub(super) async fn show(
 pub(super) async fn retry(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<(StatusCode, Answer<RetriedDocument>), ProblemDetails> {
     let number = parse(&id).ok_or_else(|| unknown(&id))?;
     let (delivery, _) = api.store.delivery(number).await?.ok_or_else(|| unknown(&id))?;

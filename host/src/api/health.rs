@@ -1,6 +1,6 @@
 //! `/live`, `/ready` and `/metrics`: for those who watch the process.
 
-use super::query::{Nothing, Query};
+use super::query::{NoParameters, Query};
 use super::{Api, ProblemDetails, fault};
 use crate::telemetry::{CLASSIC_TEXT, OPENMETRICS_TEXT, wants_openmetrics};
 use axum::Json as Answer;
@@ -27,7 +27,7 @@ pub(super) struct Health {
     get, path = "/live", operation_id = "live", tag = "health", security(()),
     responses((status = 200, description = "It does.", body = Health))
 )]
-pub(super) async fn live(Query(Nothing {}): Query<Nothing>) -> Answer<Health> {
+pub(super) async fn live(Query(NoParameters {}): Query<NoParameters>) -> Answer<Health> {
     Answer(Health { status: "live" })
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn live(Query(Nothing {}): Query<Nothing>) -> Answer<Health> {
 )]
 pub(super) async fn ready(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<Health>, ProblemDetails> {
     let mut reasons = api.readiness.reasons();
     match tokio::time::timeout(PATIENCE, api.store.check()).await {
@@ -71,7 +71,7 @@ pub(super) async fn ready(
 )]
 pub(super) async fn metrics(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<([(http::HeaderName, &'static str); 1], String), ProblemDetails> {
     let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());

@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API as an `OpenAPI` 3.1 document, made of what the handlers and their types say.
 
-use super::query::{Nothing, Query};
+use super::query::{NoParameters, Query};
 use super::{ProblemDetails, problem, router, trial};
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
@@ -45,7 +45,7 @@ static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
     responses((status = 200, description = "This document.", body = serde_json::Value))
 )]
 pub(super) async fn serve(
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<([(HeaderName, &'static str); 1], &'static str), ProblemDetails> {
     Ok(([(CONTENT_TYPE, "application/json")], text()))
 }
@@ -85,12 +85,12 @@ struct Common {
     description: &'static str,
     /// A header field that comes with it, and what it says.
     header: Option<(&'static str, &'static str)>,
-    given: Given,
+    given: AppliesTo,
 }
 
 /// Which operations give an answer.
 #[derive(PartialEq, Eq)]
-enum Given {
+enum AppliesTo {
     Always,
     /// Those that not everybody may use.
     Guarded,
@@ -99,7 +99,12 @@ enum Given {
 }
 
 impl Common {
-    const fn new(status: &'static str, name: &'static str, given: Given, description: &'static str) -> Self {
+    const fn new(
+        status: &'static str,
+        name: &'static str,
+        given: AppliesTo,
+        description: &'static str,
+    ) -> Self {
         Self { status, name, description, header: None, given }
     }
 
@@ -122,29 +127,34 @@ const COMMON: [Common; 8] = [
     Common::new(
         "400",
         "Malformed",
-        Given::Always,
+        AppliesTo::Always,
         "The request is malformed: `invalid-query`, `invalid-path`, `invalid-json`, `unreadable-body`.",
     ),
-    Common::new("401", "Unauthorized", Given::Guarded, "The token is missing or wrong: `unauthorized`.")
+    Common::new("401", "Unauthorized", AppliesTo::Guarded, "The token is missing or wrong: `unauthorized`.")
         .with("WWW-Authenticate", "How to show the token."),
     Common::new(
         "403",
         "Foreign",
-        Given::Guarded,
+        AppliesTo::Guarded,
         "Without a token only programs of this machine are served: `foreign-host`, `foreign-origin`.",
     ),
-    Common::new("405", "MethodNotAllowed", Given::Always, "Another method: `method-not-allowed`.")
+    Common::new("405", "MethodNotAllowed", AppliesTo::Always, "Another method: `method-not-allowed`.")
         .with("Allow", "The methods that this address takes."),
-    Common::new("413", "TooLarge", Given::WithBody, "The body is over 1 MiB: `body-too-large`."),
+    Common::new("413", "TooLarge", AppliesTo::WithBody, "The body is over 1 MiB: `body-too-large`."),
     Common::new(
         "415",
         "WrongType",
-        Given::WithBody,
+        AppliesTo::WithBody,
         "The body has another media type than the description names: `unsupported-media-type`.",
     ),
-    Common::new("500", "Internal", Given::Guarded, "A fault of the gateway itself: `internal`."),
-    Common::new("503", "Unavailable", Given::Guarded, "Something is out of reach for now: `unavailable`.")
-        .with("Retry-After", "When to try again, in seconds."),
+    Common::new("500", "Internal", AppliesTo::Guarded, "A fault of the gateway itself: `internal`."),
+    Common::new(
+        "503",
+        "Unavailable",
+        AppliesTo::Guarded,
+        "Something is out of reach for now: `unavailable`.",
+    )
+    .with("Retry-After", "When to try again, in seconds."),
 ];
 
 /// Adds the errors that many operations give, and the form of those that the operation names itself.
@@ -161,9 +171,9 @@ fn complete(operation: &mut Value) {
     }
     for answer in COMMON {
         let given = match answer.given {
-            Given::Always => true,
-            Given::Guarded => guarded,
-            Given::WithBody => with_body,
+            AppliesTo::Always => true,
+            AppliesTo::Guarded => guarded,
+            AppliesTo::WithBody => with_body,
         };
         if given {
             let reference = json!({"$ref": format!("#/components/responses/{}", answer.name)});

@@ -1,6 +1,6 @@
 //! `POST /v1/events`: events that come from no source's request.
 
-use super::query::{Nothing, Query};
+use super::query::{NoParameters, Query};
 use super::{Api, ProblemDetails, body, fault};
 use crate::publish::{self, Message, PublishError, Receipt, Unreadable};
 use axum::Json as Answer;
@@ -60,7 +60,7 @@ pub(super) enum PublishedForm {
 )]
 pub(super) async fn publish(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
     request: Request,
 ) -> Result<Response, ProblemDetails> {
     let (parts, content) = request.into_parts();

@@ -19,7 +19,7 @@ pub(super) struct Query<T>(pub(super) T);
 /// No parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(super) struct NoParameters {}
 
 /// The one variable segment of a path, percent-decoded.
 pub(super) struct Segment(pub(super) String);

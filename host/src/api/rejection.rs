@@ -2,7 +2,7 @@
 
 use super::cursor::{self, Kind, Listing};
 use super::document::EventName;
-use super::query::{Nothing, Query, Segment, limit};
+use super::query::{NoParameters, Query, Segment, limit};
 use super::{Api, ProblemDetails, fault};
 use crate::rejection::Rejection;
 use crate::subscription::{Verdict, VerdictOutcome};
@@ -131,7 +131,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<RejectionDetail>, ProblemDetails> {
     let rejection = find(&api, &id)?;
     Ok(Answer(RejectionDetail {
@@ -159,7 +159,7 @@ pub(super) async fn show(
 pub(super) async fn explain(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<RejectionExplanation>, ProblemDetails> {
     let rejection = find(&api, &id)?;
     let Some(request) = rejection.request() else {

@@ -1,7 +1,7 @@
 //! `/v1/sources`: where requests come in.
 
 use super::cursor::Listing;
-use super::query::{Nothing, Query, Segment};
+use super::query::{NoParameters, Query, Segment};
 use super::{Api, ProblemDetails};
 use anglerfish_core::config::{Document, SourceConfig};
 use anglerfish_core::request::UnixMillis;
@@ -113,7 +113,7 @@ pub(super) struct SecretDocument {
 )]
 pub(super) async fn list(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<Listing<SourceDocument>>, ProblemDetails> {
     let mut items = api.sources.all();
     add_copies(&api, &mut items).await?;
@@ -132,7 +132,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(name): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<SourceDocument>, ProblemDetails> {
     let found = api.sources.all().into_iter().find(|source| source.name == name);
     let unknown = || ProblemDetails::not_found("unknown-source", format!("there is no source `{name}`"));

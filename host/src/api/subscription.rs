@@ -3,7 +3,7 @@
 use super::body::JsonText;
 use super::cursor::{self, Kind, Listing};
 use super::document::SubscriptionDocument;
-use super::query::{Nothing, Query, Segment, limit};
+use super::query::{NoParameters, Query, Segment, limit};
 use super::schema::SubscriptionBody;
 use super::{Api, ProblemDetails};
 use crate::subscription::SubscriptionError;
@@ -74,7 +74,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(api): State<Api>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
     JsonText(document): JsonText,
 ) -> Result<Response, ProblemDetails> {
     check_json(&document)?;
@@ -94,7 +94,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
     match api.subscriptions.get(&id) {
         Some(entry) => Ok(Answer(SubscriptionDocument::from(&*entry))),
@@ -123,7 +123,7 @@ pub(super) async fn show(
 pub(super) async fn replace(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
     JsonText(document): JsonText,
 ) -> Result<Response, ProblemDetails> {
     check_json(&document)?;
@@ -145,7 +145,7 @@ pub(super) async fn replace(
 pub(super) async fn delete(
     State(api): State<Api>,
     Segment(id): Segment,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<Deleted>, ProblemDetails> {
     let abandoned = api.subscriptions.delete(id, api.now()).await?;
     Ok(Answer(Deleted { abandoned }))

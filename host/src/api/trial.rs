@@ -2,7 +2,7 @@
 
 use super::body::Json;
 use super::explain::past_event;
-use super::query::{Nothing, Query, Segment};
+use super::query::{NoParameters, Query, Segment};
 use super::{Api, ProblemDetails, event};
 use crate::subscription::{PastEvent, Verdict, VerdictOutcome};
 use anglerfish_core::event::Event;
@@ -68,7 +68,7 @@ pub(super) struct TrialEvent {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TrialVerdict)]
-pub(super) struct Tried {
+pub(super) struct TrialResult {
     outcome: VerdictOutcome,
     /// The sub-expression that decided, with its values.
     reason: String,
@@ -79,7 +79,7 @@ pub(super) struct Tried {
     post, path = "/v1/subscriptions/test", operation_id = "testFilter", tag = "subscriptions",
     request_body = Trial,
     responses(
-        (status = 200, description = "What the filter says.", body = Tried),
+        (status = 200, description = "What the filter says.", body = TrialResult),
         (status = 404, description = "There is no such event: `unknown-event`."),
         (status = 409, description = "Several sources have an event of this id: `ambiguous-event`, with `sources`."),
         (status = 422, description = "The filter or the event has problems: `invalid-document`."),
@@ -88,9 +88,9 @@ pub(super) struct Tried {
 pub(super) async fn test(
     State(api): State<Api>,
     _: TestAddress,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
     Json(trial): Json<Trial>,
-) -> Result<Answer<Tried>, ProblemDetails> {
+) -> Result<Answer<TrialResult>, ProblemDetails> {
     let past = match (trial.event, trial.event_id) {
         (None, Some(id)) => {
             let record = event::find(&api, &id, trial.source.as_deref()).await?;
@@ -104,7 +104,7 @@ pub(super) async fn test(
     };
     let Verdict { outcome, reason, .. } =
         api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
-    Ok(Answer(Tried { outcome, reason }))
+    Ok(Answer(TrialResult { outcome, reason }))
 }
 
 /// The address is that of the test, and not that of a subscription, which takes no POST.

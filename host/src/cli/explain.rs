@@ -177,14 +177,14 @@ fn verdict(outcome: VerdictOutcome) -> &'static str {
 
 /// What programs read, in this order.
 #[derive(Serialize)]
-struct Told<'a> {
-    verification: ToldVerification<'a>,
-    event: Option<ToldEvent<'a>>,
-    subscriptions: Vec<ToldSubscription<'a>>,
+struct JsonExplanation<'a> {
+    verification: JsonVerification<'a>,
+    event: Option<JsonEvent<'a>>,
+    subscriptions: Vec<JsonSubscription<'a>>,
 }
 
 #[derive(Serialize)]
-struct ToldVerification<'a> {
+struct JsonVerification<'a> {
     outcome: &'static str,
     scheme: &'a str,
     reason: &'a str,
@@ -193,7 +193,7 @@ struct ToldVerification<'a> {
 }
 
 #[derive(Serialize)]
-struct ToldEvent<'a> {
+struct JsonEvent<'a> {
     id: &'a str,
     source: &'a str,
     #[serde(rename = "type")]
@@ -204,15 +204,15 @@ struct ToldEvent<'a> {
 }
 
 #[derive(Serialize)]
-struct ToldSubscription<'a> {
+struct JsonSubscription<'a> {
     id: &'a str,
     outcome: &'static str,
     reason: &'a str,
 }
 
-fn document(explanation: &Explanation) -> Told<'_> {
+fn document(explanation: &Explanation) -> JsonExplanation<'_> {
     let verification = &explanation.verification;
-    let event = explanation.event.as_ref().map(|event| ToldEvent {
+    let event = explanation.event.as_ref().map(|event| JsonEvent {
         id: &event.id,
         source: &event.source,
         kind: &event.kind,
@@ -220,13 +220,13 @@ fn document(explanation: &Explanation) -> Told<'_> {
         time: event.time.rfc3339(),
         datacontenttype: event.datacontenttype.as_deref(),
     });
-    let subscriptions = explanation.subscriptions.iter().map(|said| ToldSubscription {
+    let subscriptions = explanation.subscriptions.iter().map(|said| JsonSubscription {
         id: &said.subscription,
         outcome: verdict(said.outcome),
         reason: &said.reason,
     });
-    Told {
-        verification: ToldVerification {
+    JsonExplanation {
+        verification: JsonVerification {
             outcome: outcome(verification.outcome),
             scheme: &verification.scheme,
             reason: &verification.reason,

@@ -5,7 +5,7 @@ use super::{Failure, Format, Outcome, Output};
 use crate::clock;
 use crate::config::Environment;
 use anglerfish_core::request::{Header, Request as Inbound};
-use anglerfish_core::verify::{Outcome as Verdict, SecretConfig, VerificationConfig, Verifier};
+use anglerfish_core::verify::{SecretConfig, Verification, VerificationConfig, Verifier};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -153,9 +153,9 @@ fn verify(verifier: &Verifier, head: &http::request::Parts, body: &[u8]) -> Resu
         fetched: Vec::new(),
     };
     match verifier.verify(&request) {
-        Verdict::Verified(_) => Ok(()),
-        Verdict::Rejected(rejection) => Err(rejection.reason),
-        Verdict::Answered(_) | Verdict::Fetch(_) => Err("it is no delivery".to_owned()),
+        Verification::Verified(_) => Ok(()),
+        Verification::Rejected(rejection) => Err(rejection.reason),
+        Verification::Answered(_) | Verification::Fetch(_) => Err("it is no delivery".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deliveries, as the rest of the gateway sees them.
 
 use super::clock::Clock;
-use super::driver::{Driver, Surroundings};
+use super::driver::{Driver, DriverContext};
 use super::endpoint::{Endpoint, HttpEndpoint, Target};
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
@@ -57,7 +57,7 @@ pub struct Deliveries {
 }
 
 struct Shared {
-    around: Surroundings,
+    around: DriverContext,
     outbound: Outbound,
     runtime: Handle,
     supervisor: Supervisor,
@@ -87,7 +87,7 @@ impl Deliveries {
             Some(outbound) => outbound,
             None => Outbound::try_new(OutboundOptions::default())?,
         };
-        let around = Surroundings {
+        let around = DriverContext {
             store,
             inbox: Arc::default(),
             roster: Arc::default(),

@@ -30,7 +30,7 @@ const SLACK: Duration = Duration::from_millis(1);
 
 /// What the driver shares with the rest of the room, and with the driver that takes its place if it breaks down.
 #[derive(Clone)]
-pub(super) struct Surroundings {
+pub(super) struct DriverContext {
     pub(super) store: Arc<dyn Store>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) roster: Arc<Roster>,
@@ -41,7 +41,7 @@ pub(super) struct Surroundings {
 
 /// The driver.
 pub(super) struct Driver {
-    around: Surroundings,
+    around: DriverContext,
     engine: Engine<LeasedDelivery>,
     slots: Slots,
     running: JoinSet<Attempted>,
@@ -56,7 +56,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(around: Surroundings) -> Self {
+    pub(super) fn new(around: DriverContext) -> Self {
         let engine = Engine::new(around.config);
         Self {
             around,

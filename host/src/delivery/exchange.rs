@@ -119,12 +119,12 @@ pub(super) async fn record(store: Arc<dyn Store>, batch: Vec<(AttemptId, Settlem
     let of = |lease: &Lease| WorkLease { delivery: lease.delivery.0, token: lease.token.0 };
     // The copy is of a few hundred bytes as a rule, and only there is more than one.
     let each = (settlements.len() > 1).then(|| settlements.clone());
-    let answers: Vec<Result<Recorded, StoreFault>> = match (store.settle(settlements).await, each) {
+    let answers: Vec<Result<Recorded, StoreFault>> = match (store.record(settlements).await, each) {
         (Ok(recorded), _) => recorded.into_iter().map(|recorded| Ok(told(recorded))).collect(),
         (Err(StoreError::Unusable(_) | StoreError::Internal(_)), Some(settlements)) => {
             let mut answers = Vec::with_capacity(settlements.len());
             for settlement in settlements {
-                let recorded = store.settle(vec![settlement]).await;
+                let recorded = store.record(vec![settlement]).await;
                 let recorded =
                     recorded.map(|recorded| recorded.first().copied().map_or(Recorded::Stale, told));
                 answers.push(recorded.map_err(|error| fault("record an attempt", &error)));

@@ -16,14 +16,14 @@ const SECONDS: [f64; 13] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 
 /// What followed from an attempt, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum AttemptOutcome {
+enum SettledLabel {
     Delivered,
     Discarded,
     Retry,
     Dead,
 }
 
-impl AttemptOutcome {
+impl SettledLabel {
     const ALL: [Self; 4] = [Self::Delivered, Self::Discarded, Self::Retry, Self::Dead];
 
     const fn label(self) -> &'static str {
@@ -36,7 +36,7 @@ impl AttemptOutcome {
     }
 }
 
-impl EncodeLabelValue for AttemptOutcome {
+impl EncodeLabelValue for SettledLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
         encoder.write_str(self.label())
     }
@@ -50,7 +50,7 @@ struct SubscriptionLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
     subscription: Arc<str>,
-    outcome: AttemptOutcome,
+    outcome: SettledLabel,
 }
 
 /// Metrics of what goes out. Cheap to clone; all clones are one.
@@ -120,7 +120,7 @@ impl DeliveryMetrics {
 
     /// The metrics of one subscription, looked up once and then free of it.
     pub(super) fn of(&self, subscription: &Arc<str>) -> SubscriptionMetrics {
-        let attempts = AttemptOutcome::ALL.map(|outcome| {
+        let attempts = SettledLabel::ALL.map(|outcome| {
             let labels = AttemptLabels { subscription: subscription.clone(), outcome };
             self.attempts.get_or_create_owned(&labels)
         });
@@ -134,7 +134,7 @@ impl DeliveryMetrics {
 
     /// Forgets a subscription that is gone.
     pub(super) fn forget(&self, subscription: &Arc<str>) {
-        for outcome in AttemptOutcome::ALL {
+        for outcome in SettledLabel::ALL {
             self.attempts.remove(&AttemptLabels { subscription: subscription.clone(), outcome });
         }
         self.running.remove(&SubscriptionLabels { subscription: subscription.clone() });
@@ -144,7 +144,7 @@ impl DeliveryMetrics {
 /// The metrics of one subscription.
 #[derive(Debug)]
 pub(super) struct SubscriptionMetrics {
-    attempts: [Counter; AttemptOutcome::ALL.len()],
+    attempts: [Counter; SettledLabel::ALL.len()],
     running: Gauge,
     duration: Histogram,
 }

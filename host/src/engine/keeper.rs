@@ -16,7 +16,7 @@ use crossbeam_channel::Receiver;
 pub(super) const QUEUE: usize = 1024;
 
 /// The instance on which changes are tried.
-pub(super) struct Keeper {
+pub(super) struct TableKeeper {
     factory: InstanceFactory,
     instance: Option<Instance>,
     /// Whether it made changes since it was loaded: then its memory has gaps that a fresh one has not.
@@ -25,7 +25,7 @@ pub(super) struct Keeper {
     refused: Option<(u64, usize)>,
 }
 
-impl Keeper {
+impl TableKeeper {
     pub(super) fn new(factory: InstanceFactory, instance: Option<Instance>) -> Self {
         Self { factory, instance, changed: false, refused: None }
     }

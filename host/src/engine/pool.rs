@@ -7,7 +7,7 @@ use super::explainer;
 use super::factory::InstanceFactory;
 use super::instance::{Instance, InstanceLimits, LoadError};
 use super::job::{Decided, DecisionJob, ExplainJob, Reply, RoutedEvent, StoredEvent, TableJob};
-use super::keeper::{self, Keeper};
+use super::keeper::{self, TableKeeper};
 use super::memory;
 use super::overlay::State;
 use super::request::InboundRequest;
@@ -197,7 +197,7 @@ impl Engine {
         let keeping = Arc::clone(&alive);
         let thread = supervisor.spawn_thread("table", move || {
             let _alive = &keeping;
-            Keeper::new(keeper.clone(), first.take()).run(&table_jobs);
+            TableKeeper::new(keeper.clone(), first.take()).run(&table_jobs);
         });
         engine.threads.push(thread.map_err(internal_io)?);
         let supervised = supervisor.clone();

@@ -18,11 +18,11 @@ pub(super) struct WarmInstance {
     supervisor: Supervisor,
     instance: Option<Instance>,
     /// The last time that no instance could be made.
-    failure: Option<Failure>,
+    failure: Option<FailedBuild>,
 }
 
 /// An instance could not be made; the gateway is not ready as long as this is so.
-struct Failure {
+struct FailedBuild {
     at: Instant,
     version: u64,
     reason: String,
@@ -93,7 +93,7 @@ impl WarmInstance {
                 tracing::error!(%error, "no instance of the component could be made");
                 let latch = self.supervisor.hold(format!("the routing table cannot be loaded: {reason}"));
                 let at = Instant::now();
-                self.failure = Some(Failure { at, version, reason: reason.clone(), _latch: latch });
+                self.failure = Some(FailedBuild { at, version, reason: reason.clone(), _latch: latch });
                 Err(EngineError::NotLoaded(reason))
             }
         }

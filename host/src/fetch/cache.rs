@@ -21,7 +21,7 @@ const MOST: usize = 256;
 /// How many are fetched at once: a flood of requests must not become a flood at the provider's.
 const AT_ONCE: usize = 8;
 
-struct Kept {
+struct CachedDocument {
     document: FetchedDocument,
     until: Instant,
 }
@@ -31,7 +31,7 @@ pub struct DocumentCache {
     client: ProviderClient,
     /// For one document, the wait for its turn included: a sender does not wait much longer.
     timeout: Duration,
-    kept: Mutex<HashMap<String, Kept>>,
+    kept: Mutex<HashMap<String, CachedDocument>>,
     turns: Semaphore,
 }
 
@@ -119,7 +119,7 @@ impl DocumentCache {
         }
         if kept.len() < MOST {
             let until = now + Duration::from_secs(u64::from(fetch.cache_seconds));
-            kept.insert(fetch.url.clone(), Kept { document: document.clone(), until });
+            kept.insert(fetch.url.clone(), CachedDocument { document: document.clone(), until });
         }
     }
 }

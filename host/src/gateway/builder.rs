@@ -1,7 +1,7 @@
 //! From a configuration to a gateway that could run: all that can fail, and nothing that acts.
 
 use super::GatewayError;
-use super::reload::{Loader, Reloader, Rooms};
+use super::reload::{Loader, ReloadTargets, Reloader};
 use super::running::Gateway;
 use super::wiring::{self, Queues, SharedReader};
 use crate::api::{self, Access, Api, Sources};
@@ -93,7 +93,7 @@ impl GatewayBuilder {
         };
         let data = config.server.data_dir.join(STORE_FILE);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data, SqliteOptions::default())?);
-        let made = Made { file, loader, log, outbound, documents, ingress, admin };
+        let made = Prepared { file, loader, log, outbound, documents, ingress, admin };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -106,7 +106,7 @@ impl GatewayBuilder {
 }
 
 /// What is there before the store is.
-struct Made {
+struct Prepared {
     file: String,
     loader: Option<Loader>,
     log: Option<LogControl>,
@@ -132,8 +132,8 @@ pub struct BuiltGateway {
 }
 
 impl BuiltGateway {
-    async fn load(config: Config, store: &Arc<dyn Store>, made: Made) -> Result<Self, GatewayError> {
-        let Made { file, loader, log, outbound, documents, ingress, admin } = made;
+    async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
+        let Prepared { file, loader, log, outbound, documents, ingress, admin } = made;
         let readiness = Readiness::new();
         let supervisor = Supervisor::new(readiness.clone());
         let mut registry = Scrape::registry();
@@ -176,7 +176,7 @@ impl BuiltGateway {
         let access = Access::new(config.admin.token.as_ref(), admin.address());
         let (retention, _) = watch::channel(config.store.retention);
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
-        let rooms = Rooms {
+        let rooms = ReloadTargets {
             ingress: Arc::clone(&service),
             routing: Arc::clone(&routing),
             sources: sources.clone(),

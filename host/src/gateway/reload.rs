@@ -40,14 +40,14 @@ pub struct Reloader {
 struct Inner {
     loader: Option<Loader>,
     log: Option<LogControl>,
-    rooms: Rooms,
+    rooms: ReloadTargets,
     /// The configuration in use. Held by the one who reloads.
     current: Mutex<Config>,
     status: RwLock<ConfigStatus>,
 }
 
 /// What goes by the configuration.
-pub(super) struct Rooms {
+pub(super) struct ReloadTargets {
     pub(super) ingress: Arc<Ingress>,
     pub(super) routing: Arc<EngineRouting>,
     pub(super) sources: Sources,
@@ -67,7 +67,7 @@ impl Reloader {
         file: String,
         loader: Option<Loader>,
         log: Option<LogControl>,
-        rooms: Rooms,
+        rooms: ReloadTargets,
     ) -> Self {
         let since = clock::now().0;
         let first = ConfigStatus { file, generation: 1, since, needs_restart: Vec::new(), last: None };

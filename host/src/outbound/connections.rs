@@ -14,7 +14,7 @@ const FAIR: usize = 2;
 /// No connection became free in time. It says nothing about the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no connection became free: {0}")]
-pub(crate) struct NoneFree(String);
+pub(crate) struct NoFreeConnection(String);
 
 /// The connections of a gateway. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
@@ -63,13 +63,13 @@ impl Connections {
     }
 
     /// Waits for the right to one more connection to a host, for a client that has `own` already.
-    pub(crate) async fn permit(&self, host: &str, own: &Own) -> Result<Permit, NoneFree> {
+    pub(crate) async fn permit(&self, host: &str, own: &Own) -> Result<Permit, NoFreeConnection> {
         let reason = match self.0.take(host, own) {
             Ok(permit) => return Ok(permit),
             Err(reason) => reason,
         };
-        let _waiting =
-            Waiting::begin(&self.0).ok_or_else(|| NoneFree(format!("{reason}, and too many wait")))?;
+        let _waiting = Waiting::begin(&self.0)
+            .ok_or_else(|| NoFreeConnection(format!("{reason}, and too many wait")))?;
         let taken = async {
             loop {
                 // Listens before it looks, so that nothing is freed between the two.
@@ -80,7 +80,7 @@ impl Connections {
                 freed.await;
             }
         };
-        tokio::time::timeout(self.0.turn, taken).await.map_err(|_| NoneFree(reason))
+        tokio::time::timeout(self.0.turn, taken).await.map_err(|_| NoFreeConnection(reason))
     }
 
     /// How many are open.

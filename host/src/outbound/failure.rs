@@ -1,6 +1,6 @@
 //! Why a call had no answer, in an operator's words, and whether the reason is on this side.
 
-use super::connections::NoneFree;
+use super::connections::NoFreeConnection;
 use super::guard::Refused;
 use super::names::NameError;
 use super::proxy::ProxyError;
@@ -24,7 +24,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<ProxyError>() {
         return Some(error.to_string());
     }
-    if let Some(none) = error.downcast_ref::<NoneFree>() {
+    if let Some(none) = error.downcast_ref::<NoFreeConnection>() {
         return Some(none.to_string());
     }
     if let Some(error) = error.downcast_ref::<TlsError>() {
@@ -47,7 +47,7 @@ pub(crate) fn is_local(error: &(dyn Error + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<ProxyError>() {
         return error.is_local();
     }
-    if error.is::<NoneFree>() {
+    if error.is::<NoFreeConnection>() {
         return true;
     }
     if let Some(error) = error.downcast_ref::<TlsError>() {

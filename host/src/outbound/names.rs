@@ -4,7 +4,7 @@
 //! So a look-up that does not end at once leaves the lane that the others use, a name that was not answered before
 //! begins beside that lane, and what was known of a name is used on while its servers are silent (RFC 8767).
 
-use super::server::{Found, NameServers, Servers, Unfound};
+use super::server::{Found, LookupError, NameServers, Servers};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use std::collections::HashMap;
@@ -78,13 +78,13 @@ type Answer = Result<Arc<[IpAddr]>, NameError>;
 
 #[derive(Debug, Default)]
 struct Entry {
-    known: Option<Known>,
+    known: Option<CachedName>,
     failed: Option<Failed>,
     asking: Option<Shared<BoxFuture<'static, Answer>>>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct CachedName {
     addresses: Arc<[IpAddr]>,
     until: Instant,
 }
@@ -191,8 +191,8 @@ impl Inner {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look_up(&self, name: &str, suspect: bool) -> Result<Found, Unfound> {
-        let busy = || Unfound::Local("too many names are looked up at once".to_owned());
+    async fn look_up(&self, name: &str, suspect: bool) -> Result<Found, LookupError> {
+        let busy = || LookupError::Local("too many names are looked up at once".to_owned());
         let lane = if suspect { &self.slow } else { &self.quick };
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, lane.acquire()).await else { return Err(busy()) };
         let deadline = tokio::time::Instant::now() + LONGEST;
@@ -214,7 +214,7 @@ impl Inner {
         }
     }
 
-    fn remember(&self, name: &Arc<str>, result: Result<Found, Unfound>, unanswered: u32) -> Answer {
+    fn remember(&self, name: &Arc<str>, result: Result<Found, LookupError>, unanswered: u32) -> Answer {
         let now = Instant::now();
         let mut entries = self.entries();
         let entry = entries.entry(Arc::clone(name)).or_default();
@@ -224,24 +224,24 @@ impl Inner {
             Ok(Found { addresses, lifetime }) => {
                 let addresses: Arc<[IpAddr]> = addresses.into();
                 let until = now + lifetime.clamp(SHORTEST_LIFE, LONGEST_LIFE);
-                entry.known = Some(Known { addresses: Arc::clone(&addresses), until });
+                entry.known = Some(CachedName { addresses: Arc::clone(&addresses), until });
                 entry.failed = None;
                 return Ok(addresses);
             }
-            Err(Unfound::Nothing(problem, lifetime)) => Failed {
+            Err(LookupError::Nothing(problem, lifetime)) => Failed {
                 error: error(problem.to_owned(), false),
                 until: now + lifetime.clamp(SHORTEST_LIFE, LONGEST_NOTHING),
                 unanswered: 0,
                 silent: false,
             },
-            Err(Unfound::Failed(problem)) => Failed {
+            Err(LookupError::Failed(problem)) => Failed {
                 error: error(problem, false),
                 until: now + rest(unanswered),
                 unanswered: unanswered.saturating_add(1),
                 silent: true,
             },
             // Nothing against the name, but whoever asks for it waits for as long as others do.
-            Err(Unfound::Local(problem)) => Failed {
+            Err(LookupError::Local(problem)) => Failed {
                 error: error(problem, true),
                 until: now + SHORTEST_REST,
                 unanswered: unanswered.saturating_add(1),

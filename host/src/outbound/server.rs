@@ -52,7 +52,7 @@ pub(super) struct Found {
 
 /// Why a name has no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unfound {
+pub(super) enum LookupError {
     /// There is no such name, or it has no address; holds so long.
     Nothing(&'static str, Duration),
     /// The servers answer, but not this question.
@@ -70,7 +70,7 @@ pub(super) struct Servers {
 
 #[derive(Debug)]
 struct Current {
-    asked: Asked,
+    asked: ServersInUse,
     files: [Option<Stamp>; 2],
     looked: Instant,
 }
@@ -79,7 +79,7 @@ struct Current {
 type Stamp = (SystemTime, u64);
 
 #[derive(Debug, Clone)]
-struct Asked {
+struct ServersInUse {
     /// Or why nobody can be asked.
     resolver: Result<TokioResolver, String>,
     hosts: Arc<Hosts>,
@@ -110,10 +110,10 @@ impl Servers {
     }
 
     /// Asks for both families at once. May take as long as the servers need.
-    pub(super) async fn ask(&self, name: &str) -> Result<Found, Unfound> {
-        let resolver = self.current().resolver.map_err(Unfound::Local)?;
+    pub(super) async fn ask(&self, name: &str) -> Result<Found, LookupError> {
+        let resolver = self.current().resolver.map_err(LookupError::Local)?;
         let name = Name::from_str_relaxed(name)
-            .map_err(|_| Unfound::Nothing("not a name that can be looked up", Duration::MAX))?;
+            .map_err(|_| LookupError::Nothing("not a name that can be looked up", Duration::MAX))?;
         let mut v4 = pin!(resolver.ipv4_lookup(name.clone()));
         let mut v6 = pin!(resolver.ipv6_lookup(name.clone()));
         // Whichever family comes first does not wait for a server that says nothing about the other.
@@ -141,42 +141,42 @@ impl Servers {
         errors.sort_by_key(|error| !error.is_no_records_found());
         match errors.first() {
             Some(error) => Err(self.judge(error).await),
-            None => Err(Unfound::Nothing("no address", Duration::ZERO)),
+            None => Err(LookupError::Nothing("no address", Duration::ZERO)),
         }
     }
 
     /// What it means that a look-up was given up for its time.
-    pub(super) async fn unanswered(&self) -> Unfound {
+    pub(super) async fn unanswered(&self) -> LookupError {
         self.judge(&NetError::Timeout).await
     }
 
-    async fn judge(&self, error: &NetError) -> Unfound {
+    async fn judge(&self, error: &NetError) -> LookupError {
         match error {
             NetError::Dns(DnsError::NoRecordsFound(none)) => {
                 let lifetime = Duration::from_secs(none.negative_ttl.unwrap_or_default().into());
                 match none.response_code {
-                    ResponseCode::NXDomain => Unfound::Nothing("no such name", lifetime),
-                    ResponseCode::NoError => Unfound::Nothing("no address", lifetime),
-                    code => Unfound::Failed(format!("the name server answers {code}")),
+                    ResponseCode::NXDomain => LookupError::Nothing("no such name", lifetime),
+                    ResponseCode::NoError => LookupError::Nothing("no address", lifetime),
+                    code => LookupError::Failed(format!("the name server answers {code}")),
                 }
             }
             NetError::Dns(DnsError::ResponseCode(code)) => {
-                Unfound::Failed(format!("the name server answers {code}"))
+                LookupError::Failed(format!("the name server answers {code}"))
             }
             NetError::Io(error) if is_local(&**error) => {
-                Unfound::Local(format!("the name server cannot be asked: {error}"))
+                LookupError::Local(format!("the name server cannot be asked: {error}"))
             }
-            NetError::Busy => Unfound::Local("too many questions to the name server at once".to_owned()),
+            NetError::Busy => LookupError::Local("too many questions to the name server at once".to_owned()),
             error if self.answers().await => match error {
                 NetError::Timeout => {
-                    Unfound::Failed("the name server does not answer for this name".to_owned())
+                    LookupError::Failed("the name server does not answer for this name".to_owned())
                 }
-                error => Unfound::Failed(error.to_string()),
+                error => LookupError::Failed(error.to_string()),
             },
             NetError::Timeout | NetError::NoConnections => {
-                Unfound::Local("the name server does not answer".to_owned())
+                LookupError::Local("the name server does not answer".to_owned())
             }
-            error => Unfound::Local(format!("the name server does not answer: {error}")),
+            error => LookupError::Local(format!("the name server does not answer: {error}")),
         }
     }
 
@@ -191,7 +191,7 @@ impl Servers {
     }
 
     /// The resolver, made anew if the system's files have changed.
-    fn current(&self) -> Asked {
+    fn current(&self) -> ServersInUse {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if self.source == NameServers::System && current.looked.elapsed() >= FILES {
             current.looked = Instant::now();
@@ -218,7 +218,7 @@ impl Current {
     }
 }
 
-fn system() -> Asked {
+fn system() -> ServersInUse {
     let hosts = Hosts::from_system().unwrap_or_else(|error| {
         tracing::warn!(%error, "{HOSTS_FILE} cannot be read");
         Hosts::default()
@@ -226,17 +226,17 @@ fn system() -> Asked {
     let resolver = hickory_resolver::system_conf::read_system_conf()
         .map_err(|error| format!("{SERVERS_FILE} cannot be used: {error}"))
         .and_then(|(config, options)| build(config, options));
-    Asked { resolver, hosts: Arc::new(hosts) }
+    ServersInUse { resolver, hosts: Arc::new(hosts) }
 }
 
-fn at(servers: &[SocketAddr]) -> Asked {
+fn at(servers: &[SocketAddr]) -> ServersInUse {
     let servers = servers.iter().map(|server| {
         let mut connection = ConnectionConfig::new(ProtocolConfig::Udp);
         connection.port = server.port();
         NameServerConfig::new(server.ip(), true, vec![connection])
     });
     let config = ResolverConfig::from_name_servers(servers.collect());
-    Asked { resolver: build(config, ResolverOpts::default()), hosts: Arc::default() }
+    ServersInUse { resolver: build(config, ResolverOpts::default()), hosts: Arc::default() }
 }
 
 fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, String> {

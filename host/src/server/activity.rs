@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How long a connection may do nothing that ends in a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct IdleLimits {
     /// From accepting it, or from the first byte of a head, until a whole head is there.
     pub(super) head: Duration,
     /// From the end of one request until the first byte of the next one.
@@ -24,7 +24,7 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    patience: Patience,
+    patience: IdleLimits,
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct State {
 
 impl Activity {
     /// A connection that was accepted now.
-    pub(super) fn new(patience: Patience, now: Instant) -> Self {
+    pub(super) fn new(patience: IdleLimits, now: Instant) -> Self {
         // Until the first head is whole its time runs from accepting: a peer that says nothing has no longer than one
         // that says it slowly.
         let state = State { requests: 0, spoken: false, phase: Phase::Head, since: now };
@@ -105,7 +105,7 @@ mod tests {
 
     fn start() -> (Activity, Instant) {
         let now = Instant::now();
-        (Activity::new(Patience { head: HEAD, idle: IDLE }, now), now)
+        (Activity::new(IdleLimits { head: HEAD, idle: IDLE }, now), now)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One connection, from accepting it to its end.
 
-use super::activity::{Activity, Patience};
+use super::activity::{Activity, IdleLimits};
 use super::framing::{Malformed, broken};
 use super::request_body::RequestBody;
 use super::tracked::Tracked;
@@ -29,16 +29,16 @@ pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) struct Shared<F> {
     pub(super) handle: F,
     pub(super) builder: Builder<TokioExecutor>,
-    pub(super) patience: Patience,
+    pub(super) patience: IdleLimits,
     pub(super) supervisor: Supervisor,
     /// No further requests; those under way may end.
     pub(super) stop: CancellationToken,
 }
 
 /// Ends a request also when it is dropped half-way.
-struct Underway(Arc<Activity>);
+struct RequestUnderWay(Arc<Activity>);
 
-impl Drop for Underway {
+impl Drop for RequestUnderWay {
     fn drop(&mut self) {
         self.0.end(Instant::now());
     }
@@ -72,7 +72,7 @@ where
         let (shared, watched) = (Arc::clone(&self), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
             watched.begin();
-            let underway = Underway(Arc::clone(&watched));
+            let underway = RequestUnderWay(Arc::clone(&watched));
             let shared = Arc::clone(&shared);
             async move {
                 let answer = shared.answer(request, peer).await;

@@ -1,6 +1,6 @@
 //! One listening socket.
 
-use super::activity::Patience;
+use super::activity::IdleLimits;
 use super::connection::{BoxError, Shared};
 use super::request_body::RequestBody;
 use crate::supervision::Supervisor;
@@ -100,7 +100,7 @@ impl Listener {
         Fut: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + 'static,
     {
-        let patience = Patience { head: self.limits.header, idle: self.limits.idle };
+        let patience = IdleLimits { head: self.limits.header, idle: self.limits.idle };
         let Ending { stop, abort } = ending;
         let Some(socket) = self.socket().clone() else { return };
         // Connections end with this future, however it ends.

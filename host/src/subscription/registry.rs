@@ -136,7 +136,7 @@ impl Subscriptions {
             }
             entries.insert(entry.id.clone(), Arc::new(entry));
         }
-        removal::settle(&*store, &entries, crate::clock::now()).await?;
+        removal::reconcile(&*store, &entries, crate::clock::now()).await?;
         for (id, open) in store.backlog().await? {
             if !entries.contains_key(&id) {
                 tracing::warn!(

@@ -18,7 +18,7 @@ pub(super) fn declared(entries: &BTreeMap<String, Arc<Subscription>>) -> Vec<Dec
 
 /// Tells the store which subscriptions the file has now, and ends the open deliveries of those that it had before and
 /// that are nowhere any more.
-pub(super) async fn settle(
+pub(super) async fn reconcile(
     store: &dyn Store,
     entries: &BTreeMap<String, Arc<Subscription>>,
     now: UnixMillis,

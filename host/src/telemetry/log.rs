@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Kept {
+    impl io::Write for SharedBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn durations_are_numbers_in_json() {
-        let kept = Kept::default();
+        let kept = SharedBuffer::default();
         let (writer, guard) = sink::spawn(kept.clone()).unwrap();
         let subscriber = tracing_subscriber::registry().with(layer(LogFormat::Json, false, writer));
         tracing::subscriber::with_default(subscriber, || {

@@ -109,9 +109,9 @@ mod tests {
     use std::time::Instant;
 
     /// Fails, or waits for ever, as it is told.
-    struct Bad(Option<Receiver<()>>);
+    struct FailingWriter(Option<Receiver<()>>);
 
-    impl Write for Bad {
+    impl Write for FailingWriter {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             match &self.0 {
                 None => Err(io::ErrorKind::BrokenPipe.into()),
@@ -128,9 +128,9 @@ mod tests {
     }
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for SharedBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn lines_are_written_in_their_order_before_the_guard_is_gone() {
-        let kept = Kept::default();
+        let kept = SharedBuffer::default();
         let (mut writer, guard) = spawn(kept.clone()).unwrap();
         for line in 0..1000 {
             writeln!(writer, "{line}").unwrap();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_target_that_fails_costs_its_lines_and_nothing_else() {
-        let (mut writer, guard) = spawn(Bad(None)).unwrap();
+        let (mut writer, guard) = spawn(FailingWriter(None)).unwrap();
         let before = LOST.get();
         for _ in 0..10 {
             writer.write_all(b"lost\n").unwrap();
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_target_that_takes_nothing_holds_nobody_up() {
         let (release, never) = bounded(0);
-        let (mut writer, guard) = spawn_bounded(Bad(Some(never)), 4).unwrap();
+        let (mut writer, guard) = spawn_bounded(FailingWriter(Some(never)), 4).unwrap();
         let (before, began) = (LOST.get(), Instant::now());
         for _ in 0..1000 {
             writer.write_all(b"nobody reads this\n").unwrap();

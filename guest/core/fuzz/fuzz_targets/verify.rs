@@ -2,7 +2,7 @@
 #![no_main]
 
 use anglerfish_core::request::{Fetched, Header, Request, UnixMillis};
-use anglerfish_core::verify::{Outcome, SecretConfig, VerificationConfig, Verifier, catalogue};
+use anglerfish_core::verify::{Verification, SecretConfig, VerificationConfig, Verifier, catalogue};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -79,11 +79,11 @@ fuzz_target!(|input: Input<'_>| {
     };
     let mut outcome = verifier.verify(&request);
     let wish;
-    if let (Outcome::Fetch(wishes), Some(document)) = (&outcome, input.fetched) {
+    if let (Verification::Fetch(wishes), Some(document)) = (&outcome, input.fetched) {
         wish = wishes[0].url.clone();
         request.fetched.push(Fetched { url: &wish, status: Some(200), body: document });
         outcome = verifier.verify(&request);
     }
     assert_eq!(outcome, verifier.trace(&request).0);
-    assert!(!matches!(outcome, Outcome::Verified(_)), "{verifier:?}: {outcome:?}");
+    assert!(!matches!(outcome, Verification::Verified(_)), "{verifier:?}: {outcome:?}");
 });

@@ -21,7 +21,7 @@ pub(super) enum Alarm {
 
 /// What a time that has come was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rung {
+pub(super) enum DueAlarm {
     /// A delivery of this subscription falls due in the store.
     Due(SubscriptionKey),
     /// Time has passed.
@@ -66,19 +66,19 @@ impl Alarms {
     }
 
     /// Takes one alarm whose time has come.
-    pub(super) fn pop(&mut self, now: Now) -> Option<Rung> {
+    pub(super) fn pop(&mut self, now: Now) -> Option<DueAlarm> {
         if let Some((at, alarm)) = self.waits.first().copied()
             && at <= now.elapsed
         {
             self.waits.pop_first();
-            return Some(Rung::Waited(alarm));
+            return Some(DueAlarm::Waited(alarm));
         }
         let (due, key) = self.due.first().copied()?;
         if due > now.wall {
             return None;
         }
         self.due.pop_first();
-        Some(Rung::Due(key))
+        Some(DueAlarm::Due(key))
     }
 
     /// How long to wait for the next one.

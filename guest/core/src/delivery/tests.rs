@@ -3,7 +3,7 @@
 use super::queue::Queue;
 use super::*;
 use crate::config::DeliveryConfig;
-use crate::policy::{Outcome, Settled};
+use crate::policy::{AttemptOutcome, Settled};
 use crate::request::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn subscriptions_take_turns_where_places_are_few() {
     let mut order = Vec::new();
     while let [(key, attempt)] = begun(&mut engine, at(0))[..] {
         order.push(key);
-        engine.handle_attempted(at(0), attempt, Outcome::Answered { status: 200, retry_after: None });
+        engine.handle_attempted(at(0), attempt, AttemptOutcome::Answered { status: 200, retry_after: None });
     }
     assert_eq!(order.len(), 6);
     assert!(order[..2].contains(&short), "{order:?}");
@@ -92,7 +92,7 @@ fn what_this_machine_could_not_do_uses_up_no_attempt_and_is_tried_again() {
     let key = put(&mut engine, "a", 1);
     engine.handle_offered(at(0), "a", work(1));
     let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
-    engine.handle_attempted(at(0), attempt, Outcome::Local);
+    engine.handle_attempted(at(0), attempt, AttemptOutcome::Local);
     let Some(Output::Release { leases, .. }) = engine.poll(at(0)) else { panic!("not given back") };
     assert_eq!(leases, [work(1).lease]);
     engine.handle_released(at(0), Some(key), Ok(()));
@@ -111,7 +111,7 @@ fn a_record_says_by_which_clock_the_retry_was_planned() {
     let _ = put(&mut engine, "a", 1);
     engine.handle_offered(at(0), "a", work(1));
     let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
-    engine.handle_attempted(at(70), attempt, Outcome::Failed);
+    engine.handle_attempted(at(70), attempt, AttemptOutcome::Failed);
     let Some(Output::Record { settled: Settled::Retry(due), planned, .. }) = engine.poll(at(70)) else {
         panic!("no record")
     };

@@ -15,13 +15,13 @@ const PAYLOAD: &str = "payload";
 
 /// A body as it came.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Original<'a> {
+pub(crate) struct ReceivedBody<'a> {
     data: &'a [u8],
     content_type: Option<&'a str>,
     coding: Option<&'a [u8]>,
 }
 
-impl<'a> Original<'a> {
+impl<'a> ReceivedBody<'a> {
     /// What a request carries.
     pub(crate) fn of_request(request: &'a Request<'_>) -> Self {
         if request.is_query() {
@@ -56,7 +56,7 @@ impl<'a> Original<'a> {
 /// What a body says. It is read when it is first looked into: a stranger whose signature does not match has nothing unpacked.
 #[derive(Debug)]
 pub(crate) struct Message<'a> {
-    original: Original<'a>,
+    original: ReceivedBody<'a>,
     /// Fields of a form that hold JSON, besides `payload`.
     json_fields: &'a [String],
     parts: OnceCell<Parts>,
@@ -77,7 +77,7 @@ struct Parts {
 
 impl<'a> Message<'a> {
     /// A body to be read. `json_fields` are fields of a form that hold JSON, besides `payload`.
-    pub(crate) const fn new(original: Original<'a>, json_fields: &'a [String]) -> Self {
+    pub(crate) const fn new(original: ReceivedBody<'a>, json_fields: &'a [String]) -> Self {
         Self { original, json_fields, parts: OnceCell::new() }
     }
 
@@ -162,7 +162,7 @@ impl<'a> Message<'a> {
 }
 
 impl Parts {
-    fn read(original: &Original<'_>, json_fields: &[String]) -> Self {
+    fn read(original: &ReceivedBody<'_>, json_fields: &[String]) -> Self {
         let (unpacked, packed) = match gzip::plain(original.data, original.coding) {
             Ok(Cow::Owned(unpacked)) => (Some(unpacked), None),
             Ok(Cow::Borrowed(_)) => (None, None),

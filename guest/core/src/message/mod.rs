@@ -8,5 +8,5 @@ mod form;
 mod gzip;
 mod multipart;
 
-pub(crate) use body::{Message, Original};
+pub(crate) use body::{Message, ReceivedBody};
 pub(crate) use form::{MOST_FIELDS, pairs};

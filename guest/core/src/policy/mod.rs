@@ -3,8 +3,8 @@
 //! The clock and the random number are arguments, so that a schedule can be computed, shown and tested without
 //! waiting for it.
 
+mod classify;
 mod retry_after;
-mod settle;
 
+pub use classify::{AttemptOutcome, Settled, classify};
 pub use retry_after::{RETRY_AFTER_LIMIT, retry_after};
-pub use settle::{Outcome, Settled, settle};

@@ -13,11 +13,11 @@ pub use review::{SourceFacts, missing_fields, review_filter};
 
 use crate::decision::{Acceptance, Answer, Decision, Duplicate, Rejection, RejectionCode, Routing};
 use crate::event::Event;
-use crate::message::{Message, Original};
+use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Names, Outcome, Read, Verifier};
+use crate::verify::{Names, Read, Verification, Verifier};
 use admission::Remembered;
 use anglerfish_filter::CompileError;
 pub use anglerfish_filter::table::Class;
@@ -160,20 +160,20 @@ impl Router {
             return Decision::Reject(unknown_source());
         };
         // The body is read once, when verification or a filter first looks into it.
-        let message = Message::new(Original::of_request(request), verifier.json_fields());
+        let message = Message::new(ReceivedBody::of_request(request), verifier.json_fields());
         let (table, selection) = self.filters.open();
         let mut body = lazily(table, &message);
         let verified = match verifier.verify_read(request, &message, &Read::new(names, &body)) {
-            Outcome::Verified(verified) => verified,
-            Outcome::Answered(answer) => {
+            Verification::Verified(verified) => verified,
+            Verification::Answered(answer) => {
                 let copies = verifier.to_copy(request, &message, &Read::new(names, &body));
                 return match remember_copies(request, copies, keys) {
                     Ok(()) => Decision::Answer(answer),
                     Err(reason) => Decision::Reject(state_unavailable(&reason)),
                 };
             }
-            Outcome::Rejected(rejection) => return Decision::Reject(rejection),
-            Outcome::Fetch(fetches) => return Decision::Fetch(fetches),
+            Verification::Rejected(rejection) => return Decision::Reject(rejection),
+            Verification::Fetch(fetches) => return Decision::Fetch(fetches),
         };
         let mut event = match admission::event(request, &verified, verifier.methods()) {
             Ok(event) => event,
@@ -196,7 +196,7 @@ impl Router {
     /// Nothing is verified and no state is read.
     pub fn route(&mut self, event: &Event, headers: &[Header<'_>], data: &[u8], now: UnixMillis) -> Routing {
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
-        let message = Message::new(Original::of_event(event, headers, data), fields);
+        let message = Message::new(ReceivedBody::of_event(event, headers, data), fields);
         let (table, selection) = self.filters.open();
         let mut body = lazily(table, &message);
         let input = FilterInput { event, headers, now };
@@ -209,7 +209,7 @@ impl Router {
         let Some(Source { verifier, names }) = self.sources.get(request.source) else {
             return Explanation::rejected(unknown_source());
         };
-        let message = Message::new(Original::of_request(request), verifier.json_fields());
+        let message = Message::new(ReceivedBody::of_request(request), verifier.json_fields());
         let ((outcome, steps), note) = {
             let body = lazily(self.filters.open().0, &message);
             let traced = verifier.trace_read(request, &message, &Read::new(names, &body));
@@ -219,12 +219,12 @@ impl Router {
         steps.extend(note.map(|note| format!("body: {note}")));
         let scheme = verifier.scheme();
         let verified = match outcome {
-            Outcome::Verified(verified) => verified,
-            Outcome::Answered(answer) => {
+            Verification::Verified(verified) => verified,
+            Verification::Answered(answer) => {
                 let reason = format!("the request is a handshake and is answered {}", told(&answer));
                 return Explanation::without_event(VerificationOutcome::Answered, scheme, reason, steps);
             }
-            Outcome::Rejected(rejection) => {
+            Verification::Rejected(rejection) => {
                 return Explanation::without_event(
                     VerificationOutcome::Rejected,
                     scheme,
@@ -232,7 +232,7 @@ impl Router {
                     steps,
                 );
             }
-            Outcome::Fetch(fetches) => {
+            Verification::Fetch(fetches) => {
                 let urls: Vec<&str> = fetches.iter().map(|fetch| fetch.url.as_str()).collect();
                 let reason = format!("it needs {} first", urls.join(", "));
                 return Explanation::without_event(VerificationOutcome::Pending, scheme, reason, steps);
@@ -249,7 +249,7 @@ impl Router {
                 );
             }
         };
-        let mut unwritten = Unwritten(keys);
+        let mut unwritten = ReadOnlyKeys(keys);
         let duplicate = match admission::remember(request, &event, &verified, &mut unwritten) {
             Ok(Remembered::Repetition(id)) => {
                 event.id = id;
@@ -290,7 +290,7 @@ impl Router {
         only: Option<&str>,
     ) -> Vec<Verdict> {
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
-        let message = Message::new(Original::of_event(event, headers, data), fields);
+        let message = Message::new(ReceivedBody::of_event(event, headers, data), fields);
         self.filters.explain(FilterInput { event, headers, now }, message.json(), only)
     }
 }
@@ -334,7 +334,7 @@ pub fn explain_once(
     filters
         .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
         .map_err(|error| filter_problems(error, ""))?;
-    let message = Message::new(Original::of_event(event, headers, data), &[]);
+    let message = Message::new(ReceivedBody::of_event(event, headers, data), &[]);
     let verdicts = filters.explain(FilterInput { event, headers, now }, message.json(), None);
     verdicts.into_iter().next().ok_or_else(|| vec![Problem::new("", "it cannot be explained")])
 }
@@ -399,9 +399,9 @@ fn told(answer: &Answer) -> String {
 }
 
 /// State that can be read and forgets what is written to it.
-struct Unwritten<'a>(&'a mut dyn Keys);
+struct ReadOnlyKeys<'a>(&'a mut dyn Keys);
 
-impl Keys for Unwritten<'_> {
+impl Keys for ReadOnlyKeys<'_> {
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
         self.0.get(key)
     }

@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
-use crate::verify::{Blank, Outcome, VerificationConfig, Verifier};
+use crate::verify::{UnsignedRequest, Verification, VerificationConfig, Verifier};
 
 /// A request to be signed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,7 +56,7 @@ pub enum SignError {
 /// If the configuration is wrong, the scheme is asymmetric, or the request lacks what the scheme wants to sign.
 pub fn sign(config: &VerificationConfig, input: &SignInput<'_>) -> Result<Signed, SignError> {
     let verifier = Verifier::try_new("", config).map_err(SignError::Configuration)?;
-    let blank = Blank {
+    let unsigned = UnsignedRequest {
         method: input.method,
         url: input.url,
         headers: input.headers,
@@ -67,7 +67,7 @@ pub fn sign(config: &VerificationConfig, input: &SignInput<'_>) -> Result<Signed
     };
     let mut reason = None;
     for variant in 0..verifier.variants() {
-        match verifier.fill(variant, &blank) {
+        match verifier.fill(variant, &unsigned) {
             Ok(Some((url, headers, body))) => {
                 let signed = Signed { url, headers, body };
                 match check(&verifier, input, &signed) {
@@ -103,8 +103,8 @@ fn check(verifier: &Verifier, input: &SignInput<'_>, signed: &Signed) -> Result<
         fetched: Vec::new(),
     };
     match verifier.verify(&request) {
-        Outcome::Verified(_) | Outcome::Answered(_) => Ok(()),
-        Outcome::Rejected(rejection) => Err(rejection.reason),
-        Outcome::Fetch(_) => Err("the scheme asks the provider's host".to_owned()),
+        Verification::Verified(_) | Verification::Answered(_) => Ok(()),
+        Verification::Rejected(rejection) => Err(rejection.reason),
+        Verification::Fetch(_) => Err("the scheme asks the provider's host".to_owned()),
     }
 }

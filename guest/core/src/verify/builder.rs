@@ -9,7 +9,7 @@ use super::key::KeyForm;
 use super::pin::{Pattern, Pin};
 use super::place::Place;
 use super::reply::{conditions, reply};
-use super::scheme::{Answering, Condition, Handshake, Parameter, Scheme, Test, Variant};
+use super::scheme::{Condition, EventAnswer, Handshake, Parameter, Scheme, Test, Variant};
 use super::template::{Body, JsonPart, Template};
 use crate::config::{Node, Problems, Table, nearest};
 use crate::problem::Problem;
@@ -167,10 +167,10 @@ fn handshake(node: &Node<'_>) -> Option<Handshake> {
     Some(Handshake { when, requires, copy, signed: signed?, fetch, answer: answer? })
 }
 
-fn answering(node: &Node<'_>) -> Option<Answering> {
+fn answering(node: &Node<'_>) -> Option<EventAnswer> {
     let (table, answer) = reply(node, &["when"])?;
     let when = table.get("when").map(|node| conditions(&node)).unwrap_or_default();
-    Some(Answering { when, answer: answer? })
+    Some(EventAnswer { when, answer: answer? })
 }
 
 fn event(node: &Node<'_>, scheme: &mut Scheme) {

@@ -25,7 +25,7 @@ pub struct Definition {
 }
 
 /// What verification needs of a provider; the component holds no more than this.
-pub(crate) struct Known {
+pub(crate) struct ProviderEntry {
     pub(crate) name: &'static str,
     pub(crate) needs: &'static str,
     pub(crate) scheme: &'static str,
@@ -40,11 +40,11 @@ pub fn catalogue() -> &'static [Definition] {
 }
 
 /// The provider of this exact name.
-pub(crate) fn find(path: &str, name: &str) -> Result<&'static Known, Problem> {
-    if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
+pub(crate) fn find(path: &str, name: &str) -> Result<&'static ProviderEntry, Problem> {
+    if let Some(known) = PROVIDERS.iter().find(|known| known.name == name) {
         return Ok(known);
     }
-    let names = KNOWN.iter().map(|known| known.name).chain(["custom"]);
+    let names = PROVIDERS.iter().map(|known| known.name).chain(["custom"]);
     let problem = Problem::new(path, format!("there is no scheme {name:?}"));
     Err(problem.with_hint(match nearest(name, names) {
         Some(near) => format!("did you mean {near:?}?"),

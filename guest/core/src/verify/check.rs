@@ -5,14 +5,14 @@ use super::certificate;
 use super::checked_url;
 use super::context::{Context, Scope};
 use super::freshness::Unit;
-use super::jwt::Verdict;
+use super::jwt::TokenCheck;
 use super::key::Key;
-use super::outcome::{SecretName, TraceStep};
 use super::pin::{Document, document};
 use super::place::Place;
 use super::scheme::{Condition, Test, Variant};
 use super::secret::Secret;
 use super::url;
+use super::verification::{SecretName, TraceStep};
 use super::verifier::Verifier;
 use crate::decision::Fetch;
 use crate::request::UnixMillis;
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 
 /// Why a variant did not verify a request, from the least telling to the most.
 #[derive(Debug, Clone)]
-pub(super) enum Failure {
+pub(super) enum Unverified {
     /// The request is not of this variant.
     Inapplicable(String),
     /// Something that the variant needs is missing or malformed.
@@ -55,7 +55,7 @@ pub(super) struct Proof<'v> {
     pub(super) signed: Option<String>,
 }
 
-impl Failure {
+impl Unverified {
     pub(super) fn reason(self) -> String {
         match self {
             Self::Inapplicable(reason)
@@ -81,7 +81,7 @@ impl Failure {
 
 impl Verifier {
     /// The proof that the request is from whom it claims to be from.
-    pub(super) fn check(&self, context: &Context<'_>, steps: &mut Steps) -> Result<Proof<'_>, Failure> {
+    pub(super) fn check(&self, context: &Context<'_>, steps: &mut Steps) -> Result<Proof<'_>, Unverified> {
         if self.scheme.variants.is_empty() {
             note(steps, self.name, None, || "accepted unsigned, as configured".to_owned());
             return Ok(Proof { secret: None, signed: None });
@@ -89,21 +89,22 @@ impl Verifier {
         if !self.secrets.iter().any(|secret| secret.is_active(context.request.received)) {
             let reason = "no secret is active at this time".to_owned();
             note(steps, self.name, None, || reason.clone());
-            return Err(Failure::Malformed(reason));
+            return Err(Unverified::Malformed(reason));
         }
-        let mut telling: Option<Failure> = None;
+        let mut telling: Option<Unverified> = None;
         for (index, variant) in self.scheme.variants.iter().enumerate() {
             match self.check_variant(index, variant, context, steps) {
                 Ok(proof) => return Ok(proof),
                 // The signature is right, so no other variant has a say.
-                Err(failure @ Failure::Refused(_)) => return Err(failure),
+                Err(failure @ Unverified::Refused(_)) => return Err(failure),
                 Err(failure) if telling.as_ref().is_none_or(|other| failure.weight() > other.weight()) => {
                     telling = Some(failure);
                 }
                 Err(_) => {}
             }
         }
-        Err(telling.unwrap_or_else(|| Failure::Malformed("no variant of the scheme is accepted".to_owned())))
+        Err(telling
+            .unwrap_or_else(|| Unverified::Malformed("no variant of the scheme is accepted".to_owned())))
     }
 
     fn check_variant(
@@ -112,7 +113,7 @@ impl Verifier {
         variant: &Variant,
         context: &Context<'_>,
         steps: &mut Steps,
-    ) -> Result<Proof<'_>, Failure> {
+    ) -> Result<Proof<'_>, Unverified> {
         let scope = context.scope();
         let result = self.check_items(index, variant, &scope, steps);
         if let Err(failure) = &result {
@@ -127,24 +128,25 @@ impl Verifier {
         variant: &Variant,
         scope: &Scope<'_>,
         steps: &mut Steps,
-    ) -> Result<Proof<'_>, Failure> {
+    ) -> Result<Proof<'_>, Unverified> {
         if let Some(condition) = variant.when.iter().find(|condition| !holds(condition, scope)) {
-            return Err(Failure::Inapplicable(match condition.test {
+            return Err(Unverified::Inapplicable(match condition.test {
                 Test::Present(true) => format!("missing {}", condition.at),
                 _ => format!("{} says that the request is of another kind", condition.at),
             }));
         }
         let Some(each) = &variant.each else { return self.check_one(index, variant, *scope, steps) };
         let items = scope.context.json.elements(each, MOST_ITEMS + 1);
-        let items = items.ok_or_else(|| Failure::Malformed(format!("missing `{each}` in the JSON body")))?;
+        let items =
+            items.ok_or_else(|| Unverified::Malformed(format!("missing `{each}` in the JSON body")))?;
         if items.len() > MOST_ITEMS {
-            return Err(Failure::Malformed(format!("`{each}` has more than {MOST_ITEMS} items")));
+            return Err(Unverified::Malformed(format!("`{each}` has more than {MOST_ITEMS} items")));
         }
         let mut secret = None;
         for item in items {
             secret = Some(self.check_one(index, variant, Scope { item: Some(item), ..*scope }, steps)?);
         }
-        secret.ok_or_else(|| Failure::Malformed(format!("`{each}` in the JSON body is empty")))
+        secret.ok_or_else(|| Unverified::Malformed(format!("`{each}` in the JSON body is empty")))
     }
 
     /// Holds one signed string against every signature and secret.
@@ -154,8 +156,8 @@ impl Verifier {
         variant: &Variant,
         scope: Scope<'_>,
         steps: &mut Steps,
-    ) -> Result<Proof<'_>, Failure> {
-        let parts = Parts::read(variant, &scope).map_err(Failure::Malformed)?;
+    ) -> Result<Proof<'_>, Unverified> {
+        let parts = Parts::read(variant, &scope).map_err(Unverified::Malformed)?;
         let scope = Scope { id: parts.id.as_deref(), timestamp: parts.timestamp.as_deref(), ..scope };
         let now = scope.context.request.received;
         let mut urls =
@@ -179,15 +181,15 @@ impl Verifier {
             if let Some(jwt) = &variant.jwt {
                 let token = parts.signatures.first().map(Vec::as_slice).unwrap_or_default();
                 match jwt.check(token, &scope) {
-                    Verdict::Holds(issued) => {
+                    TokenCheck::Holds(issued) => {
                         let fresh = variant.window.check(issued, now, Unit::Seconds);
                         let signed = variant.remember.then(|| hash(&[Cow::Borrowed(token)]));
                         return self.admitted(variant, secret, signed, fresh, steps);
                     }
-                    Verdict::Wanted(wish) => return Err(Failure::Pending(wish)),
-                    Verdict::Unavailable(reason) => return Err(Failure::Unavailable(reason)),
-                    Verdict::Malformed(reason) => return Err(Failure::Malformed(reason)),
-                    Verdict::Mismatch => {}
+                    TokenCheck::Wanted(wish) => return Err(Unverified::Pending(wish)),
+                    TokenCheck::Unavailable(reason) => return Err(Unverified::Unavailable(reason)),
+                    TokenCheck::Malformed(reason) => return Err(Unverified::Malformed(reason)),
+                    TokenCheck::Mismatch => {}
                 }
             } else if let Some(signed) = self.matches(variant, key, &parts, &urls, &scope)? {
                 return self.admitted(variant, secret, signed, admit(variant, &scope), steps);
@@ -196,7 +198,7 @@ impl Verifier {
         }
         let context = scope.context;
         let mismatch = |reason: String| {
-            Failure::Mismatch(if variant.signs_url() {
+            Unverified::Mismatch(if variant.signs_url() {
                 let url = checked_url::told(context, self.public_url.as_deref(), &self.credential_parameters);
                 format!("{reason}; {url}")
             } else {
@@ -204,8 +206,8 @@ impl Verifier {
             })
         };
         Err(match tried {
-            _ if unfit.is_some() => Failure::Mismatch(unfit.unwrap_or_default()),
-            0 => Failure::Malformed("no active secret is a key for this kind of signature".to_owned()),
+            _ if unfit.is_some() => Unverified::Mismatch(unfit.unwrap_or_default()),
+            0 => Unverified::Malformed("no active secret is a key for this kind of signature".to_owned()),
             1 => mismatch("no signature matches the secret".to_owned()),
             many => mismatch(format!("no signature matches any of {many} secrets")),
         })
@@ -219,27 +221,27 @@ impl Verifier {
         parts: &Parts,
         urls: &[String],
         scope: &Scope<'_>,
-    ) -> Result<Option<Option<String>>, Failure> {
+    ) -> Result<Option<Option<String>>, Unverified> {
         let fetched;
         let key = match &variant.certificate {
             Some(pin) => {
-                let url = pin.url(scope).map_err(Failure::Malformed)?;
+                let url = pin.url(scope).map_err(Unverified::Malformed)?;
                 let wish = Fetch { url, post: None, cache_seconds: CERTIFICATE_SECONDS };
                 let pem = match document(&scope.context.request.fetched, wish) {
                     Document::Here(pem) => pem,
-                    Document::Wanted(wish) => return Err(Failure::Pending(wish)),
-                    Document::Unavailable(reason) => return Err(Failure::Unavailable(reason)),
+                    Document::Wanted(wish) => return Err(Unverified::Pending(wish)),
+                    Document::Unavailable(reason) => return Err(Unverified::Unavailable(reason)),
                 };
                 let sha1 = variant.algorithm == Algorithm::CertificateRsaSha1;
                 fetched = certificate::key(pem, scope.context.request.received, sha1)
-                    .map_err(Failure::Malformed)?;
+                    .map_err(Unverified::Malformed)?;
                 &fetched
             }
             None => key,
         };
         for url in urls {
             let scope = Scope { url, ..*scope };
-            let pieces: Vec<Cow<'_, [u8]>> = variant.signed.pieces(&scope).map_err(Failure::Malformed)?;
+            let pieces: Vec<Cow<'_, [u8]>> = variant.signed.pieces(&scope).map_err(Unverified::Malformed)?;
             let check = Check::new(variant.algorithm, key, &pieces);
             if parts.signatures.iter().any(|signature| check.accepts(signature)) {
                 return Ok(Some(variant.remember.then(|| hash(&pieces))));
@@ -256,12 +258,12 @@ impl Verifier {
         signed: Option<String>,
         admitted: Result<(), String>,
         steps: &mut Steps,
-    ) -> Result<Proof<'v>, Failure> {
+    ) -> Result<Proof<'v>, Unverified> {
         note(steps, &variant.name, Some(&secret.name), || match &admitted {
             Ok(()) => "the signature matches".to_owned(),
             Err(reason) => format!("the signature matches, but {reason}"),
         });
-        admitted.map(|()| Proof { secret: Some(secret), signed }).map_err(Failure::Refused)
+        admitted.map(|()| Proof { secret: Some(secret), signed }).map_err(Unverified::Refused)
     }
 }
 

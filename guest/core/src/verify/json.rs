@@ -19,13 +19,13 @@ pub(crate) trait Json {
 
 /// The places of the body that a scheme names, as JSON pointers, each once. They are few.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted(Vec<String>);
+pub(crate) struct WantedPointers(Vec<String>);
 
 /// The places that a scheme names, in one table.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Vec<(String, Pointer)>);
 
-impl Wanted {
+impl WantedPointers {
     /// Adds a JSON pointer.
     pub(crate) fn insert(&mut self, pointer: &str) {
         if !self.0.iter().any(|known| known == pointer) {
@@ -85,7 +85,7 @@ mod tests {
 
     /// What a body has at places.
     fn found(pointers: &[&str], body: &[u8]) -> Vec<String> {
-        let mut wanted = Wanted::default();
+        let mut wanted = WantedPointers::default();
         pointers.iter().for_each(|pointer| wanted.insert(pointer));
         let mut table = Table::new();
         let names = wanted.name(&mut table);

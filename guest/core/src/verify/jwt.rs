@@ -27,7 +27,7 @@ pub(crate) struct Jwt {
 }
 
 /// What came of a token.
-pub(crate) enum Verdict {
+pub(crate) enum TokenCheck {
     /// The signature and the body's hash hold; this is when it was issued.
     Holds(UnixMillis),
     /// The key must be fetched first.
@@ -42,8 +42,8 @@ pub(crate) enum Verdict {
 
 impl Jwt {
     /// Checks a token.
-    pub(crate) fn check(&self, token: &[u8], scope: &Scope<'_>) -> Verdict {
-        let malformed = |text: &str| Verdict::Malformed(text.to_owned());
+    pub(crate) fn check(&self, token: &[u8], scope: &Scope<'_>) -> TokenCheck {
+        let malformed = |text: &str| TokenCheck::Malformed(text.to_owned());
         let Ok(token) = std::str::from_utf8(token) else { return malformed("the token is malformed") };
         let mut parts = token.split('.');
         let (Some(head), Some(claims), Some(signature), None) =
@@ -63,14 +63,14 @@ impl Jwt {
         let answer = match self.fetch(kid, scope) {
             Ok(wish) => match document(&scope.context.request.fetched, wish) {
                 Document::Here(answer) => answer,
-                Document::Wanted(wish) => return Verdict::Wanted(wish),
-                Document::Unavailable(reason) => return Verdict::Unavailable(reason),
+                Document::Wanted(wish) => return TokenCheck::Wanted(wish),
+                Document::Unavailable(reason) => return TokenCheck::Unavailable(reason),
             },
-            Err(reason) => return Verdict::Malformed(reason),
+            Err(reason) => return TokenCheck::Malformed(reason),
         };
         let key = match self.key(answer, kid, scope.context.request.received) {
             Ok(key) => key,
-            Err(reason) => return Verdict::Malformed(reason),
+            Err(reason) => return TokenCheck::Malformed(reason),
         };
         let signed = format!("{head}.{claims}");
         let holds = BASE64_URL
@@ -79,17 +79,17 @@ impl Jwt {
             .and_then(|signature| Signature::from_slice(&signature).ok())
             .is_some_and(|signature| key.verify(signed.as_bytes(), &signature).is_ok());
         if !holds {
-            return Verdict::Mismatch;
+            return TokenCheck::Mismatch;
         }
         let Some(claims) = decode(claims) else {
             return malformed("the token's claims are malformed");
         };
         let hash = hex::encode(Sha256::digest(scope.context.request.body));
         if !equal(hash.as_bytes(), text(&claims, &self.body_hash).as_bytes()) {
-            return Verdict::Mismatch;
+            return TokenCheck::Mismatch;
         }
         match claims.get("iat").and_then(Value::as_u64) {
-            Some(issued) => Verdict::Holds(UnixMillis::from_seconds(issued)),
+            Some(issued) => TokenCheck::Holds(UnixMillis::from_seconds(issued)),
             None => malformed("the token does not say when it was issued"),
         }
     }

@@ -17,7 +17,6 @@ mod identity;
 mod json;
 mod jwt;
 mod key;
-mod outcome;
 mod pin;
 mod place;
 mod reply;
@@ -27,6 +26,7 @@ mod signer;
 mod source;
 mod template;
 mod url;
+mod verification;
 mod verifier;
 
 pub use catalogue::{Definition, catalogue};
@@ -34,9 +34,9 @@ pub use config::{
     AnswerConfig, DeduplicateConfig, EventConfig, SecretConfig, TimeConfig, VerificationConfig,
 };
 pub use identity::{Identity, IdentityKind, Repetition};
-pub use outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
+pub use verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 pub use verifier::Verifier;
 
 pub(crate) use json::{Names, Read};
 pub(crate) use key::{BASE64, signing_key};
-pub(crate) use signer::Blank;
+pub(crate) use signer::UnsignedRequest;

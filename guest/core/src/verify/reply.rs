@@ -3,7 +3,7 @@
 use super::builder::parsed;
 use super::place::Place;
 use super::scheme::{Condition, Reply, Test};
-use super::template::{Body, JsonPart, Template, Whole};
+use super::template::{Body, IntegerJson, JsonPart, Template};
 use crate::config::{Node, Table};
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn read(node: &Node<'_>, table: &Table<'_>) -> Option<Reply> {
                 let part = match node.value() {
                     Value::String(_) => JsonPart::Text(parsed(&node, Template::parse)?),
                     value => {
-                        if let Err(error) = serde_json::to_string(&Whole(value)) {
+                        if let Err(error) = serde_json::to_string(&IntegerJson(value)) {
                             node.report(error.to_string());
                             return None;
                         }

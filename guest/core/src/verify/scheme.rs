@@ -4,7 +4,7 @@ use super::algorithm::{Algorithm, Encoding};
 use super::field::Field;
 use super::freshness::{Timestamp, Unit, Window};
 use super::identity::{Deduplication, Identifier, IdentityKind};
-use super::json::Wanted;
+use super::json::WantedPointers;
 use super::jwt::Jwt;
 use super::key::KeyForm;
 use super::pin::Pin;
@@ -21,7 +21,7 @@ pub(crate) struct Scheme {
     /// Requests that are answered and make no event.
     pub(crate) handshakes: Vec<Handshake>,
     /// What to answer when an event is accepted; the first whose conditions hold.
-    pub(crate) answers: Vec<Answering>,
+    pub(crate) answers: Vec<EventAnswer>,
     /// The methods of requests that are events.
     pub(crate) methods: Vec<String>,
     /// Whether the body is signed as it is when its content coding is undone.
@@ -45,7 +45,7 @@ pub(crate) struct Scheme {
     /// The parameters that a source must or may give.
     pub(crate) parameters: Vec<Parameter>,
     /// What of the JSON body is needed.
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: WantedPointers,
 }
 
 /// One way in which a request can be signed.
@@ -118,7 +118,7 @@ pub(crate) struct Handshake {
 
 /// What to answer to which event.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answering {
+pub(crate) struct EventAnswer {
     pub(crate) when: Vec<Condition>,
     pub(crate) answer: Reply,
 }
@@ -163,7 +163,7 @@ impl Default for Scheme {
             time: Vec::new(),
             replay: Vec::new(),
             parameters: Vec::new(),
-            wanted: Wanted::default(),
+            wanted: WantedPointers::default(),
         }
     }
 }
@@ -237,7 +237,7 @@ impl Scheme {
 
     /// Finds out which variants' signed strings must be remembered: those that count for a while only and have no
     /// identifier in them by which a repetition would be told.
-    pub(crate) fn settle_memory(&mut self) {
+    pub(crate) fn choose_remembered(&mut self) {
         let told =
             self.deduplication == Deduplication::ByDefinition && self.identity.recognises_repetitions();
         let (own, identifiers) = (!self.replay.is_empty(), &self.id);
@@ -261,7 +261,7 @@ impl Scheme {
 
     /// Computes what of the JSON body is needed.
     pub(crate) fn collect_wanted(&mut self) {
-        let mut wanted = Wanted::default();
+        let mut wanted = WantedPointers::default();
         for place in self.places() {
             if let Place::Json(pointer) = place {
                 wanted.insert(pointer);

@@ -5,9 +5,9 @@ use super::builder;
 use super::catalogue;
 use super::config::{SecretConfig, VerificationConfig};
 use super::key::Key;
-use super::outcome::SecretName;
 use super::place::Place;
 use super::scheme::{Scheme, Variant};
+use super::verification::SecretName;
 use super::verifier::Verifier;
 use crate::config::nearest;
 use crate::problem::Problem;
@@ -63,7 +63,7 @@ impl Verifier {
             return Err(problems);
         }
         scheme.collect_wanted();
-        scheme.settle_memory();
+        scheme.choose_remembered();
         let (credential_headers, credential_parameters) = credentials(&scheme);
         Ok(Self {
             name,

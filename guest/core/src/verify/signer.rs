@@ -16,7 +16,7 @@ use ed25519_dalek::Signer as _;
 use serde_json::{Map, Value};
 
 /// A request before it is signed.
-pub(crate) struct Blank<'a> {
+pub(crate) struct UnsignedRequest<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
     pub(crate) headers: &'a [(String, String)],
@@ -30,7 +30,7 @@ pub(crate) struct Blank<'a> {
 pub(crate) type Filled = (String, Vec<(String, String)>, Vec<u8>);
 
 /// What is filled in so far.
-struct Draft {
+struct RequestDraft {
     url: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -43,7 +43,7 @@ impl Verifier {
     }
 
     /// Signs a request in one variant; `None` if what verifies it cannot sign it.
-    pub(crate) fn fill(&self, index: usize, blank: &Blank<'_>) -> Result<Option<Filled>, String> {
+    pub(crate) fn fill(&self, index: usize, blank: &UnsignedRequest<'_>) -> Result<Option<Filled>, String> {
         let (Some(variant), Some(secret)) = (self.scheme.variants.get(index), self.secrets.first()) else {
             return Ok(None);
         };
@@ -52,7 +52,7 @@ impl Verifier {
             return Ok(None);
         }
         let url = self.public_url.as_deref().unwrap_or(blank.url).to_owned();
-        let mut draft = Draft { url, headers: blank.headers.to_vec(), body: blank.body.to_vec() };
+        let mut draft = RequestDraft { url, headers: blank.headers.to_vec(), body: blank.body.to_vec() };
         self.announce(variant, blank, &mut draft);
         for condition in variant.when.iter().chain(&variant.requires) {
             self.satisfy(condition, secret, blank, &mut draft)?;
@@ -94,7 +94,7 @@ impl Verifier {
     }
 
     /// Puts the identifier and the type where the provider has them.
-    fn announce(&self, variant: &Variant, blank: &Blank<'_>, draft: &mut Draft) {
+    fn announce(&self, variant: &Variant, blank: &UnsignedRequest<'_>, draft: &mut RequestDraft) {
         let place = |templates: &[Template]| templates.first().and_then(Template::as_place).cloned();
         let documented = self.scheme.id.first().and_then(|identifier| match identifier.parts.as_slice() {
             [only] if identifier.when.is_empty() => only.as_place().cloned(),
@@ -130,8 +130,8 @@ impl Verifier {
         &self,
         condition: &Condition,
         secret: &Secret,
-        blank: &Blank<'_>,
-        draft: &mut Draft,
+        blank: &UnsignedRequest<'_>,
+        draft: &mut RequestDraft,
     ) -> Result<(), String> {
         let Test::Is(template) = &condition.test else { return Ok(()) };
         let value = self.read(blank, draft, |context| {
@@ -151,8 +151,8 @@ impl Verifier {
         variant: &Variant,
         key: &Key,
         secret: &Secret,
-        blank: &Blank<'_>,
-        draft: &Draft,
+        blank: &UnsignedRequest<'_>,
+        draft: &RequestDraft,
         stamp: Option<&str>,
         item: Option<usize>,
     ) -> Result<String, String> {
@@ -185,15 +185,15 @@ impl Verifier {
         })
     }
 
-    fn has(&self, place: &Place, blank: &Blank<'_>, draft: &Draft) -> bool {
+    fn has(&self, place: &Place, blank: &UnsignedRequest<'_>, draft: &RequestDraft) -> bool {
         self.read(blank, draft, |context| Ok(context.scope().find(place)?.is_some())).unwrap_or(false)
     }
 
     /// Reads a draft as the receiver will.
     fn read<T>(
         &self,
-        blank: &Blank<'_>,
-        draft: &Draft,
+        blank: &UnsignedRequest<'_>,
+        draft: &RequestDraft,
         read: impl FnOnce(&Context<'_>) -> Result<T, String>,
     ) -> Result<T, String> {
         let headers =
@@ -237,7 +237,7 @@ impl Variant {
     }
 }
 
-impl Draft {
+impl RequestDraft {
     /// Writes when the request is made: in a body as a number if there is one in its place, or if it counts milliseconds.
     fn stamp(&mut self, field: &Field, text: &str, unit: Unit) -> Result<(), String> {
         let Place::Json(pointer) = &field.place else {

@@ -7,7 +7,7 @@ use super::config::{AnswerConfig, DeduplicateConfig, EventConfig, VerificationCo
 use super::freshness::Unit;
 use super::identity::{Deduplication, Identifier, IdentityKind};
 use super::place::Place;
-use super::scheme::{Answering, Reply, Scheme, Variant};
+use super::scheme::{EventAnswer, Reply, Scheme, Variant};
 use super::template::{Body, Template};
 use crate::problem::Problem;
 
@@ -49,7 +49,7 @@ pub(super) fn override_event(
             let body = Body::Text(Template::literal(body));
             let reply =
                 Reply { status: *status, content_type: content_type.clone(), headers: Vec::new(), body };
-            scheme.answers = vec![Answering { when: Vec::new(), answer: reply }];
+            scheme.answers = vec![EventAnswer { when: Vec::new(), answer: reply }];
         }
     }
     if !config.methods.is_empty() {

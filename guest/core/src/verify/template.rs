@@ -308,17 +308,17 @@ pub(crate) enum JsonPart {
 
 /// A JSON value whose numbers are whole; another one cannot be written. Without fractions the component does without the
 /// conversion of floating-point numbers to text, which is a hundredth of it.
-pub(crate) struct Whole<'a>(pub(crate) &'a Value);
+pub(crate) struct IntegerJson<'a>(pub(crate) &'a Value);
 
-impl Serialize for Whole<'_> {
+impl Serialize for IntegerJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Null => serializer.serialize_unit(),
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::String(text) => serializer.serialize_str(text),
-            Value::Array(items) => serializer.collect_seq(items.iter().map(Whole)),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(IntegerJson)),
             Value::Object(members) => {
-                serializer.collect_map(members.iter().map(|(name, value)| (name, Whole(value))))
+                serializer.collect_map(members.iter().map(|(name, value)| (name, IntegerJson(value))))
             }
             Value::Number(number) => match (number.as_u64(), number.as_i64()) {
                 (Some(value), _) => serializer.serialize_u64(value),
@@ -361,7 +361,7 @@ impl Body {
                     };
                     object.insert(name.clone(), value);
                 }
-                serde_json::to_vec(&Whole(&Value::Object(object))).map_err(|error| error.to_string())
+                serde_json::to_vec(&IntegerJson(&Value::Object(object))).map_err(|error| error.to_string())
             }
         }
     }

@@ -1,16 +1,16 @@
 //! One source's verification: handshakes, the signature, what the provider says of the event.
 
-use super::check::{Failure, Proof, hold, is_plain, note, violation};
+use super::check::{Proof, Unverified, hold, is_plain, note, violation};
 use super::context::{Context, Scope};
 use super::identity::{Deduplication, identify};
 use super::json::{Json, Names, Read};
-use super::outcome::{Attributes, Outcome, SecretName, TraceStep, Verified};
 use super::pin::{Document, document};
 use super::scheme::{Handshake, Reply, Scheme};
 use super::secret::Secret;
 use super::template::Template;
+use super::verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 use crate::decision::{Answer, Fetch, Rejection, RejectionCode};
-use crate::message::{Message, Original};
+use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::Request;
 use anglerfish_filter::table::Table;
@@ -33,13 +33,13 @@ pub struct Verifier {
 impl Verifier {
     /// Verifies one request.
     #[must_use]
-    pub fn verify(&self, request: &Request<'_>) -> Outcome {
+    pub fn verify(&self, request: &Request<'_>) -> Verification {
         self.with(request, |context| self.run(context, &mut None))
     }
 
     /// Verifies one request and says what was tried.
     #[must_use]
-    pub fn trace(&self, request: &Request<'_>) -> (Outcome, Vec<TraceStep>) {
+    pub fn trace(&self, request: &Request<'_>) -> (Verification, Vec<TraceStep>) {
         let mut steps = Some(Vec::new());
         let outcome = self.with(request, |context| self.run(context, &mut steps));
         (outcome, steps.unwrap_or_default())
@@ -51,7 +51,7 @@ impl Verifier {
         request: &Request<'_>,
         message: &Message<'_>,
         json: &dyn Json,
-    ) -> Outcome {
+    ) -> Verification {
         self.run(&self.context(request, message, json), &mut None)
     }
 
@@ -61,7 +61,7 @@ impl Verifier {
         request: &Request<'_>,
         message: &Message<'_>,
         json: &dyn Json,
-    ) -> (Outcome, Vec<TraceStep>) {
+    ) -> (Verification, Vec<TraceStep>) {
         let mut steps = Some(Vec::new());
         let outcome = self.run(&self.context(request, message, json), &mut steps);
         (outcome, steps.unwrap_or_default())
@@ -164,12 +164,12 @@ impl Verifier {
     pub(super) fn with<R>(&self, request: &Request<'_>, run: impl FnOnce(&Context<'_>) -> R) -> R {
         let mut table = Table::new();
         let names = self.name(&mut table);
-        let message = Message::new(Original::of_request(request), self.json_fields());
+        let message = Message::new(ReceivedBody::of_request(request), self.json_fields());
         let reading = LazyCell::new(|| table.read(Some(message.json())));
         run(&self.context(request, &message, &Read::new(&names, &reading)))
     }
 
-    fn run(&self, context: &Context<'_>, steps: &mut Option<Vec<TraceStep>>) -> Outcome {
+    fn run(&self, context: &Context<'_>, steps: &mut Option<Vec<TraceStep>>) -> Verification {
         let request = context.request;
         let active = self.secrets.iter().find(|secret| secret.is_active(request.received));
         let scope = Scope { secret: active.map(|secret| secret.text.as_str()), ..context.scope() };
@@ -178,8 +178,8 @@ impl Verifier {
         }
         let Proof { secret, signed } = match self.check(context, steps) {
             Ok(proof) => proof,
-            Err(Failure::Pending(wish)) => return Outcome::Fetch(vec![wish]),
-            Err(Failure::Unavailable(reason)) => return unavailable(reason),
+            Err(Unverified::Pending(wish)) => return Verification::Fetch(vec![wish]),
+            Err(Unverified::Unavailable(reason)) => return unavailable(reason),
             Err(failure) => {
                 let mut signed = self.scheme.handshakes.iter().filter(|handshake| handshake.signed);
                 let reason = failure.reason();
@@ -211,7 +211,7 @@ impl Verifier {
             self.scheme.configured,
             &scope,
         );
-        Outcome::Verified(Box::new(Verified {
+        Verification::Verified(Box::new(Verified {
             scheme: self.name,
             secret: secret.map(|secret| secret.name.clone()),
             attributes: self.attributes(id, &scope),
@@ -221,8 +221,8 @@ impl Verifier {
         }))
     }
 
-    fn reject(&self, reason: String) -> Outcome {
-        Outcome::Rejected(Rejection {
+    fn reject(&self, reason: String) -> Verification {
+        Verification::Rejected(Rejection {
             status: self.scheme.status,
             code: RejectionCode::VerificationFailed,
             reason,
@@ -234,7 +234,7 @@ impl Verifier {
         signed: bool,
         scope: &Scope<'_>,
         steps: &mut Option<Vec<TraceStep>>,
-    ) -> Option<Outcome> {
+    ) -> Option<Verification> {
         let mut handshakes = self.scheme.handshakes.iter().filter(|handshake| handshake.signed == signed);
         let handshake = handshakes.find(|handshake| hold(&handshake.when, scope))?;
         let outcome = match violation(&handshake.requires, scope) {
@@ -242,14 +242,14 @@ impl Verifier {
             None => self.shake(handshake, scope),
         };
         note(steps, "handshake", None, || match &outcome {
-            Outcome::Rejected(rejection) => rejection.reason.clone(),
-            Outcome::Fetch(_) => "the provider's host must confirm it first".to_owned(),
+            Verification::Rejected(rejection) => rejection.reason.clone(),
+            Verification::Fetch(_) => "the provider's host must confirm it first".to_owned(),
             _ => "answered".to_owned(),
         });
         Some(outcome)
     }
 
-    fn shake(&self, handshake: &Handshake, scope: &Scope<'_>) -> Outcome {
+    fn shake(&self, handshake: &Handshake, scope: &Scope<'_>) -> Verification {
         if let Some(pin) = &handshake.fetch {
             let url = match pin.url(scope) {
                 Ok(url) => url,
@@ -257,12 +257,12 @@ impl Verifier {
             };
             match document(&scope.context.request.fetched, Fetch { url, post: None, cache_seconds: 0 }) {
                 Document::Here(_) => {}
-                Document::Wanted(wish) => return Outcome::Fetch(vec![wish]),
+                Document::Wanted(wish) => return Verification::Fetch(vec![wish]),
                 Document::Unavailable(reason) => return unavailable(reason),
             }
         }
         match fill(&handshake.answer, scope) {
-            Ok(answer) => Outcome::Answered(answer),
+            Ok(answer) => Verification::Answered(answer),
             Err(reason) => self.reject(reason),
         }
     }
@@ -296,8 +296,8 @@ impl fmt::Debug for Verifier {
 
 /// Neither right nor wrong could be found out. The provider tries again later when it reads this, and nothing is
 /// remembered that would stand against it then.
-fn unavailable(reason: String) -> Outcome {
-    Outcome::Rejected(Rejection { status: 502, code: RejectionCode::ProviderUnavailable, reason })
+fn unavailable(reason: String) -> Verification {
+    Verification::Rejected(Rejection { status: 502, code: RejectionCode::ProviderUnavailable, reason })
 }
 
 fn fill(reply: &Reply, scope: &Scope<'_>) -> Result<Answer, String> {

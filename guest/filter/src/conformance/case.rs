@@ -46,7 +46,7 @@ struct Declaration {
 
 /// What became of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CaseResult {
     /// The value was the expected one, or there was an error where one was expected.
     Passed,
     /// Something else.
@@ -64,8 +64,8 @@ impl Case {
 
     /// Runs the case.
     #[must_use]
-    pub fn run(&self) -> Outcome {
-        let skipped = |why: &str| Outcome::Skipped(why.to_owned());
+    pub fn run(&self) -> CaseResult {
+        let skipped = |why: &str| CaseResult::Skipped(why.to_owned());
         if self.check_only {
             return skipped("asks for the deduced type only; types are checked here, but not reported");
         }
@@ -78,11 +78,13 @@ impl Case {
         let Some(expected) = &self.expected else { return skipped("expects nothing that can be compared") };
         let error = expected.get("error").and_then(serde_json::Value::as_bool) == Some(true);
         match (self.value(expected), error) {
-            (Ok(None), _) => Outcome::Passed,
-            (Ok(Some(difference)), false) => Outcome::Failed(difference),
-            (Ok(Some(difference)), true) => Outcome::Failed(format!("an error was expected: {difference}")),
-            (Err(_), true) => Outcome::Passed,
-            (Err(why), false) => Outcome::Failed(why),
+            (Ok(None), _) => CaseResult::Passed,
+            (Ok(Some(difference)), false) => CaseResult::Failed(difference),
+            (Ok(Some(difference)), true) => {
+                CaseResult::Failed(format!("an error was expected: {difference}"))
+            }
+            (Err(_), true) => CaseResult::Passed,
+            (Err(why), false) => CaseResult::Failed(why),
         }
     }
 

@@ -6,7 +6,7 @@
 mod case;
 mod typed;
 
-pub use case::{Case, Outcome};
+pub use case::{Case, CaseResult};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,16 +41,16 @@ pub fn run(text: &str) -> Result<Report, serde_json::Error> {
     for case in &suite.tests {
         let outcome = case.run();
         let (passed, run) = report.files.entry(case.file.clone()).or_default();
-        if !matches!(outcome, Outcome::Skipped(_)) {
+        if !matches!(outcome, CaseResult::Skipped(_)) {
             *run += 1;
         }
         match outcome {
-            Outcome::Passed => {
+            CaseResult::Passed => {
                 *passed += 1;
                 report.passed += 1;
             }
-            Outcome::Failed(why) => report.failed.push((case.full_name(), why)),
-            Outcome::Skipped(why) => report.skipped.push((case.full_name(), why)),
+            CaseResult::Failed(why) => report.failed.push((case.full_name(), why)),
+            CaseResult::Skipped(why) => report.skipped.push((case.full_name(), why)),
         }
     }
     Ok(report)

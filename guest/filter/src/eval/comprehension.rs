@@ -8,7 +8,7 @@ use crate::value::{Key, List, Map, Value};
 
 /// What a fold has gathered so far.
 #[derive(Default)]
-struct Gathered<'a> {
+struct Accumulator<'a> {
     values: Vec<Value<'a>>,
     entries: Vec<(Key<'a>, Value<'a>)>,
     hits: usize,
@@ -37,7 +37,7 @@ impl<'a, F: Facts + ?Sized> Evaluator<'a, F> {
             }
             _ => {}
         }
-        let mut gathered = Gathered::default();
+        let mut gathered = Accumulator::default();
         match &range {
             Value::List(list) => {
                 for (at, element) in list.iter().enumerate() {
@@ -103,7 +103,7 @@ impl<'a, F: Facts + ?Sized> Evaluator<'a, F> {
         first: Value<'a>,
         second: Option<Value<'a>>,
         key: impl FnOnce() -> Option<Key<'a>>,
-        gathered: &mut Gathered<'a>,
+        gathered: &mut Accumulator<'a>,
         id: NodeId,
     ) -> Result<Option<bool>, EvalError> {
         let kept = (scope.fold == Fold::Filter).then(|| first.clone());

@@ -20,11 +20,11 @@ struct Change {
 #[derive(Debug, Clone, Copy)]
 struct Rule {
     standard: i64,
-    summer: Option<Summer>,
+    summer: Option<DaylightTime>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Summer {
+struct DaylightTime {
     offset: i64,
     start: Change,
     end: Change,
@@ -162,7 +162,7 @@ impl Rule {
         abbreviation(&mut zones)?;
         let offset = if zones.is_empty() { standard + 3600 } else { -clock(&mut zones)? };
         let (start, end) = changes.split_once(',')?;
-        let summer = Summer { offset, start: Change::parse(start)?, end: Change::parse(end)? };
+        let summer = DaylightTime { offset, start: Change::parse(start)?, end: Change::parse(end)? };
         Some(Self { standard, summer: Some(summer) })
     }
 

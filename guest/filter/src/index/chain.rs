@@ -1,7 +1,7 @@
 //! Arithmetic and comparisons of a few paths, answered without the evaluator where all goes as usual.
 
 use super::event_view::EventView;
-use super::scalar::{Seen, equal, order};
+use super::scalar::{BorrowedScalar, equal, order};
 use super::test::holds;
 use crate::function::Function;
 use crate::ir::{Arithmetic, Comparison, Node, NodeId, PathId, Program};
@@ -138,7 +138,7 @@ fn compare(
     left: json::NodeId,
     right: json::NodeId,
 ) -> Option<bool> {
-    let seen = |path: json::NodeId| -> Option<Seen<'_>> { view.seen(view.raw(path)) };
+    let seen = |path: json::NodeId| -> Option<BorrowedScalar<'_>> { view.seen(view.raw(path)) };
     let (left, right) = (seen(left)?, seen(right)?);
     match relation {
         Comparison::Equal => Some(equal(left, right)),

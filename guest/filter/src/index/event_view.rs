@@ -1,8 +1,8 @@
 //! One event while it is asked about.
 
 use super::roots::{EXTENSIONS, Roots, name};
-use super::scalar::Seen;
-use super::test::Tri;
+use super::scalar::BorrowedScalar;
+use super::test::Truth;
 use crate::fact::{EventInput, Fact, Facts, Unreadable};
 use crate::ir::PathId;
 use crate::json::{NodeId, Raw, Slots, Trie, materialise};
@@ -50,15 +50,15 @@ impl<'e> EventView<'e> {
     }
 
     #[inline]
-    pub(crate) fn seen(&self, raw: Raw) -> Option<Seen<'e>> {
-        Seen::new(raw, self.slots, self.body)
+    pub(crate) fn seen(&self, raw: Raw) -> Option<BorrowedScalar<'e>> {
+        BorrowedScalar::new(raw, self.slots, self.body)
     }
 
     /// `has()` of a path that is not there.
-    pub(crate) fn has_absent(&self, path: NodeId) -> Tri {
+    pub(crate) fn has_absent(&self, path: NodeId) -> Truth {
         match self.raw(self.trie.parent(path)) {
-            Raw::Object(..) | Raw::Map => Tri::False,
-            _ => Tri::Error,
+            Raw::Object(..) | Raw::Map => Truth::False,
+            _ => Truth::Error,
         }
     }
 

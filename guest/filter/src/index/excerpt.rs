@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Room for cutting, used again and again.
 #[derive(Debug, Default)]
-pub(super) struct Scrap {
+pub(super) struct ExcerptBuffer {
     pub(super) nodes: Vec<Node>,
     pub(super) children: Vec<NodeId>,
     pub(super) comprehensions: Vec<Comprehension>,
@@ -19,7 +19,7 @@ pub(super) struct Scrap {
     open: Vec<NodeId>,
 }
 
-impl Scrap {
+impl ExcerptBuffer {
     /// Cuts the part of `program` below `root` out, in an order that depends on nothing but that part. `path` renames its
     /// paths.
     pub(super) fn cut(&mut self, program: &Program, root: NodeId, path: impl FnMut(PathId) -> PathId) {
@@ -42,7 +42,7 @@ impl Scrap {
 struct Cut<'p, 's, F> {
     program: &'p Program,
     path: F,
-    scrap: &'s mut Scrap,
+    scrap: &'s mut ExcerptBuffer,
 }
 
 /// A position in an excerpt, which is never longer than the program.
@@ -113,7 +113,7 @@ impl<F: FnMut(PathId) -> PathId> Cut<'_, '_, F> {
             let copy = self.copy(*child);
             self.scrap.open.push(copy);
         }
-        let Scrap { children, open: copies, .. } = &mut *self.scrap;
+        let ExcerptBuffer { children, open: copies, .. } = &mut *self.scrap;
         let start = position(children.len());
         children.extend(copies.drain(open..));
         Children { start, count: run.count }

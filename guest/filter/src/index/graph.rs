@@ -3,11 +3,11 @@
 use super::blocks::Blocks;
 use super::chain::Chain;
 use super::event_view::EventView;
-use super::excerpt::Scrap;
+use super::excerpt::ExcerptBuffer;
 use super::gate::{Gate, GateId, Opaque, Shortcut};
 use super::hash::{self, long};
 use super::opaque;
-use super::test::{Test, Tri};
+use super::test::{Test, Truth};
 use crate::ir::{Code, NodeId, PathId, Program};
 use crate::json::{self, Raw, Trie};
 use foldhash::fast::FixedState;
@@ -39,7 +39,7 @@ pub(crate) struct Graph {
     free_chains: Vec<Shortcut>,
     /// The code of all opaque gates, each once.
     codes: HashTable<Arc<Code>>,
-    scrap: Scrap,
+    scrap: ExcerptBuffer,
 }
 
 /// The work that one rule, or all rules that cannot take long, may still cause.
@@ -91,7 +91,7 @@ impl Default for Graph {
             chains: Blocks::default(),
             free_chains: Vec::new(),
             codes: HashTable::new(),
-            scrap: Scrap::default(),
+            scrap: ExcerptBuffer::default(),
         };
         // GateId::TRUE
         let always = Gate::Constant(true);
@@ -171,7 +171,7 @@ impl Graph {
     ) -> Program {
         let Self { codes, scrap, .. } = self;
         scrap.cut(program, node, path);
-        let Scrap { nodes, children, comprehensions, .. } = &*scrap;
+        let ExcerptBuffer { nodes, children, comprehensions, .. } = &*scrap;
         let hash = hash::of_code(nodes, children, comprehensions);
         let same = |code: &Arc<Code>| {
             *code.nodes == **nodes && *code.children == **children && *code.comprehensions == **comprehensions
@@ -275,7 +275,7 @@ impl Graph {
 
     /// The answer of a gate for an event. What lacks steps for it is an error, which is not remembered, and stops the run.
     #[inline]
-    pub(crate) fn answer(&mut self, id: GateId, view: &EventView<'_>, run: &mut Run) -> Tri {
+    pub(crate) fn answer(&mut self, id: GateId, view: &EventView<'_>, run: &mut Run) -> Truth {
         let Self { entries, chains, memo, epoch, too_long, .. } = self;
         Inquiry { entries, chains, memo, epoch: *epoch, too_long, view, run }.answer(id)
     }
@@ -302,7 +302,7 @@ impl Graph {
                 _ => return "not a condition".to_owned(),
             };
             let mut inquiry = Inquiry { entries, chains, memo, epoch: *epoch, too_long, view, run };
-            let failed = parts.iter().copied().find(|part| inquiry.answer(*part) == Tri::Error);
+            let failed = parts.iter().copied().find(|part| inquiry.answer(*part) == Truth::Error);
             match failed {
                 Some(part) => id = part,
                 None => return "too much work".to_owned(),
@@ -353,33 +353,33 @@ struct Inquiry<'g, 'r, 'e> {
 }
 
 impl Inquiry<'_, '_, '_> {
-    fn answer(&mut self, id: GateId) -> Tri {
-        let Some(entry) = self.entries.get(id.index()) else { return Tri::Error };
+    fn answer(&mut self, id: GateId) -> Truth {
+        let Some(entry) = self.entries.get(id.index()) else { return Truth::Error };
         let shared = entry.users > 1;
         if shared
             && let Some(known) = self.memo.get(id.index())
             && known >> 2 == self.epoch
         {
             return match known & 3 {
-                0 => Tri::False,
-                1 => Tri::True,
-                _ => Tri::Error,
+                0 => Truth::False,
+                1 => Truth::True,
+                _ => Truth::Error,
             };
         }
         if !self.run.spend(1, id) {
-            return Tri::Error;
+            return Truth::Error;
         }
         let stopped_at = self.run.stopped_at;
         let answer = match &entry.gate {
             Gate::Test(path, test) => self.test(*path, test, id),
             Gate::Constant(value) => (*value).into(),
             Gate::Not(inner) => self.answer(*inner).not(),
-            Gate::And(parts) => self.junction(parts, Tri::False),
-            Gate::Or(parts) => self.junction(parts, Tri::True),
+            Gate::And(parts) => self.junction(parts, Truth::False),
+            Gate::Or(parts) => self.junction(parts, Truth::True),
             Gate::Choose(condition, then, otherwise) => match self.answer(*condition) {
-                Tri::True => self.answer(*then),
-                Tri::False => self.answer(*otherwise),
-                Tri::Error => Tri::Error,
+                Truth::True => self.answer(*then),
+                Truth::False => self.answer(*otherwise),
+                Truth::Error => Truth::Error,
             },
             Gate::Opaque(shortcut, opaque) => {
                 let chain = self.chains.get(shortcut.0 as usize);
@@ -388,7 +388,7 @@ impl Inquiry<'_, '_, '_> {
                     None => self.evaluate(opaque, id, shared),
                 }
             }
-            Gate::Unknown => Tri::Error,
+            Gate::Unknown => Truth::Error,
         };
         // An error for want of steps is not the gate's.
         if shared
@@ -402,11 +402,11 @@ impl Inquiry<'_, '_, '_> {
 
     /// What only the evaluator can answer. Rules that share it pay for it once, and those with no more steps than others had
     /// in vain do not try it again.
-    fn evaluate(&mut self, opaque: &Opaque, id: GateId, shared: bool) -> Tri {
+    fn evaluate(&mut self, opaque: &Opaque, id: GateId, shared: bool) -> Truth {
         let steps = self.run.left;
         if shared && self.too_long.get(&id).is_some_and(|vain| steps <= *vain) {
             self.run.stop(id);
-            return Tri::Error;
+            return Truth::Error;
         }
         let (answer, left) = opaque::answer(opaque, self.view, steps);
         self.run.left = left;
@@ -415,33 +415,33 @@ impl Inquiry<'_, '_, '_> {
             if shared {
                 self.too_long.insert(id, steps);
             }
-            Tri::Error
+            Truth::Error
         })
     }
 
     #[inline]
-    fn test(&mut self, path: json::NodeId, test: &Test, id: GateId) -> Tri {
+    fn test(&mut self, path: json::NodeId, test: &Test, id: GateId) -> Truth {
         if let (Test::Contains(_), Raw::Plain(start, end) | Raw::Decoded(start, end)) =
             (test, self.view.raw(path))
             && !self.run.spend((end - start) / 64, id)
         {
-            return Tri::Error;
+            return Truth::Error;
         }
         test.answer(path, self.view)
     }
 
     /// `&&` (`decisive` false) or `||` (`decisive` true): a decisive part decides whatever the others are, else an error does.
     #[inline]
-    fn junction(&mut self, parts: &[GateId], decisive: Tri) -> Tri {
+    fn junction(&mut self, parts: &[GateId], decisive: Truth) -> Truth {
         let mut failed = false;
         for part in parts {
             let answer = self.answer(*part);
             if answer == decisive {
                 return decisive;
             }
-            failed |= answer == Tri::Error;
+            failed |= answer == Truth::Error;
         }
-        if failed { Tri::Error } else { decisive.not() }
+        if failed { Truth::Error } else { decisive.not() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::gate::Gate;
 use super::key::{Clue, Key, Witness};
-use super::scalar::Seen;
+use super::scalar::BorrowedScalar;
 use crate::ir::{self, Comprehension, Node};
 use crate::json::NodeId;
 use foldhash::fast::FixedState;
@@ -21,14 +21,14 @@ pub(super) fn of_key(key: &Key<Clue<'_>>) -> u64 {
 }
 
 #[inline]
-pub(super) fn of_equal(path: NodeId, value: Seen<'_>) -> u64 {
+pub(super) fn of_equal(path: NodeId, value: BorrowedScalar<'_>) -> u64 {
     let mut hasher = FixedState::with_seed(path.index() as u64).build_hasher();
     match value {
-        Seen::Null => hasher.write_u64(1),
-        Seen::Bool(value) => hasher.write_u64(2 + u64::from(value)),
-        Seen::Int(value) => hasher.write_u64(value as u64),
-        Seen::Uint(value) | Seen::Double(value) => hasher.write_u64(value),
-        Seen::Text(text) => hasher.write(text.as_bytes()),
+        BorrowedScalar::Null => hasher.write_u64(1),
+        BorrowedScalar::Bool(value) => hasher.write_u64(2 + u64::from(value)),
+        BorrowedScalar::Int(value) => hasher.write_u64(value as u64),
+        BorrowedScalar::Uint(value) | BorrowedScalar::Double(value) => hasher.write_u64(value),
+        BorrowedScalar::Text(text) => hasher.write(text.as_bytes()),
     }
     long(short(hasher.finish()))
 }

@@ -1,6 +1,6 @@
 //! Keys under which rules are filed.
 
-use super::scalar::{Scalar, Seen};
+use super::scalar::{BorrowedScalar, Scalar};
 use crate::json::NodeId;
 
 /// What an event must have at a path. `S` is a scalar in canonical form, `B` a part of a string; both may be borrowed.
@@ -27,7 +27,7 @@ pub(crate) enum Witness<S = Scalar, B = Box<[u8]>> {
 }
 
 /// A witness that borrows.
-pub(crate) type Clue<'a> = Witness<Seen<'a>, &'a [u8]>;
+pub(crate) type Clue<'a> = Witness<BorrowedScalar<'a>, &'a [u8]>;
 
 /// A path and what an event must have there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::blocks::Blocks;
 use super::hash;
 use super::key::{Clue, Key, Witness};
 use super::probe::grams_slot;
-use super::scalar::Seen;
+use super::scalar::BorrowedScalar;
 use super::small_list::SmallList;
 use crate::json::{NodeId, Trie};
 use foldhash::fast::FixedState;
@@ -156,7 +156,7 @@ impl Levels {
             _ => filed,
         };
         let base = match &key.witness {
-            Witness::Equal(Seen::Bool(_) | Seen::Null) => 8,
+            Witness::Equal(BorrowedScalar::Bool(_) | BorrowedScalar::Null) => 8,
             Witness::Equal(_) => 1,
             Witness::Prefix(_) | Witness::Suffix(_) | Witness::Cell(..) => 2,
             Witness::Gram(_) => 6,

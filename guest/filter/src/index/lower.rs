@@ -3,7 +3,7 @@
 use super::gate::{Gate, GateId, Hint, Opaque, Shortcut};
 use super::graph::Graph;
 use super::roots::{Roots, acquire};
-use super::scalar::{Scalar, Seen};
+use super::scalar::{BorrowedScalar, Scalar};
 use super::test::Test;
 use crate::function::Function;
 use crate::ir::{Children, Comparison, Comprehension, Fold, Node, NodeId, Path, PathId, Program, Slot};
@@ -90,7 +90,7 @@ impl Lowering<'_> {
                 let Value::List(list) = self.program.constant(list) else { return None };
                 let mut constants = Vec::with_capacity(list.len());
                 for value in list.iter() {
-                    constants.extend(Seen::of(value)?.canonical().map(|seen| Scalar::from(&seen)));
+                    constants.extend(BorrowedScalar::of(value)?.canonical().map(|seen| Scalar::from(&seen)));
                 }
                 Some(Gate::Test(self.path(item, scope)?, Test::In(set(constants))))
             }

@@ -40,4 +40,4 @@ pub(crate) use probe::{Elements, Probe};
 pub(crate) use roots::{Roots, acquire, fill, name};
 pub(crate) use rule::{Place, Rule, Rules};
 pub(crate) use scalar::Scalar;
-pub(crate) use test::Tri;
+pub(crate) use test::Truth;

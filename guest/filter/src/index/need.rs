@@ -5,7 +5,7 @@ use super::graph::Graph;
 use super::key::{Clue, Key, Witness, affix_length};
 use super::level::{LevelId, Levels};
 use super::order::{cells, place};
-use super::scalar::Seen;
+use super::scalar::BorrowedScalar;
 use super::small_list::SmallList;
 use super::strict::strict_paths;
 use super::test::Test;
@@ -38,7 +38,7 @@ pub(crate) struct Keys<'g> {
 
 /// How to file a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Filing<'g> {
+pub(crate) enum Placement<'g> {
     /// Nowhere: it is never true.
     Never,
     /// Under these keys. An event that has one of them makes part number `proven` of the rule's conjunction true, or the whole
@@ -60,7 +60,7 @@ pub(crate) struct Needs<'g, 'i> {
 
 impl<'g> Needs<'g, '_> {
     /// How to file a rule whose gate this is.
-    pub(crate) fn filing(&self, gate: GateId) -> Filing<'g> {
+    pub(crate) fn filing(&self, gate: GateId) -> Placement<'g> {
         let (need, part) = match self.graph.gate(gate) {
             Gate::And(parts) => {
                 let mut best = (self.between(parts), None);
@@ -75,9 +75,9 @@ impl<'g> Needs<'g, '_> {
             _ => (self.need(gate, true), Some(None)),
         };
         match need {
-            Need::Never => Filing::Never,
-            Need::Always => Filing::Scan,
-            Need::Keys(keys) => Filing::Under { proven: part.filter(|_| keys.exact), keys: keys.keys },
+            Need::Never => Placement::Never,
+            Need::Always => Placement::Scan,
+            Need::Keys(keys) => Placement::Under { proven: part.filter(|_| keys.exact), keys: keys.keys },
         }
     }
 
@@ -157,7 +157,7 @@ impl<'g> Needs<'g, '_> {
             }
             Test::Has if truth => self.key(path, Witness::Present),
             Test::Has => inexact(self.key(self.trie.parent(path), Witness::Present)),
-            Test::Truth => self.equal(path, Seen::Bool(truth)),
+            Test::Truth => self.equal(path, BorrowedScalar::Bool(truth)),
             _ => present(),
         }
     }
@@ -167,7 +167,7 @@ impl<'g> Needs<'g, '_> {
         if whole { need } else { inexact(need) }
     }
 
-    fn equal(&self, path: NodeId, constant: Seen<'g>) -> Need<'g> {
+    fn equal(&self, path: NodeId, constant: BorrowedScalar<'g>) -> Need<'g> {
         match constant.canonical() {
             Some(constant) => self.key(path, Witness::Equal(constant)),
             None => Need::Never,

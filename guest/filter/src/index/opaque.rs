@@ -2,7 +2,7 @@
 
 use super::event_view::EventView;
 use super::gate::Opaque;
-use super::test::Tri;
+use super::test::Truth;
 use crate::eval::Evaluator;
 use crate::failure::{EvalError, Failure};
 
@@ -13,10 +13,10 @@ fn test(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> (Result<bool, Eval
 }
 
 /// The answer, `None` if it takes more than so many steps, and how many are left.
-pub(super) fn answer(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> (Option<Tri>, u32) {
+pub(super) fn answer(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> (Option<Truth>, u32) {
     match test(opaque, view, steps) {
         (Ok(answer), left) => (Some(answer.into()), left),
-        (Err(error), left) => ((error.failure != Failure::Exhausted).then_some(Tri::Error), left),
+        (Err(error), left) => ((error.failure != Failure::Exhausted).then_some(Truth::Error), left),
     }
 }
 

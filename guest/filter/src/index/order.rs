@@ -1,16 +1,16 @@
 //! Numbers as unsigned integers in the same order, so that ranges of them can be filed.
 
-use super::scalar::Seen;
+use super::scalar::BorrowedScalar;
 
 /// The place of a number among all doubles. Numbers that a double cannot hold exactly share the place of the nearest, so that
 /// `a <= b` implies `place(a) <= place(b)`, but not the other way round. `None` for what is not a number, and for NaN.
 #[inline]
-pub(crate) fn place(number: Seen<'_>) -> Option<u64> {
+pub(crate) fn place(number: BorrowedScalar<'_>) -> Option<u64> {
     #[expect(clippy::cast_precision_loss, reason = "rounding keeps the order")]
     let double = match number {
-        Seen::Int(value) => value as f64,
-        Seen::Uint(value) => value as f64,
-        Seen::Double(bits) => f64::from_bits(bits),
+        BorrowedScalar::Int(value) => value as f64,
+        BorrowedScalar::Uint(value) => value as f64,
+        BorrowedScalar::Double(bits) => f64::from_bits(bits),
         _ => return None,
     };
     if double.is_nan() {
@@ -34,56 +34,56 @@ pub(crate) fn cells(low: u64, high: u64) -> [(u8, u64); 2] {
 #[cfg(test)]
 mod tests {
     use super::{cells, place};
-    use crate::index::scalar::Seen;
+    use crate::index::scalar::BorrowedScalar;
     use crate::value::number;
     use std::cmp::Ordering;
 
     #[test]
     fn places_keep_the_order() {
-        let double = |value: f64| Seen::Double(value.to_bits());
+        let double = |value: f64| BorrowedScalar::Double(value.to_bits());
         let ascending = [
             double(f64::NEG_INFINITY),
-            Seen::Int(i64::MIN),
+            BorrowedScalar::Int(i64::MIN),
             double(-1e10),
-            Seen::Int(-2),
+            BorrowedScalar::Int(-2),
             double(-1.5),
-            Seen::Int(-1),
+            BorrowedScalar::Int(-1),
             double(-1e-300),
             double(-0.0),
-            Seen::Int(0),
+            BorrowedScalar::Int(0),
             double(1e-300),
-            Seen::Int(1),
-            Seen::Uint(2),
+            BorrowedScalar::Int(1),
+            BorrowedScalar::Uint(2),
             double(2.5),
-            Seen::Int((1 << 53) + 1),
-            Seen::Int(i64::MAX),
-            Seen::Uint(1 << 63),
-            Seen::Uint(u64::MAX),
+            BorrowedScalar::Int((1 << 53) + 1),
+            BorrowedScalar::Int(i64::MAX),
+            BorrowedScalar::Uint(1 << 63),
+            BorrowedScalar::Uint(u64::MAX),
             double(1e300),
         ];
         for pair in ascending.windows(2) {
             assert!(place(pair[0]) <= place(pair[1]), "{pair:?}");
         }
-        assert_eq!(place(double(-0.0)), place(Seen::Int(0)));
-        assert!(place(Seen::Int(-1)) < place(double(-0.5)));
-        assert_eq!(place(Seen::Text("1")), None);
+        assert_eq!(place(double(-0.0)), place(BorrowedScalar::Int(0)));
+        assert!(place(BorrowedScalar::Int(-1)) < place(double(-0.5)));
+        assert_eq!(place(BorrowedScalar::Text("1")), None);
     }
 
     #[test]
     fn places_agree_with_the_order_of_the_language_also_where_that_rounds() {
-        let double = |value: f64| Seen::Double(value.to_bits());
+        let double = |value: f64| BorrowedScalar::Double(value.to_bits());
         let mut numbers = vec![double(f64::INFINITY), double(f64::NEG_INFINITY), double(1e300), double(-0.0)];
         for power in [0, 1, 31, 52, 53, 54, 62, 63] {
             for near in [-1025, -513, -2, -1, 0, 1, 2, 513, 1025] {
                 let exact = (1_i128 << power) + near;
                 numbers.push(double(exact as f64));
                 numbers.push(double(-exact as f64));
-                numbers.extend(i64::try_from(exact).map(Seen::Int));
-                numbers.extend(i64::try_from(-exact).map(Seen::Int));
-                numbers.extend(u64::try_from(exact).map(Seen::Uint));
+                numbers.extend(i64::try_from(exact).map(BorrowedScalar::Int));
+                numbers.extend(i64::try_from(-exact).map(BorrowedScalar::Int));
+                numbers.extend(u64::try_from(exact).map(BorrowedScalar::Uint));
             }
         }
-        numbers.extend((0..3000).step_by(499).map(|below| Seen::Uint(u64::MAX - below)));
+        numbers.extend((0..3000).step_by(499).map(|below| BorrowedScalar::Uint(u64::MAX - below)));
         numbers.extend(
             (0..3).map(|below| double(f64::from_bits(18_446_744_073_709_551_616_f64.to_bits() - below))),
         );

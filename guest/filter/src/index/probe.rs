@@ -4,7 +4,7 @@ use super::hash;
 use super::key::Witness;
 use super::level::{Index, LevelId, Levels, Probes, RuleId};
 use super::order::place;
-use super::scalar::Seen;
+use super::scalar::BorrowedScalar;
 use crate::json::{Extractor, NodeId, Raw, Slots, Trie, elements};
 use std::ops::Range;
 
@@ -179,7 +179,7 @@ impl Probe<'_> {
         if matches!(raw, Raw::Object(..) | Raw::Map) {
             self.open.extend(probes.object);
         }
-        let seen = Seen::new(raw, slots, self.body)?;
+        let seen = BorrowedScalar::new(raw, slots, self.body)?;
         if probes.equal > 0
             && let Some(value) = seen.canonical()
         {
@@ -191,7 +191,7 @@ impl Probe<'_> {
             });
             self.open.extend(found.copied());
         }
-        if let (Some(_), Seen::Text(text)) = (&probes.affixes, seen) {
+        if let (Some(_), BorrowedScalar::Text(text)) = (&probes.affixes, seen) {
             self.affixes(levels, index, path, probes, text.as_bytes());
         }
         let ranges = probes.ranges.as_ref()?;

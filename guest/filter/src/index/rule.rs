@@ -6,7 +6,7 @@ use super::graph::Graph;
 use super::key::Key;
 use super::level::{Index, LevelId, Levels, RuleId};
 use super::lower::junction;
-use super::need::{Filing, Needs};
+use super::need::{Needs, Placement};
 use super::small_list::SmallList;
 use crate::json::Trie;
 
@@ -76,7 +76,7 @@ impl Rules {
             self.list.push(rule);
         }
         if self.scans {
-            self.settle(id, LevelId::ROOT);
+            self.put_into(id, LevelId::ROOT);
         } else {
             self.file(id, LevelId::ROOT);
         }
@@ -120,11 +120,11 @@ impl Rules {
             let (rest, split) = (rule.rest, rule.split);
             let indexed = self.levels.get(level).is_some_and(|level| level.index.is_some());
             let Self { graph, trie, levels, .. } = self;
-            let filing = if indexed { filing(graph, trie, levels, rest, level) } else { Filing::Scan };
+            let filing = if indexed { filing(graph, trie, levels, rest, level) } else { Placement::Scan };
             match filing {
-                Filing::Never if level == LevelId::ROOT => {}
-                Filing::Never | Filing::Scan => self.settle(id, level),
-                Filing::Under { keys, proven } => {
+                Placement::Never if level == LevelId::ROOT => {}
+                Placement::Never | Placement::Scan => self.put_into(id, level),
+                Placement::Under { keys, proven } => {
                     // The levels hold their paths before the gates that they replace let go of them.
                     let keys = keys.all();
                     open.extend(keys.iter().map(|key| levels.child_or_new(level, key, trie)));
@@ -141,7 +141,7 @@ impl Rules {
     }
 
     /// Puts a rule into a level itself, and gives the level an index once it has many.
-    fn settle(&mut self, id: RuleId, home: LevelId) {
+    fn put_into(&mut self, id: RuleId, home: LevelId) {
         if let Some(rule) = self.get_mut(id) {
             rule.homes.push(home);
         }
@@ -208,6 +208,6 @@ impl Rules {
 }
 
 /// How to file a rule with this gate in a level.
-fn filing<'g>(graph: &'g Graph, trie: &Trie, levels: &Levels, gate: GateId, level: LevelId) -> Filing<'g> {
+fn filing<'g>(graph: &'g Graph, trie: &Trie, levels: &Levels, gate: GateId, level: LevelId) -> Placement<'g> {
     Needs { graph, trie, levels, level, used: levels.chain(level) }.filing(gate)
 }

@@ -19,7 +19,7 @@ pub(crate) enum Scalar {
 
 /// A scalar that borrows its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Seen<'a> {
+pub(crate) enum BorrowedScalar<'a> {
     Null,
     Bool(bool),
     Int(i64),
@@ -32,18 +32,18 @@ pub(crate) enum Seen<'a> {
 impl Scalar {
     /// The constant, if it is a scalar that an index can hold.
     pub(crate) fn new(value: &Value<'_>) -> Option<Self> {
-        Seen::of(value).map(|seen| Self::from(&seen))
+        BorrowedScalar::of(value).map(|seen| Self::from(&seen))
     }
 
     #[inline]
-    pub(crate) fn seen(&self) -> Seen<'_> {
+    pub(crate) fn seen(&self) -> BorrowedScalar<'_> {
         match self {
-            Self::Null => Seen::Null,
-            Self::Bool(value) => Seen::Bool(*value),
-            Self::Int(value) => Seen::Int(*value),
-            Self::Uint(value) => Seen::Uint(*value),
-            Self::Double(bits) => Seen::Double(*bits),
-            Self::Text(text) => Seen::Text(text),
+            Self::Null => BorrowedScalar::Null,
+            Self::Bool(value) => BorrowedScalar::Bool(*value),
+            Self::Int(value) => BorrowedScalar::Int(*value),
+            Self::Uint(value) => BorrowedScalar::Uint(*value),
+            Self::Double(bits) => BorrowedScalar::Double(*bits),
+            Self::Text(text) => BorrowedScalar::Text(text),
         }
     }
 
@@ -53,20 +53,20 @@ impl Scalar {
     }
 }
 
-impl From<&Seen<'_>> for Scalar {
-    fn from(seen: &Seen<'_>) -> Self {
+impl From<&BorrowedScalar<'_>> for Scalar {
+    fn from(seen: &BorrowedScalar<'_>) -> Self {
         match *seen {
-            Seen::Null => Self::Null,
-            Seen::Bool(value) => Self::Bool(value),
-            Seen::Int(value) => Self::Int(value),
-            Seen::Uint(value) => Self::Uint(value),
-            Seen::Double(bits) => Self::Double(bits),
-            Seen::Text(text) => Self::Text(Box::from(text)),
+            BorrowedScalar::Null => Self::Null,
+            BorrowedScalar::Bool(value) => Self::Bool(value),
+            BorrowedScalar::Int(value) => Self::Int(value),
+            BorrowedScalar::Uint(value) => Self::Uint(value),
+            BorrowedScalar::Double(bits) => Self::Double(bits),
+            BorrowedScalar::Text(text) => Self::Text(Box::from(text)),
         }
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> BorrowedScalar<'a> {
     /// A constant, if it is a scalar that an index can hold.
     pub(crate) fn of(value: &'a Value<'_>) -> Option<Self> {
         Some(match value {
@@ -145,11 +145,11 @@ impl<'a> Seen<'a> {
 
 /// CEL's equality of scalars: never an error.
 #[inline]
-pub(crate) fn equal(left: Seen<'_>, right: Seen<'_>) -> bool {
+pub(crate) fn equal(left: BorrowedScalar<'_>, right: BorrowedScalar<'_>) -> bool {
     match (left, right) {
-        (Seen::Text(left), Seen::Text(right)) => left == right,
-        (Seen::Null, Seen::Null) => true,
-        (Seen::Bool(left), Seen::Bool(right)) => left == right,
+        (BorrowedScalar::Text(left), BorrowedScalar::Text(right)) => left == right,
+        (BorrowedScalar::Null, BorrowedScalar::Null) => true,
+        (BorrowedScalar::Bool(left), BorrowedScalar::Bool(right)) => left == right,
         _ => match (left.number(), right.number()) {
             (Some(left), Some(right)) => number::equal(left, right),
             _ => false,
@@ -160,38 +160,38 @@ pub(crate) fn equal(left: Seen<'_>, right: Seen<'_>) -> bool {
 /// CEL's order of scalars: an error unless both are numbers, strings or booleans. `Some(None)` if one is NaN.
 #[inline]
 #[expect(clippy::option_option, reason = "an error and being unordered are different things")]
-pub(crate) fn order(left: Seen<'_>, right: Seen<'_>) -> Option<Option<Ordering>> {
+pub(crate) fn order(left: BorrowedScalar<'_>, right: BorrowedScalar<'_>) -> Option<Option<Ordering>> {
     match (left, right) {
-        (Seen::Text(left), Seen::Text(right)) => Some(Some(left.cmp(right))),
-        (Seen::Bool(left), Seen::Bool(right)) => Some(Some(left.cmp(&right))),
+        (BorrowedScalar::Text(left), BorrowedScalar::Text(right)) => Some(Some(left.cmp(right))),
+        (BorrowedScalar::Bool(left), BorrowedScalar::Bool(right)) => Some(Some(left.cmp(&right))),
         _ => Some(number::order(left.number()?, right.number()?)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, equal};
+    use super::{BorrowedScalar, equal};
 
     #[test]
     fn canonical_numbers_are_the_same_exactly_if_they_are_equal() {
-        let double = |value: f64| Seen::Double(value.to_bits());
+        let double = |value: f64| BorrowedScalar::Double(value.to_bits());
         let numbers = [
-            Seen::Int(0),
+            BorrowedScalar::Int(0),
             double(0.0),
             double(-0.0),
-            Seen::Uint(0),
-            Seen::Int(1),
-            Seen::Uint(1),
+            BorrowedScalar::Uint(0),
+            BorrowedScalar::Int(1),
+            BorrowedScalar::Uint(1),
             double(1.0),
             double(1.5),
-            Seen::Int(i64::MAX),
+            BorrowedScalar::Int(i64::MAX),
             double(9_223_372_036_854_775_808.0),
-            Seen::Uint(1 << 63),
-            Seen::Uint(u64::MAX),
+            BorrowedScalar::Uint(1 << 63),
+            BorrowedScalar::Uint(u64::MAX),
             double(18_446_744_073_709_551_616.0),
-            Seen::Int((1 << 53) + 1),
+            BorrowedScalar::Int((1 << 53) + 1),
             double(9_007_199_254_740_992.0),
-            Seen::Int(i64::MIN),
+            BorrowedScalar::Int(i64::MIN),
             double(-9_223_372_036_854_775_808.0),
             double(f64::INFINITY),
             double(1e300),

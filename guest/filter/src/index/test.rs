@@ -1,28 +1,28 @@
 //! Tests of a single path, answered from what was found in the event without making values of it.
 
 use super::event_view::EventView;
-use super::scalar::{Scalar, Seen, equal, order};
+use super::scalar::{BorrowedScalar, Scalar, equal, order};
 use crate::ir::Comparison;
 use crate::json::{NodeId, Raw};
 use std::cmp::Ordering;
 
 /// The value of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tri {
+pub(crate) enum Truth {
     False,
     True,
     /// An error, or a value that is not a bool.
     Error,
 }
 
-impl From<bool> for Tri {
+impl From<bool> for Truth {
     #[inline]
     fn from(value: bool) -> Self {
         if value { Self::True } else { Self::False }
     }
 }
 
-impl Tri {
+impl Truth {
     #[inline]
     pub(crate) const fn not(self) -> Self {
         match self {
@@ -55,27 +55,29 @@ pub(crate) enum Test {
 impl Test {
     /// The answer for an event.
     #[inline]
-    pub(crate) fn answer(&self, path: NodeId, view: &EventView<'_>) -> Tri {
+    pub(crate) fn answer(&self, path: NodeId, view: &EventView<'_>) -> Truth {
         let raw = view.raw(path);
         if raw == Raw::Absent {
-            return if *self == Self::Has { view.has_absent(path) } else { Tri::Error };
+            return if *self == Self::Has { view.has_absent(path) } else { Truth::Error };
         }
         match self {
             Self::Compare(relation, constant) => compare(*relation, raw, constant, view),
             Self::In(constants) => {
                 if raw == Raw::Overflow {
-                    return Tri::Error;
+                    return Truth::Error;
                 }
-                let Some(seen) = view.seen(raw).and_then(Seen::canonical) else { return Tri::False };
+                let Some(seen) = view.seen(raw).and_then(BorrowedScalar::canonical) else {
+                    return Truth::False;
+                };
                 constants.binary_search_by(|constant| constant.seen().arrange(seen)).is_ok().into()
             }
             Self::Prefix(part) => text(raw, view, |text| text.starts_with(&**part)),
             Self::Suffix(part) => text(raw, view, |text| text.ends_with(&**part)),
             Self::Contains(part) => text(raw, view, |text| text.contains(&**part)),
-            Self::Has => Tri::True,
+            Self::Has => Truth::True,
             Self::Truth => match raw {
                 Raw::Bool(value) => value.into(),
-                _ => Tri::Error,
+                _ => Truth::Error,
             },
         }
     }
@@ -99,24 +101,24 @@ impl Test {
 }
 
 #[inline]
-fn text(raw: Raw, view: &EventView<'_>, test: impl FnOnce(&str) -> bool) -> Tri {
+fn text(raw: Raw, view: &EventView<'_>, test: impl FnOnce(&str) -> bool) -> Truth {
     match raw {
         Raw::Plain(..) | Raw::Decoded(..) => match view.text(raw) {
             Some(text) => test(text).into(),
-            None => Tri::Error,
+            None => Truth::Error,
         },
-        _ => Tri::Error,
+        _ => Truth::Error,
     }
 }
 
 #[inline]
-fn compare(relation: Comparison, raw: Raw, constant: &Scalar, view: &EventView<'_>) -> Tri {
+fn compare(relation: Comparison, raw: Raw, constant: &Scalar, view: &EventView<'_>) -> Truth {
     // The commonest of all.
     if let (Raw::Int(value), Scalar::Int(constant)) = (raw, constant) {
         return holds(relation, Some(value.cmp(constant))).into();
     }
     if raw == Raw::Overflow {
-        return Tri::Error;
+        return Truth::Error;
     }
     let seen = view.seen(raw);
     match relation {
@@ -124,7 +126,7 @@ fn compare(relation: Comparison, raw: Raw, constant: &Scalar, view: &EventView<'
         Comparison::NotEqual => (!seen.is_some_and(|seen| equal(seen, constant.seen()))).into(),
         _ => match seen.and_then(|seen| order(seen, constant.seen())) {
             Some(ordering) => holds(relation, ordering).into(),
-            None => Tri::Error,
+            None => Truth::Error,
         },
     }
 }

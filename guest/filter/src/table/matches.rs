@@ -9,7 +9,7 @@ pub struct Matches {
     pub matched: Vec<RuleKey>,
     /// The expressions that were looked at and failed, each once. One that an index found to be not true is not looked at, so
     /// that it cannot fail.
-    pub failed: Vec<Failure>,
+    pub failed: Vec<FailedRule>,
     /// How many expressions were looked at.
     pub looked_at: usize,
 }
@@ -25,7 +25,7 @@ impl Matches {
 
 /// An expression that failed for an event; it counts as no match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedRule {
     /// Which expression.
     pub key: RuleKey,
     /// Why, as a lower-case fragment.

@@ -11,6 +11,6 @@ mod store;
 pub use crate::fact::EventInput;
 pub use class::Class;
 pub use expression_view::ExpressionView;
-pub use matches::{Failure, Matches};
+pub use matches::{FailedRule, Matches};
 pub use reading::{Element, Pointer, Reading};
 pub use store::{RuleKey, Table};

@@ -1,8 +1,8 @@
 //! An event's body, read once.
 
 use super::store::{EVENT_STEPS, EXPRESSION_STEPS, LEAST_STEPS, RETRY_STEPS};
-use super::{EventInput, Failure, Matches, RuleKey, Table};
-use crate::index::{Blocks, EventView, Graph, Probe, Rule, Run, Tri, fill};
+use super::{EventInput, FailedRule, Matches, RuleKey, Table};
+use crate::index::{Blocks, EventView, Graph, Probe, Rule, Run, Truth, fill};
 use crate::json::{Found, JsonError, NodeId, Raw, items, look, reach};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
@@ -152,7 +152,7 @@ impl Reading<'_, '_> {
             let Some(rule) = list.get_mut(*id as usize).filter(|rule| rule.seen != *epoch) else { continue };
             rule.seen = *epoch;
             let reason = "the event has more values than can be looked up".to_owned();
-            matches.failed.push(Failure { key: RuleKey(rule.key), reason });
+            matches.failed.push(FailedRule { key: RuleKey(rule.key), reason });
         }
     }
 }
@@ -168,16 +168,16 @@ impl Judge<'_, '_> {
     fn ask(&mut self, rule: &Rule, run: &mut Run) {
         self.matches.looked_at += 1;
         match self.graph.answer(rule.rest, self.view, run) {
-            Tri::True => self.matches.matched.push(RuleKey(rule.key)),
-            Tri::False => {}
-            Tri::Error => self.fail(rule),
+            Truth::True => self.matches.matched.push(RuleKey(rule.key)),
+            Truth::False => {}
+            Truth::Error => self.fail(rule),
         }
     }
 
     /// Notes a rule that failed; whatever work finding the reason takes was allowed for its answer.
     fn fail(&mut self, rule: &Rule) {
         let reason = self.graph.reason(rule.rest, self.view, &mut Run::new(EXPRESSION_STEPS));
-        self.matches.failed.push(Failure { key: RuleKey(rule.key), reason });
+        self.matches.failed.push(FailedRule { key: RuleKey(rule.key), reason });
     }
 
     /// Asks the rules that can take long, which are left in `open`, and gives each a fair share of the steps.
@@ -210,9 +210,9 @@ impl Judge<'_, '_> {
                 let taken = share.min(work) - run.left;
                 work -= taken;
                 match (answer, run.stopped_at) {
-                    (Tri::True, _) => self.matches.matched.push(RuleKey(rule.key)),
-                    (Tri::False, _) => {}
-                    (Tri::Error, Some(gate)) => {
+                    (Truth::True, _) => self.matches.matched.push(RuleKey(rule.key)),
+                    (Truth::False, _) => {}
+                    (Truth::Error, Some(gate)) => {
                         gates.insert(gate);
                         if let Some(place) = open.get_mut(waiting) {
                             *place = id;
@@ -220,7 +220,7 @@ impl Judge<'_, '_> {
                         waiting += 1;
                         continue;
                     }
-                    (Tri::Error, None) => self.fail(rule),
+                    (Truth::Error, None) => self.fail(rule),
                 }
                 pool = pool.saturating_sub(taken);
             }
@@ -239,7 +239,7 @@ impl Judge<'_, '_> {
                     "the filters of this event take too many steps; this one takes more than its share of {share}"
                 )
             };
-            self.matches.failed.push(Failure { key: RuleKey(rule.key), reason });
+            self.matches.failed.push(FailedRule { key: RuleKey(rule.key), reason });
         }
     }
 

@@ -186,7 +186,7 @@ impl Bench {
             answer: Some("try later".into()),
         };
         let settlement = Settlement { lease: delivery.lease(), attempt, settled, now: NOW };
-        self.store.settle(vec![settlement]).await.unwrap();
+        self.store.record(vec![settlement]).await.unwrap();
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) enum Piece<'a> {
 
 /// Why a text cannot be what its writer meant. It never quotes the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Misread {
+pub(super) struct TextProblem {
     pub(super) message: &'static str,
     pub(super) hint: String,
 }
@@ -34,7 +34,7 @@ pub fn has_reference(text: &str) -> bool {
 ///
 /// A text is a reference as a whole, or has references in it as `${env:NAME}` or `${file:PATH}`, or is literal. What
 /// looks like a reference in another notation is refused: it would be sent as it stands, and nobody would notice.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Misread> {
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TextProblem> {
     if is_reference(text) {
         return Ok(vec![Piece::Reference(text)]);
     }
@@ -42,7 +42,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Misread> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((inside, behind)) = after.split_once('}') else {
-            return Err(Misread {
+            return Err(TextProblem {
                 message: "`${` has no `}` behind it",
                 hint: "a secret that has these characters itself can be given by a variable or a file".into(),
             });
@@ -53,7 +53,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Misread> {
             } else {
                 "write \"${env:NAME}\" or \"${file:PATH}\"".into()
             };
-            return Err(Misread { message: "what stands in `${…}` is no reference", hint });
+            return Err(TextProblem { message: "what stands in `${…}` is no reference", hint });
         }
         pieces.extend((!before.is_empty()).then_some(Piece::Literal(before)));
         pieces.push(Piece::Reference(inside));
@@ -64,7 +64,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Misread> {
         && let Some((_, name)) = last.split_once(':')
         && !name.is_empty()
     {
-        return Err(Misread {
+        return Err(TextProblem {
             message: "a reference within other text stands in `${…}`",
             hint: format!("write \"${{{last}}}\" there"),
         });

@@ -7,7 +7,7 @@ use crate::delivery::report;
 use crate::store::{LeasedDelivery, Settlement};
 use anglerfish_core::config::DeliveryConfig;
 use anglerfish_core::delivery::{AttemptId, Now, SubscriptionKey, Work, WorkLease};
-use anglerfish_core::policy::{Outcome, Settled};
+use anglerfish_core::policy::{AttemptOutcome, Settled};
 use anglerfish_core::request::UnixMillis;
 use tokio::task::{self, AbortHandle, JoinError};
 use tracing::Instrument;
@@ -82,7 +82,7 @@ impl Driver {
         };
         let outcome = attempted.outcome();
         self.engine.handle_attempted(now, attempt, outcome);
-        if outcome == Outcome::Local {
+        if outcome == AttemptOutcome::Local {
             let error = attempted.error.as_deref().unwrap_or_default();
             self.around.metrics.local_error();
             tracing::warn!(error, "an attempt cannot be made on this machine now; it is not counted");

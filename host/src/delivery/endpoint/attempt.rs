@@ -1,13 +1,13 @@
 //! One attempt: a request, its answer, and what both come to.
 
 use super::request::request;
-use super::secret::Hidden;
+use super::secret::EndpointSecrets;
 use super::target::Target;
 use crate::clock::now;
 use crate::outbound::{Redactor, Watch, is_local, words};
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::attempt::HeaderError;
-use anglerfish_core::policy::Outcome;
+use anglerfish_core::policy::AttemptOutcome;
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};
 use http::header::{LOCATION, RETRY_AFTER};
@@ -26,7 +26,7 @@ const LOCATION_LIMIT: usize = 200;
 
 /// What an attempt came to, before the policy has its say.
 #[derive(Debug)]
-pub(in crate::delivery) struct Tried {
+pub(in crate::delivery) struct HttpAttempt {
     /// When it began.
     pub(in crate::delivery) started: UnixMillis,
     /// How long it took.
@@ -40,12 +40,12 @@ pub(in crate::delivery) struct Tried {
     /// The beginning of the body.
     answer: Option<String>,
     /// Why there was no complete answer.
-    failure: Option<Failure>,
+    failure: Option<NoAnswer>,
 }
 
 /// Why there was no complete answer.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::delivery) enum Failure {
+pub(in crate::delivery) enum NoAnswer {
     #[error("timed out after {0:?}")]
     Timeout(Duration),
     #[error("{0}")]
@@ -57,7 +57,7 @@ pub(in crate::delivery) enum Failure {
     Header(#[from] HeaderError),
 }
 
-impl Tried {
+impl HttpAttempt {
     fn begun() -> Self {
         Self {
             started: now(),
@@ -71,18 +71,18 @@ impl Tried {
     }
 
     /// An attempt that failed before a request was sent.
-    pub(in crate::delivery) fn failed(failure: Failure) -> Self {
+    pub(in crate::delivery) fn failed(failure: NoAnswer) -> Self {
         Self { failure: Some(failure), ..Self::begun() }
     }
 
     /// The attempt as the policy sees it: an answer that breaks off counts as none.
-    pub(in crate::delivery) fn outcome(&self) -> Outcome<'_> {
+    pub(in crate::delivery) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.status, &self.failure) {
             (Some(status), None) => {
-                Outcome::Answered { status: status.as_u16(), retry_after: self.retry_after.as_deref() }
+                AttemptOutcome::Answered { status: status.as_u16(), retry_after: self.retry_after.as_deref() }
             }
-            (_, Some(Failure::Local(_))) => Outcome::Local,
-            _ => Outcome::Failed,
+            (_, Some(NoAnswer::Local(_))) => AttemptOutcome::Local,
+            _ => AttemptOutcome::Failed,
         }
     }
 
@@ -132,7 +132,7 @@ impl Tried {
         if let Some(location) = &mut self.location {
             *location = start(&redactor.redact(location), LOCATION_LIMIT).to_owned();
         }
-        if let Some(Failure::Transport(text) | Failure::Local(text)) = &mut self.failure {
+        if let Some(NoAnswer::Transport(text) | NoAnswer::Local(text)) = &mut self.failure {
             *text = redactor.redact(text).into_owned();
         }
     }
@@ -144,12 +144,12 @@ pub(in crate::delivery) async fn attempt(
     target: &Target,
     delivery: LeasedDelivery,
     timeout: Duration,
-) -> Tried {
-    let mut tried = Tried::begun();
+) -> HttpAttempt {
+    let mut tried = HttpAttempt::begun();
     let clock = Instant::now();
     let request = match request(target, &delivery, tried.started) {
         Ok(request) => request,
-        Err(error) => return Tried::failed(error.into()),
+        Err(error) => return HttpAttempt::failed(error.into()),
     };
     drop(delivery);
     let watch = Watch::default();
@@ -158,9 +158,9 @@ pub(in crate::delivery) async fn attempt(
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure),
         Err(_) if watch.waits_here() => {
-            Some(Failure::Local(format!("waited {timeout:?} for a connection or a name")))
+            Some(NoAnswer::Local(format!("waited {timeout:?} for a connection or a name")))
         }
-        Err(_) => Some(Failure::Timeout(timeout)),
+        Err(_) => Some(NoAnswer::Timeout(timeout)),
     };
     tried.duration = clock.elapsed();
     if tried.location.is_some() || tried.failure.is_some() {
@@ -172,8 +172,8 @@ pub(in crate::delivery) async fn attempt(
 async fn exchange(
     target: &Target,
     request: http::Request<Full<Bytes>>,
-    tried: &mut Tried,
-) -> Result<(), Failure> {
+    tried: &mut HttpAttempt,
+) -> Result<(), NoAnswer> {
     let response: Response<Incoming> =
         target.client.request(request).await.map_err(|error| failure(&error))?;
     let (head, body) = response.into_parts();
@@ -182,12 +182,12 @@ async fn exchange(
     Ok(())
 }
 
-fn failure(error: &(dyn Error + 'static)) -> Failure {
-    if is_local(error) { Failure::Local(words(error)) } else { Failure::Transport(words(error)) }
+fn failure(error: &(dyn Error + 'static)) -> NoAnswer {
+    if is_local(error) { NoAnswer::Local(words(error)) } else { NoAnswer::Transport(words(error)) }
 }
 
 /// Reads the beginning of a body. A longer one is dropped unread, and its connection with it.
-async fn read(mut body: Incoming, hidden: &Hidden) -> Result<Option<String>, Failure> {
+async fn read(mut body: Incoming, hidden: &EndpointSecrets) -> Result<Option<String>, NoAnswer> {
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| failure(&error))?;
@@ -218,12 +218,12 @@ fn start(text: &str, limit: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, headers: &[(&'static str, &str)]) -> Tried {
+    fn answered(status: u16, headers: &[(&'static str, &str)]) -> HttpAttempt {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        let mut tried = Tried::begun();
+        let mut tried = HttpAttempt::begun();
         tried.read_head(StatusCode::from_u16(status).unwrap(), &map);
         tried
     }
@@ -247,8 +247,8 @@ mod tests {
     #[test]
     fn an_answer_that_breaks_off_counts_as_none() {
         let mut tried = answered(200, &[]);
-        tried.failure = Some(Failure::Timeout(Duration::from_secs(15)));
-        assert_eq!(tried.outcome(), Outcome::Failed);
+        tried.failure = Some(NoAnswer::Timeout(Duration::from_secs(15)));
+        assert_eq!(tried.outcome(), AttemptOutcome::Failed);
         assert_eq!(tried.record(false).error.unwrap(), "timed out after 15s");
     }
 

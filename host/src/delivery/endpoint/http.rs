@@ -1,11 +1,11 @@
 //! An endpoint that is called over HTTP.
 
-use super::attempt::{Tried, attempt};
+use super::attempt::{HttpAttempt, attempt};
 use super::target::Target;
 use super::{AttemptFailure, Attempted, Endpoint};
 use crate::store::LeasedDelivery;
 use crate::telemetry::{self, TRACE};
-use anglerfish_core::policy::Outcome;
+use anglerfish_core::policy::AttemptOutcome;
 use async_trait::async_trait;
 use std::time::Duration;
 use tracing::Instrument;
@@ -28,12 +28,12 @@ impl Endpoint for HttpEndpoint {
     }
 }
 
-impl From<Tried> for Attempted {
-    fn from(tried: Tried) -> Self {
+impl From<HttpAttempt> for Attempted {
+    fn from(tried: HttpAttempt) -> Self {
         let (failure, retry_after) = match tried.outcome() {
-            Outcome::Answered { retry_after, .. } => (None, retry_after.map(str::to_owned)),
-            Outcome::Failed => (Some(AttemptFailure::Endpoint), None),
-            Outcome::Local => (Some(AttemptFailure::Local), None),
+            AttemptOutcome::Answered { retry_after, .. } => (None, retry_after.map(str::to_owned)),
+            AttemptOutcome::Failed => (Some(AttemptFailure::Endpoint), None),
+            AttemptOutcome::Local => (Some(AttemptFailure::Local), None),
         };
         let record = tried.record(false);
         Self {

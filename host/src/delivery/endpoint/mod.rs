@@ -10,7 +10,7 @@ pub(super) use http::HttpEndpoint;
 pub(super) use target::Target;
 
 use crate::store::{Attempt, LeasedDelivery};
-use anglerfish_core::policy::Outcome;
+use anglerfish_core::policy::AttemptOutcome;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -65,11 +65,13 @@ impl Attempted {
     }
 
     /// The attempt as the policy sees it: an answer that breaks off counts as none.
-    pub(super) fn outcome(&self) -> Outcome<'_> {
+    pub(super) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.failure, self.status) {
-            (Some(AttemptFailure::Local), _) => Outcome::Local,
-            (None, Some(status)) => Outcome::Answered { status, retry_after: self.retry_after.as_deref() },
-            _ => Outcome::Failed,
+            (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
+            (None, Some(status)) => {
+                AttemptOutcome::Answered { status, retry_after: self.retry_after.as_deref() }
+            }
+            _ => AttemptOutcome::Failed,
         }
     }
 

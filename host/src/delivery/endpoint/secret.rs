@@ -12,12 +12,12 @@ const NO_SECRETS: [&str; 5] = ["accept", "accept-encoding", "accept-language", "
 
 /// An endpoint's secrets, made ready to be looked for with the first text that comes.
 #[derive(Debug)]
-pub(super) struct Hidden {
+pub(super) struct EndpointSecrets {
     secrets: Vec<Secret>,
     redactor: OnceLock<Redactor>,
 }
 
-impl Hidden {
+impl EndpointSecrets {
     pub(super) fn of(endpoint: &EndpointConfig) -> Self {
         let mut found = Vec::new();
         for (name, value) in &endpoint.headers {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn redact(endpoint: &EndpointConfig, text: &str) -> String {
-        Hidden::of(endpoint).redactor().redact(text).into_owned()
+        EndpointSecrets::of(endpoint).redactor().redact(text).into_owned()
     }
 
     fn endpoint(url: &str) -> EndpointConfig {

@@ -1,6 +1,6 @@
 //! A subscription's endpoint, made ready once so that an attempt only fills in what is its own.
 
-use super::secret::Hidden;
+use super::secret::EndpointSecrets;
 use crate::outbound::{Client, FixedNames, Guard, NetworkError, Outbound};
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::sign::{SigningSecret, SigningSecretError};
@@ -60,7 +60,7 @@ pub(in crate::delivery) struct Target {
     pub(in crate::delivery) headers: HeaderMap,
     pub(in crate::delivery) secrets: Vec<SigningSecret>,
     /// What must not be kept of what it answers.
-    pub(super) hidden: Hidden,
+    pub(super) hidden: EndpointSecrets,
 }
 
 impl Target {
@@ -82,7 +82,7 @@ impl Target {
                 .map_err(|_| TargetError::Method(endpoint.method.clone()))?,
             headers: headers(endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())))?,
             secrets: endpoint.secrets.iter().enumerate().map(secret).collect::<Result<_, _>>()?,
-            hidden: Hidden::of(endpoint),
+            hidden: EndpointSecrets::of(endpoint),
         })
     }
 }

@@ -130,8 +130,8 @@ impl DeliveryStore for Flaky {
         self.inner.release(leases).await
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
-        self.reach()?.settle(settlements).await
+    async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+        self.reach()?.record(settlements).await
     }
 
     async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {

@@ -189,7 +189,7 @@ pub(super) async fn settles_in_batches_and_tells_the_stale_ones_apart(store: &dy
         settlement(three, Settled::Retry(later(9)), later(1)),
         settlement(one, Settled::Dead, later(2)),
     ];
-    let recorded = store.settle(batch).await.unwrap();
+    let recorded = store.record(batch).await.unwrap();
     assert_eq!(recorded, [Recorded::Recorded, Recorded::Stale, Recorded::Recorded, Recorded::Stale]);
     let (delivery, attempts) = store.delivery(one.delivery).await.unwrap().unwrap();
     assert_eq!((delivery.status, delivery.ended), (DeliveryStatus::Delivered, Some(later(1))));

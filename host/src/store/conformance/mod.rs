@@ -63,7 +63,7 @@ fn settlement(lease: Lease, settled: Settled, now: UnixMillis) -> Settlement {
 }
 
 async fn settle(store: &dyn Store, lease: Lease, settled: Settled, now: UnixMillis) -> Recorded {
-    store.settle(vec![settlement(lease, settled, now)]).await.unwrap()[0]
+    store.record(vec![settlement(lease, settled, now)]).await.unwrap()[0]
 }
 
 fn terms(owner: &str, until: UnixMillis) -> LeaseTerms {

@@ -350,7 +350,7 @@ impl DeliveryStore for ModelStore {
         Ok(stale)
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+    async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
         let mut state = self.state();
         Ok(settlements.iter().map(|settlement| state.settle(settlement)).collect())
     }

@@ -56,7 +56,7 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// None was recorded, and all leases stand; the same call may be made again.
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError>;
+    async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError>;
 
     /// After the clock was put back: deliveries that were planned more than a second later than `now` wait from now on
     /// as long as they were to wait then. Says how many there were.

@@ -179,7 +179,7 @@ impl<'b, 'c> Batch<'b, 'c> {
     }
 
     /// Ends a lease once the transaction is committed; `false` if it is stale.
-    pub(super) fn settle(&mut self, lease: Lease) -> bool {
+    pub(super) fn end_lease(&mut self, lease: Lease) -> bool {
         let stands = self.leases.begin_settling(lease);
         if stands {
             self.settled.push(lease);

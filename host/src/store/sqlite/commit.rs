@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A commit, made ready by the caller's thread so that the writer's does little.
 #[derive(Debug)]
-pub(super) struct Decision {
+pub(super) struct PreparedCommit {
     /// Keys that must have these values.
     checks: Vec<(String, Option<Bytes>)>,
     /// Keys that must not exist yet, to be written: the check and the write are one.
@@ -42,7 +42,7 @@ struct Accepted {
     subscriptions: Vec<String>,
 }
 
-impl Decision {
+impl PreparedCommit {
     /// Sorts the keys and writes the JSON.
     pub(super) fn prepare(commit: Commit) -> Result<Self, StoreError> {
         let Commit { keys, events, repetition, lease, now } = commit;
@@ -111,7 +111,7 @@ impl Decision {
 }
 
 /// New deliveries, each with its subscription.
-type Made = Vec<(DeliveryId, Arc<str>)>;
+type MadeDeliveries = Vec<(DeliveryId, Arc<str>)>;
 
 /// How it went.
 #[derive(Debug)]
@@ -119,16 +119,16 @@ pub(super) enum Applied {
     Committed {
         seqs: Vec<EventSeq>,
         /// The new deliveries of each event, if they are leased.
-        leased: Vec<Option<(LeaseGuard, Made)>>,
+        leased: Vec<Option<(LeaseGuard, MadeDeliveries)>>,
     },
     Conflict,
 }
 
 /// The writer's part.
 #[derive(Debug)]
-pub(super) struct CommitDecision(pub(super) Arc<Decision>);
+pub(super) struct ApplyCommit(pub(super) Arc<PreparedCommit>);
 
-impl Write for CommitDecision {
+impl Write for ApplyCommit {
     type Out = Applied;
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Applied> {
@@ -217,7 +217,7 @@ fn take_out(batch: &mut Batch<'_, '_>, seqs: &[EventSeq]) -> rusqlite::Result<()
 /// Inserts keys that must be new. If one is not, takes out those that this commit has inserted and says `false`.
 fn insert_fresh(
     batch: &mut Batch<'_, '_>,
-    decision: &Decision,
+    decision: &PreparedCommit,
     seq: Option<EventSeq>,
 ) -> rusqlite::Result<bool> {
     let position = seq.map(|seq| seq.0);

@@ -29,7 +29,7 @@ pub(super) struct Details<'a> {
 
 /// What [`Details`] say, owned.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct OwnedDetails {
     pub(super) origin: Origin,
     pub(super) cause: Option<EventSeq>,
     pub(super) request: Option<RequestRecord>,
@@ -67,7 +67,7 @@ impl<'a> Details<'a> {
     }
 
     /// What they say; the extension attributes go into the event.
-    pub(super) fn tell(self, event: &mut Event) -> Told {
+    pub(super) fn tell(self, event: &mut Event) -> OwnedDetails {
         event.extensions = self.extensions.into_owned();
         let request = match (self.method, self.url) {
             (Some(method), Some(url)) => Some(RequestRecord {
@@ -77,7 +77,7 @@ impl<'a> Details<'a> {
             }),
             _ => None,
         };
-        Told {
+        OwnedDetails {
             origin: self.origin,
             cause: self.cause,
             request,

@@ -4,7 +4,7 @@
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
 //!   the log.
-//! - [`commit`], [`repetition`], [`settlement`], [`reopening`], [`subscription`] and [`expiry`] are the jobs.
+//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`subscription`] and [`expiry`] are the jobs.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open.
 //! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
 //!   what they are asked for; [`plan`] sees to it that none of them goes through a whole table.
@@ -27,8 +27,8 @@ mod presence;
 mod private;
 mod reader;
 mod reading;
-mod reopening;
 mod repetition;
+mod reschedule;
 mod row;
 mod schema;
 mod segment;

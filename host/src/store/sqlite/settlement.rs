@@ -24,7 +24,7 @@ impl Write for Settle {
 
 fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Result<Recorded> {
     let Settlement { lease, attempt, settled, now } = settlement;
-    if !batch.settle(*lease) {
+    if !batch.end_lease(*lease) {
         return Ok(Recorded::Stale);
     }
     let id = lease.delivery;

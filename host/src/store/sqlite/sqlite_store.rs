@@ -2,7 +2,7 @@
 
 use super::backlog::Backlog;
 use super::batch::Batch;
-use super::commit::{CommitDecision, Decision};
+use super::commit::{ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
 use super::expiry::{self, Expire};
@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::options::SqliteOptions;
 use super::presence::Presence;
 use super::reader::Readers;
-use super::reopening::{self, Replan, Replay, Retry};
+use super::reschedule::{self, Replan, Replay, Retry};
 use super::row::clamp;
 use super::schema::{name_file, prepare};
 use super::settlement::Settle;
@@ -106,8 +106,8 @@ impl SqliteStore {
 #[async_trait]
 impl LogStore for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
-        let decision = Arc::new(Decision::prepare(commit)?);
-        let applied = self.writer.write(CommitDecision(Arc::clone(&decision))).await?;
+        let decision = Arc::new(PreparedCommit::prepare(commit)?);
+        let applied = self.writer.write(ApplyCommit(Arc::clone(&decision))).await?;
         Ok(decision.outcome(applied))
     }
 
@@ -170,7 +170,7 @@ impl DeliveryStore for SqliteStore {
         Ok(self.leases.end(leases))
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+    async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
         self.writer.write(Settle(settlements)).await
     }
 
@@ -178,7 +178,7 @@ impl DeliveryStore for SqliteStore {
         let now = clamp(now);
         let mut total = 0;
         loop {
-            let find = move |connection: &rusqlite::Connection| reopening::misplanned(connection, now, STEP);
+            let find = move |connection: &rusqlite::Connection| reschedule::misplanned(connection, now, STEP);
             let deliveries = self.readers.read(find).await?;
             if deliveries.is_empty() {
                 return Ok(total);

@@ -165,7 +165,7 @@ fn finish(connection: Connection) {
 }
 
 /// How far a transaction got before it failed.
-enum Failure {
+enum TransactionError {
     /// One of those in it could not be written.
     Member(rusqlite::Error),
     /// It could not begin or could not be committed.
@@ -225,16 +225,18 @@ impl Thread<'_> {
                 jobs.drain(..).for_each(|job| job.answer(found.clone()));
             }
             // One of them is at fault, or the disk is full for one and not for another: each for itself.
-            Err(Failure::Member(_)) if jobs.len() > 1 => {
+            Err(TransactionError::Member(_)) if jobs.len() > 1 => {
                 for mut job in jobs.drain(..) {
                     let ended = match self.transact(std::slice::from_mut(&mut job)) {
                         Ok(()) => self.look(),
-                        Err(Failure::Member(error) | Failure::Transaction(error)) => Err(self.report(&error)),
+                        Err(TransactionError::Member(error) | TransactionError::Transaction(error)) => {
+                            Err(self.report(&error))
+                        }
                     };
                     job.answer(ended);
                 }
             }
-            Err(Failure::Member(error) | Failure::Transaction(error)) => {
+            Err(TransactionError::Member(error) | TransactionError::Transaction(error)) => {
                 let error = self.report(&error);
                 jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
             }
@@ -254,7 +256,7 @@ impl Thread<'_> {
     }
 
     /// Writes all of them or none.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), TransactionError> {
         let result = self.attempt(jobs);
         match &result {
             Ok(()) => {
@@ -276,8 +278,8 @@ impl Thread<'_> {
         result
     }
 
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-        self.statements.begin.execute(()).map_err(Failure::Transaction)?;
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), TransactionError> {
+        self.statements.begin.execute(()).map_err(TransactionError::Transaction)?;
         let shared = self.shared;
         let mut batch = Batch::new(
             self.connection,
@@ -288,9 +290,9 @@ impl Thread<'_> {
             self.doubtful,
         );
         for job in jobs {
-            job.apply(&mut batch).map_err(Failure::Member)?;
+            job.apply(&mut batch).map_err(TransactionError::Member)?;
         }
-        let committed = batch.commit().map_err(Failure::Transaction)?;
+        let committed = batch.commit().map_err(TransactionError::Transaction)?;
         self.segment = committed.segment;
         shared.backlog.apply(committed.changes);
         shared.leases.end(&committed.settled);

@@ -7,12 +7,12 @@ use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
 use crate::delivery::model::{AttemptId, Now, Recorded, StoreFault};
 use crate::delivery::queue::Stage;
-use crate::policy::{self, Outcome, Settled};
+use crate::policy::{self, AttemptOutcome, Settled};
 use std::sync::Arc;
 
 impl<P> Engine<P> {
     /// An attempt ended like this.
-    pub fn handle_attempted(&mut self, now: Now, id: AttemptId, outcome: Outcome<'_>) {
+    pub fn handle_attempted(&mut self, now: Now, id: AttemptId, outcome: AttemptOutcome<'_>) {
         self.observe(now);
         let Some(attempt) = self.attempts.get_mut(&id) else { return };
         if !matches!(attempt.phase, Phase::Running) {
@@ -24,7 +24,7 @@ impl<P> Engine<P> {
         self.running = self.running.saturating_sub(1);
         let delivery = attempt.lease.delivery.unsigned_abs();
         let random = spread(self.config.seed, delivery, u64::from(attempt.before));
-        match policy::settle(&attempt.policy, outcome, attempt.before, now.wall, random) {
+        match policy::classify(&attempt.policy, outcome, attempt.before, now.wall, random) {
             Some(settled) => {
                 queue.local_backoff.reset();
                 queue.recording += 1;

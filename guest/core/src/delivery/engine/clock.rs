@@ -1,7 +1,7 @@
 //! Time: what it brings, and what is done when a clock is set.
 
 use super::{Attempt, DRIFT, Engine, NEVER, Phase, Replanning};
-use crate::delivery::alarm::{Alarm, Rung};
+use crate::delivery::alarm::{Alarm, DueAlarm};
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
 use crate::delivery::model::{Now, Output, StoreFault};
@@ -15,19 +15,19 @@ impl<P> Engine<P> {
         self.observe(now);
         while let Some(rung) = self.alarms.pop(now) {
             match rung {
-                Rung::Due(key) => {
+                DueAlarm::Due(key) => {
                     if let Some(queue) = self.registry.get_mut(key) {
                         queue.due_alarm = None;
                     }
                     self.touch(key);
                 }
-                Rung::Waited(Alarm::Queue(key)) => {
+                DueAlarm::Waited(Alarm::Queue(key)) => {
                     if let Some(queue) = self.registry.get_mut(key) {
                         queue.wait_alarm = None;
                     }
                     self.touch(key);
                 }
-                Rung::Waited(Alarm::Record(id)) => {
+                DueAlarm::Waited(Alarm::Record(id)) => {
                     if let Some(Attempt { phase: Phase::Recording { alarm, .. }, .. }) =
                         self.attempts.get_mut(&id)
                     {
@@ -35,7 +35,7 @@ impl<P> Engine<P> {
                         self.records.push_back(id);
                     }
                 }
-                Rung::Waited(Alarm::Extension) => {
+                DueAlarm::Waited(Alarm::Extension) => {
                     self.extension = None;
                     self.extend(now);
                 }

@@ -3,7 +3,7 @@
 use super::plan::Mood;
 use super::random::Random;
 use crate::config::DeliveryConfig;
-use crate::policy::Outcome;
+use crate::policy::AttemptOutcome;
 use std::time::Duration;
 
 /// What comes of one attempt, and after which time.
@@ -15,10 +15,10 @@ pub(super) fn answer(
     policy: &DeliveryConfig,
     delivery: i64,
     number: u32,
-) -> (Duration, Outcome<'static>) {
+) -> (Duration, AttemptOutcome<'static>) {
     let mut random = Random::new(seed, 1_000_000 + delivery.unsigned_abs() * 1000 + u64::from(number));
     let quick = Duration::from_micros(random.range(200, 50_000));
-    let status = |status| Outcome::Answered { status, retry_after: None };
+    let status = |status| AttemptOutcome::Answered { status, retry_after: None };
     let (wait, outcome) = match mood {
         Mood::Fine => (quick, status(200)),
         Mood::Flaky => {
@@ -26,15 +26,15 @@ pub(super) fn answer(
                 status(200),
                 status(204),
                 status(500),
-                Outcome::Failed,
-                Outcome::Answered { status: 503, retry_after: Some("2") },
+                AttemptOutcome::Failed,
+                AttemptOutcome::Answered { status: 503, retry_after: Some("2") },
             ];
             (quick, random.pick(&answers))
         }
         Mood::Slow => (Duration::from_millis(random.range(500, 4_000)), status(200)),
-        Mood::Dead => (quick, Outcome::Failed),
-        Mood::Hanging => (Duration::MAX, Outcome::Failed),
-        Mood::Local => (Duration::from_micros(random.range(1, 100)), Outcome::Local),
+        Mood::Dead => (quick, AttemptOutcome::Failed),
+        Mood::Hanging => (Duration::MAX, AttemptOutcome::Failed),
+        Mood::Local => (Duration::from_micros(random.range(1, 100)), AttemptOutcome::Local),
     };
-    if wait < policy.timeout { (wait, outcome) } else { (policy.timeout, Outcome::Failed) }
+    if wait < policy.timeout { (wait, outcome) } else { (policy.timeout, AttemptOutcome::Failed) }
 }

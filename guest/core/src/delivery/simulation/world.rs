@@ -11,7 +11,7 @@ use crate::config::DeliveryConfig;
 use crate::delivery::{
     AttemptId, Engine, Leased, Now, Output, Recorded, StoreFault, SubscriptionKey, Work, WorkLease,
 };
-use crate::policy::{Outcome, Settled};
+use crate::policy::{AttemptOutcome, Settled};
 use crate::request::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ enum Event {
     Offer(u8, Work<()>),
     Call(Call),
     Answer(Answer),
-    Attempted(AttemptId, Outcome<'static>),
+    Attempted(AttemptId, AttemptOutcome<'static>),
     Cancelled(AttemptId),
     /// The engine is woken.
     Wake,

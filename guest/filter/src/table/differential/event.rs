@@ -2,7 +2,7 @@
 
 use super::expression::TEXTS;
 use crate::Expression;
-use crate::index::Tri;
+use crate::index::Truth;
 use crate::table::{EventInput, ExpressionView, Matches, Table};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -105,11 +105,11 @@ impl Event {
     }
 
     /// The answer to one expression outside of a table.
-    pub(super) fn sighted(&self, expression: &Expression) -> Tri {
+    pub(super) fn sighted(&self, expression: &Expression) -> Truth {
         self.with(|input, body| {
             let answer =
                 ExpressionView::new(expression, input, body).with(|facts| expression.evaluate(facts));
-            answer.map_or(Tri::Error, Tri::from)
+            answer.map_or(Truth::Error, Truth::from)
         })
     }
 }

@@ -6,7 +6,7 @@ mod oracle;
 
 use super::{RuleKey, Table};
 use crate::Expression;
-use crate::index::Tri;
+use crate::index::Truth;
 use event::event;
 use expression::{E, TEXTS, expression};
 use oracle::Oracle;
@@ -43,25 +43,25 @@ proptest! {
         fill(&mut scanned, &expressions);
         for event in &events {
             let oracle = Oracle::new(event);
-            let mut answers: Vec<Tri> = expressions.iter().map(|(expression, _)| oracle.tri(expression)).collect();
+            let mut answers: Vec<Truth> = expressions.iter().map(|(expression, _)| oracle.truth(expression)).collect();
             for ((expression, sources), answer) in expressions.iter().zip(&mut answers) {
                 let compiled = expression.compile();
                 prop_assert_eq!(oracle.plain(&compiled), *answer, "{}", expression.text());
                 prop_assert_eq!(event.sighted(&compiled), *answer, "{}", expression.text());
                 if sources.as_ref().is_some_and(|sources| !sources.contains(&event.source())) {
-                    *answer = Tri::False;
+                    *answer = Truth::False;
                 }
             }
-            let of = |tri: Tri| (0..answers.len()).filter(|at| answers[*at] == tri).map(key).collect::<Vec<_>>();
+            let of = |truth: Truth| (0..answers.len()).filter(|at| answers[*at] == truth).map(key).collect::<Vec<_>>();
             let by_scan = event.evaluate(&mut scanned);
-            prop_assert_eq!(&by_scan.matched, &of(Tri::True), "by scanning");
+            prop_assert_eq!(&by_scan.matched, &of(Truth::True), "by scanning");
             let mut failed: Vec<_> = by_scan.failed.iter().map(|failure| failure.key).collect();
             failed.sort_unstable();
-            prop_assert_eq!(&failed, &of(Tri::Error), "failures by scanning");
+            prop_assert_eq!(&failed, &of(Truth::Error), "failures by scanning");
             let by_index = event.evaluate(&mut indexed);
-            prop_assert_eq!(&by_index.matched, &of(Tri::True), "by index");
+            prop_assert_eq!(&by_index.matched, &of(Truth::True), "by index");
             for failure in &by_index.failed {
-                prop_assert_eq!(answers[failure.key.0 as usize], Tri::Error);
+                prop_assert_eq!(answers[failure.key.0 as usize], Truth::Error);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::expression::{E, Lit, compile};
 use crate::fact::Bindings;
-use crate::index::Tri;
+use crate::index::Truth;
 use crate::ir::{Comparison, Root};
 use crate::json::materialise;
 use crate::value::{Key, Map, Text, Timestamp, Value, number};
@@ -68,16 +68,16 @@ impl<'e> Oracle<'e> {
         }
     }
 
-    fn compare(left: &Lit, relation: Comparison, right: &Lit) -> Tri {
+    fn compare(left: &Lit, relation: Comparison, right: &Lit) -> Truth {
         let order = match (left.number(), right.number()) {
             (Some(left), Some(right)) => number::order(left, right),
             _ => match (left, right) {
                 (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
                 (Value::String(left), Value::String(right)) => Some((**left).cmp(&**right)),
-                _ => return Tri::Error,
+                _ => return Truth::Error,
             },
         };
-        Tri::from(match relation {
+        Truth::from(match relation {
             Comparison::Less => order.is_some_and(|order| order.is_lt()),
             Comparison::LessOrEqual => order.is_some_and(|order| order.is_le()),
             Comparison::Greater => order.is_some_and(|order| order.is_gt()),
@@ -86,55 +86,57 @@ impl<'e> Oracle<'e> {
         })
     }
 
-    pub(super) fn tri(&self, expression: &E) -> Tri {
+    pub(super) fn truth(&self, expression: &E) -> Truth {
         match expression {
             E::Compare(path, relation, literal, swapped) => {
-                let Some(value) = self.value(path) else { return Tri::Error };
+                let Some(value) = self.value(path) else { return Truth::Error };
                 match relation {
                     Comparison::Equal => Self::equal(value.as_ref(), literal).into(),
                     Comparison::NotEqual => (!Self::equal(value.as_ref(), literal)).into(),
                     _ => match value {
-                        None => Tri::Error,
+                        None => Truth::Error,
                         Some(value) if *swapped => Self::compare(literal, *relation, &value),
                         Some(value) => Self::compare(&value, *relation, literal),
                     },
                 }
             }
             E::In(path, list) => match self.value(path) {
-                None => Tri::Error,
+                None => Truth::Error,
                 Some(value) => list.iter().any(|literal| Self::equal(value.as_ref(), literal)).into(),
             },
             E::Part(path, function, part) => match self.value(path) {
-                Some(Some(Value::String(text))) => Tri::from(match *function {
+                Some(Some(Value::String(text))) => Truth::from(match *function {
                     "startsWith" => text.starts_with(part),
                     "endsWith" => text.ends_with(part),
                     _ => text.contains(part),
                 }),
-                _ => Tri::Error,
+                _ => Truth::Error,
             },
             E::Has(path) => match self.json(&path[..path.len() - 1]) {
                 Some(Json::Object(_)) => self.json(path).is_some().into(),
-                _ => Tri::Error,
+                _ => Truth::Error,
             },
             E::Truth(path) => match self.value(path) {
                 Some(Some(Value::Bool(value))) => value.into(),
-                _ => Tri::Error,
+                _ => Truth::Error,
             },
             E::Constant(value) => (*value).into(),
             E::Other(text) => self.plain(&compile(text)),
-            E::Not(inner) => self.tri(inner).not(),
-            E::And(parts) => Self::junction(parts.iter().map(|part| self.tri(part)).collect(), Tri::False),
-            E::Or(parts) => Self::junction(parts.iter().map(|part| self.tri(part)).collect(), Tri::True),
-            E::If(parts) => match self.tri(&parts[0]) {
-                Tri::True => self.tri(&parts[1]),
-                Tri::False => self.tri(&parts[2]),
-                Tri::Error => Tri::Error,
+            E::Not(inner) => self.truth(inner).not(),
+            E::And(parts) => {
+                Self::junction(parts.iter().map(|part| self.truth(part)).collect(), Truth::False)
+            }
+            E::Or(parts) => Self::junction(parts.iter().map(|part| self.truth(part)).collect(), Truth::True),
+            E::If(parts) => match self.truth(&parts[0]) {
+                Truth::True => self.truth(&parts[1]),
+                Truth::False => self.truth(&parts[2]),
+                Truth::Error => Truth::Error,
             },
         }
     }
 
     /// The evaluator's answer with every value at hand.
-    pub(super) fn plain(&self, expression: &Expression) -> Tri {
+    pub(super) fn plain(&self, expression: &Expression) -> Truth {
         let [kind, subject, header, source] = self.event.attributes;
         let map = |entries: Vec<(&'static str, Lit)>| {
             Value::Map(Map::with_last(
@@ -162,15 +164,15 @@ impl<'e> Oracle<'e> {
         match expression.evaluate(&facts) {
             Ok(answer) => answer.into(),
             Err(error) if error.failure == Failure::Exhausted => panic!("too few steps for a comparison"),
-            Err(_) => Tri::Error,
+            Err(_) => Truth::Error,
         }
     }
 
-    fn junction(answers: Vec<Tri>, decisive: Tri) -> Tri {
+    fn junction(answers: Vec<Truth>, decisive: Truth) -> Truth {
         if answers.contains(&decisive) {
             decisive
-        } else if answers.contains(&Tri::Error) {
-            Tri::Error
+        } else if answers.contains(&Truth::Error) {
+            Truth::Error
         } else {
             decisive.not()
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn keeps_an_event_byte_for_byte_with_its_deliveries_and_keys() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let keys = store.key_reader().unwrap();
     let data = Bytes::from((0..=255).collect::<Vec<u8>>());
@@ -31,7 +31,7 @@ async fn keeps_an_event_byte_for_byte_with_its_deliveries_and_keys() {
 
 #[tokio::test]
 async fn finds_everything_again_after_a_restart_without_a_close() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (seq, deliveries) = put(&store, "a", &["one"]).await;
     store.settle_now(settlement(deliveries[0].id, Settled::Retry(later(5000)))).await.unwrap();
@@ -50,7 +50,7 @@ async fn finds_everything_again_after_a_restart_without_a_close() {
 
 #[tokio::test]
 async fn says_conflict_and_writes_nothing_when_a_key_has_changed() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     store.commit(keys_only(&[], &[("n", Some("1"))])).await.unwrap();
     let mut commit = accept("a", &["one"]);
@@ -71,7 +71,7 @@ async fn says_conflict_and_writes_nothing_when_a_key_has_changed() {
 
 #[tokio::test]
 async fn takes_a_decision_out_again_when_its_last_new_key_exists_already() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     store.commit(keys_only(&[], &[("taken", Some("1"))])).await.unwrap();
     let mut commit = accept("a", &["one"]);
@@ -91,7 +91,7 @@ async fn takes_a_decision_out_again_when_its_last_new_key_exists_already() {
 
 #[tokio::test]
 async fn refuses_a_second_event_of_the_same_source_and_id_even_without_a_key() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     put(&store, "a", &["one"]).await;
     let again = Commit { events: vec![event("a", &["one"])], ..Commit::new(NOW) };
@@ -105,7 +105,7 @@ async fn refuses_a_second_event_of_the_same_source_and_id_even_without_a_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn commits_exactly_one_of_many_that_write_the_same_new_key() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     for round in 0..10 {
         let tasks: Vec<_> = (0..64)
@@ -131,7 +131,7 @@ async fn commits_exactly_one_of_many_that_write_the_same_new_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn loses_no_increment_when_many_count_with_the_same_key() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let tasks: Vec<_> = (0..16)
         .map(|_| {
@@ -163,7 +163,7 @@ async fn loses_no_increment_when_many_count_with_the_same_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn answers_only_when_another_connection_can_see_the_commit() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let path = room.file();
     let tasks: Vec<_> = (0..32)
@@ -193,7 +193,7 @@ async fn answers_only_when_another_connection_can_see_the_commit() {
 
 #[tokio::test]
 async fn treats_keys_like_a_map_whatever_is_read_and_written() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let keys = store.key_reader().unwrap();
     let mut model: BTreeMap<String, String> = BTreeMap::new();
@@ -247,7 +247,7 @@ async fn treats_keys_like_a_map_whatever_is_read_and_written() {
 
 #[tokio::test]
 async fn finishes_what_was_handed_in_when_it_closes_and_takes_no_more() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let tasks: Vec<_> = (0..50)
         .map(|task| {
@@ -273,7 +273,7 @@ async fn finishes_what_was_handed_in_when_it_closes_and_takes_no_more() {
 
 #[tokio::test]
 async fn gives_leases_back_when_the_committing_task_is_gone() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     // Polled once, so that it is handed in, then dropped.
     let mut commit = store.commit(accept("a", &["one"]));

@@ -3,7 +3,7 @@ use crate::store::{DeliveryQuery, DeliveryStatus, Retried};
 
 #[tokio::test]
 async fn leases_what_is_due_once_and_oldest_due_first() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let mut all = Vec::new();
     for (id, due) in [("a", 30), ("b", 10), ("c", 20)] {
@@ -25,7 +25,7 @@ async fn leases_what_is_due_once_and_oldest_due_first() {
 
 #[tokio::test]
 async fn a_lease_hands_out_large_data_a_little_at_a_time() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let mut all = Vec::new();
     for (id, length) in [("a", 600 << 10), ("b", 400 << 10), ("c", 600 << 10), ("d", 3 << 20)] {
@@ -42,7 +42,7 @@ async fn a_lease_hands_out_large_data_a_little_at_a_time() {
 
 #[tokio::test]
 async fn records_attempts_and_what_follows() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (_, deliveries) = put(&store, "a", &["one", "two", "three"]).await;
     let [one, two, three] = ids(&deliveries)[..] else { panic!() };
@@ -72,7 +72,7 @@ async fn records_attempts_and_what_follows() {
 
 #[tokio::test]
 async fn retries_by_hand_what_is_not_being_attempted() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (_, deliveries) = put(&store, "a", &["one"]).await;
     let id = deliveries[0].id;
@@ -91,7 +91,7 @@ async fn retries_by_hand_what_is_not_being_attempted() {
 
 #[tokio::test]
 async fn replays_a_stored_event_as_new_deliveries() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (seq, _) = put(&store, "a", &["one"]).await;
     let names = ["one".to_owned(), "two".to_owned()];
@@ -105,7 +105,7 @@ async fn replays_a_stored_event_as_new_deliveries() {
 
 #[tokio::test]
 async fn abandons_open_deliveries_in_steps_and_says_how_many() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (seq, deliveries) = put(&store, "a", &["one", "two"]).await;
     let [leased, other] = ids(&deliveries)[..] else { panic!() };
@@ -130,7 +130,7 @@ async fn abandons_open_deliveries_in_steps_and_says_how_many() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn never_leases_a_delivery_to_two_at_once_nor_again_once_settled() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (seq, deliveries) = put(&store, "a", &["one"]).await;
     store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
@@ -166,7 +166,7 @@ async fn never_leases_a_delivery_to_two_at_once_nor_again_once_settled() {
 
 #[tokio::test]
 async fn keeps_subscriptions_over_a_restart() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let make = |id: &str, document: &str| crate::store::StoredSubscription {
         id: id.to_owned(),

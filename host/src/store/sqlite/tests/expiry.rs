@@ -20,7 +20,7 @@ async fn rows(store: &SqliteStore) -> (usize, usize) {
 
 #[tokio::test]
 async fn deletes_what_is_old_and_done_in_bounded_steps() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let keys = store.key_reader().unwrap();
     for id in 0..20 {
@@ -46,7 +46,7 @@ async fn deletes_what_is_old_and_done_in_bounded_steps() {
 
 #[tokio::test]
 async fn keeps_an_event_with_open_deliveries_and_its_key() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let keys = store.key_reader().unwrap();
     let (_, deliveries) = put(&store, "open", &["one", "two"]).await;
@@ -66,7 +66,7 @@ async fn keeps_an_event_with_open_deliveries_and_its_key() {
 
 #[tokio::test]
 async fn keeps_what_is_young_behind_and_before_what_is_old() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     for (id, received) in [("future", later(1_000_000)), ("old", NOW), ("young", later(500))] {
         let mut commit = accept(id, &[]);
@@ -80,7 +80,7 @@ async fn keeps_what_is_young_behind_and_before_what_is_old() {
 
 #[tokio::test]
 async fn keeps_an_old_event_with_a_young_replay() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (seq, _) = put(&store, "a", &[]).await;
     let made = store.replay(seq, &["one".to_owned()], later(100)).await.unwrap();
@@ -92,7 +92,7 @@ async fn keeps_an_old_event_with_a_young_replay() {
 
 #[tokio::test]
 async fn deletes_old_keys_that_were_written_without_an_event() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let keys = store.key_reader().unwrap();
     for n in 0..30 {
@@ -109,7 +109,7 @@ async fn deletes_old_keys_that_were_written_without_an_event() {
 
 #[tokio::test]
 async fn a_key_lives_as_long_as_the_last_event_that_wrote_it() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let keys = store.key_reader().unwrap();
     for (id, now) in [("a", NOW), ("b", later(10))] {
@@ -127,7 +127,7 @@ async fn a_key_lives_as_long_as_the_last_event_that_wrote_it() {
 
 #[tokio::test]
 async fn uses_freed_room_again() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let mut sizes = Vec::new();
     for round in 0..4 {

@@ -11,7 +11,7 @@ async fn count(store: &SqliteStore) -> usize {
 
 #[tokio::test]
 async fn is_unavailable_while_the_file_is_locked_and_goes_on_afterwards() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open_with(impatient());
     let (_, deliveries) = put(&store, "a", &["one"]).await;
     let tool = room.tool();
@@ -38,7 +38,7 @@ async fn is_unavailable_while_the_file_is_locked_and_goes_on_afterwards() {
 
 #[tokio::test]
 async fn is_unavailable_when_the_disk_is_full_loses_nothing_and_recovers() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open_with(SqliteOptions { max_pages: Some(120), ..SqliteOptions::default() });
     let mut stored = Vec::new();
     let refused = loop {
@@ -73,7 +73,7 @@ async fn is_unavailable_when_the_disk_is_full_loses_nothing_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writes_the_small_ones_of_a_group_when_a_big_one_does_not_fit() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open_with(SqliteOptions { max_pages: Some(200), ..SqliteOptions::default() });
     let tasks: Vec<_> = (0..64)
         .map(|task| {
@@ -107,7 +107,7 @@ async fn writes_the_small_ones_of_a_group_when_a_big_one_does_not_fit() {
 
 #[tokio::test]
 async fn hands_out_no_position_twice_after_everything_has_expired() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (first, deliveries) = put(&store, "a", &["one"]).await;
     store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();

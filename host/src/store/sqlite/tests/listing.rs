@@ -8,7 +8,7 @@ async fn log(store: &SqliteStore, query: EventQuery) -> (Vec<String>, bool) {
 
 #[tokio::test]
 async fn lists_the_log_in_both_directions_in_pages() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     for id in ["a", "b", "c", "d"] {
         let mut commit = accept(id, &[]);
@@ -34,7 +34,7 @@ async fn lists_the_log_in_both_directions_in_pages() {
 
 #[tokio::test]
 async fn lists_deliveries_newest_first_by_what_is_asked() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (first, one) = put(&store, "a", &["one", "two"]).await;
     let (_, two) = put(&store, "b", &["one"]).await;

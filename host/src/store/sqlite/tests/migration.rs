@@ -6,14 +6,14 @@ use crate::store::{DeliveryQuery, DeliveryStatus, EventQuery, LogPart, Order, Or
 
 /// Written by the version before the second one of the tables: 19 events of two sources, 60 deliveries in every state,
 /// one of them a replay and one retried by hand, a subscription of the management API.
-fn first_version(room: &Room) {
+fn first_version(room: &StoreDirectory) {
     std::fs::create_dir_all(room.file().parent().unwrap()).unwrap();
     std::fs::write(room.file(), include_bytes!("fixture/v1.db")).unwrap();
 }
 
 #[tokio::test]
 async fn brings_a_file_of_the_first_version_up_to_date_with_everything_in_it() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     first_version(&room);
     let store = room.open();
 
@@ -63,7 +63,7 @@ async fn brings_a_file_of_the_first_version_up_to_date_with_everything_in_it() {
 
 #[tokio::test]
 async fn what_ended_before_its_end_was_recorded_ended_with_its_last_attempt() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     first_version(&room);
     let store = room.open();
     let query = DeliveryQuery { status: Some(DeliveryStatus::Dead), limit: 100, ..DeliveryQuery::default() };
@@ -84,7 +84,7 @@ async fn what_ended_before_its_end_was_recorded_ended_with_its_last_attempt() {
 
 #[tokio::test]
 async fn a_log_of_the_first_version_with_holes_says_where_it_is_whole() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     first_version(&room);
     room.tool().execute_batch("DELETE FROM events WHERE seq IN (2, 5)").unwrap();
     let store = room.open();

@@ -26,11 +26,11 @@ use tempfile::TempDir;
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// A directory with one store in it.
-struct Room {
+struct StoreDirectory {
     directory: TempDir,
 }
 
-impl Room {
+impl StoreDirectory {
     fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
@@ -141,7 +141,7 @@ impl SqliteStore {
     async fn settle_now(&self, settlement: Unleased) -> Result<Recorded, StoreError> {
         let Unleased { delivery, attempt, settled } = settlement;
         let lease = self.lease_one(delivery);
-        let recorded = self.settle(vec![Settlement { lease, attempt, settled, now: NOW }]).await?;
+        let recorded = self.record(vec![Settlement { lease, attempt, settled, now: NOW }]).await?;
         Ok(recorded[0])
     }
 

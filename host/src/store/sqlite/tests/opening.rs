@@ -1,20 +1,20 @@
 use super::*;
 
-fn refusal(room: &Room) -> String {
+fn refusal(room: &StoreDirectory) -> String {
     match SqliteStore::open(&room.file(), SqliteOptions::default()) {
         Err(StoreError::Unusable(text)) => text,
         other => panic!("{other:?}"),
     }
 }
 
-fn occupy(room: &Room, sql: &str) {
+fn occupy(room: &StoreDirectory, sql: &str) {
     std::fs::create_dir_all(room.file().parent().unwrap()).unwrap();
     room.tool().execute_batch(sql).unwrap();
 }
 
 #[test]
 fn refuses_a_file_that_is_not_a_database() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     std::fs::create_dir_all(room.file().parent().unwrap()).unwrap();
     let text = "dear diary, ".repeat(1000);
     std::fs::write(room.file(), &text).unwrap();
@@ -25,7 +25,7 @@ fn refuses_a_file_that_is_not_a_database() {
 
 #[test]
 fn refuses_another_applications_database_and_leaves_it_as_it_is() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     occupy(&room, "PRAGMA application_id = 77; CREATE TABLE diary (day TEXT)");
     let before = std::fs::read(room.file()).unwrap();
     let refusal = refusal(&room);
@@ -36,14 +36,14 @@ fn refuses_another_applications_database_and_leaves_it_as_it_is() {
 
 #[test]
 fn refuses_a_database_with_tables_but_without_an_application() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     occupy(&room, "CREATE TABLE diary (day TEXT)");
     assert!(refusal(&room).contains("another application"));
 }
 
 #[test]
 fn refuses_a_newer_schema_and_names_both_versions() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     drop(room.open());
     occupy(&room, "PRAGMA user_version = 4711");
     let refusal = refusal(&room);
@@ -55,7 +55,7 @@ fn refuses_a_newer_schema_and_names_both_versions() {
 #[test]
 fn what_it_makes_only_its_own_user_can_read() {
     use std::os::unix::fs::PermissionsExt;
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let _store = room.open();
     let directory = room.file().parent().unwrap().to_owned();
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -69,7 +69,7 @@ fn what_it_makes_only_its_own_user_can_read() {
 
 #[test]
 fn lets_only_one_gateway_in_and_the_next_one_after_it() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let refusal = refusal(&room);
     assert!(refusal.contains("in use by another gateway"), "{refusal}");
@@ -80,7 +80,7 @@ fn lets_only_one_gateway_in_and_the_next_one_after_it() {
 
 #[test]
 fn says_which_directory_cannot_be_made() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     std::fs::write(room.file().parent().unwrap(), "a file in the way").unwrap();
     match SqliteStore::open(&room.file(), SqliteOptions::default()) {
         Err(StoreError::Unavailable(text)) => assert!(text.contains("data"), "{text}"),
@@ -90,7 +90,7 @@ fn says_which_directory_cannot_be_made() {
 
 #[test]
 fn marks_the_file_as_its_own_and_syncs_every_commit() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let _store = room.open();
     let tool = room.tool();
     let pragma = |name: &str| -> i64 { tool.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
@@ -107,7 +107,7 @@ fn marks_the_file_as_its_own_and_syncs_every_commit() {
 
 #[test]
 fn opens_a_locked_file_with_a_clear_error_or_once_it_is_free() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     drop(room.open());
     let tool = room.tool();
     tool.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM keys; COMMIT").unwrap();

@@ -11,7 +11,7 @@ async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
     for (part, how) in
         [("", "removed"), ("-wal", "removed"), ("-shm", "removed"), ("", "replaced"), ("", "linked")]
     {
-        let room = Room::new();
+        let room = StoreDirectory::new();
         let store = room.open();
         put(&store, "before", &["one"]).await;
         let name = format!("{}{part}", room.file().display());
@@ -43,7 +43,7 @@ async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
 #[cfg(unix)]
 #[test]
 fn a_link_or_a_removed_lock_file_lets_no_second_gateway_in() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let _store = room.open();
     let directory = room.file().parent().unwrap().to_owned();
     std::os::unix::fs::symlink(room.file(), directory.join("soft.db")).unwrap();
@@ -72,7 +72,7 @@ impl Write for Panic {
 
 #[tokio::test]
 async fn a_panic_of_the_writer_undoes_its_transaction_and_the_next_one_is_written() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (seq, deliveries) = put(&store, "a", &["one"]).await;
     for round in 0..3 {
@@ -91,7 +91,7 @@ async fn a_panic_of_the_writer_undoes_its_transaction_and_the_next_one_is_writte
 
 #[tokio::test]
 async fn a_delivery_that_is_retried_by_hand_is_kept_as_long_as_any_other_from_its_new_end_on() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let (_, deliveries) = put(&store, "a", &["one"]).await;
     let id = deliveries[0].id;
@@ -108,7 +108,7 @@ async fn a_delivery_that_is_retried_by_hand_is_kept_as_long_as_any_other_from_it
         settled: Settled::Dead,
         now: later(week + 5),
     };
-    store.settle(vec![settlement]).await.unwrap();
+    store.record(vec![settlement]).await.unwrap();
     while store.expire(later(week + 5), 10).await.unwrap() > 0 {}
     let (delivery, attempts) = store.delivery(id).await.unwrap().unwrap();
     assert_eq!((delivery.ended, attempts.len()), (Some(later(week + 5)), 2));
@@ -118,7 +118,7 @@ async fn a_delivery_that_is_retried_by_hand_is_kept_as_long_as_any_other_from_it
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_deletion_under_load_leaves_no_open_delivery_for_nobody() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     let tasks: Vec<_> = (0..8)
         .map(|task| {
@@ -144,7 +144,7 @@ async fn a_deletion_under_load_leaves_no_open_delivery_for_nobody() {
 
 #[tokio::test]
 async fn a_store_that_is_full_says_so_and_goes_on_when_there_is_room() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open_with(SqliteOptions { max_pages: Some(100), ..SqliteOptions::default() });
     let mut commit = accept("big", &["one"]);
     commit.events[0].data = vec![b'x'; 1 << 20].into();

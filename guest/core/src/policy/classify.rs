@@ -1,4 +1,4 @@
-//! Settling one attempt by the subscription's policy.
+//! Classifying one attempt by the subscription's policy.
 
 use super::retry_after;
 use crate::config::{DeliveryConfig, RetryConfig};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What became of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome<'a> {
+pub enum AttemptOutcome<'a> {
     /// The endpoint answered, and its answer was complete.
     Answered {
         /// The status.
@@ -22,7 +22,7 @@ pub enum Outcome<'a> {
     Local,
 }
 
-/// What follows from an attempt.
+/// What an attempt settles of its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     /// The endpoint took it.
@@ -35,30 +35,32 @@ pub enum Settled {
     Dead,
 }
 
-/// Settles an attempt. A status that is in both lists counts as success. `None` means that it was none: nothing follows
-/// from [`Outcome::Local`], and no attempt is used up.
+/// Classifies an attempt: what follows from it. A status that is in both lists counts as success. `None` means that it was none: nothing follows
+/// from [`AttemptOutcome::Local`], and no attempt is used up.
 ///
 /// `before` is how many attempts were made before this one, `now` is when it ended, and `random` is a uniformly
 /// distributed number that places the wait within the jitter. `Retry-After` makes the wait longer, never shorter, and
 /// does not add attempts to the schedule.
 #[must_use]
-pub fn settle(
+pub fn classify(
     policy: &DeliveryConfig,
-    outcome: Outcome<'_>,
+    outcome: AttemptOutcome<'_>,
     before: u32,
     now: UnixMillis,
     random: u64,
 ) -> Option<Settled> {
     let asked = match outcome {
-        Outcome::Answered { status, .. } if policy.success.contains(status) => {
+        AttemptOutcome::Answered { status, .. } if policy.success.contains(status) => {
             return Some(Settled::Delivered);
         }
-        Outcome::Answered { status, .. } if policy.discard.contains(status) => {
+        AttemptOutcome::Answered { status, .. } if policy.discard.contains(status) => {
             return Some(Settled::Discarded);
         }
-        Outcome::Local => return None,
-        Outcome::Answered { retry_after: Some(value), .. } => retry_after(value, now).unwrap_or_default(),
-        Outcome::Answered { retry_after: None, .. } | Outcome::Failed => Duration::ZERO,
+        AttemptOutcome::Local => return None,
+        AttemptOutcome::Answered { retry_after: Some(value), .. } => {
+            retry_after(value, now).unwrap_or_default()
+        }
+        AttemptOutcome::Answered { retry_after: None, .. } | AttemptOutcome::Failed => Duration::ZERO,
     };
     Some(match wait(&policy.retry, before, random) {
         Some(wait) => {
@@ -90,23 +92,23 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
     /// What follows from an attempt that was one.
-    fn settle(
+    fn classify(
         policy: &DeliveryConfig,
-        outcome: Outcome<'_>,
+        outcome: AttemptOutcome<'_>,
         before: u32,
         now: UnixMillis,
         random: u64,
     ) -> Settled {
-        super::settle(policy, outcome, before, now, random).expect("an attempt")
+        super::classify(policy, outcome, before, now, random).expect("an attempt")
     }
 
     #[test]
     fn what_this_machine_could_not_do_is_no_attempt() {
-        assert_eq!(super::settle(&policy(&[], 0.0), Outcome::Local, 9, NOW, 0), None);
+        assert_eq!(super::classify(&policy(&[], 0.0), AttemptOutcome::Local, 9, NOW, 0), None);
     }
 
-    fn answered(status: u16) -> Outcome<'static> {
-        Outcome::Answered { status, retry_after: None }
+    fn answered(status: u16) -> AttemptOutcome<'static> {
+        AttemptOutcome::Answered { status, retry_after: None }
     }
 
     fn policy(delays: &[u64], jitter: f64) -> DeliveryConfig {
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_status_of_the_success_list_is_delivered() {
-        assert_eq!(settle(&policy(&[], 0.0), answered(204), 0, NOW, 0), Settled::Delivered);
+        assert_eq!(classify(&policy(&[], 0.0), answered(204), 0, NOW, 0), Settled::Delivered);
     }
 
     #[test]
@@ -126,26 +128,29 @@ mod tests {
             discard: StatusSet::new(vec![(400, 499)]),
             ..DeliveryConfig::default()
         };
-        assert_eq!(settle(&policy, answered(404), 0, NOW, 0), Settled::Discarded);
-        assert_eq!(settle(&policy, answered(409), 0, NOW, 0), Settled::Delivered);
+        assert_eq!(classify(&policy, answered(404), 0, NOW, 0), Settled::Discarded);
+        assert_eq!(classify(&policy, answered(409), 0, NOW, 0), Settled::Delivered);
     }
 
     #[test]
     fn other_statuses_and_failures_follow_the_schedule_until_it_is_used_up() {
         let policy = policy(&[5_000, 300_000], 0.0);
-        for outcome in [answered(500), answered(302), answered(100), answered(404), Outcome::Failed] {
-            assert_eq!(settle(&policy, outcome, 0, NOW, 7), Settled::Retry(UnixMillis(NOW.0 + 5_000)));
-            assert_eq!(settle(&policy, outcome, 1, NOW, 7), Settled::Retry(UnixMillis(NOW.0 + 300_000)));
-            assert_eq!(settle(&policy, outcome, 2, NOW, 7), Settled::Dead);
-            assert_eq!(settle(&policy, outcome, u32::MAX, NOW, 7), Settled::Dead);
+        for outcome in [answered(500), answered(302), answered(100), answered(404), AttemptOutcome::Failed] {
+            assert_eq!(classify(&policy, outcome, 0, NOW, 7), Settled::Retry(UnixMillis(NOW.0 + 5_000)));
+            assert_eq!(classify(&policy, outcome, 1, NOW, 7), Settled::Retry(UnixMillis(NOW.0 + 300_000)));
+            assert_eq!(classify(&policy, outcome, 2, NOW, 7), Settled::Dead);
+            assert_eq!(classify(&policy, outcome, u32::MAX, NOW, 7), Settled::Dead);
         }
     }
 
     #[test]
     fn jitter_reaches_both_ends() {
         let policy = policy(&[10_000], 0.2);
-        assert_eq!(settle(&policy, Outcome::Failed, 0, NOW, 0), Settled::Retry(UnixMillis(NOW.0 + 8_000)));
-        let Settled::Retry(at) = settle(&policy, Outcome::Failed, 0, NOW, u64::MAX) else {
+        assert_eq!(
+            classify(&policy, AttemptOutcome::Failed, 0, NOW, 0),
+            Settled::Retry(UnixMillis(NOW.0 + 8_000))
+        );
+        let Settled::Retry(at) = classify(&policy, AttemptOutcome::Failed, 0, NOW, u64::MAX) else {
             panic!("no retry")
         };
         assert!((11_999..=12_000).contains(&(at.0 - NOW.0)), "{at:?}");
@@ -153,8 +158,8 @@ mod tests {
 
     #[test]
     fn retry_after_does_not_revive_a_used_up_schedule() {
-        let outcome = Outcome::Answered { status: 503, retry_after: Some("1") };
-        assert_eq!(settle(&policy(&[], 0.2), outcome, 0, NOW, 0), Settled::Dead);
+        let outcome = AttemptOutcome::Answered { status: 503, retry_after: Some("1") };
+        assert_eq!(classify(&policy(&[], 0.2), outcome, 0, NOW, 0), Settled::Dead);
     }
 
     #[test]
@@ -163,7 +168,10 @@ mod tests {
             retry: RetryConfig { delays: vec![Duration::MAX], jitter: f64::NAN },
             ..DeliveryConfig::default()
         };
-        assert_eq!(settle(&policy, Outcome::Failed, 0, NOW, 0), Settled::Retry(UnixMillis(u64::MAX)));
+        assert_eq!(
+            classify(&policy, AttemptOutcome::Failed, 0, NOW, 0),
+            Settled::Retry(UnixMillis(u64::MAX))
+        );
     }
 
     proptest! {
@@ -175,7 +183,7 @@ mod tests {
             before in 0u32..3,
         ) {
             let policy = policy(&[delay; 3], jitter);
-            let Settled::Retry(at) = settle(&policy, answered(500), before, NOW, random) else {
+            let Settled::Retry(at) = classify(&policy, answered(500), before, NOW, random) else {
                 return Err(TestCaseError::fail("no retry"));
             };
             let wait = (at.0 - NOW.0) as f64;
@@ -197,8 +205,8 @@ mod tests {
             } else {
                 asked.to_string()
             };
-            let outcome = Outcome::Answered { status, retry_after: Some(&value) };
-            let Settled::Retry(at) = settle(&policy(&[delay], 0.2), outcome, 0, NOW, random) else {
+            let outcome = AttemptOutcome::Answered { status, retry_after: Some(&value) };
+            let Settled::Retry(at) = classify(&policy(&[delay], 0.2), outcome, 0, NOW, random) else {
                 return Err(TestCaseError::fail("no retry"));
             };
             let bounded = Duration::from_secs(asked).min(RETRY_AFTER_LIMIT);

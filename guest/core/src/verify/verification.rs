@@ -7,7 +7,7 @@ use std::fmt;
 
 /// How verification ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Verification {
     /// The signature holds.
     Verified(Box<Verified>),
     /// The request is a handshake that the provider wants answered so; it is no event.
