@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod event;
 pub mod exchange;
 mod message;
+mod node;
 pub mod policy;
 pub mod problem;
 pub mod request;

@@ -1,10 +1,10 @@
 //! One expression, from its text to its verdict.
 
 use crate::environment::Environment;
+use crate::eval::EvalError;
 use crate::eval::Evaluator;
 use crate::explain::{Explanation, explain};
 use crate::fact::Facts;
-use crate::failure::EvalError;
 use crate::ir::{NodeId, Path, Program, Span};
 use crate::lower::{Lowered, lower};
 use crate::problem::CompileError;

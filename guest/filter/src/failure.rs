@@ -1,8 +1,19 @@
 //! Why an evaluation has no value.
 
-use crate::fact::Unreadable;
-use crate::ir::NodeId;
 use std::fmt;
+
+/// Why an event has no value where others have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unreadable {
+    /// The body is not JSON.
+    NotJson,
+    /// The value is a number whose double is infinite.
+    NumberTooLarge,
+    /// The variable has no value in this event.
+    Unbound,
+    /// The value is nested too deeply or is too large to be read whole.
+    TooLarge,
+}
 
 /// Why an operation failed. Small, because missing fields are ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,23 +86,6 @@ impl fmt::Display for Failure {
         })
     }
 }
-
-/// An expression has no value for one event. That is never a match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EvalError {
-    /// Why.
-    pub failure: Failure,
-    /// Where in the program.
-    pub node: NodeId,
-}
-
-impl fmt::Display for EvalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.failure.fmt(f)
-    }
-}
-
-impl std::error::Error for EvalError {}
 
 impl From<crate::value::Exhausted> for Failure {
     fn from(_: crate::value::Exhausted) -> Self {

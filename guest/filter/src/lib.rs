@@ -34,8 +34,9 @@ pub mod value;
 
 pub use check::Shape;
 pub use environment::Environment;
+pub use eval::EvalError;
 pub use expression::Expression;
-pub use failure::{EvalError, Failure};
+pub use failure::{Failure, Unreadable};
 pub use limit::Limits;
 pub use problem::{CompileError, Problem};
 pub use review::ComparedText;

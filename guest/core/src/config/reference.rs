@@ -1,6 +1,6 @@
 //! References to secrets, `env:NAME`, `file:PATH` and `${env:NAME}` inside a text, where no shell resolves them.
 
-use super::{item_path, key_path};
+use crate::node::{item_path, key_path};
 use crate::problem::Problem;
 use serde_json::Value;
 

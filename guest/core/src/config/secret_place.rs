@@ -1,6 +1,6 @@
 //! The places of a configuration that hold secrets: one list, from which they are resolved, hidden and refused.
 
-use super::{item_path, key_path};
+use crate::node::{item_path, key_path};
 use serde_json::Value;
 
 /// What can stand at a place.

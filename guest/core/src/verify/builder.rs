@@ -11,7 +11,7 @@ use super::place::Place;
 use super::reply::{conditions, reply};
 use super::scheme::{Condition, EventAnswer, Handshake, Parameter, Scheme, Test, Variant};
 use super::template::{Body, JsonPart, Template};
-use crate::config::{Node, Problems, Table, nearest};
+use crate::node::{Node, Problems, Table, nearest};
 use crate::problem::Problem;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! The providers that are known by name.
 
-use crate::config::nearest;
+use crate::node::nearest;
 use crate::problem::Problem;
 
 /// One provider: what a person needs to know, and its scheme as data.

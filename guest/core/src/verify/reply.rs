@@ -4,7 +4,7 @@ use super::builder::parsed;
 use super::place::Place;
 use super::scheme::{Condition, Reply, Test};
 use super::template::{Body, IntegerJson, JsonPart, Template};
-use crate::config::{Node, Table};
+use crate::node::{Node, Table};
 use serde_json::Value;
 
 /// A table that describes an answer, with further keys of its owner's.

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::scheme::{Scheme, Variant};
 use super::verification::SecretName;
 use super::verifier::Verifier;
-use crate::config::nearest;
+use crate::node::nearest;
 use crate::problem::Problem;
 use crate::request::UnixMillis;
 use serde_json::Value;

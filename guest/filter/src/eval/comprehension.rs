@@ -1,8 +1,9 @@
 //! Evaluating comprehensions.
 
+use super::EvalError;
 use super::Evaluator;
 use crate::fact::Facts;
-use crate::failure::{EvalError, Failure};
+use crate::failure::Failure;
 use crate::ir::{Comprehension, Fold, NodeId, ScopeId};
 use crate::value::{Key, List, Map, Value};
 

@@ -1,8 +1,9 @@
 //! The evaluator: truth, values and steps.
 
+use super::EvalError;
 use super::{arithmetic, selection};
 use crate::fact::{Fact, Facts};
-use crate::failure::{EvalError, Failure};
+use crate::failure::Failure;
 use crate::function::{Function, apply};
 use crate::ir::{Children, Comparison, Node, NodeId, PathId, Program};
 use crate::value::{Budget, Text, Value, equal, number};

@@ -1,8 +1,9 @@
 //! Evaluating list and map literals whose elements are not all constant.
 
+use super::EvalError;
 use super::Evaluator;
 use crate::fact::Facts;
-use crate::failure::{EvalError, Failure};
+use crate::failure::Failure;
 use crate::ir::{Children, Node, NodeId};
 use crate::value::{Key, Map, Value};
 

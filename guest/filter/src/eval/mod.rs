@@ -2,8 +2,10 @@
 
 mod arithmetic;
 mod comprehension;
+mod error;
 mod evaluator;
 mod literal;
 mod selection;
 
+pub use error::EvalError;
 pub use evaluator::Evaluator;

@@ -5,7 +5,7 @@ mod render;
 
 pub use reason::explain;
 
-use crate::failure::EvalError;
+use crate::eval::EvalError;
 use crate::ir::Span;
 use std::fmt;
 

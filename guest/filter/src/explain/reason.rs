@@ -3,9 +3,9 @@
 use super::render;
 use super::{Explanation, Verdict};
 use crate::Expression;
+use crate::eval::EvalError;
 use crate::eval::Evaluator;
 use crate::fact::{Fact, Facts};
-use crate::failure::EvalError;
 use crate::function::Function;
 use crate::ir::{Node, NodeId, PathId, Program};
 use crate::value::Value;

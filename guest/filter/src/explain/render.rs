@@ -1,6 +1,7 @@
 //! Values and places in words, short enough to be read, without credentials.
 
-use crate::fact::{Fact, Unreadable};
+use crate::fact::Fact;
+use crate::failure::Unreadable;
 use crate::ir::{Fields, Path, Root};
 use crate::value::{Key, Value};
 

@@ -1,6 +1,7 @@
 //! Facts from values that are there already.
 
-use super::{Fact, Facts, Unreadable};
+use super::{Fact, Facts};
+use crate::failure::Unreadable;
 use crate::ir::{Path, PathId, Root};
 use crate::value::Value;
 

@@ -6,6 +6,7 @@ mod event;
 pub use binding::Bindings;
 pub use event::EventInput;
 
+use crate::failure::Unreadable;
 use crate::ir::PathId;
 use crate::value::Value;
 
@@ -28,19 +29,6 @@ pub enum Fact<'a> {
     },
     /// There is no such value at all, for instance because the body is not JSON or the number is too large for a double: every use is an error.
     Unreadable(Unreadable),
-}
-
-/// Why an event has no value where others have one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unreadable {
-    /// The body is not JSON.
-    NotJson,
-    /// The value is a number whose double is infinite.
-    NumberTooLarge,
-    /// The variable has no value in this event.
-    Unbound,
-    /// The value is nested too deeply or is too large to be read whole.
-    TooLarge,
 }
 
 /// One event, seen through the paths of a program or of a table of programs.

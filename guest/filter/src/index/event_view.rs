@@ -3,7 +3,8 @@
 use super::roots::{EXTENSIONS, Roots, name};
 use super::scalar::BorrowedScalar;
 use super::test::Truth;
-use crate::fact::{EventInput, Fact, Facts, Unreadable};
+use crate::fact::{EventInput, Fact, Facts};
+use crate::failure::Unreadable;
 use crate::ir::PathId;
 use crate::json::{NodeId, Raw, Slots, Trie, materialise};
 use crate::value::{Key, Map, Text, Timestamp, Value};

@@ -3,8 +3,9 @@
 use super::event_view::EventView;
 use super::gate::Opaque;
 use super::test::Truth;
+use crate::eval::EvalError;
 use crate::eval::Evaluator;
-use crate::failure::{EvalError, Failure};
+use crate::failure::Failure;
 
 fn test(opaque: &Opaque, view: &EventView<'_>, steps: u32) -> (Result<bool, EvalError>, u32) {
     let mut evaluator = Evaluator::new(&opaque.program, view, steps);

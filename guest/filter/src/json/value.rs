@@ -4,7 +4,7 @@ use super::number;
 use super::scan::{self, byte, skip_space};
 use super::slot::Raw;
 use super::text::unescape;
-use crate::fact::Unreadable;
+use crate::failure::Unreadable;
 use crate::value::{Key, Map, Text, Value};
 
 /// An array or object that is not finished.
@@ -128,7 +128,7 @@ fn string(text: &str, at: usize) -> Result<(Text<'_>, usize), Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::materialise;
-    use crate::fact::Unreadable;
+    use crate::failure::Unreadable;
     use crate::value::Value;
 
     #[test]

@@ -1,10 +1,10 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […]}`.
 
-use super::node::{Node, Problems, Table};
-use super::path::{is_name, item_path, key_path};
-use super::suggestion::nearest;
 use super::{source, subscription};
 use crate::config::{SourceConfig, SubscriptionConfig};
+use crate::node::nearest;
+use crate::node::{Node, Problems, Table};
+use crate::node::{is_name, item_path, key_path};
 use crate::problem::Problem;
 use serde_json::Value;
 use std::collections::HashSet;

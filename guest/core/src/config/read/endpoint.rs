@@ -1,7 +1,7 @@
 //! Reading where deliveries go.
 
-use super::node::{Node, Table};
 use crate::config::{EndpointConfig, Secret};
+use crate::node::{Node, Table};
 use crate::sign::SigningSecret;
 use crate::verify::BASE64;
 use base64::Engine;

@@ -1,7 +1,7 @@
 //! Reading when an attempt counts, and when to try again.
 
-use super::node::Node;
 use crate::config::{DeliveryConfig, RetryConfig, StatusSet};
+use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! Reading a source.
 
 use super::endpoint::url;
-use super::node::Node;
-use super::path::is_name;
 use super::source_event;
 use crate::config::SourceConfig;
+use crate::node::Node;
+use crate::node::is_name;
 use crate::request::UnixMillis;
 use crate::verify::{SecretConfig, VerificationConfig};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Reading what a source says of its events: where their attributes are, which are one, how they are answered.
 
-use super::node::Node;
+use crate::node::Node;
 use crate::verify::{AnswerConfig, DeduplicateConfig, EventConfig, TimeConfig};
 use serde_json::Value;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Reading a subscription.
 
-use super::node::Node;
 use super::{endpoint, policy, source};
 use crate::config::SubscriptionConfig;
+use crate::node::Node;
 
 const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
 
