@@ -7,7 +7,8 @@
 
 mod loopback;
 
-use anglerfish::config::{Config, Environment};
+use anglerfish::config::Environment;
+use anglerfish::gateway::Config;
 use anglerfish::gateway::Gateway;
 use anglerfish_core::sign::{SignInput, sign};
 use anglerfish_core::verify::{SecretConfig, VerificationConfig};

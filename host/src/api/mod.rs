@@ -20,6 +20,7 @@ mod query;
 mod rejection;
 mod router;
 mod schema;
+mod section;
 mod source;
 mod subscription;
 #[cfg(test)]
@@ -30,4 +31,5 @@ pub use access::Access;
 pub use config::Configuration;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
 pub use router::{Api, Clock, router};
+pub use section::AdminConfig;
 pub use source::Sources;

@@ -3,7 +3,8 @@
 use super::configuration::ConfigArgs;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
-use crate::config::{Config, ConfigError, ConfigProblem, Examination};
+use crate::config::{ConfigError, ConfigProblem};
+use crate::gateway::{Config, Examination};
 use anglerfish_core::config::key_path;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{Router, RoutingDocument};

@@ -1,7 +1,8 @@
 //! The configuration that a command works with.
 
 use super::Failure;
-use crate::config::{Config, ConfigError, Environment, Examination};
+use crate::config::{ConfigError, Environment};
+use crate::gateway::{Config, Examination};
 use clap::Args;
 use std::path::{Path, PathBuf};
 

@@ -46,7 +46,8 @@ pub(super) fn run(args: &InitArgs, output: &mut Output) -> Result<Outcome, Failu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Environment};
+    use crate::config::Environment;
+    use crate::gateway::Config;
 
     #[test]
     fn what_is_written_is_a_configuration_without_a_problem() {

@@ -3,7 +3,8 @@
 use super::configuration::ConfigArgs;
 use super::watch::FileWatch;
 use super::{Failure, Outcome};
-use crate::config::{Config, ReloadCause};
+use crate::config::ReloadCause;
+use crate::gateway::Config;
 use crate::gateway::{GatewayBuilder, GatewayError, Reloader};
 use crate::server::Descriptors;
 use crate::store::StoreError;

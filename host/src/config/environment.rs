@@ -1,7 +1,7 @@
 //! Environment variables: `ANGLERFISH_SECTION_KEY` overrides a key of the host's own tables.
 
 use super::place::{Place, Places};
-use super::section::{self, Kind};
+use super::section::{Keys, Kind};
 use anglerfish_core::config::{key_path, nearest};
 use anglerfish_core::problem::Problem;
 use serde_json::{Map, Value};
@@ -41,19 +41,20 @@ impl FromIterator<(String, OsString)> for Environment {
 }
 
 /// Puts the variables' values over those of the document.
-pub(super) fn apply(
+pub(crate) fn apply(
     environment: &Environment,
+    tables: &[(&'static str, Keys)],
     document: &mut Value,
     places: &mut Places,
     problems: &mut Vec<Problem>,
 ) {
     for (name, text) in &environment.0 {
-        let Some((table, key)) = target(name) else { continue };
+        let Some((table, keys, key)) = target(tables, name) else { continue };
         let path = key_path(table, &key);
         places.insert(path.clone(), Place::Variable(name.clone()));
-        let Some(kind) = section::kind(table, &key) else {
+        let Some((_, kind)) = keys.iter().find(|(known, _)| *known == key) else {
             let problem = Problem::new(path, "unknown key");
-            problems.push(match nearest(&key, section::keys(table)) {
+            problems.push(match nearest(&key, keys.iter().map(|(key, _)| *key)) {
                 Some(near) => problem.with_hint(format!("did you mean {}?", variable(table, near))),
                 None => problem,
             });
@@ -67,17 +68,17 @@ pub(super) fn apply(
             let members = root.entry(table).or_insert_with(|| Value::Object(Map::new()));
             // A table that is none is reported where the table is read.
             if let Value::Object(members) = members {
-                members.insert(key, value(text, kind));
+                members.insert(key, value(text, *kind));
             }
         }
     }
 }
 
 /// The table and key that a variable overrides, if its name says so.
-fn target(name: &str) -> Option<(&'static str, String)> {
-    section::TABLES.iter().find_map(|(table, _)| {
+fn target(tables: &[(&'static str, Keys)], name: &str) -> Option<(&'static str, Keys, String)> {
+    tables.iter().find_map(|(table, keys)| {
         let key = name.strip_prefix(&variable(table, ""))?;
-        Some((*table, key.to_ascii_lowercase()))
+        Some((*table, *keys, key.to_ascii_lowercase()))
     })
 }
 

@@ -1,25 +1,25 @@
-//! The configuration: a TOML file, overridden by environment variables, with references to secrets resolved.
+//! Reading a configuration: a TOML text with the places of its values, overridden by environment variables, with
+//! references to secrets resolved.
 //!
-//! [`Config::load`] reads it all without touching anything else and reports every problem at once, each with its file,
-//! line, column and key. `syntax` makes a document of the text and remembers where everything stands, `environment`
-//! overrides keys, `secret` resolves references, `section` reads the host's own tables; sources and subscriptions are
-//! read by the core.
+//! What the keys mean is said in the rooms that they configure (`section.rs` in each) and, for sources and
+//! subscriptions, in the core; [`crate::gateway::Config`] is all of them together.
 
-mod environment;
+pub(crate) mod environment;
 mod error;
-mod load;
 mod network;
-mod place;
+pub(crate) mod place;
 mod reference;
 pub mod secret;
-mod section;
+pub(crate) mod section;
 mod status;
-mod syntax;
+mod subscription;
+pub(crate) mod syntax;
+pub(crate) mod value;
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigProblem};
-pub use load::{Config, Examination, SubscriptionReader};
 pub use network::NetworkList;
 pub use reference::ReferenceList;
-pub use section::{AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig, TelemetryConfig};
 pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};
+pub use subscription::SubscriptionReader;
+pub(crate) use subscription::{allow, hide_url};

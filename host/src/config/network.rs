@@ -19,7 +19,7 @@ impl NetworkList {
     }
 
     /// What an endpoint opens that is not named; `path` is where it stands.
-    pub(super) fn refuse(&self, endpoint: &EndpointConfig, path: &str) -> Vec<Problem> {
+    pub(crate) fn refuse(&self, endpoint: &EndpointConfig, path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
         if endpoint.allow_private && !everything.iter().all(|network| self.permits(network)) {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Where one value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The file: where its key (or the element itself) begins, and the value with its quotes.
     Text { key: usize, value: Range<usize> },
     /// An environment variable.
@@ -16,28 +16,28 @@ pub(super) enum Place {
 
 /// The places of all values of a document, by path.
 #[derive(Clone, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     file: String,
     text: String,
     places: HashMap<String, Place>,
 }
 
 impl Places {
-    pub(super) fn new(file: &str, text: &str) -> Self {
+    pub(crate) fn new(file: &str, text: &str) -> Self {
         Self { file: file.to_owned(), text: text.to_owned(), places: HashMap::new() }
     }
 
-    pub(super) fn insert(&mut self, path: String, place: Place) {
+    pub(crate) fn insert(&mut self, path: String, place: Place) {
         self.places.insert(path, place);
     }
 
-    pub(super) fn get(&self, path: &str) -> Option<&Place> {
+    pub(crate) fn get(&self, path: &str) -> Option<&Place> {
         self.places.get(path)
     }
 
     /// The problem at its place: its key, or the nearest table around a key that is missing; inside a string where the
     /// problem tells a line and column of it.
-    pub(super) fn locate(&self, problem: Problem) -> ConfigProblem {
+    pub(crate) fn locate(&self, problem: Problem) -> ConfigProblem {
         let mut path = problem.path.as_str();
         loop {
             match self.places.get(path) {
@@ -60,7 +60,7 @@ impl Places {
     }
 
     /// The problem at a byte of the text.
-    pub(super) fn at(&self, offset: usize, problem: Problem) -> ConfigProblem {
+    pub(crate) fn at(&self, offset: usize, problem: Problem) -> ConfigProblem {
         let (line, column) = position(&self.text, offset);
         ConfigProblem::new(&self.file, Some(line), Some(column), problem)
     }

@@ -12,7 +12,7 @@ pub struct ReferenceList(Vec<String>);
 
 impl ReferenceList {
     /// Reads the list.
-    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
         let mut patterns = Vec::new();
         for item in node.items()? {
             let Some(text) = item.text() else { continue };
@@ -32,7 +32,7 @@ impl ReferenceList {
     }
 
     /// Whether a reference is named. A `*` does not reach into other directories.
-    pub(super) fn permits(&self, reference: &str) -> bool {
+    pub(crate) fn permits(&self, reference: &str) -> bool {
         self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
             Some(stem) => reference.strip_prefix(stem).is_some_and(|rest| !rest.contains(['/', '\\'])),
             None => reference == pattern,

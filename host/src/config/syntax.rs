@@ -13,7 +13,7 @@ use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 /// # Errors
 ///
 /// Every error of syntax that the parser finds, and values that no document can hold.
-pub(super) fn parse(file: &str, text: &str) -> Result<(Value, Places), Vec<ConfigProblem>> {
+pub(crate) fn parse(file: &str, text: &str) -> Result<(Value, Places), Vec<ConfigProblem>> {
     let mut places = Places::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

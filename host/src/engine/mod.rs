@@ -18,7 +18,6 @@ mod memory;
 mod overlay;
 mod pool;
 mod request;
-mod routing;
 mod table;
 #[cfg(test)]
 mod test;
@@ -30,4 +29,3 @@ pub use error::{EngineError, StartError, TableError};
 pub use job::Decided;
 pub use pool::{Engine, EngineConfig};
 pub use request::{FetchedDocument, InboundRequest};
-pub use routing::EngineRouting;

@@ -218,7 +218,7 @@ impl Engine {
     }
 
     /// Who keeps its threads alive.
-    pub(super) const fn supervisor(&self) -> &Supervisor {
+    pub(crate) const fn supervisor(&self) -> &Supervisor {
         &self.supervisor
     }
 

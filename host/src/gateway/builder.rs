@@ -2,14 +2,14 @@
 
 use super::GatewayError;
 use super::reload::{Loader, ReloadTargets, Reloader};
+use super::routing::EngineRouting;
 use super::running::Gateway;
 use super::wiring::{self, Queues, SharedReader};
 use crate::api::{self, Access, Api, Sources};
 use crate::clock;
-use crate::config::Config;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
-use crate::engine::EngineRouting;
 use crate::fetch::DocumentCache;
+use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
 use crate::publish::Publisher;

@@ -1,6 +1,6 @@
 //! What two configurations do not have in common.
 
-use crate::config::Config;
+use crate::gateway::Config;
 use anglerfish_core::config::SourceConfig;
 use std::collections::BTreeMap;
 

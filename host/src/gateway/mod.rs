@@ -4,15 +4,18 @@
 //! [`Gateway`] runs. Whatever is dropped early takes all with it.
 
 mod builder;
+mod config;
 mod difference;
 mod error;
 mod reload;
 mod retention;
+mod routing;
 mod running;
 mod status;
 mod wiring;
 
 pub use builder::{BuiltGateway, GatewayBuilder};
+pub use config::{Config, Examination};
 pub use error::GatewayError;
 pub use reload::{Loader, Reloader};
 pub use running::Gateway;

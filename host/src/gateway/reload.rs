@@ -4,13 +4,15 @@
 //! then the two are swapped: no request waits, none is lost, and one that is under way ends as it began.
 
 use super::difference::Difference;
+use super::routing::EngineRouting;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
 use crate::api::{Access, Configuration, Sources};
 use crate::clock;
-use crate::config::{Config, ConfigError, ConfigStatus, ReloadCause, ReloadReport};
+use crate::config::{ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
-use crate::engine::{Engine, EngineRouting};
+use crate::engine::Engine;
+use crate::gateway::Config;
 use crate::ingress::Ingress;
 use crate::store::Store;
 use crate::subscription::{Reload, Subscriptions};

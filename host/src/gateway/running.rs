@@ -1,8 +1,8 @@
 //! A gateway that runs, and how it ends.
 
 use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
-use crate::config::Config;
 use crate::delivery::Deliveries;
+use crate::gateway::Config;
 use crate::ingress::Fetcher;
 use crate::server::{Ending, RequestBody};
 use crate::store::Store;

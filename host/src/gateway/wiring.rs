@@ -1,9 +1,10 @@
 //! What each room is given of the configuration and of the rooms below it.
 
 use super::GatewayError;
-use crate::config::Config;
+use super::routing::EngineRouting;
 use crate::delivery::Deliveries;
-use crate::engine::{Engine, EngineConfig, EngineRouting, StartError};
+use crate::engine::{Engine, EngineConfig, StartError};
+use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};

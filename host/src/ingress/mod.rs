@@ -8,9 +8,11 @@ mod budget;
 mod notice;
 mod record;
 mod reply;
+mod section;
 mod service;
 
 pub(crate) use address::is_prefix;
 pub use address::{ForwardedConfig, SourceAddress};
 pub use record::Credentials;
+pub use section::ServerConfig;
 pub use service::{Fetcher, Ingress, IngressConfig, Outlet};

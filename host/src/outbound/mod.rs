@@ -16,6 +16,7 @@ mod outbound;
 mod provider;
 mod proxy;
 mod redactor;
+mod section;
 mod server;
 mod stream;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use outbound::{Outbound, OutboundError, OutboundOptions};
 pub use provider::{ProviderClient, ProviderOptions};
 pub use proxy::{Proxy, ProxyUrlError};
 pub(crate) use redactor::Redactor;
+pub use section::OutboundConfig;
 pub use server::NameServers;
 pub(crate) use tls::tls;
 pub(crate) use waiting::Watch;

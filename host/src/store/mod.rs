@@ -10,6 +10,7 @@
 mod conformance;
 mod contract;
 mod model;
+mod section;
 mod sqlite;
 
 pub use contract::{
@@ -25,3 +26,4 @@ pub use model::{
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 pub use anglerfish_core::policy::Settled;
+pub use section::StoreConfig;

@@ -7,6 +7,7 @@ mod ingress;
 mod log;
 mod readiness;
 mod scrape;
+mod section;
 mod sink;
 mod trace;
 
@@ -17,6 +18,7 @@ pub use ingress::{IngressMetrics, SourceMetrics};
 pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
 pub use readiness::{Latch, Readiness};
 pub use scrape::{OPENMETRICS_TEXT, Scrape};
+pub use section::{LogConfig, TelemetryConfig};
 pub(crate) use sink::register as register_log;
 pub(crate) use trace::{TARGET as TRACE, TRACEPARENT, follow, onward, resume};
 pub use trace::{Traces, traces};

@@ -13,8 +13,9 @@
 mod message;
 mod provider;
 
-use anglerfish::config::{Config, Environment};
+use anglerfish::config::Environment;
 use anglerfish::fetch::DocumentCache;
+use anglerfish::gateway::Config;
 use anglerfish::gateway::Gateway;
 use anglerfish::outbound::ProviderOptions;
 use bytes::Bytes;

@@ -15,7 +15,7 @@ use crate::node::{Node, Problems, Table, nearest};
 use crate::problem::Problem;
 use serde_json::Value;
 
-const SCHEME: &[&str] = &[
+pub(super) const SCHEME: &[&str] = &[
     "status",
     "unsigned",
     "variant",
@@ -32,7 +32,7 @@ const SCHEME: &[&str] = &[
 /// The methods that an event can come with.
 pub(crate) const METHODS: [(&str, &str); 5] =
     [("POST", "POST"), ("GET", "GET"), ("PUT", "PUT"), ("PATCH", "PATCH"), ("DELETE", "DELETE")];
-const VARIANT: &[&str] = &[
+pub(super) const VARIANT: &[&str] = &[
     "name",
     "opt-in",
     "when",
@@ -51,8 +51,8 @@ const VARIANT: &[&str] = &[
     "certificate",
     "jwt",
 ];
-const SIGNATURE: &[&str] = &["at", "separator", "prefix", "position", "from-position"];
-const TIMESTAMP: &[&str] = &["at", "separator", "prefix", "position", "unit"];
+pub(super) const SIGNATURE: &[&str] = &["at", "separator", "prefix", "position", "from-position"];
+pub(super) const TIMESTAMP: &[&str] = &["at", "separator", "prefix", "position", "unit"];
 
 /// The widest window, in seconds: a month.
 const WIDEST: u64 = 30 * 24 * 3600;

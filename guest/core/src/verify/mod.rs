@@ -11,6 +11,8 @@ mod check;
 mod checked_url;
 mod config;
 mod context;
+#[cfg(test)]
+mod documentation;
 mod field;
 mod freshness;
 mod identity;

@@ -6,6 +6,6 @@
 mod resolver;
 mod text;
 
-pub(super) use resolver::{Findings, Resolver};
+pub(crate) use resolver::{Findings, Resolver};
 pub(super) use text::is_reference;
 pub use text::{HIDDEN, has_reference, shown};

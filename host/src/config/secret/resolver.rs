@@ -15,24 +15,24 @@ use std::path::{Path, PathBuf};
 const LONGEST: u64 = 64 * 1024;
 
 /// Which references may be used.
-pub(in crate::config) type Permitted<'a> = dyn Fn(&str) -> bool + 'a;
+pub(crate) type Permitted<'a> = dyn Fn(&str) -> bool + 'a;
 
 /// What references are resolved against.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct Resolver {
+pub(crate) struct Resolver {
     /// Relative paths begin here: the directory of the configuration file.
-    pub(in crate::config) directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// The variables.
-    pub(in crate::config) environment: Environment,
+    pub(crate) environment: Environment,
 }
 
 /// What was found while references were resolved.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Findings {
+pub(crate) struct Findings {
     /// References that lead nowhere or may not be used.
-    pub(in crate::config) problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
     /// What can be meant as it stands, and hardly is.
-    pub(in crate::config) warnings: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Environment {
@@ -89,7 +89,7 @@ impl Resolver {
 
     /// Replaces references at every place of the configuration that can hold a secret. A reference that leads nowhere
     /// is a problem and stays as it is.
-    pub(in crate::config) fn resolve_configuration(&self, document: &mut Value) -> Findings {
+    pub(crate) fn resolve_configuration(&self, document: &mut Value) -> Findings {
         let mut findings = Findings::default();
         let mut resolve = |path: &str, value: &mut Value, _| {
             self.resolve_value(path, value, &|_| true, &mut findings);
@@ -106,7 +106,7 @@ impl Resolver {
 
     /// The same for one subscription, with the references that are `permitted`; others are a problem, too, and not
     /// looked at.
-    pub(in crate::config) fn resolve_subscription(
+    pub(crate) fn resolve_subscription(
         &self,
         document: &mut Value,
         path: &str,

@@ -20,7 +20,7 @@ pub(super) struct TextProblem {
 }
 
 /// Whether a text refers to a secret instead of being one.
-pub(in crate::config) fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     text.starts_with("env:") || text.starts_with("file:")
 }
 

@@ -8,7 +8,8 @@ use base64::Engine;
 use http::{HeaderName, HeaderValue, Uri};
 use std::str::FromStr;
 
-const KEYS: &[&str] = &["url", "method", "headers", "secret", "secrets", "allow_private", "allow_networks"];
+pub(super) const KEYS: &[&str] =
+    &["url", "method", "headers", "secret", "secrets", "allow_private", "allow_networks"];
 
 /// Servers take 8 KB of a request's target as a rule (RFC 9110, section 4.1, asks for 8000 bytes at least).
 const LONGEST_URL: usize = 8000;

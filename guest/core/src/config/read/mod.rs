@@ -3,6 +3,8 @@
 //! `source`, `subscription`, `endpoint` and `policy` know the keys; `document` puts them together.
 
 mod document;
+#[cfg(test)]
+mod documentation;
 mod endpoint;
 mod policy;
 mod source;

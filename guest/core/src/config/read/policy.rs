@@ -5,7 +5,8 @@ use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
 
-const KEYS: &[&str] = &["success", "discard", "timeout", "concurrency", "retry"];
+pub(super) const KEYS: &[&str] = &["success", "discard", "timeout", "concurrency", "retry"];
+pub(super) const RETRY_KEYS: &[&str] = &["delays", "jitter"];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -67,7 +68,7 @@ fn statuses(node: &Node<'_>) -> Option<StatusSet> {
 }
 
 fn retry(node: &Node<'_>) -> Option<RetryConfig> {
-    let table = node.table(&["delays", "jitter"])?;
+    let table = node.table(RETRY_KEYS)?;
     let mut config = RetryConfig::default();
     if let Some(node) = table.get("delays")
         && let Some(items) = node.items_up_to(MOST_RETRIES)

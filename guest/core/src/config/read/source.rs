@@ -10,7 +10,7 @@ use crate::verify::{SecretConfig, VerificationConfig};
 use serde_json::Value;
 use std::time::Duration;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "scheme",
     "secrets",

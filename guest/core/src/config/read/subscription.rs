@@ -4,7 +4,7 @@ use super::{endpoint, policy, source};
 use crate::config::SubscriptionConfig;
 use crate::node::Node;
 
-const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
+pub(super) const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
 
 /// Whoever wants more than this many sources wants all of them and a filter.
 const MOST_SOURCES: usize = 1000;

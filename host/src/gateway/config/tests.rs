@@ -1,7 +1,11 @@
-use super::*;
+use super::Config;
+use super::review::filter_problems;
+use crate::config::{ConfigError, Environment};
 use anglerfish_core::config::Secret;
+use anglerfish_core::problem::Problem;
 use serde_json::json;
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {

@@ -1,27 +1,22 @@
 //! From a file to a configuration.
 
-use super::environment::{self, Environment};
-use super::error::{ConfigError, ConfigProblem};
-use super::network::NetworkList;
-use super::place::{Place, Places};
-use super::reference::ReferenceList;
-use super::secret::{Findings, Resolver, has_reference};
-use super::section::{
-    self, AdminConfig, LogConfig, OutboundConfig, ServerConfig, StoreConfig, TelemetryConfig,
-};
-use super::syntax;
-use crate::outbound::endpoint_problem;
-use anglerfish_core::config::{
-    Document, Node, Problems, SubscriptionConfig, item_path, key_path, read_document, read_subscription,
-};
+use super::review::{filter_problems, forgetful, reviewed};
+use super::section::{self, Sections};
+use crate::api::AdminConfig;
+use crate::config::environment::{self, Environment};
+use crate::config::place::{Place, Places};
+use crate::config::secret::{Findings, Resolver};
+use crate::config::{ConfigError, ConfigProblem, SubscriptionReader, allow, hide_url, syntax};
+use crate::ingress::ServerConfig;
+use crate::outbound::{OutboundConfig, endpoint_problem};
+use crate::store::StoreConfig;
+use crate::telemetry::{LogConfig, TelemetryConfig};
+use anglerfish_core::config::{Document, key_path, read_document};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::{RoutingSubscription, SourceFacts, review_filter};
 use anglerfish_core::verify::Verifier;
-use anglerfish_filter::Expression;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A whole configuration, valid but for what only the component can say. Its `Debug` form shows no secret.
 #[derive(Clone)]
@@ -56,15 +51,6 @@ pub struct Examination {
     pub result: Result<Config, ConfigError>,
     /// What may be meant as it stands and hardly is; known of a configuration with problems, too.
     pub warnings: Vec<ConfigProblem>,
-}
-
-/// Reads subscriptions that are written at run time as the configuration's file is read.
-#[derive(Debug, Clone)]
-pub struct SubscriptionReader {
-    resolver: Resolver,
-    allow_networks: Vec<String>,
-    references: ReferenceList,
-    networks: NetworkList,
 }
 
 impl Config {
@@ -128,7 +114,7 @@ impl Config {
         warnings: &mut Vec<ConfigProblem>,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
-        environment::apply(environment, &mut document, &mut places, &mut problems);
+        environment::apply(environment, section::TABLES, &mut document, &mut places, &mut problems);
 
         let mut resolved = document.clone();
         let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
@@ -209,28 +195,13 @@ impl Config {
     /// Reads subscriptions that are written at run time.
     #[must_use]
     pub fn subscription_reader(&self) -> SubscriptionReader {
-        SubscriptionReader {
-            resolver: self.resolver.clone(),
-            allow_networks: self.server.allow_networks.clone(),
-            references: self.admin.references.clone(),
-            networks: self.admin.networks.clone(),
-        }
+        SubscriptionReader::new(
+            self.resolver.clone(),
+            self.server.allow_networks.clone(),
+            self.admin.references.clone(),
+            self.admin.networks.clone(),
+        )
     }
-}
-
-/// What is odd about the filters of a document that has no problems, of the sources that there are.
-fn reviewed(document: &Document) -> Vec<Problem> {
-    let sources: Vec<SourceFacts<'_>> = document
-        .sources
-        .iter()
-        .map(|(_, source)| SourceFacts { name: &source.name, never_a_message: false })
-        .collect();
-    let review = |(path, subscription): &(String, SubscriptionConfig)| {
-        let found = review_filter(&RoutingSubscription::from(subscription), &sources);
-        let path = path.clone();
-        found.into_iter().map(move |problem| Problem { path: key_path(&path, &problem.path), ..problem })
-    };
-    document.subscriptions.iter().flat_map(review).collect()
 }
 
 impl fmt::Debug for Config {
@@ -247,130 +218,11 @@ impl fmt::Debug for Config {
     }
 }
 
-impl SubscriptionReader {
-    /// Reads a subscription's document (JSON) and resolves its references to secrets.
-    ///
-    /// Only the references that `admin.references` names are taken.
-    ///
-    /// # Errors
-    ///
-    /// With every problem that it has.
-    pub fn read(&self, document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> {
-        let mut value: Value = serde_json::from_slice(document)
-            .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
-        let written = value.clone();
-        let permitted = |reference: &str| self.references.permits(reference);
-        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted).problems;
-        let read = read_subscription(&value, "");
-        match read {
-            Ok(mut subscription) if problems.is_empty() => {
-                let refused = self.networks.refuse(&subscription.endpoint, "endpoint");
-                if !refused.is_empty() {
-                    return Err(refused);
-                }
-                allow(&mut subscription, &self.allow_networks);
-                hide_url(&mut subscription, &written);
-                return Ok(subscription);
-            }
-            Ok(_) => {}
-            Err(found) => {
-                let known: Vec<String> = problems.iter().map(|problem| problem.path.clone()).collect();
-                problems.extend(found.into_iter().filter(|problem| !known.contains(&problem.path)));
-            }
-        }
-        Err(problems)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Sections {
-    server: ServerConfig,
-    admin: AdminConfig,
-    outbound: OutboundConfig,
-    store: StoreConfig,
-    log: LogConfig,
-    telemetry: TelemetryConfig,
-}
-
-impl Sections {
-    fn read(document: &Value) -> (Self, Vec<Problem>) {
-        let problems = Problems::default();
-        let root = Node::root(document, "", &problems);
-        let keys: Vec<&'static str> =
-            section::TABLES.iter().map(|(table, _)| *table).chain(["source", "subscription"]).collect();
-        let mut sections = Self::default();
-        if let Some(table) = root.table(&keys) {
-            if let Some(node) = table.get("server") {
-                sections.server = section::server(&node);
-            }
-            if let Some(node) = table.get("admin") {
-                sections.admin = section::admin(&node);
-            }
-            if let Some(node) = table.get("outbound") {
-                sections.outbound = section::outbound(&node);
-            }
-            if let Some(node) = table.get("store") {
-                sections.store = section::store(&node);
-            }
-            if let Some(node) = table.get("log") {
-                sections.log = section::log(&node);
-            }
-            if let Some(node) = table.get("telemetry") {
-                sections.telemetry = section::telemetry(&node);
-            }
-        }
-        (sections, problems.into_vec())
-    }
-}
-
-/// What is wrong with the filters. When all else is well the component says that, and once is enough at start.
-fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (index, subscription) in subscriptions.iter().enumerate() {
-        let Some(filter) = subscription.get("filter").and_then(Value::as_str) else { continue };
-        // That one is empty is said where it is read.
-        let Err(error) = Expression::compile(filter) else { continue };
-        let path = key_path(&item_path("subscription", index), "filter");
-        problems.extend(error.problems.into_iter().filter(|_| !filter.trim().is_empty()).map(|problem| {
-            Problem {
-                line: u32::try_from(problem.line).ok(),
-                column: u32::try_from(problem.column).ok(),
-                ..Problem::new(path.clone(), problem.message)
-            }
-        }));
-    }
-    problems
-}
-
-/// What was accepted is remembered for as long as it is kept: shorter than it is fresh would let it be replayed.
-fn forgetful(source: &str, verifier: &Verifier, retention: Duration) -> Option<Problem> {
-    let window = Duration::from_secs(verifier.replay_window());
-    (retention < window).then(|| {
-        let message = format!(
-            "is shorter than the window of source {source:?}, in which a request that was forgotten could come again"
-        );
-        let hint = format!("keep events for {} s at least, or narrow the source's tolerance", window.as_secs());
-        Problem::new("store.retention", message).with_hint(hint)
-    })
-}
-
 /// What the core reads.
 fn routing_part(document: Value) -> Value {
     let Value::Object(mut members) = document else { return Value::Null };
     let keys = ["source", "subscription"];
     Value::Object(keys.iter().filter_map(|key| members.remove_entry(*key)).collect::<Map<_, _>>())
-}
-
-fn allow(subscription: &mut SubscriptionConfig, networks: &[String]) {
-    subscription.endpoint.allow_networks.extend_from_slice(networks);
-}
-
-/// A URL that a reference gives, as a whole or in a part, is a secret as a whole.
-fn hide_url(subscription: &mut SubscriptionConfig, written: &Value) {
-    let url = written.pointer("/endpoint/url").and_then(Value::as_str);
-    if url.is_some_and(has_reference) {
-        subscription.endpoint.url.hide();
-    }
 }
 
 /// Whether a path is another one or leads through it.
@@ -384,6 +236,3 @@ fn located(places: &Places, problems: Vec<Problem>) -> Vec<ConfigProblem> {
     located.sort_by_key(|problem| (problem.line.unwrap_or(0), problem.column));
     located
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,7 @@
 //! The routing table as the subscriptions' registry sees it.
 
-use super::error::{EngineError, TableError};
-use super::pool::Engine;
-use super::request::InboundRequest;
 use crate::clock;
+use crate::engine::{Engine, EngineError, InboundRequest, TableError};
 use crate::rejection::Explainer;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
@@ -18,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The engine behind what the registry asks of routing.
-pub struct EngineRouting {
+pub(super) struct EngineRouting {
     current: RwLock<Arc<Engine>>,
     left_out: Mutex<LeftOut>,
 }
@@ -32,20 +30,18 @@ struct LeftOut {
 
 impl EngineRouting {
     /// Wraps an engine.
-    #[must_use]
-    pub fn new(engine: Arc<Engine>) -> Self {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
         Self { current: RwLock::new(engine), left_out: Mutex::default() }
     }
 
     /// From now on this engine is in use; calls under way end on the old one, which is returned.
-    pub fn replace(&self, engine: Arc<Engine>) -> Arc<Engine> {
+    pub(super) fn replace(&self, engine: Arc<Engine>) -> Arc<Engine> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, engine)
     }
 
     /// What filters matched is counted here, also by the engine that takes the place of this one.
-    #[must_use]
-    pub fn counts(&self) -> FilterActivity {
+    pub(super) fn counts(&self) -> FilterActivity {
         self.engine().activity().clone()
     }
 

@@ -1,0 +1,83 @@
+//! The management API: `[admin]`.
+
+use crate::config::section::{Keys, Kind, Section};
+use crate::config::value::{address, networks, set};
+use crate::config::{NetworkList, ReferenceList};
+use anglerfish_core::config::{Node, Secret, Table};
+use std::net::SocketAddr;
+
+/// The management API: `[admin]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where it listens; a loopback address unless there is a token.
+    pub listen: SocketAddr,
+    /// What clients have to show.
+    pub token: Option<Secret>,
+    /// The references to secrets that subscriptions written at run time may use.
+    pub references: ReferenceList,
+    /// The networks that subscriptions written at run time may open.
+    pub networks: NetworkList,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            token: None,
+            references: ReferenceList::default(),
+            networks: NetworkList::default(),
+        }
+    }
+}
+
+impl Section for AdminConfig {
+    const TABLE: &'static str = "admin";
+    const KEYS: Keys = &[
+        ("listen", Kind::Text),
+        ("token", Kind::Text),
+        ("references", Kind::List),
+        ("networks", Kind::List),
+    ];
+
+    fn read(table: &Table<'_>) -> Self {
+        let mut config = Self::default();
+        set(&mut config.listen, table.get("listen"), address);
+        let token = table.get("token");
+        config.token = token.and_then(|node| self::token(&node));
+        if !config.listen.ip().is_loopback() && token.is_none() {
+            report_open(table);
+        }
+        if let Some(node) = table.get("references") {
+            set(&mut config.references, Some(node), ReferenceList::read);
+            if token.is_none() {
+                let hint = "without one every program on this machine could have those secrets sent to it";
+                node.report_with_hint("needs \"token\" beside it", hint);
+            }
+        }
+        set(&mut config.networks, table.get("networks"), |node| networks(node).map(NetworkList::new));
+        config
+    }
+}
+
+fn report_open(table: &Table<'_>) {
+    if let Some(node) = table.get("listen") {
+        let hint = "give a token, or listen on a loopback address";
+        node.report_with_hint("another address than loopback needs \"token\" beside it", hint);
+    }
+}
+
+/// A token that can stand in an `Authorization` field and cannot be guessed.
+fn token(node: &Node<'_>) -> Option<Secret> {
+    const SHORTEST: usize = 16;
+    let text = node.text()?;
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        node.report("must be printable ASCII without spaces");
+        return None;
+    }
+    if text.len() < SHORTEST {
+        let hint = "make one with: openssl rand -hex 32";
+        node.report_with_hint(format!("must have at least {SHORTEST} characters"), hint);
+        return None;
+    }
+    Some(Secret::new(text))
+}

@@ -1,0 +1,75 @@
+//! Subscriptions that are written at run time.
+
+use super::network::NetworkList;
+use super::reference::ReferenceList;
+use super::secret::{Resolver, has_reference};
+use anglerfish_core::config::{SubscriptionConfig, read_subscription};
+use anglerfish_core::problem::Problem;
+use serde_json::Value;
+
+/// Reads subscriptions that are written at run time as the configuration's file is read.
+#[derive(Debug, Clone)]
+pub struct SubscriptionReader {
+    resolver: Resolver,
+    allow_networks: Vec<String>,
+    references: ReferenceList,
+    networks: NetworkList,
+}
+
+impl SubscriptionReader {
+    /// `references` and `networks` say what may be used at run time; `allow_networks` are open to all subscriptions.
+    pub(crate) fn new(
+        resolver: Resolver,
+        allow_networks: Vec<String>,
+        references: ReferenceList,
+        networks: NetworkList,
+    ) -> Self {
+        Self { resolver, allow_networks, references, networks }
+    }
+
+    /// Reads a subscription's document (JSON) and resolves its references to secrets.
+    ///
+    /// Only the references that `admin.references` names are taken.
+    ///
+    /// # Errors
+    ///
+    /// With every problem that it has.
+    pub fn read(&self, document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> {
+        let mut value: Value = serde_json::from_slice(document)
+            .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
+        let written = value.clone();
+        let permitted = |reference: &str| self.references.permits(reference);
+        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted).problems;
+        let read = read_subscription(&value, "");
+        match read {
+            Ok(mut subscription) if problems.is_empty() => {
+                let refused = self.networks.refuse(&subscription.endpoint, "endpoint");
+                if !refused.is_empty() {
+                    return Err(refused);
+                }
+                allow(&mut subscription, &self.allow_networks);
+                hide_url(&mut subscription, &written);
+                return Ok(subscription);
+            }
+            Ok(_) => {}
+            Err(found) => {
+                let known: Vec<String> = problems.iter().map(|problem| problem.path.clone()).collect();
+                problems.extend(found.into_iter().filter(|problem| !known.contains(&problem.path)));
+            }
+        }
+        Err(problems)
+    }
+}
+
+/// Opens the networks that are open to all subscriptions.
+pub(crate) fn allow(subscription: &mut SubscriptionConfig, networks: &[String]) {
+    subscription.endpoint.allow_networks.extend_from_slice(networks);
+}
+
+/// A URL that a reference gives, as a whole or in a part, is a secret as a whole.
+pub(crate) fn hide_url(subscription: &mut SubscriptionConfig, written: &Value) {
+    let url = written.pointer("/endpoint/url").and_then(Value::as_str);
+    if url.is_some_and(has_reference) {
+        subscription.endpoint.url.hide();
+    }
+}

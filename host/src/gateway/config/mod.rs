@@ -1,0 +1,14 @@
+//! The whole configuration: the tables of all rooms, the sources and the subscriptions, read and checked together.
+//!
+//! [`Config::load`] reads it without touching anything else and reports every problem at once, each with its file, line,
+//! column and key.
+
+#[cfg(test)]
+mod documentation;
+mod load;
+mod review;
+mod section;
+#[cfg(test)]
+mod tests;
+
+pub use load::{Config, Examination};

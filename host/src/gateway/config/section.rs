@@ -1,0 +1,55 @@
+//! The tables of all rooms.
+
+use crate::api::AdminConfig;
+use crate::config::section::{Keys, Section};
+use crate::ingress::ServerConfig;
+use crate::outbound::OutboundConfig;
+use crate::store::StoreConfig;
+use crate::telemetry::{LogConfig, TelemetryConfig};
+use anglerfish_core::config::{Node, Problems, Table};
+use anglerfish_core::problem::Problem;
+use serde_json::Value;
+
+/// The tables and their keys.
+pub(super) const TABLES: &[(&str, Keys)] = &[
+    (ServerConfig::TABLE, ServerConfig::KEYS),
+    (AdminConfig::TABLE, AdminConfig::KEYS),
+    (OutboundConfig::TABLE, OutboundConfig::KEYS),
+    (StoreConfig::TABLE, StoreConfig::KEYS),
+    (LogConfig::TABLE, LogConfig::KEYS),
+    (TelemetryConfig::TABLE, TelemetryConfig::KEYS),
+];
+
+/// What the tables say.
+#[derive(Debug, Default)]
+pub(super) struct Sections {
+    pub(super) server: ServerConfig,
+    pub(super) admin: AdminConfig,
+    pub(super) outbound: OutboundConfig,
+    pub(super) store: StoreConfig,
+    pub(super) log: LogConfig,
+    pub(super) telemetry: TelemetryConfig,
+}
+
+impl Sections {
+    /// Reads all tables, and refuses those that there are not.
+    pub(super) fn read(document: &Value) -> (Self, Vec<Problem>) {
+        /// A table that is missing is one without keys.
+        fn read<T: Section>(root: &Table<'_>) -> T {
+            root.get(T::TABLE).map_or_else(T::default, |node| T::of(&node))
+        }
+        let problems = Problems::default();
+        let root = Node::root(document, "", &problems);
+        let keys: Vec<&'static str> =
+            TABLES.iter().map(|(table, _)| *table).chain(["source", "subscription"]).collect();
+        let sections = root.table(&keys).map(|table| Self {
+            server: read(&table),
+            admin: read(&table),
+            outbound: read(&table),
+            store: read(&table),
+            log: read(&table),
+            telemetry: read(&table),
+        });
+        (sections.unwrap_or_default(), problems.into_vec())
+    }
+}
