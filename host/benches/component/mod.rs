@@ -74,6 +74,7 @@ impl Warm {
     pub fn load(document: &[u8]) -> Self {
         let mut config = Config::new();
         config.epoch_interruption(true);
+        config.concurrency_support(false);
         let engine = Engine::new(&config).unwrap();
         let component = Component::new(&engine, GATEWAY_COMPONENT).unwrap();
         let mut linker = Linker::<Keys>::new(&engine);

@@ -1,6 +1,7 @@
 //! What can go wrong between the shell and the component.
 
 use super::component::CompileError;
+use super::instance::Fault;
 use crate::store::StoreError;
 use anglerfish_core::problem::Problem;
 
@@ -45,6 +46,15 @@ pub enum EngineError {
     /// The engine is stopping.
     #[error("the engine is stopped")]
     Stopped,
+}
+
+impl From<Fault> for EngineError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Deadline => Self::Deadline,
+            Fault::Memory | Fault::Trapped(_) => Self::Trapped(fault.to_string()),
+        }
+    }
 }
 
 /// Why the routing table was not changed.

@@ -29,6 +29,8 @@ pub(super) struct InstanceLimits {
     pub(super) memory: usize,
     /// Ticks of the epoch that one call may take.
     pub(super) call_ticks: u64,
+    /// Ticks of the epoch that a decision may take on a thread that serves connections.
+    pub(super) slice_ticks: u64,
     /// Ticks of the epoch that loading the routing table may take.
     pub(super) load_ticks: u64,
     /// Ticks of the epoch that an explanation for all subscriptions may take.
@@ -112,6 +114,11 @@ impl Instance {
         Ok(Self { store, gateway, router, limits, version })
     }
 
+    /// The version of its routing table.
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Brings the routing table up to date; `Ok(false)` if that takes a new instance.
     pub(super) fn catch_up(&mut self, table: &Table) -> Result<bool, Fault> {
         if self.version == table.version() {
@@ -160,8 +167,25 @@ impl Instance {
         self.version = version;
     }
 
+    /// The decision about one request.
     pub(super) fn decide(&mut self, request: &InboundRequest) -> Result<(Decision, KeyOverlay), Fault> {
-        self.store.set_epoch_deadline(self.limits.call_ticks);
+        self.decide_within(request, self.limits.call_ticks)
+    }
+
+    /// The same, if it takes no more than a slice of its time.
+    pub(super) fn decide_at_once(
+        &mut self,
+        request: &InboundRequest,
+    ) -> Result<(Decision, KeyOverlay), Fault> {
+        self.decide_within(request, self.limits.slice_ticks)
+    }
+
+    fn decide_within(
+        &mut self,
+        request: &InboundRequest,
+        ticks: u64,
+    ) -> Result<(Decision, KeyOverlay), Fault> {
+        self.store.set_epoch_deadline(ticks);
         let headers = convert::header_block(&request.headers);
         let fetched = convert::fetched(&request.fetched);
         let request = convert::request(request, &headers, &fetched);

@@ -1,9 +1,10 @@
 //! Running the gateway component under wasmtime.
 //!
-//! One warm instance per worker thread, its routing table loaded; threads of their own explain and keep the table, so that
-//! neither holds a decision up. A call has a deadline (epoch interruption), a memory
-//! limit and a limit on what it may copy out; after a trap or a timeout the instance is dropped and a fresh one takes
-//! its place, because a trapped instance cannot be entered again.
+//! Warm instances, their routing tables loaded, one for each deciding thread; a thread that has read a request takes one
+//! that is free, and asks the deciding threads only for what may take long. Threads of their own explain and keep the
+//! table, so that neither holds a decision up. A call has a deadline (epoch interruption), a memory limit and a limit on
+//! what it may copy out; after a trap or a timeout the instance is dropped and a fresh one takes its place, because a
+//! trapped instance cannot be entered again.
 
 mod bindings;
 mod component;
@@ -18,6 +19,7 @@ mod memory;
 mod overlay;
 mod pool;
 mod request;
+mod slot;
 mod table;
 #[cfg(test)]
 mod test;

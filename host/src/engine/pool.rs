@@ -11,6 +11,7 @@ use super::keeper::{self, TableKeeper};
 use super::memory;
 use super::overlay::State;
 use super::request::InboundRequest;
+use super::slot::Slots;
 use super::table::{Change, Table};
 use super::warm::WarmInstance;
 use super::worker;
@@ -45,6 +46,9 @@ pub struct EngineConfig {
     pub queue: usize,
     /// How long one decision may take.
     pub deadline: Duration,
+    /// How long one may take on a thread that serves connections, before it is made anew on a deciding thread. It is time
+    /// that passes, and a busy machine takes a thread away for some of it; so it is much longer than decisions take.
+    pub slice: Duration,
     /// Linear memory of one instance in bytes, its routing table included.
     pub memory: usize,
     /// Where the compiled component is kept between starts.
@@ -61,6 +65,7 @@ impl Default for EngineConfig {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             queue: 1024,
             deadline: Duration::from_secs(1),
+            slice: Duration::from_millis(50),
             memory: 512 << 20,
             cache: None,
             supervisor: Supervisor::default(),
@@ -85,6 +90,7 @@ const LOAD_DEADLINE: Duration = Duration::from_secs(30);
 ///
 /// Dropping it stops them after the decisions and changes that wait; an explanation under way ends by itself, unheard.
 pub struct Engine {
+    slots: Arc<Slots>,
     decisions: Option<Sender<DecisionJob>>,
     explanations: Option<Sender<ExplainJob>>,
     changes: Option<Sender<TableJob>>,
@@ -137,6 +143,8 @@ impl Engine {
         let limits = InstanceLimits {
             memory: config.memory,
             call_ticks: ticks(config.deadline),
+            // No time at all is none, so that it can be tested what follows.
+            slice_ticks: if config.slice.is_zero() { 0 } else { ticks(config.slice.min(config.deadline)) },
             load_ticks: ticks(LOAD_DEADLINE),
             explain_ticks: ticks(explainer::DEADLINE),
         };
@@ -166,8 +174,9 @@ impl Engine {
         for _ in 0..config.workers.max(1) {
             let factory = factory()?;
             let instance = started(factory.instance())?;
-            deciders.push((factory, instance));
+            deciders.push(WarmInstance::new(factory, config.supervisor.clone(), Some(instance)));
         }
+        let slots = Arc::new(Slots::new(deciders));
         let explaining = factory()?;
 
         let supervisor = &config.supervisor;
@@ -176,6 +185,7 @@ impl Engine {
         let (changes, table_jobs) = crossbeam_channel::bounded(keeper::QUEUE);
         // From here on dropping the engine ends the threads that there are.
         let mut engine = Self {
+            slots: Arc::clone(&slots),
             decisions: Some(decisions),
             explanations: Some(explanations),
             changes: Some(changes),
@@ -184,12 +194,11 @@ impl Engine {
             activity: config.activity.clone(),
             threads: Vec::new(),
         };
-        for (index, (factory, instance)) in deciders.into_iter().enumerate() {
-            let (jobs, alive, supervised) = (decision_jobs.clone(), Arc::clone(&alive), supervisor.clone());
-            let mut first = Some(instance);
+        for index in 0..config.workers.max(1) {
+            let (jobs, alive, slots) = (decision_jobs.clone(), Arc::clone(&alive), Arc::clone(&slots));
             let thread = supervisor.spawn_thread(format!("decide-{index}"), move || {
                 let _alive = &alive;
-                worker::decide(WarmInstance::new(factory.clone(), supervised.clone(), first.take()), &jobs);
+                worker::decide(&slots, index, &jobs);
             });
             engine.threads.push(thread.map_err(internal_io)?);
         }
@@ -228,13 +237,16 @@ impl Engine {
         &self.activity
     }
 
-    /// The decision about one request.
+    /// The decision about one request, made on the thread that asks if it can be had at once.
     ///
     /// # Errors
     ///
     /// If there are too many calls, or the component failed on this one.
     pub async fn decide(&self, request: impl Into<Arc<InboundRequest>>) -> Result<Decided, EngineError> {
         let request = request.into();
+        if let Some(decided) = self.slots.decide_now(&request) {
+            return decided;
+        }
         ask(self.decisions.as_ref(), |reply| DecisionJob::Decide(request, reply)).await
     }
 
@@ -375,6 +387,8 @@ impl Drop for Engine {
 fn settings(config: &EngineConfig) -> Config {
     let mut settings = Config::new();
     settings.epoch_interruption(true);
+    // A call runs to its end on its thread. What keeps account of several at once costs each of them half a microsecond.
+    settings.concurrency_support(false);
     let mut pooling = PoolingAllocationConfig::default();
     // One for each worker, one that explains, one that tries changes, and for each of them one that takes its place.
     let instances =

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use wasmtime::component::Component;
 
 fn document() -> RoutingDocument {
@@ -83,6 +84,16 @@ async fn a_trap_costs_one_request_and_nothing_else() {
     let fault = engine.decide(request(vec![b' '; 32 << 20])).await.unwrap_err();
     assert!(matches!(fault, EngineError::Trapped(_)), "{fault}");
     assert_eq!(matches(&engine, r#"{"quantity": 11}"#).await, 1);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_where_it_was_read_is_decided_on_a_deciding_thread() {
+    let config = EngineConfig { workers: 1, slice: Duration::ZERO, ..EngineConfig::default() };
+    let engine = Engine::start_without_state(document(), &config).unwrap();
+    for _ in 0..3 {
+        assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 1);
+        assert_eq!(matches(&engine, r#"{"quantity": 9}"#).await, 0);
+    }
 }
 
 #[tokio::test]

@@ -62,14 +62,27 @@ impl WarmInstance {
         }
     }
 
+    /// Calls the component if that takes nothing but the call: the instance is there and its table up to date. `None` if
+    /// not. The place of an instance that breaks is left empty, because to fill it can take long.
+    pub(super) fn call_if_ready<T>(
+        &mut self,
+        call: impl FnOnce(&mut Instance) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        let version = self.factory.table.version();
+        // Taken out, so that a panic leaves none behind.
+        let mut instance = self.instance.take_if(|instance| instance.version() == version)?;
+        let called = call(&mut instance);
+        if called.is_ok() {
+            self.instance = Some(instance);
+        }
+        Some(called)
+    }
+
     fn replace(&mut self, broken: Instance, fault: Fault) -> EngineError {
         tracing::error!(%fault, "an instance of the component is replaced");
         drop(broken);
         self.instance = self.fresh().ok();
-        match fault {
-            Fault::Deadline => EngineError::Deadline,
-            Fault::Memory | Fault::Trapped(_) => EngineError::Trapped(fault.to_string()),
-        }
+        fault.into()
     }
 
     fn fresh(&mut self) -> Result<Instance, EngineError> {

@@ -99,6 +99,7 @@ pub(super) async fn start_engine(
         cache: Some(config.server.data_dir.join("cache")),
         supervisor: supervisor.clone(),
         activity: activity.clone(),
+        ..EngineConfig::default()
     };
     let store = Arc::clone(store);
     let started = tokio::task::spawn_blocking(move || Engine::start(document, &*store, &settings)).await;
