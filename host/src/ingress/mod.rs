@@ -5,6 +5,7 @@
 mod address;
 mod body;
 mod budget;
+mod finishing;
 mod notice;
 mod record;
 mod reply;

@@ -34,8 +34,18 @@ pub struct Credentials {
 
 /// Whether a name says that its value is a secret.
 fn is_telling(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    TELLING.iter().any(|part| name.contains(part)) || TELLING_ALONE.contains(&name.as_str())
+    let is = |text: &[u8], part: &str| text.eq_ignore_ascii_case(part.as_bytes());
+    let begins =
+        |rest: &[u8]| TELLING.iter().any(|part| rest.get(..part.len()).is_some_and(|text| is(text, part)));
+    let mut rest = name.as_bytes();
+    while let [first, others @ ..] = rest {
+        // Every field of every request is looked at, and most places in them begin none of the words.
+        if matches!(first.to_ascii_lowercase(), b'a' | b'c' | b'p' | b's' | b't') && begins(rest) {
+            return true;
+        }
+        rest = others;
+    }
+    TELLING_ALONE.iter().any(|word| is(name.as_bytes(), word))
 }
 
 /// Keeps the request without credentials: those that names give away, and those that the source's scheme reads.
@@ -100,6 +110,17 @@ mod tests {
         );
         let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["x-hub-signature-256", "x-author", "idempotency-key", "content-type"]);
+    }
+
+    #[test]
+    fn every_telling_word_is_found_wherever_it_stands_in_a_name() {
+        for word in TELLING {
+            for name in [word.to_owned(), format!("x-{word}"), format!("{word}-x"), word.to_ascii_uppercase()]
+            {
+                assert!(is_telling(&name), "{name}");
+            }
+            assert!(!is_telling(&word[1..]), "{word}");
+        }
     }
 
     #[test]

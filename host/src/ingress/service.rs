@@ -2,6 +2,7 @@
 
 use super::address::{self, ForwardedConfig, SourceAddress};
 use super::budget::{BodyBudget, Share};
+use super::finishing::Finishing;
 use super::notice::{copies, log, tell};
 use super::record::Credentials;
 use super::reply::{engine_fault, response, store_fault};
@@ -336,8 +337,8 @@ impl Ingress {
 
     /// Commits an accepted event and hands its deliveries on.
     ///
-    /// A sender that hangs up meanwhile drops only the answer: the deliveries of a committed event are handed on in a
-    /// task of their own.
+    /// A sender that hangs up meanwhile drops only the answer: the deliveries of a committed event are handed on
+    /// nevertheless.
     async fn accept(
         self: &Arc<Self>,
         known: &Arc<KnownSource>,
@@ -386,8 +387,7 @@ impl Ingress {
         };
         let (ingress, now) = (Arc::clone(self), request.received);
         let commit = async move { ingress.commit(keys, Some(new), now).await };
-        let committed = tokio::spawn(commit.in_current_span());
-        let committed = committed.await.unwrap_or(Committed::Failed(Fault::Internal));
+        let committed = Finishing::new(commit.in_current_span()).await;
         if let Committed::Stored { .. } = committed {
             if let Some(secret) = &secret {
                 self.metrics.verified(&request.source, secret);
