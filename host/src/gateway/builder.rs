@@ -191,7 +191,7 @@ impl BuiltGateway {
         };
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
-        let scrape = Scrape::new(registry, Arc::clone(store)).with_names(move || listed.names());
+        let scrape = Scrape::new(registry, Arc::clone(store), clock::now).with_names(move || listed.names());
         let api = Api {
             store: Arc::clone(store),
             subscriptions,

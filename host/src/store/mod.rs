@@ -19,8 +19,8 @@ pub use contract::{
 pub use model::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, KeyOverlay, Lease, LeaseTerms,
-    LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Order, Origin, Owner, Page, Recorded,
-    RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement, StoreError,
+    LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Oldest, Order, Origin, Owner, Page,
+    Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement, StoreError,
     StoredSubscription,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -197,11 +197,9 @@ impl Collector for Scraped {
             MetricType::Gauge,
         )?)?;
         let mut counters = |name: &str, help: &str, count: fn(&Activity) -> u64| {
-            let mut counted: Vec<(&str, u64)> = all
-                .iter()
-                .map(|(id, activity)| (id.as_str(), count(activity)))
-                .filter(|(_, n)| *n > 0)
-                .collect();
+            // Those at 0 too: a rule that looks at a series which is not there says nothing.
+            let mut counted: Vec<(&str, u64)> =
+                all.iter().map(|(id, activity)| (id.as_str(), count(activity))).collect();
             counted.sort_unstable_by_key(|(id, count)| (Reverse(*count), *id));
             let rest: u64 = counted.iter().skip(LABELS).map(|(_, count)| count).sum();
             counted.truncate(LABELS);
@@ -308,6 +306,10 @@ mod tests {
         assert!(
             text.contains("anglerfish_subscription_filter_failures_total{subscription=\"s1\"} 1\n"),
             "{text}"
+        );
+        assert!(
+            text.contains("anglerfish_subscription_filter_failures_total{subscription=\"s0\"} 0\n"),
+            "one that never failed has a series: {text}"
         );
         assert!(text.contains("anglerfish_silent_filters 0\n"), "{text}");
     }

@@ -1,13 +1,15 @@
 //! All metrics as one text.
 
-use super::backlog::BacklogMetrics;
+use super::backlog::{Backlog, BacklogMetrics, chosen};
 use super::classic::classic;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use anglerfish_core::request::UnixMillis;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The media type of [`Scrape::text`].
@@ -20,6 +22,7 @@ pub struct Scrape {
     store: Arc<dyn Store>,
     /// The subscriptions that there are.
     names: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    now: fn() -> UnixMillis,
     /// One at a time: what is read from the store is set before it is written out.
     turn: Mutex<()>,
 }
@@ -39,9 +42,9 @@ impl Scrape {
 
     /// Takes a registry that is complete and adds what is read from the store.
     #[must_use]
-    pub fn new(mut registry: Registry, store: Arc<dyn Store>) -> Self {
+    pub fn new(mut registry: Registry, store: Arc<dyn Store>, now: fn() -> UnixMillis) -> Self {
         let backlog = BacklogMetrics::register(&mut registry);
-        Self { registry, backlog, store, names: Box::new(Vec::new), turn: Mutex::new(()) }
+        Self { registry, backlog, store, names: Box::new(Vec::new), now, turn: Mutex::new(()) }
     }
 
     /// Shows a backlog of 0 for those that have none, of the subscriptions that there are at a scrape: a rule that looks
@@ -65,18 +68,36 @@ impl Scrape {
     /// that is when the other metrics are wanted most.
     pub async fn text(&self) -> Result<String, fmt::Error> {
         let _turn = self.turn.lock().await;
-        let usable = self.store.check().await;
-        match usable.and(self.store.backlog().await) {
-            Ok(backlog) => self.backlog.set(with_zeroes(backlog, (self.names)())),
-            Err(error) => {
-                tracing::warn!("metrics go out without backlogs: {error}");
-                self.backlog.unknown();
-            }
+        if let Err(error) = self.read_backlog().await {
+            tracing::warn!("metrics go out without backlogs: {error}");
+            self.backlog.unknown();
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+
+    /// Asks only for what is shown: beside very many subscriptions the scrape stays as quick as it is.
+    async fn read_backlog(&self) -> Result<(), StoreError> {
+        self.store.check().await?;
+        let (listed, others) = chosen(with_zeroes(self.store.backlog().await?, (self.names)()));
+        let names: Vec<String> = listed.iter().map(|(subscription, _)| subscription.clone()).collect();
+        let oldest = self.store.oldest(&names).await?;
+        let now = (self.now)();
+        let age = |made: Option<UnixMillis>| made.map_or(Duration::ZERO, |made| age(made, now));
+        let backlogs = listed.into_iter().zip(oldest.of_each).map(|((subscription, open), made)| Backlog {
+            subscription,
+            open,
+            age: age(made),
+        });
+        self.backlog.set(backlogs.collect(), others, age(oldest.of_all));
+        Ok(())
+    }
+}
+
+/// How long ago that was; nothing, if the clock was put back since.
+fn age(then: UnixMillis, now: UnixMillis) -> Duration {
+    Duration::from_millis(now.0.saturating_sub(then.0))
 }
 
 fn with_zeroes(backlog: Vec<(String, u64)>, names: Vec<String>) -> Vec<(String, u64)> {
@@ -94,16 +115,31 @@ mod tests {
     fn backlogs_beyond_the_labels_are_summed_up_and_old_ones_go() {
         let mut registry = Scrape::registry();
         let metrics = BacklogMetrics::register(&mut registry);
-        metrics.set(vec![("gone".into(), 7)]);
+        let set = |backlog| {
+            let (listed, others) = chosen(backlog);
+            let backlogs = listed.into_iter().map(|(subscription, open)| Backlog {
+                subscription,
+                open,
+                age: Duration::from_secs(open),
+            });
+            metrics.set(backlogs.collect(), others, Duration::from_secs(9));
+        };
+        set(vec![("gone".into(), 7)]);
         let mut backlog = (0..LABELS).map(|n| (format!("s{n}"), 10)).collect::<Vec<_>>();
         backlog.push(("small-1".into(), 1));
         backlog.push(("small-2".into(), 2));
-        metrics.set(backlog);
+        set(backlog);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         assert!(text.contains("anglerfish_backlog_deliveries{subscription=\"(others)\"} 3\n"));
         assert!(text.contains("anglerfish_backlog_deliveries{subscription=\"s0\"} 10\n"));
+        assert!(text.contains("anglerfish_backlog_oldest_age_seconds{subscription=\"s0\"} 10.0\n"), "{text}");
+        assert!(text.contains("anglerfish_oldest_delivery_age_seconds 9.0\n"), "{text}");
         assert!(!text.contains("small") && !text.contains("gone"));
+        metrics.unknown();
+        text.clear();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("anglerfish_oldest_delivery_age_seconds NaN\n"), "{text}");
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Bench {
             rejections: rejections.clone(),
             explainer: table.clone(),
             readiness: readiness.clone(),
-            scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone())),
+            scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone(), crate::clock::now)),
             clock: Arc::new(|| NOW),
             configuration: Arc::new(rooms::Fixed),
         };

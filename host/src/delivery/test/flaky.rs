@@ -3,8 +3,8 @@
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SqliteStore, Store,
-    StoreError, StoredSubscription, SubscriptionStore,
+    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SqliteStore,
+    Store, StoreError, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -162,6 +162,10 @@ impl DeliveryStore for Flaky {
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
         self.surveys.fetch_add(1, Ordering::SeqCst);
         self.inner.backlog().await
+    }
+
+    async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {
+        self.inner.oldest(subscriptions).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::store::{
-    DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Order,
-    Origin, RemovedSubscription, Repetition, Retried, StoredSubscription,
+    DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
+    Order, Origin, RemovedSubscription, Repetition, Retried, StoredSubscription,
 };
 
 pub(super) async fn appends_several_entries_in_one_transaction_or_none(store: &dyn Store) {
@@ -259,6 +259,38 @@ pub(super) async fn says_which_declared_subscriptions_are_gone(store: &dyn Store
     let gone = store.declare(vec![declared("c", false)]).await.unwrap();
     assert_eq!(gone, [removed("a", false), removed("b", true)]);
     assert!(store.declare(vec![declared("c", false)]).await.unwrap().is_empty(), "said once");
+}
+
+pub(super) async fn says_since_when_the_oldest_open_delivery_is_there(store: &dyn Store) {
+    let names = ["one", "two", "three"].map(str::to_owned);
+    assert_eq!(
+        store.oldest(&names).await.unwrap(),
+        Oldest { of_all: None, of_each: vec![None, None, None] },
+        "nothing is open"
+    );
+    let mut fresh = Vec::new();
+    for (id, wanted, made) in [("a", &["one"][..], 0), ("b", &["one", "two"], 10), ("c", &["two"], 20)] {
+        let commit = Commit { events: vec![event(id, wanted)], ..Commit::new(later(made)) };
+        let CommitOutcome::Committed { deliveries, .. } = store.commit(commit).await.unwrap() else {
+            panic!()
+        };
+        fresh.extend(leases(&deliveries));
+    }
+    let oldest = async |of_all: Option<u64>, of_each: [Option<u64>; 3]| {
+        let of_each = of_each.into_iter().map(|time| time.map(later)).collect();
+        assert_eq!(store.oldest(&names).await.unwrap(), Oldest { of_all: of_all.map(later), of_each });
+    };
+    oldest(Some(0), [Some(0), Some(10), None]).await;
+    // One that waits for its next attempt is open, and as old as before.
+    settle(store, fresh[2], Settled::Retry(later(900)), later(30)).await;
+    settle(store, fresh[0], Settled::Delivered, later(30)).await;
+    oldest(Some(10), [Some(10), Some(10), None]).await;
+    assert_eq!(store.abandon("two", "deleted", later(40)).await.unwrap(), 2);
+    oldest(Some(10), [Some(10), None, None]).await;
+    settle(store, fresh[1], Settled::Dead, later(50)).await;
+    oldest(None, [None, None, None]).await;
+    store.retry(fresh[0].delivery, later(60)).await.unwrap();
+    oldest(Some(0), [Some(0), None, None]).await;
 }
 
 pub(super) async fn a_retry_by_hand_makes_a_delivery_young(store: &dyn Store) {

@@ -102,6 +102,7 @@ macro_rules! conformance {
                 whatever_is_committed_for_an_abandoned_subscription_is_dead_from_the_start,
                 says_which_declared_subscriptions_are_gone,
                 a_retry_by_hand_makes_a_delivery_young,
+                says_since_when_the_oldest_open_delivery_is_there,
                 plans_anew_what_a_clock_that_was_put_back_had_planned,
                 lists_what_is_asked_for_in_a_range_of_time,
                 lists_keys_by_how_they_begin,

@@ -3,9 +3,9 @@
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
-    Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Order,
-    Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement, Store,
-    StoreError, StoredSubscription, SubscriptionStore,
+    Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
+    Order, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
+    Store, StoreError, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -421,6 +421,17 @@ impl DeliveryStore for ModelStore {
             *counts.entry(row.delivery.subscription.clone()).or_default() += 1;
         }
         Ok(counts.into_iter().collect())
+    }
+
+    async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {
+        let state = self.state();
+        let oldest = |wanted: &dyn Fn(&str) -> bool| {
+            let mut open =
+                state.deliveries.values().filter(|row| row.is_open() && wanted(&row.delivery.subscription));
+            open.next().map(|row| row.delivery.created)
+        };
+        let of_each = subscriptions.iter().map(|id| oldest(&|name| name == id)).collect();
+        Ok(Oldest { of_all: oldest(&|_| true), of_each })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Deliveries: who works on which, and what came of it.
 
 use crate::store::{
-    Attempt, Delivery, DeliveryId, DeliveryQuery, Due, EventSeq, Lease, LeaseTerms, Leased, Page, Recorded,
-    Retried, Settlement, StoreError,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, Due, EventSeq, Lease, LeaseTerms, Leased, Oldest, Page,
+    Recorded, Retried, Settlement, StoreError,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -105,4 +105,13 @@ pub trait DeliveryStore: Send + Sync + 'static {
     ///
     /// The store cannot be read.
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// When the oldest open delivery was made, of all and of each of these subscriptions. Of one with hundreds of open
+    /// deliveries an earlier time may be named, if its oldest have ended already; never a later one. It costs no more
+    /// beside millions of deliveries than beside few.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError>;
 }

@@ -142,3 +142,12 @@ pub enum Retried {
     /// There is no such delivery.
     Unknown,
 }
+
+/// When the oldest open deliveries were made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Oldest {
+    /// Of all; `None` if nothing is open.
+    pub of_all: Option<UnixMillis>,
+    /// Of each subscription that was asked about, in that order.
+    pub of_each: Vec<Option<UnixMillis>>,
+}

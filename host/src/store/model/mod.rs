@@ -10,7 +10,7 @@ mod subscription;
 
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub use delivery::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Recorded, Retried, Settlement,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,
 };
 pub use entry::{EventRecord, EventSeq, FailedFilter, LogEntry, LogPart, Origin, Repetitions, RequestRecord};
 pub use error::StoreError;

@@ -3,6 +3,7 @@
 //! By subscription for whoever watches, and by stretches of their numbers so that the open ones are found among millions
 //! of others without an index that every delivery would go into and out of.
 
+use super::open_range::OpenRanges;
 use crate::store::DeliveryId;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
@@ -27,8 +28,21 @@ pub(super) struct Backlog(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    subscriptions: HashMap<Arc<str>, i64>,
+    subscriptions: HashMap<Arc<str>, Open>,
     stretches: BTreeMap<i64, i64>,
+}
+
+/// The open deliveries of one subscription.
+#[derive(Debug, Default)]
+struct Open {
+    count: i64,
+    ranges: OpenRanges,
+}
+
+impl Open {
+    fn count(&self) -> u64 {
+        u64::try_from(self.count).unwrap_or(0)
+    }
 }
 
 impl Backlog {
@@ -60,7 +74,7 @@ impl Backlog {
             .counts()
             .subscriptions
             .iter()
-            .map(|(subscription, count)| (subscription.to_string(), u64::try_from(*count).unwrap_or(0)))
+            .map(|(subscription, open)| (subscription.to_string(), open.count()))
             .collect();
         list.sort_unstable();
         list
@@ -68,8 +82,14 @@ impl Backlog {
 
     /// How many a subscription has.
     pub(super) fn of(&self, subscription: &str) -> u64 {
+        self.counts().subscriptions.get(subscription).map_or(0, Open::count)
+    }
+
+    /// How many a subscription has, and a number before which none of them stands.
+    pub(super) fn begin_of(&self, subscription: &str) -> Option<(u64, i64)> {
         let counts = self.counts();
-        counts.subscriptions.get(subscription).map_or(0, |count| u64::try_from(*count).unwrap_or(0))
+        let open = counts.subscriptions.get(subscription)?;
+        Some((open.count(), open.ranges.first()?))
     }
 
     /// The subscriptions that have some.
@@ -88,6 +108,12 @@ impl Backlog {
         Some((begin.max(from), (begin + (1 << STRETCH_BITS) - 1).min(to)))
     }
 
+    /// The least stretch of numbers with open deliveries.
+    pub(super) fn oldest_stretch(&self) -> Option<(i64, i64)> {
+        let begin = self.counts().stretches.first_key_value()?.0 << STRETCH_BITS;
+        Some((begin, begin + (1 << STRETCH_BITS) - 1))
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,21 +128,45 @@ impl Counts {
         )?;
         let mut rows = statement.query(())?;
         let mut name: Arc<str> = "".into();
+        // Those of one subscription by stretch, each with its least number: ranges are made in the order of numbers.
+        let mut open: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let subscription = row.get_ref(0)?.as_str()?;
             if *subscription != *name {
+                counts.add(&name, std::mem::take(&mut open));
                 name = subscription.into();
             }
-            let delivery = DeliveryId(row.get(1)?);
-            counts.apply(Change { subscription: Arc::clone(&name), delivery, by: 1 });
+            let id: i64 = row.get(1)?;
+            let (first, count) = open.entry(id >> STRETCH_BITS).or_insert((id, 0));
+            *first = id.min(*first);
+            *count += 1;
         }
+        counts.add(&name, open);
         Ok(counts)
     }
 
+    /// Adds what a subscription has open.
+    fn add(&mut self, subscription: &Arc<str>, stretches: BTreeMap<i64, (i64, i64)>) {
+        if stretches.is_empty() {
+            return;
+        }
+        let open = self.subscriptions.entry(Arc::clone(subscription)).or_default();
+        for (stretch, (first, count)) in stretches {
+            open.count += count;
+            open.ranges.open_many(first, count);
+            *self.stretches.entry(stretch).or_default() += count;
+        }
+    }
+
     fn apply(&mut self, Change { subscription, delivery, by }: Change) {
-        let count = self.subscriptions.entry(Arc::clone(&subscription)).or_default();
-        *count += by;
-        if *count == 0 {
+        let open = self.subscriptions.entry(Arc::clone(&subscription)).or_default();
+        open.count += by;
+        if by > 0 {
+            open.ranges.open(delivery.0);
+        } else {
+            open.ranges.end(delivery.0);
+        }
+        if open.count == 0 {
             self.subscriptions.remove(&subscription);
         }
         let stretch = delivery.0 >> STRETCH_BITS;

@@ -5,7 +5,8 @@
 //! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
 //!   the log.
 //! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`subscription`] and [`expiry`] are the jobs.
-//! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open.
+//! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
+//!   of a subscription begin.
 //! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
 //!   what they are asked for; [`plan`] sees to it that none of them goes through a whole table.
 
@@ -21,6 +22,7 @@ mod lease;
 mod leasing;
 mod listing;
 mod lock;
+mod open_range;
 mod options;
 mod plan;
 mod presence;

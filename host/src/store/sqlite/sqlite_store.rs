@@ -22,8 +22,8 @@ use super::{leasing, listing, private, reading};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store, StoreError,
-    StoredSubscription, SubscriptionStore,
+    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store,
+    StoreError, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -211,6 +211,11 @@ impl DeliveryStore for SqliteStore {
 
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
         Ok(self.backlog.list())
+    }
+
+    async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {
+        let (backlog, subscriptions) = (Arc::clone(&self.backlog), subscriptions.to_vec());
+        self.readers.read(move |connection| listing::oldest(connection, &backlog, &subscriptions)).await
     }
 }
 

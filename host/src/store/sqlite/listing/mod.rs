@@ -6,10 +6,12 @@
 mod delivery;
 mod event;
 mod key;
+mod oldest;
 
 pub(super) use delivery::{deliveries, delivery};
 pub(super) use event::{data, event, events};
 pub(super) use key::keys;
+pub(super) use oldest::oldest;
 
 use super::plan::prepare;
 use super::segment::Span;

@@ -183,3 +183,38 @@ async fn keeps_subscriptions_over_a_restart() {
     assert!(!store.delete_subscription("a").await.unwrap());
     assert_eq!(store.subscriptions().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_oldest_of_a_long_backlog_is_known_while_it_grows_shrinks_and_after_a_start() {
+    let room = StoreDirectory::new();
+    let store = room.open();
+    let mut all = Vec::new();
+    for round in 0..20 {
+        let events = (0..100).map(|number| event(&format!("{round}-{number}"), &["one"])).collect();
+        let commit = Commit { events, ..Commit::new(later(round * 1000)) };
+        let CommitOutcome::Committed { deliveries, .. } = store.commit(commit).await.unwrap() else {
+            panic!()
+        };
+        store.release(&leases(&deliveries)).await.unwrap();
+        all.extend(ids(&deliveries));
+    }
+    let oldest = async |store: &SqliteStore| {
+        let oldest = store.oldest(&["one".to_owned()]).await.unwrap();
+        (oldest.of_all.unwrap(), oldest.of_each[0].unwrap())
+    };
+    assert_eq!(oldest(&store).await, (NOW, NOW));
+    // Those that ended are no longer the oldest, though of so many another that is older may be named.
+    for id in &all[..1000] {
+        store.settle_now(settlement(*id, Settled::Delivered)).await.unwrap();
+    }
+    let (of_all, of_one) = oldest(&store).await;
+    assert_eq!(of_all, later(10_000));
+    assert!(later(7_000) <= of_one && of_one <= of_all, "{of_one:?}");
+    store.close().await;
+    let store = room.open();
+    assert_eq!(oldest(&store).await, (later(10_000), later(10_000)), "counted anew");
+    for id in &all[1000..1900] {
+        store.settle_now(settlement(*id, Settled::Delivered)).await.unwrap();
+    }
+    assert_eq!(oldest(&store).await, (later(19_000), later(19_000)), "of few it is exact");
+}
