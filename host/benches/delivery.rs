@@ -13,7 +13,7 @@ use anglerfish::store::{
     Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions,
     SqliteStore, Store,
 };
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::event::Event;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -182,6 +182,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             allow_networks: Vec::new(),
         },
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
+        when_removed: WhenRemoved::End,
     }
 }
 

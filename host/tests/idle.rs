@@ -2,7 +2,7 @@
 
 use anglerfish::delivery::{Deliveries, DeliveryOptions};
 use anglerfish::store::{SqliteOptions, SqliteStore};
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, SubscriptionConfig};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, SubscriptionConfig, WhenRemoved};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
             allow_networks: Vec::new(),
         },
         delivery: DeliveryConfig::default(),
+        when_removed: WhenRemoved::End,
     }
 }
 

@@ -100,7 +100,8 @@ pub(super) async fn show(
         None => return Err(unknown(&id)),
     };
     let attempts = attempts.into_iter().map(AttemptDocument::from).collect();
-    Ok(Answer(DeliveryDetail { delivery: delivery.into(), attempts }))
+    let delivery = DeliveryDocument::of(delivery, &api.subscriptions);
+    Ok(Answer(DeliveryDetail { delivery, attempts }))
 }
 
 /// Attempts a delivery again, whatever became of it.
@@ -151,7 +152,8 @@ pub(super) async fn page(
     let page = api.store.deliveries(query).await?;
     let last = page.items.last().map(|delivery| delivery.id).filter(|_| page.more);
     let next = last.map(|id| cursor::write(Kind::Delivery, id));
-    Ok(Listing { items: page.items.into_iter().map(DeliveryDocument::from).collect(), next })
+    let items = page.items.into_iter().map(|delivery| DeliveryDocument::of(delivery, &api.subscriptions));
+    Ok(Listing { items: items.collect(), next })
 }
 
 /// Ids as they are written out only: no sign, no leading zero.

@@ -5,7 +5,7 @@ use super::schema::SubscriptionBody;
 use crate::store::{
     self, Attempt, Delivery, DeliveryStatus, EventRecord, FailedFilter, Repetitions, RequestRecord,
 };
-use crate::subscription::{Origin, Subscription};
+use crate::subscription::{Origin, Subscription, Subscriptions};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Ref, Schema, SchemaType};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Ref, Schema, SchemaType, Type};
 
 /// An event of the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,6 +122,7 @@ pub(super) struct RequestDocument {
     method: String,
     url: String,
     /// Name and value, in the order received.
+    #[schema(schema_with = pairs)]
     headers: Vec<(String, String)>,
 }
 
@@ -143,7 +144,7 @@ pub(super) struct DeliveryDocument {
     /// When the next attempt is due, while pending.
     #[schema(required, format = DateTime)]
     due: Option<String>,
-    /// Why it ended without an attempt.
+    /// Why it ended without an attempt, or why none is made.
     #[schema(required)]
     reason: Option<String>,
 }
@@ -187,17 +188,30 @@ pub(super) struct AttemptDocument {
 #[schema(as = Subscription)]
 pub(super) struct SubscriptionDocument {
     id: String,
-    origin: Origin,
+    /// Where it was written; `null` of one that is removed.
+    #[schema(required)]
+    origin: Option<Origin>,
     state: SubscriptionState,
+    /// How many open deliveries it has.
+    open_deliveries: u64,
     /// When it was last written through the API.
     #[schema(required, format = DateTime)]
     updated: Option<String>,
     /// Why it is invalid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<DocumentProblem>,
-    /// What was written, without what must not be shown. Of an invalid one it may have any form.
+    /// What was written, without what must not be shown. Of an invalid one it may have any form; of one that is removed
+    /// it is `null`.
     #[schema(schema_with = shown_form)]
     subscription: Value,
+}
+
+/// Lists of two texts. Clients that are generated know no list that has a form for each of its items.
+fn pairs() -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let pair = ArrayBuilder::new().items(text).min_items(Some(2)).max_items(Some(2));
+    let about = "Name and value, in the order received.";
+    ArrayBuilder::new().items(pair).description(Some(about)).build().into()
 }
 
 /// A document, or of an invalid subscription whatever was stored.
@@ -214,6 +228,8 @@ enum SubscriptionState {
     Active,
     /// It cannot be used as it is stored; its problems say why. It gets no events, and can be replaced or deleted.
     Invalid,
+    /// It was removed, and its open deliveries wait for it to come back. Deleting it ends them.
+    Removed,
 }
 
 /// One problem of a document.
@@ -298,8 +314,17 @@ impl From<RequestRecord> for RequestDocument {
     }
 }
 
-impl From<Delivery> for DeliveryDocument {
-    fn from(delivery: Delivery) -> Self {
+impl DeliveryDocument {
+    /// A delivery as it stands with these subscriptions.
+    pub(super) fn of(delivery: Delivery, subscriptions: &Subscriptions) -> Self {
+        let held = match subscriptions.get(&delivery.subscription) {
+            _ if delivery.status != DeliveryStatus::Pending => None,
+            None => Some("its subscription was removed; it waits for it to come back"),
+            Some(entry) if entry.config().is_none() => {
+                Some("its subscription is invalid; it waits for a valid one")
+            }
+            Some(_) => None,
+        };
         Self {
             id: delivery.id.0,
             subscription: delivery.subscription,
@@ -308,7 +333,7 @@ impl From<Delivery> for DeliveryDocument {
             attempt_count: delivery.attempts,
             created: delivery.created.rfc3339(),
             due: delivery.due.and_then(UnixMillis::rfc3339),
-            reason: delivery.reason,
+            reason: delivery.reason.or(held.map(str::to_owned)),
         }
     }
 }
@@ -326,8 +351,9 @@ impl From<Attempt> for AttemptDocument {
     }
 }
 
-impl From<&Subscription> for SubscriptionDocument {
-    fn from(subscription: &Subscription) -> Self {
+impl SubscriptionDocument {
+    /// One that is there.
+    pub(super) fn of(subscription: &Subscription, open_deliveries: u64) -> Self {
         let state = if subscription.config().is_some() {
             SubscriptionState::Active
         } else {
@@ -335,11 +361,30 @@ impl From<&Subscription> for SubscriptionDocument {
         };
         Self {
             id: subscription.id.clone(),
-            origin: subscription.origin,
+            origin: Some(subscription.origin),
             state,
+            open_deliveries,
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
             subscription: subscription.shown(),
         }
+    }
+
+    /// One that is gone and for which deliveries wait.
+    pub(super) fn awaited(id: String, open_deliveries: u64) -> Self {
+        Self {
+            id,
+            origin: None,
+            state: SubscriptionState::Removed,
+            open_deliveries,
+            updated: None,
+            problems: Vec::new(),
+            subscription: Value::Null,
+        }
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 }

@@ -24,6 +24,21 @@ pub(super) struct SubscriptionBody {
     endpoint: EndpointBody,
     #[schema(required = false)]
     delivery: DeliveryBody,
+    /// What becomes of its open deliveries when it is removed; `end` by default.
+    #[schema(required = false)]
+    when_removed: WhenRemovedBody,
+}
+
+/// What becomes of a subscription's open deliveries when it is deleted, or taken out of the configuration file.
+#[derive(ToSchema)]
+#[schema(as = WhenRemoved)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum WhenRemovedBody {
+    /// They end as dead, with that as their reason.
+    End,
+    /// They wait for a subscription of that id. Deleting it (again) ends them.
+    Wait,
 }
 
 /// Where deliveries go.

@@ -6,13 +6,14 @@ use super::document::SubscriptionDocument;
 use super::query::{NoParameters, Query, Segment, limit};
 use super::schema::SubscriptionBody;
 use super::{Api, ProblemDetails};
-use crate::subscription::SubscriptionError;
+use crate::subscription::{Deletion, Subscription, SubscriptionError};
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,9 +33,11 @@ pub(super) struct ListQuery {
 pub(super) struct Deleted {
     /// How many open deliveries ended with it.
     abandoned: u64,
+    /// How many wait for it to come back, since it said `"when_removed": "wait"`. Deleting it again ends them.
+    waiting: u64,
 }
 
-/// Lists subscriptions by id.
+/// Lists subscriptions by id, with those that were removed and for which deliveries wait.
 #[utoipa::path(
     get, path = "/v1/subscriptions", operation_id = "listSubscriptions", tag = "subscriptions", params(ListQuery),
     responses((status = 200, description = "A part of the listing.", body = Listing<SubscriptionDocument>))
@@ -48,9 +51,19 @@ pub(super) async fn list(
         .as_deref()
         .map(|cursor| cursor::read::<String>(Kind::Subscription, cursor))
         .transpose()?;
-    let (entries, more) = api.subscriptions.list(after.as_deref(), limit(query.limit)?);
-    let next = entries.last().filter(|_| more).map(|last| cursor::write(Kind::Subscription, &last.id));
-    let items = entries.iter().map(|entry| SubscriptionDocument::from(&**entry)).collect();
+    let limit = limit(query.limit)?;
+    let (entries, mut more) = api.subscriptions.list(after.as_deref(), limit);
+    let open: HashMap<String, u64> = api.store.backlog().await?.into_iter().collect();
+    let open = |id: &str| open.get(id).copied().unwrap_or_default();
+    let mut items: Vec<SubscriptionDocument> =
+        entries.iter().map(|entry| SubscriptionDocument::of(entry, open(&entry.id))).collect();
+    let awaited = api.subscriptions.awaited().await?.into_iter();
+    let awaited = awaited.filter(|(id, _)| after.as_ref().is_none_or(|after| id > after));
+    items.extend(awaited.map(|(id, open)| SubscriptionDocument::awaited(id, open)));
+    items.sort_by(|one, other| one.id().cmp(other.id()));
+    more |= items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| cursor::write(Kind::Subscription, last.id()));
     Ok(Answer(Listing { items, next }))
 }
 
@@ -79,7 +92,7 @@ pub(super) async fn create(
 ) -> Result<Response, ProblemDetails> {
     check_json(&document)?;
     let entry = api.subscriptions.create(document, api.now()).await?;
-    Ok(created(SubscriptionDocument::from(&*entry), &entry.id))
+    Ok(created(shown(&api, &entry).await?, &entry.id))
 }
 
 /// Shows a subscription.
@@ -96,8 +109,12 @@ pub(super) async fn show(
     Segment(id): Segment,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
-    match api.subscriptions.get(&id) {
-        Some(entry) => Ok(Answer(SubscriptionDocument::from(&*entry))),
+    if let Some(entry) = api.subscriptions.get(&id) {
+        return shown(&api, &entry).await.map(Answer);
+    }
+    let awaited = api.subscriptions.awaited().await?;
+    match awaited.into_iter().find(|(awaited, _)| *awaited == id) {
+        Some((id, open)) => Ok(Answer(SubscriptionDocument::awaited(id, open))),
         None => Err(SubscriptionError::Unknown(id).into()),
     }
 }
@@ -128,11 +145,13 @@ pub(super) async fn replace(
 ) -> Result<Response, ProblemDetails> {
     check_json(&document)?;
     let (entry, new) = api.subscriptions.replace(id, document, api.now()).await?;
-    let shown = SubscriptionDocument::from(&*entry);
+    let shown = shown(&api, &entry).await?;
     Ok(if new { created(shown, &entry.id) } else { Answer(shown).into_response() })
 }
 
-/// Deletes a subscription and ends its open deliveries.
+/// Deletes a subscription and ends its open deliveries, unless it says that they wait.
+///
+/// One that is removed already and for which deliveries wait can be deleted too: that ends them.
 #[utoipa::path(
     delete, path = "/v1/subscriptions/{id}", operation_id = "deleteSubscription", tag = "subscriptions",
     params(("id" = String, Path, description = "The subscription's id.")),
@@ -147,8 +166,15 @@ pub(super) async fn delete(
     Segment(id): Segment,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<Deleted>, ProblemDetails> {
-    let abandoned = api.subscriptions.delete(id, api.now()).await?;
-    Ok(Answer(Deleted { abandoned }))
+    let Deletion { ended, waiting } = api.subscriptions.delete(id, api.now()).await?;
+    Ok(Answer(Deleted { abandoned: ended, waiting }))
+}
+
+/// A subscription with its backlog.
+async fn shown(api: &Api, entry: &Subscription) -> Result<SubscriptionDocument, ProblemDetails> {
+    let backlog = api.store.backlog().await?;
+    let open = backlog.into_iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, open)| open);
+    Ok(SubscriptionDocument::of(entry, open))
 }
 
 fn created(shown: SubscriptionDocument, id: &str) -> Response {

@@ -17,3 +17,4 @@ pub use error::SubscriptionError;
 pub use port::{Dispatch, PastEvent, Reader, Routing, RoutingError, Verdict, VerdictOutcome};
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};
+pub use write::Deletion;

@@ -2,7 +2,7 @@
 
 use super::{Dispatch, Reader, Routing, RoutingError, document, removal};
 use crate::store::{Store, StoreError, StoredSubscription};
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use futures_util::FutureExt;
@@ -61,6 +61,18 @@ impl Subscription {
     #[must_use]
     pub fn config(&self) -> Option<&SubscriptionConfig> {
         self.config.as_ref()
+    }
+
+    /// What becomes of its open deliveries when it is removed; what cannot be used as it is written is asked too.
+    #[must_use]
+    pub fn when_removed(&self) -> WhenRemoved {
+        match &self.config {
+            Some(config) => config.when_removed,
+            None if self.document.get("when_removed").and_then(Value::as_str) == Some("wait") => {
+                WhenRemoved::Wait
+            }
+            None => WhenRemoved::End,
+        }
     }
 
     pub(super) fn stored(&self) -> StoredSubscription {
@@ -139,12 +151,7 @@ impl Subscriptions {
         removal::reconcile(&*store, &entries, crate::clock::now()).await?;
         for (id, open) in store.backlog().await? {
             if !entries.contains_key(&id) {
-                tracing::warn!(
-                    subscription = id,
-                    open,
-                    "open deliveries of a subscription that is gone wait for it to come back; \
-                     deleting it through the management API ends them"
-                );
+                removal::warn_of_waiting(&id, open);
             }
         }
         let shared = Shared {
@@ -168,6 +175,18 @@ impl Subscriptions {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.shared.entries.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Those that are gone and whose open deliveries wait for them, by id, each with how many there are.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn awaited(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut backlog = self.shared.store.backlog().await?;
+        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        backlog.retain(|(id, open)| *open > 0 && !entries.contains_key(id));
+        Ok(backlog)
     }
 
     /// Up to `limit` subscriptions by id, those behind `after`, and whether there are more.

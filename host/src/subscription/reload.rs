@@ -1,10 +1,10 @@
 //! A configuration that is read again: other subscriptions in its file, other rules for those of the store.
 
 use super::registry::{self, Shared};
-use super::removal::{self, REMOVED};
+use super::removal;
 use super::{Declared, Origin, Reader, Subscription, SubscriptionError, Subscriptions};
 use crate::store::StoredSubscription;
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
@@ -120,19 +120,25 @@ impl Reload {
             std::mem::replace(&mut *current, entries.clone())
         };
         let changes = changes(&old, &entries);
+        let mut waiting = Vec::new();
         for (id, entry) in &old {
             let gone = entries.get(id).is_none_or(|entry| entry.config().is_none());
             if gone && entry.config().is_some() {
                 shared.dispatch.remove(id).await;
             }
-            if !entries.contains_key(id) {
-                match shared.store.abandon(id, REMOVED, now).await {
-                    Ok(0) => {}
-                    Ok(open) => tracing::info!(subscription = id, open, "open deliveries ended: {REMOVED}"),
-                    Err(error) => {
-                        tracing::error!(subscription = id, %error, "open deliveries could not be ended");
-                    }
-                }
+            if entries.contains_key(id) {
+                continue;
+            }
+            if entry.when_removed() == WhenRemoved::Wait {
+                waiting.push(id.as_str());
+            } else if let Err(error) = removal::end(&*shared.store, id, now).await {
+                tracing::error!(subscription = id, %error, "open deliveries could not be ended");
+            }
+        }
+        if !waiting.is_empty() {
+            let backlog = shared.store.backlog().await.unwrap_or_default();
+            for (id, open) in backlog.iter().filter(|(id, _)| waiting.contains(&id.as_str())) {
+                removal::warn_of_waiting(id, *open);
             }
         }
         changes

@@ -3,6 +3,7 @@
 use super::Origin;
 use super::registry::Subscription;
 use crate::store::{DeclaredSubscription, Store, StoreError};
+use anglerfish_core::config::WhenRemoved;
 use anglerfish_core::request::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,11 @@ pub(super) const REMOVED: &str = "the subscription was removed from the configur
 /// The subscriptions of the file, as the store is told of them.
 pub(super) fn declared(entries: &BTreeMap<String, Arc<Subscription>>) -> Vec<DeclaredSubscription> {
     let file = entries.values().filter(|entry| entry.origin == Origin::File);
-    file.map(|entry| DeclaredSubscription { id: entry.id.clone(), waits: false }).collect()
+    file.map(|entry| DeclaredSubscription {
+        id: entry.id.clone(),
+        waits: entry.when_removed() == WhenRemoved::Wait,
+    })
+    .collect()
 }
 
 /// Tells the store which subscriptions the file has now, and ends the open deliveries of those that it had before and
@@ -27,8 +32,26 @@ pub(super) async fn reconcile(
         if removed.waits || entries.contains_key(&removed.id) {
             continue;
         }
-        let open = store.abandon(&removed.id, REMOVED, now).await?;
-        tracing::info!(subscription = removed.id, open, "open deliveries ended: {REMOVED}");
+        end(store, &removed.id, now).await?;
     }
     Ok(())
+}
+
+/// Ends the open deliveries of a subscription that the file has no longer.
+pub(super) async fn end(store: &dyn Store, id: &str, now: UnixMillis) -> Result<(), StoreError> {
+    let open = store.abandon(id, REMOVED, now).await?;
+    if open > 0 {
+        tracing::info!(subscription = id, open, "open deliveries ended: {REMOVED}");
+    }
+    Ok(())
+}
+
+/// Says in the log what waits for a subscription that is gone.
+pub(super) fn warn_of_waiting(id: &str, open: u64) {
+    tracing::warn!(
+        subscription = id,
+        open,
+        "open deliveries of a subscription that is gone wait for it to come back; \
+         deleting it through the management API ends them"
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::registry::Shared;
 use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, strict};
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
@@ -14,6 +14,15 @@ const DELETED: &str = "the subscription was deleted";
 
 /// The longest document, in bytes: more than its parts can have together, white space and escapes included.
 const LONGEST_DOCUMENT: usize = 256 * 1024;
+
+/// What became of the open deliveries of a subscription that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// How many ended.
+    pub ended: u64,
+    /// How many wait for it to come back, as it said.
+    pub waiting: u64,
+}
 
 impl Subscriptions {
     /// Creates a subscription from a document (JSON).
@@ -38,9 +47,9 @@ impl Subscriptions {
         to_the_end(async move { shared.write(Some(id), document, now).await }).await
     }
 
-    /// Deletes a subscription and ends its open deliveries; returns how many there were. One that is gone already and
-    /// has open deliveries still (it was taken out of the configuration file, say) may be deleted too.
-    pub async fn delete(&self, id: String, now: UnixMillis) -> Result<u64, SubscriptionError> {
+    /// Deletes a subscription and ends its open deliveries, unless it says that they wait. One that is gone already and
+    /// has open deliveries still may be deleted too: that ends them.
+    pub async fn delete(&self, id: String, now: UnixMillis) -> Result<Deletion, SubscriptionError> {
         let shared = Arc::clone(&self.shared);
         to_the_end(async move { shared.delete(&id, now).await }).await
     }
@@ -107,12 +116,11 @@ impl Shared {
         Ok((entry, previous.is_none()))
     }
 
-    async fn delete(&self, id: &str, now: UnixMillis) -> Result<u64, SubscriptionError> {
+    async fn delete(&self, id: &str, now: UnixMillis) -> Result<Deletion, SubscriptionError> {
         let _writer = self.writer.lock().await;
         let Some(entry) = self.get(id) else {
-            let waiting = self.store.backlog().await?.into_iter().any(|(name, open)| name == id && open > 0);
-            if waiting {
-                return Ok(self.store.abandon(id, DELETED, now).await?);
+            if self.open(id).await? > 0 {
+                return Ok(Deletion { ended: self.store.abandon(id, DELETED, now).await?, waiting: 0 });
             }
             return Err(SubscriptionError::Unknown(id.to_owned()));
         };
@@ -132,12 +140,21 @@ impl Shared {
         self.dispatch.remove(id).await;
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         tracing::info!(subscription = id, "subscription deleted");
+        if entry.when_removed() == WhenRemoved::Wait {
+            return Ok(Deletion { ended: 0, waiting: self.open(id).await? });
+        }
         match self.store.abandon(id, DELETED, now).await {
-            Ok(open) => Ok(open),
+            Ok(ended) => Ok(Deletion { ended, waiting: 0 }),
             Err(error) => Err(SubscriptionError::Unavailable(format!(
                 "subscription `{id}` is deleted, but its open deliveries are not ended ({error}); delete it again"
             ))),
         }
+    }
+
+    /// How many open deliveries a subscription has.
+    async fn open(&self, id: &str) -> Result<u64, SubscriptionError> {
+        let backlog = self.store.backlog().await?;
+        Ok(backlog.into_iter().find(|(name, _)| name == id).map_or(0, |(_, open)| open))
     }
 
     /// The queue first: it must be there when the first decision names the subscription.

@@ -107,6 +107,59 @@ fn what_is_open_of_a_subscription_that_its_file_has_no_longer_ends_with_a_reason
     assert!(shown.contains("removed from the configuration file"), "{shown}");
 }
 
+/// A subscription whose deliveries wait for it, and which answers as the receiver does.
+fn waiting(receiver: &Receiver) -> String {
+    local("a", receiver, "retry = { delays = [\"1h\"] }")
+        .replace("[subscription.endpoint]", "when_removed = \"wait\"\n[subscription.endpoint]")
+}
+
+#[test]
+fn what_is_open_of_one_that_says_so_waits_over_reloads_and_starts_and_goes_on_when_it_comes_back() {
+    let receiver = Receiver::with(|_, number| Reply::status(if number == 0 { 500 } else { 200 }));
+    let with = format!("{SOURCE}{}", waiting(&receiver));
+    let mut gateway = Gateway::start(&with);
+    let _ = post(&gateway, "d-1", b"{}").expect(202);
+    eventually("the first attempt is recorded", || {
+        (gateway.get("/v1/deliveries/1")["attempts"].as_array()?.len() == 1).then_some(())
+    });
+    reload(&gateway, SOURCE, RELOADED);
+    let seen = |gateway: &Gateway| {
+        let delivery = gateway.get("/v1/deliveries/1")["delivery"].clone();
+        assert_eq!(delivery["status"], "pending", "{delivery}");
+        assert!(delivery["reason"].as_str().unwrap().contains("removed"), "{delivery}");
+        let listed = gateway.list("/v1/subscriptions", 10);
+        assert_eq!((&listed[0]["id"], &listed[0]["state"]), (&"a".into(), &"removed".into()), "{listed:?}");
+        assert_eq!(listed[0]["open_deliveries"], 1, "{listed:?}");
+    };
+    seen(&gateway);
+    assert!(gateway.log().contains("wait for it to come back"), "{}", gateway.log());
+    gateway.restart();
+    seen(&gateway);
+    let told = gateway.run(&["subscriptions", "list"], b"").expect(0).stdout;
+    assert!(told.contains("removed"), "{told}");
+    let told = gateway.run(&["deliveries", "list"], b"").expect(0).stdout;
+    assert!(told.contains("it waits for it to come back"), "{told}");
+
+    reload(&gateway, &with, RELOADED);
+    assert_eq!(gateway.get("/v1/deliveries/1")["delivery"]["reason"], serde_json::Value::Null);
+    let _ = gateway.api("POST", "/v1/deliveries/1/retry", None).expect(202);
+    assert_eq!(gateway.settled()[0]["status"], "delivered");
+
+    // Taken out while the gateway is down, and then ended by hand.
+    let closed =
+        format!("{SOURCE}{}", waiting(&receiver).replace(&receiver.url("/a"), "http://127.0.0.1:1/"));
+    reload(&gateway, &closed, RELOADED);
+    let _ = post(&gateway, "d-2", b"{}").expect(202);
+    gateway.kill();
+    gateway.write(&Setup { rest: SOURCE.to_owned(), ..Setup::default() });
+    gateway.spawn();
+    assert_eq!(gateway.get("/v1/subscriptions/a")["state"], "removed");
+    let told = gateway.run(&["subscriptions", "delete", "a"], b"").expect(0).stdout;
+    assert!(told.contains("ended with it: 1"), "{told}");
+    assert_eq!(gateway.settled()[0]["status"], "dead");
+    let _ = gateway.api("GET", "/v1/subscriptions/a", None).expect(404);
+}
+
 #[test]
 fn a_start_that_fails_late_attempts_nothing_and_leaves_no_lock() {
     let receiver = Receiver::start();

@@ -23,4 +23,4 @@ pub use secret_place::{
 };
 pub use source::SourceConfig;
 pub use status::{ParseStatusError, StatusSet};
-pub use subscription::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig};
+pub use subscription::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig, WhenRemoved};

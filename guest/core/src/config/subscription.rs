@@ -16,6 +16,18 @@ pub struct SubscriptionConfig {
     pub endpoint: EndpointConfig,
     /// How they are delivered.
     pub delivery: DeliveryConfig,
+    /// What becomes of its open deliveries when it is removed.
+    pub when_removed: WhenRemoved,
+}
+
+/// What becomes of a subscription's open deliveries when it is removed: deleted, or no longer in the configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenRemoved {
+    /// They end, with that as their reason.
+    #[default]
+    End,
+    /// They wait for a subscription of that id.
+    Wait,
 }
 
 /// Where deliveries go.

@@ -51,7 +51,7 @@ async fn shows_a_delivery_with_its_attempts() {
             "delivery": {
                 "id": delivery.id.0, "subscription": "a", "status": "pending", "attempt_count": 1,
                 "event": {"id": "e1", "source": "shop", "type": "order.created"},
-                "created": "2023-11-14T22:13:20Z", "due": "2023-11-14T22:13:25Z", "reason": null
+                "created": "2023-11-14T22:13:20Z", "due": "2023-11-14T22:13:25Z", "reason": "its subscription was removed; it waits for it to come back"
             },
             "attempts": [{
                 "number": 1, "started": "2023-11-14T22:13:20Z", "duration_ms": 1234.567,

@@ -49,7 +49,7 @@ async fn shows_an_event_with_its_request_and_deliveries() {
                 "items": [{
                     "id": deliveries[0], "subscription": "a", "status": "pending", "attempt_count": 0,
                     "event": {"id": "e1", "source": "shop", "type": "order.created"},
-                    "created": "2023-11-14T22:13:20Z", "due": "2023-11-14T22:13:20Z", "reason": null
+                    "created": "2023-11-14T22:13:20Z", "due": "2023-11-14T22:13:20Z", "reason": "its subscription was removed; it waits for it to come back"
                 }],
                 "next": null
             }

@@ -9,7 +9,7 @@ use crate::rejection::Explainer;
 use crate::store::LeasedDelivery;
 use crate::subscription::{Dispatch, PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::Activity;
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -212,6 +212,11 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
             allow_networks: Vec::new(),
         },
         delivery: DeliveryConfig::default(),
+        when_removed: if document.get("when_removed").and_then(Value::as_str) == Some("wait") {
+            WhenRemoved::Wait
+        } else {
+            WhenRemoved::End
+        },
     })
 }
 

@@ -31,7 +31,7 @@ async fn creates_reads_replaces_and_deletes_in_every_room() {
         (201, &"/v1/subscriptions/a".parse().unwrap())
     );
     let shown = json!({
-        "id": "a", "origin": "api", "state": "active", "updated": "2023-11-14T22:13:20Z",
+        "id": "a", "origin": "api", "state": "active", "open_deliveries": 0, "updated": "2023-11-14T22:13:20Z",
         "subscription": document("a", "x")
     });
     assert_eq!(answer.json(), shown);
@@ -52,7 +52,7 @@ async fn creates_reads_replaces_and_deletes_in_every_room() {
     assert_eq!((answer.problem().0, &answer.json()["problems"][0]["path"]), (422, &json!("id")));
 
     let delivery = bench.event("shop", "e1", &["a"]).await[0];
-    assert_eq!(bench.delete("/v1/subscriptions/a").await.json(), json!({"abandoned": 1}));
+    assert_eq!(bench.delete("/v1/subscriptions/a").await.json(), json!({"abandoned": 1, "waiting": 0}));
     let ended = bench.get(&format!("/v1/deliveries/{delivery}")).await.json();
     assert_eq!(ended["delivery"]["status"], json!(DeliveryStatus::Dead));
     assert_eq!(ended["delivery"]["reason"], "the subscription was deleted");
@@ -235,7 +235,7 @@ async fn what_cannot_be_built_is_not_stored() {
 async fn open_deliveries_of_one_that_is_gone_can_be_ended() {
     let bench = Bench::new().await;
     bench.event("shop", "e1", &["orphan"]).await;
-    assert_eq!(bench.delete("/v1/subscriptions/orphan").await.json(), json!({"abandoned": 1}));
+    assert_eq!(bench.delete("/v1/subscriptions/orphan").await.json(), json!({"abandoned": 1, "waiting": 0}));
     assert_eq!(bench.delete("/v1/subscriptions/orphan").await.problem().0, 404);
 }
 
@@ -367,4 +367,38 @@ async fn tries_a_filter_on_a_stored_event_or_one_written_out() {
         assert_eq!(answer.json()["problems"][0]["path"], place, "{body}");
     }
     assert!(bench.table.filters().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_says_so_leaves_its_deliveries_waiting_until_it_comes_back_or_is_deleted_again() {
+    let bench = Bench::new().await;
+    let mut waits = document("a", "x");
+    waits["when_removed"] = "wait".into();
+    bench.post(ALL, &document("b", "x")).await;
+    bench.post(ALL, &waits).await;
+    let delivery = bench.event("shop", "e1", &["a"]).await[0];
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json()["open_deliveries"], 1);
+    assert_eq!(bench.delete("/v1/subscriptions/a").await.json(), json!({"abandoned": 0, "waiting": 1}));
+
+    let removed = json!({
+        "id": "a", "origin": null, "state": "removed", "open_deliveries": 1, "updated": null, "subscription": null
+    });
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json(), removed);
+    let listed = bench.get(ALL).await.json();
+    assert_eq!((&listed["items"][0], &listed["items"][1]["id"]), (&removed, &json!("b")));
+    let first = bench.get(&format!("{ALL}?limit=1")).await.json();
+    assert_eq!((first["items"].as_array().unwrap().len(), &first["items"][0]), (1, &removed));
+    let next = bench.get(&format!("{ALL}?limit=1&cursor={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!((&next["items"][0]["id"], &next["next"]), (&json!("b"), &Value::Null));
+    let address = format!("/v1/deliveries/{delivery}");
+    let waiting = bench.get(&address).await.json();
+    assert_eq!(waiting["delivery"]["status"], "pending");
+    assert_eq!(waiting["delivery"]["reason"], "its subscription was removed; it waits for it to come back");
+
+    bench.post(ALL, &waits).await;
+    assert_eq!(bench.get(&address).await.json()["delivery"]["reason"], Value::Null);
+    bench.delete("/v1/subscriptions/a").await;
+    assert_eq!(bench.delete("/v1/subscriptions/a").await.json(), json!({"abandoned": 1, "waiting": 0}));
+    assert_eq!(bench.get(&address).await.json()["delivery"]["reason"], "the subscription was deleted");
+    assert_eq!(bench.get("/v1/subscriptions/a").await.problem().0, 404);
 }

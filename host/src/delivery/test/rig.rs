@@ -8,7 +8,7 @@ use crate::store::{
     LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions, SqliteStore, Store,
 };
 pub(super) use anglerfish_core::config::SubscriptionConfig as Config;
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::event::Event;
 use std::path::Path;
 use std::sync::Arc;
@@ -145,6 +145,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
             retry: RetryConfig { delays: vec![Duration::from_millis(20); 2], jitter: 0.2 },
             ..DeliveryConfig::default()
         },
+        when_removed: WhenRemoved::End,
     }
 }
 

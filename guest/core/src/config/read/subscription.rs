@@ -1,10 +1,10 @@
 //! Reading a subscription.
 
 use super::{endpoint, policy, source};
-use crate::config::SubscriptionConfig;
+use crate::config::{SubscriptionConfig, WhenRemoved};
 use crate::node::Node;
 
-pub(super) const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery"];
+pub(super) const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery", "when_removed"];
 
 /// Whoever wants more than this many sources wants all of them and a filter.
 const MOST_SOURCES: usize = 1000;
@@ -18,10 +18,22 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let filter = table.get("filter").and_then(|node| filter(&node));
     let endpoint = table.require("endpoint").and_then(|node| endpoint::read(&node));
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
+    let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();
     if node.problem_count() != before {
         return None;
     }
-    Some(SubscriptionConfig { id: id?, sources, filter, endpoint: endpoint?, delivery })
+    Some(SubscriptionConfig { id: id?, sources, filter, endpoint: endpoint?, delivery, when_removed })
+}
+
+fn when_removed(node: &Node<'_>) -> Option<WhenRemoved> {
+    match node.string()? {
+        "end" => Some(WhenRemoved::End),
+        "wait" => Some(WhenRemoved::Wait),
+        _ => {
+            node.report("must be \"end\" or \"wait\"");
+            None
+        }
+    }
 }
 
 fn sources(node: &Node<'_>) -> Option<Vec<String>> {
