@@ -64,7 +64,17 @@ impl Foreign {
     /// If the script fails.
     #[must_use]
     pub fn run(&self, argument: &Path) -> String {
-        let output = self.command().arg(argument).output();
+        self.run_with(&[&argument.to_string_lossy()])
+    }
+
+    /// Runs the script once with these arguments and gives what it writes.
+    ///
+    /// # Panics
+    ///
+    /// If the script fails.
+    #[must_use]
+    pub fn run_with(&self, arguments: &[&str]) -> String {
+        let output = self.command().args(arguments).output();
         let output = output.unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(

@@ -288,6 +288,10 @@ fn metrics_count_what_came_in_and_what_became_of_it() {
         "anglerfish_delivery_attempts_running{subscription=\"all\"} 0",
         "anglerfish_delivery_attempt_duration_seconds_count 3",
         "anglerfish_filter_failures_total 0",
+        "anglerfish_subscription_filter_failures_total{subscription=\"all\"} 0",
+        "anglerfish_backlog_deliveries{subscription=\"all\"} 0",
+        "anglerfish_backlog_oldest_age_seconds{subscription=\"all\"} 0.0",
+        "anglerfish_oldest_delivery_age_seconds 0.0",
         "anglerfish_store_up 1",
     ] {
         assert!(text.lines().any(|one| one == line), "no {line}:\n{text}");
@@ -297,6 +301,51 @@ fn metrics_count_what_came_in_and_what_became_of_it() {
         let (name, value) = line.rsplit_once(' ').unwrap();
         assert!(name.starts_with("anglerfish_") && value.parse::<f64>().is_ok(), "{line}");
     }
+    check_by_prometheus(&text);
+}
+
+/// What Prometheus' own tool says of the metrics, where it is installed.
+fn check_by_prometheus(metrics: &str) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut promtool = Command::new("promtool");
+    let spawned = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut child) = spawned else {
+        eprintln!("skipped: promtool is not installed");
+        return;
+    };
+    child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap();
+    assert!(said.status.success(), "{}\n{metrics}", String::from_utf8_lossy(&said.stderr));
+}
+
+#[test]
+fn the_age_of_the_oldest_open_delivery_grows_until_it_ends() {
+    let receiver = Receiver::with(|_, _| anglerfish_tests::Reply::status(500));
+    let gateway = Gateway::start(&format!(
+        "{SOURCE}\n[[subscription]]\nid = \"all\"\nendpoint = {{ url = \"{}\", allow_private = true }}\n\
+         delivery = {{ retry = {{ delays = [\"1h\"] }} }}",
+        receiver.url("/")
+    ));
+    let _ = post(&gateway, "a", "{}").expect(202);
+    let age = |name: &str| -> f64 {
+        let text = gateway.api("GET", "/metrics", None).expect(200).text();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_else(|| panic!("no {name}:\n{text}"));
+        line.trim().parse().unwrap()
+    };
+    let of_one = "anglerfish_backlog_oldest_age_seconds{subscription=\"all\"}";
+    let first =
+        anglerfish_tests::eventually("the oldest has an age", || Some(age(of_one)).filter(|age| *age > 0.0));
+    anglerfish_tests::eventually("it grows", || {
+        (age("anglerfish_oldest_delivery_age_seconds") > first).then_some(())
+    });
+    gateway.write(&Setup { rest: SOURCE.to_owned(), ..Setup::default() });
+    let _ = gateway.api("POST", "/v1/config/reload", None).expect(200);
+    let ended = age("anglerfish_oldest_delivery_age_seconds");
+    assert!(ended.abs() < f64::EPSILON, "{ended}");
 }
 
 #[test]
@@ -525,7 +574,23 @@ fn a_client_that_knows_only_the_description_finds_nothing_that_differs_from_it()
     let _ = gateway.settled();
     let address = format!("http://{}", gateway.admin());
     let said = schemathesis.with_script("fuzz_api.py").run(std::path::Path::new(&address));
-    assert!(said.contains(" passed") && !said.contains("0 generated"), "{said}");
+    // What was made in both runs, and that all of it was answered as described.
+    let made = said.lines().filter(|line| line.contains(" generated, ") && line.contains(" passed"));
+    assert_eq!(made.filter(|line| !line.trim_start().starts_with("0 ")).count(), 2, "{said}");
+}
+
+/// A client that is generated of the description works against the gateway.
+#[test]
+fn a_client_that_is_generated_of_the_description_reads_every_answer() {
+    let Some(python) = Foreign::python() else { return };
+    let receiver = Receiver::start();
+    let gateway = Gateway::start(SOURCE);
+    let _ = post(&gateway, "one", "{}").expect(202);
+    let _ = gateway.post("hub", &github("another secret", "two", b"{}"), b"{}").expect(401);
+    let address = format!("http://{}", gateway.admin());
+    let said = python.with_script("generated_client.py").run_with(&[&address, &receiver.url("/generated")]);
+    assert!(said.contains("works"), "{said}");
+    assert_eq!(receiver.wait(1)[0].header("ce-id"), Some("made-1"));
 }
 
 /// What the CloudEvents SDK of another language writes, in each of the modes.

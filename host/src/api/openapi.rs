@@ -65,6 +65,9 @@ fn document() -> Value {
             complete(operation);
         }
     }
+    if let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") {
+        name_items(schemas);
+    }
     if let Some(Value::Object(components)) = document.get_mut("components") {
         let responses: Map<String, Value> =
             COMMON.iter().map(|answer| (answer.name.to_owned(), answer.response())).collect();
@@ -156,6 +159,18 @@ const COMMON: [Common; 8] = [
     )
     .with("Retry-After", "When to try again, in seconds."),
 ];
+
+/// Names the schema of a listing's items where it is written out: clients that are generated have one type for it then.
+fn name_items(schemas: &mut Map<String, Value>) {
+    let named: Vec<(String, Value)> =
+        schemas.iter().map(|(name, schema)| (name.clone(), schema.clone())).collect();
+    for schema in schemas.values_mut() {
+        let Some(items) = schema.pointer_mut("/properties/items/items") else { continue };
+        if let Some((name, _)) = named.iter().find(|(_, schema)| schema == items) {
+            *items = json!({"$ref": format!("#/components/schemas/{name}")});
+        }
+    }
+}
 
 /// Adds the errors that many operations give, and the form of those that the operation names itself.
 fn complete(operation: &mut Value) {
