@@ -455,6 +455,31 @@ impl Gateway {
         Ran::of(&mut command)
     }
 
+    /// Runs a command as [`Gateway::beside`] makes it on a terminal of eighty columns, and gives what is seen there: stdout
+    /// and stderr together, without colours.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be run.
+    #[must_use]
+    pub fn run_on_terminal(&self, arguments: &[&str]) -> Ran {
+        let quoted: Vec<String> =
+            arguments.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
+        let line = format!("stty cols 80 rows 50; exec '{}' {}", binary().display(), quoted.join(" "));
+        let beside = self.beside(&[]);
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("NO_COLOR", "1");
+        for (name, value) in beside.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        let ran = Ran::of(&mut command);
+        Ran { stdout: ran.stdout.replace('\r', ""), ..ran }
+    }
+
     /// Starts a command as [`Gateway::beside`] makes it that goes on until it is ended.
     #[must_use]
     pub fn begin(&self, arguments: &[&str]) -> Running {

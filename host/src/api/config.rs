@@ -48,7 +48,10 @@ pub(super) async fn reload(
 ) -> Result<Answer<ConfigStatus>, ProblemDetails> {
     let status = api.configuration.reload().await;
     let Some(last) = &status.last else { return Ok(Answer(status)) };
-    let said = last.error.clone().unwrap_or_else(|| format!("{} problem(s)", last.problems.len()));
+    let said = last.error.clone().unwrap_or_else(|| match last.problems.len() {
+        1 => "it has a problem".to_owned(),
+        many => format!("it has {many} problems"),
+    });
     let detail = format!("the configuration stays as it was: {said}");
     match last.outcome {
         ReloadOutcome::Applied => Ok(Answer(status)),

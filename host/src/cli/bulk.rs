@@ -60,7 +60,7 @@ impl Bulk<'_> {
         client: &Client,
         output: &mut Output,
     ) -> Result<Outcome, Failure> {
-        let progress = bar(self.done);
+        let progress = bar(if args.dry_run { "chosen" } else { self.done });
         let mut count = Count::default();
         let mut cursor = args.resume.clone();
         loop {

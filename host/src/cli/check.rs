@@ -1,5 +1,6 @@
 //! `anglerfish check`: every problem of a configuration at once.
 
+use super::command::say;
 use super::configuration::ConfigArgs;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
@@ -70,9 +71,9 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Fail
 /// Says on stderr what is no problem and should be seen.
 fn tell(warnings: &[ConfigProblem]) {
     for warning in warnings {
-        anstream::eprintln!("{}", warning.as_warning());
+        say("", 0, &warning.as_warning().to_string());
         if let Some(hint) = &warning.hint {
-            anstream::eprintln!("hint: {hint}");
+            say("", 0, &format!("hint: {hint}"));
         }
     }
 }
@@ -155,8 +156,8 @@ fn write_summary(checked: &Checked, file: &str, output: &mut Output) -> Result<(
             [] => "all sources".to_owned(),
             sources => sources.join(", "),
         };
-        let filter = subscription.filter.as_deref().map_or("every event".to_owned(), plain);
-        output.line(format_args!("  {}: {sources}: {filter}", subscription.id))?;
+        let filter = subscription.filter.as_deref().unwrap_or("every event");
+        output.paragraph("  ", "    ", &format!("{}: {sources}: {filter}", subscription.id))?;
         match checked.classes.get(&subscription.id) {
             Some(Class::Scanned) if subscription.filter.is_some() => scanned.push(subscription.id.as_str()),
             Some(Class::Never) => never.push(subscription.id.as_str()),
@@ -165,10 +166,12 @@ fn write_summary(checked: &Checked, file: &str, output: &mut Output) -> Result<(
     }
     if !scanned.is_empty() {
         let filters = count(scanned.len(), "filter");
-        output.line(format_args!("{filters} looked at for every event: {}", scanned.join(", ")))?;
+        let said = format!("{filters} looked at for every event: {}", scanned.join(", "));
+        output.paragraph("", "    ", &said)?;
     }
     if !never.is_empty() {
-        output.line(format_args!("{} never true: {}", count(never.len(), "filter"), never.join(", ")))?;
+        let said = format!("{} never true: {}", count(never.len(), "filter"), never.join(", "));
+        output.paragraph("", "    ", &said)?;
     }
     Ok(())
 }

@@ -223,7 +223,7 @@ impl Client {
                 .with_hint("`--api` must name the management API, `listen` of [admin]");
         }
         let mut message = plain(&problem.detail);
-        if problem.problems.len() > 1 {
+        if problem.problems.iter().any(|place| !problem.detail.contains(&place.message)) {
             for place in &problem.problems {
                 let _ = write!(message, "\n  {}: {}", plain(&place.path), plain(&place.message));
             }

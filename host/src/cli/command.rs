@@ -1,5 +1,6 @@
 //! The frame: which commands there are, and what becomes of what they return.
 
+use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
     check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, reload,
@@ -26,6 +27,9 @@ struct Cli {
     /// How to write data: for people or for programs
     #[arg(long, global = true, value_enum)]
     format: Option<Format>,
+    /// The same as --format json
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -102,7 +106,7 @@ fn block_on(command: impl Future<Output = Result<Outcome, Failure>>) -> Result<O
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut output = Output::stdout(cli.format);
+    let mut output = Output::stdout(if cli.json { Some(Format::Json) } else { cli.format });
     let result = cli.command.run(&mut output).and_then(|outcome| output.flush().map(|()| outcome));
     match result {
         Ok(outcome) => ExitCode::from(outcome.code()),
@@ -119,19 +123,39 @@ fn report(failure: &Failure) {
     let hint_style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
     match failure {
         Failure::Misuse { message, hint } | Failure::Failed { message, hint } => {
-            eprintln!("{error}error{error:#}: {message}");
+            say(&format!("{error}error{error:#}: "), "error: ".len(), message);
             if let Some(hint) = hint {
-                eprintln!("{hint_style}hint{hint_style:#}: {hint}");
+                say(&format!("{hint_style}hint{hint_style:#}: "), "hint: ".len(), hint);
             }
         }
         Failure::Configuration(lines) => {
             for line in lines {
-                eprintln!("{line}");
+                say("", 0, line);
             }
             let plural = if lines.len() == 1 { "" } else { "s" };
             eprintln!("{error}error{error:#}: {} problem{plural} in the configuration", lines.len());
         }
         Failure::BrokenPipe => {}
+    }
+}
+
+/// Writes a message behind its title, which is so many columns wide; on a terminal broken between words.
+pub(super) fn say(title: &str, columns: usize, message: &str) {
+    let limit = match terminal_size::terminal_size_of(std::io::stderr()) {
+        Some((width, _)) => usize::from(width.0).max(40),
+        None => usize::MAX,
+    };
+    // The title may have colours, which take no room: the text is laid out behind as many spaces.
+    let room = " ".repeat(columns);
+    let mut title = Some(title);
+    for line in message.split('\n') {
+        let before = if title.is_some() { room.as_str() } else { "" };
+        for line in wrapped(line, before, "    ", limit) {
+            match title.take() {
+                Some(title) => eprintln!("{title}{}", line.strip_prefix(&room).unwrap_or(&line)),
+                None => eprintln!("{line}"),
+            }
+        }
     }
 }
 

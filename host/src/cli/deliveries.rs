@@ -130,11 +130,18 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(
 
 /// Writes deliveries for people.
 pub(super) fn delivery_table(deliveries: &[Value], output: &mut Output) -> Result<(), Failure> {
-    let mut table = Table::new(["DELIVERY", "STATUS", "ATTEMPTS", "SUBSCRIPTION", "EVENT"]);
-    for delivery in deliveries {
-        let cells = ["/id", "/status", "/attempt_count", "/subscription", "/event/id"];
-        table.row(cells.map(|cell| text(delivery, cell)));
+    const CELLS: [&str; 6] = ["/id", "/status", "/attempt_count", "/subscription", "/event/id", "/reason"];
+    let rows = deliveries.iter().map(|delivery| CELLS.map(|cell| text(delivery, cell)));
+    // Few have a reason: a column of its own only for them.
+    if rows.clone().any(|[.., reason]| !reason.is_empty()) {
+        let mut table = Table::new(["DELIVERY", "STATUS", "ATTEMPTS", "SUBSCRIPTION", "EVENT", "REASON"]);
+        rows.for_each(|row| table.row(row));
+        return table.write(output);
     }
+    let mut table = Table::new(["DELIVERY", "STATUS", "ATTEMPTS", "SUBSCRIPTION", "EVENT"]);
+    rows.for_each(|[id, status, attempts, subscription, event, _]| {
+        table.row([id, status, attempts, subscription, event]);
+    });
     table.write(output)
 }
 
@@ -170,7 +177,7 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     match attempts.last().map(|attempt| text(attempt, "/answer")) {
         Some(answer) if !answer.is_empty() => {
             output.line("\nthe last answer:")?;
-            answer.lines().try_for_each(|line| output.line(plain(line)))
+            answer.lines().try_for_each(|line| output.paragraph("", "", line))
         }
         _ => Ok(()),
     }

@@ -159,7 +159,7 @@ async fn follow(args: &ListArgs, client: &Client, output: &mut Output) -> Result
         for item in &items {
             match output.format() {
                 Format::Json => output.json(item)?,
-                Format::Text => output.line(event_line(item))?,
+                Format::Text => output.paragraph("", "    ", &event_line(item))?,
             }
         }
         output.flush()?;
@@ -184,7 +184,7 @@ async fn newest_position(client: &Client) -> Result<String, Failure> {
 
 /// One event as a line of its own: what comes later cannot widen the columns of what was written.
 fn event_line(event: &Value) -> String {
-    let cells = ["/received", "/source", "/type", "/id"].map(|cell| plain(&text(event, cell)));
+    let cells = ["/received", "/source", "/type", "/id"].map(|cell| text(event, cell));
     cells.join("  ")
 }
 
@@ -211,20 +211,20 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
     if !matches!(count.as_str(), "" | "0") {
         let times = detail.pointer("/repetitions/times").and_then(Value::as_array).into_iter().flatten();
         let times: Vec<&str> = times.filter_map(Value::as_str).collect();
-        output.line(format_args!("{:14}{count} times: {}", "repeated", plain(&times.join(", "))))?;
+        page::member("repeated", &format!("{count} times: {}", times.join(", ")), output)?;
     }
     for failure in detail.pointer("/failures").and_then(Value::as_array).into_iter().flatten() {
         let failure = format!("{}: {}", text(failure, "/subscription"), text(failure, "/reason"));
-        output.line(format_args!("{:14}{}", "filter failed", plain(&failure)))?;
+        page::member("filter failed", &failure, output)?;
     }
     // What was published came with no request that is kept.
     if detail.get("request").is_some_and(Value::is_object) {
         let request = format!("{} {}", text(&detail, "/request/method"), text(&detail, "/request/url"));
-        output.line(format_args!("{:14}{}", "request", plain(&request)))?;
+        page::member("request", &request, output)?;
     }
     for header in detail.pointer("/request/headers").and_then(Value::as_array).into_iter().flatten() {
         let header = format!("{}: {}", text(header, "/0"), text(header, "/1"));
-        output.line(format_args!("{:14}{}", "", plain(&header)))?;
+        page::member("", &header, output)?;
     }
     let deliveries = detail.pointer("/deliveries/items").and_then(Value::as_array).map(Vec::as_slice);
     let deliveries = deliveries.unwrap_or_default();
@@ -248,8 +248,8 @@ async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Re
         Format::Text if said.is_empty() => anstream::eprintln!("no subscriptions"),
         Format::Text => {
             for verdict in said {
-                let cells = ["/id", "/outcome", "/reason"].map(|cell| plain(&text(verdict, cell)));
-                output.line(cells.join(": "))?;
+                let cells = ["/id", "/outcome", "/reason"].map(|cell| text(verdict, cell));
+                output.paragraph("", "    ", &cells.join(": "))?;
             }
         }
     }

@@ -240,20 +240,17 @@ fn document(explanation: &Explanation) -> JsonExplanation<'_> {
 fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> {
     let verification = &explanation.verification;
     let said = outcome(verification.outcome);
-    output.line(format_args!("{said} ({}): {}", plain(&verification.scheme), plain(&verification.reason)))?;
+    let said = format!("{said} ({}): {}", verification.scheme, verification.reason);
+    output.paragraph("", "    ", &said)?;
     for step in &verification.steps {
-        output.line(format_args!("  {}", plain(step)))?;
+        output.paragraph("  ", "    ", step)?;
     }
     if let Some(event) = &explanation.event {
         output.line(format_args!("event {} of type {}", plain(&event.id), plain(&event.kind)))?;
     }
     for said in &explanation.subscriptions {
-        output.line(format_args!(
-            "{}: {}: {}",
-            said.subscription,
-            verdict(said.outcome),
-            plain(&said.reason)
-        ))?;
+        let said = format!("{}: {}: {}", said.subscription, verdict(said.outcome), said.reason);
+        output.paragraph("", "    ", &said)?;
     }
     Ok(())
 }

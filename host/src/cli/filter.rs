@@ -32,8 +32,9 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The event is {\"event\": {…}, \"message\": …, \"headers\": {…}}: what filters see.
-Attributes of the event that are left out have stand-ins.
+#[command(after_help = "The event is {\"event\": {…}, \"message\": …, \"headers\": {…}}: what filters see;
+or {\"event\": {…}} with the message as its `data`, as the management API takes
+it. Attributes of the event that are left out have stand-ins.
 
 Examples:
   echo '{\"message\": {\"quantity\": 3}}' > event.json
@@ -84,7 +85,7 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
     };
     match output.format() {
         Format::Json => output.json(&json!({"outcome": outcome, "reason": verdict.reason}))?,
-        Format::Text => output.line(format_args!("{outcome}: {}", super::table::plain(&verdict.reason)))?,
+        Format::Text => output.paragraph("", "    ", &format!("{outcome}: {}", verdict.reason))?,
     }
     Ok(Outcome::of(verdict.outcome == VerdictOutcome::Match))
 }
@@ -134,7 +135,8 @@ impl Sample {
         sample.filter(|_| problems.is_empty()).ok_or_else(|| problems.join("; "))
     }
 
-    fn from_node(root: &Node<'_>, data: Vec<u8>) -> Option<Self> {
+    fn from_node(root: &Node<'_>, mut data: Vec<u8>) -> Option<Self> {
+        let mut headers = Vec::new();
         let table = root.table(&["event", "message", "headers"])?;
         let mut event = Event {
             id: "evt_1".to_owned(),
@@ -146,7 +148,25 @@ impl Sample {
             ..Event::default()
         };
         if let Some(node) = table.get("event") {
-            let attributes = node.table(&["id", "source", "type", "subject", "time", "datacontenttype"])?;
+            let attributes = node.table(ATTRIBUTES)?;
+            if let Some(written) = attributes.get("headers") {
+                headers.extend(fields(&written)?);
+            }
+            if let Some(written) = attributes.get("data") {
+                if !data.is_empty() {
+                    written.report("there is `message` as well; give one of them");
+                }
+                data = written.value().to_string().into_bytes();
+            }
+            if let Some(written) = attributes.get("data_base64") {
+                if !data.is_empty() {
+                    written.report("there is other data as well; give one of them");
+                }
+                data = STANDARD.decode(written.string()?).ok().or_else(|| {
+                    written.report("not base64");
+                    None
+                })?;
+            }
             let text = |key| attributes.get(key).and_then(|node| node.string().map(str::to_owned));
             event.id = text("id").unwrap_or(event.id);
             event.source = text("source").unwrap_or(event.source);
@@ -160,14 +180,22 @@ impl Sample {
                 })?;
             }
         }
-        let mut headers = Vec::new();
         if let Some(node) = table.get("headers") {
-            for (name, value) in node.members()? {
-                headers.push((name.to_owned(), value.string()?.to_owned()));
+            if !headers.is_empty() {
+                node.report("the event has `headers` as well; give them once");
             }
+            headers.extend(fields(&node)?);
         }
         Some(Self { event, headers, data })
     }
+}
+
+/// The members of `event`, those that only the management API's test knows included.
+const ATTRIBUTES: &[&str] =
+    &["id", "source", "type", "subject", "time", "datacontenttype", "headers", "data", "data_base64"];
+
+fn fields(node: &Node<'_>) -> Option<Vec<(String, String)>> {
+    node.members()?.map(|(name, value)| Some((name.to_owned(), value.string()?.to_owned()))).collect()
 }
 
 /// A sample without its message, and the message as it is written: that can hold what no value here can, such as 1e400, and

@@ -1,6 +1,7 @@
 //! Where a command's data goes: stdout, as text for people or JSON for programs.
 
 use super::Failure;
+use super::table::{plain, wrapped};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Display;
@@ -59,6 +60,13 @@ impl Output {
         }
         let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         columns.max(NARROWEST)
+    }
+
+    /// Writes text for people, from outside as a rule, broken between words where it is wider than the terminal; `first`
+    /// stands before it, `indent` before each further line.
+    pub fn paragraph(&mut self, first: &str, indent: &str, text: &str) -> Result<(), Failure> {
+        let lines = wrapped(&plain(text), first, indent, self.width());
+        lines.iter().try_for_each(|line| self.line(line.trim_end()))
     }
 
     /// Writes one line of text.

@@ -1,7 +1,6 @@
 //! Listings that come in pages.
 
 use super::client::Client;
-use super::table::plain;
 use super::{Failure, Format, Output};
 use anstream::eprintln;
 use clap::Args;
@@ -100,8 +99,14 @@ pub(super) fn members(
     for (title, pointer) in members {
         let value = text(document, pointer);
         if !value.is_empty() {
-            output.line(format_args!("{title:14}{}", plain(&value)))?;
+            member(title, &value, output)?;
         }
     }
     Ok(())
+}
+
+/// Writes one value with its title before it.
+pub(super) fn member(title: &str, value: &str, output: &mut Output) -> Result<(), Failure> {
+    const WIDTH: usize = 14;
+    output.paragraph(&format!("{title:WIDTH$}"), &" ".repeat(WIDTH), value)
 }

@@ -63,7 +63,9 @@ fn show(definition: &Definition, output: &mut Output) -> Result<(), Failure> {
         ("  manual    ", definition.documentation),
     ] {
         if !text.is_empty() {
-            wrapped(text, name, "            ", width).iter().try_for_each(|line| output.line(line))?;
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let lines = wrapped(&text, name, "            ", width);
+            lines.iter().try_for_each(|line| output.line(line))?;
         }
     }
     output.line("")?;

@@ -93,12 +93,12 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     let names = detail.pointer("/headers").and_then(Value::as_array).into_iter().flatten();
     let names: Vec<&str> = names.filter_map(Value::as_str).collect();
     if !names.is_empty() {
-        output.line(format_args!("{:14}{}", "header fields", plain(&names.join(", "))))?;
+        page::member("header fields", &names.join(", "), output)?;
     }
     let excerpt = text(&detail, "/excerpt");
     if !excerpt.is_empty() {
         output.line("\nthe beginning of the body:")?;
-        excerpt.lines().try_for_each(|line| output.line(plain(line)))?;
+        excerpt.lines().try_for_each(|line| output.paragraph("", "", line))?;
     }
     Ok(())
 }
@@ -109,10 +109,11 @@ async fn explain(id: &str, client: &Client, output: &mut Output) -> Result<(), F
         return output.json(&explanation);
     }
     let verification = |pointer: &str| text(&explanation, &format!("/verification/{pointer}"));
-    output.line(format_args!("{}: {}", plain(&verification("outcome")), plain(&verification("reason"))))?;
+    let said = format!("{}: {}", verification("outcome"), verification("reason"));
+    output.paragraph("", "    ", &said)?;
     let steps = explanation.pointer("/verification/steps").and_then(Value::as_array);
     for step in steps.into_iter().flatten().filter_map(Value::as_str) {
-        output.line(format_args!("  {}", plain(step)))?;
+        output.paragraph("  ", "    ", step)?;
     }
     let event = text(&explanation, "/event/id");
     if !event.is_empty() {
@@ -125,8 +126,8 @@ async fn explain(id: &str, client: &Client, output: &mut Output) -> Result<(), F
     }
     let verdicts = explanation.pointer("/subscriptions").and_then(Value::as_array);
     for verdict in verdicts.into_iter().flatten() {
-        let part = |pointer: &str| plain(&text(verdict, pointer)).to_string();
-        output.line(format_args!("  {}: {}: {}", part("/id"), part("/outcome"), part("/reason")))?;
+        let said = ["/id", "/outcome", "/reason"].map(|part| text(verdict, part)).join(": ");
+        output.paragraph("  ", "    ", &said)?;
     }
     Ok(())
 }

@@ -70,14 +70,14 @@ fn show(status: &Status, output: &mut Output) -> Result<(), Failure> {
     output.line(format_args!("configuration {} of {}", status.generation, plain(&status.file)))?;
     if let Some(last) = &status.last {
         for change in &last.changes {
-            output.line(format_args!("  {}", plain(change)))?;
+            output.paragraph("  ", "    ", change)?;
         }
         if last.outcome != "applied" {
             let said = last.error.as_deref().unwrap_or("it has problems");
-            output.line(format_args!("the last reload changed nothing: {}", plain(said)))?;
+            output.paragraph("", "    ", &format!("the last reload changed nothing: {said}"))?;
         }
         for Place { key, message } in &last.problems {
-            output.line(format_args!("  {}: {}", plain(key), plain(message)))?;
+            output.paragraph("  ", "    ", &format!("{key}: {message}"))?;
         }
     }
     for key in &status.needs_restart {

@@ -2,7 +2,7 @@
 
 use super::client::{ApiArgs, Client};
 use super::page::{self, text};
-use super::table::{Table, plain};
+use super::table::Table;
 use super::{Failure, Format, Outcome, Output};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
@@ -67,27 +67,16 @@ async fn show(name: &str, client: &Client, output: &mut Output) -> Result<(), Fa
     if output.format() == Format::Json {
         return output.json(&source);
     }
-    for (title, pointer) in
-        [("name", "/name"), ("scheme", "/scheme"), ("path", "/path"), ("public url", "/public_url")]
-    {
-        let value = text(&source, pointer);
-        if !value.is_empty() {
-            output.line(format_args!("{title:12}{}", plain(&value)))?;
-        }
-    }
+    let shown = [("name", "/name"), ("scheme", "/scheme"), ("path", "/path"), ("public url", "/public_url")];
+    page::members(&source, &shown, output)?;
     let list = |key: &str| source.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     for secret in list("secrets") {
-        output.line(format_args!("{:12}{}", "secret", plain(&text(&secret, "/name"))))?;
+        page::member("secret", &text(&secret, "/name"), output)?;
     }
     for copy in list("to_copy") {
         let part = |pointer: &str| text(&copy, pointer);
-        output.line(format_args!(
-            "{:12}{} = {} (of {})",
-            "to copy",
-            plain(&part("/name")),
-            plain(&part("/value")),
-            plain(&part("/seen"))
-        ))?;
+        let said = format!("{} = {} (of {})", part("/name"), part("/value"), part("/seen"));
+        page::member("to copy", &said, output)?;
     }
     Ok(())
 }

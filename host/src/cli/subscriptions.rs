@@ -69,7 +69,9 @@ struct PutArgs {
   anglerfish subscriptions test --filter 'message.quantity > 3' --event evt_1
   anglerfish subscriptions test orders --sample event.json
 
-A sample is {\"event\": {…}, \"message\": …, \"headers\": {…}}, as `filter test` takes.
+A sample is {\"event\": {…}, \"message\": …, \"headers\": {…}}: what filters see;
+or {\"event\": {…}} with the message as its `data`, as the management API takes
+it.
 Nothing is delivered. Exit codes: 0 match, 1 no match or an error, 2 misuse")]
 struct TestArgs {
     #[command(flatten)]
@@ -106,19 +108,22 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
 async fn list(page: &PageArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let items = page.read(client, "subscriptions", &[]).await?;
     page::write(&items, output, |items, output| {
-        let mut table = Table::new(["ID", "STATE", "ORIGIN", "SOURCES", "ENDPOINT"]);
+        let mut table = Table::new(["ID", "STATE", "ORIGIN", "OPEN", "SOURCES", "ENDPOINT"]);
         for item in items {
-            let cells = ["/id", "/state", "/origin"].map(|cell| text(item, cell));
-            let [id, state, origin] = cells;
+            let cells = ["/id", "/state", "/origin", "/open_deliveries"].map(|cell| text(item, cell));
+            let [id, state, origin, open] = cells;
             let endpoint = text(item, "/subscription/endpoint/url");
-            table.row([id, state, origin, sources(item), endpoint]);
+            table.row([id, state, origin, open, sources(item), endpoint]);
         }
         table.write(output)
     })
 }
 
-/// The sources that a subscription names; without any it listens to all.
+/// The sources that a subscription names; without any it listens to all. One that is removed listens to none.
 fn sources(item: &Value) -> String {
+    if item.pointer("/subscription").is_none_or(Value::is_null) {
+        return String::new();
+    }
     let named = item.pointer("/subscription/sources").and_then(Value::as_array).map(Vec::as_slice);
     match named.unwrap_or_default() {
         [] => "all".to_owned(),
@@ -131,17 +136,30 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
     if output.format() == Format::Json {
         return output.json(&item);
     }
-    let shown = [("id", "/id"), ("state", "/state"), ("origin", "/origin"), ("updated", "/updated")];
+    let shown = [
+        ("id", "/id"),
+        ("state", "/state"),
+        ("origin", "/origin"),
+        ("updated", "/updated"),
+        ("open", "/open_deliveries"),
+    ];
     page::members(&item, &shown, output)?;
+    if text(&item, "/state") == "removed" {
+        return page::member(
+            "waiting",
+            "its open deliveries wait for it to come back; `subscriptions delete` ends them",
+            output,
+        );
+    }
     for problem in item.pointer("/problems").and_then(Value::as_array).into_iter().flatten() {
         let problem = format!("{}: {}", text(problem, "/path"), text(problem, "/message"));
-        output.line(format_args!("{:14}{}", "problem", plain(&problem)))?;
+        page::member("problem", &problem, output)?;
     }
     let document = item.get("subscription").unwrap_or(&Value::Null);
     let document = serde_json::to_string_pretty(document)
         .map_err(|error| Failure::failed(format_args!("failed to write JSON: {error}")))?;
     output.line("")?;
-    document.lines().try_for_each(|line| output.line(plain(line)))
+    document.lines().try_for_each(|line| output.paragraph("", "      ", line))
 }
 
 async fn put(args: &PutArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -172,12 +190,14 @@ async fn delete(id: &str, client: &Client, output: &mut Output) -> Result<(), Fa
     match output.format() {
         Format::Json => output.json(&deleted),
         Format::Text => {
-            let ended = text(&deleted, "/abandoned");
-            output.line(format_args!(
-                "subscription {} is deleted; open deliveries that ended with it: {}",
-                plain(id),
-                plain(&ended)
-            ))
+            output.line(format_args!("subscription {} is deleted", plain(id)))?;
+            let (ended, waiting) = (text(&deleted, "/abandoned"), text(&deleted, "/waiting"));
+            output.line(format_args!("open deliveries that ended with it: {}", plain(&ended)))?;
+            if waiting != "0" {
+                let said = "deleting it again ends them";
+                output.line(format_args!("that wait for it to come back: {} ({said})", plain(&waiting)))?;
+            }
+            Ok(())
         }
     }
 }
@@ -204,8 +224,7 @@ async fn test(args: &TestArgs, client: &Client, output: &mut Output) -> Result<O
     match output.format() {
         Format::Json => output.json(&tried)?,
         Format::Text => {
-            let reason = text(&tried, "/reason");
-            output.line(format_args!("{}: {}", plain(&outcome), plain(&reason)))?;
+            output.paragraph("", "    ", &format!("{outcome}: {}", text(&tried, "/reason")))?;
         }
     }
     Ok(Outcome::of(outcome == "match"))

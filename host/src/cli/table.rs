@@ -59,14 +59,17 @@ fn lines_of<const N: usize>(row: &[String; N], widths: &[usize; N], limit: usize
         if !line.is_empty() {
             let end = line.width().max(column);
             if end + GAP.len() + cell.width() > limit {
-                lines.push(std::mem::replace(&mut line, INDENT.to_owned()));
-                column = INDENT.len();
-            } else {
-                let padding = end - line.width();
-                line.extend(std::iter::repeat_n(' ', padding));
-                line.push_str(GAP);
-                column = line.width();
+                lines.push(std::mem::take(&mut line));
+                let mut on = wrapped(cell, INDENT, INDENT, limit);
+                line = on.pop().unwrap_or_default();
+                column = INDENT.len() + width;
+                lines.extend(on);
+                continue;
             }
+            let padding = end - line.width();
+            line.extend(std::iter::repeat_n(' ', padding));
+            line.push_str(GAP);
+            column = line.width();
         }
         line.push_str(cell);
         column += width;
@@ -75,12 +78,13 @@ fn lines_of<const N: usize>(row: &[String; N], widths: &[usize; N], limit: usize
     lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// A text as lines that are broken between words; `indent` stands before each but the first.
+/// A text as lines that are broken between words; `indent` stands before each but the first. A word that is longer than a
+/// line stays whole.
 pub(super) fn wrapped(text: &str, first: &str, indent: &str, limit: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut empty = true;
-    for word in text.split_whitespace() {
+    for word in text.split(' ') {
         if !empty && line.width() + 1 + word.width() > limit {
             lines.push(std::mem::replace(&mut line, indent.to_owned()));
             empty = true;
@@ -141,10 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_that_is_longer_than_a_line_is_broken_between_its_words() {
+        let mut table = Table::new(["ID", "REASON", "PEER"]);
+        table.row(["7".into(), "the signature does not match ".repeat(4).trim_end().into(), "a".into()]);
+        let lines = table.lines(40);
+        assert!(lines.iter().all(|line| line.width() <= 40), "{lines:#?}");
+        assert_eq!(lines[1..3], ["7", "    the signature does not match the"]);
+        assert_eq!(lines.last().unwrap(), "    signature does not match  a");
+    }
+
+    #[test]
     fn long_text_goes_on_under_its_beginning() {
         assert_eq!(wrapped("one two three", "a  ", "   ", 10), ["a  one two", "   three"]);
         assert_eq!(wrapped("a-word-that-is-too-long", "a  ", "   ", 10), ["a  a-word-that-is-too-long"]);
         assert_eq!(wrapped("", "a", "", 10), ["a"]);
+        assert_eq!(wrapped("a  b", "", "", 80), ["a  b"], "what is not broken stays as it is");
     }
 
     #[test]

@@ -68,6 +68,8 @@ async fn failure(api: &str, line: &str) -> (u8, String, String) {
 async fn lists_and_shows_what_the_gateway_holds() {
     let bench = Bench::new().await;
     let api = bench.serve().await;
+    let document = json!({"id": "big-orders", "endpoint": {"url": "http://example.com/"}});
+    assert_eq!(bench.post("/v1/subscriptions", &document).await.status, 201);
     bench.event("shop", "evt_1", &["big-orders"]).await;
     bench.event("git", "evt_2", &[]).await;
     assert_eq!(

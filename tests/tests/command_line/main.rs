@@ -20,6 +20,7 @@ mod serve;
 mod sink;
 mod subscriptions;
 mod tls;
+mod width;
 
 use anglerfish_tests::{Gateway, Ran};
 

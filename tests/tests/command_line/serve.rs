@@ -235,6 +235,24 @@ fn what_it_keeps_only_its_own_user_can_read() {
 }
 
 #[test]
+fn watching_its_file_it_reads_it_again_whenever_it_changes_and_a_mistake_changes_nothing() {
+    let gateway = Gateway::prepare(&Setup { rest: SOURCES.into(), ..Setup::default() });
+    let _serving = gateway.begin(&["serve", "--watch"]);
+    let request = |path: &str| gateway.try_api("GET", path, None).ok().filter(|answer| answer.status == 200);
+    anglerfish_tests::eventually("it is ready", || request("/ready"));
+    let more = format!("{SOURCES}[[source]]\nname = \"more\"\nscheme = \"none\"\n");
+    gateway.write(&Setup { rest: more.clone(), ..Setup::default() });
+    anglerfish_tests::eventually("the new source is there", || request("/v1/sources/more"));
+    gateway.write(&Setup { rest: format!("{more}nonsense"), ..Setup::default() });
+    let status = anglerfish_tests::eventually("the mistake is told", || {
+        let status = gateway.get("/v1/config/status");
+        (status["last"]["outcome"] == "refused").then_some(status)
+    });
+    assert_eq!((&status["last"]["cause"], &status["generation"]), (&"watch".into(), &2.into()), "{status}");
+    assert!(request("/v1/sources/more").is_some());
+}
+
+#[test]
 fn it_says_on_stderr_where_it_listens() {
     let gateway = Gateway::start(SOURCES);
     gateway.wait_log(&format!("http://{}/in/{{source}}", gateway.ingress()));

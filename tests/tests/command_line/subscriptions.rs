@@ -25,14 +25,14 @@ fn a_subscription_is_written_listed_shown_and_deleted() {
 
     let listed = gateway.run(&["subscriptions", "list"], b"").expect(0).in_eighty_columns().stdout;
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["ID", "STATE", "ORIGIN", "SOURCES", "ENDPOINT"]);
-    assert_eq!(rows[1], ["b", "active", "api", "all", "https://receiver.example/b"]);
-    assert_eq!(rows[2], ["pushes", "active", "api", "hub", "https://receiver.example/hooks"]);
+    assert_eq!(rows[0], ["ID", "STATE", "ORIGIN", "OPEN", "SOURCES", "ENDPOINT"]);
+    assert_eq!(rows[1], ["b", "active", "api", "0", "all", "https://receiver.example/b"]);
+    assert_eq!(rows[2], ["pushes", "active", "api", "0", "hub", "https://receiver.example/hooks"]);
 
     let shown = gateway.run(&["subscriptions", "show", "pushes"], b"").expect(0).stdout;
     assert!(shown.contains("state         active\n") && shown.contains("message.n > 3"), "{shown}");
     let told = gateway.run(&["subscriptions", "delete", "pushes"], b"").expect(0);
-    assert_eq!(told.stdout, "subscription pushes is deleted; open deliveries that ended with it: 0\n");
+    assert_eq!(told.stdout, "subscription pushes is deleted\nopen deliveries that ended with it: 0\n");
     let gone = gateway.run(&["subscriptions", "show", "pushes"], b"").expect(1);
     assert_eq!(gone.stderr, "error: there is no subscription `pushes`\n");
 }
@@ -65,4 +65,13 @@ fn a_subscription_and_a_filter_are_tried_on_events() {
     let _ = gateway.run(&filter, b"").expect(0);
     let sample = br#"{"event": {"type": "push", "source": "hub"}, "message": {"n": 4}}"#;
     let _ = gateway.run(&["subscriptions", "test", "pushes", "--sample", "-"], sample).expect(0);
+    // What the management API takes as its event is a sample too.
+    let sample =
+        br#"{"event": {"type": "push", "source": "hub", "data": {"n": 4}, "headers": {"x-a": "b"}}}"#;
+    let _ = gateway.run(&["subscriptions", "test", "pushes", "--sample", "-"], sample).expect(0);
+    let filter = ["filter", "test", "message.n == 4 && headers['x-a'] == 'b'", "--event", "-"];
+    let _ = gateway.run(&filter, sample).expect(0);
+    let both = br#"{"event": {"data": {"n": 4}}, "message": {"n": 5}}"#;
+    let told = gateway.run(&["filter", "test", "true", "--event", "-"], both).expect(2);
+    assert!(told.stderr.contains("event.data"), "{}", told.stderr);
 }
