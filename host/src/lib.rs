@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod engine;
+mod fault;
 pub mod fetch;
 pub mod gateway;
 pub mod ingress;

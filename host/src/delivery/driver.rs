@@ -10,7 +10,9 @@ use super::exchange::{self, Answer, work};
 use super::inbox::{Inbox, Message};
 use super::metric::DeliveryMetrics;
 use super::roster::Roster;
+use crate::fault::fault_point;
 use crate::store::{LeasedDelivery, Settlement, Store};
+use crate::telemetry::Repeated;
 use anglerfish_core::delivery::{AttemptId, Engine, EngineConfig, Now, Output};
 use attempts::{Report, Running};
 use futures_util::StreamExt;
@@ -52,6 +54,8 @@ pub(super) struct Driver {
     /// Records for the next call.
     batch: Vec<(AttemptId, Settlement)>,
     timer: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// What was said of this machine's own errors.
+    local_errors: Repeated,
     is_ending: bool,
 }
 
@@ -68,6 +72,7 @@ impl Driver {
             calls: FuturesUnordered::new(),
             batch: Vec::new(),
             timer: None,
+            local_errors: Repeated::default(),
             is_ending: false,
         }
     }
@@ -76,6 +81,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         self.begin().await;
         loop {
+            fault_point("deliveries");
             let now = self.around.clock.now();
             self.read_inbox(now);
             self.engine.handle_timeout(now);

@@ -92,8 +92,11 @@ impl GatewayBuilder {
             None => Arc::new(DocumentCache::new(ProviderClient::with(&outbound, &[], HashMap::new())?)),
         };
         let data = config.server.data_dir.join(STORE_FILE);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data, SqliteOptions::default())?);
-        let made = Prepared { file, loader, log, outbound, documents, ingress, admin };
+        let readiness = Readiness::new();
+        let supervisor = Supervisor::new(readiness.clone());
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open_supervised(&data, SqliteOptions::default(), supervisor.clone())?);
+        let made = Prepared { file, loader, log, readiness, supervisor, outbound, documents, ingress, admin };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -110,6 +113,8 @@ struct Prepared {
     file: String,
     loader: Option<Loader>,
     log: Option<LogControl>,
+    readiness: Readiness,
+    supervisor: Supervisor,
     outbound: Outbound,
     documents: Arc<dyn Fetcher>,
     ingress: Arc<Listener>,
@@ -133,18 +138,19 @@ pub struct BuiltGateway {
 
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
-        let Prepared { file, loader, log, outbound, documents, ingress, admin } = made;
-        let readiness = Readiness::new();
-        let supervisor = Supervisor::new(readiness.clone());
+        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, ingress, admin } = made;
         let mut registry = Scrape::registry();
         supervisor.register(&mut registry);
         telemetry::register_log(&mut registry);
         let metrics = IngressMetrics::register(&mut registry);
+        // An attempt that runs and has no connection only waits, and who waits there is not told apart by what it had before:
+        // places are shared out where they are.
+        let attempts = DeliveryOptions::default().attempts.min(outbound.max_connections());
         let outgoing = DeliveryOptions {
             outbound: Some(outbound),
+            attempts,
             metrics: DeliveryMetrics::register(&mut registry),
             supervisor: supervisor.clone(),
-            ..Default::default()
         };
 
         let settings = wiring::ingress_config(&config)?;

@@ -4,9 +4,11 @@ use super::activity::{Activity, IdleLimits};
 use super::framing::{Malformed, broken};
 use super::request_body::RequestBody;
 use super::tracked::Tracked;
+use crate::clock;
+use crate::fault::fault_point;
 use crate::supervision::Supervisor;
-use http::header::EXPECT;
-use http::{Request, Response};
+use http::header::{DATE, EXPECT};
+use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -58,7 +60,10 @@ where
             return malformed.answer();
         }
         // Called inside, so that a panic in making the future is caught as well.
-        let answer = async { (self.handle)(request, peer).await };
+        let answer = async {
+            fault_point("request");
+            (self.handle)(request, peer).await
+        };
         self.supervisor.guard("request", answer).await.unwrap_or_else(broken)
     }
 
@@ -75,7 +80,10 @@ where
             let underway = RequestUnderWay(Arc::clone(&watched));
             let shared = Arc::clone(&shared);
             async move {
-                let answer = shared.answer(request, peer).await;
+                let mut answer = shared.answer(request, peer).await;
+                if let Ok(date) = HeaderValue::try_from(clock::http_date()) {
+                    answer.headers_mut().entry(DATE).or_insert(date);
+                }
                 drop(underway);
                 Ok::<_, Infallible>(answer)
             }

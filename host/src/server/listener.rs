@@ -4,6 +4,7 @@ use super::activity::IdleLimits;
 use super::connection::{BoxError, Shared};
 use super::request_body::RequestBody;
 use crate::supervision::Supervisor;
+use crate::telemetry::Repeated;
 use http::{Request, Response};
 use hyper::body::{Body, Bytes};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -11,7 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -108,6 +109,7 @@ impl Listener {
         let _dropped = abort.clone().drop_guard();
         let shared =
             Arc::new(Shared { handle, builder: builder(), patience, supervisor, stop: stop.clone() });
+        let (begun, mut refused) = (Instant::now(), Repeated::default());
         let (places, open) = (Arc::new(Semaphore::new(self.limits.connections)), TaskTracker::new());
         loop {
             let next = async {
@@ -122,7 +124,9 @@ impl Listener {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if let Some(count) = refused.note(begun.elapsed(), &error.to_string()) {
+                        tracing::warn!(%error, count, "connections could not be accepted now; they wait");
+                    }
                     tokio::select! {
                         () = stop.cancelled() => break,
                         () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
@@ -157,9 +161,16 @@ impl Listener {
 /// What both versions of HTTP are held to. Time is kept by the connection, so HTTP/1 keeps none of its own.
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_LIMIT);
+    // The library's own date panics where the clock says a time before 1970.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_LIMIT)
+        .auto_date_header(false);
     builder
         .http2()
+        .auto_date_header(false)
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(PING))
         .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX))

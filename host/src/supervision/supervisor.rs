@@ -120,7 +120,8 @@ impl Supervisor {
         }
     }
 
-    fn report(&self, part: &str, panic: &(dyn Any + Send)) {
+    /// Counts and tells that a part panicked which comes back by its own means.
+    pub(crate) fn report(&self, part: &str, panic: &(dyn Any + Send)) {
         self.restarts.get_or_create(&PartLabels { part: part.to_owned() }).inc();
         tracing::error!(part, "a part of the gateway broke down: {}", panic::reason(panic));
     }

@@ -3,10 +3,12 @@
 //! A write to stderr can fail (its reader went away, its disk is full) and can last for ever (a full pipe that nobody
 //! reads). Neither is a reason for an event not to be taken in, so neither reaches the one who logs.
 
+use crate::fault::fault_point;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -61,8 +63,17 @@ fn spawn_bounded(target: impl Write + Send + 'static, lines: usize) -> io::Resul
     Ok((LogWriter { queue: queue.clone() }, SinkGuard { queue }))
 }
 
+/// Writes until nobody can log any more. A target that panics costs a line, as one that fails does: there is nobody whom
+/// its end could be told to.
 fn write(mut target: impl Write, items: &Receiver<Item>) {
+    while catch_unwind(AssertUnwindSafe(|| write_items(&mut target, items))).is_err() {
+        LOST.inc();
+    }
+}
+
+fn write_items(target: &mut impl Write, items: &Receiver<Item>) {
     for item in items {
+        fault_point("log");
         match item {
             Item::Line(line) => {
                 // A line that is lost half-way is as lost; the next one is tried all the same.

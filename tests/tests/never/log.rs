@@ -1,6 +1,6 @@
 //! The log never fails the work that it tells of.
 
-use super::{SOURCE, local, post, request};
+use super::{SOURCE, local, metric, post, request};
 use anglerfish_tests::{Gateway, Receiver, Reply, Setup, eventually, send};
 
 /// What becomes of stderr before the gateway starts, and whether lines are lost for sure: a system takes what is written to
@@ -11,13 +11,6 @@ const STDERR: [(&str, &str, bool); 4] = [
     ("its reader is gone", "cd \"$(dirname \"$3\")\"; mkfifo pipe; true <pipe & exec 2>pipe", true),
     ("nobody takes anything out of it", "cd \"$(dirname \"$3\")\"; mkfifo pipe; exec 2<>pipe", false),
 ];
-
-/// The value of a metric without labels.
-fn metric(gateway: &Gateway, name: &str) -> f64 {
-    let text = gateway.api("GET", "/metrics", None).expect(200).text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in:\n{text}")).parse().unwrap()
-}
 
 #[test]
 fn a_log_that_cannot_be_written_costs_neither_an_event_nor_a_delivery_nor_a_part() {
@@ -51,8 +44,8 @@ fn a_log_that_cannot_be_written_costs_neither_an_event_nor_a_delivery_nor_a_part
         });
         assert!(gateway.settled().iter().all(|one| one["status"] == "delivered"), "{what}");
         assert_eq!(gateway.api("GET", "/ready", None).status, 200, "{what}");
-        assert!(metric(&gateway, "anglerfish_panics_total").abs() < 0.5, "{what}");
-        assert!(!loses || metric(&gateway, "anglerfish_log_lines_lost_total") > 0.5, "{what}");
+        assert!(metric(&gateway, "anglerfish_panics_total").unwrap().abs() < 0.5, "{what}");
+        assert!(!loses || metric(&gateway, "anglerfish_log_lines_lost_total").unwrap() > 0.5, "{what}");
         gateway.signal_end();
         assert_eq!(gateway.wait_end().code(), Some(0), "{what}");
     }

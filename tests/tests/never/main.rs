@@ -10,9 +10,11 @@
 
 mod body;
 mod dead;
+mod fault;
 mod filter;
 mod limit;
 mod log;
+mod memory;
 mod outage;
 mod pace;
 mod private;
@@ -36,6 +38,12 @@ name = "hub"
 scheme = "github"
 secrets = ["secret of the repository"]
 "#;
+
+/// The value of a metric, with its labels if it has any.
+fn metric(gateway: &Gateway, name: &str) -> Option<f64> {
+    let text = gateway.api("GET", "/metrics", None).expect(200).text();
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
 
 /// A subscription to everything that calls this URL; `endpoint` and `delivery` are further keys of those tables.
 fn subscription(id: &str, url: &str, endpoint: &str, delivery: &str) -> String {

@@ -25,6 +25,31 @@ fn nothing_is_acknowledged_once_the_files_are_gone() {
     let _ = post(&gateway, "late-1", b"{}").expect(202);
 }
 
+#[test]
+fn nothing_is_acknowledged_once_a_file_was_cut_short() {
+    for (part, percent) in [("-wal", 0), ("-wal", 50), ("", 0), ("", 50)] {
+        let mut gateway = Gateway::start(SOURCE);
+        for number in 0..20 {
+            let _ = post(&gateway, &format!("before-{number}"), &vec![b' '; 20_000]).expect(202);
+        }
+        let name = gateway.directory().join(format!("data/anglerfish.db{part}"));
+        let file = std::fs::OpenOptions::new().write(true).open(&name).unwrap();
+        let size = file.metadata().unwrap().len();
+        file.set_len(size * percent / 100).unwrap();
+        for id in ["late-1", "late-2"] {
+            let answer = send(gateway.ingress(), &request(id, b"{}")).unwrap();
+            assert_eq!(answer.problem(503), "store-unavailable", "{part} {percent}");
+        }
+        // It still lives, whoever reads.
+        for path in ["/v1/events?limit=100", "/v1/deliveries?limit=100"] {
+            let _ = gateway.try_api("GET", path, None).unwrap();
+        }
+        assert_eq!(gateway.api("GET", "/ready", None).status, 503);
+        gateway.wait_log("was cut short while the gateway had it open");
+        assert!(gateway.runs(), "{part} {percent}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_to_the_database_lets_no_second_gateway_in() {

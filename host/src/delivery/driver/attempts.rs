@@ -4,6 +4,7 @@ use super::Driver;
 use crate::delivery::endpoint::Attempted;
 use crate::delivery::exchange::lease_of;
 use crate::delivery::report;
+use crate::fault::fault_point;
 use crate::store::{LeasedDelivery, Settlement};
 use anglerfish_core::config::DeliveryConfig;
 use anglerfish_core::delivery::{AttemptId, Now, SubscriptionKey, Work, WorkLease};
@@ -55,6 +56,7 @@ impl Driver {
         );
         let started = now.wall;
         let future = async move {
+            fault_point("attempt");
             match endpoint {
                 Some(endpoint) => endpoint.attempt(delivery, timeout).await,
                 None => Attempted::internal(started),
@@ -85,7 +87,13 @@ impl Driver {
         if outcome == AttemptOutcome::Local {
             let error = attempted.error.as_deref().unwrap_or_default();
             self.around.metrics.local_error();
-            tracing::warn!(error, "an attempt cannot be made on this machine now; it is not counted");
+            if let Some(count) = self.local_errors.note(now.elapsed, cause(error)) {
+                tracing::warn!(
+                    error,
+                    count,
+                    "attempts cannot be made on this machine now; they are not counted"
+                );
+            }
         } else {
             self.reports.insert(attempt, Report { key, before, stage: Stage::Ended(attempted) });
         }
@@ -123,4 +131,9 @@ impl Driver {
             slot.metrics(&self.around.metrics).running(count);
         }
     }
+}
+
+/// The words of an error that name nobody: what stands in front of them differs with each endpoint.
+fn cause(error: &str) -> &str {
+    error.rsplit_once(": ").map_or(error, |(_, cause)| cause)
 }

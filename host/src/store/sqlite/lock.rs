@@ -87,11 +87,12 @@ fn path_for(database: &Path) -> PathBuf {
 }
 
 #[cfg(unix)]
-pub(super) use inode::{Claim, identity};
+pub(super) use inode::{Claim, identity_of};
 
 #[cfg(unix)]
 mod inode {
     use std::collections::BTreeSet;
+    use std::fs::Metadata;
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::sync::{Mutex, PoisonError};
@@ -103,9 +104,9 @@ mod inode {
     /// would end the locks that SQLite holds on the first.
     static CLAIMED: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
 
-    /// The file that is at a path now; `None` if there is none.
-    pub(in crate::store::sqlite) fn identity(path: &Path) -> Option<Identity> {
-        std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    /// Which file it is.
+    pub(in crate::store::sqlite) fn identity_of(metadata: &Metadata) -> Identity {
+        (metadata.dev(), metadata.ino())
     }
 
     /// This process has this file.
@@ -115,7 +116,8 @@ mod inode {
     impl Claim {
         /// `None` if this process has the file already; `Some(None)` if there is no file.
         pub(in crate::store::sqlite) fn make(path: &Path) -> Option<Option<Self>> {
-            let Some(identity) = identity(path) else { return Some(None) };
+            let Ok(metadata) = std::fs::metadata(path) else { return Some(None) };
+            let identity = identity_of(&metadata);
             let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
             // Not a claim that is made and dropped: that would give the file up.
             claimed.insert(identity).then(|| Some(Self(identity)))

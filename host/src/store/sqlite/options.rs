@@ -13,7 +13,8 @@ pub struct SqliteOptions {
     pub group: usize,
     /// The writer's page cache in KiB; each reader has an eighth of it.
     pub cache_kib: u32,
-    /// How many bytes of the file are mapped into memory for reading.
+    /// How many bytes of the file are mapped into memory for reading. What is mapped is read a little faster; but where
+    /// the file is cut short, or the disk fails, the system ends the process where reading would have failed.
     pub mapped_bytes: u64,
     /// How many connections read at the same time, beside those of [`crate::store::Store::key_reader`].
     pub readers: usize,
@@ -28,7 +29,7 @@ impl Default for SqliteOptions {
             queue: 1024,
             group: 512,
             cache_kib: 16 * 1024,
-            mapped_bytes: 256 * 1024 * 1024,
+            mapped_bytes: 0,
             readers: 4,
             max_pages: None,
         }

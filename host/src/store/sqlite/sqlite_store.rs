@@ -10,7 +10,7 @@ use super::job::Write;
 use super::lease::Leases;
 use super::lock::Lock;
 use super::options::SqliteOptions;
-use super::presence::Presence;
+use super::presence::{self, Presence};
 use super::reader::Readers;
 use super::reschedule::{self, Replan, Replay, Retry};
 use super::row::clamp;
@@ -25,9 +25,11 @@ use crate::store::{
     LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store,
     StoreError, StoredSubscription, SubscriptionStore,
 };
+use crate::supervision::Supervisor;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -59,12 +61,25 @@ impl SqliteStore {
     /// schema or is used by another gateway; [`StoreError::Unavailable`] if it is locked, out of reach or the disk is
     /// full.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        Self::open_supervised(path, options, Supervisor::default())
+    }
+
+    /// The same for a gateway whose supervisor is told when the writer breaks down.
+    ///
+    /// # Errors
+    /// Like [`SqliteStore::open`].
+    pub fn open_supervised(
+        path: &Path,
+        options: SqliteOptions,
+        supervisor: Supervisor,
+    ) -> Result<Self, StoreError> {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             private::make_directory(directory).map_err(|error| {
                 StoreError::Unavailable(format!("failed to create {}: {error}", directory.display()))
             })?;
         }
         let lock = Lock::acquire(path)?;
+        presence::refuse_headless(path)?;
         let mut connection = open_writer(path, &options)?;
         prepare(&mut connection, path)?;
         let fail = |error: rusqlite::Error| name_file(classify(&error), path);
@@ -75,8 +90,10 @@ impl SqliteStore {
         let shared = Shared {
             leases: Arc::clone(&leases),
             backlog: Arc::clone(&backlog),
-            presence: Presence::note(path),
+            presence: RefCell::new(Presence::note(path)),
+            lost: Cell::new(false),
             head: sender,
+            supervisor,
         };
         let writer = Writer::spawn(connection, lock, shared, &options)?;
         let readers = Arc::new(Readers::new(path.to_owned(), options));

@@ -5,7 +5,8 @@
 //! the next start will find.
 //!
 //! A panic in it loses no more than the transaction that it was in: those who wait for it get an error, and the thread
-//! begins anew with what is on disk.
+//! begins anew with what is on disk. It does so at once and on the same thread, since it has the connection and the lock;
+//! the supervisor counts it, and says that the gateway is not ready for as long as that does not work.
 
 use super::backlog::Backlog;
 use super::batch::{Batch, Names, Statements};
@@ -16,8 +17,12 @@ use super::lock::Lock;
 use super::options::SqliteOptions;
 use super::presence::Presence;
 use super::segment::Segment;
+use crate::fault::fault_point;
 use crate::store::{EventSeq, StoreError};
+use crate::supervision::Supervisor;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -27,6 +32,9 @@ use tracing::{error, info, warn};
 
 /// Bytes of one transaction beyond which no more calls are put into it.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the supervisor calls it.
+const PART: &str = "store writer";
 
 /// The pause before the thread tries again to begin.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -58,7 +66,7 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || {
                 serve(&connection, receiver, group, &shared, &ready);
-                finish(connection);
+                finish(connection, shared.lost.get());
                 drop(lock);
             })
             .map_err(|error| StoreError::Unavailable(format!("failed to start the writer: {error}")))?;
@@ -104,8 +112,11 @@ impl Drop for Writer {
 pub(super) struct Shared {
     pub(super) leases: Arc<Leases>,
     pub(super) backlog: Arc<Backlog>,
-    pub(super) presence: Presence,
+    pub(super) presence: RefCell<Presence>,
+    /// Whether the files were found wanting when they were last looked at.
+    pub(super) lost: Cell<bool>,
     pub(super) head: watch::Sender<EventSeq>,
+    pub(super) supervisor: Supervisor,
 }
 
 /// Runs the thread until the queue is closed; says at `ready` whether it could begin.
@@ -128,18 +139,20 @@ fn serve(
             }
         }));
         drop(begun.take());
-        if ran.is_ok() {
-            return;
-        }
+        let Err(panic) = ran else { return };
+        shared.supervisor.report(PART, &*panic);
+        let _down = shared.supervisor.hold("the store writer is down");
         // Whatever goes wrong from here on, the thread lives: nobody else can write.
         while begun.is_none() && !queue.is_closed() {
-            let again = catch_unwind(AssertUnwindSafe(|| {
-                error!("the store's writer broke down; it begins anew with what is on disk");
-                recover(connection, shared)
-            }));
-            match again {
-                Ok(Ok(thread)) => begun = Some(thread),
-                Ok(Err(_)) | Err(_) => std::thread::sleep(PAUSE),
+            match catch_unwind(AssertUnwindSafe(|| recover(connection, shared))) {
+                Ok(Ok(thread)) => {
+                    info!("the store's writer begins anew with what is on disk");
+                    begun = Some(thread);
+                }
+                Ok(Err(_)) | Err(_) => {
+                    refuse(&mut queue);
+                    std::thread::sleep(PAUSE);
+                }
             }
         }
         if begun.is_none() {
@@ -148,8 +161,21 @@ fn serve(
     }
 }
 
+/// Nobody waits for a writer that may never come back.
+fn refuse(queue: &mut mpsc::Receiver<Message>) {
+    while let Ok(message) = queue.try_recv() {
+        match message {
+            Message::Job(job) => {
+                job.answer(Err(StoreError::Unavailable("its writer broke down and begins anew".into())));
+            }
+            Message::Close => queue.close(),
+        }
+    }
+}
+
 /// Takes back the transaction that a panic has left open and counts anew.
 fn recover<'c>(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Result<Thread<'c>> {
+    fault_point("store recovery");
     if !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }
@@ -157,8 +183,12 @@ fn recover<'c>(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Resu
     Thread::begin(connection, shared)
 }
 
-/// Leaves a file without a log behind, where nobody else reads it.
-fn finish(connection: Connection) {
+/// Leaves a file without a log behind, where nobody else reads it. Files that are not whole are left as they are: a log
+/// with a hole would be written over the pages of the database.
+fn finish(connection: Connection, lost: bool) {
+    if lost && let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        warn!(%error, "the database's log cannot be left alone");
+    }
     if let Err((_, error)) = connection.close() {
         warn!(%error, "failed to close the database");
     }
@@ -179,7 +209,6 @@ struct Thread<'c> {
     names: Names,
     segment: Segment,
     doubtful: bool,
-    lost: bool,
 }
 
 impl<'c> Thread<'c> {
@@ -188,7 +217,7 @@ impl<'c> Thread<'c> {
         let segment = Segment::last(connection)?;
         shared.head.send_replace(EventSeq(segment.event));
         let names = Names::default();
-        Ok(Self { connection, shared, statements, names, segment, doubtful: false, lost: false })
+        Ok(Self { connection, shared, statements, names, segment, doubtful: false })
     }
 }
 
@@ -214,9 +243,9 @@ impl Thread<'_> {
     }
 
     fn write(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
-        if self.lost
-            && let Err(error) = self.look()
-        {
+        fault_point(PART);
+        // Before, because what is written behind a hole hides it.
+        if let Err(error) = self.look() {
             return jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
         }
         match self.transact(jobs) {
@@ -243,15 +272,14 @@ impl Thread<'_> {
         }
     }
 
-    /// Whether what was written is where the next start will look for it.
-    fn look(&mut self) -> Result<(), StoreError> {
-        let found = self.shared.presence.check();
-        match (&found, self.lost) {
+    /// Whether what is written is where the next start will look for it.
+    fn look(&self) -> Result<(), StoreError> {
+        let found = self.shared.presence.borrow_mut().check();
+        match (&found, self.shared.lost.replace(found.is_err())) {
             (Err(reason), false) => error!("nothing is stored any more: {reason}"),
             (Ok(()), true) => info!("the store's files are there again"),
             _ => {}
         }
-        self.lost = found.is_err();
         found.map_err(StoreError::Lost)
     }
 

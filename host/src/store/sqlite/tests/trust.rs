@@ -40,6 +40,110 @@ async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
     }
 }
 
+/// Cuts a file of the database to a part of its length.
+fn cut(room: &Room, part: &str, to: impl Fn(u64) -> u64) {
+    let name = format!("{}{part}", room.file().display());
+    let file = std::fs::OpenOptions::new().write(true).open(name).unwrap();
+    file.set_len(to(file.metadata().unwrap().len())).unwrap();
+}
+
+#[tokio::test]
+async fn acknowledges_nothing_once_a_file_was_cut_short() {
+    for part in ["", "-wal", "-shm"] {
+        for percent in [0, 30, 50] {
+            let room = Room::new();
+            let store = room.open();
+            for number in 0..100 {
+                put(&store, &format!("before-{number}"), &["one"]).await;
+            }
+            cut(&room, part, |size| size * percent / 100);
+            for round in 0..2 {
+                match store.commit(accept(&format!("late-{round}"), &["one"])).await {
+                    Err(StoreError::Lost(text)) => assert!(text.contains("was cut short"), "{text}"),
+                    other => panic!("{part} {percent}: {other:?}"),
+                }
+            }
+            assert!(matches!(store.check().await, Err(StoreError::Lost(_))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn notices_a_log_that_was_emptied_and_has_its_length_again() {
+    let room = Room::new();
+    let store = room.open();
+    for number in 0..100 {
+        put(&store, &format!("before-{number}"), &["one"]).await;
+    }
+    let name = format!("{}-wal", room.file().display());
+    let length = std::fs::metadata(&name).unwrap().len();
+    cut(&room, "-wal", |_| 0);
+    cut(&room, "-wal", |_| length);
+    match store.commit(accept("late", &["one"])).await {
+        Err(StoreError::Lost(text)) => assert!(text.contains("was overwritten"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    // What it holds in its place of pages is not written over the database when the store is closed.
+    let before = std::fs::read(room.file()).unwrap();
+    store.close().await;
+    drop(store);
+    assert!(std::fs::read(room.file()).unwrap() == before);
+}
+
+#[tokio::test]
+async fn what_an_operators_tool_does_by_sqlites_own_means_is_no_loss() {
+    let room = Room::new();
+    let store = room.open();
+    for number in 0..50 {
+        let mut commit = accept(&format!("big-{number}"), &["one"]);
+        commit.events[0].data = vec![b'x'; 100_000].into();
+        let (_, deliveries) = committed(store.commit(commit).await.unwrap());
+        store.settle_now(settlement(deliveries[0].id, Settled::Delivered)).await.unwrap();
+    }
+    let tool = room.tool();
+    let checkpoint = |mode: &str| {
+        tool.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| row.get::<_, i64>(0)).unwrap()
+    };
+    for mode in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"] {
+        assert_eq!(checkpoint(mode), 0);
+        put(&store, mode, &["one"]).await;
+        store.check().await.unwrap();
+    }
+    let size = || std::fs::metadata(room.file()).unwrap().len();
+    while store.expire(later(1), 10).await.unwrap() > 0 {}
+    let before = size();
+    tool.execute_batch("VACUUM").unwrap();
+    assert_eq!(checkpoint("TRUNCATE"), 0);
+    assert!(size() < before / 2, "{before}");
+    store.check().await.unwrap();
+    put(&store, "after", &["one"]).await;
+}
+
+#[tokio::test]
+async fn a_log_whose_database_is_gone_is_not_thrown_away() {
+    let room = Room::new();
+    let copy = tempfile::tempdir().unwrap();
+    let store = room.open();
+    put(&store, "before", &["one"]).await;
+    let kept = copy.path().join("log");
+    std::fs::copy(format!("{}-wal", room.file().display()), &kept).unwrap();
+    store.close().await;
+    drop(store);
+    std::fs::copy(&kept, format!("{}-wal", room.file().display())).unwrap();
+    for gone in [false, true] {
+        if gone {
+            std::fs::remove_file(room.file()).unwrap();
+        } else {
+            cut(&room, "", |_| 0);
+        }
+        match SqliteStore::open(&room.file(), SqliteOptions::default()) {
+            Err(StoreError::Unusable(text)) => assert!(text.contains("its log is not"), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(std::fs::metadata(format!("{}-wal", room.file().display())).unwrap().len() > 0);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_or_a_removed_lock_file_lets_no_second_gateway_in() {
