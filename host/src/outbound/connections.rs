@@ -62,6 +62,11 @@ impl Connections {
         }))
     }
 
+    /// How many may be open in all.
+    pub(crate) fn most(&self) -> usize {
+        self.0.most
+    }
+
     /// Waits for the right to one more connection to a host, for a client that has `own` already.
     pub(crate) async fn permit(&self, host: &str, own: &Own) -> Result<Permit, NoFreeConnection> {
         let reason = match self.0.take(host, own) {

@@ -101,6 +101,12 @@ impl Outbound {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// How many connections may be open in all.
+    #[must_use]
+    pub fn max_connections(&self) -> usize {
+        self.shared.connections.most()
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.shared.names
     }

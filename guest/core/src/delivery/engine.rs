@@ -31,6 +31,10 @@ const LEASES: usize = 64;
 /// switches", 1998.)
 const SHARE: usize = 8;
 
+/// One place in so many is kept from those that did not answer the last time: each of their attempts holds its place until
+/// its time is over, and a few hundred of them would make everyone else wait for as long.
+const KEPT: usize = 4;
+
 /// The end of a lease that does not end by itself.
 const NEVER: UnixMillis = UnixMillis(u64::MAX);
 
@@ -64,6 +68,8 @@ struct Attempt {
     before: u32,
     bytes: usize,
     policy: Arc<DeliveryConfig>,
+    /// Whether it is counted among those whose subscription did not answer the last time.
+    unanswered: bool,
     phase: Phase,
 }
 
@@ -100,6 +106,8 @@ pub struct Engine<P> {
     next_attempt: u64,
     /// How many attempts are under way.
     running: usize,
+    /// How many of them are of subscriptions that did not answer the last time.
+    unanswered: usize,
     /// Records to hand to the store, oldest first.
     records: VecDeque<AttemptId>,
     /// How many attempts wait for their record.
@@ -147,6 +155,7 @@ impl<P> Engine<P> {
             attempts: BTreeMap::new(),
             next_attempt: 0,
             running: 0,
+            unanswered: 0,
             records: VecDeque::new(),
             recording: 0,
             dirty: Turn::default(),

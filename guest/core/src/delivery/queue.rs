@@ -58,6 +58,8 @@ pub(super) struct Queue<P> {
     pub(super) returns: Vec<WorkLease>,
     /// Attempts under way.
     pub(super) running: usize,
+    /// Whether there was no answer the last time.
+    pub(super) unanswered: bool,
     /// Attempts that wait for their record.
     pub(super) recording: usize,
     /// How much data `ready` and `running` have.
@@ -99,6 +101,7 @@ impl<P> Queue<P> {
             ready: VecDeque::new(),
             returns: Vec::new(),
             running: 0,
+            unanswered: false,
             recording: 0,
             bytes: 0,
             leasing: None,

@@ -87,6 +87,33 @@ fn the_last_places_are_for_those_that_have_none() {
 }
 
 #[test]
+fn those_that_never_answer_leave_a_quarter_of_the_places_to_those_that_do() {
+    let mut engine = engine(8);
+    let well = put(&mut engine, "well", 2);
+    for number in 0..20 {
+        let name = format!("hanging {number}");
+        let _ = put(&mut engine, &name, 2);
+        engine.handle_offered(at(0), &name, work(number * 2));
+        engine.handle_offered(at(0), &name, work(number * 2 + 1));
+    }
+    // Whether they answer is not known the first time.
+    for _ in 0..3 {
+        let begun = begun(&mut engine, at(0));
+        assert_eq!(begun.len(), 8);
+        for (_, attempt) in begun {
+            engine.handle_attempted(at(0), attempt, Outcome::Failed);
+        }
+    }
+    let hanging = begun(&mut engine, at(0));
+    assert_eq!(hanging.len(), 6);
+    engine.handle_offered(at(0), "well", work(100));
+    assert!(matches!(begun(&mut engine, at(0))[..], [(key, _)] if key == well));
+    // What is free among theirs is theirs.
+    engine.handle_attempted(at(0), hanging[0].1, Outcome::Failed);
+    assert_eq!(begun(&mut engine, at(0)).len(), 1);
+}
+
+#[test]
 fn what_this_machine_could_not_do_uses_up_no_attempt_and_is_tried_again() {
     let mut engine = engine(10);
     let key = put(&mut engine, "a", 1);

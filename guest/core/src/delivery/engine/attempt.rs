@@ -21,7 +21,13 @@ impl<P> Engine<P> {
         let Some(queue) = self.registry.get_mut(attempt.key) else { return };
         let key = attempt.key;
         queue.end(attempt.bytes);
+        match outcome {
+            Outcome::Answered { .. } => queue.unanswered = false,
+            Outcome::Failed => queue.unanswered = true,
+            Outcome::Local => {}
+        }
         self.running = self.running.saturating_sub(1);
+        self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
         let delivery = attempt.lease.delivery.unsigned_abs();
         let random = spread(self.config.seed, delivery, u64::from(attempt.before));
         match policy::classify(&attempt.policy, outcome, attempt.before, now.wall, random) {
@@ -61,6 +67,7 @@ impl<P> Engine<P> {
         }
         let Some(attempt) = self.attempts.remove(&id) else { return };
         self.running = self.running.saturating_sub(1);
+        self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
         if let Some(queue) = self.registry.get_mut(attempt.key) {
             queue.end(attempt.bytes);
             queue.returns.push(attempt.lease);

@@ -1,6 +1,6 @@
 //! What to do next.
 
-use super::{Attempt, Engine, LEASES, Phase, Replanning, SHARE};
+use super::{Attempt, Engine, KEPT, LEASES, Phase, Replanning, SHARE};
 use crate::delivery::alarm::Alarm;
 use crate::delivery::fault::{Fault, is_seeded};
 use crate::delivery::model::{AttemptId, Now, Output, SubscriptionKey, Work};
@@ -155,7 +155,9 @@ impl<P> Engine<P> {
                 queue.is_starting = false;
                 continue;
             }
-            if queue.running >= free.saturating_mul(SHARE) {
+            let kept = self.config.attempts / KEPT;
+            let is_over = queue.unanswered && self.unanswered >= self.config.attempts - kept;
+            if is_over || queue.running >= free.saturating_mul(SHARE) {
                 self.starting.push_back(key);
                 continue;
             }
@@ -178,10 +180,11 @@ impl<P> Engine<P> {
         let id = AttemptId(self.next_attempt);
         self.next_attempt += 1;
         self.running += 1;
-        let policy = match self.registry.get(key) {
-            Some(queue) => Arc::clone(&queue.policy),
-            None => Arc::default(),
+        let (policy, unanswered) = match self.registry.get(key) {
+            Some(queue) => (Arc::clone(&queue.policy), queue.unanswered),
+            None => Default::default(),
         };
+        self.unanswered += usize::from(unanswered);
         let attempt = Attempt {
             key,
             lease: work.lease,
@@ -189,6 +192,7 @@ impl<P> Engine<P> {
             before: work.before,
             bytes: work.bytes,
             policy: Arc::clone(&policy),
+            unanswered,
             phase: Phase::Running,
         };
         self.attempts.insert(id, attempt);
