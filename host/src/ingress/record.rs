@@ -7,21 +7,24 @@ use http::{HeaderMap, Method};
 /// What the names of header fields and parameters hold that carry a secret, whatever the source: senders put tokens
 /// into requests that no scheme reads, and what is kept is shown to whoever may read events. A name too many costs a
 /// value in a record; one too few shows a secret.
-const TELLING: [&str; 10] = [
+const TELLING: [&str; 12] = [
     "api-key",
     "api_key",
     "apikey",
     "authorization",
     "cookie",
     "credential",
+    "jwt",
     "passwd",
     "password",
     "secret",
+    "session",
     "token",
 ];
 
-/// Whole names that tell the same and are parts of harmless ones.
-const TELLING_ALONE: [&str; 5] = ["auth", "key", "pass", "pwd", "x-auth"];
+/// Whole names that tell the same and are parts of harmless ones, also with `x-` in front of them.
+const TELLING_ALONE: [&str; 10] =
+    ["auth", "code", "hmac", "key", "otp", "pass", "pwd", "sid", "sig", "signature"];
 
 /// Where the requests of a source carry a secret itself: that is not kept.
 #[derive(Debug, Clone, Default)]
@@ -40,12 +43,14 @@ fn is_telling(name: &str) -> bool {
     let mut rest = name.as_bytes();
     while let [first, others @ ..] = rest {
         // Every field of every request is looked at, and most places in them begin none of the words.
-        if matches!(first.to_ascii_lowercase(), b'a' | b'c' | b'p' | b's' | b't') && begins(rest) {
+        if matches!(first.to_ascii_lowercase(), b'a' | b'c' | b'j' | b'p' | b's' | b't') && begins(rest) {
             return true;
         }
         rest = others;
     }
-    TELLING_ALONE.iter().any(|word| is(name.as_bytes(), word))
+    let (front, behind) = name.as_bytes().split_at_checked(2).unwrap_or_default();
+    let alone = if is(front, "x-") { behind } else { name.as_bytes() };
+    TELLING_ALONE.iter().any(|word| is(alone, word))
 }
 
 /// Keeps the request without credentials: those that names give away, and those that the source's scheme reads.
@@ -95,9 +100,20 @@ mod tests {
 
     #[test]
     fn secrets_that_no_scheme_reads_are_hidden_by_their_names() {
-        let url = "http://h/in/a?token=1&access_token=2&api%5Fkey=3&Password=4&key=5&page=6&monkey=7";
+        let url = "http://h/in/a?token=1&access_token=2&api%5Fkey=3&Password=4&key=5&page=6&monkey=7&sig=8&code=9\
+                   &hmac=1&zipcode=2&X-Sig=3&SessionId=4";
         let mut headers = HeaderMap::new();
-        for name in ["x-auth-token", "x-access-token", "x-api-key", "api-key", "x-shared-secret", "x-auth"] {
+        for name in [
+            "x-auth-token",
+            "x-access-token",
+            "x-api-key",
+            "api-key",
+            "x-shared-secret",
+            "x-auth",
+            "x-session-id",
+            "x-sig",
+            "hmac",
+        ] {
             headers.insert(name, HeaderValue::from_static("hunter2"));
         }
         for name in ["x-hub-signature-256", "x-author", "idempotency-key", "content-type"] {
@@ -106,7 +122,8 @@ mod tests {
         let record = record(&Method::POST, url, &headers, &Credentials::default());
         assert_eq!(
             record.url,
-            "http://h/in/a?token=…&access_token=…&api%5Fkey=…&Password=…&key=…&page=6&monkey=7"
+            "http://h/in/a?token=…&access_token=…&api%5Fkey=…&Password=…&key=…&page=6&monkey=7&sig=…&code=…\
+             &hmac=…&zipcode=2&X-Sig=…&SessionId=…"
         );
         let names: Vec<&str> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["x-hub-signature-256", "x-author", "idempotency-key", "content-type"]);

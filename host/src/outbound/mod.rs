@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod connections;
 mod connector;
+mod escape;
 mod failure;
 mod guard;
 mod literal;
