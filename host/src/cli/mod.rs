@@ -3,6 +3,7 @@
 //! [`command`] is the frame, one file beside it is one command. A command is a function from its arguments and an
 //! [`Output`] to an [`Outcome`] or a [`Failure`]; it neither prints errors nor exits.
 
+mod allocator;
 mod bulk;
 mod check;
 mod client;

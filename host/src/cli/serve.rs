@@ -3,6 +3,7 @@
 use super::configuration::ConfigArgs;
 use super::watch::FileWatch;
 use super::{Failure, Outcome};
+use crate::clock;
 use crate::config::ReloadCause;
 use crate::gateway::Config;
 use crate::gateway::{GatewayBuilder, GatewayError, Reloader};
@@ -35,6 +36,7 @@ pub(super) struct ServeArgs {
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
     let config = args.config.load()?;
+    super::allocator::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -67,6 +69,12 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
         .await?
         .start();
     // After a start that fails nothing but its reason is of interest.
+    if clock::now().0 == 0 {
+        tracing::warn!(
+            "the clock of this machine says a time before 1970, which is taken for 1970: signatures with a time fail, and \
+             nothing expires"
+        );
+    }
     let Descriptors { limit, incoming, outgoing } = descriptors;
     tracing::info!(limit, incoming, outgoing, "file descriptors");
     tracing::info!(

@@ -6,6 +6,7 @@
 
 pub(crate) mod environment;
 mod error;
+pub(crate) mod file;
 mod network;
 pub(crate) mod place;
 mod reference;

@@ -21,8 +21,11 @@ use tower_service::Service;
 /// What is kept of the time for stopping for those who come last: giving back, the management API, the store.
 const LAST: Duration = Duration::from_secs(2);
 
-/// How long the store may take to close when all other time is used up.
-const CLOSING: Duration = Duration::from_secs(1);
+/// How much of that is the store's.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// How long the store may take to close where there is no time at all: as long as one that nothing is wrong with needs.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// A running gateway. Dropping it ends it at once; [`Gateway::shutdown`] lets what is under way end.
 pub struct Gateway {
@@ -178,10 +181,10 @@ impl Parts {
             tracing::error!("the deliveries did not end in time; they go on at the next start");
         }
         // The management API tells of the stop until now.
-        self.admin.end(end).await;
+        self.admin.end(end - CLOSING.min((end - first) / 4)).await;
         self.retention.abort();
-        let closing = end.max(Instant::now() + CLOSING);
-        if timeout_at(closing, self.store.close()).await.is_err() {
+        let end = end.max(Instant::now() + MOMENT);
+        if timeout_at(end, self.store.close()).await.is_err() {
             tracing::error!("the store did not close in time; what was accepted is on disk");
         }
     }

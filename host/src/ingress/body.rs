@@ -66,9 +66,9 @@ where
 
 /// How much memory is taken at a time for a body that comes in pieces, in bytes.
 ///
-/// Not as much as it announces: bodies that never get that far would leave memory behind in as many places, which the
-/// allocator does not give back. Blocks of one size are used again by the next body.
-const BLOCK: usize = 32 * 1024;
+/// Not as much as it announces, which it may never send. It is large enough to be mapped for itself by the program's
+/// allocator, so that it goes back to the system with the body; of what is mapped only what is written takes memory.
+const BLOCK: usize = 128 * 1024;
 
 /// What has come of a body. One that came in one piece, as most do, is not copied.
 #[derive(Default)]

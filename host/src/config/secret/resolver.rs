@@ -2,13 +2,12 @@
 
 use super::text::{Piece, pieces, shell_variable};
 use crate::config::environment::Environment;
+use crate::config::file::read_text;
 use anglerfish_core::config::{
     CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, for_each_secret, item_path,
 };
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The longest secret that a file may hold, in bytes; a certificate chain fits.
@@ -72,12 +71,7 @@ impl Resolver {
     fn file(&self, path: &Path) -> Result<String, String> {
         let path = self.directory.join(path);
         let shown = path.display();
-        let failed = |error: std::io::Error| format!("failed to read {shown}: {error}");
-        let mut text = String::new();
-        File::open(&path).map_err(failed)?.take(LONGEST + 1).read_to_string(&mut text).map_err(failed)?;
-        if text.len() as u64 > LONGEST {
-            return Err(format!("{shown} is longer than {LONGEST} bytes"));
-        }
+        let text = read_text(&path, LONGEST).map_err(|error| format!("failed to read {shown}: {error}"))?;
         // Editors of another system put a mark of the byte order in front, which is no part of the text.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));

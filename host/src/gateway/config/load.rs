@@ -4,6 +4,7 @@ use super::review::{filter_problems, forgetful, reviewed};
 use super::section::{self, Sections};
 use crate::api::AdminConfig;
 use crate::config::environment::{self, Environment};
+use crate::config::file::read_text;
 use crate::config::place::{Place, Places};
 use crate::config::secret::{Findings, Resolver};
 use crate::config::{ConfigError, ConfigProblem, SubscriptionReader, allow, hide_url, syntax};
@@ -17,6 +18,9 @@ use anglerfish_core::verify::Verifier;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// The largest configuration file, in bytes: hundreds of thousands of subscriptions.
+const LONGEST: u64 = 256 << 20;
 
 /// A whole configuration, valid but for what only the component can say. Its `Debug` form shows no secret.
 #[derive(Clone)]
@@ -68,7 +72,7 @@ impl Config {
     pub fn examine(file: &Path, environment: &Environment) -> Examination {
         let shown = file.display().to_string();
         let directory = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        match std::fs::read_to_string(file) {
+        match read_text(file, LONGEST) {
             Ok(text) => Self::examine_text(&shown, &text, &directory, environment),
             Err(error) => {
                 let error = ConfigError::Unreadable { file: shown, reason: error.to_string() };
