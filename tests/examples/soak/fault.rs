@@ -10,11 +10,12 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Child;
+use std::sync::{RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 /// Everything that faults are done to.
 pub(crate) struct Faults<'a> {
-    pub(crate) gateway: &'a Gateway,
+    pub(crate) gateway: &'a RwLock<Gateway>,
     pub(crate) setup: Setup,
     pub(crate) ledger: &'a Ledger,
     pub(crate) log: LogReader,
@@ -22,9 +23,11 @@ pub(crate) struct Faults<'a> {
     pub(crate) receivers: Vec<Child>,
     pub(crate) random: fastrand::Rng,
     pub(crate) done: Vec<&'static str>,
+    /// The file that says how far the gateway's clock is off, if it can be put wrong here.
+    pub(crate) clock: Option<PathBuf>,
 }
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 13] = [
     "a receiver is killed",
     "the store is locked",
     "nobody reads the log",
@@ -34,12 +37,20 @@ const KINDS: [&str; 9] = [
     "a broken configuration is reloaded",
     "subscriptions are written and deleted",
     "the management API is asked for much",
+    "bodies come byte by byte",
+    "endpoints have names that are dead",
+    "the gateway is killed",
+    "the clock is wrong",
 ];
 
 impl Faults<'_> {
+    fn gateway(&self) -> RwLockReadGuard<'_, Gateway> {
+        self.gateway.read().expect("nobody panics with the gateway in hand")
+    }
+
     /// The file in which a receiver notes what it took.
     pub(crate) fn notes(&self, index: usize) -> PathBuf {
-        self.gateway.directory().join(format!("received-{}", SUBSCRIBERS[index].id))
+        self.gateway().directory().join(format!("received-{}", SUBSCRIBERS[index].id))
     }
 
     /// Faults until `end`, with pauses in which all is well.
@@ -47,6 +58,11 @@ impl Faults<'_> {
         let begun = Instant::now();
         while Instant::now() + Duration::from_secs(15) < end {
             let kind = KINDS[self.random.usize(..KINDS.len())];
+            // Memory is compared within the second half, of one process.
+            let is_late = begun.elapsed() > (end - begun) / 2;
+            if kind == "the gateway is killed" && is_late || kind == "the clock is wrong" && self.clock.is_none() {
+                continue;
+            }
             let length = Duration::from_millis(self.random.u64(1000..8000));
             self.done.push(kind);
             self.inject(kind, length);
@@ -69,7 +85,7 @@ impl Faults<'_> {
                     receiver::start(self.ports[index], &self.notes(index), SUBSCRIBERS[index].id);
             }
             "the store is locked" => {
-                let other = rusqlite::Connection::open(self.gateway.directory().join("data/anglerfish.db"));
+                let other = rusqlite::Connection::open(self.gateway().directory().join("data/anglerfish.db"));
                 let other = other.expect("the database cannot be opened");
                 other.busy_timeout(Duration::from_secs(30)).expect("no timeout can be set");
                 if other.execute_batch("BEGIN IMMEDIATE").is_ok() {
@@ -86,7 +102,7 @@ impl Faults<'_> {
                 let said = [&b""[..], b"PRI * HTTP/2.0\r\n", b"POST /in/s0 HTTP/1.1\r\nhost: a\r\n"];
                 let said = said[self.random.usize(..said.len())];
                 let held =
-                    [self.gateway.ingress(), self.gateway.admin()].map(|address| open(address, 150, said));
+                    [self.gateway().ingress(), self.gateway().admin()].map(|address| open(address, 150, said));
                 std::thread::sleep(length);
                 drop(held);
             }
@@ -97,23 +113,23 @@ impl Faults<'_> {
                 }
                 let mut said = format!("{said}\r\n").into_bytes();
                 said.extend_from_slice(&vec![b' '; 400_000]);
-                let held = open(self.gateway.ingress(), 150, &said);
+                let held = open(self.gateway().ingress(), 150, &said);
                 std::thread::sleep(length);
                 drop(held);
             }
             "the configuration is reloaded" => {
                 let rest = tables(&self.ports, self.random.bool());
-                self.gateway.write(&Setup { rest, ..self.setup.clone() });
-                self.gateway.signal("HUP");
+                self.gateway().write(&Setup { rest, ..self.setup.clone() });
+                self.gateway().signal("HUP");
                 std::thread::sleep(length);
             }
             "a broken configuration is reloaded" => {
                 let rest =
                     format!("{}\n[[source]]\nname = \"s0\"\nscheme = \"none-such\"\n", self.setup.rest);
-                self.gateway.write(&Setup { rest, ..self.setup.clone() });
-                self.gateway.signal("HUP");
+                self.gateway().write(&Setup { rest, ..self.setup.clone() });
+                self.gateway().signal("HUP");
                 std::thread::sleep(length);
-                self.gateway.write(&self.setup);
+                self.gateway().write(&self.setup);
             }
             "subscriptions are written and deleted" => {
                 let end = Instant::now() + length;
@@ -125,7 +141,7 @@ impl Faults<'_> {
                     });
                     for method in ["PUT", "DELETE"] {
                         let answer =
-                            self.gateway.try_api(method, &path, (method == "PUT").then_some(&document));
+                            self.gateway().try_api(method, &path, (method == "PUT").then_some(&document));
                         if let Ok(answer) = answer
                             && answer.status == 500
                         {
@@ -135,11 +151,48 @@ impl Faults<'_> {
                     std::thread::sleep(Duration::from_millis(20));
                 }
             }
+            "bodies come byte by byte" => {
+                let head = b"POST /in/s0 HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n";
+                let mut held = open(self.gateway().ingress(), 50, head);
+                let end = Instant::now() + length;
+                while Instant::now() < end {
+                    held.retain_mut(|stream| stream.write_all(b" ").is_ok());
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+            "endpoints have names that are dead" => {
+                let paths: Vec<String> =
+                    (0..40).map(|number| format!("/v1/subscriptions/passing-name-{number}")).collect();
+                for (number, path) in paths.iter().enumerate() {
+                    let document = json!({
+                        "filter": "message.n % 20 == 0",
+                        "endpoint": {"url": format!("http://dead-{number}.invalid/")}
+                    });
+                    let _ = self.gateway().try_api("PUT", path, Some(&document));
+                }
+                std::thread::sleep(length);
+                for path in &paths {
+                    let _ = self.gateway().try_api("DELETE", path, None);
+                }
+            }
+            "the gateway is killed" => {
+                let mut gateway = self.gateway.write().expect("nobody panics with the gateway in hand");
+                gateway.kill();
+                let stderr = gateway.spawn_piped();
+                self.log = LogReader::start(stderr, &gateway.directory().join("log"));
+            }
+            "the clock is wrong" => {
+                let Some(clock) = &self.clock else { return };
+                let off = self.random.i32(-90_000..90_000);
+                std::fs::write(clock, format!("{off:+}\n")).expect("the clock cannot be put wrong");
+                std::thread::sleep(length);
+                std::fs::write(clock, "+0\n").expect("the clock cannot be put right");
+            }
             _ => {
                 let end = Instant::now() + length;
                 while Instant::now() < end {
                     for path in ["/v1/events?limit=200", "/v1/deliveries?limit=200", "/metrics", "/ready"] {
-                        let _ = self.gateway.try_api("GET", path, None);
+                        let _ = self.gateway().try_api("GET", path, None);
                     }
                 }
             }

@@ -10,6 +10,7 @@
     reason = "it reports by failing, as a test does"
 )]
 
+mod clock;
 mod fault;
 mod ledger;
 mod load;

@@ -20,7 +20,8 @@ impl LogReader {
     /// Reads into a file from now on.
     pub(crate) fn start(mut stderr: ChildStderr, file: &Path) -> Self {
         let reader = Self::default();
-        let (told, mut file) = (reader.clone(), File::create(file).expect("no file for the log"));
+        let file = File::options().create(true).append(true).open(file);
+        let (told, mut file) = (reader.clone(), file.expect("no file for the log"));
         std::thread::spawn(move || {
             let mut bytes = [0; 8192];
             loop {

@@ -1,12 +1,13 @@
 //! The whole run: start, look every half minute, end, and say what is wrong.
 
 use crate::fault::Faults;
+use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::plan::{Plan, SUBSCRIBERS, tables};
 use crate::reader::LogReader;
 use crate::{load, receiver};
 use anglerfish_tests::{Gateway, Setup, free_port};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -43,16 +44,23 @@ type Measure = (&'static str, fn(&Sight) -> u64, u64);
 /// Runs it; what is returned is wrong.
 pub(crate) fn run(plan: &Plan) -> Vec<String> {
     let ports: Vec<u16> = SUBSCRIBERS.iter().map(|_| free_port()).collect();
+    let clock = Clock::find();
+    if clock.is_none() {
+        println!("without clock faults: libfaketime is not installed");
+    }
     let setup = Setup {
         server:
             "header_timeout = \"3s\"\nbody_timeout = \"10s\"\nmax_connections = 400\nbody_memory = \"16MiB\""
                 .into(),
         rest: tables(&ports, false),
+        environment: clock.as_ref().map(Clock::environment).unwrap_or_default(),
         ..Setup::default()
     };
     let mut gateway = Gateway::prepare(&setup);
     let stderr = gateway.spawn_piped();
     let log = LogReader::start(stderr, &gateway.directory().join("log"));
+    let ingress = gateway.ingress();
+    let gateway = RwLock::new(gateway);
     let ledger = Arc::new(Ledger::default());
     let mut faults = Faults {
         gateway: &gateway,
@@ -63,18 +71,19 @@ pub(crate) fn run(plan: &Plan) -> Vec<String> {
         receivers: Vec::new(),
         random: fastrand::Rng::with_seed(plan.seed),
         done: Vec::new(),
+        clock: clock.as_ref().map(|clock| clock.file().to_owned()),
     };
     faults.receivers = (0..ports.len())
         .map(|index| receiver::start(ports[index], &faults.notes(index), SUBSCRIBERS[index].id))
         .collect();
-    let senders = load::start(gateway.ingress(), plan.rate, &ledger);
+    let senders = load::start(ingress, plan.rate, &ledger);
     let (begun, end) = (Instant::now(), Instant::now() + plan.length);
     let mut sights = Vec::new();
     std::thread::scope(|scope| {
         let injecting = scope.spawn(|| faults.run(end));
         while Instant::now() < end {
             std::thread::sleep(STEP.min(end.saturating_duration_since(Instant::now())));
-            let (sight, (p50, p99)) = (look(&gateway), ledger.waits());
+            let (sight, (p50, p99)) = (look(&read(&gateway)), ledger.waits());
             println!(
                 "{:>5} s  accepted {:>7}  503 {:>6}  failed {:>5}  p50 {p50:>6.1} ms  p99 {p99:>7.1} ms  \
                  memory {:>4} MiB  descriptors {:>4}  threads {:>3}",
@@ -99,12 +108,16 @@ pub(crate) fn run(plan: &Plan) -> Vec<String> {
     for kind in kinds.chunk_by(|one, other| one == other) {
         println!("{:>4} times {}", kind.len(), kind[0]);
     }
-    let findings = judge(&gateway, &faults, &ledger, &sights);
+    let findings = judge(&read(&gateway), &faults, &ledger, &sights);
     for receiver in &mut faults.receivers {
         let _ = receiver.kill();
         let _ = receiver.wait();
     }
     findings
+}
+
+fn read(gateway: &RwLock<Gateway>) -> RwLockReadGuard<'_, Gateway> {
+    gateway.read().expect("nobody panics with the gateway in hand")
 }
 
 fn judge(gateway: &Gateway, faults: &Faults<'_>, ledger: &Ledger, sights: &[Sight]) -> Vec<String> {
@@ -135,6 +148,10 @@ fn judge(gateway: &Gateway, faults: &Faults<'_>, ledger: &Ledger, sights: &[Sigh
         }
         println!("log lines lost: {}", metric(&text, "anglerfish_log_lines_lost_total"));
     }
+    // Those before it was killed counted for themselves.
+    let log = std::fs::read(gateway.directory().join("log")).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    findings.extend(log.lines().filter(|line| line.contains("panic")).take(5).map(|line| format!("the log: {line}")));
     findings.extend(flat(sights));
     findings
 }
@@ -161,7 +178,8 @@ fn passing(delivery: &serde_json::Value) -> bool {
     delivery["subscription"].as_str().is_some_and(|id| id.starts_with("passing"))
 }
 
-/// Whether memory, descriptors and threads are what they were: the third quarter of the run against the second.
+/// Whether memory, descriptors and threads are what they were: the last quarter of the run against the third. In both it is
+/// the same process.
 fn flat(sights: &[Sight]) -> Vec<String> {
     let quarter = sights.len() / 4;
     if quarter < 4 {
@@ -173,7 +191,7 @@ fn flat(sights: &[Sight]) -> Vec<String> {
         values.sort_unstable();
         values[values.len() / 2]
     };
-    let (early, late) = (&sights[quarter..quarter * 2], &sights[sights.len() - quarter..]);
+    let (early, late) = (&sights[quarter * 2..quarter * 3], &sights[sights.len() - quarter..]);
     let measures: [Measure; 3] = [
         ("memory in MiB", |sight| sight.memory >> 20, 24),
         ("descriptors", |sight| sight.descriptors as u64, 100),
@@ -182,7 +200,7 @@ fn flat(sights: &[Sight]) -> Vec<String> {
     let mut findings = Vec::new();
     for (what, of, slack) in measures {
         let (before, after) = (median(early, of), median(late, of));
-        println!("{what}: {before} in the second quarter, {after} in the last");
+        println!("{what}: {before} in the third quarter, {after} in the last");
         if after > before + before / 5 + slack {
             findings.push(format!("{what} grew from {before} to {after}"));
         }
