@@ -54,13 +54,28 @@ pub(super) fn plain(text: &str) -> Vec<Said> {
     bytes.map(|(start, byte)| Said { byte: byte.to_ascii_lowercase(), start, end: start + 1 }).collect()
 }
 
-/// One layer of escapes less; `None` if there is none in it.
-pub(super) fn undo(said: &[Said]) -> Option<Vec<Said>> {
+/// A way to escape characters. Each is undone by itself: what is an escape in one stands for itself in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notation {
+    /// Of JSON, of JavaScript and of most other languages.
+    Backslash,
+    /// Of URLs.
+    Percent,
+    /// Of HTML and XML.
+    Entity,
+}
+
+impl Notation {
+    pub(super) const ALL: [Self; 3] = [Self::Backslash, Self::Percent, Self::Entity];
+}
+
+/// One layer of escapes of this notation less; `None` if there is none in it.
+pub(super) fn undo(said: &[Said], notation: Notation) -> Option<Vec<Said>> {
     let mut undone = Vec::with_capacity(said.len());
     let mut rest = said;
     let mut found = false;
     while let Some(first) = rest.first() {
-        match escape(rest) {
+        match escape(rest, notation) {
             Some((bytes, length)) => {
                 found = true;
                 let (escape, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
@@ -103,14 +118,20 @@ impl Meant {
 }
 
 /// The escape that a text begins with, and its length.
-fn escape(text: &[Said]) -> Option<(Meant, usize)> {
-    match byte(text, 0)? {
-        b'\\' => backslash(text),
-        b'%' if byte(text, 1) == Some(b'u') => Some((Meant::char(number(text, 2, 4, 16)?)?, 6)),
-        b'%' => Some((Meant::Byte(u8::try_from(number(text, 1, 2, 16)?).ok()?), 3)),
-        b'&' => entity(text),
+fn escape(text: &[Said], notation: Notation) -> Option<(Meant, usize)> {
+    match (byte(text, 0)?, notation) {
+        (b'\\', Notation::Backslash) => backslash(text),
+        (b'&', Notation::Entity) => entity(text),
+        (b'%', Notation::Percent) => percent(text),
         _ => None,
     }
+}
+
+fn percent(text: &[Said]) -> Option<(Meant, usize)> {
+    Some(match byte(text, 1)? {
+        b'u' => (Meant::char(number(text, 2, 4, 16)?)?, 6),
+        _ => (Meant::Byte(u8::try_from(number(text, 1, 2, 16)?).ok()?), 3),
+    })
 }
 
 fn backslash(text: &[Said]) -> Option<(Meant, usize)> {
@@ -176,7 +197,10 @@ mod tests {
     use super::*;
 
     fn undone(text: &str) -> String {
-        let undone = undo(&plain(text)).unwrap_or_else(|| plain(text));
+        let mut undone = plain(text);
+        for notation in Notation::ALL {
+            undone = undo(&undone, notation).unwrap_or(undone);
+        }
         String::from_utf8(undone.iter().map(|said| said.byte).collect()).unwrap()
     }
 
@@ -200,7 +224,7 @@ mod tests {
 
     #[test]
     fn knows_where_each_byte_stands() {
-        let said = undo(&undo(&plain("a%255c")).unwrap()).unwrap();
+        let said = undo(&undo(&plain("a%255c"), Notation::Percent).unwrap(), Notation::Percent).unwrap();
         assert_eq!(said.last(), Some(&Said { byte: b'\\', start: 1, end: 6 }));
     }
 }

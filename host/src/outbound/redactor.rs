@@ -5,7 +5,7 @@
 //! looked for as it is and in the codings that leave no character as it was, and the text is read both as it stands and
 //! with its escapes undone. Any ten bytes in a row count: so it does not matter where somebody else cut a secret off.
 
-use super::escape::{Said, plain, undo};
+use super::escape::{Notation, Said, plain, undo};
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::DecodePaddingMode;
@@ -25,8 +25,8 @@ const SHORTEST: usize = 4;
 const SHORTEST_FORM: usize = 6;
 /// Two hidden parts that are so close become one: what is between them is an escape.
 const GAP: usize = 4;
-/// How often escapes within escapes are undone: JSON within JSON, in a URL, on a page.
-const LAYERS: usize = 4;
+/// How often escapes within escapes are undone: JSON within JSON, on a page.
+const LAYERS: usize = 3;
 /// How much longer a character is than an escape of it, at most.
 const LONGEST_ESCAPE: usize = 8;
 
@@ -92,11 +92,14 @@ impl Redactor {
             return text.into();
         }
         let mut hidden = vec![false; text.len()];
-        let mut layer = Some(plain(text));
-        for _ in 0..=LAYERS {
-            let Some(said) = layer else { break };
-            self.hide(&said, &mut hidden);
-            layer = undo(&said);
+        let mut readings = vec![plain(text)];
+        for layer in 0..=LAYERS {
+            for said in std::mem::take(&mut readings) {
+                self.hide(&said, &mut hidden);
+                if layer < LAYERS {
+                    readings.extend(Notation::ALL.iter().filter_map(|notation| undo(&said, *notation)));
+                }
+            }
         }
         if hidden.contains(&true) { without(text, &mut hidden).into() } else { text.into() }
     }

@@ -60,7 +60,9 @@ impl Faults<'_> {
             let kind = KINDS[self.random.usize(..KINDS.len())];
             // Memory is compared within the second half, of one process.
             let is_late = begun.elapsed() > (end - begun) / 2;
-            if kind == "the gateway is killed" && is_late || kind == "the clock is wrong" && self.clock.is_none() {
+            if kind == "the gateway is killed" && is_late
+                || kind == "the clock is wrong" && self.clock.is_none()
+            {
                 continue;
             }
             let length = Duration::from_millis(self.random.u64(1000..8000));
@@ -101,8 +103,8 @@ impl Faults<'_> {
             "silent connections" => {
                 let said = [&b""[..], b"PRI * HTTP/2.0\r\n", b"POST /in/s0 HTTP/1.1\r\nhost: a\r\n"];
                 let said = said[self.random.usize(..said.len())];
-                let held =
-                    [self.gateway().ingress(), self.gateway().admin()].map(|address| open(address, 150, said));
+                let held = [self.gateway().ingress(), self.gateway().admin()]
+                    .map(|address| open(address, 150, said));
                 std::thread::sleep(length);
                 drop(held);
             }

@@ -1,14 +1,14 @@
 //! The whole run: start, look every half minute, end, and say what is wrong.
 
-use crate::fault::Faults;
 use crate::clock::Clock;
+use crate::fault::Faults;
 use crate::ledger::Ledger;
 use crate::plan::{Plan, SUBSCRIBERS, tables};
 use crate::reader::LogReader;
 use crate::{load, receiver};
 use anglerfish_tests::{Gateway, Setup, free_port};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 /// How often it is looked at.
@@ -151,7 +151,9 @@ fn judge(gateway: &Gateway, faults: &Faults<'_>, ledger: &Ledger, sights: &[Sigh
     // Those before it was killed counted for themselves.
     let log = std::fs::read(gateway.directory().join("log")).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    findings.extend(log.lines().filter(|line| line.contains("panic")).take(5).map(|line| format!("the log: {line}")));
+    findings.extend(
+        log.lines().filter(|line| line.contains("panic")).take(5).map(|line| format!("the log: {line}")),
+    );
     findings.extend(flat(sights));
     findings
 }

@@ -22,9 +22,9 @@ impl<P> Engine<P> {
         let key = attempt.key;
         queue.end(attempt.bytes);
         match outcome {
-            Outcome::Answered { .. } => queue.unanswered = false,
-            Outcome::Failed => queue.unanswered = true,
-            Outcome::Local => {}
+            AttemptOutcome::Answered { .. } => queue.unanswered = false,
+            AttemptOutcome::Failed => queue.unanswered = true,
+            AttemptOutcome::Local => {}
         }
         self.running = self.running.saturating_sub(1);
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
