@@ -41,7 +41,7 @@ async fn acknowledges_nothing_once_a_file_is_gone_or_another_and_says_which() {
 }
 
 /// Cuts a file of the database to a part of its length.
-fn cut(room: &Room, part: &str, to: impl Fn(u64) -> u64) {
+fn cut(room: &StoreDirectory, part: &str, to: impl Fn(u64) -> u64) {
     let name = format!("{}{part}", room.file().display());
     let file = std::fs::OpenOptions::new().write(true).open(name).unwrap();
     file.set_len(to(file.metadata().unwrap().len())).unwrap();
@@ -51,7 +51,7 @@ fn cut(room: &Room, part: &str, to: impl Fn(u64) -> u64) {
 async fn acknowledges_nothing_once_a_file_was_cut_short() {
     for part in ["", "-wal", "-shm"] {
         for percent in [0, 30, 50] {
-            let room = Room::new();
+            let room = StoreDirectory::new();
             let store = room.open();
             for number in 0..100 {
                 put(&store, &format!("before-{number}"), &["one"]).await;
@@ -70,7 +70,7 @@ async fn acknowledges_nothing_once_a_file_was_cut_short() {
 
 #[tokio::test]
 async fn notices_a_log_that_was_emptied_and_has_its_length_again() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     for number in 0..100 {
         put(&store, &format!("before-{number}"), &["one"]).await;
@@ -92,7 +92,7 @@ async fn notices_a_log_that_was_emptied_and_has_its_length_again() {
 
 #[tokio::test]
 async fn what_an_operators_tool_does_by_sqlites_own_means_is_no_loss() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let store = room.open();
     for number in 0..50 {
         let mut commit = accept(&format!("big-{number}"), &["one"]);
@@ -121,7 +121,7 @@ async fn what_an_operators_tool_does_by_sqlites_own_means_is_no_loss() {
 
 #[tokio::test]
 async fn a_log_whose_database_is_gone_is_not_thrown_away() {
-    let room = Room::new();
+    let room = StoreDirectory::new();
     let copy = tempfile::tempdir().unwrap();
     let store = room.open();
     put(&store, "before", &["one"]).await;
