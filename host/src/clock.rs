@@ -1,22 +1,13 @@
 //! The wall clock and the random numbers of request ids, read where the shell needs them and handed on as arguments.
 
 use anglerfish_core::request::{self, UnixMillis};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The present time. A clock set before 1970 reads as 0.
 #[must_use]
 pub fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The present time as the field `date` of HTTP has it. The format ends in the year 9999, and begins in 1970.
-#[must_use]
-pub fn http_date() -> String {
-    /// The last second of the year 9999.
-    const LAST: u64 = 253_402_300_799;
-    let seconds = (now().0 / 1000).min(LAST);
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// A new id for a request that was received at this time.

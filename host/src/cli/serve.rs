@@ -36,6 +36,12 @@ pub(super) struct ServeArgs {
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
     let config = args.config.load()?;
+    // HTTP has no date for it: the library would break off each connection.
+    if clock::now().0 == 0 {
+        return Err(
+            Failure::failed("the clock of this machine says a time before 1970").with_hint("set the clock")
+        );
+    }
     super::allocator::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -69,12 +75,6 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
         .await?
         .start();
     // After a start that fails nothing but its reason is of interest.
-    if clock::now().0 == 0 {
-        tracing::warn!(
-            "the clock of this machine says a time before 1970, which is taken for 1970: signatures with a time fail, and \
-             nothing expires"
-        );
-    }
     let Descriptors { limit, incoming, outgoing } = descriptors;
     tracing::info!(limit, incoming, outgoing, "file descriptors");
     tracing::info!(

@@ -4,11 +4,10 @@ use super::activity::{Activity, IdleLimits};
 use super::framing::{Malformed, broken};
 use super::request_body::RequestBody;
 use super::tracked::Tracked;
-use crate::clock;
 use crate::fault::fault_point;
 use crate::supervision::Supervisor;
-use http::header::{DATE, EXPECT};
-use http::{HeaderValue, Request, Response};
+use http::header::EXPECT;
+use http::{Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -80,10 +79,7 @@ where
             let underway = RequestUnderWay(Arc::clone(&watched));
             let shared = Arc::clone(&shared);
             async move {
-                let mut answer = shared.answer(request, peer).await;
-                if let Ok(date) = HeaderValue::try_from(clock::http_date()) {
-                    answer.headers_mut().entry(DATE).or_insert(date);
-                }
+                let answer = shared.answer(request, peer).await;
                 drop(underway);
                 Ok::<_, Infallible>(answer)
             }

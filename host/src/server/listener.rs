@@ -161,16 +161,9 @@ impl Listener {
 /// What both versions of HTTP are held to. Time is kept by the connection, so HTTP/1 keeps none of its own.
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // The library's own date panics where the clock says a time before 1970.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_LIMIT)
-        .auto_date_header(false);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_LIMIT);
     builder
         .http2()
-        .auto_date_header(false)
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(PING))
         .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX))
