@@ -139,7 +139,9 @@ fn benchmark(criterion: &mut Criterion) {
         let mut router = Router::load(&document).unwrap_or_else(|problems| panic!("{problems:?}"));
         let mut group = criterion.benchmark_group(name);
         match wasm(&mut warm, source, &headers, &body) {
-            Decision::Accept(acceptance) if source == "hub" => assert_eq!(acceptance.intents.len(), 1),
+            Decision::Accept(acceptance) if source == "hub" => {
+                assert_eq!(acceptance.events[0].intents.len(), 1)
+            }
             Decision::Reject(_) if source != "hub" => {}
             other => panic!("{other:?}"),
         }

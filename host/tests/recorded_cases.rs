@@ -128,7 +128,7 @@ fn agrees(
             if secret.is_some_and(|secret| explanation.verification.reason != secret) {
                 return Err("another secret");
             }
-            let event = &acceptance.event;
+            let event = &acceptance.events[0].event;
             if let Some(expected) = &expect.event {
                 let id = expected.id.as_ref().is_none_or(|id| *id == event.id);
                 let kind = expected.r#type.as_ref().is_none_or(|kind| *kind == event.kind);

@@ -15,9 +15,9 @@ pub enum Decision {
     Reject(Rejection),
     /// The request is a provider's handshake; it is answered and makes no event.
     Answer(Answer),
-    /// An event of this source and id was accepted before.
+    /// What the request says was accepted before.
     Duplicate(Duplicate),
-    /// The request is an event for the subscriptions in the intents.
+    /// The request is an event for the subscriptions in the intents, or several.
     Accept(Acceptance),
     /// The decision needs these documents first: the shell fetches them and asks again with the answers in
     /// [`crate::request::Request::fetched`].
@@ -40,24 +40,39 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A repeated event.
+/// A repetition of what was accepted before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
-    /// The id of the event that was accepted before.
-    pub id: String,
+    /// The ids of the events that were accepted before: one, or those of the parts of a batch.
+    pub ids: Vec<String>,
+    /// Whether the source splits the request into events.
+    pub batch: bool,
     /// What the provider wants to read, where it insists on something.
     pub answer: Option<Answer>,
 }
 
-/// An accepted event with who wants it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acceptance {
+/// One event of an accepted request with who wants it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AcceptedEvent {
     /// The event's attributes.
     pub event: Event,
+    /// The event's data, where it is a part of a batch; `None` is the request's.
+    pub data: Option<Vec<u8>>,
     /// One for each subscription that matched, in no particular order.
     pub intents: Vec<Intent>,
     /// Subscriptions whose filter was tried and failed on this event; they get no delivery.
     pub failures: Vec<FilterFailure>,
+}
+
+/// An accepted request: one event, or those of a batch that the source splits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The events, all to be stored in one step and in this order; a batch may have none.
+    pub events: Vec<AcceptedEvent>,
+    /// The ids of parts of the batch that were accepted before.
+    pub repeated: Vec<String>,
+    /// Whether the source splits the request into events.
+    pub batch: bool,
     /// What the provider wants to read, where it insists on something.
     pub answer: Option<Answer>,
     /// The secret that verified it, by its label or else its position in the configuration from 0; `None` where the scheme

@@ -71,7 +71,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
             panic!("{body} is not accepted");
         };
         let mut decided: Vec<String> =
-            acceptance.intents.into_iter().map(|intent| intent.subscription).collect();
+            acceptance.events[0].intents.clone().into_iter().map(|intent| intent.subscription).collect();
         decided.sort();
         let mut said: Vec<String> = explained
             .subscriptions
@@ -81,7 +81,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
             .collect();
         said.sort();
         assert_eq!(said, decided, "{body}");
-        for failure in acceptance.failures {
+        for failure in acceptance.events[0].failures.clone() {
             let verdict =
                 explained.subscriptions.iter().find(|verdict| verdict.subscription == failure.subscription);
             assert_eq!(

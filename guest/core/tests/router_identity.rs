@@ -55,8 +55,8 @@ impl Bench {
 
     fn send(&mut self, request: &Request<'_>) -> Came {
         match self.decide(request) {
-            Decision::Accept(acceptance) => Came::New(acceptance.event.id),
-            Decision::Duplicate(duplicate) => Came::Again(duplicate.id),
+            Decision::Accept(acceptance) => Came::New(acceptance.events[0].event.id.clone()),
+            Decision::Duplicate(duplicate) => Came::Again(duplicate.ids.concat()),
             other => panic!("{other:?}"),
         }
     }
@@ -115,19 +115,22 @@ fn the_same_request_twice_is_one_event_only_where_the_provider_says_so() {
             match second {
                 Decision::Duplicate(duplicate) => {
                     assert!(known || once, "{name} {}: taken for one", case.name);
-                    assert_eq!(duplicate.id, first.event.id, "{name}");
+                    assert_eq!(duplicate.ids.concat(), first.events[0].event.id, "{name}");
                     assert_eq!(duplicate.answer, first.answer, "{name}: a retry reads another answer");
                 }
                 Decision::Accept(second) => {
                     assert!(!known && !once, "{name} {}: a repetition is a new event", case.name);
-                    assert_ne!(second.event.id, first.event.id, "{name}");
+                    assert_ne!(second.events[0].event.id, first.events[0].event.id, "{name}");
                 }
                 other => panic!("{name}: {other:?}"),
             }
             if verified.identity.kind == IdentityKind::None {
-                assert!(first.event.id.starts_with("r-"), "{name}: {}", first.event.id);
+                assert!(first.events[0].event.id.starts_with("r-"), "{name}: {}", first.events[0].event.id);
             }
-            assert!(!first.event.id.contains("sha256:") || first.event.id.len() < 80, "{name}");
+            assert!(
+                !first.events[0].event.id.contains("sha256:") || first.events[0].event.id.len() < 80,
+                "{name}"
+            );
             seen.insert(name.clone());
         }
     }

@@ -103,7 +103,7 @@ fn what_a_scheme_reads_of_the_body_is_read_again_after_it_was_replaced_and_filte
         router.delete_subscription("a");
         router.put_subscription(&subscription("a", &["shop"], "message.id == \"1\"")).unwrap();
         match decide(&mut router) {
-            Decision::Accept(acceptance) => assert_eq!(acceptance.intents.len(), 1),
+            Decision::Accept(acceptance) => assert_eq!(acceptance.events[0].intents.len(), 1),
             other => panic!("{other:?}"),
         }
     }

@@ -2,12 +2,12 @@
 
 use crate::bindings::exports::anglerfish::gateway::types as wit;
 use anglerfish_core::decision::{
-    Answer, Decision, Fetch, FilterFailure, Intent, Rejection, RejectionCode, Routing,
+    AcceptedEvent, Answer, Decision, Fetch, FilterFailure, Intent, Rejection, RejectionCode, Routing,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Fetched, Header, Request, UnixMillis, read_header_block};
-use anglerfish_core::router::{Explanation, Verdict, VerdictOutcome, VerificationOutcome};
+use anglerfish_core::router::{ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome};
 
 /// `None` if the block of header fields is malformed: that is the shell's fault, and nothing is decided on it.
 pub(crate) fn request(request: &wit::Request) -> Option<Request<'_>> {
@@ -50,18 +50,28 @@ pub(crate) fn decision(decision: Decision) -> wit::Decision {
         }),
         Decision::Answer(given) => wit::Decision::Answer(answer(given)),
         Decision::Duplicate(duplicate) => wit::Decision::Duplicate(wit::Duplicate {
-            id: duplicate.id,
+            ids: duplicate.ids,
+            batch: duplicate.batch,
             answer: duplicate.answer.map(answer),
         }),
         Decision::Accept(acceptance) => wit::Decision::Accept(wit::Acceptance {
-            event: event_out(acceptance.event),
-            intents: intents(acceptance.intents),
-            failures: failures(acceptance.failures),
+            events: acceptance.events.into_iter().map(accepted_event).collect(),
+            repeated: acceptance.repeated,
+            batch: acceptance.batch,
             answer: acceptance.answer.map(answer),
             secret: acceptance.secret,
         }),
         Decision::Fetch(fetches) => wit::Decision::Fetch(fetches.into_iter().map(fetch).collect()),
         Decision::Other(name) => wit::Decision::Other(name),
+    }
+}
+
+fn accepted_event(accepted: AcceptedEvent) -> wit::AcceptedEvent {
+    wit::AcceptedEvent {
+        event: event_out(accepted.event),
+        data: accepted.data,
+        intents: intents(accepted.intents),
+        failures: failures(accepted.failures),
     }
 }
 
@@ -150,9 +160,19 @@ pub(crate) fn explanation(explanation: Explanation) -> wit::Explanation {
             reason: verification.reason,
             steps: verification.steps,
         },
+        parts: explanation.parts.into_iter().map(explained_part).collect(),
         event: explanation.event.map(event_out),
         duplicate: explanation.duplicate,
         subscriptions: explanation.subscriptions.into_iter().map(verdict).collect(),
+    }
+}
+
+fn explained_part(part: ExplainedPart) -> wit::ExplainedPart {
+    wit::ExplainedPart {
+        event: event_out(part.event),
+        data: part.data,
+        duplicate: part.duplicate,
+        subscriptions: part.subscriptions.into_iter().map(verdict).collect(),
     }
 }
 

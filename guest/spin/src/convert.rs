@@ -2,7 +2,8 @@
 
 use crate::binding::types::{self, VerdictOutcome};
 use anglerfish_core::decision::{
-    Acceptance, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection, RejectionCode,
+    Acceptance, AcceptedEvent, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection,
+    RejectionCode,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -14,12 +15,13 @@ pub(crate) fn decision(decision: types::Decision) -> Decision {
         }
         types::Decision::Answer(given) => Decision::Answer(answer(given)),
         types::Decision::Duplicate(duplicate) => {
-            Decision::Duplicate(Duplicate { id: duplicate.id, answer: duplicate.answer.map(answer) })
+            let types::Duplicate { ids, batch, answer: given } = duplicate;
+            Decision::Duplicate(Duplicate { ids, batch, answer: given.map(answer) })
         }
         types::Decision::Accept(acceptance) => Decision::Accept(Acceptance {
-            event: event(acceptance.event),
-            intents: acceptance.intents.into_iter().map(intent).collect(),
-            failures: acceptance.failures.into_iter().map(failure).collect(),
+            events: acceptance.events.into_iter().map(accepted_event).collect(),
+            repeated: acceptance.repeated,
+            batch: acceptance.batch,
             answer: acceptance.answer.map(answer),
             secret: acceptance.secret,
         }),
@@ -33,19 +35,47 @@ pub(crate) fn decision(decision: types::Decision) -> Decision {
     }
 }
 
-/// The acceptance that the explanation of a repetition amounts to; `None` if it explains no event. The event keeps the id
-/// that is remembered: it may be that of the first request, and the next repetition asks for it.
-pub(crate) fn acceptance(explanation: types::Explanation, duplicate: Duplicate) -> Option<Acceptance> {
+fn accepted_event(accepted: types::AcceptedEvent) -> AcceptedEvent {
+    AcceptedEvent {
+        event: event(accepted.event),
+        data: accepted.data,
+        intents: accepted.intents.into_iter().map(intent).collect(),
+        failures: accepted.failures.into_iter().map(failure).collect(),
+    }
+}
+
+/// The events of these ids, as the explanation of their repetition has them. An event keeps the id that is remembered: it may be
+/// that of the first request, and the next repetition asks for it.
+pub(crate) fn explained(explanation: types::Explanation, batch: bool, ids: &[String]) -> Vec<AcceptedEvent> {
+    if let (false, [id], Some(event)) = (batch, ids, explanation.event) {
+        return vec![again(event, None, explanation.subscriptions, id.clone())];
+    }
+    let mut missing: Vec<&String> = ids.iter().collect();
+    let mut found = Vec::new();
+    for types::ExplainedPart { event, data, subscriptions, .. } in explanation.parts {
+        if let Some(index) = missing.iter().position(|id| **id == event.id) {
+            let id = missing.swap_remove(index).clone();
+            found.push(again(event, Some(data), subscriptions, id));
+        }
+    }
+    found
+}
+
+fn again(
+    of: types::Event,
+    data: Option<Vec<u8>>,
+    verdicts: Vec<types::Verdict>,
+    id: String,
+) -> AcceptedEvent {
     let (mut intents, mut failures) = (Vec::new(), Vec::new());
-    for types::Verdict { subscription, outcome, reason } in explanation.subscriptions {
+    for types::Verdict { subscription, outcome, reason } in verdicts {
         match outcome {
             VerdictOutcome::Match => intents.push(Intent { subscription, ..Intent::default() }),
             VerdictOutcome::Error => failures.push(FilterFailure { subscription, reason }),
             VerdictOutcome::NoMatch => {}
         }
     }
-    let event = Event { id: duplicate.id, ..event(explanation.event?) };
-    Some(Acceptance { event, intents, failures, answer: duplicate.answer, secret: None })
+    AcceptedEvent { event: Event { id, ..event(of) }, data, intents, failures }
 }
 
 fn code(code: types::RejectionCode) -> RejectionCode {

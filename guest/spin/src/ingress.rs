@@ -6,7 +6,7 @@ use crate::record::{EventRecord, RecordError, Records};
 use crate::table::{Table, table};
 use crate::{clock, convert, delivery, diagnostic, document};
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::{Decision, RejectionCode};
+use anglerfish_core::decision::{Acceptance, AcceptedEvent, Decision, Duplicate, RejectionCode};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
 use anglerfish_core::request::{Header, event_data, header_block, hide_parameters};
 use anglerfish_core::verify::Verifier;
@@ -108,12 +108,37 @@ async fn exchange(table: &Rc<Table>, mut request: types::Request) -> Answered {
 /// between, nobody has the event, and its repetition is the one to accept.
 fn decide(table: &Table, request: &types::Request) -> Result<Decision, RecordError> {
     let decision = convert::decision(table.router.decide(request));
-    let Decision::Duplicate(duplicate) = decision else { return Ok(decision) };
-    if Records::open()?.is_kept(&request.source, &duplicate.id)? {
-        return Ok(Decision::Duplicate(duplicate));
+    let (repeated, batch) = match &decision {
+        Decision::Duplicate(duplicate) => (&duplicate.ids, duplicate.batch),
+        Decision::Accept(acceptance) => (&acceptance.repeated, acceptance.batch),
+        _ => return Ok(decision),
+    };
+    let records = if repeated.is_empty() { return Ok(decision) } else { Records::open()? };
+    let mut lost = Vec::new();
+    for id in repeated {
+        if !records.is_kept(&request.source, id)? {
+            lost.push(id.clone());
+        }
     }
-    let acceptance = convert::acceptance(table.router.explain(request), duplicate);
-    Ok(acceptance.map_or_else(|| Decision::Other("a repetition of no event".to_owned()), Decision::Accept))
+    if lost.is_empty() {
+        return Ok(decision);
+    }
+    let mut events = convert::explained(table.router.explain(request), batch, &lost);
+    if events.len() < lost.len() {
+        return Ok(Decision::Other("a repetition of no event".to_owned()));
+    }
+    let kept = |ids: Vec<String>| ids.into_iter().filter(|id| !lost.contains(id)).collect();
+    Ok(match decision {
+        Decision::Duplicate(Duplicate { ids, answer, .. }) => {
+            Decision::Accept(Acceptance { events, repeated: kept(ids), batch, answer, secret: None })
+        }
+        Decision::Accept(acceptance) => {
+            let Acceptance { events: new, repeated, answer, secret, .. } = acceptance;
+            events.splice(0..0, new);
+            Decision::Accept(Acceptance { events, repeated: kept(repeated), batch, answer, secret })
+        }
+        other => other,
+    })
 }
 
 /// The last segment of `/in/{source}`, with or without a slash behind it. Names of sources need no percent-encoding, so none
@@ -154,9 +179,27 @@ fn senders(headers: &HeaderMap) -> Vec<u8> {
     header_block(fields.filter(|field| !field.name.starts_with(HOST_FIELDS)))
 }
 
-/// Keeps an accepted event and starts its deliveries.
+/// Keeps the accepted events and starts their deliveries. The store has no transactions: where one of several cannot be kept, the
+/// sender reads an error and sends all of them again, and those that were kept are told by their identifiers.
 async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted) -> Committed {
-    let Accepted { event, intents, failures, .. } = accepted;
+    let Accepted { events, repeated, .. } = accepted;
+    let (mut stored, mut deliveries, several) = (0, 0, events.len() + repeated.len() > 1);
+    for event in events {
+        match accept_event(table, request, event).await {
+            Committed::Stored { deliveries: more } => {
+                stored += 1;
+                deliveries += more;
+            }
+            Committed::Repeated if several => {}
+            other => return other,
+        }
+    }
+    if stored == 0 && several { Committed::Repeated } else { Committed::Stored { deliveries } }
+}
+
+/// Keeps one event and starts its deliveries.
+async fn accept_event(table: &Rc<Table>, request: &types::Request, accepted: AcceptedEvent) -> Committed {
+    let AcceptedEvent { event, data: part, intents, failures } = accepted;
     let deliveries: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
     let record = EventRecord {
         event: &event,
@@ -164,7 +207,7 @@ async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted)
         deliveries: &deliveries,
         failures: failures.iter().map(Into::into).collect(),
     };
-    let data = data(table, request);
+    let data = part.map_or_else(|| data(table, request), Bytes::from);
     let kept = keep(&record, &data).await;
     for failure in &failures {
         diagnostic::report(&format!(

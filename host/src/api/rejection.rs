@@ -77,9 +77,22 @@ pub(super) struct RejectionDetail {
 #[serde(deny_unknown_fields)]
 pub(super) struct RejectionExplanation {
     verification: VerificationDocument,
+    /// The events, if the source splits its body into them; `event` is `null` then. The first ones of very many.
+    parts: Vec<PartExplanation>,
     /// The event, if it would be one now.
     #[schema(required)]
     event: Option<EventName>,
+    /// Whether an event of this source and id was accepted before.
+    duplicate: bool,
+    /// What each subscription would say of the event.
+    subscriptions: Vec<Verdict>,
+}
+
+/// What would become of one part of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartExplanation {
+    event: EventName,
     /// Whether an event of this source and id was accepted before.
     duplicate: bool,
     /// What each subscription would say of the event.
@@ -167,7 +180,7 @@ pub(super) async fn explain(
         return Err(ProblemDetails::conflict("request-not-kept", detail));
     };
     let explanation = api.explainer.explain(request).await.map_err(fault::unavailable)?;
-    let router::Explanation { verification, event, duplicate, subscriptions, .. } = explanation;
+    let router::Explanation { verification, parts, event, duplicate, subscriptions } = explanation;
     Ok(Answer(RejectionExplanation {
         verification: VerificationDocument {
             outcome: match verification.outcome {
@@ -180,6 +193,13 @@ pub(super) async fn explain(
             reason: verification.reason,
             steps: verification.steps,
         },
+        parts: { parts.into_iter() }
+            .map(|part| PartExplanation {
+                event: EventName::from(&part.event),
+                duplicate: part.duplicate,
+                subscriptions: part.subscriptions.into_iter().map(verdict).collect(),
+            })
+            .collect(),
         event: event.as_ref().map(EventName::from),
         duplicate,
         subscriptions: subscriptions.into_iter().map(verdict).collect(),

@@ -8,9 +8,12 @@ use crate::clock;
 use crate::engine::{Engine, EngineConfig, InboundRequest, StartError};
 use crate::gateway::Config;
 use anglerfish_core::config::nearest;
+use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, RoutingDocument, VerdictOutcome, VerificationOutcome};
+use anglerfish_core::router::{
+    ExplainedPart, Explanation, RoutingDocument, Verdict, VerdictOutcome, VerificationOutcome,
+};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -181,6 +184,16 @@ struct JsonExplanation<'a> {
     verification: JsonVerification<'a>,
     event: Option<JsonEvent<'a>>,
     subscriptions: Vec<JsonSubscription<'a>>,
+    /// The events of a batch that the source splits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<JsonPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonPart<'a> {
+    event: JsonEvent<'a>,
+    duplicate: bool,
+    subscriptions: Vec<JsonSubscription<'a>>,
 }
 
 #[derive(Serialize)]
@@ -212,18 +225,10 @@ struct JsonSubscription<'a> {
 
 fn document(explanation: &Explanation) -> JsonExplanation<'_> {
     let verification = &explanation.verification;
-    let event = explanation.event.as_ref().map(|event| JsonEvent {
-        id: &event.id,
-        source: &event.source,
-        kind: &event.kind,
-        subject: event.subject.as_deref(),
-        time: event.time.rfc3339(),
-        datacontenttype: event.datacontenttype.as_deref(),
-    });
-    let subscriptions = explanation.subscriptions.iter().map(|said| JsonSubscription {
-        id: &said.subscription,
-        outcome: verdict(said.outcome),
-        reason: &said.reason,
+    let parts = explanation.parts.iter().map(|part| JsonPart {
+        event: told_event(&part.event),
+        duplicate: part.duplicate,
+        subscriptions: told_subscriptions(&part.subscriptions),
     });
     JsonExplanation {
         verification: JsonVerification {
@@ -232,9 +237,31 @@ fn document(explanation: &Explanation) -> JsonExplanation<'_> {
             reason: &verification.reason,
             steps: &verification.steps,
         },
-        event,
-        subscriptions: subscriptions.collect(),
+        event: explanation.event.as_ref().map(told_event),
+        subscriptions: told_subscriptions(&explanation.subscriptions),
+        parts: parts.collect(),
     }
+}
+
+fn told_event(event: &Event) -> JsonEvent<'_> {
+    JsonEvent {
+        id: &event.id,
+        source: &event.source,
+        kind: &event.kind,
+        subject: event.subject.as_deref(),
+        time: event.time.rfc3339(),
+        datacontenttype: event.datacontenttype.as_deref(),
+    }
+}
+
+fn told_subscriptions(verdicts: &[Verdict]) -> Vec<JsonSubscription<'_>> {
+    { verdicts.iter() }
+        .map(|said| JsonSubscription {
+            id: &said.subscription,
+            outcome: verdict(said.outcome),
+            reason: &said.reason,
+        })
+        .collect()
 }
 
 fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> {
@@ -248,9 +275,25 @@ fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> 
     if let Some(event) = &explanation.event {
         output.line(format_args!("event {} of type {}", plain(&event.id), plain(&event.kind)))?;
     }
-    for said in &explanation.subscriptions {
+    write_verdicts("", &explanation.subscriptions, output)?;
+    for (position, ExplainedPart { event, duplicate, subscriptions, .. }) in
+        explanation.parts.iter().enumerate()
+    {
+        let again = if *duplicate { ", accepted before" } else { "" };
+        output.line(format_args!(
+            "part {position}: event {} of type {}{again}",
+            plain(&event.id),
+            plain(&event.kind)
+        ))?;
+        write_verdicts("  ", subscriptions, output)?;
+    }
+    Ok(())
+}
+
+fn write_verdicts(indent: &str, verdicts: &[Verdict], output: &mut Output) -> Result<(), Failure> {
+    for said in verdicts {
         let said = format!("{}: {}: {}", said.subscription, verdict(said.outcome), said.reason);
-        output.paragraph("", "    ", &said)?;
+        output.paragraph(indent, "    ", &said)?;
     }
     Ok(())
 }

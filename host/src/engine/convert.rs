@@ -3,13 +3,14 @@
 use super::bindings::exports::anglerfish::gateway::types as wit;
 use super::request::{FetchedDocument, InboundRequest};
 use anglerfish_core::decision::{
-    Acceptance, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection, RejectionCode, Routing,
+    Acceptance, AcceptedEvent, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection,
+    RejectionCode, Routing,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{self, Header, UnixMillis};
 use anglerfish_core::router::{
-    Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
+    ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
 };
 use http::HeaderMap;
 
@@ -83,12 +84,13 @@ pub(super) fn decision(decision: wit::Decision) -> Decision {
         }),
         wit::Decision::Answer(given) => Decision::Answer(answer(given)),
         wit::Decision::Duplicate(duplicate) => {
-            Decision::Duplicate(Duplicate { id: duplicate.id, answer: duplicate.answer.map(answer) })
+            let wit::Duplicate { ids, batch, answer: given } = duplicate;
+            Decision::Duplicate(Duplicate { ids, batch, answer: given.map(answer) })
         }
         wit::Decision::Accept(acceptance) => Decision::Accept(Acceptance {
-            event: event(acceptance.event),
-            intents: intents(acceptance.intents),
-            failures: failures(acceptance.failures),
+            events: acceptance.events.into_iter().map(accepted_event).collect(),
+            repeated: acceptance.repeated,
+            batch: acceptance.batch,
             answer: acceptance.answer.map(answer),
             secret: acceptance.secret,
         }),
@@ -99,6 +101,15 @@ pub(super) fn decision(decision: wit::Decision) -> Decision {
                 .collect(),
         ),
         wit::Decision::Other(name) => Decision::Other(name),
+    }
+}
+
+fn accepted_event(accepted: wit::AcceptedEvent) -> AcceptedEvent {
+    AcceptedEvent {
+        event: event(accepted.event),
+        data: accepted.data,
+        intents: intents(accepted.intents),
+        failures: failures(accepted.failures),
     }
 }
 
@@ -159,9 +170,19 @@ pub(super) fn explanation(explanation: wit::Explanation) -> Explanation {
             reason: verification.reason,
             steps: verification.steps,
         },
+        parts: explanation.parts.into_iter().map(explained_part).collect(),
         event: explanation.event.map(event),
         duplicate: explanation.duplicate,
         subscriptions: explanation.subscriptions.into_iter().map(verdict).collect(),
+    }
+}
+
+fn explained_part(part: wit::ExplainedPart) -> ExplainedPart {
+    ExplainedPart {
+        event: event(part.event),
+        data: part.data,
+        duplicate: part.duplicate,
+        subscriptions: part.subscriptions.into_iter().map(verdict).collect(),
     }
 }
 

@@ -19,6 +19,9 @@ use wasmtime::{Store, Trap};
 /// How much a call may copy out beside what it was given: attributes, reasons, keys.
 const COPY_ALLOWANCE: usize = 4 << 20;
 
+/// How much a decision may copy out beside the parts of the request's body: the deliveries of a whole batch.
+const DECISION_ALLOWANCE: usize = 16 << 20;
+
 /// How many bytes of subscriptions are loaded in one document.
 const AT_ONCE: usize = 256 << 10;
 
@@ -188,6 +191,8 @@ impl Instance {
         self.store.set_epoch_deadline(ticks);
         let headers = convert::header_block(&request.headers);
         let fetched = convert::fetched(&request.fetched);
+        // A batch comes back in parts.
+        self.store.set_hostcall_fuel(DECISION_ALLOWANCE.saturating_add(request.body.len()));
         let request = convert::request(request, &headers, &fetched);
         let router = self.gateway.anglerfish_gateway_router().router();
         let decision = router

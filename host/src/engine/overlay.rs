@@ -6,6 +6,7 @@
 use super::bindings::wasi::keyvalue::store::{Error, Host, HostBucket, KeyResponse};
 use super::memory::MemoryLimit;
 use crate::store::{KeyOverlay, KeyReader};
+use anglerfish_core::router::MOST_PARTS;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ const BUCKET: &str = "default";
 /// The longest key in bytes, as Spin has it.
 const LONGEST_KEY: usize = 256;
 
-/// How many keys one decision may write.
-const MOST_WRITES: usize = 256;
+/// How many keys one decision may write: two for each part of a batch, and what must not come twice.
+const MOST_WRITES: usize = 2 * MOST_PARTS + 48;
 
 /// The representation of `wasi:keyvalue/store.bucket`: all handles mean the same bucket.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]

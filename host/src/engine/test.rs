@@ -47,7 +47,7 @@ fn engine(memory: usize) -> Engine {
 
 async fn matches(engine: &Engine, body: &'static str) -> usize {
     match engine.decide(request(body)).await.unwrap().decision {
-        Decision::Accept(acceptance) => acceptance.intents.len(),
+        Decision::Accept(acceptance) => acceptance.events[0].intents.len(),
         other => panic!("{other:?}"),
     }
 }

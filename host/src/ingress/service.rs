@@ -15,11 +15,12 @@ use crate::store::{
 };
 use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE, TRACEPARENT};
 use anglerfish_core::answer::Fault;
-use anglerfish_core::decision::{Decision, Fetch};
+use anglerfish_core::decision::{AcceptedEvent, Decision, Fetch, FilterFailure};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
-use anglerfish_core::request::{UnixMillis, event_data};
+use anglerfish_core::request::event_data;
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use std::collections::HashMap;
@@ -281,7 +282,7 @@ impl Ingress {
                     Ok(Decided { decision, keys: decided }) => {
                         keys = decided;
                         if let Decision::Duplicate(duplicate) = &decision {
-                            self.repeated(request, &duplicate.id).await;
+                            self.repeated(request, &duplicate.ids).await;
                         }
                         exchange.handle_decision(decision)
                     }
@@ -298,7 +299,8 @@ impl Ingress {
                     let committed = match accepted {
                         None => {
                             let shown = copies(&request.source, &keys);
-                            let committed = self.commit(keys, None, request.received).await;
+                            let committed =
+                                self.commit(Commit { keys, ..Commit::new(request.received) }).await;
                             if matches!(committed, Committed::Stored { .. }) {
                                 tell(&request.source, &shown);
                             }
@@ -325,17 +327,16 @@ impl Ingress {
         decided
     }
 
-    /// Keeps that an event came again. What the sender reads does not depend on it: the event itself is on disk.
-    async fn repeated(&self, request: &InboundRequest, id: &str) {
-        tracing::debug!(source = request.source, event = id, "a repetition");
-        let (source, received) = (request.source.clone(), request.received);
-        let repetition = Some(Repetition { source, id: id.to_owned(), received });
-        if let Err(error) = self.store.commit(Commit { repetition, ..Commit::new(received) }).await {
-            tracing::warn!(source = request.source, event = id, %error, "a repetition was not counted");
+    /// Keeps that events came again. What the sender reads does not depend on it: the events themselves are on disk.
+    async fn repeated(&self, request: &InboundRequest, ids: &[String]) {
+        let repetitions = repetitions(request, ids);
+        if let Err(error) = self.store.commit(Commit { repetitions, ..Commit::new(request.received) }).await {
+            let event = ids.first().map(String::as_str);
+            tracing::warn!(source = request.source, event, %error, "a repetition was not counted");
         }
     }
 
-    /// Commits an accepted event and hands its deliveries on.
+    /// Commits accepted events and hands their deliveries on.
     ///
     /// A sender that hangs up meanwhile drops only the answer: the deliveries of a committed event are handed on
     /// nevertheless.
@@ -346,7 +347,49 @@ impl Ingress {
         accepted: Accepted,
         keys: KeyOverlay,
     ) -> Committed {
-        let Accepted { mut event, intents, failures, secret } = accepted;
+        let Accepted { events, repeated, secret } = accepted;
+        let mut accepted = Vec::with_capacity(events.len());
+        for event in events {
+            accepted.push(self.new_event(known, request, event, secret.as_ref()));
+        }
+        let told: Vec<(Vec<String>, Vec<String>)> = { accepted.iter() }
+            .map(|new| {
+                let failed = new.failures.iter().map(|failure| failure.subscription.clone());
+                (new.subscriptions.clone(), failed.collect())
+            })
+            .collect();
+        let commit = Commit {
+            keys,
+            events: accepted,
+            repetitions: repetitions(request, &repeated),
+            ..Commit::new(request.received)
+        };
+        let ingress = Arc::clone(self);
+        let commit = async move { ingress.commit(commit).await };
+        let committed = Finishing::new(commit.in_current_span()).await;
+        if let Committed::Stored { .. } = committed {
+            if let Some(secret) = &secret {
+                self.metrics.verified(&request.source, secret);
+            }
+            let live = self.live();
+            for (wanted, failed) in &told {
+                let failed = failed.iter().map(String::as_str);
+                let wanted = wanted.iter().map(String::as_str);
+                live.engine.activity().record(&request.source, wanted, failed, request.received);
+            }
+        }
+        committed
+    }
+
+    /// One accepted event as the log keeps it.
+    fn new_event(
+        &self,
+        known: &KnownSource,
+        request: &InboundRequest,
+        accepted: AcceptedEvent,
+        secret: Option<&String>,
+    ) -> NewEvent {
+        let AcceptedEvent { mut event, data: part, intents, failures } = accepted;
         // Its attempts go on this trace, whenever they are made.
         let came = request.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         if let Some(parent) = telemetry::onward(came) {
@@ -363,48 +406,35 @@ impl Ingress {
                 "a filter failed"
             );
         }
-        let record = record::record(&request.method, &request.url, &request.headers, &known.credentials);
-        let subscriptions: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
-        let wanted = subscriptions.clone();
-        let url = record::without_credentials(&request.url, &known.credentials);
-        // Of a GET the query is the data.
-        let data = match event_data(request.method.as_str(), &url, &request.body) {
-            body if body.len() == request.body.len() => request.body.clone(),
-            query => Bytes::copy_from_slice(query),
-        };
-        let new = NewEvent {
-            request: Some(record),
-            secret: secret.clone(),
-            failures: failures
-                .iter()
-                .map(|failure| FailedFilter {
-                    subscription: failure.subscription.clone(),
-                    reason: failure.reason.clone(),
-                })
-                .collect(),
-            subscriptions,
-            ..NewEvent::new(event, data, request.received)
-        };
-        let (ingress, now) = (Arc::clone(self), request.received);
-        let commit = async move { ingress.commit(keys, Some(new), now).await };
-        let committed = Finishing::new(commit.in_current_span()).await;
-        if let Committed::Stored { .. } = committed {
-            if let Some(secret) = &secret {
-                self.metrics.verified(&request.source, secret);
+        let mut record = record::record(&request.method, &request.url, &request.headers, &known.credentials);
+        let data = if let Some(part) = part {
+            // Its coding was undone to take it out.
+            record.headers.retain(|(name, _)| name != CONTENT_ENCODING.as_str());
+            Bytes::from(part)
+        } else {
+            let url = record::without_credentials(&request.url, &known.credentials);
+            // Of a GET the query is the data.
+            match event_data(request.method.as_str(), &url, &request.body) {
+                body if body.len() == request.body.len() => request.body.clone(),
+                query => Bytes::copy_from_slice(query),
             }
-            let failed = failures.iter().map(|failure| failure.subscription.as_str());
-            let wanted = wanted.iter().map(String::as_str);
-            self.live().engine.activity().record(&request.source, wanted, failed, request.received);
+        };
+        NewEvent {
+            request: Some(record),
+            secret: secret.cloned(),
+            failures: { failures.into_iter() }
+                .map(|FilterFailure { subscription, reason }| FailedFilter { subscription, reason })
+                .collect(),
+            subscriptions: intents.into_iter().map(|intent| intent.subscription).collect(),
+            ..NewEvent::new(event, data, request.received)
         }
-        committed
     }
 
-    async fn commit(&self, keys: KeyOverlay, event: Option<NewEvent>, now: UnixMillis) -> Committed {
-        if event.is_none() && keys.writes.is_empty() {
+    async fn commit(&self, commit: Commit) -> Committed {
+        if commit.is_empty() {
             return Committed::Stored { deliveries: 0 };
         }
         let started = Instant::now();
-        let commit = Commit { keys, events: event.into_iter().collect(), ..Commit::new(now) };
         let commit = self.store.commit(commit).instrument(tracing::trace_span!(target: TRACE, "commit"));
         let outcome = match commit.await {
             Ok(outcome) => outcome,
@@ -422,6 +452,15 @@ impl Ingress {
             CommitOutcome::Conflict => Committed::Conflict,
         }
     }
+}
+
+/// Events that a request brings again.
+fn repetitions(request: &InboundRequest, ids: &[String]) -> Vec<Repetition> {
+    let repetition = |id: &String| {
+        tracing::debug!(source = request.source, event = id, "a repetition");
+        Repetition { source: request.source.clone(), id: id.clone(), received: request.received }
+    };
+    ids.iter().map(repetition).collect()
 }
 
 /// About how much memory a head takes.

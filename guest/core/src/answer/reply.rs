@@ -26,6 +26,14 @@ struct Receipt<'a> {
 }
 
 #[derive(Serialize)]
+struct BatchReceipt {
+    status: &'static str,
+    events: usize,
+    duplicates: usize,
+    deliveries: usize,
+}
+
+#[derive(Serialize)]
 struct Readiness {
     status: &'static str,
 }
@@ -45,6 +53,18 @@ impl Reply {
     pub fn duplicate(id: &str, answer: Option<Answer>) -> Self {
         answer.map_or_else(
             || Self::receipt(200, &Receipt { id, status: "duplicate", deliveries: 0 }),
+            Self::answered,
+        )
+    }
+
+    /// A batch that was split: how many of its parts are new events and on disk, and how many were accepted before. 202,
+    /// or 200 if none is new, or what the provider wants to read. An empty batch is accepted.
+    #[must_use]
+    pub fn batch(events: usize, duplicates: usize, deliveries: usize, answer: Option<Answer>) -> Self {
+        let (code, status) =
+            if events == 0 && duplicates > 0 { (200, "duplicate") } else { (202, "accepted") };
+        answer.map_or_else(
+            || Self::receipt(code, &BatchReceipt { status, events, duplicates, deliveries }),
             Self::answered,
         )
     }

@@ -2,8 +2,9 @@
 
 use super::{Answered, Cause, Conclusion};
 use crate::answer::{Fault, Reply};
-use crate::decision::{Acceptance, Answer, Decision, Fetch, FilterFailure, Intent, Rejection, RejectionCode};
-use crate::event::Event;
+use crate::decision::{
+    Acceptance, AcceptedEvent, Answer, Decision, Duplicate, Fetch, Rejection, RejectionCode,
+};
 use std::time::Duration;
 
 /// How often a decision is made anew because another one changed a key that it had read.
@@ -20,23 +21,21 @@ pub enum Step {
     /// Fetch these documents, put the answers behind what `request.fetched` has already, and ask again as for
     /// [`Step::Decide`].
     Fetch(Vec<Fetch>),
-    /// Write the event, if there is one, together with the keys that the decision wrote, and tell
+    /// Write the events, if there are any, together with the keys that the decision wrote, and tell
     /// [`Exchange::handle_committed`] how it went.
     Commit(Option<Box<Accepted>>),
     /// Send this answer. The exchange is over.
     Answer(Box<Answered>),
 }
 
-/// An event to commit.
+/// What to commit, all of it or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The event's attributes.
-    pub event: Event,
-    /// One for each subscription that it is for.
-    pub intents: Vec<Intent>,
-    /// Subscriptions whose filter was tried and failed on it.
-    pub failures: Vec<FilterFailure>,
-    /// The secret that verified it, by its label or position.
+    /// The events, in the order of the log; a batch may have none.
+    pub events: Vec<AcceptedEvent>,
+    /// The ids of events that came again, in parts of a batch.
+    pub repeated: Vec<String>,
+    /// The secret that verified them, by its label or position.
     pub secret: Option<String>,
 }
 
@@ -45,7 +44,7 @@ pub struct Accepted {
 pub enum Committed {
     /// All of it is on disk, with so many deliveries.
     Stored {
-        /// How many deliveries the event has.
+        /// How many deliveries the events have.
         deliveries: usize,
     },
     /// A key that the decision had read has changed; nothing was written.
@@ -61,6 +60,7 @@ pub enum Committed {
 enum Waiting {
     Handshake(Answer),
     Event { id: String, answer: Option<Answer> },
+    Batch { events: usize, repeated: usize, answer: Option<Answer> },
 }
 
 /// One request between its being read and its answer.
@@ -77,7 +77,12 @@ impl Exchange {
         match decision {
             Decision::Reject(rejection) => refused(rejection),
             Decision::Duplicate(duplicate) => {
-                answer(Reply::duplicate(&duplicate.id, duplicate.answer), Conclusion::Duplicate)
+                let Duplicate { ids, batch, answer: given } = duplicate;
+                let reply = match ids.as_slice() {
+                    [id] if !batch => Reply::duplicate(id, given),
+                    ids => Reply::batch(0, ids.len(), 0, given),
+                };
+                answer(reply, Conclusion::Duplicate)
             }
             Decision::Fetch(wanted) if self.fetches < Fetch::MOST_ROUNDS => {
                 self.fetches += 1;
@@ -89,9 +94,13 @@ impl Exchange {
                 self.waiting = Some(Waiting::Handshake(answer));
                 Step::Commit(None)
             }
-            Decision::Accept(Acceptance { event, intents, failures, answer, secret }) => {
-                self.waiting = Some(Waiting::Event { id: event.id.clone(), answer });
-                Step::Commit(Some(Box::new(Accepted { event, intents, failures, secret })))
+            Decision::Accept(Acceptance { events, repeated, batch, answer, secret }) => {
+                self.waiting = Some(match events.as_slice() {
+                    [only] if !batch => Waiting::Event { id: only.event.id.clone(), answer },
+                    _ if !batch => return defect("the component accepted no event".to_owned()),
+                    parts => Waiting::Batch { events: parts.len(), repeated: repeated.len(), answer },
+                });
+                Step::Commit(Some(Box::new(Accepted { events, repeated, secret })))
             }
         }
     }
@@ -107,6 +116,12 @@ impl Exchange {
             }
             (Committed::Stored { deliveries }, Waiting::Event { id, answer: given }) => {
                 answer(Reply::accepted(&id, deliveries, given), Conclusion::Accepted)
+            }
+            (Committed::Stored { deliveries }, Waiting::Batch { events, repeated, answer: given }) => {
+                answer(Reply::batch(events, repeated, deliveries, given), Conclusion::Accepted)
+            }
+            (Committed::Repeated, Waiting::Batch { events, repeated, answer: given }) => {
+                answer(Reply::batch(0, events + repeated, 0, given), Conclusion::Duplicate)
             }
             (Committed::Repeated, Waiting::Event { id, answer: given }) => {
                 answer(Reply::duplicate(&id, given), Conclusion::Duplicate)
@@ -145,14 +160,23 @@ fn answer(reply: Reply, conclusion: Conclusion) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::Duplicate;
+    use crate::decision::Intent;
+    use crate::event::Event;
     use proptest::prelude::*;
+
+    fn event(id: &str) -> AcceptedEvent {
+        AcceptedEvent {
+            event: Event { id: id.to_owned(), ..Event::default() },
+            intents: vec![Intent { subscription: "a".to_owned(), ..Intent::default() }],
+            ..AcceptedEvent::default()
+        }
+    }
 
     fn accept(id: &str) -> Decision {
         Decision::Accept(Acceptance {
-            event: Event { id: id.to_owned(), ..Event::default() },
-            intents: vec![Intent { subscription: "a".to_owned(), ..Intent::default() }],
-            failures: Vec::new(),
+            events: vec![event(id)],
+            repeated: Vec::new(),
+            batch: false,
             answer: None,
             secret: None,
         })
@@ -182,7 +206,8 @@ mod tests {
     fn an_event_is_answered_only_when_it_is_stored() {
         let mut exchange = Exchange::default();
         let Step::Commit(Some(accepted)) = exchange.handle_decision(accept("e1")) else { panic!() };
-        assert_eq!((accepted.event.id.as_str(), accepted.intents.len()), ("e1", 1));
+        let [only] = accepted.events.as_slice() else { panic!() };
+        assert_eq!((only.event.id.as_str(), only.intents.len()), ("e1", 1));
         let answered = answered(exchange.handle_committed(Committed::Stored { deliveries: 1 }));
         assert_eq!((answered.reply.status, answered.conclusion), (202, Conclusion::Accepted));
         assert_eq!(text(&answered.reply), r#"{"id":"e1","status":"accepted","deliveries":1}"#);
@@ -215,10 +240,40 @@ mod tests {
         exchange.handle_decision(accept("e1"));
         let told = answered(exchange.handle_committed(Committed::Repeated));
         let mut other = Exchange::default();
-        let decided =
-            answered(other.handle_decision(Decision::Duplicate(Duplicate { id: "e1".into(), answer: None })));
+        let decided = answered(other.handle_decision(Decision::Duplicate(Duplicate {
+            ids: vec!["e1".into()],
+            batch: false,
+            answer: None,
+        })));
         assert_eq!(told, decided);
         assert_eq!((told.reply.status, told.conclusion), (200, Conclusion::Duplicate));
+    }
+
+    #[test]
+    fn a_batch_is_answered_with_how_many_of_its_parts_are_new() {
+        let batch = |events: &[&str], repeated: &[&str]| {
+            Decision::Accept(Acceptance {
+                events: events.iter().map(|id| event(id)).collect(),
+                repeated: repeated.iter().map(|id| (*id).to_owned()).collect(),
+                batch: true,
+                answer: None,
+                secret: None,
+            })
+        };
+        let mut exchange = Exchange::default();
+        exchange.handle_decision(batch(&["a", "b"], &["c"]));
+        let told = answered(exchange.handle_committed(Committed::Stored { deliveries: 3 }));
+        assert_eq!((told.reply.status, told.conclusion), (202, Conclusion::Accepted));
+        assert_eq!(text(&told.reply), r#"{"status":"accepted","events":2,"duplicates":1,"deliveries":3}"#);
+        let mut exchange = Exchange::default();
+        exchange.handle_decision(batch(&["a", "b"], &["c"]));
+        let told = answered(exchange.handle_committed(Committed::Repeated));
+        assert_eq!((told.reply.status, told.conclusion), (200, Conclusion::Duplicate));
+        assert_eq!(text(&told.reply), r#"{"status":"duplicate","events":0,"duplicates":3,"deliveries":0}"#);
+        let mut exchange = Exchange::default();
+        exchange.handle_decision(batch(&[], &[]));
+        let told = answered(exchange.handle_committed(Committed::Stored { deliveries: 0 }));
+        assert_eq!((told.reply.status, told.conclusion), (202, Conclusion::Accepted));
     }
 
     #[test]

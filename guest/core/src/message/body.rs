@@ -37,6 +37,11 @@ impl<'a> ReceivedBody<'a> {
         }
     }
 
+    /// A part of a batch: JSON, since the batch is.
+    pub(crate) const fn of_part(data: &'a [u8]) -> Self {
+        Self { data, content_type: None, coding: None }
+    }
+
     /// What was kept of an event.
     pub(crate) fn of_event(event: &'a Event, headers: &'a [Header<'a>], data: &'a [u8]) -> Self {
         let coding = headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-encoding"));
@@ -102,6 +107,11 @@ impl<'a> Message<'a> {
             None => Ok(parts.unpacked.as_deref().unwrap_or(self.original.data)),
             Some(reason) => Err(format!("the body cannot be unpacked: {reason}")),
         }
+    }
+
+    /// Whether it is read as JSON as it came, and not as a form.
+    pub(crate) fn is_as_it_came(&self) -> bool {
+        self.parts().form.is_none()
     }
 
     /// Whether the body is a form of the kind whose fields some providers sign.

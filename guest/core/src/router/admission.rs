@@ -4,7 +4,7 @@ use crate::decision::{Rejection, RejectionCode};
 use crate::event::{CONTENT_CODING, Event};
 use crate::request::{Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Repetition, Verified};
+use crate::verify::{Attributes, Repetition, Verified, part_id};
 use std::collections::BTreeMap;
 
 /// The longest id or type, in bytes: with a name before it, it still fits the keys and header fields it goes into.
@@ -23,23 +23,53 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// the request, the source's name as the type, the time of receipt as the time. `methods` are those of events.
 pub(super) fn event(
     request: &Request<'_>,
-    verified: &Verified,
+    attributes: &Attributes,
     methods: &[String],
 ) -> Result<Event, Rejection> {
-    // A handshake may come with another method.
-    if !methods.iter().any(|method| method == request.method) {
-        let reason = format!("events are sent with {}, not {}", methods.join(" or "), request.method);
-        return Err(Rejection { status: 405, code: RejectionCode::MethodNotAllowed, reason });
+    method(request, methods)?;
+    let media_type = if request.is_query() { Some(FORM.to_owned()) } else { content_type(request)? };
+    make(request, attributes, || request.id.to_owned(), coding(request), media_type)
+}
+
+/// Whether a request's method is one of events. A handshake may come with another one.
+pub(super) fn method(request: &Request<'_>, methods: &[String]) -> Result<(), Rejection> {
+    if methods.iter().any(|method| method == request.method) {
+        return Ok(());
     }
-    let attributes = &verified.attributes;
+    let reason = format!("events are sent with {}, not {}", methods.join(" or "), request.method);
+    Err(Rejection { status: 405, code: RejectionCode::MethodNotAllowed, reason })
+}
+
+/// Makes the event of one part of a request. Its coding is undone.
+pub(super) fn part(
+    request: &Request<'_>,
+    attributes: &Attributes,
+    position: usize,
+    media_type: Option<String>,
+) -> Result<Event, Rejection> {
+    make(request, attributes, || own_id(request, position), BTreeMap::new(), media_type)
+}
+
+/// The id of a part that has none of its own.
+pub(super) fn own_id(request: &Request<'_>, position: usize) -> String {
+    part_id(request.id, position)
+}
+
+fn make(
+    request: &Request<'_>,
+    attributes: &Attributes,
+    own_id: impl FnOnce() -> String,
+    extensions: BTreeMap<String, String>,
+    datacontenttype: Option<String>,
+) -> Result<Event, Rejection> {
     let event = Event {
-        id: attributes.id.clone().unwrap_or_else(|| request.id.to_owned()),
+        id: attributes.id.clone().unwrap_or_else(own_id),
         source: request.source.to_owned(),
         kind: attributes.kind.clone().unwrap_or_else(|| request.source.to_owned()),
         subject: attributes.subject.clone(),
         time: attributes.time.unwrap_or(request.received),
-        extensions: coding(request),
-        datacontenttype: if request.is_query() { Some(FORM.to_owned()) } else { content_type(request)? },
+        extensions,
+        datacontenttype,
     };
     check("id", &event.id, LONGEST_NAME)?;
     check("type", &event.kind, LONGEST_NAME)?;
@@ -65,39 +95,103 @@ pub(super) fn remember(
     verified: &Verified,
     keys: &mut dyn Keys,
 ) -> Result<Remembered, String> {
-    let id_key = verified.attributes.id.as_ref().map(|id| key("event", request.source, id));
+    let id = verified.attributes.id.as_deref();
+    let found = seen(request, &event.id, id, &verified.identity.repetition, keys)?;
+    let Seen { taken, keys: own } = match found {
+        Ok(seen) => seen,
+        Err(id) => return Ok(Remembered::Repetition(id)),
+    };
+    if let Some(first) = replayed(request, &verified.replay_keys, keys)? {
+        return Ok(Remembered::Repetition(first.unwrap_or_else(|| event.id.clone())));
+    }
+    let id = if taken { request.id.to_owned() } else { event.id.clone() };
+    let value = format!("{} {id}", request.received.0);
+    own.iter().try_for_each(|key| keys.set(key, value.as_bytes()))?;
+    remember_replays(request, &verified.replay_keys, &id, keys)?;
+    Ok(Remembered::New(id))
+}
+
+/// Looks one part of a request up and remembers it if it is new; if its id is taken, it gets its `own`. What the request as a
+/// whole must not do twice is told by [`replayed`].
+pub(super) fn recognise(
+    request: &Request<'_>,
+    event: &str,
+    id: Option<&str>,
+    own: &str,
+    repetition: &Repetition,
+    keys: &mut dyn Keys,
+) -> Result<Remembered, String> {
+    match seen(request, event, id, repetition, keys)? {
+        Err(id) => Ok(Remembered::Repetition(id)),
+        Ok(seen) => {
+            let id = if seen.taken { own } else { event };
+            let value = format!("{} {id}", request.received.0);
+            seen.keys.iter().try_for_each(|key| keys.set(key, value.as_bytes()))?;
+            Ok(Remembered::New(id.to_owned()))
+        }
+    }
+}
+
+/// What is not known yet.
+struct Seen {
+    /// Whether another event has the id.
+    taken: bool,
+    /// What it is to be remembered by.
+    keys: Vec<String>,
+}
+
+/// Whether an event was accepted before, and under which id.
+fn seen(
+    request: &Request<'_>,
+    event: &str,
+    id: Option<&str>,
+    repetition: &Repetition,
+    keys: &mut dyn Keys,
+) -> Result<Result<Seen, String>, String> {
+    let id_key = id.map(|id| key("event", request.source, id));
     let known = match &id_key {
         Some(id_key) => Memory::read(keys, id_key)?,
         None => None,
     };
-    let (told, within) = match &verified.identity.repetition {
-        Repetition::Id { within } => (known.clone(), *within),
-        Repetition::Named { key: name, within } => {
-            (Memory::read(keys, &key("same", request.source, name))?, *within)
-        }
-        Repetition::Never(_) => (None, None),
+    let named = match repetition {
+        Repetition::Named { key: name, .. } => Some(key("same", request.source, name)),
+        Repetition::Id { .. } | Repetition::Never(_) => None,
+    };
+    let (told, within) = match (repetition, &named) {
+        (Repetition::Id { within }, _) => (known.clone(), *within),
+        (Repetition::Named { within, .. }, Some(named)) => (Memory::read(keys, named)?, *within),
+        _ => (None, None),
     };
     if let Some(first) = told.filter(|first| first.is_within(within, request.received)) {
-        return Ok(Remembered::Repetition(first.id.unwrap_or_else(|| event.id.clone())));
+        return Ok(Err(first.id.unwrap_or_else(|| event.to_owned())));
     }
-    let once: Vec<String> =
-        verified.replay_keys.iter().map(|name| key("replay", request.source, name)).collect();
-    for once in &once {
-        // Whoever sends it has seen it; a provider that repeats itself wants to read that it arrived.
-        if let Some(first) = Memory::read(keys, once)? {
-            return Ok(Remembered::Repetition(first.id.unwrap_or_else(|| event.id.clone())));
+    Ok(Ok(Seen { taken: known.is_some(), keys: id_key.into_iter().chain(named).collect() }))
+}
+
+/// Whether a request came before that can come once only; if so, the event that it was, where that is known. Whoever sends it
+/// has seen it; a provider that repeats itself wants to read that it arrived.
+pub(super) fn replayed(
+    request: &Request<'_>,
+    replay_keys: &[String],
+    keys: &mut dyn Keys,
+) -> Result<Option<Option<String>>, String> {
+    for name in replay_keys {
+        if let Some(first) = Memory::read(keys, &key("replay", request.source, name))? {
+            return Ok(Some(first.id));
         }
     }
-    let id = if known.is_some() { request.id.to_owned() } else { event.id.clone() };
+    Ok(None)
+}
+
+/// Remembers a request that can come once only, with the id of its (first) event.
+pub(super) fn remember_replays(
+    request: &Request<'_>,
+    replay_keys: &[String],
+    id: &str,
+    keys: &mut dyn Keys,
+) -> Result<(), String> {
     let value = format!("{} {id}", request.received.0);
-    let named = match &verified.identity.repetition {
-        Repetition::Named { key: name, .. } => Some(key("same", request.source, name)),
-        _ => None,
-    };
-    for key in id_key.iter().chain(&named).chain(&once) {
-        keys.set(key, value.as_bytes())?;
-    }
-    Ok(Remembered::New(id))
+    replay_keys.iter().try_for_each(|name| keys.set(&key("replay", request.source, name), value.as_bytes()))
 }
 
 /// What is kept under a key: when it was first seen, and the event that came of it.
@@ -137,7 +231,7 @@ fn coding(request: &Request<'_>) -> BTreeMap<String, String> {
     coding.map(|coding| (CONTENT_CODING.to_owned(), coding.to_owned())).into_iter().collect()
 }
 
-fn content_type(request: &Request<'_>) -> Result<Option<String>, Rejection> {
+pub(super) fn content_type(request: &Request<'_>) -> Result<Option<String>, Rejection> {
     let Some(value) = request.header_values("content-type").next() else { return Ok(None) };
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= LONGEST_SUBJECT => Ok(Some(text.to_owned())),

@@ -50,11 +50,26 @@ pub struct Verdict {
     pub reason: String,
 }
 
+/// What would become of one part of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedPart {
+    /// The event that the part is.
+    pub event: Event,
+    /// The part, byte for byte.
+    pub data: Vec<u8>,
+    /// Whether an event of this source and id was accepted before.
+    pub duplicate: bool,
+    /// One for each subscription, ordered by id.
+    pub subscriptions: Vec<Verdict>,
+}
+
 /// A decision without effects, with a reason for each scheme, secret and subscription tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// How verification went.
     pub verification: VerificationReport,
+    /// The events of a batch that the source splits, the first ones of very many; `event` is `None` then.
+    pub parts: Vec<ExplainedPart>,
     /// The event, if the request is one.
     pub event: Option<Event>,
     /// Whether an event of this source and id was accepted before.

@@ -1,23 +1,29 @@
 //! Routing: from one request to one decision.
 
 mod admission;
+mod batch;
 mod document;
 mod explanation;
 mod filters;
 mod headers;
 mod review;
 
+pub use batch::{MOST_DELIVERIES, MOST_PARTS};
 pub use document::{RoutingDocument, RoutingSource, RoutingSubscription};
-pub use explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
+pub use explanation::{
+    ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
+};
 pub use review::{SourceFacts, missing_fields, review_filter};
 
-use crate::decision::{Acceptance, Answer, Decision, Duplicate, Rejection, RejectionCode, Routing};
+use crate::decision::{
+    Acceptance, AcceptedEvent, Answer, Decision, Duplicate, Rejection, RejectionCode, Routing,
+};
 use crate::event::Event;
 use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Names, Read, Verification, Verifier};
+use crate::verify::{Json, Names, Verification, Read, Verifier};
 use admission::Remembered;
 use anglerfish_filter::CompileError;
 pub use anglerfish_filter::table::Class;
@@ -156,9 +162,10 @@ impl Router {
 
     /// The whole decision for one inbound request.
     pub fn decide(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Decision {
-        let Some(Source { verifier, names }) = self.sources.get(request.source) else {
+        let Some(source) = self.sources.get(request.source) else {
             return Decision::Reject(unknown_source());
         };
+        let Source { verifier, names } = source;
         // The body is read once, when verification or a filter first looks into it.
         let message = Message::new(ReceivedBody::of_request(request), verifier.json_fields());
         let (table, selection) = self.filters.open();
@@ -175,21 +182,36 @@ impl Router {
             Verification::Rejected(rejection) => return Decision::Reject(rejection),
             Verification::Fetch(fetches) => return Decision::Fetch(fetches),
         };
-        let mut event = match admission::event(request, &verified, verifier.methods()) {
+        let split = match split(verifier, request, &message, &Read::new(names, &body)) {
+            Ok(split) => split,
+            Err(rejection) => return Decision::Reject(rejection),
+        };
+        if let Some(parts) = split {
+            drop(body);
+            return batch::decide(&mut self.filters, source, request, *verified, parts, keys);
+        }
+        let mut event = match admission::event(request, &verified.attributes, verifier.methods()) {
             Ok(event) => event,
             Err(rejection) => return Decision::Reject(rejection),
         };
         match admission::remember(request, &event, &verified, keys) {
             Ok(Remembered::New(id)) => event.id = id,
             Ok(Remembered::Repetition(id)) => {
-                return Decision::Duplicate(Duplicate { id, answer: verified.answer });
+                let answer = verified.answer;
+                return Decision::Duplicate(Duplicate { ids: vec![id], batch: false, answer });
             }
             Err(reason) => return Decision::Reject(state_unavailable(&reason)),
         }
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
         let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
         let secret = verified.secret.map(|name| name.label.unwrap_or_else(|| name.index.to_string()));
-        Decision::Accept(Acceptance { event, intents, failures, answer: verified.answer, secret })
+        Decision::Accept(Acceptance {
+            events: vec![AcceptedEvent { event, data: None, intents, failures }],
+            repeated: Vec::new(),
+            batch: false,
+            answer: verified.answer,
+            secret,
+        })
     }
 
     /// Who wants an event that comes from no request: one that was published, or that the gateway records itself.
@@ -206,9 +228,10 @@ impl Router {
 
     /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
     pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
-        let Some(Source { verifier, names }) = self.sources.get(request.source) else {
+        let Some(source) = self.sources.get(request.source) else {
             return Explanation::rejected(unknown_source());
         };
+        let Source { verifier, names } = source;
         let message = Message::new(ReceivedBody::of_request(request), verifier.json_fields());
         let ((outcome, steps), note) = {
             let body = lazily(self.filters.open().0, &message);
@@ -238,16 +261,47 @@ impl Router {
                 return Explanation::without_event(VerificationOutcome::Pending, scheme, reason, steps);
             }
         };
-        let mut event = match admission::event(request, &verified, verifier.methods()) {
-            Ok(event) => event,
-            Err(rejection) => {
-                return Explanation::without_event(
-                    VerificationOutcome::Rejected,
-                    scheme,
-                    rejection.reason,
-                    steps,
-                );
+        let refused =
+            |reason, steps| Explanation::without_event(VerificationOutcome::Rejected, scheme, reason, steps);
+        let verification = |steps| VerificationReport {
+            outcome: VerificationOutcome::Verified,
+            scheme: scheme.to_owned(),
+            reason: match &verified.secret {
+                Some(secret) => format!("{secret} matches"),
+                None => "the scheme asks for no secret".to_owned(),
+            },
+            steps,
+        };
+        let answer = match &verified.answer {
+            Some(answer) => format!("answer: {}", told(answer)),
+            None => "answer: 202 with a receipt, 200 to a repetition".to_owned(),
+        };
+        let split = {
+            let body = lazily(self.filters.open().0, &message);
+            split(verifier, request, &message, &Read::new(names, &body))
+        };
+        match split {
+            Ok(None) => {}
+            Ok(Some(parts)) => {
+                return match batch::explain(&mut self.filters, source, request, &verified, parts, keys) {
+                    Ok((parts, said)) => {
+                        steps.extend(said);
+                        steps.push(answer);
+                        let verification = verification(steps);
+                        let subscriptions = Vec::new();
+                        Explanation { verification, parts, event: None, duplicate: false, subscriptions }
+                    }
+                    Err(rejection) => refused(rejection.reason, steps),
+                };
             }
+            Err(rejection) => return refused(rejection.reason, steps),
+        }
+        if let Some(at) = verifier.split() {
+            steps.push(format!("split: there is no array at `json:{at}`, so it is one event"));
+        }
+        let mut event = match admission::event(request, &verified.attributes, verifier.methods()) {
+            Ok(event) => event,
+            Err(rejection) => return refused(rejection.reason, steps),
         };
         let mut unwritten = ReadOnlyKeys(keys);
         let duplicate = match admission::remember(request, &event, &verified, &mut unwritten) {
@@ -262,22 +316,11 @@ impl Router {
             Err(_) => false,
         };
         steps.push(format!("id: {}", verified.identity));
-        steps.push(match &verified.answer {
-            Some(answer) => format!("answer: {}", told(answer)),
-            None => "answer: 202 with a receipt, 200 to a repetition".to_owned(),
-        });
+        steps.push(answer);
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
         let subscriptions = self.filters.explain(input, message.json(), None);
-        let verification = VerificationReport {
-            outcome: VerificationOutcome::Verified,
-            scheme: scheme.to_owned(),
-            reason: match &verified.secret {
-                Some(secret) => format!("{secret} matches"),
-                None => "the scheme asks for no secret".to_owned(),
-            },
-            steps,
-        };
-        Explanation { verification, event: Some(event), duplicate, subscriptions }
+        let (verification, parts) = (verification(steps), Vec::new());
+        Explanation { verification, parts, event: Some(event), duplicate, subscriptions }
     }
 
     /// What each subscription says of an event that was accepted before; `only` names one, `None` means all.
@@ -307,6 +350,18 @@ fn lazily<'t, 'b>(
     message: &'b Message<'_>,
 ) -> LazyCell<Reading<'t, 'b>, impl FnOnce() -> Reading<'t, 'b>> {
     LazyCell::new(move || table.read(Some(message.json())))
+}
+
+/// The parts of a verified request with their media type, where the source takes it apart and it has the array for that. A body
+/// without it is one event: nothing is lost.
+fn split(
+    verifier: &Verifier,
+    request: &Request<'_>,
+    message: &Message<'_>,
+    json: &dyn Json,
+) -> Result<Option<batch::Parts>, Rejection> {
+    let Some(at) = verifier.split() else { return Ok(None) };
+    batch::split(at, verifier.methods(), request, message, json)
 }
 
 /// Checks a filter without a table.
@@ -348,7 +403,8 @@ impl Explanation {
 
     fn without_event(outcome: VerificationOutcome, scheme: &str, reason: String, steps: Vec<String>) -> Self {
         let verification = VerificationReport { outcome, scheme: scheme.to_owned(), reason, steps };
-        Self { verification, event: None, duplicate: false, subscriptions: Vec::new() }
+        let (parts, subscriptions) = (Vec::new(), Vec::new());
+        Self { verification, parts, event: None, duplicate: false, subscriptions }
     }
 }
 

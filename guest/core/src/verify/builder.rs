@@ -9,7 +9,8 @@ use super::key::KeyForm;
 use super::pin::{Pattern, Pin};
 use super::place::Place;
 use super::reply::{conditions, reply};
-use super::scheme::{Condition, EventAnswer, Handshake, Parameter, Scheme, Test, Variant};
+use super::scheme::{EventAnswer, BodyForm, Condition, Handshake, Parameter, Scheme, Test, Variant};
+use super::split;
 use super::template::{Body, JsonPart, Template};
 use crate::node::{Node, Problems, Table, nearest};
 use crate::problem::Problem;
@@ -27,6 +28,8 @@ pub(super) const SCHEME: &[&str] = &[
     "methods",
     "unpack",
     "json-fields",
+    "body",
+    "batch",
 ];
 
 /// The methods that an event can come with.
@@ -114,6 +117,8 @@ fn read(node: &Node<'_>) -> Option<Scheme> {
     scheme.unpack = table.get("unpack").and_then(|node| node.boolean()).unwrap_or(false);
     scheme.json_fields = table.get("json-fields").and_then(|node| node.texts()).unwrap_or_default();
     scheme.replay = templates(&table, "replay");
+    scheme.body = table.get("body").and_then(|node| named(&node, &BodyForm::NAMES)).unwrap_or_default();
+    scheme.batch = table.get("batch").and_then(|node| split::batch(&node));
     for place in scheme.places() {
         if let Place::Parameter(name) = place
             && !scheme.parameters.iter().any(|parameter| parameter.name == *name)
@@ -121,7 +126,6 @@ fn read(node: &Node<'_>) -> Option<Scheme> {
             node.report(format!("parameter `{name}` is used but not declared"));
         }
     }
-    scheme.collect_wanted();
     Some(scheme)
 }
 
@@ -173,7 +177,7 @@ fn answering(node: &Node<'_>) -> Option<EventAnswer> {
     Some(EventAnswer { when, answer: answer? })
 }
 
-fn event(node: &Node<'_>, scheme: &mut Scheme) {
+pub(super) fn event(node: &Node<'_>, scheme: &mut Scheme) {
     let Some(table) = node.table(&["identity", "lifetime", "id", "type", "subject", "time"]) else { return };
     if let Some(node) = table.get("id")
         && let Some(items) = node.items()

@@ -42,6 +42,9 @@ pub struct VerificationConfig {
     /// What is answered to an accepted event, in the place of what the scheme says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerConfig>,
+    /// Which array of a body holds an event in each of its elements; without one a request is one event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitConfig>,
     /// The methods of requests that are events; empty means the scheme's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
@@ -93,6 +96,16 @@ pub enum DeduplicateConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_seconds: Option<u64>,
     },
+}
+
+/// Which array of a body holds an event in each of its elements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SplitConfig {
+    /// The one that the scheme knows.
+    Documented,
+    /// This one: `json:/events`, or `json:` for the whole body.
+    At(String),
 }
 
 /// What is answered to an accepted event.

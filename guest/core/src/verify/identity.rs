@@ -120,7 +120,19 @@ impl Identifier {
     }
 }
 
-/// The identifier of a request, where it came from, and how its repetitions are recognised.
+/// The id of a part that has none of its own: that of what carries it, with its position from 0. No two are the same, whatever
+/// the ids of requests are.
+pub(crate) fn part_id(whole: &str, position: usize) -> String {
+    format!("{}~{position}", whole.replace('%', "%25").replace('~', "%7E"))
+}
+
+/// Whether something of this is said by a part of a batch itself.
+fn is_in_part(places: &[&Place]) -> bool {
+    places.iter().any(|place| matches!(place, Place::Json(_) | Place::Body))
+}
+
+/// The identifier of a request, or of the part at a position of a batch; where it came from, and how its repetitions are
+/// recognised.
 pub(super) fn identify(
     kind: IdentityKind,
     identifiers: &[Identifier],
@@ -128,13 +140,23 @@ pub(super) fn identify(
     deduplication: &Deduplication,
     configured: bool,
     scope: &Scope<'_>,
+    position: Option<usize>,
 ) -> (Option<String>, Identity) {
-    let found = identifiers.iter().find_map(|each| Some((each.text(scope)?, each.origin())));
+    let found = identifiers.iter().find_map(|each| {
+        let text = each.text(scope)?;
+        // What the whole request says tells its parts from those of others, but not from each other.
+        Some(match position.filter(|_| !is_in_part(&each.places())) {
+            Some(position) => {
+                (part_id(&text, position), format!("{} and the position in the batch", each.origin()))
+            }
+            None => (text, each.origin()),
+        })
+    });
     let (id, origin) = found.unzip();
     let kind = if id.is_some() { kind } else { IdentityKind::None };
     let repetition = match deduplication {
         Deduplication::Off => Repetition::Never("the source says so"),
-        Deduplication::By(places, within) => match named(places, scope) {
+        Deduplication::By(places, within) => match named(places, scope, position) {
             Some(key) => Repetition::Named { key, within: *within },
             None => Repetition::Never("the request lacks what the source tells repetitions by"),
         },
@@ -148,8 +170,12 @@ pub(super) fn identify(
 }
 
 /// One key of all that is named; nothing if something is missing or ambiguous, since then nobody said that two are one.
-fn named(places: &[Place], scope: &Scope<'_>) -> Option<String> {
+fn named(places: &[Place], scope: &Scope<'_>, position: Option<usize>) -> Option<String> {
     let mut hash = Sha256::new();
+    let all: Vec<&Place> = places.iter().collect();
+    if let Some(position) = position.filter(|_| !is_in_part(&all)) {
+        hash.update((position as u64).to_be_bytes());
+    }
     for place in places {
         let value = match place {
             Place::Body => scope.context.request.data().into(),

@@ -26,6 +26,7 @@ mod scheme;
 mod secret;
 mod signer;
 mod source;
+mod split;
 mod template;
 mod url;
 mod verification;
@@ -33,12 +34,13 @@ mod verifier;
 
 pub use catalogue::{Definition, catalogue};
 pub use config::{
-    AnswerConfig, DeduplicateConfig, EventConfig, SecretConfig, TimeConfig, VerificationConfig,
+    AnswerConfig, DeduplicateConfig, EventConfig, SecretConfig, SplitConfig, TimeConfig, VerificationConfig,
 };
 pub use identity::{Identity, IdentityKind, Repetition};
 pub use verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 pub use verifier::Verifier;
 
-pub(crate) use json::{Names, Read};
+pub(crate) use identity::part_id;
+pub(crate) use json::{Json, Names, Read};
 pub(crate) use key::{BASE64, signing_key};
 pub(crate) use signer::UnsignedRequest;

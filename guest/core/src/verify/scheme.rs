@@ -9,6 +9,7 @@ use super::jwt::Jwt;
 use super::key::KeyForm;
 use super::pin::Pin;
 use super::place::Place;
+use super::split::Batch;
 use super::template::{Body, Template};
 
 /// A whole scheme.
@@ -44,8 +45,31 @@ pub(crate) struct Scheme {
     pub(crate) replay: Vec<Template>,
     /// The parameters that a source must or may give.
     pub(crate) parameters: Vec<Parameter>,
+    /// What bodies are.
+    pub(crate) body: BodyForm,
+    /// Where the provider puts several events into one body.
+    pub(crate) batch: Option<Batch>,
+    /// The array whose elements are the events, as a JSON pointer, where the source splits bodies.
+    pub(crate) split: Option<String>,
     /// What of the JSON body is needed.
     pub(crate) wanted: WantedPointers,
+}
+
+/// What the bodies of a provider's events are, as far as that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum BodyForm {
+    /// JSON, or whatever the request's media type says.
+    #[default]
+    Any,
+    /// A form: `message` is an object of texts.
+    Form,
+    /// Text or XML: there is no `message`.
+    Other,
+}
+
+impl BodyForm {
+    pub(crate) const NAMES: [(&'static str, Self); 3] =
+        [("any", Self::Any), ("form", Self::Form), ("other", Self::Other)];
 }
 
 /// One way in which a request can be signed.
@@ -163,6 +187,9 @@ impl Default for Scheme {
             time: Vec::new(),
             replay: Vec::new(),
             parameters: Vec::new(),
+            body: BodyForm::Any,
+            batch: None,
+            split: None,
             wanted: WantedPointers::default(),
         }
     }
@@ -232,6 +259,7 @@ impl Scheme {
             places.append(&mut template.places());
         }
         places.extend(self.time.iter().map(|(place, _)| place));
+        places.extend(self.batch.iter().flat_map(Batch::places));
         places
     }
 
@@ -262,6 +290,11 @@ impl Scheme {
     /// Computes what of the JSON body is needed.
     pub(crate) fn collect_wanted(&mut self) {
         let mut wanted = WantedPointers::default();
+        // Of what the definition says of a batch, a source that splits has taken over what it needs.
+        self.batch = None;
+        if let Some(at) = &self.split {
+            wanted.insert(at);
+        }
         for place in self.places() {
             if let Place::Json(pointer) = place {
                 wanted.insert(pointer);

@@ -21,6 +21,7 @@ pub(super) fn override_event(
     scheme: &mut Scheme,
     problems: &mut Vec<Problem>,
 ) {
+    super::split::apply(path, config, scheme, problems);
     if let Some(event) = &config.event {
         attributes(&format!("{path}.event"), event, scheme, problems);
     }

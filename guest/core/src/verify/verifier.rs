@@ -2,7 +2,7 @@
 
 use super::check::{Proof, Unverified, hold, is_plain, note, violation};
 use super::context::{Context, Scope};
-use super::identity::{Deduplication, identify};
+use super::identity::{Deduplication, Identity, identify};
 use super::json::{Json, Names, Read};
 use super::pin::{Document, document};
 use super::scheme::{Handshake, Reply, Scheme};
@@ -83,6 +83,22 @@ impl Verifier {
                 Some((name.clone(), template.text(&scope).filter(|text| is_plain(text))?))
             })
             .collect()
+    }
+
+    /// The array whose elements are the events, as a JSON pointer, where the source splits bodies.
+    pub(crate) fn split(&self) -> Option<&str> {
+        self.scheme.split.as_deref()
+    }
+
+    /// What the part at a position of a batch says of its event. The request has the part in the place of its body.
+    pub(crate) fn identify_part(
+        &self,
+        request: &Request<'_>,
+        message: &Message<'_>,
+        json: &dyn Json,
+        position: usize,
+    ) -> (Attributes, Identity) {
+        self.identify(&self.context(request, message, json).scope(), Some(position))
     }
 
     /// The methods of requests that are events.
@@ -203,18 +219,11 @@ impl Verifier {
         };
         let replay = self.scheme.replay.iter().filter_map(|template| template.text(&scope));
         let replay = replay.map(|key| bounded(&format!("{}:{key}", self.name)));
-        let (id, identity) = identify(
-            self.scheme.identity,
-            &self.scheme.id,
-            self.scheme.lifetime,
-            &self.scheme.deduplication,
-            self.scheme.configured,
-            &scope,
-        );
+        let (attributes, identity) = self.identify(&scope, None);
         Verification::Verified(Box::new(Verified {
             scheme: self.name,
             secret: secret.map(|secret| secret.name.clone()),
-            attributes: self.attributes(id, &scope),
+            attributes,
             replay_keys: replay.chain(signed.map(|hash| format!("signed:{hash}"))).collect(),
             answer,
             identity,
@@ -265,6 +274,13 @@ impl Verifier {
             Ok(answer) => Verification::Answered(answer),
             Err(reason) => self.reject(reason),
         }
+    }
+
+    /// What the request, or the part at a position of a batch, says of its event.
+    fn identify(&self, scope: &Scope<'_>, position: Option<usize>) -> (Attributes, Identity) {
+        let Scheme { identity, id, lifetime, deduplication, configured, .. } = &self.scheme;
+        let (id, identity) = identify(*identity, id, *lifetime, deduplication, *configured, scope, position);
+        (self.attributes(id, scope), identity)
     }
 
     fn attributes(&self, id: Option<String>, scope: &Scope<'_>) -> Attributes {

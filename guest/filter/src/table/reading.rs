@@ -29,6 +29,12 @@ pub struct Reading<'t, 'b> {
 pub struct Element<'r>(&'r str);
 
 impl<'r> Element<'r> {
+    /// The element as it stands in the body.
+    #[must_use]
+    pub const fn text(&self) -> &'r str {
+        self.0
+    }
+
     /// What is at a JSON pointer in the element.
     #[must_use]
     pub fn find(&self, pointer: &str) -> Found<'r> {

@@ -54,7 +54,8 @@ impl Explainer for Table {
             reason: format!("{} bytes", request.body.len()),
             steps: vec!["secret 1: no match".into()],
         };
-        Ok(Explanation { verification, event: None, duplicate: false, subscriptions: Vec::new() })
+        let (parts, subscriptions) = (Vec::new(), Vec::new());
+        Ok(Explanation { verification, parts, event: None, duplicate: false, subscriptions })
     }
 }
 

@@ -76,12 +76,12 @@ pub(super) async fn counts_an_event_that_came_again(store: &dyn Store) {
     put(store, "a", &[]).await;
     for round in 0..25 {
         let repetition = Repetition { source: "shop".to_owned(), id: "a".to_owned(), received: later(round) };
-        let again = Commit { repetition: Some(repetition), ..Commit::new(NOW) };
+        let again = Commit { repetitions: vec![repetition], ..Commit::new(NOW) };
         let outcome = store.commit(again).await.unwrap();
         assert!(matches!(outcome, CommitOutcome::Committed { seqs, .. } if seqs.is_empty()));
     }
     let unknown = Repetition { source: "shop".to_owned(), id: "x".to_owned(), received: NOW };
-    store.commit(Commit { repetition: Some(unknown), ..Commit::new(NOW) }).await.unwrap();
+    store.commit(Commit { repetitions: vec![unknown], ..Commit::new(NOW) }).await.unwrap();
     let repetitions = store.event("a").await.unwrap().remove(0).repetitions;
     assert_eq!(repetitions.count, 25);
     assert_eq!(repetitions.times, (5..25).map(later).collect::<Vec<_>>());

@@ -206,7 +206,7 @@ impl LogStore for ModelStore {
                 None => state.keys.remove(&key),
             };
         }
-        if let Some(again) = commit.repetition {
+        for again in commit.repetitions {
             let same = |(old, ..): &&mut (NewEvent, Repetitions)| {
                 old.event.id == again.id && old.event.source == again.source
             };

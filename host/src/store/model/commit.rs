@@ -73,8 +73,8 @@ pub struct Commit {
     pub keys: KeyOverlay,
     /// The entries to append, in this order.
     pub events: Vec<NewEvent>,
-    /// An event that came again: counted if it is still in the log.
-    pub repetition: Option<Repetition>,
+    /// Events that came again: each is counted if it is still in the log.
+    pub repetitions: Vec<Repetition>,
     /// Who gets the new deliveries leased; `None` leaves them to whoever asks first.
     pub lease: Option<LeaseTerms>,
     /// When it was decided; keys expire by this time, and new deliveries are due at it.
@@ -88,7 +88,7 @@ impl Commit {
         Self {
             keys: KeyOverlay::default(),
             events: Vec::new(),
-            repetition: None,
+            repetitions: Vec::new(),
             lease: Some(LeaseTerms::default()),
             now,
         }
@@ -97,7 +97,7 @@ impl Commit {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.keys.writes.is_empty() && self.repetition.is_none()
+        self.events.is_empty() && self.keys.writes.is_empty() && self.repetitions.is_empty()
     }
 }
 

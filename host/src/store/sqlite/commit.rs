@@ -25,7 +25,7 @@ pub(super) struct PreparedCommit {
     /// Keys to be written or deleted whatever they are.
     puts: Vec<(String, Option<Bytes>)>,
     events: Vec<Accepted>,
-    repetition: Option<Repetition>,
+    repetitions: Vec<Repetition>,
     lease: Option<LeaseTerms>,
     created: UnixMillis,
     now: i64,
@@ -45,7 +45,7 @@ struct Accepted {
 impl PreparedCommit {
     /// Sorts the keys and writes the JSON.
     pub(super) fn prepare(commit: Commit) -> Result<Self, StoreError> {
-        let Commit { keys, events, repetition, lease, now } = commit;
+        let Commit { keys, events, repetitions, lease, now } = commit;
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let mut writes: HashMap<String, Option<Bytes>> = keys.writes.into_iter().collect();
         let written: Vec<&String> =
@@ -82,7 +82,7 @@ impl PreparedCommit {
         checks.retain(|(key, seen)| seen.is_some() || !fresh.iter().any(|(new, _)| new == key));
         let puts = writes.into_iter().collect();
         let (created, now) = (now, clamp(now));
-        Ok(Self { checks, fresh, puts, events: accepted, repetition, lease, created, now })
+        Ok(Self { checks, fresh, puts, events: accepted, repetitions, lease, created, now })
     }
 
     /// What the caller of the commit gets.
@@ -164,7 +164,7 @@ impl Write for ApplyCommit {
                 None => batch.statements.delete_key.execute([key])?,
             };
         }
-        if let Some(repetition) = &decision.repetition {
+        for repetition in &decision.repetitions {
             super::repetition::count(batch, repetition)?;
         }
         let mut leased = Vec::with_capacity(seqs.len());

@@ -22,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "event",
     "deduplicate",
     "answer",
+    "split",
     "methods",
     "json_fields",
 ];
@@ -64,6 +65,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     verification.event = table.get("event").and_then(|node| source_event::event(&node));
     verification.deduplicate = table.get("deduplicate").and_then(|node| source_event::deduplicate(&node));
     verification.answer = table.get("answer").and_then(|node| source_event::answer(&node));
+    verification.split = table.get("split").and_then(|node| source_event::split(&node));
     if let Some(methods) = table.get("methods") {
         verification.methods = methods.texts().unwrap_or_default();
         if methods.value().as_array().is_some_and(Vec::is_empty) {

@@ -1,7 +1,7 @@
 //! Reading what a source says of its events: where their attributes are, which are one, how they are answered.
 
 use crate::node::Node;
-use crate::verify::{AnswerConfig, DeduplicateConfig, EventConfig, TimeConfig};
+use crate::verify::{AnswerConfig, DeduplicateConfig, EventConfig, SplitConfig, TimeConfig};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -54,9 +54,14 @@ fn time(node: &Node<'_>) -> Option<TimeConfig> {
 pub(super) fn deduplicate(node: &Node<'_>) -> Option<DeduplicateConfig> {
     match node.value() {
         Value::Bool(false) => return Some(DeduplicateConfig::Never),
-        // What the scheme says is what holds without the key.
-        Value::Bool(true) => return None,
         Value::Object(_) => {}
+        Value::Bool(true) => {
+            node.report_with_hint(
+                "true does not say by what",
+                "leave the key out for the provider's identifier, or write { by = [\"json:/id\"], within = \"10m\" }",
+            );
+            return None;
+        }
         _ => {
             node.report_with_hint(
                 "expected false or a table",
@@ -80,6 +85,22 @@ pub(super) fn deduplicate(node: &Node<'_>) -> Option<DeduplicateConfig> {
         Some(within.as_secs())
     });
     Some(DeduplicateConfig::By { places, within_seconds: within })
+}
+
+/// `"json:/events"`, `true` for the array that the scheme knows, or `false` for none.
+pub(super) fn split(node: &Node<'_>) -> Option<SplitConfig> {
+    match node.value() {
+        Value::Bool(false) => None,
+        Value::Bool(true) => Some(SplitConfig::Documented),
+        Value::String(_) => Some(SplitConfig::At(node.text()?.to_owned())),
+        _ => {
+            node.report_with_hint(
+                "expected a place or true",
+                "write \"json:/path/to/array\", \"json:\" for an array that is the whole body, or true for what the scheme knows",
+            );
+            None
+        }
+    }
 }
 
 /// `"receipt"`, or `{ status = 200, body = "ok", content_type = "text/plain" }`.
@@ -169,6 +190,9 @@ mod tests {
             (json!({"event": {"kind": "x"}}), "event.kind"),
             (json!({"event": {"time": {"at": "json:/x"}}}), "event.time.unit"),
             (json!({"deduplicate": "no"}), "deduplicate"),
+            (json!({"deduplicate": true}), "deduplicate"),
+            (json!({"split": 1}), "split"),
+            (json!({"split": ["json:/a"]}), "split"),
             (json!({"deduplicate": {"by": []}}), "deduplicate.by"),
             (json!({"deduplicate": {"within": "1m"}}), "deduplicate.by"),
             (json!({"deduplicate": {"by": ["body"], "within": "31d"}}), "deduplicate.within"),
