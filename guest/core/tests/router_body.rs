@@ -42,13 +42,13 @@ fn matched(router: &mut Router, request: &Request<'_>) -> (Event, Vec<String>) {
     let decision = router.decide(request, &mut Memory::default());
     let Decision::Accept(acceptance) = decision else { panic!("{decision:?}") };
     let mut matching: Vec<String> =
-        acceptance.intents.into_iter().map(|intent| intent.subscription).collect();
+        acceptance.events[0].intents.clone().into_iter().map(|intent| intent.subscription).collect();
     matching.sort();
     let data = anglerfish_core::request::event_data(request.method, request.url, request.body);
-    let after = router.explain_event(&acceptance.event, &request.headers, data, NOW, None);
+    let after = router.explain_event(&acceptance.events[0].event, &request.headers, data, NOW, None);
     assert_eq!(before, matching);
     assert_eq!(said(&after), matching);
-    (acceptance.event, matching)
+    (acceptance.events[0].event.clone(), matching)
 }
 
 fn explained(verification: &Value, request: &Request<'_>) -> Explanation {

@@ -1,7 +1,7 @@
 //! What an expression asks for: so that one which can never be true of the events that there are is found when it is written.
 
 use crate::Expression;
-use crate::ir::{Comparison, Node, NodeId, Path, Root, Span};
+use crate::ir::{Comparison, Node, NodeId, Path, PathId, Root, Span};
 use crate::value::Value;
 
 /// A text that an expression compares something with, and where.
@@ -11,6 +11,25 @@ pub struct ComparedText {
     pub text: String,
     /// The part of the expression that compares it.
     pub span: Span,
+}
+
+/// A value that equals no other of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plain<'v> {
+    Null,
+    Bool(bool),
+    Number(i128),
+    Text(&'v str),
+}
+
+fn plain<'v>(value: &'v Value<'_>) -> Option<Plain<'v>> {
+    match value {
+        Value::Null => Some(Plain::Null),
+        Value::Bool(value) => Some(Plain::Bool(*value)),
+        Value::Int(value) => Some(Plain::Number((*value).into())),
+        Value::Uint(value) => Some(Plain::Number((*value).into())),
+        value => value.as_str().map(Plain::Text),
+    }
 }
 
 impl Expression {
@@ -50,6 +69,59 @@ impl Expression {
         self.paths().iter().filter(|path| path.root == Root::MESSAGE).filter(is_length).collect()
     }
 
+    /// What one `&&` asks of a path to be at once, though it can only be one: `a == 1 && a == 2`, `a in ["x"] && a == "y"`. Each
+    /// with the part of the expression that asks it. Numbers with a fraction are left out.
+    #[must_use]
+    pub fn contradictions(&self) -> Vec<(&Path, Span)> {
+        let program = self.program();
+        let mut found = Vec::new();
+        for (place, node) in (0..).zip(program.nodes()) {
+            let Node::And(children) = *node else { continue };
+            let mut allowed: Vec<(PathId, Vec<Plain<'_>>)> = Vec::new();
+            for child in program.children(children) {
+                let Some((path, values)) = self.asked(*child) else { continue };
+                match allowed.iter_mut().find(|(known, _)| *known == path) {
+                    Some((_, known)) => {
+                        let before = known.len();
+                        known.retain(|value| values.contains(value));
+                        if known.is_empty() && before > 0 {
+                            let path = self.paths().get(path.0 as usize);
+                            found.extend(path.map(|path| (path, self.span(NodeId(place)))));
+                        }
+                    }
+                    None => allowed.push((path, values)),
+                }
+            }
+        }
+        found
+    }
+
+    /// The values one of which a comparison asks a path to have; none if it is no such comparison.
+    fn asked(&self, node: NodeId) -> Option<(PathId, Vec<Plain<'_>>)> {
+        let program = self.program();
+        let (path, constant) = match program.node(node) {
+            Node::Compare { relation: Comparison::Equal, left, right } => {
+                match (program.node(left), program.node(right)) {
+                    (Node::Path(path), Node::Constant(constant))
+                    | (Node::Constant(constant), Node::Path(path)) => (path, constant),
+                    _ => return None,
+                }
+            }
+            Node::In { item, container } => match (program.node(item), program.node(container)) {
+                (Node::Path(path), Node::Constant(constant)) => match program.constant(constant) {
+                    Value::List(list) => {
+                        let values: Option<Vec<Plain<'_>>> = list.iter().map(plain).collect();
+                        return Some((path, values?));
+                    }
+                    _ => return None,
+                },
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some((path, vec![plain(program.constant(constant))?]))
+    }
+
     fn is_source(&self, node: NodeId) -> bool {
         let Node::Path(path) = self.program().node(node) else { return false };
         let Some(path) = self.paths().get(path.0 as usize) else { return false };
@@ -68,6 +140,26 @@ mod tests {
 
     fn sources(text: &str) -> Vec<String> {
         Expression::compile(text).unwrap().compared_sources().into_iter().map(|found| found.text).collect()
+    }
+
+    #[test]
+    fn finds_what_asks_two_things_of_one_path() {
+        let found = |text: &str| {
+            let expression = Expression::compile(text).unwrap();
+            expression.contradictions().iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("message.a == 1 && message.b == 2 && 2 == message.a"), ["message.a"]);
+        assert_eq!(found("event.type in ['a', 'b'] && event.type == 'c'"), ["event.type"]);
+        assert_eq!(found("source == 'x' || (message.a == 'y' && message.a == true)"), ["message.a"]);
+        for fine in [
+            "message.a == 1 || message.a == 2",
+            "message.a == 1 && message.b == 2",
+            "event.type in ['a', 'b'] && event.type == 'b'",
+            "message.a == 1 && message.a == 1.0",
+            "message.a == 1 && message.a != 2",
+        ] {
+            assert!(found(fine).is_empty(), "{fine}");
+        }
     }
 
     #[test]

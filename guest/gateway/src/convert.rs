@@ -102,7 +102,7 @@ fn code(code: RejectionCode) -> wit::RejectionCode {
         RejectionCode::UnknownSource => wit::RejectionCode::UnknownSource,
         RejectionCode::VerificationFailed => wit::RejectionCode::VerificationFailed,
         RejectionCode::InvalidRequest => wit::RejectionCode::InvalidRequest,
-        RejectionCode::MethodNotAllowed => wit::RejectionCode::MethodNotAllowed,
+        RejectionCode::MethodNotAllowed(methods) => wit::RejectionCode::MethodNotAllowed(methods),
         RejectionCode::ProviderUnavailable => wit::RejectionCode::ProviderUnavailable,
         RejectionCode::StateUnavailable => wit::RejectionCode::StateUnavailable,
         RejectionCode::Other(word) => wit::RejectionCode::Other(word),

@@ -83,7 +83,7 @@ fn code(code: types::RejectionCode) -> RejectionCode {
         types::RejectionCode::UnknownSource => RejectionCode::UnknownSource,
         types::RejectionCode::VerificationFailed => RejectionCode::VerificationFailed,
         types::RejectionCode::InvalidRequest => RejectionCode::InvalidRequest,
-        types::RejectionCode::MethodNotAllowed => RejectionCode::MethodNotAllowed,
+        types::RejectionCode::MethodNotAllowed(methods) => RejectionCode::MethodNotAllowed(methods),
         types::RejectionCode::ProviderUnavailable => RejectionCode::ProviderUnavailable,
         types::RejectionCode::StateUnavailable => RejectionCode::StateUnavailable,
         types::RejectionCode::Other(word) => RejectionCode::Other(word),

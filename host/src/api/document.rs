@@ -200,6 +200,9 @@ pub(super) struct SubscriptionDocument {
     /// Why it is invalid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<DocumentProblem>,
+    /// What is odd about it, though it is valid: it may never get an event. Told when it is written, and when it is shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<DocumentProblem>,
     /// What was written, without what must not be shown. Of an invalid one it may have any form; of one that is removed
     /// it is `null`.
     #[schema(schema_with = shown_form)]
@@ -366,6 +369,7 @@ impl SubscriptionDocument {
             open_deliveries,
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
+            warnings: Vec::new(),
             subscription: subscription.shown(),
         }
     }
@@ -379,6 +383,7 @@ impl SubscriptionDocument {
             open_deliveries,
             updated: None,
             problems: Vec::new(),
+            warnings: Vec::new(),
             subscription: Value::Null,
         }
     }
@@ -386,5 +391,10 @@ impl SubscriptionDocument {
     /// Its id.
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The same, with what is odd about it.
+    pub(super) fn with_warnings(self, warnings: Vec<Problem>) -> Self {
+        Self { warnings: warnings.into_iter().map(DocumentProblem::from).collect(), ..self }
     }
 }

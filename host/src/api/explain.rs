@@ -1,6 +1,6 @@
 //! `/v1/events/{id}/explain`: why an event did or did not reach a subscription.
 
-use super::document::EventName;
+use super::document::{EventName, FailedFilterDocument};
 use super::query::{Query, Segment};
 use super::{Api, ProblemDetails, event};
 use crate::store::EventRecord;
@@ -25,7 +25,10 @@ pub(super) struct ExplainQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct Explanation {
     event: EventName,
+    /// What each says now.
     subscriptions: Vec<Verdict>,
+    /// The filters that failed on it when it was accepted, as was recorded then.
+    failures: Vec<FailedFilterDocument>,
 }
 
 /// Tells why an event did or did not reach subscriptions.
@@ -50,9 +53,12 @@ pub(super) async fn explain(
         return Err(SubscriptionError::Unknown(subscription.clone()).into());
     }
     let event = EventName::from(&record.event);
+    let recorded = { record.failures.iter() }
+        .filter(|failed| query.subscription.as_ref().is_none_or(|only| *only == failed.subscription));
+    let failures = recorded.cloned().map(Into::into).collect();
     let past = past_event(&api, record).await?;
     let subscriptions = api.subscriptions.routing().explain(past, query.subscription.as_deref()).await?;
-    Ok(Answer(Explanation { event, subscriptions }))
+    Ok(Answer(Explanation { event, subscriptions, failures }))
 }
 
 /// A stored event as filters see it.

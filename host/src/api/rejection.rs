@@ -2,9 +2,9 @@
 
 use super::cursor::{self, Kind, Listing};
 use super::document::EventName;
-use super::query::{NoParameters, Query, Segment, limit};
+use super::query::{NoParameters, Query, Segment, instant, limit};
 use super::{Api, ProblemDetails, fault};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, Wanted};
 use crate::subscription::{Verdict, VerdictOutcome};
 use anglerfish_core::router::{self, VerificationOutcome};
 use axum::Json as Answer;
@@ -21,6 +21,9 @@ pub(super) struct ListQuery {
     source: Option<String>,
     /// Only with this code, such as `verification-failed`.
     code: Option<String>,
+    /// Only from this time on.
+    #[param(format = DateTime)]
+    since: Option<String>,
     /// `next` of the part before.
     cursor: Option<String>,
     /// How many items at most.
@@ -116,7 +119,7 @@ pub(super) struct VerificationDocument {
 
 /// Lists what was refused lately, newest first.
 ///
-/// The last 50 of each source are kept, in memory.
+/// The last 50 of each source are kept, in memory: a restart forgets them.
 #[utoipa::path(
     get, path = "/v1/rejections", operation_id = "listRejections", tag = "rejections", params(ListQuery),
     responses((status = 200, description = "A part of the listing.", body = Listing<RejectionDocument>))
@@ -127,7 +130,9 @@ pub(super) async fn list(
 ) -> Result<Answer<Listing<RejectionDocument>>, ProblemDetails> {
     let before = query.cursor.as_deref().map(|cursor| cursor::read(Kind::Rejection, cursor)).transpose()?;
     let limit = limit(query.limit)?;
-    let (found, more) = api.rejections.list(query.source.as_deref(), query.code.as_deref(), before, limit);
+    let since = instant("since", query.since.as_deref())?;
+    let wanted = Wanted { source: query.source.as_deref(), code: query.code.as_deref(), since, before };
+    let (found, more) = api.rejections.list(&wanted, limit);
     let next = found.last().filter(|_| more).map(|last| cursor::write(Kind::Rejection, last.number));
     Ok(Answer(Listing { items: found.iter().map(|one| RejectionDocument::from(&**one)).collect(), next }))
 }

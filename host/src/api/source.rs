@@ -54,7 +54,8 @@ pub(super) struct SourceDocument {
     secrets: Vec<SecretDocument>,
     /// The names of the parameters that are set.
     parameters: Vec<String>,
-    /// What came with a handshake and an operator must copy into the provider's page or the configuration.
+    /// What came with handshakes and an operator must copy into the provider's page or the configuration: of each name every
+    /// different value, oldest first, at most 10. A stranger can send one, too; the first is never displaced.
     to_copy: Vec<CopyDocument>,
 }
 
@@ -81,11 +82,11 @@ async fn add_copies(api: &Api, sources: &mut [SourceDocument]) -> Result<(), Pro
         let prefix = format!("copy/{}/", source.name);
         for (key, value) in api.store.keys(&prefix, MOST_COPIES).await? {
             let value = String::from_utf8_lossy(&value).into_owned();
-            let (Some(name), Some((seen, value))) = (key.strip_prefix(&prefix), value.split_once(' ')) else {
-                continue;
-            };
-            let seen = seen.parse().ok().and_then(|millis| UnixMillis(millis).rfc3339());
-            source.to_copy.push(CopyDocument { name: name.to_owned(), value: value.to_owned(), seen });
+            let Some(name) = key.strip_prefix(&prefix) else { continue };
+            for (seen, value) in value.lines().filter_map(|line| line.split_once(' ')) {
+                let seen = seen.parse().ok().and_then(|millis| UnixMillis(millis).rfc3339());
+                source.to_copy.push(CopyDocument { name: name.to_owned(), value: value.to_owned(), seen });
+            }
         }
     }
     Ok(())

@@ -174,7 +174,8 @@ pub(super) async fn delete(
 async fn shown(api: &Api, entry: &Subscription) -> Result<SubscriptionDocument, ProblemDetails> {
     let backlog = api.store.backlog().await?;
     let open = backlog.into_iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, open)| open);
-    Ok(SubscriptionDocument::of(entry, open))
+    let warnings = entry.config().map(|config| api.subscriptions.routing().warnings(config));
+    Ok(SubscriptionDocument::of(entry, open).with_warnings(warnings.unwrap_or_default()))
 }
 
 fn created(shown: SubscriptionDocument, id: &str) -> Response {

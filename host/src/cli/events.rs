@@ -253,6 +253,14 @@ async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Re
             }
         }
     }
+    let failed = told.pointer("/failures").and_then(Value::as_array).into_iter().flatten();
+    if output.format() != Format::Json {
+        for failure in failed {
+            let [id, reason] =
+                ["/subscription", "/reason"].map(|cell| plain(&text(failure, cell)).to_string());
+            output.line(format_args!("{id}: failed when the event was accepted: {reason}"))?;
+        }
+    }
     Ok(Outcome::of(said.iter().any(|verdict| text(verdict, "/outcome") == "match")))
 }
 

@@ -16,6 +16,21 @@ pub(super) struct PeriodArgs {
     until: Option<UnixMillis>,
 }
 
+/// From when on a listing is.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct SinceArgs {
+    /// Only from this time on: 2026-01-31T12:00:00Z, or how long ago: 2h, 3days
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    since: Option<UnixMillis>,
+}
+
+impl SinceArgs {
+    /// The beginning as the API takes it.
+    pub(super) fn query(&self) -> Option<String> {
+        self.since.and_then(UnixMillis::rfc3339)
+    }
+}
+
 impl PeriodArgs {
     /// The two ends as the API takes them.
     pub(super) fn query(&self) -> [(&'static str, Option<String>); 2] {

@@ -2,6 +2,7 @@
 
 use super::client::{ApiArgs, Client};
 use super::page::{self, PageArgs, text};
+use super::period::SinceArgs;
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output};
 use clap::{Args, Subcommand};
@@ -10,7 +11,7 @@ use serde_json::Value;
 /// The arguments of `rejections`.
 #[derive(Debug, Args)]
 #[command(after_help = "The last 50 requests of each source that were refused are kept in memory,
-without the values of header fields and parameters.")]
+without the values of header fields and parameters. A restart forgets them.")]
 pub(super) struct RejectionsArgs {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +38,8 @@ struct ListArgs {
     #[arg(long)]
     code: Option<String>,
     #[command(flatten)]
+    period: SinceArgs,
+    #[command(flatten)]
     page: PageArgs,
 }
 
@@ -59,7 +62,9 @@ pub(super) async fn run(args: RejectionsArgs, output: &mut Output) -> Result<Out
 }
 
 async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let query = [("source", args.source.as_deref()), ("code", args.code.as_deref())];
+    let since = args.period.query();
+    let query =
+        [("source", args.source.as_deref()), ("code", args.code.as_deref()), ("since", since.as_deref())];
     let items = args.page.read(client, "rejections", &query).await?;
     page::write(&items, output, |items, output| {
         let mut table = Table::new(["REJECTION", "RECEIVED", "SOURCE", "STATUS", "PEER", "REASON"]);

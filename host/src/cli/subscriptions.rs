@@ -180,7 +180,17 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output) -> Result<(),
         Format::Json => output.json(&item),
         Format::Text => {
             let done = if new { "created" } else { "replaced" };
-            output.line(format_args!("subscription {} is {done}", plain(id)))
+            output.line(format_args!("subscription {} is {done}", plain(id)))?;
+            for warning in item.pointer("/warnings").and_then(Value::as_array).into_iter().flatten() {
+                let [path, message] =
+                    ["/path", "/message"].map(|cell| plain(&text(warning, cell)).to_string());
+                anstream::eprintln!("warning: {path}: {message}");
+                let hint = text(warning, "/hint");
+                if !hint.is_empty() {
+                    anstream::eprintln!("hint: {}", plain(&hint));
+                }
+            }
+            Ok(())
         }
     }
 }

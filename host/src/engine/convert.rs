@@ -140,7 +140,7 @@ fn code(code: wit::RejectionCode) -> RejectionCode {
         wit::RejectionCode::UnknownSource => RejectionCode::UnknownSource,
         wit::RejectionCode::VerificationFailed => RejectionCode::VerificationFailed,
         wit::RejectionCode::InvalidRequest => RejectionCode::InvalidRequest,
-        wit::RejectionCode::MethodNotAllowed => RejectionCode::MethodNotAllowed,
+        wit::RejectionCode::MethodNotAllowed(methods) => RejectionCode::MethodNotAllowed(methods),
         wit::RejectionCode::ProviderUnavailable => RejectionCode::ProviderUnavailable,
         wit::RejectionCode::StateUnavailable => RejectionCode::StateUnavailable,
         wit::RejectionCode::Other(word) => RejectionCode::Other(word),

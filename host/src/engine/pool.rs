@@ -330,6 +330,12 @@ impl Engine {
         self.change(Change::Delete(id.to_owned())).await
     }
 
+    /// The sources that there are.
+    #[must_use]
+    pub fn sources(&self) -> Vec<RoutingSource> {
+        self.table.sources()
+    }
+
     /// Whether there is a source of this name.
     #[must_use]
     pub fn has_source(&self, name: &str) -> bool {

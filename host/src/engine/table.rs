@@ -111,6 +111,11 @@ impl Table {
         self.lock().problems(change)
     }
 
+    /// The sources that there are.
+    pub(super) fn sources(&self) -> Vec<RoutingSource> {
+        self.lock().sources.to_vec()
+    }
+
     /// Whether there is a source of this name.
     pub(super) fn has_source(&self, name: &str) -> bool {
         self.lock().has_source(name)

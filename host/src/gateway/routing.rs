@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::engine::{Engine, EngineError, InboundRequest, TableError};
+use crate::outbound::endpoint_problem;
 use crate::rejection::Explainer;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
@@ -9,7 +10,8 @@ use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::decision;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
-use anglerfish_core::router::{self, Explanation, RoutingSubscription};
+use anglerfish_core::router::{self, Explanation, RoutingSource, RoutingSubscription, SourceFacts};
+use anglerfish_core::verify::{BodyForm, Verifier};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -90,6 +92,15 @@ impl Routing for EngineRouting {
             problems.extend(found);
         }
         problems
+    }
+
+    fn warnings(&self, subscription: &SubscriptionConfig) -> Vec<Problem> {
+        let sources = self.engine().sources();
+        let facts: Vec<SourceFacts<'_>> = sources.iter().map(source_facts).collect();
+        let mut warnings = router::review_filter(&RoutingSubscription::from(subscription), &facts);
+        let refused = endpoint_problem(&subscription.endpoint);
+        warnings.extend(refused.map(|reason| Problem::new("endpoint.url", reason)));
+        warnings
     }
 
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
@@ -194,4 +205,12 @@ fn verdict(verdict: router::Verdict) -> Verdict {
         },
         reason: verdict.reason,
     }
+}
+
+/// What is known of a source's bodies.
+pub(super) fn source_facts(source: &RoutingSource) -> SourceFacts<'_> {
+    let verifier = Verifier::try_new("", &source.verification);
+    let body = verifier.as_ref().map_or(BodyForm::Any, Verifier::body_form);
+    let json_fields = verifier.map(|verifier| verifier.json_fields().to_vec()).unwrap_or_default();
+    SourceFacts { name: &source.name, body, json_fields }
 }

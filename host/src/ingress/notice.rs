@@ -1,8 +1,12 @@
 //! What an operator reads in the log about a request.
 
+use crate::engine::InboundRequest;
 use crate::store::KeyOverlay;
 use anglerfish_core::decision::RejectionCode;
 use anglerfish_core::exchange::Cause;
+use http::header::CONTENT_TYPE;
+use serde::de::IgnoredAny;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a handshake wrote for an operator to copy: names and values.
 pub(super) fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
@@ -11,7 +15,8 @@ pub(super) fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
         .iter()
         .filter_map(|(key, value)| {
             let value = String::from_utf8_lossy(value.as_ref()?).into_owned();
-            let (_, value) = value.split_once(' ')?;
+            // The newest is the last.
+            let (_, value) = value.lines().last()?.split_once(' ')?;
             Some((key.strip_prefix(&prefix)?.to_owned(), value.to_owned()))
         })
         .collect()
@@ -26,6 +31,37 @@ pub(super) fn tell(source: &str, copies: &[(String, String)]) {
             value,
             "the handshake came with a value to copy into the provider's page or the configuration"
         );
+    }
+}
+
+/// How often a source's odd bodies are told of, in milliseconds.
+const TELL_EVERY: u64 = 60_000;
+
+/// Whether a body is JSON and says that it is a form, as `curl -d` sends it: filters on `message` are never true of it then.
+pub(super) fn is_json_as_form(request: &InboundRequest) -> bool {
+    let first = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let form = "application/x-www-form-urlencoded";
+    first.is_some_and(|byte| b"{[".contains(byte))
+        && { request.headers.get(CONTENT_TYPE) }
+            .and_then(|value| value.as_bytes().get(..form.len()))
+            .is_some_and(|essence| essence.eq_ignore_ascii_case(form.as_bytes()))
+        && serde_json::from_slice::<IgnoredAny>(&request.body).is_ok()
+}
+
+/// Tells the operator of such a body, once in a while.
+pub(super) fn tell_json_as_form(request: &InboundRequest, told: &AtomicU64) {
+    let (source, now) = (&request.source, request.received.0);
+    let before = told.load(Ordering::Relaxed);
+    let due = before == 0 || now < before || now - before >= TELL_EVERY;
+    // Of two at the same moment one tells.
+    if due && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        tracing::info!(
+            source,
+            "a body is JSON and came with the media type of a form, so `message` is one field with a name like it; \
+             the sender should send `content-type: application/json`"
+        );
+    } else {
+        tracing::debug!(source, "JSON came with the media type of a form");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::address::{self, ForwardedConfig, SourceAddress};
 use super::budget::{BodyBudget, Share};
 use super::finishing::Finishing;
-use super::notice::{copies, log, tell};
+use super::notice::{copies, is_json_as_form, log, tell, tell_json_as_form};
 use super::record::Credentials;
 use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
@@ -25,6 +25,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -86,6 +87,8 @@ struct Live {
 struct KnownSource {
     metrics: SourceMetrics,
     credentials: Credentials,
+    /// When it was last told that its bodies are not what they say, in milliseconds since 1970; 0 is never.
+    told: AtomicU64,
 }
 
 impl Ingress {
@@ -101,7 +104,11 @@ impl Ingress {
         let budget = BodyBudget::new(config.body_memory);
         let credentials = config.credentials.clone();
         let room = Arc::new(Semaphore::new(config.requests));
-        let unknown = KnownSource { metrics: metrics.unknown_source(), credentials: Credentials::default() };
+        let unknown = KnownSource {
+            metrics: metrics.unknown_source(),
+            credentials: Credentials::default(),
+            told: AtomicU64::default(),
+        };
         let ingress = Self {
             live: RwLock::new(Arc::new(Live { config, engine, room })),
             store,
@@ -155,7 +162,11 @@ impl Ingress {
     /// Adds or replaces what is known of a source. To be called before the engine learns of it, so that no request to
     /// it is recorded with its secrets.
     pub fn put_source(&self, name: &str, credentials: Credentials) {
-        let known = Arc::new(KnownSource { metrics: self.metrics.source(name), credentials });
+        let known = Arc::new(KnownSource {
+            metrics: self.metrics.source(name),
+            credentials,
+            told: AtomicU64::default(),
+        });
         self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
     }
 
@@ -348,6 +359,9 @@ impl Ingress {
         keys: KeyOverlay,
     ) -> Committed {
         let Accepted { events, repeated, secret } = accepted;
+        if is_json_as_form(request) {
+            tell_json_as_form(request, &known.told);
+        }
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {
             accepted.push(self.new_event(known, request, event, secret.as_ref()));

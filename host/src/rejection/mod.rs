@@ -10,4 +10,4 @@ mod ring;
 
 pub use metric::RejectionMetrics;
 pub use record::{Explainer, Refusal, Rejection};
-pub use ring::Rejections;
+pub use ring::{Rejections, Wanted};

@@ -2,6 +2,7 @@
 
 use super::record::Reason;
 use super::{Refusal, Rejection, RejectionMetrics};
+use anglerfish_core::request::UnixMillis;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +45,19 @@ struct Source {
     silent: u64,
 }
 
+/// Which refused requests a listing is of; `None` is all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Of this source.
+    pub source: Option<&'a str>,
+    /// With this code.
+    pub code: Option<&'a str>,
+    /// Received at this time or later.
+    pub since: Option<UnixMillis>,
+    /// With a smaller number than this.
+    pub before: Option<u64>,
+}
+
 impl Rejections {
     /// An empty one that counts in these metrics.
     #[must_use]
@@ -84,21 +98,16 @@ impl Rejections {
         }
     }
 
-    /// Up to `limit` of them, newest first: those before the number `before`, of one source, with one code. The flag
-    /// says whether there are more.
+    /// Up to `limit` of those that are wanted, newest first. The flag says whether there are more.
     #[must_use]
-    pub fn list(
-        &self,
-        source: Option<&str>,
-        code: Option<&str>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> (Vec<Arc<Rejection>>, bool) {
+    pub fn list(&self, wanted: &Wanted<'_>, limit: usize) -> (Vec<Arc<Rejection>>, bool) {
+        let Wanted { source, code, since, before } = *wanted;
         let inner = self.lock();
         let mut found: Vec<_> = { inner.sources.values() }
             .flat_map(|one| &one.kept)
             .filter(|one| source.is_none_or(|source| one.source == source))
             .filter(|one| code.is_none_or(|code| one.code == code))
+            .filter(|one| since.is_none_or(|since| one.received >= since))
             .filter(|one| before.is_none_or(|before| one.number < before))
             .cloned()
             .collect();
@@ -193,7 +202,12 @@ mod tests {
     }
 
     fn numbers(rejections: &Rejections, source: Option<&str>) -> Vec<u64> {
-        rejections.list(source, None, None, 1000).0.iter().map(|one| one.number).collect()
+        rejections
+            .list(&Wanted { source, ..Wanted::default() }, 1000)
+            .0
+            .iter()
+            .map(|one| one.number)
+            .collect()
     }
 
     #[test]
@@ -205,12 +219,13 @@ mod tests {
         }
         assert_eq!(numbers(&rejections, Some("quiet")), [1]);
         assert_eq!(numbers(&rejections, Some("noisy")), (52..=101).rev().collect::<Vec<_>>());
-        let (part, more) = rejections.list(Some("noisy"), None, Some(60), 5);
+        let (part, more) =
+            rejections.list(&Wanted { source: Some("noisy"), before: Some(60), ..Wanted::default() }, 5);
         assert_eq!(
             (part.iter().map(|one| one.number).collect::<Vec<_>>(), more),
             (vec![59, 58, 57, 56, 55], true)
         );
-        assert!(rejections.list(None, Some("too-large"), None, 10).0.is_empty());
+        assert!(rejections.list(&Wanted { code: Some("too-large"), ..Wanted::default() }, 10).0.is_empty());
         assert!(rejections.get(1).is_some() && rejections.get(2).is_none());
     }
 

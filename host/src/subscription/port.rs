@@ -73,6 +73,11 @@ pub trait Routing: Send + Sync + 'static {
     /// What is wrong with these sources and this filter, of a document that may have other problems beside.
     fn review(&self, sources: &[String], filter: Option<&str>) -> Vec<Problem>;
 
+    /// What is odd about a subscription that has no problems: it may never get an event.
+    fn warnings(&self, _subscription: &SubscriptionConfig) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// Checks a subscription without touching the table.
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError>;
 

@@ -85,14 +85,15 @@ impl Reply {
     }
 
     /// A refused request, as the decision gave it. A status that is no error becomes a 500: a refusal never looks
-    /// like success.
+    /// like success. `methods` are those that the source takes, for a 405.
     #[must_use]
-    pub fn rejected(status: u16, code: &str, reason: &str) -> Self {
+    pub fn rejected(status: u16, code: &str, reason: &str, methods: &[String]) -> Self {
         let status = if (400..=599).contains(&status) { status } else { 500 };
         let mut reply = Self::problem(status, code, reason);
+        // RFC 9110, section 15.5.6: the answer names the methods that are taken.
         if status == 405 {
-            // RFC 9110, section 15.5.6: the answer names the methods that are taken.
-            reply.headers.push((Cow::Borrowed("allow"), "POST".to_owned()));
+            let methods = if methods.is_empty() { "POST".to_owned() } else { methods.join(", ") };
+            reply.headers.push((Cow::Borrowed("allow"), methods));
         }
         reply
     }
@@ -167,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_problem_document() {
-        let reply = Reply::rejected(401, "verification-failed", "the header webhook-signature is missing");
+        let reply =
+            Reply::rejected(401, "verification-failed", "the header webhook-signature is missing", &[]);
         assert_eq!(reply.status, 401);
         assert_eq!(reply.headers, [(CONTENT_TYPE, "application/problem+json".to_owned())]);
         assert_eq!(
@@ -180,9 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_method_names_those_that_are_taken() {
+        let reply = Reply::rejected(405, "method-not-allowed", "no", &["PUT".into(), "GET".into()]);
+        assert_eq!(reply.headers[1], (Cow::Borrowed("allow"), "PUT, GET".to_owned()));
+    }
+
+    #[test]
     fn a_refusal_never_looks_like_success() {
         for status in [0, 100, 200, 302, 600] {
-            assert_eq!(Reply::rejected(status, "odd", "odd").status, 500);
+            assert_eq!(Reply::rejected(status, "odd", "odd", &[]).status, 500);
         }
     }
 

@@ -22,8 +22,8 @@ pub enum RejectionCode {
     VerificationFailed,
     /// The request is verified but makes no event: an attribute is empty, too long or not text.
     InvalidRequest,
-    /// The method is not one that this source takes.
-    MethodNotAllowed,
+    /// The method is not one that this source takes; it takes these.
+    MethodNotAllowed(Vec<String>),
     /// The provider's host did not give what verification needs; the same request may pass later.
     ProviderUnavailable,
     /// The key-value state could not be read or written; the same request may pass later.
@@ -40,7 +40,7 @@ impl RejectionCode {
             Self::UnknownSource => "unknown-source",
             Self::VerificationFailed => "verification-failed",
             Self::InvalidRequest => "invalid-request",
-            Self::MethodNotAllowed => "method-not-allowed",
+            Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::ProviderUnavailable => "provider-unavailable",
             Self::StateUnavailable => "state-unavailable",
             Self::Other(word) => word,

@@ -99,7 +99,7 @@ impl From<&RejectionCode> for Conclusion {
             RejectionCode::ProviderUnavailable | RejectionCode::StateUnavailable => Self::Failed,
             RejectionCode::UnknownSource
             | RejectionCode::InvalidRequest
-            | RejectionCode::MethodNotAllowed
+            | RejectionCode::MethodNotAllowed(_)
             | RejectionCode::Other(_) => Self::Refused,
         }
     }

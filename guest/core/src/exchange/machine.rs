@@ -142,7 +142,13 @@ fn refused(rejection: Rejection) -> Step {
     let reply = match rejection.code {
         // What the store says of itself is the operator's to read, not the sender's.
         RejectionCode::StateUnavailable => Fault::StateUnavailable { retry_after: RETRY_AFTER }.reply(),
-        _ => Reply::rejected(rejection.status, rejection.code.as_str(), &rejection.reason),
+        _ => {
+            let methods = match &rejection.code {
+                RejectionCode::MethodNotAllowed(methods) => methods.as_slice(),
+                _ => &[],
+            };
+            Reply::rejected(rejection.status, rejection.code.as_str(), &rejection.reason, methods)
+        }
     };
     let conclusion = Conclusion::from(&rejection.code);
     Step::Answer(Box::new(Answered { reply, conclusion, cause: Some(Cause::Rejected(rejection)) }))

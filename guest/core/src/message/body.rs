@@ -158,12 +158,20 @@ impl<'a> Message<'a> {
                         names.push(told);
                     }
                 }
+                if is_json_document(parts.unpacked.as_deref().unwrap_or(self.original.data)) {
+                    return Some(format!(
+                        "{packed}it is JSON that is sent as a form, so `message` is one field with a name like it; send it with `content-type: application/json`"
+                    ));
+                }
                 Some(format!(
                     "{packed}a form; its fields are {}",
                     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
                 ))
             }
             Some(Err(reason)) => Some(format!("{packed}{reason}, so `message` has no value")),
+            None if !is_json && self.json().starts_with(BYTE_ORDER_MARK) => Some(format!(
+                "{packed}it begins with a byte order mark, which JSON must not (RFC 8259, section 8.1), so `message` has no value"
+            )),
             None if !is_json => Some(format!("{packed}it is not JSON, so `message` has no value")),
             None if !packed.is_empty() => Some(format!("{packed}JSON")),
             None => None,
@@ -201,6 +209,16 @@ impl Parts {
         };
         Self { unpacked, packed, form, json }
     }
+}
+
+/// What some writers put in front of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether a body is JSON as a whole, whatever it says that it is.
+fn is_json_document(body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    first.is_some_and(|byte| b"{[".contains(byte))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 /// How many fields of a form an explanation names.

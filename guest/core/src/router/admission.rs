@@ -37,7 +37,7 @@ pub(super) fn method(request: &Request<'_>, methods: &[String]) -> Result<(), Re
         return Ok(());
     }
     let reason = format!("events are sent with {}, not {}", methods.join(" or "), request.method);
-    Err(Rejection { status: 405, code: RejectionCode::MethodNotAllowed, reason })
+    Err(Rejection { status: 405, code: RejectionCode::MethodNotAllowed(methods.to_vec()), reason })
 }
 
 /// Makes the event of one part of a request. Its coding is undone.

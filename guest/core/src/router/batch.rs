@@ -6,7 +6,7 @@
 use super::admission::Remembered;
 use super::explanation::ExplainedPart;
 use super::filters::{FilterInput, Filters};
-use super::{Source, ReadOnlyKeys, admission, lazily, state_unavailable};
+use super::{ReadOnlyKeys, Source, admission, lazily, state_unavailable};
 use crate::decision::{Acceptance, AcceptedEvent, Decision, Duplicate, Rejection, RejectionCode};
 use crate::event::Event;
 use crate::message::{Message, ReceivedBody};

@@ -23,7 +23,7 @@ use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Json, Names, Verification, Read, Verifier};
+use crate::verify::{Json, Names, Read, Verification, Verifier};
 use admission::Remembered;
 use anglerfish_filter::CompileError;
 pub use anglerfish_filter::table::Class;
@@ -421,6 +421,9 @@ fn filter_problems(error: CompileError, path: &str) -> Vec<Problem> {
         .collect()
 }
 
+/// How many different values of one name are kept.
+const MOST_COPIES: usize = 10;
+
 /// Keeps what an operator must copy from a handshake, for the shell to show.
 fn remember_copies(
     request: &Request<'_>,
@@ -429,14 +432,20 @@ fn remember_copies(
 ) -> Result<(), String> {
     for (name, text) in copies {
         let key = key("copy", request.source, &name);
-        let known = keys.get(&key)?;
+        let known = keys.get(&key)?.unwrap_or_default();
+        let known = String::from_utf8_lossy(&known).into_owned();
+        let mut lines: Vec<&str> = known.lines().collect();
         // The same value again is nothing to be shown again.
-        let is_known = known.is_some_and(|known| {
-            known.splitn(2, |byte| *byte == b' ').nth(1).is_some_and(|known| known == text.as_bytes())
-        });
-        if !is_known {
-            keys.set(&key, format!("{} {text}", request.received.0).as_bytes())?;
+        if lines.iter().any(|line| line.split_once(' ').is_some_and(|(_, known)| known == text)) {
+            continue;
         }
+        // Anybody can send one: the first is the provider's as a rule, and is never pushed out by later ones.
+        if lines.len() >= MOST_COPIES {
+            lines.remove(1);
+        }
+        let line = format!("{} {text}", request.received.0);
+        lines.push(&line);
+        keys.set(&key, lines.join("\n").as_bytes())?;
     }
     Ok(())
 }

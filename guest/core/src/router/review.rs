@@ -3,18 +3,24 @@
 use super::RoutingSubscription;
 use crate::config::nearest;
 use crate::problem::Problem;
+use crate::verify::BodyForm;
 use anglerfish_filter::Expression;
 use anglerfish_filter::fact::Fact;
 use anglerfish_filter::ir::{Path, PathId, Root, Span};
 use anglerfish_filter::table::{EventInput, ExpressionView, RuleKey, Table};
 
+/// The field of a form that holds JSON whatever the scheme says.
+const PAYLOAD: &str = "payload";
+
 /// What is known of a source's events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFacts<'a> {
     /// The source's name.
     pub name: &'a str,
-    /// Whether none of its events has a `message`: its provider sends nothing that is read as JSON.
-    pub never_a_message: bool,
+    /// What its bodies are.
+    pub body: BodyForm,
+    /// Fields of its forms that hold JSON, besides `payload`.
+    pub json_fields: Vec<String>,
 }
 
 /// What is worth a second look in a filter that compiles, at the path `filter`: it may be true of no event. Nothing is said of a
@@ -42,13 +48,42 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
         problems.push(problem);
     }
     let heard: Vec<&SourceFacts<'_>> = sources.iter().filter(|source| listens(source.name)).collect();
-    if !heard.is_empty() && heard.iter().all(|source| source.never_a_message) {
+    if !heard.is_empty() && heard.iter().all(|source| source.body == BodyForm::Other) {
         let mut table = Table::new();
         table.insert(RuleKey(0), &expression, None);
         if table.needs_message(RuleKey(0)) {
             let names: Vec<&str> = heard.iter().map(|source| source.name).collect();
             let message =
                 format!("it needs `message`, which no event of its sources has: {}", names.join(", "));
+            problems.push(Problem::new("filter", message));
+        }
+    }
+    if !heard.is_empty() && heard.iter().all(|source| source.body == BodyForm::Form) {
+        let holds_json = |field: &str| {
+            field == PAYLOAD || heard.iter().any(|source| source.json_fields.iter().any(|name| name == field))
+        };
+        for path in expression.paths() {
+            if path.root == Root::MESSAGE
+                && path.fields.len() > 1
+                && path.fields.iter().next().is_some_and(|field| !holds_json(field))
+            {
+                let message = format!("`{path}` is within a field of a form, which is a text");
+                let hint = "name the field in `json_fields` of the source if it holds JSON";
+                problems.push(Problem::new("filter", message).with_hint(hint));
+            }
+        }
+    }
+    for (path, span) in expression.contradictions() {
+        problems.push(at(
+            filter,
+            span,
+            format!("`{path}` is asked to be two things at once, so this is never true"),
+        ));
+    }
+    for path in expression.paths().iter().filter(|path| path.root == Root::HEADERS) {
+        let Some(name) = path.fields.iter().next() else { continue };
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
+            let message = format!("{name:?} is no name of a header field, so no request has it");
             problems.push(Problem::new("filter", message));
         }
     }
@@ -93,13 +128,13 @@ fn at(filter: &str, span: Span, message: String) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{SourceFacts, missing_fields, review_filter};
+    use super::{BodyForm, SourceFacts, missing_fields, review_filter};
     use crate::router::RoutingSubscription;
 
-    const SOURCES: [SourceFacts<'static>; 2] = [
-        SourceFacts { name: "github", never_a_message: false },
-        SourceFacts { name: "calls", never_a_message: true },
-    ];
+    fn facts() -> [SourceFacts<'static>; 3] {
+        [("github", BodyForm::Any), ("calls", BodyForm::Other), ("mail", BodyForm::Form)]
+            .map(|(name, body)| SourceFacts { name, body, json_fields: vec!["events".to_owned()] })
+    }
 
     fn review(filter: &str, sources: &[&str]) -> Vec<(String, Option<String>)> {
         let subscription = RoutingSubscription {
@@ -107,7 +142,7 @@ mod tests {
             sources: sources.iter().map(|name| (*name).to_owned()).collect(),
             filter: Some(filter.to_owned()),
         };
-        let problems = review_filter(&subscription, &SOURCES);
+        let problems = review_filter(&subscription, &facts());
         problems.into_iter().map(|problem| (problem.message, problem.hint)).collect()
     }
 
@@ -127,6 +162,25 @@ mod tests {
         assert_eq!(said[0].0, "it needs `message`, which no event of its sources has: calls");
         assert!(review("message.x == 1", &[]).is_empty());
         assert!(review("message.x == 1 || headers['x'] == 'y'", &["calls"]).is_empty());
+    }
+
+    #[test]
+    fn what_can_never_be_true_is_told_with_its_place() {
+        let said = review("source == 'github' &&\n (message.a == 1 && message.a == 2)", &[]);
+        assert_eq!(said[0].0, "`message.a` is asked to be two things at once, so this is never true");
+        let said = review("headers['x event'] == 'a' && headers['x-event'] == 'a'", &[]);
+        assert_eq!(
+            said,
+            [("\"x event\" is no name of a header field, so no request has it".to_owned(), None)]
+        );
+    }
+
+    #[test]
+    fn what_is_within_a_text_of_a_form_is_told() {
+        let said = review("message.order.id == '1' && message.events[0].x == 1", &["mail"]);
+        assert_eq!(said[0].0, "`message.order.id` is within a field of a form, which is a text");
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(review("message.order.id == '1'", &[]).is_empty());
     }
 
     #[test]

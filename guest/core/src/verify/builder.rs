@@ -9,7 +9,7 @@ use super::key::KeyForm;
 use super::pin::{Pattern, Pin};
 use super::place::Place;
 use super::reply::{conditions, reply};
-use super::scheme::{EventAnswer, BodyForm, Condition, Handshake, Parameter, Scheme, Test, Variant};
+use super::scheme::{BodyForm, Condition, EventAnswer, Handshake, Parameter, Scheme, Test, Variant};
 use super::split;
 use super::template::{Body, JsonPart, Template};
 use crate::node::{Node, Problems, Table, nearest};

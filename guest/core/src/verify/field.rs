@@ -74,5 +74,8 @@ impl Field {
 
 fn strip<'t>(text: &'t [u8], prefix: &str) -> Option<&'t [u8]> {
     let (head, tail) = text.split_at_checked(prefix.len())?;
+    // RFC 9110, section 11.4: one or more spaces stand behind the name of an authentication scheme.
+    let spaced = prefix.ends_with(' ') && !prefix.trim_end().is_empty();
+    let tail = if spaced { tail.trim_ascii_start() } else { tail };
     head.eq_ignore_ascii_case(prefix.as_bytes()).then_some(tail)
 }

@@ -37,6 +37,7 @@ pub use config::{
     AnswerConfig, DeduplicateConfig, EventConfig, SecretConfig, SplitConfig, TimeConfig, VerificationConfig,
 };
 pub use identity::{Identity, IdentityKind, Repetition};
+pub use scheme::BodyForm;
 pub use verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 pub use verifier::Verifier;
 

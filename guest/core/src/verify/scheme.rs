@@ -57,7 +57,7 @@ pub(crate) struct Scheme {
 
 /// What the bodies of a provider's events are, as far as that is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum BodyForm {
+pub enum BodyForm {
     /// JSON, or whatever the request's media type says.
     #[default]
     Any,

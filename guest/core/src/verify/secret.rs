@@ -32,7 +32,15 @@ impl Verifier {
     ///
     /// Every problem at once, each with its path; none quotes a secret.
     pub fn try_new(path: &str, config: &VerificationConfig) -> Result<Self, Vec<Problem>> {
-        let (name, needs, mut scheme) = definition(path, config)?;
+        let (name, needs, mut scheme) = match definition(path, config) {
+            Ok(found) => found,
+            Err(mut problems) => {
+                // What the source says of its events can be judged without a scheme, but for what it knows itself.
+                let config = VerificationConfig { split: None, ..config.clone() };
+                super::source::override_event(path, &config, &mut Scheme::default(), &mut problems);
+                return Err(problems);
+            }
+        };
         let mut problems = Vec::new();
         select_variants(path, config, name, &mut scheme, &mut problems);
         override_windows(path, config, name, &mut scheme, &mut problems);

@@ -5,7 +5,7 @@ use super::context::{Context, Scope};
 use super::identity::{Deduplication, Identity, identify};
 use super::json::{Json, Names, Read};
 use super::pin::{Document, document};
-use super::scheme::{Handshake, Reply, Scheme};
+use super::scheme::{BodyForm, Handshake, Reply, Scheme};
 use super::secret::Secret;
 use super::template::Template;
 use super::verification::{Attributes, SecretName, TraceStep, Verification, Verified};
@@ -106,8 +106,15 @@ impl Verifier {
         &self.scheme.methods
     }
 
-    /// Fields of a form that hold JSON.
-    pub(crate) fn json_fields(&self) -> &[String] {
+    /// What the bodies of its requests are, as far as that is known.
+    #[must_use]
+    pub const fn body_form(&self) -> BodyForm {
+        self.scheme.body
+    }
+
+    /// Fields of a form that hold JSON, besides `payload`.
+    #[must_use]
+    pub fn json_fields(&self) -> &[String] {
         &self.scheme.json_fields
     }
 

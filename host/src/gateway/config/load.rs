@@ -12,7 +12,7 @@ use crate::ingress::ServerConfig;
 use crate::outbound::{OutboundConfig, endpoint_problem};
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
-use anglerfish_core::config::{Document, key_path, read_document};
+use anglerfish_core::config::{Document, SOURCE_KEYS, key_path, read_document};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::verify::Verifier;
 use serde_json::{Map, Value};
@@ -138,17 +138,24 @@ impl Config {
         };
         problems.extend(found);
         for (path, source) in &routing.sources {
-            // Of a source that was not read whole only the scheme's name can be judged.
-            let (name, scheme) = (key_path(path, "name"), key_path(path, "scheme"));
-            let broken =
-                problems.iter().any(|problem| is_within(&problem.path, path) && problem.path != name);
+            // What was not read is not judged, and would be found missing.
+            let keys: Vec<String> = SOURCE_KEYS.iter().map(|key| key_path(path, key)).collect();
+            let unread: Vec<&String> = { keys.iter() }
+                .filter(|key| problems.iter().any(|problem| is_within(&problem.path, key)))
+                .collect();
+            let whole = !problems.iter().any(|problem| problem.path == *path);
             match Verifier::try_new(path, &source.verification) {
                 Ok(verifier) => {
                     odd.extend(verifier.warnings(path));
                     problems.extend(forgetful(&source.name, &verifier, store.retention));
                 }
                 Err(found) => {
-                    problems.extend(found.into_iter().filter(|problem| !broken || problem.path == scheme));
+                    let fresh = |problem: &Problem| {
+                        whole && !unread.iter().any(|key| is_within(&problem.path, key))
+                            || problem.path == key_path(path, "scheme")
+                    };
+                    let fresh: Vec<Problem> = found.into_iter().filter(fresh).collect();
+                    problems.extend(fresh);
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! What is wrong or odd in a configuration whose parts are valid each by itself.
 
+use crate::gateway::routing::source_facts;
 use anglerfish_core::config::{Document, SubscriptionConfig, item_path, key_path};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::{RoutingSubscription, SourceFacts, review_filter};
+use anglerfish_core::router::{RoutingDocument, RoutingSubscription, SourceFacts, review_filter};
 use anglerfish_core::verify::Verifier;
 use anglerfish_filter::Expression;
 use serde_json::Value;
@@ -10,11 +11,8 @@ use std::time::Duration;
 
 /// What is odd about the filters of a document that has no problems, of the sources that there are.
 pub(super) fn reviewed(document: &Document) -> Vec<Problem> {
-    let sources: Vec<SourceFacts<'_>> = document
-        .sources
-        .iter()
-        .map(|(_, source)| SourceFacts { name: &source.name, never_a_message: false })
-        .collect();
+    let routing = RoutingDocument::from(document);
+    let sources: Vec<SourceFacts<'_>> = routing.source.iter().map(source_facts).collect();
     let review = |(path, subscription): &(String, SubscriptionConfig)| {
         let found = review_filter(&RoutingSubscription::from(subscription), &sources);
         let path = path.clone();

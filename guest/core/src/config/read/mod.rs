@@ -12,3 +12,4 @@ mod source_event;
 mod subscription;
 
 pub use document::{Document, read_document, read_subscription};
+pub use source::KEYS as SOURCE_KEYS;

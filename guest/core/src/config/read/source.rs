@@ -10,7 +10,8 @@ use crate::verify::{SecretConfig, VerificationConfig};
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) const KEYS: &[&str] = &[
+/// What a source has.
+pub const KEYS: &[&str] = &[
     "name",
     "scheme",
     "secrets",
