@@ -4,9 +4,11 @@
 //! The TOML file, the bodies of the management API and what the component is given to load are the same document in
 //! the same words, so they are read by the same code.
 
+mod delivery;
 mod endpoint_url;
 mod read;
 mod reference;
+mod retry;
 mod secret;
 mod secret_place;
 mod source;
@@ -14,13 +16,15 @@ mod status;
 mod subscription;
 
 pub use crate::node::{Node, Problems, Table, is_name, item_path, key_path, nearest};
+pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use read::{Document, SOURCE_KEYS, read_document, read_subscription};
 pub use reference::{is_reference, refuse_references};
+pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret::Secret;
 pub use secret_place::{
     CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
 };
 pub use source::SourceConfig;
 pub use status::{ParseStatusError, StatusSet};
-pub use subscription::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig, WhenRemoved};
+pub use subscription::{EndpointConfig, SubscriptionConfig, WhenRemoved};

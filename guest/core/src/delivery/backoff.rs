@@ -22,7 +22,12 @@ impl Backoff {
     /// The next wait: twice the one before up to a bound, less up to half of it by `random`, so that those who wait for
     /// the same thing do not come back all at once.
     pub(super) fn next(&mut self, random: u64) -> Duration {
-        let longest = SHORTEST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
+        self.next_within(SHORTEST, LONGEST, random)
+    }
+
+    /// The same between bounds of the caller's.
+    pub(super) fn next_within(&mut self, shortest: Duration, longest: Duration, random: u64) -> Duration {
+        let longest = shortest.saturating_mul(1 << self.tries.min(16)).min(longest);
         self.tries = self.tries.saturating_add(1);
         // Whole microseconds are fine enough, and need no floating point.
         let half = u64::try_from(longest.as_micros() / 2).unwrap_or(u64::MAX);

@@ -13,7 +13,7 @@ use super::model::{AttemptId, Output, SubscriptionKey, WorkLease};
 use super::queue::Turn;
 use super::registry::Registry;
 use crate::config::DeliveryConfig;
-use crate::policy::Settled;
+use crate::policy::{Past, Settled};
 use crate::request::UnixMillis;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ struct Attempt {
     key: SubscriptionKey,
     lease: WorkLease,
     deadline: UnixMillis,
-    before: u32,
+    past: Past,
     bytes: usize,
     policy: Arc<DeliveryConfig>,
     /// Whether it is counted among those whose subscription did not answer the last time.

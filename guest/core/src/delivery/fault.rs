@@ -19,6 +19,10 @@ pub(super) enum Fault {
     UnnoticedClock,
     /// A record that was given up is let in as the probe of a store that was out of reach, and never calls.
     SilentProbe,
+    /// An endpoint that asks to be left alone is not.
+    IgnoredThrottle,
+    /// What the engine has stopped goes on after a restart: nobody was told.
+    ForgottenStanding,
 }
 
 #[cfg(test)]

@@ -23,4 +23,7 @@ mod simulation;
 mod tests;
 
 pub use engine::{Engine, EngineConfig};
-pub use model::{AttemptId, Leased, Now, Output, Recorded, StoreFault, SubscriptionKey, Work, WorkLease};
+pub use model::{
+    AttemptId, DisableCause, Leased, Now, Output, Recorded, Standing, StoreFault, SubscriptionKey, Work,
+    WorkLease,
+};

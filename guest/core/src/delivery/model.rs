@@ -52,6 +52,8 @@ pub struct Work<P> {
     pub deadline: UnixMillis,
     /// How many attempts were made before.
     pub before: u32,
+    /// When the delivery was made.
+    pub created: UnixMillis,
     /// How much memory it takes, in bytes.
     pub bytes: usize,
     /// What an attempt needs; the engine hands it on.
@@ -77,6 +79,25 @@ pub enum StoreFault {
     Refused,
     /// It is closed and stays so.
     Closed,
+}
+
+/// Whether attempts of a subscription may start, as far as somebody has said something about it. It outlives the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// They may.
+    #[default]
+    Active,
+    /// Somebody has stopped them.
+    Paused,
+    /// The engine has stopped them; somebody has to let them go on.
+    Disabled(DisableCause),
+}
+
+/// Why a subscription was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisableCause {
+    /// Its endpoint answered with this status, which says that nobody is there any more.
+    Gone(u16),
 }
 
 /// What became of a record that the store has answered.
@@ -145,6 +166,13 @@ pub enum Output<P> {
         settled: Settled,
         /// What the wall clock said when that was found.
         planned: UnixMillis,
+    },
+    /// Write down how a subscription stands: [`handle_stood`](super::Engine::handle_stood).
+    Stand {
+        /// The subscription.
+        subscription: SubscriptionKey,
+        /// How it stands.
+        standing: Standing,
     },
     /// A subscription that was removed, or drained, holds nothing any more.
     Ended {

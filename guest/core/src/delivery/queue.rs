@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::fault::{Fault, is_seeded};
-use super::model::{Leased, Now, SubscriptionKey, Work, WorkLease};
+use super::model::{Leased, Now, Standing, SubscriptionKey, Work, WorkLease};
 use crate::config::DeliveryConfig;
 use crate::request::UnixMillis;
 use std::collections::VecDeque;
@@ -20,6 +20,10 @@ const UNSETTLED: usize = 24;
 /// How long a store is left alone that calls a delivery due and does not lease it: without a wait the two of them would
 /// keep a processor busy.
 const CONTRADICTION: Duration = Duration::from_millis(5);
+
+/// The waits of a subscription whose endpoint asked to be left alone without saying for how long: each twice the one
+/// before, as long as it goes on to ask.
+pub(super) const THROTTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// How far a queue may go on. It never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +55,13 @@ pub(super) struct Queue<P> {
     pub(super) name: Arc<str>,
     pub(super) policy: Arc<DeliveryConfig>,
     pub(super) stage: Stage,
-    pub(super) paused: bool,
+    pub(super) standing: Standing,
+    /// Whether the store does not know yet how it stands, and whether it is being told.
+    pub(super) is_standing_new: bool,
+    pub(super) is_standing_told: bool,
+    /// Until when it is not told.
+    pub(super) untold: Option<Duration>,
+    pub(super) standing_backoff: Backoff,
     /// Deliveries to attempt.
     ready: VecDeque<Work<P>>,
     /// To be given back.
@@ -82,6 +92,9 @@ pub(super) struct Queue<P> {
     /// Until when no attempt starts.
     pub(super) hold: Option<Duration>,
     pub(super) local_backoff: Backoff,
+    throttle_backoff: Backoff,
+    /// Until when it is left alone because the endpoint asked for it.
+    throttle: Option<Duration>,
     /// Where the alarms stand.
     pub(super) due_alarm: Option<UnixMillis>,
     pub(super) wait_alarm: Option<Duration>,
@@ -97,7 +110,11 @@ impl<P> Queue<P> {
             name,
             policy,
             stage: Stage::Run,
-            paused: false,
+            standing: Standing::Active,
+            is_standing_new: false,
+            is_standing_told: false,
+            untold: None,
+            standing_backoff: Backoff::default(),
             ready: VecDeque::new(),
             returns: Vec::new(),
             running: 0,
@@ -115,6 +132,8 @@ impl<P> Queue<P> {
             release_backoff: Backoff::default(),
             hold: None,
             local_backoff: Backoff::default(),
+            throttle_backoff: Backoff::default(),
+            throttle: None,
             due_alarm: None,
             wait_alarm: None,
             is_dirty: false,
@@ -129,7 +148,7 @@ impl<P> Queue<P> {
     }
 
     fn is_going(&self) -> bool {
-        self.stage == Stage::Run && !self.paused
+        self.stage == Stage::Run && self.standing == Standing::Active
     }
 
     /// How many deliveries may be held, running ones included. Where they are small the store is asked seldom and for
@@ -180,6 +199,40 @@ impl<P> Queue<P> {
         self.quiet = self.quiet.filter(|until| *until > now.elapsed);
         self.unreleased = self.unreleased.filter(|until| *until > now.elapsed);
         self.hold = self.hold.filter(|until| *until > now.elapsed);
+        self.throttle = self.throttle.filter(|until| *until > now.elapsed);
+        self.untold = self.untold.filter(|until| *until > now.elapsed);
+    }
+
+    /// The endpoint asks to be left alone, for so long at least. What was under way together counts as one.
+    pub(super) fn throttle(&mut self, now: Now, asked: Duration, random: u64) {
+        let wait = match self.throttle {
+            Some(_) => asked,
+            None => asked.max(self.throttle_backoff.next_within(THROTTLE.0, THROTTLE.1, random)),
+        };
+        self.throttle = self.throttle.max(Some(now.elapsed.saturating_add(wait)));
+    }
+
+    /// The endpoint took something.
+    pub(super) fn relax(&mut self) {
+        self.throttle_backoff.reset();
+    }
+
+    /// It stands like this from now on, which the store is to know. Who lets it go on does not wait for anything.
+    pub(super) fn stand(&mut self, standing: Standing) {
+        if self.standing == standing && standing != Standing::Active {
+            return;
+        }
+        if standing == Standing::Active {
+            (self.throttle, self.hold) = (None, None);
+            self.throttle_backoff.reset();
+        }
+        self.standing = standing;
+        self.is_standing_new = true;
+    }
+
+    /// Whether the store is to be told now how it stands.
+    pub(super) fn tells_standing(&self) -> bool {
+        self.is_standing_new && !self.is_standing_told && self.untold.is_none() && self.stage != Stage::Abort
     }
 
     /// How many deliveries to ask the store for now, if any.
@@ -247,6 +300,7 @@ impl<P> Queue<P> {
         self.is_going()
             && !self.ready.is_empty()
             && self.hold.is_none()
+            && self.throttle.is_none()
             && self.running < self.concurrency()
             && self.recording < self.concurrency().saturating_mul(UNSETTLED)
     }
@@ -306,6 +360,8 @@ impl<P> Queue<P> {
             && self.leasing.is_none()
             && !self.releasing
             && self.returns.is_empty()
+            && !self.is_standing_told
+            && (!self.is_standing_new || self.stage == Stage::Abort)
     }
 
     /// When to look at it next by the wall clock.
@@ -316,7 +372,7 @@ impl<P> Queue<P> {
 
     /// When to look at it next by the time that passes.
     pub(super) fn wait(&self) -> Option<Duration> {
-        [self.quiet, self.unreleased, self.hold].into_iter().flatten().min()
+        [self.quiet, self.unreleased, self.hold, self.throttle, self.untold].into_iter().flatten().min()
     }
 
     /// Deliveries that it holds and has not begun with.

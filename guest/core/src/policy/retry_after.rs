@@ -3,23 +3,20 @@
 use crate::request::UnixMillis;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The longest wait that an endpoint can ask for. Without a bound one wrong answer would park a delivery for years.
-pub const RETRY_AFTER_LIMIT: Duration = Duration::from_hours(24);
-
 /// How long the endpoint asks to be left alone: a number of seconds, or an HTTP date in any of its three forms.
 ///
-/// A date in the past means no wait, more than [`RETRY_AFTER_LIMIT`] means the limit, and a value that is neither form
-/// is `None`: the field is then as good as absent.
+/// A date in the past means no wait, more than `longest` means that, and a value that is neither form is `None`: the field
+/// is then as good as absent.
 #[must_use]
-pub fn retry_after(value: &str, now: UnixMillis) -> Option<Duration> {
+pub fn retry_after(value: &str, now: UnixMillis, longest: Duration) -> Option<Duration> {
     let value = value.trim_matches([' ', '\t']);
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that do not fit are a number all the same, only a very large one.
-        return Some(value.parse().map_or(RETRY_AFTER_LIMIT, Duration::from_secs).min(RETRY_AFTER_LIMIT));
+        return Some(value.parse().map_or(longest, Duration::from_secs).min(longest));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let date = date.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(date.saturating_sub(Duration::from_millis(now.0)).min(RETRY_AFTER_LIMIT))
+    Some(date.saturating_sub(Duration::from_millis(now.0)).min(longest))
 }
 
 #[cfg(test)]
@@ -28,6 +25,11 @@ mod tests {
 
     /// Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110.
     const DATE: UnixMillis = UnixMillis(784_111_777_000);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn retry_after(value: &str, now: UnixMillis) -> Option<Duration> {
+        super::retry_after(value, now, DAY)
+    }
 
     #[test]
     fn reads_a_number_of_seconds() {
@@ -54,7 +56,7 @@ mod tests {
     #[test]
     fn a_wait_has_a_bound() {
         for text in ["86401", "99999999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
-            assert_eq!(retry_after(text, DATE), Some(RETRY_AFTER_LIMIT), "{text}");
+            assert_eq!(retry_after(text, DATE), Some(DAY), "{text}");
         }
     }
 

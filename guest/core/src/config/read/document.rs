@@ -102,7 +102,7 @@ pub fn read_subscription(value: &Value, path: &str) -> Result<SubscriptionConfig
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{DeliveryConfig, StatusSet};
+    use crate::config::{DeliveryConfig, Schedule, StatusSet};
     use serde_json::json;
     use std::time::Duration;
 
@@ -149,7 +149,8 @@ mod tests {
         assert_eq!(delivery.success, StatusSet::new(vec![(200, 299), (304, 304)]));
         assert!(delivery.discard.contains(400) && delivery.discard.contains(404));
         assert_eq!((delivery.timeout, delivery.concurrency), (Duration::from_secs(20), 3));
-        assert_eq!(delivery.retry.delays, [Duration::from_secs(5), Duration::from_secs(5400)]);
+        let delays = vec![Duration::from_secs(5), Duration::from_secs(5400)];
+        assert_eq!(delivery.retry.schedule, Schedule::Delays(delays));
         assert_eq!(delivery.retry.jitter.to_bits(), 0.0_f64.to_bits());
     }
 
@@ -322,6 +323,8 @@ mod tests {
             (json!({"timeout": "0s"}), "delivery.timeout"),
             (json!({"concurrency": 0}), "delivery.concurrency"),
             (json!({"concurrency": 1001}), "delivery.concurrency"),
+            (json!({"disable_on": [204]}), "delivery.disable_on"),
+            (json!({"throttle_on": ["2xx"]}), "delivery.throttle_on"),
             (json!({"retry": {"jitter": 1.5}}), "delivery.retry.jitter"),
             (json!({"retry": {"delays": ["5s", 5]}}), "delivery.retry.delays[1]"),
             (json!({"retry": {"delays": vec!["1s"; 101]}}), "delivery.retry.delays"),

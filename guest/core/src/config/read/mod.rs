@@ -1,12 +1,13 @@
 //! From a document to valid configuration, or to every problem that it has.
 //!
-//! `source`, `subscription`, `endpoint` and `policy` know the keys; `document` puts them together.
+//! `source`, `subscription`, `endpoint`, `policy` and `retry` know the keys; `document` puts them together.
 
 mod document;
 #[cfg(test)]
 mod documentation;
 mod endpoint;
 mod policy;
+mod retry;
 mod source;
 mod source_event;
 mod subscription;

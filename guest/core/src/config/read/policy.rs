@@ -1,20 +1,18 @@
-//! Reading when an attempt counts, and when to try again.
+//! Reading when an attempt counts, and how much at once.
 
-use crate::config::{DeliveryConfig, RetryConfig, StatusSet};
+use super::retry;
+use crate::config::{DeliveryConfig, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) const KEYS: &[&str] = &["success", "discard", "timeout", "concurrency", "retry"];
-pub(super) const RETRY_KEYS: &[&str] = &["delays", "jitter"];
+pub(super) const KEYS: &[&str] = &["success", "discard", "throttle_on", "disable_on", "timeout", "concurrency", "retry"];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 3600);
 const MOST_CONCURRENT: u64 = 1000;
-const MOST_RETRIES: usize = 100;
 /// Elements of a list of statuses; ranges and classes make more of them needless.
-const MOST_STATUSES: usize = 100;
+pub(super) const MOST_STATUSES: usize = 100;
 
 /// A delivery policy, if nothing is wrong with what it has of the known keys.
 pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
@@ -37,6 +35,12 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
         }
         config.discard = set;
     }
+    if let Some(set) = table.get("throttle_on").and_then(|node| no_success(&node, &config.success)) {
+        config.throttle_on = set;
+    }
+    if let Some(set) = table.get("disable_on").and_then(|node| no_success(&node, &config.success)) {
+        config.disable_on = set;
+    }
     if let Some(timeout) =
         table.get("timeout").and_then(|node| node.duration(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT))
     {
@@ -45,7 +49,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     if let Some(concurrency) = table.get("concurrency").and_then(|node| node.integer(1..=MOST_CONCURRENT)) {
         config.concurrency = usize::try_from(concurrency).ok()?;
     }
-    if let Some(retry) = table.get("retry").and_then(|node| retry(&node)) {
+    if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
         config.retry = retry;
     }
     (node.problem_count() == before).then_some(config)
@@ -55,28 +59,29 @@ fn statuses(node: &Node<'_>) -> Option<StatusSet> {
     let before = node.problem_count();
     let mut set = StatusSet::default();
     for item in node.items_up_to(MOST_STATUSES)? {
-        let text = match item.value() {
-            Value::Number(number) => number.to_string(),
-            Value::String(text) => text.clone(),
-            _ => String::new(),
-        };
-        if let Err(error) = set.insert(&text) {
-            item.report(error.to_string());
-        }
+        insert(&mut set, &item);
     }
     (node.problem_count() == before).then_some(set)
 }
 
-fn retry(node: &Node<'_>) -> Option<RetryConfig> {
-    let table = node.table(RETRY_KEYS)?;
-    let mut config = RetryConfig::default();
-    if let Some(node) = table.get("delays")
-        && let Some(items) = node.items_up_to(MOST_RETRIES)
-    {
-        config.delays = items.filter_map(|item| item.duration(Duration::ZERO..=LONGEST_DELAY)).collect();
+/// Adds what one element names, or reports it.
+pub(super) fn insert(set: &mut StatusSet, item: &Node<'_>) {
+    let text = match item.value() {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    };
+    if let Err(error) = set.insert(&text) {
+        item.report(error.to_string());
     }
-    if let Some(jitter) = table.get("jitter").and_then(|node| node.number(0.0..=1.0)) {
-        config.jitter = jitter;
+}
+
+/// Statuses of which none means delivered: those would never be looked at.
+fn no_success(node: &Node<'_>, success: &StatusSet) -> Option<StatusSet> {
+    let set = statuses(node)?;
+    if let Some(status) = set.common(success) {
+        node.report(format!("{status} means delivered, so it would have no effect here"));
+        return None;
     }
-    Some(config)
+    Some(set)
 }

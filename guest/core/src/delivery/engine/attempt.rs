@@ -5,9 +5,9 @@ use crate::delivery::alarm::Alarm;
 use crate::delivery::backoff::Backoff;
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{AttemptId, Now, Recorded, StoreFault};
+use crate::delivery::model::{AttemptId, DisableCause, Now, Recorded, Standing, StoreFault};
 use crate::delivery::queue::Stage;
-use crate::policy::{self, AttemptOutcome, Settled};
+use crate::policy::{self, AttemptOutcome, Consequences, Settled};
 use std::sync::Arc;
 
 impl<P> Engine<P> {
@@ -29,10 +29,19 @@ impl<P> Engine<P> {
         self.running = self.running.saturating_sub(1);
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
         let delivery = attempt.lease.delivery.unsigned_abs();
-        let random = spread(self.config.seed, delivery, u64::from(attempt.before));
-        match policy::classify(&attempt.policy, outcome, attempt.before, now.wall, random) {
-            Some(settled) => {
+        let random = spread(self.config.seed, delivery, u64::from(attempt.past.before));
+        match policy::classify(&attempt.policy, outcome, attempt.past, now.wall, random) {
+            Some(Consequences { settled, throttle, gone }) => {
                 queue.local_backoff.reset();
+                if settled == Settled::Delivered {
+                    queue.relax();
+                }
+                if let Some(asked) = throttle.filter(|_| !is_seeded(Fault::IgnoredThrottle)) {
+                    queue.throttle(now, asked, random);
+                }
+                if let Some(status) = gone {
+                    queue.stand(Standing::Disabled(DisableCause::Gone(status)));
+                }
                 queue.recording += 1;
                 self.recording += 1;
                 attempt.phase = Phase::Recording {
@@ -87,7 +96,7 @@ impl<P> Engine<P> {
         // By a clock that was put back meanwhile; the store plans it anew.
         let is_outdated = i128::from(planned.0) > i128::from(now.wall.0) + DRIFT;
         *is_sent = false;
-        let random = spread(self.config.seed, lease.delivery.unsigned_abs(), !u64::from(attempt.before));
+        let random = spread(self.config.seed, lease.delivery.unsigned_abs(), !u64::from(attempt.past.before));
         if recorded == Err(StoreFault::Unavailable) {
             self.recorder.failed(now.elapsed, random);
         } else {

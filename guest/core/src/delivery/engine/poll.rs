@@ -4,6 +4,7 @@ use super::{Attempt, Engine, KEPT, LEASES, Phase, Replanning, SHARE};
 use crate::delivery::alarm::Alarm;
 use crate::delivery::fault::{Fault, is_seeded};
 use crate::delivery::model::{AttemptId, Now, Output, SubscriptionKey, Work};
+use crate::policy::Past;
 use std::mem::take;
 use std::sync::Arc;
 
@@ -40,6 +41,15 @@ impl<P> Engine<P> {
             queue.releasing = true;
             let leases = take(&mut queue.returns);
             self.outputs.push_back(Output::Release { subscription: Some(key), leases });
+        }
+        if queue.tells_standing() {
+            (queue.is_standing_new, queue.is_standing_told) = (false, true);
+            let standing = queue.standing;
+            if is_seeded(Fault::ForgottenStanding) {
+                queue.is_standing_told = false;
+            } else {
+                self.outputs.push_back(Output::Stand { subscription: key, standing });
+            }
         }
         if queue.wants_lease().is_some() {
             self.leasing_next.push(key, &mut queue.is_leasing_next);
@@ -189,7 +199,7 @@ impl<P> Engine<P> {
             key,
             lease: work.lease,
             deadline: work.deadline,
-            before: work.before,
+            past: Past { before: work.before, created: work.created },
             bytes: work.bytes,
             policy: Arc::clone(&policy),
             unanswered,

@@ -2,8 +2,9 @@
 
 use super::{Engine, Phase};
 use crate::config::DeliveryConfig;
+use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{Now, Output, SubscriptionKey};
+use crate::delivery::model::{Now, Output, Standing, StoreFault, SubscriptionKey};
 use crate::delivery::queue::{Queue, Stage};
 use std::sync::Arc;
 
@@ -41,13 +42,46 @@ impl<P> Engine<P> {
         self.abort(key);
     }
 
-    /// Attempts of a subscription stop starting, or start again.
-    pub fn handle_paused(&mut self, now: Now, key: SubscriptionKey, paused: bool) {
+    /// Somebody lets a subscription's attempts stop or go on; [`Output::Stand`] has it written down.
+    pub fn handle_standing(&mut self, now: Now, key: SubscriptionKey, standing: Standing) {
         self.observe(now);
         if let Some(queue) = self.registry.get_mut(key) {
-            queue.paused = paused;
+            queue.stand(standing);
         }
         self.touch(key);
+    }
+
+    /// The store knows from before how a subscription stands.
+    pub fn handle_restored(&mut self, now: Now, key: SubscriptionKey, standing: Standing) {
+        self.observe(now);
+        if let Some(queue) = self.registry.get_mut(key) {
+            queue.standing = standing;
+        }
+        self.touch(key);
+    }
+
+    /// The answer to [`Output::Stand`]. Says whether the store knows now how the subscription stands.
+    pub fn handle_stood(&mut self, now: Now, key: SubscriptionKey, stood: Result<(), StoreFault>) -> bool {
+        self.observe(now);
+        let Some(queue) = self.registry.get_mut(key) else { return false };
+        queue.is_standing_told = false;
+        if stood.is_ok() {
+            queue.standing_backoff.reset();
+        } else {
+            let random =
+                spread(self.config.seed, u64::from(key.index), u64::from(queue.standing_backoff.tries()));
+            queue.is_standing_new = true;
+            queue.untold = Some(now.elapsed + queue.standing_backoff.next(random));
+        }
+        let is_known = !queue.is_standing_new;
+        self.touch(key);
+        is_known
+    }
+
+    /// How a subscription stands.
+    #[must_use]
+    pub fn standing(&self, key: SubscriptionKey) -> Standing {
+        self.registry.get(key).map_or(Standing::Active, |queue| queue.standing)
     }
 
     /// The end begins: attempts that run go on to their end, nothing else starts, and what is not attempted is given

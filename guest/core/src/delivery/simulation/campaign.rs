@@ -126,6 +126,8 @@ fn defects_are_found() {
         Fault::SharedTrouble,
         Fault::UnnoticedClock,
         Fault::SilentProbe,
+        Fault::IgnoredThrottle,
+        Fault::ForgottenStanding,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));

@@ -1,7 +1,7 @@
 //! What befalls a world.
 
 use super::random::Random;
-use crate::config::{DeliveryConfig, RetryConfig};
+use crate::config::{BackoffConfig, DeliveryConfig, Growth, RetryConfig, Schedule, StatusSet};
 use std::time::Duration;
 
 /// How long things befall it, in milliseconds; then all is well.
@@ -21,6 +21,10 @@ pub(super) enum Mood {
     Hanging,
     /// This machine cannot call it.
     Local,
+    /// Most answers ask to be left alone.
+    Busy,
+    /// Some answers say that nobody is there any more.
+    Gone,
 }
 
 /// What happens, each at its time. Subscriptions are numbered.
@@ -125,10 +129,36 @@ pub(super) fn policy(seed: u64, subscription: u8, second: bool) -> DeliveryConfi
     let mut random = Random::new(seed, 100 + u64::from(subscription) * 2 + u64::from(second));
     let retries = random.range(0, 5);
     let delays = (0..retries).map(|_| Duration::from_millis(random.pick(&[1, 10, 500, 3_000, 20_000])));
-    let retry = RetryConfig { delays: delays.collect(), jitter: random.pick(&[0.0, 0.2, 0.5]) };
+    let mut retry = RetryConfig::with_delays(delays.collect());
+    retry.jitter = random.pick(&[0.0, 0.2, 0.5]);
+    let (timeout, concurrency) = (
+        Duration::from_millis(random.pick(&[500, 2_000, 15_000])),
+        usize::try_from(random.range(1, 5)).unwrap(),
+    );
+    if random.one_in(4) {
+        let growth =
+            random.pick(&[Growth::Fixed, Growth::Linear(Duration::from_secs(1)), Growth::Exponential(3000)]);
+        let first = Duration::from_millis(random.pick(&[1, 200, 4_000]));
+        let max_attempts = u32::try_from(random.range(1, 6)).unwrap();
+        let max_delay = Duration::from_secs(20);
+        retry.schedule = Schedule::Backoff(BackoffConfig { growth, first, max_delay, max_attempts });
+    }
+    if random.one_in(8) {
+        retry.max_age = Some(Duration::from_secs(random.pick(&[1, 10, 60])));
+    }
+    retry.on.timeout = !random.one_in(8);
+    let [throttle_on, disable_on] = [429, 410].map(|status| {
+        if random.one_in(3) {
+            StatusSet::default()
+        } else {
+            StatusSet::new(vec![(status, status), (502, 504)])
+        }
+    });
     DeliveryConfig {
-        timeout: Duration::from_millis(random.pick(&[500, 2_000, 15_000])),
-        concurrency: usize::try_from(random.range(1, 5)).unwrap(),
+        throttle_on,
+        disable_on: if disable_on.contains(410) { StatusSet::new(vec![(410, 410)]) } else { disable_on },
+        timeout,
+        concurrency,
         retry,
         ..DeliveryConfig::default()
     }
@@ -165,7 +195,7 @@ fn action(random: &mut Random, kind: u64, subscriptions: u8) -> Action {
 }
 
 pub(super) fn mood(number: u64) -> Mood {
-    use Mood::{Dead, Fine, Flaky, Hanging, Local, Slow};
-    let all = [Fine, Flaky, Flaky, Slow, Dead, Hanging, Local];
-    all[usize::try_from(number % 7).unwrap()]
+    use Mood::{Busy, Dead, Fine, Flaky, Gone, Hanging, Local, Slow};
+    let all = [Fine, Flaky, Flaky, Slow, Dead, Hanging, Local, Busy, Gone];
+    all[usize::try_from(number % 9).unwrap()]
 }

@@ -1,6 +1,6 @@
 //! A model of the store: deliveries, leases with tokens and deadlines, and who ended what.
 
-use crate::delivery::{Leased, Recorded, Work, WorkLease};
+use crate::delivery::{Leased, Recorded, Standing, Work, WorkLease};
 use crate::policy::Settled;
 use crate::request::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ pub(super) struct Delivery {
     /// When it falls due, and what the clock said when that was planned.
     due: u64,
     planned: u64,
+    created: u64,
     attempts: u32,
     lease: Option<(u64, u64)>,
 }
@@ -37,6 +38,8 @@ pub(super) struct Store {
     lease: Option<u64>,
     /// Tokens that the engine has ended itself, as far as it knows.
     ended: BTreeSet<u64>,
+    /// How subscriptions stand.
+    pub(super) standings: [Standing; 8],
 }
 
 impl Store {
@@ -58,6 +61,7 @@ impl Store {
             lease: WorkLease { delivery: id, token },
             deadline: UnixMillis(deadline),
             before: delivery.attempts,
+            created: UnixMillis(delivery.created),
             bytes: 100,
             payload: (),
         }
@@ -73,6 +77,7 @@ impl Store {
             status: Status::Open,
             due: wall,
             planned: wall,
+            created: wall,
             attempts: 0,
             lease: None,
         };

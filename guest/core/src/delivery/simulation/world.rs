@@ -9,9 +9,10 @@ use super::random::Random;
 use super::store::{Status, Store};
 use crate::config::DeliveryConfig;
 use crate::delivery::{
-    AttemptId, Engine, Leased, Now, Output, Recorded, StoreFault, SubscriptionKey, Work, WorkLease,
+    AttemptId, DisableCause, Engine, Leased, Now, Output, Recorded, Standing, StoreFault, SubscriptionKey,
+    Work, WorkLease,
 };
-use crate::policy::{AttemptOutcome, Settled};
+use crate::policy::{self, AttemptOutcome, Past, Settled};
 use crate::request::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const BOUND: u64 = 600_000;
 const NEGLECT: u64 = 2_000_000;
 /// How long a trouble may be felt after its end, in microseconds: the longest wait between two tries, and some.
 const ECHO: u64 = 7_000_000;
+/// How long an endpoint that does not say for how long is left alone at most, in microseconds, and some.
+const THROTTLED: u64 = 61_000_000;
 /// More steps than any honest history takes.
 const STEPS: usize = 200_000;
 
@@ -56,6 +59,7 @@ enum Call {
     Release(Option<SubscriptionKey>, Vec<WorkLease>),
     Extend(Vec<WorkLease>),
     Record(AttemptId, WorkLease, Settled, UnixMillis),
+    Stand(SubscriptionKey, Standing),
 }
 
 /// Its answer, on its way back.
@@ -67,6 +71,7 @@ enum Answer {
     Released(Option<SubscriptionKey>, Result<(), Vec<WorkLease>>),
     Extended(Result<Vec<(WorkLease, Option<UnixMillis>)>, StoreFault>),
     Recorded(AttemptId, Result<Recorded, StoreFault>),
+    Stood(SubscriptionKey, Result<(), StoreFault>),
 }
 
 /// An attempt under way.
@@ -74,6 +79,7 @@ enum Answer {
 struct Running {
     key: SubscriptionKey,
     ends: (u64, u64),
+    policy: Arc<DeliveryConfig>,
 }
 
 /// What a world knows of a subscription.
@@ -85,7 +91,10 @@ struct Island {
     second: bool,
     /// Whether it is to be there.
     wanted: bool,
-    paused: bool,
+    /// How it is to stand.
+    standing: Standing,
+    /// No attempt starts before this time, in microseconds; and they may not start before that one.
+    throttled: (u64, u64),
     key: Option<SubscriptionKey>,
     /// A key that is being deleted; its deliveries end with it.
     leaving: Option<SubscriptionKey>,
@@ -133,7 +142,8 @@ impl World {
             mood: Mood::Fine,
             second: false,
             wanted: true,
-            paused: false,
+            standing: Standing::Active,
+            throttled: (0, 0),
             key: None,
             leaving: None,
             calls: 0,
@@ -203,7 +213,8 @@ impl World {
         for place in 0..self.islands.len() {
             let island = &self.islands[place];
             let (number, key) = (u8::try_from(place).unwrap(), island.key);
-            let is_going = key.is_some() && island.wanted && !island.paused && island.mood != Mood::Local;
+            let may_wait = self.time <= island.throttled.1 || island.standing != Standing::Active;
+            let is_going = key.is_some() && island.wanted && !may_wait && island.mood != Mood::Local;
             let running = self.running.values().filter(|running| Some(running.key) == key).count();
             let has_place = running < self.plan.policy(number, island.second).concurrency;
             if is_calm && is_going && has_place && self.store.has_due(number, wall) {
@@ -291,7 +302,10 @@ impl World {
                 self.after(wait, Event::Call(Call::Record(attempt, lease, settled, planned)));
             }
             Output::Attempt { subscription, attempt, work, policy } => {
-                self.begin(subscription, attempt, &work, &policy)?;
+                self.begin(subscription, attempt, &work, policy)?;
+            }
+            Output::Stand { subscription, standing } => {
+                self.call(Some(subscription), Call::Stand(subscription, standing));
             }
             Output::Cancel { attempt } => {
                 // It may end just then.
@@ -314,7 +328,7 @@ impl World {
         key: SubscriptionKey,
         id: AttemptId,
         work: &Work<()>,
-        policy: &DeliveryConfig,
+        policy: Arc<DeliveryConfig>,
     ) -> Result<(), String> {
         let delivery = work.lease.delivery;
         let subscription = usize::from(self.store.deliveries[&delivery].subscription);
@@ -328,13 +342,39 @@ impl World {
         if self.running.len() >= self.plan.attempts {
             return Err(format!("there are {} attempts at once", self.running.len() + 1));
         }
-        let mood = self.islands[subscription].mood;
-        let (wait, outcome) = network::answer(self.plan.seed, mood, policy, delivery, work.before);
+        let island = &self.islands[subscription];
+        if island.standing != Standing::Active {
+            return Err(format!("s{subscription} goes on although it is {:?}", island.standing));
+        }
+        if self.time < island.throttled.0 {
+            return Err(format!("s{subscription} is not left alone until {}", island.throttled.0));
+        }
+        let (wait, outcome) = network::answer(self.plan.seed, island.mood, &policy, delivery, work.before);
         let micros = u64::try_from(wait.as_micros()).unwrap();
         let ends = self.after(micros, Event::Attempted(id, outcome));
-        self.running.insert(id, Running { key, ends });
+        self.running.insert(id, Running { key, ends, policy });
         self.begun[subscription].push((self.time, delivery));
         Ok(())
+    }
+
+    /// What the world expects of the engine after an attempt.
+    fn note(&mut self, running: &Running, outcome: AttemptOutcome<'static>) {
+        let now = self.now();
+        let Some(island) = self.islands.iter_mut().find(|island| island.key == Some(running.key)) else {
+            return;
+        };
+        let past = Past { before: 0, created: now.wall };
+        let Some(consequences) = policy::classify(&running.policy, outcome, past, now.wall, 0) else {
+            return;
+        };
+        if let Some(asked) = consequences.throttle {
+            let asked = u64::try_from(asked.as_micros()).unwrap();
+            let (least, most) = (self.time + asked, self.time + asked.max(THROTTLED));
+            island.throttled = (island.throttled.0.max(least), island.throttled.1.max(most));
+        }
+        if let Some(status) = consequences.gone {
+            island.standing = Standing::Disabled(DisableCause::Gone(status));
+        }
     }
 
     fn end(&mut self, key: SubscriptionKey) -> Result<(), String> {
@@ -382,7 +422,9 @@ impl World {
                 }
             }
             Event::Attempted(id, outcome) => {
-                self.running.remove(&id);
+                if let Some(running) = self.running.remove(&id) {
+                    self.note(&running, outcome);
+                }
                 if let Some(engine) = &mut self.engine {
                     engine.handle_attempted(now, id, outcome);
                 }

@@ -2,7 +2,7 @@
 
 use super::{ECHO, Event, World};
 use crate::delivery::simulation::plan::{Action, Mood};
-use crate::delivery::{Engine, EngineConfig};
+use crate::delivery::{Engine, EngineConfig, Standing};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ impl World {
             && island.leaving.is_none()
         {
             let key = engine.handle_configured(now, &island.name, Arc::new(policy));
-            engine.handle_paused(now, key, island.paused);
+            if island.key != Some(key) {
+                // Its predecessor took along what the store was not told.
+                (island.standing, island.throttled) = (self.store.standings[place], (0, 0));
+                engine.handle_restored(now, key, island.standing);
+            }
             island.key = Some(key);
         }
     }
@@ -42,6 +46,7 @@ impl World {
         self.store.crash();
         for island in &mut self.islands {
             (island.key, island.leaving) = (None, None);
+            island.throttled = (0, 0);
         }
         self.after(100_000, Event::Start);
     }
@@ -85,7 +90,10 @@ impl World {
                     self.put(usize::from(subscription));
                 }
             }
-            Action::Pause { subscription, paused } => self.pause(usize::from(subscription), paused),
+            Action::Pause { subscription, paused } => {
+                let standing = if paused { Standing::Paused } else { Standing::Active };
+                self.stand(usize::from(subscription), standing);
+            }
             Action::Retry { subscription } => {
                 self.store.retry(subscription, now.wall.0);
                 if let (Some(engine), Some(key)) =
@@ -115,12 +123,15 @@ impl World {
         }
     }
 
-    pub(super) fn pause(&mut self, place: usize, paused: bool) {
+    pub(super) fn stand(&mut self, place: usize, standing: Standing) {
         let now = self.now();
         let island = &mut self.islands[place];
-        island.paused = paused;
         if let (Some(engine), Some(key)) = (&mut self.engine, island.key) {
-            engine.handle_paused(now, key, paused);
+            island.standing = standing;
+            if standing == Standing::Active {
+                island.throttled = (0, 0);
+            }
+            engine.handle_standing(now, key, standing);
         }
     }
 
@@ -143,8 +154,12 @@ impl World {
         self.set_clock(0);
         for place in 0..self.islands.len() {
             self.islands[place].mood = Mood::Fine;
-            self.pause(place, false);
             self.put(place);
+            self.stand(place, Standing::Active);
+            if self.engine.is_none() {
+                // Whoever lets it go on does so after the next start.
+                self.store.standings[place] = Standing::Active;
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ impl World {
             Answer::Released(key, released) => engine.handle_released(now, key, released),
             Answer::Extended(extended) => engine.handle_extended(now, extended),
             Answer::Recorded(id, recorded) => engine.handle_recorded(now, id, recorded),
+            Answer::Stood(key, stood) => drop(engine.handle_stood(now, key, stood)),
         }
     }
 
@@ -64,6 +65,13 @@ impl World {
             Call::Extend(leases) => {
                 let extend = |lease| self.store.extend(lease, wall);
                 Answer::Extended(up.map_err(down).map(|()| leases.into_iter().map(extend).collect()))
+            }
+            Call::Stand(key, _) if is_down => Answer::Stood(key, Err(StoreFault::Unavailable)),
+            Call::Stand(key, standing) => {
+                if let Some(place) = self.islands.iter().position(|island| island.key == Some(key)) {
+                    self.store.standings[place] = standing;
+                }
+                Answer::Stood(key, Ok(()))
             }
             Call::Record(id, lease, settled, planned) => {
                 Answer::Recorded(id, self.record(lease, settled, planned.0, is_down)?)

@@ -1,0 +1,39 @@
+//! When an attempt counts, and how much at once.
+
+use super::{RetryConfig, StatusSet};
+use std::time::Duration;
+
+/// When an attempt counts, and when to try again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryConfig {
+    /// Statuses that mean delivered.
+    pub success: StatusSet,
+    /// Statuses that mean: do not try again.
+    pub discard: StatusSet,
+    /// Statuses upon which the whole subscription is left alone for a while.
+    pub throttle_on: StatusSet,
+    /// Statuses that say that nobody is there any more: the subscription is disabled.
+    pub disable_on: StatusSet,
+    /// How long one attempt may take in all.
+    pub timeout: Duration,
+    /// How many attempts may run at once.
+    pub concurrency: usize,
+    /// When to try again.
+    pub retry: RetryConfig,
+}
+
+impl Default for DeliveryConfig {
+    /// 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
+    /// 15 seconds, 10 at once, the schedule of Standard Webhooks.
+    fn default() -> Self {
+        Self {
+            success: StatusSet::new(vec![(200, 299)]),
+            discard: StatusSet::default(),
+            throttle_on: StatusSet::new(vec![(429, 429), (502, 504)]),
+            disable_on: StatusSet::new(vec![(410, 410)]),
+            timeout: Duration::from_secs(15),
+            concurrency: 10,
+            retry: RetryConfig::default(),
+        }
+    }
+}
