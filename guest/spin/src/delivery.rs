@@ -4,7 +4,7 @@ use crate::record::{AttemptRecord, DeliveryRecord, DeliveryStatus, RecordError, 
 use crate::table::{Destination, Table};
 use crate::{clock, diagnostic, request};
 use anglerfish_core::event::Event;
-use anglerfish_core::policy::{self, AttemptOutcome, Settled};
+use anglerfish_core::policy::{self, Answered, AttemptOutcome, FailureKind, Past, Settled};
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
@@ -31,13 +31,20 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
     let tried = attempt(destination, event, data, UnixMillis(started)).await;
     let ended = clock::now();
     let outcome = match &tried {
-        Ok(answer) => {
-            AttemptOutcome::Answered { status: answer.status, retry_after: answer.retry_after.as_deref() }
-        }
-        Err(_) => AttemptOutcome::Failed,
+        Ok(answer) => AttemptOutcome::Answered(Answered {
+            status: answer.status,
+            retry_after: answer.retry_after.as_deref(),
+            rate_limit_reset: answer.rate_limit_reset.as_deref(),
+            is_abort: answer.is_abort,
+        }),
+        Err(Unanswered { kind, .. }) => AttemptOutcome::Failed(*kind),
     };
-    let settled = policy::classify(&destination.delivery, outcome, 0, UnixMillis(ended), clock::random());
-    let (status, due) = match settled {
+    // The delivery was made with the event's record, just before the attempt. That a subscription is to be left alone,
+    // or that nobody is there any more, has no effect here: see docs/spin.md.
+    let past = Past { before: 0, created: UnixMillis(started) };
+    let consequences =
+        policy::classify(&destination.delivery, outcome, past, UnixMillis(ended), clock::random());
+    let (status, due) = match consequences.map(|consequences| consequences.settled) {
         Some(Settled::Delivered) => (DeliveryStatus::Delivered, None),
         Some(Settled::Discarded) => (DeliveryStatus::Discarded, None),
         Some(Settled::Retry(due)) => (DeliveryStatus::Pending, Some(due.0)),
@@ -47,7 +54,7 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
     };
     let (http_status, error) = match tried {
         Ok(answer) => (Some(answer.status), None),
-        Err(error) => (None, Some(error)),
+        Err(Unanswered { reason, .. }) => (None, Some(reason)),
     };
     if matches!(status, DeliveryStatus::Pending | DeliveryStatus::Dead) {
         let why =
@@ -68,6 +75,14 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
 struct Received {
     status: u16,
     retry_after: Option<String>,
+    rate_limit_reset: Option<String>,
+    is_abort: bool,
+}
+
+/// Why there was no answer.
+struct Unanswered {
+    kind: FailureKind,
+    reason: String,
 }
 
 /// The head of the endpoint's answer, or why there was none.
@@ -76,17 +91,28 @@ async fn attempt(
     event: &Event,
     data: &Bytes,
     now: UnixMillis,
-) -> Result<Received, String> {
-    let request = request::build(destination, event, data.clone(), now).map_err(|error| error.to_string())?;
+) -> Result<Received, Unanswered> {
+    let unanswered = |kind, reason| Unanswered { kind, reason };
+    let request = request::build(destination, event, data.clone(), now)
+        .map_err(|error| unanswered(FailureKind::Connection, error.to_string()))?;
     let timeout = destination.delivery.timeout;
     // The head of the answer settles an attempt; its body is not read.
     match select(pin!(send(request)), pin!(sleep(timeout))).await {
         Either::Left((Ok(response), _)) => {
-            let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            Ok(Received { status: response.status().as_u16(), retry_after: retry_after.map(str::to_owned) })
+            let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+            let rate_limit_reset = text("x-ratelimit-reset").or_else(|| text("ratelimit-reset"));
+            Ok(Received {
+                status: response.status().as_u16(),
+                retry_after: text(RETRY_AFTER.as_str()).map(str::to_owned),
+                rate_limit_reset: rate_limit_reset.map(str::to_owned),
+                is_abort: text("webhook-delivery")
+                    .is_some_and(|advice| advice.trim().eq_ignore_ascii_case("abort")),
+            })
         }
-        Either::Left((Err(error), _)) => Err(format!("no answer: {error}")),
-        Either::Right(_) => Err(format!("no answer within {timeout:?}")),
+        Either::Left((Err(error), _)) => {
+            Err(unanswered(FailureKind::Connection, format!("no answer: {error}")))
+        }
+        Either::Right(_) => Err(unanswered(FailureKind::Timeout, format!("no answer within {timeout:?}"))),
     }
 }
 

@@ -5,7 +5,8 @@ use super::schema::SubscriptionBody;
 use crate::store::{
     self, Attempt, Delivery, DeliveryStatus, EventRecord, FailedFilter, Repetitions, RequestRecord,
 };
-use crate::subscription::{Origin, Subscription, Subscriptions};
+use crate::subscription::{Origin, Subscription, SubscriptionStanding, Subscriptions};
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -194,6 +195,9 @@ pub(super) struct SubscriptionDocument {
     state: SubscriptionState,
     /// How many open deliveries it has.
     open_deliveries: u64,
+    /// Why no attempts start, while it is paused or disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<StoppedDocument>,
     /// When it was last written through the API.
     #[schema(required, format = DateTime)]
     updated: Option<String>,
@@ -229,10 +233,24 @@ fn shown_form() -> Schema {
 enum SubscriptionState {
     /// It gets events.
     Active,
+    /// Somebody has paused it: events are kept for it, and no attempts start until it is resumed.
+    Paused,
+    /// It was disabled for what its endpoint answered: the same as paused, and somebody should look.
+    Disabled,
     /// It cannot be used as it is stored; its problems say why. It gets no events, and can be replaced or deleted.
     Invalid,
     /// It was removed, and its open deliveries wait for it to come back. Deleting it ends them.
     Removed,
+}
+
+/// Since when no attempts start, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Stopped)]
+pub(super) struct StoppedDocument {
+    #[schema(required, format = DateTime)]
+    since: Option<String>,
+    reason: String,
 }
 
 /// One problem of a document.
@@ -355,18 +373,25 @@ impl From<Attempt> for AttemptDocument {
 }
 
 impl SubscriptionDocument {
-    /// One that is there.
-    pub(super) fn of(subscription: &Subscription, open_deliveries: u64) -> Self {
-        let state = if subscription.config().is_some() {
-            SubscriptionState::Active
-        } else {
-            SubscriptionState::Invalid
+    /// One that is there, and stands like this.
+    pub(super) fn of(
+        subscription: &Subscription,
+        open_deliveries: u64,
+        standing: SubscriptionStanding,
+    ) -> Self {
+        let state = match standing.standing {
+            _ if subscription.config().is_none() => SubscriptionState::Invalid,
+            Standing::Active => SubscriptionState::Active,
+            Standing::Paused => SubscriptionState::Paused,
+            Standing::Disabled(_) => SubscriptionState::Disabled,
         };
+        let since = standing.since.and_then(UnixMillis::rfc3339);
         Self {
             id: subscription.id.clone(),
             origin: Some(subscription.origin),
             state,
             open_deliveries,
+            stopped: standing.reason.map(|reason| StoppedDocument { since, reason }),
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
             warnings: Vec::new(),
@@ -381,6 +406,7 @@ impl SubscriptionDocument {
             origin: None,
             state: SubscriptionState::Removed,
             open_deliveries,
+            stopped: None,
             updated: None,
             problems: Vec::new(),
             warnings: Vec::new(),

@@ -39,6 +39,7 @@ impl From<SubscriptionError> for ProblemDetails {
             SubscriptionError::Exists(_) => Self::conflict("subscription-exists", detail),
             SubscriptionError::Unknown(_) => Self::not_found("unknown-subscription", detail),
             SubscriptionError::FromFile(_) => Self::conflict("subscription-from-file", detail),
+            SubscriptionError::Unusable(_) => Self::conflict("subscription-invalid", detail),
             SubscriptionError::Full(_) => full(detail),
             SubscriptionError::Unavailable(_) => unavailable(detail),
             SubscriptionError::Internal(_) => internal(detail),

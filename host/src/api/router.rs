@@ -4,7 +4,7 @@ use super::access::{Access, guard};
 use super::source::{self, Sources};
 use super::{
     Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish,
-    rejection, subscription, trial,
+    rejection, schedule, subscription, trial,
 };
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
@@ -89,6 +89,10 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(rejection::show))
         .routes(routes!(rejection::explain))
         .routes(routes!(subscription::list, subscription::create))
+        .routes(routes!(subscription::pause))
+        .routes(routes!(subscription::resume))
+        .routes(routes!(schedule::show))
+        .routes(routes!(schedule::compute))
         // A POST is only for `test`; an address of its own would hide a subscription of that name.
         .routes(one_subscription.map(|methods| methods.post(trial::test).fallback(trial::unknown_method)))
 }

@@ -92,6 +92,12 @@ pub(super) struct DeliveryBody {
     /// Statuses that mean: do not try again.
     #[schema(required = false, max_items = 100)]
     discard: Vec<Statuses>,
+    /// Statuses upon which the whole subscription is left alone for a while; `[429, 502, 503, 504]` by default.
+    #[schema(required = false, max_items = 100)]
+    throttle_on: Vec<Statuses>,
+    /// Statuses that say that nobody is there any more: the subscription is disabled; `[410]` by default.
+    #[schema(required = false, max_items = 100)]
+    disable_on: Vec<Statuses>,
     /// How long one attempt may take in all, such as `15s`; from 10 ms to 10 minutes.
     #[schema(required = false)]
     timeout: String,
@@ -113,7 +119,7 @@ pub(super) enum Statuses {
     Several(String),
 }
 
-/// When to try again.
+/// What is tried again, and when: by `delays`, or by `backoff` and the keys that belong to it.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RetryPolicy)]
@@ -122,9 +128,47 @@ pub(super) struct RetryBody {
     /// The wait before each further attempt, such as `5m`; when they are used up the delivery is dead.
     #[schema(required = false, max_items = 100)]
     delays: Vec<String>,
+    #[schema(required = false)]
+    backoff: BackoffWord,
+    /// With `backoff`: the wait before the second attempt; `5s` by default.
+    #[schema(required = false)]
+    first: String,
+    /// With `arithmetic`: how much longer each wait is; `first` by default.
+    #[schema(required = false)]
+    step: String,
+    /// With `exponential` and `geometric`: how many times longer each wait is; 2 by default.
+    #[schema(required = false, minimum = 1, maximum = 100)]
+    factor: f64,
+    /// With `backoff`: no wait is longer; `1day` by default.
+    #[schema(required = false)]
+    max_delay: String,
+    /// With `backoff`: how many attempts there are in all; 10 by default.
+    #[schema(required = false, minimum = 1, maximum = 1000)]
+    max_attempts: u32,
+    /// No attempt is planned for later than so long after the delivery was made.
+    #[schema(required = false)]
+    max_age: String,
+    /// What is tried again: statuses, `connection`, `timeout`; left out, everything that failed.
+    #[schema(required = false, max_items = 100)]
+    on: Vec<Statuses>,
+    /// The longest wait that an endpoint can ask for; `1day` by default.
+    #[schema(required = false)]
+    max_retry_after: String,
     /// How far each wait varies, in both directions, as a fraction.
     #[schema(required = false, minimum = 0, maximum = 1)]
     jitter: f64,
+}
+
+/// How the waits between attempts grow.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum BackoffWord {
+    Fixed,
+    Linear,
+    Arithmetic,
+    Exponential,
+    Geometric,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::query::{NoParameters, Query, Segment, limit};
 use super::schema::SubscriptionBody;
 use super::{Api, ProblemDetails};
 use crate::subscription::{Deletion, Subscription, SubscriptionError};
+use anglerfish_core::delivery::Standing;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -56,7 +57,7 @@ pub(super) async fn list(
     let open: HashMap<String, u64> = api.store.backlog().await?.into_iter().collect();
     let open = |id: &str| open.get(id).copied().unwrap_or_default();
     let mut items: Vec<SubscriptionDocument> =
-        entries.iter().map(|entry| SubscriptionDocument::of(entry, open(&entry.id))).collect();
+        entries.iter().map(|entry| document(&api, entry, open(&entry.id))).collect();
     let awaited = api.subscriptions.awaited().await?.into_iter();
     let awaited = awaited.filter(|(id, _)| after.as_ref().is_none_or(|after| id > after));
     items.extend(awaited.map(|(id, open)| SubscriptionDocument::awaited(id, open)));
@@ -175,7 +176,49 @@ async fn shown(api: &Api, entry: &Subscription) -> Result<SubscriptionDocument, 
     let backlog = api.store.backlog().await?;
     let open = backlog.into_iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, open)| open);
     let warnings = entry.config().map(|config| api.subscriptions.routing().warnings(config));
-    Ok(SubscriptionDocument::of(entry, open).with_warnings(warnings.unwrap_or_default()))
+    Ok(document(api, entry, open).with_warnings(warnings.unwrap_or_default()))
+}
+
+fn document(api: &Api, entry: &Subscription, open: u64) -> SubscriptionDocument {
+    SubscriptionDocument::of(entry, open, api.subscriptions.standing(&entry.id))
+}
+
+/// Stops the attempts of a subscription. Events are kept for it until it is resumed.
+#[utoipa::path(
+    post, path = "/v1/subscriptions/{id}/pause", operation_id = "pauseSubscription", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 200, description = "No attempts start any more.", body = SubscriptionDocument),
+        (status = 404, description = "There is no such subscription: `unknown-subscription`."),
+        (status = 409, description = "It cannot be used as it is stored: `subscription-invalid`."),
+    )
+)]
+pub(super) async fn pause(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
+    let entry = api.subscriptions.stand(&id, Standing::Paused).await?;
+    shown(&api, &entry).await.map(Answer)
+}
+
+/// Lets the attempts of a subscription go on, whether it was paused or disabled.
+#[utoipa::path(
+    post, path = "/v1/subscriptions/{id}/resume", operation_id = "resumeSubscription", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 200, description = "Attempts go on.", body = SubscriptionDocument),
+        (status = 404, description = "There is no such subscription: `unknown-subscription`."),
+        (status = 409, description = "It cannot be used as it is stored: `subscription-invalid`."),
+    )
+)]
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
+    let entry = api.subscriptions.stand(&id, Standing::Active).await?;
+    shown(&api, &entry).await.map(Answer)
 }
 
 fn created(shown: SubscriptionDocument, id: &str) -> Response {

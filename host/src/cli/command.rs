@@ -4,7 +4,7 @@ use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
     check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, reload,
-    send, serve, sink, sources, subscriptions,
+    schedule, send, serve, sink, sources, subscriptions,
 };
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
@@ -44,6 +44,8 @@ enum Command {
     Reload(reload::ReloadArgs),
     /// Tell every problem of a configuration
     Check(check::CheckArgs),
+    /// Print every attempt that a delivery policy would make
+    Schedule(schedule::ScheduleArgs),
     /// Say what would be decided about a request, and why
     Explain(explain::ExplainArgs),
     /// Look into the log of a running gateway
@@ -77,6 +79,7 @@ impl Command {
             Self::Serve(args) => serve::run(&args),
             Self::Reload(args) => block_on(reload::run(args, output)),
             Self::Check(args) => check::run(&args, output),
+            Self::Schedule(args) => schedule::run(&args, output),
             Self::Explain(args) => block_on(explain::run(args, output)),
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),

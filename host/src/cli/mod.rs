@@ -25,6 +25,7 @@ mod providers;
 mod rejections;
 mod reload;
 mod request_file;
+mod schedule;
 mod send;
 mod serve;
 mod sink;

@@ -26,6 +26,11 @@ enum Command {
     Put(PutArgs),
     /// Delete a subscription that was written by API
     Delete(OneArgs),
+    /// Stop the attempts of a subscription; events are kept for it
+    Pause(OneArgs),
+    /// Let the attempts of a paused or disabled subscription go on
+    #[command(visible_alias = "enable")]
+    Resume(OneArgs),
     /// Say whether a subscription wants an event, and why
     Test(TestArgs),
 }
@@ -100,6 +105,8 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
         Command::Show(args) => show(&args.id, &args.api.client()?, output).await?,
         Command::Put(args) => put(&args, &args.api.client()?, output).await?,
         Command::Delete(args) => delete(&args.id, &args.api.client()?, output).await?,
+        Command::Pause(args) => stand(&args.id, "pause", &args.api.client()?, output).await?,
+        Command::Resume(args) => stand(&args.id, "resume", &args.api.client()?, output).await?,
         Command::Test(args) => return test(&args, &args.api.client()?, output).await,
     }
     Ok(Outcome::Fine)
@@ -150,6 +157,10 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
             "its open deliveries wait for it to come back; `subscriptions delete` ends them",
             output,
         );
+    }
+    if item.get("stopped").is_some() {
+        let stopped = [("stopped", "/stopped/since"), ("reason", "/stopped/reason")];
+        page::members(&item, &stopped, output)?;
     }
     for problem in item.pointer("/problems").and_then(Value::as_array).into_iter().flatten() {
         let problem = format!("{}: {}", text(problem, "/path"), text(problem, "/message"));
@@ -208,6 +219,17 @@ async fn delete(id: &str, client: &Client, output: &mut Output) -> Result<(), Fa
                 output.line(format_args!("that wait for it to come back: {} ({said})", plain(&waiting)))?;
             }
             Ok(())
+        }
+    }
+}
+
+/// Stops attempts, or lets them go on.
+async fn stand(id: &str, verb: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let item: Value = client.post(&["subscriptions", id, verb], &[], None).await?;
+    match output.format() {
+        Format::Json => output.json(&item),
+        Format::Text => {
+            output.line(format_args!("subscription {} is {}", plain(id), plain(&text(&item, "/state"))))
         }
     }
 }

@@ -5,13 +5,14 @@ use super::driver::{Driver, DriverContext};
 use super::endpoint::{Endpoint, HttpEndpoint, Target};
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
-use super::roster::Settings;
+use super::report;
+use super::roster::{Settings, StandingRecord};
 use crate::outbound::{Outbound, OutboundError, OutboundOptions};
-use crate::store::{LeasedDelivery, Store};
-use crate::subscription::Dispatch;
+use crate::store::{LeasedDelivery, Store, StoredStanding};
+use crate::subscription::{Dispatch, StandingError, SubscriptionStanding};
 use crate::supervision::Supervisor;
 use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig};
-use anglerfish_core::delivery::EngineConfig;
+use anglerfish_core::delivery::{EngineConfig, Standing};
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -180,15 +181,40 @@ impl Deliveries {
         }
     }
 
-    /// Stops attempts of a subscription, or lets them go on; those that run go on to their end. Says whether it is
-    /// there.
-    pub fn pause(&self, id: &str, paused: bool) -> bool {
-        let (around, id): (_, Arc<str>) = (&self.shared.around, id.into());
-        let is_there = around.roster.pause(&id, paused);
-        if is_there {
-            around.inbox.send(Message::Pause(id, paused));
+    /// Says how subscriptions stood before the start; to be called before they are [`put`](Self::put).
+    pub fn restore(&self, standings: Vec<StoredStanding>) {
+        for StoredStanding { subscription, standing, since } in standings {
+            self.shared.around.roster.restore(subscription.into(), standing, since);
         }
-        is_there
+    }
+
+    /// Stops attempts of a subscription, or lets them go on; those that run go on to their end. When this returns, it is
+    /// written down.
+    ///
+    /// # Errors
+    ///
+    /// There is no such subscription; or it stands so and the store could not be told yet, which is tried again.
+    pub async fn stand(&self, id: &str, standing: Standing) -> Result<(), StandingError> {
+        let (around, id): (_, Arc<str>) = (&self.shared.around, id.into());
+        if !around.roster.has(&id) || !self.is_running() {
+            return Err(StandingError::Unknown);
+        }
+        let (done, written) = oneshot::channel();
+        around.inbox.send(Message::Stand(id, standing, done));
+        match written.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(StandingError::Unwritten),
+            // It was removed meanwhile.
+            Err(_) => Err(StandingError::Unknown),
+        }
+    }
+
+    /// How a subscription stands, whether it is there or not.
+    #[must_use]
+    pub fn standing(&self, id: &str) -> SubscriptionStanding {
+        let StandingRecord { standing, since, .. } = self.shared.around.roster.standing(id);
+        let since = (standing != Standing::Active).then_some(since);
+        SubscriptionStanding { standing, since, reason: report::reason(standing) }
     }
 
     /// Takes deliveries that are leased to the caller. Each is attempted at once if there is room and no older ones
@@ -281,5 +307,17 @@ impl Dispatch for Deliveries {
 
     fn wake(&self, id: &str) {
         Self::wake(self, id);
+    }
+
+    fn forget(&self, id: &str) {
+        self.shared.around.roster.forget(id);
+    }
+
+    async fn stand(&self, id: &str, standing: Standing) -> Result<(), StandingError> {
+        Self::stand(self, id, standing).await
+    }
+
+    fn standing(&self, id: &str) -> SubscriptionStanding {
+        Self::standing(self, id)
     }
 }

@@ -3,6 +3,7 @@
 mod attempts;
 mod calls;
 mod slot;
+mod standing;
 
 use super::clock::Clock;
 use super::endpoint::Attempted;
@@ -129,10 +130,8 @@ impl Driver {
             }
         }
         let now = self.around.clock.now();
-        for (name, settings, paused) in self.around.roster.subscriptions() {
-            let key = self.engine.handle_configured(now, &name, Arc::clone(&settings.policy));
-            self.engine.handle_paused(now, key, paused);
-            self.slots.put(key, name, settings);
+        for (name, settings) in self.around.roster.subscriptions() {
+            self.put(now, name, settings);
         }
         if self.around.roster.is_closed() {
             self.is_ending = true;
@@ -156,10 +155,7 @@ impl Driver {
     fn read_inbox(&mut self, now: Now) {
         for message in self.around.inbox.take() {
             match message {
-                Message::Put(name, settings) => {
-                    let key = self.engine.handle_configured(now, &name, Arc::clone(&settings.policy));
-                    self.slots.put(key, name, settings);
-                }
+                Message::Put(name, settings) => self.put(now, name, settings),
                 Message::Remove(name, done) => match self.engine.find(&name) {
                     Some(key) => {
                         self.slots.wait(key, done);
@@ -180,9 +176,10 @@ impl Driver {
                         self.engine.handle_woken(now, key);
                     }
                 }
-                Message::Pause(name, paused) => {
+                Message::Stand(name, standing, done) => {
                     if let Some(key) = self.engine.find(&name) {
-                        self.engine.handle_paused(now, key, paused);
+                        self.slots.await_standing(key, done);
+                        self.engine.handle_standing(now, key, standing);
                     }
                 }
                 Message::Drain => {
@@ -212,6 +209,7 @@ impl Driver {
             Output::Record { attempt, lease, settled, planned } => {
                 self.add_record(attempt, lease, settled, planned);
             }
+            Output::Stand { subscription, standing } => self.stand(now, subscription, standing),
             Output::Ended { subscription } => {
                 self.reports.retain(|_, report| report.key != subscription);
                 if let Some(name) = self.slots.remove(subscription)

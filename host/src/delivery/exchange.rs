@@ -2,7 +2,7 @@
 
 use crate::store::{
     DeliveryId, Lease, LeaseTerms, LeaseToken, LeasedDelivery, Recorded as Answered, Settlement, Store,
-    StoreError,
+    StoreError, StoredStanding,
 };
 use anglerfish_core::delivery::{
     AttemptId, Leased, Now, Recorded, StoreFault, SubscriptionKey, Work, WorkLease,
@@ -20,6 +20,7 @@ pub(super) enum Answer {
     Released(Option<SubscriptionKey>, Vec<WorkLease>, bool),
     Extended(Result<Vec<(WorkLease, Option<UnixMillis>)>, StoreFault>),
     Recorded(Vec<(AttemptId, WorkLease, Result<Recorded, StoreFault>)>),
+    Stood(SubscriptionKey, Result<(), StoreFault>),
 }
 
 /// A delivery as the engine sees it.
@@ -30,6 +31,7 @@ pub(super) fn work(delivery: LeasedDelivery) -> Work<LeasedDelivery> {
         lease: WorkLease { delivery: delivery.id.0, token: delivery.token.0 },
         deadline: if ends { delivery.until } else { UnixMillis(u64::MAX) },
         before: delivery.attempts,
+        created: delivery.created,
         bytes: delivery.data.len(),
         payload: delivery,
     }
@@ -135,6 +137,11 @@ pub(super) async fn record(store: Arc<dyn Store>, batch: Vec<(AttemptId, Settlem
     };
     let answers = ids.into_iter().zip(leases).zip(answers);
     Answer::Recorded(answers.map(|((id, lease), answer)| (id, of(&lease), answer)).collect())
+}
+
+pub(super) async fn stand(store: Arc<dyn Store>, key: SubscriptionKey, standing: StoredStanding) -> Answer {
+    let stood = store.set_standing(standing).await;
+    Answer::Stood(key, stood.map_err(|error| fault("write down how a subscription stands", &error)))
 }
 
 fn told(recorded: Answered) -> Recorded {

@@ -2,6 +2,7 @@
 
 use super::roster::Settings;
 use crate::store::LeasedDelivery;
+use anglerfish_core::delivery::{Standing, StoreFault};
 use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +24,8 @@ pub(super) enum Message {
     Offer(LeasedDelivery),
     /// A subscription got deliveries that are due in the store.
     Wake(Arc<str>),
-    /// Attempts of a subscription stop, or go on.
-    Pause(Arc<str>, bool),
+    /// Attempts of a subscription stop, or go on; to be answered once that is written down, or cannot be now.
+    Stand(Arc<str>, Standing, oneshot::Sender<Result<(), StoreFault>>),
     /// The end begins.
     Drain,
     /// The end comes.

@@ -1,5 +1,6 @@
 //! Metrics of what goes out.
 
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::policy::Settled;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -53,11 +54,34 @@ struct AttemptLabels {
     outcome: SettledLabel,
 }
 
+/// Why no attempts start, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum StoppedLabel {
+    Paused,
+    Disabled,
+}
+
+impl EncodeLabelValue for StoppedLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        encoder.write_str(match self {
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StandingLabels {
+    subscription: Arc<str>,
+    standing: StoppedLabel,
+}
+
 /// Metrics of what goes out. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct DeliveryMetrics {
     attempts: Family<AttemptLabels, Counter>,
     running: Family<SubscriptionLabels, Gauge>,
+    stopped: Family<StandingLabels, Gauge>,
     duration: Histogram,
     store_errors: Counter,
     local_errors: Counter,
@@ -69,6 +93,7 @@ impl Default for DeliveryMetrics {
         Self {
             attempts: Family::default(),
             running: Family::default(),
+            stopped: Family::default(),
             duration: Histogram::new(SECONDS),
             store_errors: Counter::default(),
             local_errors: Counter::default(),
@@ -90,6 +115,11 @@ impl DeliveryMetrics {
             "delivery_attempts_running",
             "Attempts that are being made now, by subscription",
             metrics.running.clone(),
+        );
+        registry.register(
+            "subscription_stopped",
+            "1 for each subscription whose attempts are stopped, because somebody paused it or because it was disabled",
+            metrics.stopped.clone(),
         );
         registry.register_with_unit(
             "delivery_attempt_duration",
@@ -132,8 +162,23 @@ impl DeliveryMetrics {
         }
     }
 
+    /// A subscription stands like this from now on.
+    pub(super) fn stands(&self, subscription: &Arc<str>, standing: Standing) {
+        let labels = |standing| StandingLabels { subscription: subscription.clone(), standing };
+        for stopped in [StoppedLabel::Paused, StoppedLabel::Disabled] {
+            self.stopped.remove(&labels(stopped));
+        }
+        let stopped = match standing {
+            Standing::Active => return,
+            Standing::Paused => StoppedLabel::Paused,
+            Standing::Disabled(_) => StoppedLabel::Disabled,
+        };
+        self.stopped.get_or_create(&labels(stopped)).set(1);
+    }
+
     /// Forgets a subscription that is gone.
     pub(super) fn forget(&self, subscription: &Arc<str>) {
+        self.stands(subscription, Standing::Active);
         for outcome in SettledLabel::ALL {
             self.attempts.remove(&AttemptLabels { subscription: subscription.clone(), outcome });
         }

@@ -1,6 +1,7 @@
 //! What the log says of attempts.
 
 use crate::store::Attempt;
+use anglerfish_core::delivery::{DisableCause, Standing};
 use anglerfish_core::policy::Settled;
 use anglerfish_core::request::UnixMillis;
 
@@ -26,6 +27,29 @@ pub(super) fn settled(
         }
         Settled::Dead => {
             tracing::warn!(subscription, delivery, number, duration_s, error, "given up: no attempt is left");
+        }
+    }
+}
+
+/// Why attempts of a subscription were stopped, in words.
+pub(super) fn reason(standing: Standing) -> Option<String> {
+    match standing {
+        Standing::Active => None,
+        Standing::Paused => Some("somebody paused it".to_owned()),
+        Standing::Disabled(DisableCause::Gone(status)) => {
+            Some(format!("the endpoint answered {status}: nobody is there any more"))
+        }
+    }
+}
+
+/// Says how a subscription stands from now on.
+pub(super) fn stands(subscription: &str, standing: Standing) {
+    let reason = reason(standing).unwrap_or_default();
+    match standing {
+        Standing::Active => tracing::info!(subscription, "deliveries go on"),
+        Standing::Paused => tracing::info!(subscription, "deliveries are paused"),
+        Standing::Disabled(_) => {
+            tracing::warn!(subscription, reason, "the subscription is disabled until somebody resumes it");
         }
     }
 }

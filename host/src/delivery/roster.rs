@@ -2,7 +2,8 @@
 
 use super::endpoint::Endpoint;
 use anglerfish_core::config::DeliveryConfig;
-use anglerfish_core::delivery::WorkLease;
+use anglerfish_core::delivery::{Standing, WorkLease};
+use anglerfish_core::request::UnixMillis;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::mem::take;
@@ -23,10 +24,21 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// How a subscription stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct StandingRecord {
+    pub(super) standing: Standing,
+    /// Since when; zero if it has always stood so.
+    pub(super) since: UnixMillis,
+    /// Whether the store is to be told still.
+    pub(super) is_new: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     subscriptions: BTreeMap<Arc<str>, Arc<Settings>>,
-    paused: BTreeMap<Arc<str>, bool>,
+    /// Of those that do not stand as usual, whether they are there or not.
+    standings: BTreeMap<Arc<str>, StandingRecord>,
     is_closed: bool,
 }
 
@@ -54,19 +66,51 @@ impl Roster {
 
     /// A subscription is to be gone; `false` if it is already.
     pub(super) fn remove(&self, name: &str) -> bool {
-        let mut state = self.state();
-        state.paused.remove(name);
-        state.subscriptions.remove(name).is_some()
+        self.state().subscriptions.remove(name).is_some()
     }
 
-    /// A subscription is to be paused, or not; `false` if it is not there.
-    pub(super) fn pause(&self, name: &Arc<str>, paused: bool) -> bool {
+    /// Whether a subscription is to be there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.state().subscriptions.contains_key(name)
+    }
+
+    /// A subscription stands like this from now on. Says whether that is new.
+    pub(super) fn stand(&self, name: &Arc<str>, standing: Standing, since: UnixMillis) -> bool {
+        let record = StandingRecord { standing, since, is_new: true };
         let mut state = self.state();
-        let is_there = state.subscriptions.contains_key(name);
-        if is_there {
-            state.paused.insert(Arc::clone(name), paused);
+        let before = state.standings.entry(Arc::clone(name)).or_default();
+        let is_other = before.standing != standing;
+        before.is_new = true;
+        if is_other {
+            *before = record;
         }
-        is_there
+        is_other
+    }
+
+    /// The store knows how a subscription stands.
+    pub(super) fn stood(&self, name: &str) {
+        let mut state = self.state();
+        if let Some(record) = state.standings.get_mut(name) {
+            record.is_new = false;
+            if record.standing == Standing::Active {
+                state.standings.remove(name);
+            }
+        }
+    }
+
+    /// Subscriptions stand like this since before the start.
+    pub(super) fn restore(&self, name: Arc<str>, standing: Standing, since: UnixMillis) {
+        self.state().standings.insert(name, StandingRecord { standing, since, is_new: false });
+    }
+
+    /// A subscription is gone for good; another one of its name stands as usual.
+    pub(super) fn forget(&self, name: &str) {
+        self.state().standings.remove(name);
+    }
+
+    /// How a subscription stands.
+    pub(super) fn standing(&self, name: &str) -> StandingRecord {
+        self.state().standings.get(name).copied().unwrap_or_default()
     }
 
     /// Nothing comes any more; `false` if it was so already.
@@ -79,15 +123,10 @@ impl Roster {
         self.state().is_closed
     }
 
-    /// All subscriptions, in their order, and whether they are paused.
-    pub(super) fn subscriptions(&self) -> Vec<(Arc<str>, Arc<Settings>, bool)> {
-        let state = self.state();
-        let paused = |name: &Arc<str>| state.paused.get(name).copied().unwrap_or(false);
-        state
-            .subscriptions
-            .iter()
-            .map(|(name, settings)| (Arc::clone(name), Arc::clone(settings), paused(name)))
-            .collect()
+    /// All subscriptions, in their order.
+    pub(super) fn subscriptions(&self) -> Vec<(Arc<str>, Arc<Settings>)> {
+        let subscriptions = &self.state().subscriptions;
+        subscriptions.iter().map(|(name, settings)| (Arc::clone(name), Arc::clone(settings))).collect()
     }
 
     /// Leases are held from now on.

@@ -131,6 +131,7 @@ pub(super) async fn open_subscriptions(
     deliveries: &Deliveries,
     reader: &SharedReader,
 ) -> Result<Subscriptions, GatewayError> {
+    deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
         deliveries.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
     }

@@ -21,7 +21,7 @@ pub use model::{
     DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, KeyOverlay, Lease, LeaseTerms,
     LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Oldest, Order, Origin, Owner, Page,
     Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement, StoreError,
-    StoredSubscription,
+    StoredStanding, StoredSubscription,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};
 

@@ -19,6 +19,9 @@ pub enum SubscriptionError {
     /// It stands in the configuration file.
     #[error("subscription `{0}` comes from the configuration file; change it there")]
     FromFile(String),
+    /// It cannot be used as it is stored.
+    #[error("subscription `{0}` is invalid and gets no events; replace it first")]
+    Unusable(String),
     /// The routing table has no room for it.
     #[error("{0}")]
     Full(String),

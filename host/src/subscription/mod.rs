@@ -14,7 +14,10 @@ mod write;
 
 pub use document::shown;
 pub use error::SubscriptionError;
-pub use port::{Dispatch, PastEvent, Reader, Routing, RoutingError, Verdict, VerdictOutcome};
+pub use port::{
+    Dispatch, PastEvent, Reader, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict,
+    VerdictOutcome,
+};
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};
 pub use write::Deletion;

@@ -3,6 +3,7 @@
 use crate::telemetry::Activity;
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::decision;
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -52,6 +53,28 @@ pub enum VerdictOutcome {
     NoMatch,
     /// The filter could not be evaluated, so the event is not for it.
     Error,
+}
+
+/// How a subscription stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubscriptionStanding {
+    /// How it stands.
+    pub standing: Standing,
+    /// Since when, unless it has always stood so.
+    pub since: Option<UnixMillis>,
+    /// Why attempts were stopped, in words.
+    pub reason: Option<String>,
+}
+
+/// Why it could not be said how a subscription is to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StandingError {
+    /// There is none.
+    #[error("there is no such subscription")]
+    Unknown,
+    /// It stands so, but is not written down: after a restart it may stand as before.
+    #[error("the store cannot be written now; it is tried again")]
+    Unwritten,
 }
 
 /// What one subscription says of an event, and why.
@@ -127,4 +150,13 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// Tells a queue that deliveries became due.
     fn wake(&self, id: &str);
+
+    /// Stops attempts of a subscription, or lets them go on. When this returns, it is written down.
+    async fn stand(&self, id: &str, standing: Standing) -> Result<(), StandingError>;
+
+    /// How a subscription stands.
+    fn standing(&self, id: &str) -> SubscriptionStanding;
+
+    /// Forgets how a subscription stood that is gone for good, as the store has.
+    fn forget(&self, id: &str);
 }

@@ -1,8 +1,12 @@
 //! Which subscriptions there are.
 
-use super::{Dispatch, Reader, Routing, RoutingError, document, removal};
+use super::{
+    Dispatch, Reader, Routing, RoutingError, StandingError, SubscriptionError, SubscriptionStanding,
+    document, removal,
+};
 use crate::store::{Store, StoreError, StoredSubscription};
 use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use futures_util::FutureExt;
@@ -148,7 +152,7 @@ impl Subscriptions {
             }
             entries.insert(entry.id.clone(), Arc::new(entry));
         }
-        removal::reconcile(&*store, &entries, crate::clock::now()).await?;
+        removal::reconcile(&*store, &*dispatch, &entries, crate::clock::now()).await?;
         for (id, open) in store.backlog().await? {
             if !entries.contains_key(&id) {
                 removal::warn_of_waiting(&id, open);
@@ -202,6 +206,29 @@ impl Subscriptions {
     /// Tells a subscription's queue that deliveries became due.
     pub fn wake(&self, id: &str) {
         self.shared.dispatch.wake(id);
+    }
+
+    /// How a subscription stands.
+    #[must_use]
+    pub fn standing(&self, id: &str) -> SubscriptionStanding {
+        self.shared.dispatch.standing(id)
+    }
+
+    /// Stops attempts of a subscription, or lets them go on; whatever stopped them.
+    ///
+    /// # Errors
+    ///
+    /// There is none, it cannot be used as it is stored, or the store cannot be written now.
+    pub async fn stand(&self, id: &str, standing: Standing) -> Result<Arc<Subscription>, SubscriptionError> {
+        let Some(entry) = self.get(id) else { return Err(SubscriptionError::Unknown(id.to_owned())) };
+        if entry.config().is_none() {
+            return Err(SubscriptionError::Unusable(id.to_owned()));
+        }
+        match self.shared.dispatch.stand(id, standing).await {
+            Ok(()) => Ok(entry),
+            Err(StandingError::Unknown) => Err(SubscriptionError::Unknown(id.to_owned())),
+            Err(error @ StandingError::Unwritten) => Err(SubscriptionError::Unavailable(error.to_string())),
+        }
     }
 
     /// The routing table.

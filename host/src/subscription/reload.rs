@@ -131,7 +131,7 @@ impl Reload {
             }
             if entry.when_removed() == WhenRemoved::Wait {
                 waiting.push(id.as_str());
-            } else if let Err(error) = removal::end(&*shared.store, id, now).await {
+            } else if let Err(error) = removal::end(&*shared.store, &*shared.dispatch, id, now).await {
                 tracing::error!(subscription = id, %error, "open deliveries could not be ended");
             }
         }

@@ -1,7 +1,7 @@
 //! Subscriptions that were taken out of the configuration file.
 
-use super::Origin;
 use super::registry::Subscription;
+use super::{Dispatch, Origin};
 use crate::store::{DeclaredSubscription, Store, StoreError};
 use anglerfish_core::config::WhenRemoved;
 use anglerfish_core::request::UnixMillis;
@@ -25,6 +25,7 @@ pub(super) fn declared(entries: &BTreeMap<String, Arc<Subscription>>) -> Vec<Dec
 /// that are nowhere any more.
 pub(super) async fn reconcile(
     store: &dyn Store,
+    dispatch: &dyn Dispatch,
     entries: &BTreeMap<String, Arc<Subscription>>,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
@@ -32,14 +33,20 @@ pub(super) async fn reconcile(
         if removed.waits || entries.contains_key(&removed.id) {
             continue;
         }
-        end(store, &removed.id, now).await?;
+        end(store, dispatch, &removed.id, now).await?;
     }
     Ok(())
 }
 
 /// Ends the open deliveries of a subscription that the file has no longer.
-pub(super) async fn end(store: &dyn Store, id: &str, now: UnixMillis) -> Result<(), StoreError> {
+pub(super) async fn end(
+    store: &dyn Store,
+    dispatch: &dyn Dispatch,
+    id: &str,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
     let open = store.abandon(id, REMOVED, now).await?;
+    dispatch.forget(id);
     if open > 0 {
         tracing::info!(subscription = id, open, "open deliveries ended: {REMOVED}");
     }

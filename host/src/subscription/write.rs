@@ -120,6 +120,7 @@ impl Shared {
         let _writer = self.writer.lock().await;
         let Some(entry) = self.get(id) else {
             if self.open(id).await? > 0 {
+                self.dispatch.forget(id);
                 return Ok(Deletion { ended: self.store.abandon(id, DELETED, now).await?, waiting: 0 });
             }
             return Err(SubscriptionError::Unknown(id.to_owned()));
@@ -143,6 +144,7 @@ impl Shared {
         if entry.when_removed() == WhenRemoved::Wait {
             return Ok(Deletion { ended: 0, waiting: self.open(id).await? });
         }
+        self.dispatch.forget(id);
         match self.store.abandon(id, DELETED, now).await {
             Ok(ended) => Ok(Deletion { ended, waiting: 0 }),
             Err(error) => Err(SubscriptionError::Unavailable(format!(

@@ -7,10 +7,13 @@ use crate::engine::InboundRequest;
 use crate::ingress::Outlet;
 use crate::rejection::Explainer;
 use crate::store::LeasedDelivery;
-use crate::subscription::{Dispatch, PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
+use crate::subscription::{
+    Dispatch, PastEvent, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict, VerdictOutcome,
+};
 use crate::telemetry::Activity;
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::decision::{self, Intent};
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{Explanation, VerificationOutcome, VerificationReport};
@@ -135,6 +138,7 @@ impl Outlet for Queues {
 pub(super) struct Queues {
     urls: Mutex<BTreeMap<String, String>>,
     woken: Mutex<Vec<String>>,
+    pub(super) standings: Mutex<BTreeMap<String, Standing>>,
     offered: Mutex<Vec<String>>,
 }
 
@@ -178,6 +182,27 @@ impl Dispatch for Queues {
 
     fn wake(&self, id: &str) {
         self.woken.lock().unwrap().push(id.into());
+    }
+
+    async fn stand(&self, id: &str, standing: Standing) -> Result<(), StandingError> {
+        if id == "unwritable" {
+            return Err(StandingError::Unwritten);
+        }
+        self.standings.lock().unwrap().insert(id.into(), standing);
+        Ok(())
+    }
+
+    fn standing(&self, id: &str) -> SubscriptionStanding {
+        let standing = self.standings.lock().unwrap().get(id).copied().unwrap_or_default();
+        let (since, reason) = match standing {
+            Standing::Active => (None, None),
+            Standing::Paused | Standing::Disabled(_) => (Some(NOW), Some("a test says so".to_owned())),
+        };
+        SubscriptionStanding { standing, since, reason }
+    }
+
+    fn forget(&self, id: &str) {
+        self.standings.lock().unwrap().remove(id);
     }
 }
 

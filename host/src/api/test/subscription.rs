@@ -4,6 +4,7 @@ use super::rooms::read;
 use super::{Bench, NOW, request};
 use crate::store::{DeliveryStatus, Store, SubscriptionStore};
 use crate::subscription::Declared;
+use anglerfish_core::delivery::{DisableCause, Standing};
 use axum::body::Body;
 use http::Method;
 use serde_json::{Value, json};
@@ -401,4 +402,52 @@ async fn one_that_says_so_leaves_its_deliveries_waiting_until_it_comes_back_or_i
     assert_eq!(bench.delete("/v1/subscriptions/a").await.json(), json!({"abandoned": 1, "waiting": 0}));
     assert_eq!(bench.get(&address).await.json()["delivery"]["reason"], "the subscription was deleted");
     assert_eq!(bench.get("/v1/subscriptions/a").await.problem().0, 404);
+}
+
+#[tokio::test]
+async fn is_paused_and_resumed_and_says_so() {
+    let bench = Bench::new().await;
+    bench.post("/v1/subscriptions", &document("a", "order.created")).await;
+    let shown = bench.get("/v1/subscriptions/a").await.json();
+    assert_eq!((&shown["state"], shown.get("stopped")), (&json!("active"), None));
+    let paused = bench.post("/v1/subscriptions/a/pause", &json!({})).await.json();
+    assert_eq!(paused["state"], "paused");
+    assert_eq!(paused["stopped"], json!({"since": "2023-11-14T22:13:20Z", "reason": "a test says so"}));
+    let cause = DisableCause::Gone(410);
+    bench.queues.standings.lock().unwrap().insert("a".into(), Standing::Disabled(cause));
+    assert_eq!(bench.get("/v1/subscriptions").await.json()["items"][0]["state"], "disabled");
+    assert_eq!(bench.post("/v1/subscriptions/a/resume", &json!({})).await.json()["state"], "active");
+    for verb in ["pause", "resume"] {
+        let answer = bench.post(&format!("/v1/subscriptions/nobody/{verb}"), &json!({})).await;
+        assert_eq!(answer.problem(), (404, "unknown-subscription".into()));
+    }
+    bench.post("/v1/subscriptions", &document("unwritable", "order.created")).await;
+    assert_eq!(bench.post("/v1/subscriptions/unwritable/pause", &json!({})).await.problem().0, 503);
+    bench.post("/v1/subscriptions/a/pause", &json!({})).await;
+    bench.delete("/v1/subscriptions/a").await;
+    bench.post("/v1/subscriptions", &document("a", "order.created")).await;
+    assert_eq!(bench.get("/v1/subscriptions/a").await.json()["state"], "active");
+}
+
+#[tokio::test]
+async fn every_attempt_of_a_policy_can_be_seen_before_it_is_used() {
+    let bench = Bench::new().await;
+    bench.post("/v1/subscriptions", &document("a", "order.created")).await;
+    let planned = bench.get("/v1/subscriptions/a/schedule").await.json();
+    assert_eq!(planned["attempts"].as_array().unwrap().len(), 10);
+    let last = json!({"number": 2, "wait_s": 5.0, "at_s": 5.0, "earliest_s": 4.0, "latest_s": 6.0});
+    assert_eq!(planned["attempts"][1], last);
+    assert_eq!(bench.get("/v1/subscriptions/b/schedule").await.problem().0, 404);
+
+    let retry =
+        json!({"backoff": "exponential", "first": "1s", "max_attempts": 4, "jitter": 0, "max_age": "5s"});
+    let planned = bench.post("/v1/schedule", &json!({"delivery": {"retry": retry}})).await.json();
+    let waits: Vec<_> = planned["attempts"].as_array().unwrap().iter().map(|one| &one["at_s"]).collect();
+    assert_eq!((waits, &planned["max_age_s"]), (vec![&json!(0.0), &json!(1.0), &json!(3.0)], &json!(5.0)));
+    assert_eq!(bench.post("/v1/schedule", &json!({})).await.json()["attempts"][9]["number"], 10);
+    let wrong = json!({"delivery": {"retry": {"backoff": "cubic", "jitter": 2}}});
+    let answer = bench.post("/v1/schedule", &wrong).await;
+    let paths: Vec<_> =
+        answer.json()["problems"].as_array().unwrap().iter().map(|one| one["path"].clone()).collect();
+    assert_eq!(paths, ["delivery.retry.backoff", "delivery.retry.jitter"]);
 }

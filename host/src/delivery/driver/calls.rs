@@ -32,9 +32,11 @@ impl Driver {
                 let until = UnixMillis(now.wall.0.saturating_add(lease));
                 exchange::extend(store, leases, until).boxed()
             }
-            Output::Attempt { .. } | Output::Cancel { .. } | Output::Record { .. } | Output::Ended { .. } => {
-                return;
-            }
+            Output::Attempt { .. }
+            | Output::Cancel { .. }
+            | Output::Record { .. }
+            | Output::Stand { .. }
+            | Output::Ended { .. } => return,
         };
         self.calls.push(call);
     }
@@ -79,6 +81,10 @@ impl Driver {
             Answer::Extended(extended) => {
                 self.count(extended.as_ref().err());
                 self.engine.handle_extended(now, extended);
+            }
+            Answer::Stood(key, stood) => {
+                self.count(stood.as_ref().err());
+                self.handle_stood(now, key, stood);
             }
             Answer::Recorded(answers) => {
                 let mut ended = Vec::with_capacity(answers.len());

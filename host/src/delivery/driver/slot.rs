@@ -4,7 +4,8 @@ use crate::delivery::endpoint::Endpoint;
 use crate::delivery::metric::{DeliveryMetrics, SubscriptionMetrics};
 use crate::delivery::roster::Settings;
 use crate::store::LeasedDelivery;
-use anglerfish_core::delivery::{Engine, SubscriptionKey};
+use anglerfish_core::delivery::{Engine, StoreFault, SubscriptionKey};
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ pub(super) struct Slot {
     metrics: Option<SubscriptionMetrics>,
     /// Who waits for its end.
     waiting: Vec<oneshot::Sender<()>>,
+    /// Who waits until it is written down how it stands.
+    standing: Vec<oneshot::Sender<Result<(), StoreFault>>>,
 }
 
 impl Slot {
@@ -33,6 +36,14 @@ impl Slot {
             self.endpoint = (self.settings.endpoint)();
         }
         self.endpoint.clone()
+    }
+
+    /// Tells those who wait whether it is written down how it stands.
+    pub(super) fn answer_standing(&mut self, stood: Result<(), StoreFault>) {
+        for done in take(&mut self.standing) {
+            // Who waited may be gone.
+            let _ = done.send(stood);
+        }
     }
 
     /// Its metrics, looked up once.
@@ -70,6 +81,7 @@ impl Slots {
             used: Duration::ZERO,
             metrics: None,
             waiting: Vec::new(),
+            standing: Vec::new(),
         };
         if let Some(free) = self.slots.get_mut(place) {
             *free = Some(slot);
@@ -96,6 +108,17 @@ impl Slots {
             None => {
                 let _ = done.send(());
             }
+        }
+    }
+
+    /// Somebody waits until it is written down how a subscription stands. Without one the sender is dropped.
+    pub(super) fn await_standing(
+        &mut self,
+        key: SubscriptionKey,
+        done: oneshot::Sender<Result<(), StoreFault>>,
+    ) {
+        if let Some(slot) = self.get(key) {
+            slot.standing.push(done);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::clock::now;
 use crate::outbound::{Redactor, Watch, is_local, words};
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::attempt::HeaderError;
-use anglerfish_core::policy::AttemptOutcome;
+use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};
 use http::header::{LOCATION, RETRY_AFTER};
@@ -24,6 +24,11 @@ const MARGIN_LIMIT: usize = 64 * 1024;
 /// How much of a `Location` is shown.
 const LOCATION_LIMIT: usize = 200;
 
+/// Where an answer says when a rate limit starts anew: many send the first, a draft of the IETF names the second.
+const RATE_LIMIT_RESETS: [&str; 2] = ["x-ratelimit-reset", "ratelimit-reset"];
+/// Where an answer says that the delivery is not to be tried again: `abort`.
+const WEBHOOK_DELIVERY: &str = "webhook-delivery";
+
 /// What an attempt came to, before the policy has its say.
 #[derive(Debug)]
 pub(in crate::delivery) struct HttpAttempt {
@@ -35,6 +40,10 @@ pub(in crate::delivery) struct HttpAttempt {
     pub(in crate::delivery) status: Option<StatusCode>,
     /// The `Retry-After` field.
     retry_after: Option<String>,
+    /// The `X-RateLimit-Reset` field, or `RateLimit-Reset`.
+    rate_limit_reset: Option<String>,
+    /// Whether it says `webhook-delivery: abort`.
+    is_abort: bool,
     /// Where a redirect points to.
     location: Option<String>,
     /// The beginning of the body.
@@ -64,6 +73,8 @@ impl HttpAttempt {
             duration: Duration::ZERO,
             status: None,
             retry_after: None,
+            rate_limit_reset: None,
+            is_abort: false,
             location: None,
             answer: None,
             failure: None,
@@ -78,11 +89,15 @@ impl HttpAttempt {
     /// The attempt as the policy sees it: an answer that breaks off counts as none.
     pub(in crate::delivery) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.status, &self.failure) {
-            (Some(status), None) => {
-                AttemptOutcome::Answered { status: status.as_u16(), retry_after: self.retry_after.as_deref() }
-            }
+            (Some(status), None) => AttemptOutcome::Answered(Answered {
+                status: status.as_u16(),
+                retry_after: self.retry_after.as_deref(),
+                rate_limit_reset: self.rate_limit_reset.as_deref(),
+                is_abort: self.is_abort,
+            }),
             (_, Some(NoAnswer::Local(_))) => AttemptOutcome::Local,
-            _ => AttemptOutcome::Failed,
+            (_, Some(NoAnswer::Timeout(_))) => AttemptOutcome::Failed(FailureKind::Timeout),
+            _ => AttemptOutcome::Failed(FailureKind::Connection),
         }
     }
 
@@ -122,6 +137,12 @@ impl HttpAttempt {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         self.status = Some(status);
         self.retry_after = text(RETRY_AFTER).map(str::to_owned);
+        self.rate_limit_reset = RATE_LIMIT_RESETS
+            .into_iter()
+            .find_map(|name| headers.get(name)?.to_str().ok())
+            .map(str::to_owned);
+        let advice = headers.get(WEBHOOK_DELIVERY).map(|value| value.as_bytes().trim_ascii());
+        self.is_abort = advice.is_some_and(|advice| advice.eq_ignore_ascii_case(b"abort"));
         // A query may carry a token.
         let location = text(LOCATION).map(|text| text.split_once('?').map_or(text, |(text, _)| text));
         self.location = location.map(str::to_owned);
@@ -248,7 +269,7 @@ mod tests {
     fn an_answer_that_breaks_off_counts_as_none() {
         let mut tried = answered(200, &[]);
         tried.failure = Some(NoAnswer::Timeout(Duration::from_secs(15)));
-        assert_eq!(tried.outcome(), AttemptOutcome::Failed);
+        assert_eq!(tried.outcome(), AttemptOutcome::Failed(FailureKind::Timeout));
         assert_eq!(tried.record(false).error.unwrap(), "timed out after 15s");
     }
 

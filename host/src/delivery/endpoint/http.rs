@@ -5,7 +5,7 @@ use super::target::Target;
 use super::{AttemptFailure, Attempted, Endpoint};
 use crate::store::LeasedDelivery;
 use crate::telemetry::{self, TRACE};
-use anglerfish_core::policy::AttemptOutcome;
+use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use async_trait::async_trait;
 use std::time::Duration;
 use tracing::Instrument;
@@ -30,17 +30,25 @@ impl Endpoint for HttpEndpoint {
 
 impl From<HttpAttempt> for Attempted {
     fn from(tried: HttpAttempt) -> Self {
-        let (failure, retry_after) = match tried.outcome() {
-            AttemptOutcome::Answered { retry_after, .. } => (None, retry_after.map(str::to_owned)),
-            AttemptOutcome::Failed => (Some(AttemptFailure::Endpoint), None),
-            AttemptOutcome::Local => (Some(AttemptFailure::Local), None),
+        let mut advice = (None, None, false);
+        let failure = match tried.outcome() {
+            AttemptOutcome::Answered(Answered { retry_after, rate_limit_reset, is_abort, .. }) => {
+                advice = (retry_after.map(str::to_owned), rate_limit_reset.map(str::to_owned), is_abort);
+                None
+            }
+            AttemptOutcome::Failed(FailureKind::Connection) => Some(AttemptFailure::Endpoint),
+            AttemptOutcome::Failed(FailureKind::Timeout) => Some(AttemptFailure::Timeout),
+            AttemptOutcome::Local => Some(AttemptFailure::Local),
         };
+        let (retry_after, rate_limit_reset, is_abort) = advice;
         let record = tried.record(false);
         Self {
             started: record.started,
             duration: record.duration,
             status: record.status,
             retry_after,
+            rate_limit_reset,
+            is_abort,
             answer: record.answer,
             failure,
             error: record.error,

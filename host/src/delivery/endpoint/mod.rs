@@ -10,7 +10,7 @@ pub(super) use http::HttpEndpoint;
 pub(super) use target::Target;
 
 use crate::store::{Attempt, LeasedDelivery};
-use anglerfish_core::policy::AttemptOutcome;
+use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -33,6 +33,10 @@ pub struct Attempted {
     pub status: Option<u16>,
     /// The answer's `Retry-After` field.
     pub retry_after: Option<String>,
+    /// The answer's `X-RateLimit-Reset` or `RateLimit-Reset` field.
+    pub rate_limit_reset: Option<String>,
+    /// Whether the answer says `webhook-delivery: abort`: not to try this delivery again.
+    pub is_abort: bool,
     /// The beginning of the answer's body, as text.
     pub answer: Option<String>,
     /// Why there was no complete answer.
@@ -46,6 +50,8 @@ pub struct Attempted {
 pub enum AttemptFailure {
     /// The endpoint's, or the network's on the way to it.
     Endpoint,
+    /// The same; there was none in time.
+    Timeout,
     /// This machine's: it says nothing about the endpoint, and no attempt is used up.
     Local,
 }
@@ -58,6 +64,8 @@ impl Attempted {
             duration: Duration::ZERO,
             status: None,
             retry_after: None,
+            rate_limit_reset: None,
+            is_abort: false,
             answer: None,
             failure: Some(AttemptFailure::Endpoint),
             error: Some("internal error in the attempt".to_owned()),
@@ -68,10 +76,14 @@ impl Attempted {
     pub(super) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.failure, self.status) {
             (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
-            (None, Some(status)) => {
-                AttemptOutcome::Answered { status, retry_after: self.retry_after.as_deref() }
-            }
-            _ => AttemptOutcome::Failed,
+            (None, Some(status)) => AttemptOutcome::Answered(Answered {
+                status,
+                retry_after: self.retry_after.as_deref(),
+                rate_limit_reset: self.rate_limit_reset.as_deref(),
+                is_abort: self.is_abort,
+            }),
+            (Some(AttemptFailure::Timeout), _) => AttemptOutcome::Failed(FailureKind::Timeout),
+            _ => AttemptOutcome::Failed(FailureKind::Connection),
         }
     }
 

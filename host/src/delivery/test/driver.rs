@@ -5,7 +5,10 @@ use super::rig::{Rig, subscription, until};
 use crate::clock::now;
 use crate::delivery::{AttemptFailure, Attempted, DeliveryMetrics, DeliveryOptions, Endpoint};
 use crate::store::{DeliveryStatus, DeliveryStore, LeaseTerms, LeasedDelivery};
+use crate::subscription::StandingError;
 use crate::supervision::Supervisor;
+use anglerfish_core::config::Schedule;
+use anglerfish_core::delivery::Standing;
 use async_trait::async_trait;
 use prometheus_client::registry::Registry;
 use std::future::pending;
@@ -38,6 +41,8 @@ fn answered(status: u16) -> Attempted {
         duration: Duration::from_millis(1),
         status: Some(status),
         retry_after: None,
+        rate_limit_reset: None,
+        is_abort: false,
         answer: None,
         failure: None,
         error: None,
@@ -88,7 +93,7 @@ async fn what_this_machine_cannot_do_uses_up_no_attempt() {
     let endpoint =
         Function::new(move |place| if place < 4 { local("too many open files") } else { answered(200) });
     let mut policy = policy();
-    policy.retry.delays.clear();
+    policy.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put_endpoint("a", policy, endpoint);
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!((delivery.status, attempts.len(), attempts[0].number), (DeliveryStatus::Delivered, 1, 1));
@@ -174,10 +179,11 @@ async fn a_paused_subscription_waits_and_goes_on() {
     let receiver = Receiver::with_status(200).await;
     rig.deliveries.put(&subscription("a", receiver.url("/"))).unwrap();
     rig.deliveries.put(&subscription("b", receiver.url("/"))).unwrap();
-    assert!(rig.deliveries.pause("a", true) && !rig.deliveries.pause("nobody", true));
+    rig.deliveries.stand("a", Standing::Paused).await.unwrap();
+    assert_eq!(rig.deliveries.stand("nobody", Standing::Paused).await, Err(StandingError::Unknown));
     let id = rig.send(&["a"], "{}").await[0];
     assert_eq!(rig.settled("b").await.0.status, DeliveryStatus::Delivered);
     assert_eq!((rig.show(id).await.0.status, receiver.count()), (DeliveryStatus::Pending, 1));
-    rig.deliveries.pause("a", false);
+    rig.deliveries.stand("a", Standing::Active).await.unwrap();
     assert_eq!(rig.ended(id).await.0.status, DeliveryStatus::Delivered);
 }

@@ -4,7 +4,7 @@ use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
     LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SqliteStore,
-    Store, StoreError, StoredSubscription, SubscriptionStore,
+    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -188,6 +188,14 @@ impl SubscriptionStore for Flaky {
         declared: Vec<DeclaredSubscription>,
     ) -> Result<Vec<RemovedSubscription>, StoreError> {
         self.inner.declare(declared).await
+    }
+
+    async fn standings(&self) -> Result<Vec<StoredStanding>, StoreError> {
+        self.inner.standings().await
+    }
+
+    async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError> {
+        self.reach()?.set_standing(standing).await
     }
 
     async fn abandon(&self, id: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {

@@ -3,6 +3,7 @@
 use super::receiver::Receiver;
 use super::rig::{Rig, subscription, until};
 use crate::store::{DeliveryStatus, DeliveryStore, LeaseTerms, LeasedDelivery};
+use anglerfish_core::config::Schedule;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,7 +111,7 @@ async fn nothing_is_lost_or_doubled_under_load() {
     })
     .await;
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays = vec![Duration::from_millis(10); 50];
+    config.delivery.retry.schedule = Schedule::Delays(vec![Duration::from_millis(10); 50]);
     rig.deliveries.put(&config).unwrap();
     let senders: Vec<_> = (0..16)
         .map(|_| {

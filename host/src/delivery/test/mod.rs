@@ -8,3 +8,4 @@ mod receiver;
 mod recovery;
 mod rig;
 mod secure;
+mod standing;

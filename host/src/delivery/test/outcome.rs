@@ -3,7 +3,7 @@
 use super::receiver::Receiver;
 use super::rig::{Rig, event, subscription};
 use crate::store::DeliveryStatus;
-use anglerfish_core::config::{Secret, StatusSet};
+use anglerfish_core::config::{Schedule, Secret, StatusSet};
 use axum::body::Body;
 use futures_util::{StreamExt, stream};
 use http::header::{LOCATION, RETRY_AFTER};
@@ -56,7 +56,8 @@ async fn retries_follow_the_schedule_under_the_same_id_until_one_succeeds() {
     let status = |place| if place < 2 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let receiver = Receiver::start(move |place| async move { status(place) }).await;
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays = vec![Duration::from_millis(100), Duration::from_millis(200)];
+    config.delivery.retry.schedule =
+        Schedule::Delays(vec![Duration::from_millis(100), Duration::from_millis(200)]);
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!(delivery.status, DeliveryStatus::Delivered);
@@ -95,7 +96,7 @@ async fn an_endpoint_that_never_answers_times_out() {
     let receiver = Receiver::start(async |_| std::future::pending::<StatusCode>().await).await;
     let mut config = subscription("a", receiver.url("/"));
     config.delivery.timeout = Duration::from_millis(150);
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!(delivery.status, DeliveryStatus::Dead);
@@ -116,7 +117,7 @@ async fn the_timeout_holds_for_the_answer_to_its_end() {
     .await;
     let mut config = subscription("a", receiver.url("/"));
     config.delivery.timeout = Duration::from_millis(300);
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!((delivery.status, attempts[0].status), (DeliveryStatus::Dead, Some(200)));
@@ -148,7 +149,7 @@ async fn a_redirect_is_a_failure_and_not_followed() {
     })
     .await;
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!((delivery.status, target.count()), (DeliveryStatus::Dead, 0));
@@ -161,7 +162,7 @@ async fn private_addresses_are_refused_unless_allowed() {
     let (rig, receiver) = (Rig::new(), Receiver::with_status(200).await);
     let mut config = subscription("a", receiver.url("/"));
     config.endpoint.allow_private = false;
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!((delivery.status, receiver.count()), (DeliveryStatus::Dead, 0));
@@ -179,7 +180,7 @@ async fn a_connection_of_one_subscription_never_serves_another() {
     let allowed = subscription("allowed", receiver.url("/"));
     let mut refused = subscription("refused", receiver.url("/"));
     refused.endpoint.allow_private = false;
-    refused.delivery.retry.delays.clear();
+    refused.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&allowed).unwrap();
     rig.deliveries.put(&refused).unwrap();
     assert_eq!(rig.settled("allowed").await.0.status, DeliveryStatus::Delivered);
@@ -204,7 +205,7 @@ async fn errors_say_what_happened() {
         (format!("127.0.0.1:{}", answering("").await), "connection closed"),
     ] {
         let mut config = subscription("a", format!("http://{host}/"));
-        config.delivery.retry.delays.clear();
+        config.delivery.retry.schedule = Schedule::Delays(Vec::new());
         rig.deliveries.put(&config).unwrap();
         let (delivery, attempts) = rig.settled("a").await;
         assert_eq!(delivery.status, DeliveryStatus::Dead);
@@ -277,7 +278,7 @@ async fn an_endpoint_that_cannot_be_called_is_refused_with_its_place() {
 async fn a_content_type_that_cannot_be_sent_fails_the_attempt() {
     let (rig, receiver) = (Rig::new(), Receiver::with_status(200).await);
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let mut event = event(&["a"], "{}");
     event.event.datacontenttype = Some("text/plain\r\nx: y".into());
@@ -298,7 +299,7 @@ async fn the_head_of_an_answer_has_a_limit() {
     })
     .await;
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
     assert_eq!(delivery.status, DeliveryStatus::Dead);

@@ -5,6 +5,7 @@ use super::rig::{Rig, open, subscription, until};
 use crate::clock::now;
 use crate::delivery::DeliveryOptions;
 use crate::store::{DeliveryStatus, DeliveryStore, LeaseTerms, LeasedDelivery, Retried, SubscriptionStore};
+use anglerfish_core::config::Schedule;
 use http::StatusCode;
 use std::future::pending;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ async fn a_retry_keeps_its_time_over_a_restart() {
     let rig = Rig::new();
     let receiver = Receiver::with_status(500).await;
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays = vec![Duration::from_millis(600)];
+    config.delivery.retry.schedule = Schedule::Delays(vec![Duration::from_millis(600)]);
     rig.deliveries.put(&config).unwrap();
     let id = rig.send(&["a"], "{}").await[0];
     let (delivery, _) = rig.attempted(id).await;
@@ -75,7 +76,7 @@ async fn an_endpoint_that_comes_back_gets_everything() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let mut config = subscription("a", format!("http://{address}/"));
-    config.delivery.retry.delays = vec![Duration::from_millis(50); 200];
+    config.delivery.retry.schedule = Schedule::Delays(vec![Duration::from_millis(50); 200]);
     rig.deliveries.put(&config).unwrap();
     let mut ids = Vec::new();
     for _ in 0..25 {
@@ -153,7 +154,7 @@ async fn a_replay_and_a_retry_by_hand_go_out_when_the_queue_is_woken() {
     })
     .await;
     let mut config = subscription("a", receiver.url("/"));
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (dead, _) = rig.settled("a").await;
     assert_eq!(dead.status, DeliveryStatus::Dead);

@@ -142,7 +142,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         },
         delivery: DeliveryConfig {
             timeout: Duration::from_secs(10),
-            retry: RetryConfig { delays: vec![Duration::from_millis(20); 2], jitter: 0.2 },
+            retry: RetryConfig::with_delays(vec![Duration::from_millis(20); 2]),
             ..DeliveryConfig::default()
         },
         when_removed: WhenRemoved::End,

@@ -4,6 +4,7 @@ use super::rig::{Config, Rig, subscription};
 use crate::delivery::DeliveryOptions;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::store::DeliveryStatus;
+use anglerfish_core::config::Schedule;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -56,7 +57,7 @@ async fn start(name: &str, protocols: &[&[u8]]) -> Secure {
 
 fn config(port: u16) -> Config {
     let mut config = subscription("a", format!("https://localhost:{port}/"));
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     config
 }
 
@@ -106,7 +107,7 @@ async fn a_server_without_tls_is_an_error_in_words() {
     let receiver = super::receiver::Receiver::with_status(200).await;
     let url = receiver.url("/").replace("http:", "https:");
     let mut config = subscription("a", url);
-    config.delivery.retry.delays.clear();
+    config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (_, attempts) = rig.settled("a").await;
     assert_eq!(attempts[0].error.as_deref(), Some("tls: the endpoint does not speak tls"));

@@ -3,8 +3,9 @@
 use super::*;
 use crate::store::{
     DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
-    Order, Origin, RemovedSubscription, Repetition, Retried, StoredSubscription,
+    Order, Origin, RemovedSubscription, Repetition, Retried, StoredStanding, StoredSubscription,
 };
+use anglerfish_core::delivery::{DisableCause, Standing};
 
 pub(super) async fn appends_several_entries_in_one_transaction_or_none(store: &dyn Store) {
     let head = store.head();
@@ -291,6 +292,27 @@ pub(super) async fn says_since_when_the_oldest_open_delivery_is_there(store: &dy
     oldest(None, [None, None, None]).await;
     store.retry(fresh[0].delivery, later(60)).await.unwrap();
     oldest(Some(0), [Some(0), None, None]).await;
+}
+
+pub(super) async fn remembers_how_subscriptions_stand_until_they_are_abandoned(store: &dyn Store) {
+    let stands = |subscription: &str, standing| StoredStanding {
+        subscription: subscription.to_owned(),
+        standing,
+        since: later(5),
+    };
+    assert!(store.standings().await.unwrap().is_empty());
+    let all = [
+        stands("a", Standing::Paused),
+        stands("b", Standing::Disabled(DisableCause::Gone(410))),
+        stands("c", Standing::Paused),
+    ];
+    for one in all.iter().rev() {
+        store.set_standing(one.clone()).await.unwrap();
+    }
+    assert_eq!(store.standings().await.unwrap(), all);
+    store.set_standing(stands("a", Standing::Active)).await.unwrap();
+    store.abandon("c", "deleted", NOW).await.unwrap();
+    assert_eq!(store.standings().await.unwrap(), all[1..2]);
 }
 
 pub(super) async fn a_retry_by_hand_makes_a_delivery_young(store: &dyn Store) {

@@ -101,6 +101,7 @@ macro_rules! conformance {
                 the_failure_of_an_abandoned_delivery_does_not_open_it_again,
                 whatever_is_committed_for_an_abandoned_subscription_is_dead_from_the_start,
                 says_which_declared_subscriptions_are_gone,
+                remembers_how_subscriptions_stand_until_they_are_abandoned,
                 a_retry_by_hand_makes_a_delivery_young,
                 says_since_when_the_oldest_open_delivery_is_there,
                 plans_anew_what_a_clock_that_was_put_back_had_planned,

@@ -5,8 +5,9 @@ use crate::store::{
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
     Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
     Order, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
-    Store, StoreError, StoredSubscription, SubscriptionStore,
+    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore,
 };
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,6 +37,7 @@ struct State {
     subscriptions: BTreeMap<String, StoredSubscription>,
     declared: BTreeMap<String, bool>,
     abandoned: BTreeMap<String, String>,
+    standings: BTreeMap<String, StoredStanding>,
 }
 
 struct Row {
@@ -464,8 +466,23 @@ impl SubscriptionStore for ModelStore {
         Ok(gone.map(|(id, waits)| RemovedSubscription { id, waits }).collect())
     }
 
+    async fn standings(&self) -> Result<Vec<StoredStanding>, StoreError> {
+        Ok(self.state().standings.values().cloned().collect())
+    }
+
+    async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError> {
+        let standings = &mut self.state().standings;
+        if standing.standing == Standing::Active {
+            standings.remove(&standing.subscription);
+        } else {
+            standings.insert(standing.subscription.clone(), standing);
+        }
+        Ok(())
+    }
+
     async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
         let mut state = self.state();
+        state.standings.remove(subscription);
         state.abandoned.insert(subscription.to_owned(), reason.to_owned());
         let mut ended = 0;
         for row in state.deliveries.values_mut().filter(|row| row.delivery.subscription == subscription) {

@@ -1,6 +1,8 @@
 //! Which subscriptions there are, and which are gone.
 
-use crate::store::{DeclaredSubscription, RemovedSubscription, StoreError, StoredSubscription};
+use crate::store::{
+    DeclaredSubscription, RemovedSubscription, StoreError, StoredStanding, StoredSubscription,
+};
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 
@@ -42,8 +44,22 @@ pub trait SubscriptionStore: Send + Sync + 'static {
         declared: Vec<DeclaredSubscription>,
     ) -> Result<Vec<RemovedSubscription>, StoreError>;
 
-    /// Ends the open deliveries of a subscription as dead, for this reason, and says how many there were. From now on
-    /// whatever is committed for it is dead from the start, until it is written or declared again.
+    /// The subscriptions whose attempts were stopped, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn standings(&self) -> Result<Vec<StoredStanding>, StoreError>;
+
+    /// Writes how a subscription stands; whether there is one of this id is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// It stands as it did.
+    async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError>;
+
+    /// Ends the open deliveries of a subscription as dead, for this reason, says how many there were, and forgets how it
+    /// stood. From now on whatever is committed for it is dead from the start, until it is written or declared again.
     ///
     /// # Errors
     ///

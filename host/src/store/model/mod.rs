@@ -16,4 +16,4 @@ pub use entry::{EventRecord, EventSeq, FailedFilter, LogEntry, LogPart, Origin, 
 pub use error::StoreError;
 pub use lease::{Due, Lease, LeaseTerms, LeaseToken, Leased, Owner};
 pub use query::{DeliveryQuery, EventQuery, Order, Page};
-pub use subscription::{DeclaredSubscription, RemovedSubscription, StoredSubscription};
+pub use subscription::{DeclaredSubscription, RemovedSubscription, StoredStanding, StoredSubscription};

@@ -1,5 +1,6 @@
 //! Subscriptions as the store knows them.
 
+use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;
 
 /// A subscription written at run time.
@@ -29,4 +30,15 @@ pub struct RemovedSubscription {
     pub id: String,
     /// Whether its open deliveries wait for it to come back.
     pub waits: bool,
+}
+
+/// How a subscription stands, whatever it is and wherever it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredStanding {
+    /// The subscription.
+    pub subscription: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Since when.
+    pub since: UnixMillis,
 }

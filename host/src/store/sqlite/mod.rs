@@ -4,7 +4,8 @@
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
 //!   the log.
-//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`subscription`] and [`expiry`] are the jobs.
+//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`subscription`], [`standing`] and
+//!   [`expiry`] are the jobs.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
 //!   of a subscription begin.
 //! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
@@ -36,6 +37,7 @@ mod schema;
 mod segment;
 mod settlement;
 mod sqlite_store;
+mod standing;
 mod subscription;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,11 @@ use std::path::Path;
 pub(super) const APPLICATION_ID: i32 = 0x416e_676c;
 
 /// Each entry takes the schema from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[include_str!("migration/0001.sql"), include_str!("migration/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migration/0001.sql"),
+    include_str!("migration/0002.sql"),
+    include_str!("migration/0003.sql"),
+];
 
 /// Refuses foreign files untouched, then brings ours to the newest version, one transaction for each step.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

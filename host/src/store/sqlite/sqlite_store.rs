@@ -16,6 +16,7 @@ use super::reschedule::{self, Replan, Replay, Retry};
 use super::row::clamp;
 use super::schema::{name_file, prepare};
 use super::settlement::Settle;
+use super::standing::{self, Stand};
 use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
 use super::{leasing, listing, private, reading};
@@ -23,7 +24,7 @@ use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
     LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store,
-    StoreError, StoredSubscription, SubscriptionStore,
+    StoreError, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::request::UnixMillis;
@@ -255,6 +256,14 @@ impl SubscriptionStore for SqliteStore {
         declared: Vec<DeclaredSubscription>,
     ) -> Result<Vec<RemovedSubscription>, StoreError> {
         self.writer.write(subscription::Declare(declared)).await
+    }
+
+    async fn standings(&self) -> Result<Vec<StoredStanding>, StoreError> {
+        self.readers.read(standing::list).await
+    }
+
+    async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError> {
+        self.writer.write(Stand(standing)).await
     }
 
     async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {

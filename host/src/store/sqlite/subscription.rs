@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::job::Write;
 use super::row::{clamp, time};
+use super::standing;
 use crate::store::{DeclaredSubscription, DeliveryId, RemovedSubscription, StoredSubscription};
 use rusqlite::{Connection, params};
 
@@ -112,6 +113,7 @@ impl Write for Abandon {
                 "INSERT OR REPLACE INTO abandoned (subscription, reason, since) VALUES (?1, ?2, ?3)",
             )?
             .execute(params![self.subscription, self.reason, self.now])?;
+        standing::forget(batch, &self.subscription)?;
         let ended = connection
             .prepare_cached(
                 "UPDATE deliveries SET status = 'dead', due = NULL, planned = NULL, reason = ?2, \

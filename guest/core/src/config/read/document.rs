@@ -1,7 +1,7 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […]}`.
 
-use super::{source, subscription};
-use crate::config::{SourceConfig, SubscriptionConfig};
+use super::{policy, source, subscription};
+use crate::config::{DeliveryConfig, SourceConfig, SubscriptionConfig};
 use crate::node::nearest;
 use crate::node::{Node, Problems, Table};
 use crate::node::{is_name, item_path, key_path};
@@ -16,6 +16,18 @@ pub struct Document {
     pub sources: Vec<(String, SourceConfig)>,
     /// The subscriptions.
     pub subscriptions: Vec<(String, SubscriptionConfig)>,
+}
+
+/// Reads a delivery policy alone; `path` is what problems call its place.
+///
+/// # Errors
+///
+/// With every problem that it has.
+pub fn read_delivery(value: &Value, path: &str) -> Result<DeliveryConfig, Vec<Problem>> {
+    let problems = Problems::default();
+    let config = policy::read(&Node::root(value, path, &problems));
+    let problems = problems.into_vec();
+    config.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
 /// Reads a routing document.
@@ -102,7 +114,7 @@ pub fn read_subscription(value: &Value, path: &str) -> Result<SubscriptionConfig
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{DeliveryConfig, Schedule, StatusSet};
+    use crate::config::{Schedule, StatusSet};
     use serde_json::json;
     use std::time::Duration;
 

@@ -6,7 +6,8 @@ use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) const KEYS: &[&str] = &["success", "discard", "throttle_on", "disable_on", "timeout", "concurrency", "retry"];
+pub(super) const KEYS: &[&str] =
+    &["success", "discard", "throttle_on", "disable_on", "timeout", "concurrency", "retry"];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);

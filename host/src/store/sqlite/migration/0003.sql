@@ -1,0 +1,10 @@
+-- Subscriptions that do not stand as usual: attempts were stopped, by somebody or because of what their endpoints
+-- answered. Those that are not named go on.
+CREATE TABLE standings (
+    subscription TEXT PRIMARY KEY,
+    -- paused: somebody stopped it; gone: the endpoint said that nobody is there any more; failing: nothing but failures
+    standing TEXT NOT NULL,
+    -- gone: the status; failing: for how many milliseconds
+    detail INTEGER NOT NULL,
+    since INTEGER NOT NULL
+) WITHOUT ROWID;
