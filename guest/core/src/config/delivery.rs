@@ -29,7 +29,7 @@ impl Default for DeliveryConfig {
         Self {
             success: StatusSet::new(vec![(200, 299)]),
             discard: StatusSet::default(),
-            throttle_on: StatusSet::new(vec![(429, 429), (502, 504)]),
+            throttle_on: StatusSet::new(vec![(429, 429), (502, 502), (503, 503), (504, 504)]),
             disable_on: StatusSet::new(vec![(410, 410)]),
             timeout: Duration::from_secs(15),
             concurrency: 10,

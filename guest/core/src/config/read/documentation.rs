@@ -1,6 +1,6 @@
 //! The keys of sources and subscriptions, their defaults and their documentation agree.
 
-use super::{endpoint, policy, read_subscription, source, subscription};
+use super::{endpoint, policy, read_subscription, retry, source, subscription};
 use serde_json::{Value, json};
 
 const DOCUMENTATION: &str = include_str!("../../../../../docs/configuration.md");
@@ -36,7 +36,7 @@ fn the_documentation_has_every_key_of_a_subscription_and_no_other() {
         below("subscription", subscription::KEYS),
         below("subscription.endpoint", endpoint::KEYS),
         below("subscription.delivery", policy::KEYS),
-        below("subscription.delivery.retry", policy::RETRY_KEYS),
+        below("subscription.delivery.retry", retry::KEYS),
     ]
     .concat();
     // Those that are tables stand there with their own keys.
