@@ -24,6 +24,12 @@ impl StatusSet {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&status))
     }
 
+    /// Whether a status is in the set by itself, not only by its class or a range.
+    #[must_use]
+    pub fn names(&self, status: u16) -> bool {
+        self.0.contains(&(status, status))
+    }
+
     /// Whether no status is in the set.
     #[must_use]
     pub fn is_empty(&self) -> bool {

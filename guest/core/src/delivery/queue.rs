@@ -23,7 +23,7 @@ const CONTRADICTION: Duration = Duration::from_millis(5);
 
 /// The waits of a subscription whose endpoint asked to be left alone without saying for how long: each twice the one
 /// before, as long as it goes on to ask.
-pub(super) const THROTTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+pub(super) const THROTTLE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_mins(1));
 
 /// How far a queue may go on. It never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -62,7 +62,9 @@ pub fn classify(
         AttemptOutcome::Answered(answer) => {
             let asked = asked(&answer, now, retry.max_retry_after);
             consequences.throttle = policy.throttle_on.contains(answer.status).then_some(asked);
-            consequences.gone = policy.disable_on.contains(answer.status).then_some(answer.status);
+            // Who names it there has thought of it; who names its class has not.
+            let is_gone = policy.disable_on.contains(answer.status) && !policy.discard.names(answer.status);
+            consequences.gone = is_gone.then_some(answer.status);
             if answer.is_abort || policy.discard.contains(answer.status) {
                 return Some(Consequences { settled: Settled::Discarded, ..consequences });
             }
@@ -259,6 +261,12 @@ mod tests {
         let gone = consequences(&policy, answered(410), 0, NOW, 0);
         assert_eq!((gone.gone, gone.settled), (Some(410), Settled::Retry(UnixMillis(NOW.0 + 5_000))));
         assert_eq!(consequences(&policy, answered(404), 0, NOW, 0).gone, None);
+        policy.discard = StatusSet::new(vec![(400, 499)]);
+        let gone = consequences(&policy, answered(410), 0, NOW, 0);
+        assert_eq!((gone.gone, gone.settled), (Some(410), Settled::Discarded));
+        policy.discard = StatusSet::new(vec![(410, 410)]);
+        assert_eq!(consequences(&policy, answered(410), 0, NOW, 0).gone, None);
+        policy.discard = StatusSet::default();
         policy.disable_on = StatusSet::default();
         assert_eq!(consequences(&policy, answered(410), 0, NOW, 0).gone, None);
         policy.success = StatusSet::new(vec![(410, 410)]);
