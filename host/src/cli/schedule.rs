@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// The arguments of `schedule`.
 #[derive(Debug, Args)]
-#[command(after_help = "Without arguments it is the default policy's schedule. Times are counted from the
-first attempt, as if each attempt failed at once and the endpoint asked for
+#[command(after_help = "Without arguments it is the schedule of the default policy. Times are counted
+from the first attempt, as if each failed at once and the endpoint asked for
 nothing.
 
 Examples:

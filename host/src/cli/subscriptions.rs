@@ -29,7 +29,7 @@ enum Command {
     /// Stop the attempts of a subscription; events are kept for it
     Pause(OneArgs),
     /// Let the attempts of a paused or disabled subscription go on
-    #[command(visible_alias = "enable")]
+    #[command(alias = "enable")]
     Resume(OneArgs),
     /// Say whether a subscription wants an event, and why
     Test(TestArgs),
