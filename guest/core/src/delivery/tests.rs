@@ -102,7 +102,7 @@ fn those_that_never_answer_leave_a_quarter_of_the_places_to_those_that_do() {
         let begun = begun(&mut engine, at(0));
         assert_eq!(begun.len(), 8);
         for (_, attempt) in begun {
-            engine.handle_attempted(at(0), attempt, AttemptOutcome::Failed);
+            engine.handle_attempted(at(0), attempt, AttemptOutcome::Failed(FailureKind::Connection));
         }
     }
     let hanging = begun(&mut engine, at(0));
@@ -110,7 +110,7 @@ fn those_that_never_answer_leave_a_quarter_of_the_places_to_those_that_do() {
     engine.handle_offered(at(0), "well", work(100));
     assert!(matches!(begun(&mut engine, at(0))[..], [(key, _)] if key == well));
     // What is free among theirs is theirs.
-    engine.handle_attempted(at(0), hanging[0].1, AttemptOutcome::Failed);
+    engine.handle_attempted(at(0), hanging[0].1, AttemptOutcome::Failed(FailureKind::Connection));
     assert_eq!(begun(&mut engine, at(0)).len(), 1);
 }
 

@@ -22,8 +22,8 @@ impl<P> Engine<P> {
         let key = attempt.key;
         queue.end(attempt.bytes);
         match outcome {
-            AttemptOutcome::Answered { .. } => queue.unanswered = false,
-            AttemptOutcome::Failed => queue.unanswered = true,
+            AttemptOutcome::Answered(_) => queue.unanswered = false,
+            AttemptOutcome::Failed(_) => queue.unanswered = true,
             AttemptOutcome::Local => {}
         }
         self.running = self.running.saturating_sub(1);
