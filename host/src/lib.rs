@@ -18,6 +18,7 @@ pub mod outbound;
 pub mod publish;
 pub mod rejection;
 pub mod server;
+pub mod source;
 pub mod store;
 pub mod subscription;
 pub mod supervision;

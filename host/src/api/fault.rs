@@ -1,6 +1,7 @@
 //! Errors of the rooms behind the API, as answers.
 
 use super::ProblemDetails;
+use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::subscription::{RoutingError, SubscriptionError};
 use http::StatusCode;
@@ -43,6 +44,21 @@ impl From<SubscriptionError> for ProblemDetails {
             SubscriptionError::Full(_) => full(detail),
             SubscriptionError::Unavailable(_) => unavailable(detail),
             SubscriptionError::Internal(_) => internal(detail),
+        }
+    }
+}
+
+impl From<SourceError> for ProblemDetails {
+    fn from(error: SourceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SourceError::Invalid(problems) => Self::invalid(&problems),
+            SourceError::Unknown(_) => Self::not_found("unknown-source", detail),
+            SourceError::FromFile(_) => Self::conflict("source-from-file", detail),
+            SourceError::InUse(..) => Self::conflict("source-in-use", detail),
+            SourceError::Full(_) => full(detail),
+            SourceError::Unavailable(_) => unavailable(detail),
+            SourceError::Internal(_) => internal(detail),
         }
     }
 }

@@ -34,4 +34,3 @@ pub use problem::{PROBLEM_JSON, ProblemDetails};
 pub use router::{Api, Clock, router};
 pub(crate) use schedule::ScheduleDocument;
 pub use section::AdminConfig;
-pub use source::Sources;

@@ -1,13 +1,13 @@
 //! The addresses of the management API.
 
 use super::access::{Access, guard};
-use super::source::{self, Sources};
 use super::{
     Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish,
-    rejection, schedule, subscription, trial,
+    rejection, schedule, subscription, trial, source,
 };
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
+use crate::source::Sources;
 use crate::store::Store;
 use crate::subscription::Subscriptions;
 use crate::telemetry::{Readiness, Scrape};
@@ -84,7 +84,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(delivery::show))
         .routes(routes!(delivery::retry))
         .routes(routes!(source::list))
-        .routes(routes!(source::show))
+        .routes(routes!(source::show, source::replace, source::delete))
         .routes(routes!(rejection::list))
         .routes(routes!(rejection::show))
         .routes(routes!(rejection::explain))

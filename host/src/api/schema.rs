@@ -3,6 +3,7 @@
 //! They are read by the core's own reader, which tells every problem at once with its place; these types only describe
 //! what it takes. A test holds the two against each other.
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -39,6 +40,53 @@ pub(super) enum WhenRemovedBody {
     End,
     /// They wait for a subscription of that id. Deleting it (again) ends them.
     Wait,
+}
+
+/// A source, in the words of the configuration file.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SourceDocument)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct SourceBody {
+    /// The last part of `/in/{name}`. Where the address says it, it may be left out.
+    #[schema(required = false, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    name: String,
+    /// A provider, `custom`, or `none`.
+    scheme: String,
+    /// What verifies: texts, or tables `{value, label, not_before, not_after}`. A value may be a reference, `env:NAME` or
+    /// `file:PATH`, that `admin.references` of the configuration names; other values are not shown again.
+    #[schema(required = false)]
+    secrets: Vec<Value>,
+    /// How far a signed time may lie off.
+    #[schema(required = false)]
+    tolerance: Value,
+    /// Which of a provider's signature versions are taken.
+    #[schema(required = false)]
+    variants: Vec<String>,
+    /// The URL that the provider was given.
+    #[schema(required = false)]
+    public_url: String,
+    /// What else a provider needs, by name. Values are secrets.
+    #[schema(required = false)]
+    parameters: BTreeMap<String, String>,
+    /// The scheme itself, for `custom`.
+    #[schema(required = false)]
+    definition: Value,
+    /// Where the event's attributes are.
+    #[schema(required = false)]
+    event: Value,
+    /// How repetitions are told, or `false`.
+    #[schema(required = false)]
+    deduplicate: Value,
+    /// What is answered to an accepted event, or `receipt`.
+    #[schema(required = false)]
+    answer: Value,
+    /// The methods of requests that are events.
+    #[schema(required = false)]
+    methods: Vec<String>,
+    /// Fields of a form that hold JSON.
+    #[schema(required = false)]
+    json_fields: Vec<String>,
 }
 
 /// Where deliveries go.
@@ -174,7 +222,7 @@ pub(super) enum BackoffWord {
 #[cfg(test)]
 mod tests {
     use crate::api::openapi;
-    use anglerfish_core::config::read_subscription;
+    use anglerfish_core::config::{read_source, read_subscription};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
 
@@ -187,10 +235,13 @@ mod tests {
             "endpoint": {"url": "http://example.com/", (odd): 1},
             "delivery": {(odd): 1, "retry": {(odd): 1}}
         });
-        let problems = read_subscription(&document, "").unwrap_err();
+        let mut problems = read_subscription(&document, "").unwrap_err();
+        problems
+            .extend(read_source(&json!({"name": "a", "scheme": "none", (odd): 1}), "source").unwrap_err());
         let described: Value = serde_json::from_str(openapi::text()).unwrap();
         for (path, schema) in [
             ("", "SubscriptionDocument"),
+            ("source.", "SourceDocument"),
             ("endpoint.", "Endpoint"),
             ("delivery.", "DeliveryPolicy"),
             ("delivery.retry.", "RetryPolicy"),

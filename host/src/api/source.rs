@@ -1,41 +1,23 @@
 //! `/v1/sources`: where requests come in.
 
+use super::body::JsonText;
 use super::cursor::Listing;
+use super::document::DocumentProblem;
 use super::query::{NoParameters, Query, Segment};
+use super::schema::SourceBody;
+use super::subscription::check_json;
 use super::{Api, ProblemDetails};
-use anglerfish_core::config::{Document, SourceConfig};
+use crate::source::{Source, SourceError};
+use crate::subscription::Origin;
 use anglerfish_core::request::UnixMillis;
 use axum::Json as Answer;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{HeaderValue, LOCATION};
 use serde::Serialize;
-use std::sync::{Arc, PoisonError, RwLock};
+use serde_json::Value;
 use utoipa::ToSchema;
-
-/// The sources of a running gateway, without their secrets. Cheap to clone; all clones are one.
-#[derive(Debug, Clone, Default)]
-pub struct Sources(Arc<RwLock<Vec<SourceDocument>>>);
-
-impl Sources {
-    /// Those of a configuration.
-    #[must_use]
-    pub fn new(document: &Document) -> Self {
-        let sources = Self::default();
-        sources.replace(document);
-        sources
-    }
-
-    /// Shows those of another configuration from now on.
-    pub fn replace(&self, document: &Document) {
-        let mut shown: Vec<_> =
-            document.sources.iter().map(|(_, source)| SourceDocument::from(source)).collect();
-        shown.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = shown;
-    }
-
-    fn all(&self) -> Vec<SourceDocument> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// Where requests come in.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -43,10 +25,18 @@ impl Sources {
 #[schema(as = Source)]
 pub(super) struct SourceDocument {
     name: String,
+    origin: Origin,
+    /// When it was last written through the API.
+    #[schema(required, format = DateTime)]
+    updated: Option<String>,
+    /// Why it cannot be used as it is stored, and takes no requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<DocumentProblem>,
     /// The path that requests are sent to.
     path: String,
-    /// The provider, `custom`, or `none`.
-    scheme: String,
+    /// The provider, `custom`, or `none`; `null` if it cannot be used.
+    #[schema(required)]
+    scheme: Option<String>,
     /// The URL that the provider was given, where the configuration says it.
     #[schema(required)]
     public_url: Option<String>,
@@ -57,6 +47,9 @@ pub(super) struct SourceDocument {
     /// What came with handshakes and an operator must copy into the provider's page or the configuration: of each name every
     /// different value, oldest first, at most 10. A stranger can send one, too; the first is never displaced.
     to_copy: Vec<CopyDocument>,
+    /// What was written through the API, without what must not be shown; `null` of one of the configuration file.
+    #[schema(required)]
+    source: Option<Value>,
 }
 
 /// A value that came with a handshake.
@@ -116,7 +109,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<Listing<SourceDocument>>, ProblemDetails> {
-    let mut items = api.sources.all();
+    let mut items: Vec<_> = api.sources.list().iter().map(|source| SourceDocument::from(&**source)).collect();
     add_copies(&api, &mut items).await?;
     Ok(Answer(Listing { items, next: None }))
 }
@@ -135,30 +128,103 @@ pub(super) async fn show(
     Segment(name): Segment,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<SourceDocument>, ProblemDetails> {
-    let found = api.sources.all().into_iter().find(|source| source.name == name);
-    let unknown = || ProblemDetails::not_found("unknown-source", format!("there is no source `{name}`"));
-    let mut found = [found.ok_or_else(unknown)?];
-    add_copies(&api, &mut found).await?;
-    let [found] = found;
-    Ok(Answer(found))
+    let Some(source) = api.sources.get(&name) else { return Err(SourceError::Unknown(name).into()) };
+    Ok(Answer(complete(&api, &source).await?))
 }
 
-impl From<&SourceConfig> for SourceDocument {
-    fn from(source: &SourceConfig) -> Self {
-        let verification = &source.verification;
-        let secrets = verification.secrets.iter().enumerate().map(|(index, secret)| SecretDocument {
+/// The source with what came with its handshakes.
+async fn complete(api: &Api, source: &Source) -> Result<SourceDocument, ProblemDetails> {
+    let mut shown = [SourceDocument::from(source)];
+    add_copies(api, &mut shown).await?;
+    let [shown] = shown;
+    Ok(shown)
+}
+
+/// Replaces a source, or creates it.
+///
+/// The document need not repeat the name. Requests are taken in there as soon as this is answered.
+#[utoipa::path(
+    put, path = "/v1/sources/{name}", operation_id = "replaceSource", tag = "sources",
+    params(("name" = String, Path, description = "The source's name.")),
+    request_body = SourceBody,
+    responses(
+        (status = 200, description = "It is replaced.", body = SourceDocument),
+        (
+            status = 201, description = "It is created and takes requests.", body = SourceDocument,
+            headers(("Location" = String, description = "Its address."))
+        ),
+        (status = 409, description = "It comes from the configuration file: `source-from-file`."),
+        (status = 422, description = "The document has problems, all of them in `problems`: `invalid-document`."),
+        (status = 507, description = "The routing table is full (`server.memory_limit`): `table-full`."),
+    )
+)]
+pub(super) async fn replace(
+    State(api): State<Api>,
+    Segment(name): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+    JsonText(document): JsonText,
+) -> Result<Response, ProblemDetails> {
+    check_json(&document)?;
+    let (source, new) = api.sources.put(name, document, api.now()).await?;
+    let shown = Answer(complete(&api, &source).await?);
+    if !new {
+        return Ok(shown.into_response());
+    }
+    let mut response = (StatusCode::CREATED, shown).into_response();
+    // The characters of a name need no escape in a path.
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/sources/{}", source.name)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Deletes a source.
+///
+/// What came in through it stays in the log and is delivered.
+#[utoipa::path(
+    delete, path = "/v1/sources/{name}", operation_id = "deleteSource", tag = "sources",
+    params(("name" = String, Path, description = "The source's name.")),
+    responses(
+        (status = 204, description = "It is gone: requests to it are refused."),
+        (status = 404, description = "There is no such source: `unknown-source`."),
+        (
+            status = 409,
+            description = "It comes from the configuration file: `source-from-file`, or a subscription names it: \
+                `source-in-use`."
+        ),
+    )
+)]
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Segment(name): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<StatusCode, ProblemDetails> {
+    api.sources.delete(name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<&Source> for SourceDocument {
+    fn from(source: &Source) -> Self {
+        let verification = source.config().map(|config| &config.verification);
+        let secrets = verification.map(|verification| verification.secrets.iter().enumerate());
+        let secrets = secrets.into_iter().flatten().map(|(index, secret)| SecretDocument {
             name: secret.label.clone().unwrap_or_else(|| index.to_string()),
             not_before: secret.not_before.and_then(UnixMillis::rfc3339),
             not_after: secret.not_after.and_then(UnixMillis::rfc3339),
         });
+        let parameters = verification.map(|verification| verification.parameters.keys().cloned().collect());
         Self {
             name: source.name.clone(),
+            origin: source.origin,
+            updated: source.updated.and_then(UnixMillis::rfc3339),
+            problems: source.problems.iter().cloned().map(DocumentProblem::from).collect(),
             path: format!("/in/{}", source.name),
-            scheme: verification.scheme.clone(),
-            public_url: verification.public_url.clone(),
+            scheme: verification.map(|verification| verification.scheme.clone()),
+            public_url: verification.and_then(|verification| verification.public_url.clone()),
             secrets: secrets.collect(),
-            parameters: verification.parameters.keys().cloned().collect(),
+            parameters: parameters.unwrap_or_default(),
             to_copy: Vec::new(),
+            source: source.shown(),
         }
     }
 }

@@ -231,7 +231,7 @@ fn created(shown: SubscriptionDocument, id: &str) -> Response {
 }
 
 /// Text that is no JSON at all is a malformed request, not a document with problems.
-fn check_json(text: &str) -> Result<(), ProblemDetails> {
+pub(super) fn check_json(text: &str) -> Result<(), ProblemDetails> {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => Ok(()),
         Err(error) => {

@@ -4,8 +4,9 @@ use super::GatewayError;
 use super::reload::{Loader, ReloadTargets, Reloader};
 use super::routing::EngineRouting;
 use super::running::Gateway;
+use super::source_table::GatewaySources;
 use super::wiring::{self, Queues, SharedReader};
-use crate::api::{self, Access, Api, Sources};
+use crate::api::{self, Access, Api};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
 use crate::fetch::DocumentCache;
@@ -15,6 +16,7 @@ use crate::outbound::{Outbound, ProviderClient};
 use crate::publish::Publisher;
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
+use crate::source::{Sources, StoredSources};
 use crate::store::{SqliteOptions, SqliteStore, Store};
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
@@ -153,10 +155,13 @@ impl BuiltGateway {
             supervisor: supervisor.clone(),
         };
 
-        let settings = wiring::ingress_config(&config)?;
+        let source_reader = SharedReader::new(wiring::source_reader(&config));
+        let stored = StoredSources::read(&config.document, &**store, &source_reader.reader()).await?;
+        let document = stored.added_to(&config.document);
+        let settings = wiring::ingress_config(&config, &document)?;
         let activity = FilterActivity::default();
         activity.register(&mut registry, clock::now);
-        let document = RoutingDocument::from(&config.document);
+        let document = RoutingDocument::from(&document);
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
         let routing = Arc::new(EngineRouting::new(Arc::clone(&engine)));
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
@@ -177,7 +182,8 @@ impl BuiltGateway {
         let service = Ingress::new(settings, engine, Arc::clone(store), outlet, documents, metrics)
             .with_rejections(rejections.clone());
         let service = Arc::new(service);
-        let sources = Sources::new(&config.document);
+        let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
+        let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config);
         let access = Access::new(config.admin.token.as_ref(), admin.address());
         let (retention, _) = watch::channel(config.store.retention);
@@ -190,6 +196,7 @@ impl BuiltGateway {
             deliveries: deliveries.clone(),
             store: Arc::clone(store),
             reader,
+            source_reader,
             access: access.clone(),
             retention: retention.clone(),
             shutdown_timeout: set_timeout,

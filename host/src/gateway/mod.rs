@@ -11,6 +11,7 @@ mod reload;
 mod retention;
 mod routing;
 mod running;
+mod source_table;
 mod status;
 mod wiring;
 

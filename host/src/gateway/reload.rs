@@ -7,18 +7,19 @@ use super::difference::Difference;
 use super::routing::EngineRouting;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
-use crate::api::{Access, Configuration, Sources};
+use crate::api::{Access, Configuration};
 use crate::clock;
 use crate::config::{ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
 use crate::engine::Engine;
 use crate::gateway::Config;
 use crate::ingress::Ingress;
+use crate::source::{SourceReload, Sources};
 use crate::store::Store;
 use crate::subscription::{Reload, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::LogControl;
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
 use async_trait::async_trait;
@@ -56,7 +57,8 @@ pub(super) struct ReloadTargets {
     pub(super) subscriptions: Subscriptions,
     pub(super) deliveries: Deliveries,
     pub(super) store: Arc<dyn Store>,
-    pub(super) reader: SharedReader,
+    pub(super) reader: SharedReader<SubscriptionConfig>,
+    pub(super) source_reader: SharedReader<SourceConfig>,
     pub(super) access: Access,
     pub(super) retention: watch::Sender<Duration>,
     pub(super) shutdown_timeout: watch::Sender<Duration>,
@@ -147,14 +149,19 @@ impl Reloader {
         }
         let difference = Difference::between(current, &new);
 
-        let ingress = wiring::ingress_config(&new)?;
+        // From here on until it is applied or dropped no source is written; further down the same of subscriptions.
+        let source_reader = wiring::source_reader(&new);
+        let stored = rooms.sources.prepare_reload(&new.document, &source_reader).await;
+        let stored: SourceReload = stored.map_err(|error| Refusal::Other(error.to_string()))?;
+        let whole = stored.added_to(&new.document);
+        let ingress = wiring::ingress_config(&new, &whole)?;
         for (path, subscription) in &new.document.subscriptions {
             rooms
                 .deliveries
                 .check(subscription)
                 .map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
         }
-        let sources: HashSet<String> = wiring::source_names(&new).collect();
+        let sources: HashSet<String> = whole.sources.iter().map(|(_, source)| source.name.clone()).collect();
         let reader = wiring::reader(&new);
         let check = |subscription: &SubscriptionConfig| check(subscription, &sources, &rooms.deliveries);
         // From here on until it is applied or dropped no subscription is written.
@@ -163,7 +170,7 @@ impl Reloader {
             .prepare_reload(wiring::declared(&new), &reader, &check)
             .await
             .map_err(|error| Refusal::Other(error.to_string()))?;
-        let document = routing_document(&new, &subscriptions);
+        let document = routing_document(&whole, &subscriptions);
         let engine =
             wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &rooms.routing.counts())
                 .await?;
@@ -173,7 +180,8 @@ impl Reloader {
         let old = rooms.routing.replace(Arc::clone(&engine));
         rooms.ingress.replace(ingress, engine);
         rooms.reader.replace(reader);
-        rooms.sources.replace(&new.document);
+        rooms.source_reader.replace(source_reader);
+        stored.apply();
         wiring::warn(&new);
         let changes = subscriptions.apply(clock::now()).await;
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {
@@ -238,8 +246,8 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
 }
 
 /// The file's sources and subscriptions in its order, so that problems are found at their places, then the store's.
-fn routing_document(config: &Config, subscriptions: &Reload) -> RoutingDocument {
-    let mut document = RoutingDocument::from(&config.document);
+fn routing_document(whole: &Document, subscriptions: &Reload) -> RoutingDocument {
+    let mut document = RoutingDocument::from(whole);
     document.subscription.extend(subscriptions.of_store().map(RoutingSubscription::from));
     document
 }

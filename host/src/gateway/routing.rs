@@ -51,6 +51,16 @@ impl EngineRouting {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Adds or replaces a source.
+    pub(super) async fn put_source(&self, source: RoutingSource) -> Result<(), RoutingError> {
+        Ok(self.engine().put_source(source).await?)
+    }
+
+    /// Removes a source that no subscription names.
+    pub(super) async fn delete_source(&self, name: &str) -> Result<(), RoutingError> {
+        Ok(self.engine().delete_source(name).await?)
+    }
+
     /// Changes which subscriptions are left out, and what readiness says of them.
     fn leave_out(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,10 +8,12 @@ use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};
+use crate::source::SourceReader;
 use crate::store::{LeasedDelivery, Store};
 use crate::subscription::{Declared, Reader, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
+use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::verify::Verifier;
@@ -129,7 +131,7 @@ pub(super) async fn open_subscriptions(
     store: &Arc<dyn Store>,
     routing: Arc<EngineRouting>,
     deliveries: &Deliveries,
-    reader: &SharedReader,
+    reader: &SharedReader<SubscriptionConfig>,
 ) -> Result<Subscriptions, GatewayError> {
     deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
@@ -139,30 +141,37 @@ pub(super) async fn open_subscriptions(
     Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
 }
 
+/// Reads sources that are written at run time by this configuration.
+pub(super) fn source_reader(config: &Config) -> SourceReader {
+    let reader = config.source_reader();
+    Arc::new(move |document: &[u8]| reader.read(document))
+}
+
 /// Reads subscriptions that are written at run time by this configuration.
 pub(super) fn reader(config: &Config) -> Reader {
     let reader = config.subscription_reader();
     Arc::new(move |document: &[u8]| reader.read(document))
 }
 
-/// The reader in use.
-#[derive(Clone)]
-pub(super) struct SharedReader {
-    current: Arc<RwLock<Reader>>,
+/// The reader in use: of subscriptions, or of sources.
+pub(super) struct SharedReader<T> {
+    current: Arc<RwLock<ReadDocument<T>>>,
 }
 
-impl SharedReader {
-    pub(super) fn new(reader: Reader) -> Self {
+type ReadDocument<T> = Arc<dyn Fn(&[u8]) -> Result<T, Vec<Problem>> + Send + Sync>;
+
+impl<T: 'static> SharedReader<T> {
+    pub(super) fn new(reader: ReadDocument<T>) -> Self {
         Self { current: Arc::new(RwLock::new(reader)) }
     }
 
     /// From now on this one is used.
-    pub(super) fn replace(&self, reader: Reader) {
+    pub(super) fn replace(&self, reader: ReadDocument<T>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = reader;
     }
 
     /// Whichever is in use when it is called.
-    fn reader(&self) -> Reader {
+    pub(super) fn reader(&self) -> ReadDocument<T> {
         let current = Arc::clone(&self.current);
         Arc::new(move |document: &[u8]| {
             let reader = Arc::clone(&current.read().unwrap_or_else(PoisonError::into_inner));
@@ -178,20 +187,19 @@ pub(super) fn warn(config: &Config) {
     }
 }
 
-/// The names of the configured sources.
-pub(super) fn source_names(config: &Config) -> impl Iterator<Item = String> {
-    config.document.sources.iter().map(|(_, source)| source.name.clone())
+/// What must not be recorded of requests to a source.
+pub(super) fn credentials(path: &str, source: &SourceConfig) -> Result<Credentials, Vec<Problem>> {
+    let verifier = Verifier::try_new(path, &source.verification)?;
+    let headers = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase()).collect();
+    Ok(Credentials { headers, parameters: verifier.credential_parameters().to_vec() })
 }
 
-/// How requests are taken in.
-pub(super) fn ingress_config(config: &Config) -> Result<IngressConfig, GatewayError> {
+/// How requests are taken in, with the sources of `document`.
+pub(super) fn ingress_config(config: &Config, document: &Document) -> Result<IngressConfig, GatewayError> {
     let mut credentials = HashMap::new();
-    for (path, source) in &config.document.sources {
-        let verifier =
-            Verifier::try_new(path, &source.verification).map_err(|problems| config.locate(problems))?;
-        let headers = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase()).collect();
-        let parameters = verifier.credential_parameters().to_vec();
-        credentials.insert(source.name.clone(), Credentials { headers, parameters });
+    for (path, source) in &document.sources {
+        let found = self::credentials(path, source).map_err(|problems| config.locate(problems))?;
+        credentials.insert(source.name.clone(), found);
     }
     Ok(IngressConfig {
         body_limit: config.server.body_limit,

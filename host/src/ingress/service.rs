@@ -170,6 +170,13 @@ impl Ingress {
         self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
     }
 
+    /// What is known of a source, if there is one of this name.
+    #[must_use]
+    pub fn credentials(&self, name: &str) -> Option<Credentials> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources.get(name).map(|known| known.credentials.clone())
+    }
+
     /// Forgets a source, after the engine has.
     pub fn delete_source(&self, name: &str) {
         self.sources.write().unwrap_or_else(PoisonError::into_inner).remove(name);

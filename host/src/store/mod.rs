@@ -14,14 +14,15 @@ mod section;
 mod sqlite;
 
 pub use contract::{
-    DeliveryStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, RetentionStore, Store, SubscriptionStore,
+    DeliveryStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, RetentionStore, SourceStore, Store,
+    SubscriptionStore,
 };
 pub use model::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, KeyOverlay, Lease, LeaseTerms,
     LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Oldest, Order, Origin, Owner, Page,
     Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement, StoreError,
-    StoredStanding, StoredSubscription,
+    StoredStanding, StoredSubscription, StoredSource,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};
 

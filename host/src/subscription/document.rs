@@ -1,7 +1,7 @@
 //! A subscription's document: as it is written, and as it may be shown.
 
 use crate::config::secret::{self, HIDDEN};
-use anglerfish_core::config::{SUBSCRIPTION_SECRETS, SecretKind, for_each_secret, is_token};
+use anglerfish_core::config::{SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret, is_token};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
 
@@ -10,8 +10,13 @@ use serde_json::Value;
 /// tokens there.
 #[must_use]
 pub fn shown(document: &Value) -> Value {
+    shown_without(document, SUBSCRIPTION_SECRETS)
+}
+
+/// The document without what must not be shown at these places.
+pub(crate) fn shown_without(document: &Value, places: &[SecretPlace]) -> Value {
     let mut document = document.clone();
-    for_each_secret(&mut document, "", SUBSCRIPTION_SECRETS, &mut |_, value, kind| match kind {
+    for_each_secret(&mut document, "", places, &mut |_, value, kind| match kind {
         SecretKind::Whole => hide(value),
         SecretKind::Url => hide_credentials(value),
     });
@@ -20,9 +25,14 @@ pub fn shown(document: &Value) -> Value {
 
 /// Refuses `…` in place of a secret: someone sends back what [`shown`] gave them, and the secret would be lost.
 pub(super) fn refuse_hidden(document: &Value) -> Vec<Problem> {
+    refuse_hidden_at(document, SUBSCRIPTION_SECRETS)
+}
+
+/// The same for these places.
+pub(crate) fn refuse_hidden_at(document: &Value, places: &[SecretPlace]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut document = document.clone();
-    for_each_secret(&mut document, "", SUBSCRIPTION_SECRETS, &mut |path, value, kind| {
+    for_each_secret(&mut document, "", places, &mut |path, value, kind| {
         let Some(text) = value.as_str() else { return };
         let hidden = match kind {
             SecretKind::Whole => text == HIDDEN || (text.contains(HIDDEN) && secret::has_reference(text)),

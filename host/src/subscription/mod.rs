@@ -13,6 +13,7 @@ mod strict;
 mod write;
 
 pub use document::shown;
+pub(crate) use document::{refuse_hidden_at, shown_without};
 pub use error::SubscriptionError;
 pub use port::{
     Dispatch, PastEvent, Reader, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict,
@@ -20,4 +21,5 @@ pub use port::{
 };
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};
+pub(crate) use strict::parse as parse_strictly;
 pub use write::Deletion;

@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 use std::fmt;
 
 /// Reads a JSON text; an object with two members of one name is an error.
-pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0)
 }
 

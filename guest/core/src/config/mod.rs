@@ -18,7 +18,7 @@ mod subscription;
 pub use crate::node::{Node, Problems, Table, is_name, item_path, key_path, nearest};
 pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
-pub use read::{Document, SOURCE_KEYS, read_delivery, read_document, read_subscription};
+pub use read::{Document, SOURCE_KEYS, read_delivery, read_document, read_source, read_subscription};
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret::Secret;

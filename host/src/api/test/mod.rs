@@ -8,14 +8,17 @@ mod openapi;
 mod publish;
 mod rejection;
 mod rooms;
+mod source;
 mod subscription;
 
-use super::{Access, Api, Sources, router};
+use super::{Access, Api, router};
+use crate::gateway::Config;
 use crate::publish::Publisher;
 use crate::rejection::Rejections;
+use crate::source::{SourceReader, Sources, StoredSources};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord,
-    Settled, Settlement, SqliteOptions, SqliteStore, Store,
+    Settled, Settlement, SourceStore, SqliteOptions, SqliteStore, Store, StoredSource,
 };
 use crate::subscription::{Declared, Subscriptions};
 use crate::telemetry::{Readiness, Scrape};
@@ -30,6 +33,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rooms::{Queues, Table, read};
 use serde_json::Value;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -93,7 +97,7 @@ impl Bench {
         let api = Api {
             store: store.clone(),
             subscriptions: subscriptions.await.unwrap(),
-            sources: Sources::new(&sources()),
+            sources: sources_of(store.clone(), table.clone()).await,
             publisher: Publisher::new(store.clone() as Arc<dyn Store>, table.clone(), queues.clone()),
             rejections: rejections.clone(),
             explainer: table.clone(),
@@ -112,6 +116,10 @@ impl Bench {
         store.close().await;
         drop((router, store));
         Self::with(directory, declared, None).await
+    }
+
+    async fn store_sources(&self) -> Vec<StoredSource> {
+        self.store.sources().await.unwrap()
     }
 
     /// Serves it on a port of this machine until the test ends, and says where.
@@ -196,6 +204,18 @@ fn sources() -> Document {
     let meta = serde_json::json!({"name": "meta", "scheme": "meta", "secrets": ["hunter2"], "parameters": {"verify_token": "hunter2"}});
     let shop = serde_json::json!({"name": "shop", "scheme": "github", "secrets": secrets});
     read_document(&serde_json::json!({"source": [shop, meta]})).unwrap()
+}
+
+/// The registry of sources: those two, and those of the store. `env:SHOP_…` may be referred to.
+async fn sources_of(store: Arc<dyn Store>, table: Arc<Table>) -> Sources {
+    let text = "[admin]\ntoken = \"0123456789abcdef\"\nreferences = [\"env:SHOP_*\"]\n";
+    let variables = [("SHOP_KEY", "hunter2"), ("OTHER", "hunter2")];
+    let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let config = Config::parse("anglerfish.toml", text, Path::new("/"), &environment).unwrap();
+    let config = config.source_reader();
+    let reader: SourceReader = Arc::new(move |document: &[u8]| config.read(document));
+    let stored = StoredSources::read(&sources(), &*store, &reader).await.unwrap();
+    Sources::new(stored, reader, store, table)
 }
 
 fn request(method: Method, path: &str) -> http::request::Builder {

@@ -6,12 +6,13 @@ use crate::config::{ConfigProblem, ConfigStatus, ReloadCause, ReloadOutcome, Rel
 use crate::engine::InboundRequest;
 use crate::ingress::Outlet;
 use crate::rejection::Explainer;
+use crate::source::SourceTable;
 use crate::store::LeasedDelivery;
 use crate::subscription::{
     Dispatch, PastEvent, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict, VerdictOutcome,
 };
 use crate::telemetry::Activity;
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved, SourceConfig};
 use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
@@ -124,6 +125,24 @@ impl Routing for Table {
             return Err(RoutingError::Invalid(vec![Problem::new("filter", "unexpected `)`")]));
         }
         Ok(verdict("test", filter, &event))
+    }
+}
+
+#[async_trait]
+impl SourceTable for Table {
+    async fn put(&self, _source: &SourceConfig) -> Result<(), RoutingError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(RoutingError::Unavailable("no instance answers".into()));
+        }
+        Ok(())
+    }
+
+    /// A subscription names the source `named`.
+    async fn delete(&self, name: &str) -> Result<(), RoutingError> {
+        match name {
+            "named" => Err(RoutingError::Invalid(vec![Problem::new("", "subscription `a` names it")])),
+            _ => Ok(()),
+        }
     }
 }
 

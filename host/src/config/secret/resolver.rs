@@ -113,6 +113,20 @@ impl Resolver {
         findings
     }
 
+    /// The same for one source.
+    pub(crate) fn resolve_source(
+        &self,
+        document: &mut Value,
+        path: &str,
+        permitted: &Permitted<'_>,
+    ) -> Findings {
+        let mut findings = Findings::default();
+        for_each_secret(document, path, SOURCE_SECRETS, &mut |path, value, _| {
+            self.resolve_value(path, value, permitted, &mut findings);
+        });
+        findings
+    }
+
     fn resolve_value(
         &self,
         path: &str,

@@ -4,7 +4,7 @@ use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
     LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SqliteStore,
-    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore,
+    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore, SourceStore, StoredSource,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -166,6 +166,21 @@ impl DeliveryStore for Flaky {
 
     async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {
         self.inner.oldest(subscriptions).await
+    }
+}
+
+#[async_trait]
+impl SourceStore for Flaky {
+    async fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
+        self.inner.sources().await
+    }
+
+    async fn put_source(&self, source: StoredSource) -> Result<(), StoreError> {
+        self.inner.put_source(source).await
+    }
+
+    async fn delete_source(&self, name: &str) -> Result<bool, StoreError> {
+        self.inner.delete_source(name).await
     }
 }
 

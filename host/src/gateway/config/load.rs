@@ -7,7 +7,7 @@ use crate::config::environment::{self, Environment};
 use crate::config::file::read_text;
 use crate::config::place::{Place, Places};
 use crate::config::secret::{Findings, Resolver};
-use crate::config::{ConfigError, ConfigProblem, SubscriptionReader, allow, hide_url, syntax};
+use crate::config::{ConfigError, ConfigProblem, SourceReader, SubscriptionReader, allow, hide_url, syntax};
 use crate::ingress::ServerConfig;
 use crate::outbound::{OutboundConfig, endpoint_problem};
 use crate::store::StoreConfig;
@@ -201,6 +201,12 @@ impl Config {
     #[must_use]
     pub fn locate(&self, problems: Vec<Problem>) -> ConfigError {
         ConfigError::Invalid(located(&self.places, problems))
+    }
+
+    /// Reads sources that are written at run time.
+    #[must_use]
+    pub fn source_reader(&self) -> SourceReader {
+        SourceReader::new(self.resolver.clone(), self.admin.references.clone(), self.store.retention)
     }
 
     /// Reads subscriptions that are written at run time.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::{
     DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
-    Order, Origin, RemovedSubscription, Repetition, Retried, StoredStanding, StoredSubscription,
+    Order, Origin, RemovedSubscription, Repetition, Retried, StoredStanding, StoredSubscription, StoredSource,
 };
 use anglerfish_core::delivery::{DisableCause, Standing};
 
@@ -423,4 +423,59 @@ pub(super) async fn lets_go_of_what_is_old_and_done(store: &dyn Store) {
     assert_eq!(gone, 3, "the event, its delivery and the attempt");
     assert!(store.event("done").await.unwrap().is_empty());
     assert_eq!(store.event("open").await.unwrap().len(), 1);
+}
+
+pub(super) async fn keeps_sources(store: &dyn Store) {
+    let source = |name: &str, document: &str, updated| StoredSource {
+        name: name.into(),
+        document: document.into(),
+        updated: later(updated),
+    };
+    store.put_source(source("b", "{}", 1)).await.unwrap();
+    store.put_source(source("a", "{}", 2)).await.unwrap();
+    store.put_source(source("b", "{\"scheme\": \"none\"}", 3)).await.unwrap();
+    let expected = [source("a", "{}", 2), source("b", "{\"scheme\": \"none\"}", 3)];
+    assert_eq!(store.sources().await.unwrap(), expected);
+    assert!(store.delete_source("a").await.unwrap());
+    assert!(!store.delete_source("a").await.unwrap());
+    assert_eq!(store.sources().await.unwrap(), expected[1..]);
+}
+
+pub(super) async fn whoever_has_seen_a_position_never_sees_a_lower_one_appear(store: &dyn Store) {
+    const SENDERS: usize = 16;
+    const EACH: usize = 12;
+    let send = async |sender: usize| {
+        for number in 0..EACH {
+            // Of different sizes, and several at once now and then, so that they overtake each other where they can.
+            let mut events = vec![event(&format!("{sender}-{number}"), &[])];
+            events[0].data = Bytes::from(vec![b'x'; 1 + (sender * 977) % 9000]);
+            if number % 3 == 0 {
+                events.push(event(&format!("{sender}-{number}-more"), &[]));
+            }
+            store.commit(commit(events)).await.unwrap();
+        }
+    };
+    let all = SENDERS * (EACH + EACH.div_ceil(3));
+    let read = async {
+        let (mut seen, mut head) = (Vec::new(), store.head());
+        while seen.len() < all {
+            let after = seen.last().copied().unwrap_or_default();
+            // A page that is shorter than what is there, so that pages end in the middle of commits.
+            let LogPart::Entries(entries) = store.read(after, 7, 1 << 20).await.unwrap() else {
+                panic!("a gap")
+            };
+            if entries.is_empty() {
+                head.wait_for(|head| *head > after).await.unwrap();
+            }
+            seen.extend(entries.iter().map(|entry| entry.seq));
+        }
+        seen
+    };
+    let (seen, _) = tokio::join!(read, futures_util::future::join_all((0..SENDERS).map(send)));
+    // The reader went on behind the last position each time: one that had appeared below it would be missing.
+    let LogPart::Entries(whole) = store.read(EventSeq(0), all + 1, 1 << 30).await.unwrap() else {
+        panic!("a gap")
+    };
+    assert_eq!(seen, whole.iter().map(|entry| entry.seq).collect::<Vec<_>>());
+    assert_eq!(seen.len(), all);
 }

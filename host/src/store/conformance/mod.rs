@@ -105,6 +105,8 @@ macro_rules! conformance {
                 a_retry_by_hand_makes_a_delivery_young,
                 says_since_when_the_oldest_open_delivery_is_there,
                 plans_anew_what_a_clock_that_was_put_back_had_planned,
+                keeps_sources,
+                whoever_has_seen_a_position_never_sees_a_lower_one_appear,
                 lists_what_is_asked_for_in_a_range_of_time,
                 lists_keys_by_how_they_begin,
                 lists_events_on_which_a_filter_failed,

@@ -5,7 +5,7 @@ use crate::store::{
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
     Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
     Order, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
-    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore,
+    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore, SourceStore, StoredSource,
 };
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;
@@ -34,6 +34,7 @@ struct State {
     events: BTreeMap<EventSeq, (NewEvent, Repetitions)>,
     deliveries: BTreeMap<DeliveryId, Row>,
     keys: BTreeMap<String, (Bytes, UnixMillis, Option<EventSeq>)>,
+    sources: BTreeMap<String, StoredSource>,
     subscriptions: BTreeMap<String, StoredSubscription>,
     declared: BTreeMap<String, bool>,
     abandoned: BTreeMap<String, String>,
@@ -434,6 +435,22 @@ impl DeliveryStore for ModelStore {
         };
         let of_each = subscriptions.iter().map(|id| oldest(&|name| name == id)).collect();
         Ok(Oldest { of_all: oldest(&|_| true), of_each })
+    }
+}
+
+#[async_trait]
+impl SourceStore for ModelStore {
+    async fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
+        Ok(self.state().sources.values().cloned().collect())
+    }
+
+    async fn put_source(&self, source: StoredSource) -> Result<(), StoreError> {
+        self.state().sources.insert(source.name.clone(), source);
+        Ok(())
+    }
+
+    async fn delete_source(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.state().sources.remove(name).is_some())
     }
 }
 

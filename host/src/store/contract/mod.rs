@@ -7,12 +7,14 @@ mod delivery;
 mod key;
 mod log;
 mod retention;
+mod source;
 mod subscription;
 
 pub use delivery::{DeliveryStore, LEASE_BYTES};
 pub use key::{KeyReader, KeyStore};
 pub use log::LogStore;
 pub use retention::RetentionStore;
+pub use source::SourceStore;
 pub use subscription::SubscriptionStore;
 
 use super::StoreError;
@@ -20,7 +22,9 @@ use async_trait::async_trait;
 
 /// The durable state of one gateway.
 #[async_trait]
-pub trait Store: LogStore + DeliveryStore + SubscriptionStore + KeyStore + RetentionStore {
+pub trait Store:
+    LogStore + DeliveryStore + SourceStore + SubscriptionStore + KeyStore + RetentionStore
+{
     /// Whether the store can take commits now.
     ///
     /// # Errors

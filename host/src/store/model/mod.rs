@@ -6,6 +6,7 @@ mod entry;
 mod error;
 mod lease;
 mod query;
+mod source;
 mod subscription;
 
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
@@ -16,4 +17,5 @@ pub use entry::{EventRecord, EventSeq, FailedFilter, LogEntry, LogPart, Origin, 
 pub use error::StoreError;
 pub use lease::{Due, Lease, LeaseTerms, LeaseToken, Leased, Owner};
 pub use query::{DeliveryQuery, EventQuery, Order, Page};
+pub use source::StoredSource;
 pub use subscription::{DeclaredSubscription, RemovedSubscription, StoredStanding, StoredSubscription};

@@ -4,7 +4,7 @@
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
 //!   the log.
-//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`subscription`], [`standing`] and
+//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`source`], [`subscription`], [`standing`] and
 //!   [`expiry`] are the jobs.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
 //!   of a subscription begin.
@@ -36,6 +36,7 @@ mod row;
 mod schema;
 mod segment;
 mod settlement;
+mod source;
 mod sqlite_store;
 mod standing;
 mod subscription;

@@ -16,6 +16,7 @@ use super::reschedule::{self, Replan, Replay, Retry};
 use super::row::clamp;
 use super::schema::{name_file, prepare};
 use super::settlement::Settle;
+use super::source;
 use super::standing::{self, Stand};
 use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
@@ -24,7 +25,7 @@ use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
     LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store,
-    StoreError, StoredStanding, StoredSubscription, SubscriptionStore,
+    StoreError, StoredStanding, StoredSubscription, SubscriptionStore, SourceStore, StoredSource,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::request::UnixMillis;
@@ -234,6 +235,21 @@ impl DeliveryStore for SqliteStore {
     async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {
         let (backlog, subscriptions) = (Arc::clone(&self.backlog), subscriptions.to_vec());
         self.readers.read(move |connection| listing::oldest(connection, &backlog, &subscriptions)).await
+    }
+}
+
+#[async_trait]
+impl SourceStore for SqliteStore {
+    async fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
+        self.readers.read(source::list).await
+    }
+
+    async fn put_source(&self, source: StoredSource) -> Result<(), StoreError> {
+        self.writer.write(source::Put(source)).await
+    }
+
+    async fn delete_source(&self, name: &str) -> Result<bool, StoreError> {
+        self.writer.write(source::Delete(name.to_owned())).await
     }
 }
 

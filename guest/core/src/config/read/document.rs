@@ -97,6 +97,20 @@ fn unique(item: &Node<'_>, key: &str, names: &mut HashSet<String>, problems: &Pr
     }
 }
 
+/// Reads one source that stands at `path`. Whether its scheme and secrets are usable is not looked at.
+///
+/// # Errors
+///
+/// Every problem of the source at once.
+pub fn read_source(value: &Value, path: &str) -> Result<SourceConfig, Vec<Problem>> {
+    let problems = Problems::default();
+    let source = source::read(&Node::root(value, path, &problems));
+    match (source, problems.into_vec()) {
+        (Some(source), problems) if problems.is_empty() => Ok(source),
+        (_, problems) => Err(problems),
+    }
+}
+
 /// Reads one subscription that stands at `path`.
 ///
 /// # Errors

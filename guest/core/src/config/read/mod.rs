@@ -12,5 +12,5 @@ mod source;
 mod source_event;
 mod subscription;
 
-pub use document::{Document, read_delivery, read_document, read_subscription};
+pub use document::{Document, read_delivery, read_document, read_source, read_subscription};
 pub use source::KEYS as SOURCE_KEYS;

@@ -1,0 +1,48 @@
+//! A configuration that is read again: other sources in its file, other secrets for those of the store.
+
+use super::registry::{self, Entries, Shared};
+use super::{SourceReader, Sources, StoredSources};
+use crate::store::StoreError;
+use anglerfish_core::config::Document;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::OwnedMutexGuard;
+
+/// What a reload comes to, worked out and not yet done. While it lives no source can be written.
+pub struct SourceReload {
+    shared: Arc<Shared>,
+    _writer: OwnedMutexGuard<()>,
+    entries: Entries,
+}
+
+impl Sources {
+    /// Works out which sources there will be with these of the file, and with those of the store as `reader` sees them
+    /// now. Nothing is done yet.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn prepare_reload(
+        &self,
+        document: &Document,
+        reader: &SourceReader,
+    ) -> Result<SourceReload, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let writer = Arc::clone(&shared.writer).lock_owned().await;
+        let StoredSources(entries) = StoredSources::read(document, &*shared.store, reader).await?;
+        Ok(SourceReload { shared, _writer: writer, entries })
+    }
+}
+
+impl SourceReload {
+    /// The document of the file with those of the store that can be used.
+    #[must_use]
+    pub fn added_to(&self, document: &Document) -> Document {
+        registry::added(&self.entries, document)
+    }
+
+    /// Shows them from now on. The table with them is in use when this is called.
+    pub fn apply(self) {
+        let mut current = self.shared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        *current = self.entries;
+    }
+}
