@@ -4,6 +4,7 @@
 //! in, runs the component, makes its decisions durable and delivers them.
 
 pub mod api;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -160,8 +160,10 @@ impl Client {
     ) -> Result<(StatusCode, T), Failure> {
         let (status, body) = self.answer(method, segments, query, body).await?;
         if status.is_success() {
+            // 204 has no body; it reads as `null`.
+            let text = if body.is_empty() { b"null" } else { &*body };
             let answer =
-                serde_json::from_slice(&body).map_err(|error| self.strange(status, &error.to_string()))?;
+                serde_json::from_slice(text).map_err(|error| self.strange(status, &error.to_string()))?;
             Ok((status, answer))
         } else {
             Err(self.refused(status, &body))

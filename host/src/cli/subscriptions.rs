@@ -7,7 +7,7 @@ use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output, input};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The arguments of `subscriptions`.
 #[derive(Debug, Args)]
@@ -174,18 +174,8 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
 }
 
 async fn put(args: &PutArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let document = read_document(&args.file)?;
-    let written = document.get("id").and_then(Value::as_str);
-    let id = match (args.id.as_deref(), written) {
-        (Some(named), Some(written)) if named != written => {
-            let message = format!("the document's id is `{written}`, and --id says `{named}`");
-            return Err(Failure::misuse(message));
-        }
-        (Some(id), _) | (None, Some(id)) => id,
-        (None, None) => {
-            return Err(Failure::misuse("the document has no `id`").with_hint("--id gives it one"));
-        }
-    };
+    let document = input::document(&args.file, "subscription")?;
+    let id = &*input::name(&document, "id", args.id.as_deref())?;
     let (new, item): (bool, Value) = client.put(&["subscriptions", id], &document).await?;
     match output.format() {
         Format::Json => output.json(&item),
@@ -260,25 +250,4 @@ async fn test(args: &TestArgs, client: &Client, output: &mut Output) -> Result<O
         }
     }
     Ok(Outcome::of(outcome == "match"))
-}
-
-/// A document as JSON or as TOML: what does not begin like a JSON object is TOML.
-fn read_document(file: &Path) -> Result<Value, Failure> {
-    let written = input::read(file)?;
-    let document: Value = if written.trim_start().starts_with('{') {
-        serde_json::from_str(&written).map_err(|error| not_a_document(file, &error.to_string()))?
-    } else {
-        toml::from_str(&written).map_err(|error| not_a_document(file, &error.to_string()))?
-    };
-    match document.get("subscription") {
-        Some(Value::Array(many)) => match many.as_slice() {
-            [one] => Ok(one.clone()),
-            _ => Err(not_a_document(file, &format!("it has {} subscriptions; give one", many.len()))),
-        },
-        _ => Ok(document),
-    }
-}
-
-fn not_a_document(file: &Path, why: &str) -> Failure {
-    Failure::misuse(format_args!("{} is not a subscription: {}", file.display(), why.trim_end()))
 }

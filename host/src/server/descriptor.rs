@@ -24,7 +24,7 @@ impl Descriptors {
     ///
     /// If the system does not say how many there are.
     pub fn raise() -> io::Result<Self> {
-        rlimit::increase_nofile_limit(u64::MAX).map(Self::divide)
+        raise().map(Self::divide)
     }
 
     /// Of what is not kept back senders get three fifths: an event that is refused is somebody else's to send again,
@@ -40,8 +40,34 @@ impl Descriptors {
 impl Default for Descriptors {
     /// What there is, without raising it; the usual 1024 if the system does not say.
     fn default() -> Self {
-        Self::divide(rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1024, |(soft, _)| soft))
+        Self::divide(present().unwrap_or(1024))
     }
+}
+
+#[cfg(unix)]
+fn raise() -> io::Result<u64> {
+    rlimit::increase_nofile_limit(u64::MAX)
+}
+
+#[cfg(unix)]
+fn present() -> io::Result<u64> {
+    rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft)
+}
+
+/// Sockets are no file descriptors there, and what bounds them is memory.
+#[cfg(not(unix))]
+const ELSEWHERE: u64 = 65_536;
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail where there are descriptors")]
+fn raise() -> io::Result<u64> {
+    Ok(ELSEWHERE)
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail where there are descriptors")]
+fn present() -> io::Result<u64> {
+    Ok(ELSEWHERE)
 }
 
 #[cfg(test)]

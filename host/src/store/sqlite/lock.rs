@@ -57,7 +57,15 @@ fn in_use(database: &Path, holder: &str) -> StoreError {
     ))
 }
 
+/// Where locks are mandatory, one on the database would keep SQLite out; the file beside it has to do.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail where the database itself is locked")]
+fn lock_inode(_database: &Path) -> Result<Option<(File, Claim)>, StoreError> {
+    Ok(None)
+}
+
 /// Locks the database itself, and makes it if it is not there. What cannot be opened SQLite says better.
+#[cfg(unix)]
 fn lock_inode(database: &Path) -> Result<Option<(File, Claim)>, StoreError> {
     let Some(claim) = Claim::make(database) else { return Err(in_use(database, "")) };
     let Ok(file) = private::file_options().open(database) else { return Ok(None) };
@@ -86,7 +94,6 @@ fn path_for(database: &Path) -> PathBuf {
     name.into()
 }
 
-#[cfg(unix)]
 pub(super) use inode::{Claim, identity_of};
 
 #[cfg(unix)]
@@ -129,4 +136,19 @@ mod inode {
             CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         }
     }
+}
+
+/// Files are told apart by their names alone: one that is removed is missed, one that is replaced is not.
+#[cfg(not(unix))]
+mod inode {
+    use std::fs::Metadata;
+
+    /// The same for every file.
+    pub(in crate::store::sqlite) fn identity_of(_metadata: &Metadata) -> (u64, u64) {
+        (0, 0)
+    }
+
+    /// Never made: the database itself is not locked.
+    #[derive(Debug)]
+    pub(in crate::store::sqlite) struct Claim(#[expect(dead_code, reason = "there is none")] ());
 }
