@@ -10,7 +10,6 @@
 use super::lock::identity_of;
 use crate::store::StoreError;
 use std::fs::{File, Metadata};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const DATABASE: &str = "the database";
@@ -195,7 +194,7 @@ impl Index {
     /// `None` if there is no index yet.
     fn read(file: &File) -> Option<Self> {
         let mut bytes = [0; 40];
-        file.read_exact_at(&mut bytes, 0).ok()?;
+        read_at(file, &mut bytes, 0).ok()?;
         let page = u64::from(u16::from_ne_bytes(part(&bytes, 14)?));
         Some(Self {
             page: if page == 1 { 65_536 } else { page },
@@ -208,8 +207,21 @@ impl Index {
 
 fn read_salt(log: &File, at: u64) -> Option<Salt> {
     let mut salt = Salt::default();
-    log.read_exact_at(&mut salt, at).ok()?;
+    read_at(log, &mut salt, at).ok()?;
     Some(salt)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+/// Nobody else uses the place within these descriptors.
+#[cfg(not(unix))]
+fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(bytes)
 }
 
 fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

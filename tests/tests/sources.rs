@@ -1,0 +1,139 @@
+//! Sources that are written at run time, of the real binary: over restarts, reloads, and secrets that go.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+use anglerfish_tests::{Answer, Gateway, Receiver, Setup, eventually, github};
+use serde_json::json;
+
+const TOKEN: &str = "0123456789abcdef";
+
+fn setup(secret: Option<&str>, rest: &str) -> Setup {
+    Setup {
+        admin: format!("token = \"{TOKEN}\"\nreferences = [\"file:hub*\"]"),
+        token: Some(TOKEN.to_owned()),
+        rest: format!(
+            "[[source]]\nname = \"file\"\nscheme = \"github\"\nsecrets = [\"{}\"]\n{rest}",
+            secret.unwrap_or("of the file")
+        ),
+        ..Setup::default()
+    }
+}
+
+fn post(gateway: &Gateway, source: &str, secret: &str, id: &str) -> Answer {
+    gateway.post(source, &github(secret, id, b"{}"), b"{}")
+}
+
+fn write_secret(gateway: &Gateway, secret: &str) {
+    std::fs::write(gateway.directory().join("hub.secret"), secret).unwrap();
+}
+
+fn reload(gateway: &Gateway) {
+    let said = "the configuration was reloaded";
+    let before = gateway.log().matches(said).count();
+    gateway.signal("HUP");
+    eventually("the reload", || (gateway.log().matches(said).count() > before).then_some(()));
+}
+
+#[test]
+fn a_source_written_at_run_time_takes_events_at_once_and_after_restarts_and_reloads() {
+    let receiver = Receiver::start();
+    let mut gateway = Gateway::prepare(&setup(None, ""));
+    write_secret(&gateway, "first");
+    gateway.spawn();
+    assert_eq!(post(&gateway, "hub", "first", "early").status, 404);
+    let document = json!({"scheme": "github", "secrets": ["file:hub.secret"]});
+    let _ = gateway.api("PUT", "/v1/sources/hub", Some(&document)).expect(201);
+    // A subscription can name it from now on, and it stays as long as one does.
+    let subscription = json!({
+        "sources": ["hub"], "endpoint": {"url": receiver.url("/hub"), "allow_private": true}
+    });
+    let _ = gateway.api("PUT", "/v1/subscriptions/hub", Some(&subscription)).expect(201);
+    assert_eq!(gateway.api("DELETE", "/v1/sources/hub", None).problem(409), "source-in-use");
+    let _ = post(&gateway, "hub", "first", "one").expect(202);
+    assert_eq!(post(&gateway, "hub", "wrong", "two").status, 401);
+
+    gateway.restart();
+    let _ = post(&gateway, "hub", "first", "three").expect(202);
+    assert_eq!(gateway.get("/v1/sources/hub")["origin"], "api");
+
+    // Another secret behind the same reference counts with the reload.
+    write_secret(&gateway, "second");
+    reload(&gateway);
+    let _ = post(&gateway, "hub", "second", "four").expect(202);
+    assert_eq!(post(&gateway, "hub", "first", "five").status, 401);
+    let got = receiver.wait_until("three events", |requests| requests.len() >= 3);
+    assert_eq!(got.len(), 3);
+
+    let _ = gateway.api("DELETE", "/v1/subscriptions/hub", None).expect(200);
+    let _ = gateway.api("DELETE", "/v1/sources/hub", None).expect(204);
+    assert_eq!(post(&gateway, "hub", "second", "six").status, 404);
+    gateway.restart();
+    assert_eq!(post(&gateway, "hub", "second", "seven").status, 404);
+    // What came in through it is still there.
+    assert_eq!(gateway.list("/v1/events?source=hub", 10).len(), 3);
+}
+
+#[test]
+fn a_stored_source_whose_secret_is_gone_is_listed_with_its_problem_and_comes_back() {
+    let mut gateway = Gateway::prepare(&setup(None, ""));
+    write_secret(&gateway, "first");
+    gateway.spawn();
+    let document = json!({"scheme": "github", "secrets": ["file:hub.secret"]});
+    let _ = gateway.api("PUT", "/v1/sources/hub", Some(&document)).expect(201);
+    std::fs::remove_file(gateway.directory().join("hub.secret")).unwrap();
+    gateway.restart();
+    let shown = gateway.get("/v1/sources/hub");
+    assert_eq!((&shown["scheme"], &shown["problems"][0]["path"]), (&json!(null), &json!("secrets[0]")));
+    assert_eq!(post(&gateway, "hub", "first", "one").status, 404);
+    assert_eq!(post(&gateway, "file", "of the file", "one").status, 202);
+    write_secret(&gateway, "third");
+    reload(&gateway);
+    let _ = post(&gateway, "hub", "third", "two").expect(202);
+}
+
+#[test]
+fn the_configuration_file_has_the_last_word_over_a_name() {
+    let mut gateway = Gateway::prepare(&setup(None, ""));
+    write_secret(&gateway, "of the API");
+    gateway.spawn();
+    assert_eq!(
+        gateway.api("PUT", "/v1/sources/file", Some(&json!({"scheme": "none"}))).problem(409),
+        "source-from-file"
+    );
+    assert_eq!(gateway.api("DELETE", "/v1/sources/file", None).problem(409), "source-from-file");
+    let document = json!({"scheme": "github", "secrets": ["file:hub.secret"]});
+    let _ = gateway.api("PUT", "/v1/sources/hub", Some(&document)).expect(201);
+    let declared = "[[source]]\nname = \"hub\"\nscheme = \"github\"\nsecrets = [\"declared\"]\n";
+    gateway.write(&setup(None, declared));
+    reload(&gateway);
+    assert_eq!(post(&gateway, "hub", "of the API", "one").status, 401);
+    let _ = post(&gateway, "hub", "declared", "two").expect(202);
+    // Taken out of the file again, the one of the API is back.
+    gateway.write(&setup(None, ""));
+    reload(&gateway);
+    let _ = post(&gateway, "hub", "of the API", "three").expect(202);
+}
+
+#[test]
+fn the_command_line_writes_and_deletes_a_source() {
+    let gateway = Gateway::prepare(&setup(None, ""));
+    write_secret(&gateway, "first");
+    let mut gateway = gateway;
+    gateway.spawn();
+    let document = b"scheme = \"github\"\nsecrets = [\"file:hub.secret\"]\n";
+    let told = gateway.run(&["sources", "put", "-", "--name", "hub"], document).expect(0);
+    assert_eq!(told.stdout, "source hub is created\n");
+    let told = gateway.run(&["sources", "put", "-", "--name", "hub"], document).expect(0);
+    assert_eq!(told.stdout, "source hub is replaced\n");
+    let listed = gateway.run(&["sources", "list"], b"").expect(0).stdout;
+    assert!(listed.contains("hub") && listed.contains("api"), "{listed}");
+    let _ = post(&gateway, "hub", "first", "one").expect(202);
+    assert_eq!(gateway.run(&["sources", "delete", "hub"], b"").expect(0).stdout, "source hub is deleted\n");
+    let gone = gateway.run(&["sources", "delete", "hub"], b"").expect(1);
+    assert_eq!(gone.stderr, "error: there is no source `hub`\n");
+}
