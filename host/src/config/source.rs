@@ -49,7 +49,11 @@ impl SourceReader {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let verifier = Verifier::try_new("", &source.verification)?;
+        let verifier = Verifier::try_new("", &source.verification).map_err(|found| {
+            // Paths begin at the source itself.
+            let within = |path: String| path.strip_prefix('.').map(str::to_owned).unwrap_or(path);
+            found.into_iter().map(|one| Problem { path: within(one.path), ..one }).collect::<Vec<_>>()
+        })?;
         match forgotten_within(&verifier, self.retention) {
             Some((message, hint)) => Err(vec![Problem::new("tolerance", message).with_hint(hint)]),
             None => Ok(source),

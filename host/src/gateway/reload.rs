@@ -181,7 +181,9 @@ impl Reloader {
         rooms.ingress.replace(ingress, engine);
         rooms.reader.replace(reader);
         rooms.source_reader.replace(source_reader);
-        stored.apply();
+        for gone in stored.apply() {
+            rooms.ingress.delete_source(&gone);
+        }
         wiring::warn(&new);
         let changes = subscriptions.apply(clock::now()).await;
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {

@@ -40,9 +40,15 @@ impl SourceReload {
         registry::added(&self.entries, document)
     }
 
-    /// Shows them from now on. The table with them is in use when this is called.
-    pub fn apply(self) {
-        let mut current = self.shared.entries.write().unwrap_or_else(PoisonError::into_inner);
-        *current = self.entries;
+    /// Shows them from now on, and names those that took requests before and do not any more. The table with them is in
+    /// use when this is called.
+    #[must_use]
+    pub fn apply(self) -> Vec<String> {
+        let Self { shared, _writer, entries } = self;
+        let runs = |entries: &Entries, name: &str| entries.get(name).is_some_and(|one| one.config.is_some());
+        let mut current = shared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *current, entries);
+        let gone = old.keys().filter(|name| runs(&old, name) && !runs(&current, name));
+        gone.cloned().collect()
     }
 }

@@ -84,7 +84,7 @@ async fn sources_are_shown_without_their_secrets() {
         json!([
             {
                 "name": "meta", "path": "/in/meta", "scheme": "meta", "public_url": null,
-                "secrets": [{"name": "0", "not_before": null, "not_after": null}], "parameters": ["verify_token"], "to_copy": []
+                "secrets": [{"name": "0", "not_before": null, "not_after": null}], "parameters": ["verify_token"], "to_copy": [], "origin": "file", "updated": null, "source": null
             },
             {
                 "name": "shop", "path": "/in/shop", "scheme": "github", "public_url": null,
@@ -92,7 +92,7 @@ async fn sources_are_shown_without_their_secrets() {
                     {"name": "0", "not_before": null, "not_after": null},
                     {"name": "new", "not_before": null, "not_after": "2026-01-31T00:00:00Z"}
                 ],
-                "parameters": [], "to_copy": []
+                "parameters": [], "to_copy": [], "origin": "file", "updated": null, "source": null
             }
         ])
     );

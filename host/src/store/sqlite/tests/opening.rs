@@ -48,7 +48,7 @@ fn refuses_a_newer_schema_and_names_both_versions() {
     occupy(&room, "PRAGMA user_version = 4711");
     let refusal = refusal(&room);
     assert!(refusal.contains("anglerfish.db has schema version 4711"), "{refusal}");
-    assert!(refusal.contains("up to 3"), "{refusal}");
+    assert!(refusal.contains(&format!("up to {}", crate::store::sqlite::schema::newest())), "{refusal}");
 }
 
 #[cfg(unix)]
@@ -95,7 +95,7 @@ fn marks_the_file_as_its_own_and_syncs_every_commit() {
     let tool = room.tool();
     let pragma = |name: &str| -> i64 { tool.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
     assert_eq!(pragma("application_id"), i64::from(crate::store::sqlite::schema::APPLICATION_ID));
-    assert_eq!(pragma("user_version"), 3);
+    assert_eq!(pragma("user_version"), i64::from(crate::store::sqlite::schema::newest()));
     let mode: String = tool.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     let connection =
