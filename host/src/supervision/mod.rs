@@ -1,13 +1,13 @@
 //! Who notices the end of a part: every task and every thread that works for long is kept by a [`Supervisor`].
 //!
 //! A part that panics is logged and counted, and comes back; while it is down [`Readiness`] says no. This room knows no
-//! other but readiness, so that every room can hand its parts over to it. See `docs/decisions/0013-supervision.md`.
-//!
-//! [`Readiness`]: crate::telemetry::Readiness
+//! other, so that every room can hand its parts over to it. See `docs/decisions/0013-supervision.md`.
 
 mod pace;
 mod panic;
+mod readiness;
 mod supervisor;
 
 pub use panic::install_hook;
+pub use readiness::{Latch, Readiness};
 pub use supervisor::Supervisor;

@@ -2,7 +2,7 @@
 
 use super::pace::Pace;
 use super::panic;
-use crate::telemetry::{Latch, Readiness};
+use super::{Latch, Readiness};
 use futures_util::FutureExt;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -12,7 +12,9 @@ use crate::subscription::{
     Dispatch, PastEvent, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict, VerdictOutcome,
 };
 use crate::telemetry::Activity;
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved, SourceConfig};
+use anglerfish_core::config::{
+    DeliveryConfig, EndpointConfig, Secret, SourceConfig, SubscriptionConfig, WhenRemoved,
+};
 use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
