@@ -3,7 +3,7 @@
 use super::access::{Access, guard};
 use super::{
     Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish,
-    rejection, schedule, subscription, trial, source,
+    rejection, schedule, source, subscription, trial,
 };
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};

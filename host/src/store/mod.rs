@@ -22,7 +22,7 @@ pub use model::{
     DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, KeyOverlay, Lease, LeaseTerms,
     LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Oldest, Order, Origin, Owner, Page,
     Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement, StoreError,
-    StoredStanding, StoredSubscription, StoredSource,
+    StoredSource, StoredStanding, StoredSubscription,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};
 

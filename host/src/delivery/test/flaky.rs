@@ -3,8 +3,8 @@
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SqliteStore,
-    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore, SourceStore, StoredSource,
+    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
+    SqliteStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;

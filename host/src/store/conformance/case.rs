@@ -3,7 +3,8 @@
 use super::*;
 use crate::store::{
     DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
-    Order, Origin, RemovedSubscription, Repetition, Retried, StoredStanding, StoredSubscription, StoredSource,
+    Order, Origin, RemovedSubscription, Repetition, Retried, StoredSource, StoredStanding,
+    StoredSubscription,
 };
 use anglerfish_core::delivery::{DisableCause, Standing};
 

@@ -5,7 +5,7 @@ use crate::store::{
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
     Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
     Order, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
-    Store, StoreError, StoredStanding, StoredSubscription, SubscriptionStore, SourceStore, StoredSource,
+    SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;

@@ -24,8 +24,8 @@ use super::{leasing, listing, private, reading};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, Store,
-    StoreError, StoredStanding, StoredSubscription, SubscriptionStore, SourceStore, StoredSource,
+    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
+    Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::request::UnixMillis;
