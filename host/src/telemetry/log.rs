@@ -90,12 +90,34 @@ pub fn init(format: LogFormat, filter: &str, traces: Option<TraceLayer>) -> Resu
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = io::stderr().is_terminal() && !plain;
     let (writer, sink) = sink::spawn(io::stderr()).map_err(LogError::Thread)?;
-    let (directives, handle) = reload::Layer::new(directives);
-    let lines = layer(format, colours, writer).with_filter(directives.and(filter_fn(names_nobody)));
-    tracing_subscriber::registry().with(traces).with(lines).try_init().map_err(|_| LogError::Twice)?;
-    // It fails only once the subscriber is gone, which a global one never is.
-    let set = Arc::new(move |filter| drop(handle.reload(filter)));
+    // Without a layer that makes traces there is none, not even an empty one: beside one that has no filter, a span that
+    // no line wants is made nevertheless, and each request has several.
+    let (set_up, set) = match traces {
+        Some(traces) => {
+            let (lines, set) = filtered(layer(format, colours, writer), directives);
+            (tracing_subscriber::registry().with(traces).with(lines).try_init(), set)
+        }
+        None => {
+            let (lines, set) = filtered(layer(format, colours, writer), directives);
+            (tracing_subscriber::registry().with(lines).try_init(), set)
+        }
+    };
+    set_up.map_err(|_| LogError::Twice)?;
     Ok(Log { control: LogControl { set }, _sink: sink })
+}
+
+/// Lets through what a filter lets through, and gives the means to change it.
+fn filtered<S>(
+    lines: Box<dyn Layer<S> + Send + Sync>,
+    filter: EnvFilter,
+) -> (impl Layer<S> + Send + Sync, Arc<dyn Fn(EnvFilter) + Send + Sync>)
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = lines.with_filter(filter.and(filter_fn(names_nobody)));
+    // It fails only once the subscriber is gone, which a global one never is.
+    (lines, Arc::new(move |filter| drop(handle.reload(filter))))
 }
 
 /// Whether a line tells of no host by its library's own words: below `info` those that connect and resolve write down
@@ -141,6 +163,18 @@ mod tests {
         assert!(parse("info,anglerfish::delivery=debug").is_ok());
         let error = parse("anglerfish=loudly").unwrap_err().to_string();
         assert!(error.contains("`anglerfish=loudly`"), "{error}");
+    }
+
+    #[test]
+    fn without_traces_no_span_is_made_that_no_line_wants() {
+        let filter = parse("info").unwrap();
+        let kept = SharedBuffer::default();
+        let (writer, _guard) = sink::spawn(kept).unwrap();
+        let (lines, _set) = filtered(layer(LogFormat::Text, false, writer), filter);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            assert!(tracing::trace_span!(target: crate::telemetry::TRACE, "request").is_disabled());
+            assert!(!tracing::info_span!("of interest").is_disabled());
+        });
     }
 
     #[derive(Clone, Default)]
