@@ -75,24 +75,36 @@ fn measure(arguments: &BenchArguments, release: &Path, binary: &Path, work: &Pat
     println!("one fsync of 4 KiB: {:.0} µs (median of 200)", fsync(work)? * 1e6);
     starts(binary, work)?;
     println!(
-        "{:>4}  {:<34} {:>9}  {:>9} {:>9}  {:>6}",
-        "conn", "server", "req/s", "p50 µs", "p99 µs", "ratio"
+        "{:>4}  {:<34} {:>9}  {:>9} {:>9}  {:>6}  {:>6}",
+        "conn", "server", "req/s", "p50 µs", "p99 µs", "ratio", "MiB"
     );
     for &connections in &arguments.connections {
         let of_bare = load(&bare.1, connections, arguments.seconds, &body, &signature)?;
-        print(connections, "bare axum, 202", &of_bare, None);
+        print(connections, "bare axum, 202", &of_bare, None, resident(&bare.0)?);
         for (name, matching) in
             [("gateway, 10 filters, none matches", false), ("gateway, 10 filters, one delivered", true)]
         {
             let data = work.join(format!("data-{connections}-{matching}"));
+            keep_compiled(&work.join("data-start"), &data)?;
             let (gateway, url) = start_gateway(binary, work, &data, matching.then_some(sink_url.as_str()))?;
             let figures = load(&format!("{url}/in/hub"), connections, arguments.seconds, &body, &signature)?;
-            print(connections, name, &figures, Some(&of_bare));
+            print(connections, name, &figures, Some(&of_bare), resident(&gateway)?);
             drop(gateway);
         }
     }
     drop(sink);
     drop(bare);
+    Ok(())
+}
+
+/// Gives a gateway what another one has compiled, so that its memory is that of one which was not installed just now.
+fn keep_compiled(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (from.join("cache"), to.join("cache"));
+    fs::create_dir_all(&to)?;
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        fs::copy(file.path(), to.join(file.file_name()))?;
+    }
     Ok(())
 }
 
@@ -120,10 +132,11 @@ fn resident(server: &Server) -> Result<f64> {
     Ok(line.trim().trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
 }
 
-fn print(connections: usize, name: &str, figures: &Figures, bare: Option<&Figures>) {
+/// `resident` is what the server holds at the end of the load, in MiB.
+fn print(connections: usize, name: &str, figures: &Figures, bare: Option<&Figures>, resident: f64) {
     let ratio = bare.map_or_else(String::new, |bare| format!("{:.2}", figures.rate / bare.rate));
     println!(
-        "{connections:>4}  {name:<34} {:>9.0}  {:>9.0} {:>9.0}  {ratio:>6}",
+        "{connections:>4}  {name:<34} {:>9.0}  {:>9.0} {:>9.0}  {ratio:>6}  {resident:>6.0}",
         figures.rate, figures.p50, figures.p99
     );
     if figures.failed > 0 {

@@ -50,9 +50,11 @@ fn build() -> Result<PathBuf> {
     target::add(TARGET)?;
     client::require("musl-gcc", &["musl-tools"])?;
     let mut cargo = command::cargo();
-    cargo.args(["build", "--release", "--package", "anglerfish", "--bin", "anglerfish", "--target", TARGET]);
+    // As a release is, with the symbols that are then kept apart.
+    cargo.args(["build", "--profile", "profiling", "--package", "anglerfish", "--bin", "anglerfish"]);
+    cargo.args(["--target", TARGET]);
     command::run(&mut cargo)?;
-    Ok(command::target_directory().join(TARGET).join("release/anglerfish"))
+    Ok(command::target_directory().join(TARGET).join("profiling/anglerfish"))
 }
 
 /// Takes the symbols out of a binary and keeps them in a file of their own, for those who profile.
