@@ -11,7 +11,7 @@ const SINK: &str = "127.0.0.1:9000";
 
 pub(crate) fn run() -> Result<ExitCode> {
     target::install()?;
-    eprintln!("building in release mode; the first time takes about ten minutes on two cores");
+    eprintln!("building in release mode; the first time takes about twelve minutes on two cores");
     command::run(command::cargo().args(["build", "--release", "--package", "anglerfish"]))?;
     let binary = command::target_directory().join("release/anglerfish");
     let mut sink = Command::new(&binary)
