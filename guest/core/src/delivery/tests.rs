@@ -91,11 +91,13 @@ fn the_last_places_are_for_those_that_have_none() {
 fn those_that_never_answer_leave_a_quarter_of_the_places_to_those_that_do() {
     let mut engine = engine(8);
     let well = put(&mut engine, "well", 2);
-    for number in 0..20 {
-        let name = format!("hanging {number}");
-        let _ = put(&mut engine, &name, 2);
-        engine.handle_offered(at(0), &name, work(number * 2));
-        engine.handle_offered(at(0), &name, work(number * 2 + 1));
+    let names: Vec<String> = (0..20).map(|number| format!("hanging {number}")).collect();
+    for name in &names {
+        let _ = put(&mut engine, name, 2);
+    }
+    for (number, name) in (0..).zip(&names) {
+        engine.handle_offered(at(0), name, work(number * 2));
+        engine.handle_offered(at(0), name, work(number * 2 + 1));
     }
     // Whether they answer is not known the first time.
     for _ in 0..3 {
