@@ -72,6 +72,10 @@ pub(super) struct SourceBody {
     /// The scheme itself, for `custom`.
     #[schema(required = false)]
     definition: Value,
+    /// Which array of a body holds an event in each of its elements, such as `json:/events`; `true` for the one that the
+    /// scheme knows.
+    #[schema(required = false)]
+    split: Value,
     /// Where the event's attributes are.
     #[schema(required = false)]
     event: Value,

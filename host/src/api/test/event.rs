@@ -172,6 +172,7 @@ async fn explains_a_stored_event() {
         bench.get("/v1/events/e1/explain").await.json(),
         json!({
             "event": {"id": "e1", "source": "shop", "type": "order.created"},
+            "failures": [],
             "subscriptions": [
                 {"id": "a", "outcome": "match", "reason": "14 bytes"},
                 {"id": "b", "outcome": "no-match", "reason": "14 bytes"}
