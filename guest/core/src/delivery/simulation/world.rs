@@ -91,8 +91,9 @@ struct Island {
     second: bool,
     /// Whether it is to be there.
     wanted: bool,
-    /// How it is to stand.
+    /// How it is to stand, and since when, in microseconds.
     standing: Standing,
+    stood: u64,
     /// No attempt starts before this time, in microseconds; and they may not start before that one.
     throttled: (u64, u64),
     key: Option<SubscriptionKey>,
@@ -143,6 +144,7 @@ impl World {
             second: false,
             wanted: true,
             standing: Standing::Active,
+            stood: 0,
             throttled: (0, 0),
             key: None,
             leaving: None,
@@ -213,6 +215,11 @@ impl World {
         for place in 0..self.islands.len() {
             let island = &self.islands[place];
             let (number, key) = (u8::try_from(place).unwrap(), island.key);
+            let is_told = self.store.standings[place] == island.standing;
+            let is_here = key.is_some() && island.wanted;
+            if is_calm && is_here && !is_told && self.time > island.stood + ECHO {
+                return Err(format!("nobody was told that s{place} is {:?}", island.standing));
+            }
             let may_wait = self.time <= island.throttled.1 || island.standing != Standing::Active;
             let is_going = key.is_some() && island.wanted && !may_wait && island.mood != Mood::Local;
             let running = self.running.values().filter(|running| Some(running.key) == key).count();
@@ -373,7 +380,11 @@ impl World {
             island.throttled = (island.throttled.0.max(least), island.throttled.1.max(most));
         }
         if let Some(status) = consequences.gone {
-            island.standing = Standing::Disabled(DisableCause::Gone(status));
+            (island.standing, island.stood) = (Standing::Disabled(DisableCause::Gone(status)), self.time);
+            if self.time >= TROUBLED * 1000 {
+                // It was asked before its trouble was over: whoever let it go on does so again.
+                self.after(ECHO, Event::Heal);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What befalls the world.
 
 use super::{ECHO, Event, World};
-use crate::delivery::simulation::plan::{Action, Mood};
+use crate::delivery::simulation::plan::{Action, Mood, TROUBLED};
 use crate::delivery::{Engine, EngineConfig, Standing};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,10 @@ impl World {
         for place in 0..self.islands.len() {
             if self.islands[place].wanted {
                 self.put(place);
+            }
+            if self.time >= TROUBLED * 1000 {
+                // Who was told by a process that was ending to go on is told again.
+                self.stand(place, Standing::Active);
             }
         }
     }
@@ -127,7 +131,7 @@ impl World {
         let now = self.now();
         let island = &mut self.islands[place];
         if let (Some(engine), Some(key)) = (&mut self.engine, island.key) {
-            island.standing = standing;
+            (island.standing, island.stood) = (standing, self.time);
             if standing == Standing::Active {
                 island.throttled = (0, 0);
             }
