@@ -176,7 +176,8 @@ async fn explains_a_stored_event() {
             "subscriptions": [
                 {"id": "a", "outcome": "match", "reason": "14 bytes"},
                 {"id": "b", "outcome": "no-match", "reason": "14 bytes"}
-            ]
+            ],
+            "failures": []
         })
     );
     let one = bench.get("/v1/events/e1/explain?subscription=b").await.json();
