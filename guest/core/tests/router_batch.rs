@@ -91,6 +91,16 @@ fn ids(acceptance: &Acceptance) -> Vec<&str> {
     acceptance.events.iter().map(|event| event.event.id.as_str()).collect()
 }
 
+/// A number beyond the year 9999 would leave the event without any time that can be written.
+#[test]
+fn a_time_without_a_date_is_none_and_the_time_of_receipt_stands_for_it() {
+    let event = json!({"time": {"at": "json:/at", "unit": "seconds"}});
+    let mut bench = Bench::new(&none(&json!({"split": at("json:/events"), "event": event})), &["true"]);
+    let accepted = bench.accept("{\"events\":[{\"at\":7},{\"at\":99999999999999},{\"at\":\"x\"}]}");
+    let times: Vec<_> = accepted.events.iter().map(|event| event.event.time.seconds()).collect();
+    assert_eq!(times, [7, 1_700_000_000, 1_700_000_000]);
+}
+
 #[test]
 fn each_part_is_an_event_with_its_own_bytes_attributes_and_subscribers() {
     let event =

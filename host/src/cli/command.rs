@@ -6,9 +6,9 @@ use super::{
     check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, reload,
     schedule, send, serve, sink, sources, subscriptions,
 };
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// An event gateway for webhooks: verifies what comes in, decides who wants it,
@@ -136,10 +136,15 @@ fn report(failure: &Failure) {
                 say("", 0, line);
             }
             let plural = if lines.len() == 1 { "" } else { "s" };
-            eprintln!("{error}error{error:#}: {} problem{plural} in the configuration", lines.len());
+            tell(&format!("{error}error{error:#}: {} problem{plural} in the configuration", lines.len()));
         }
         Failure::BrokenPipe => {}
     }
+}
+
+/// A line on stderr. That it cannot be written changes nothing about how the command ends.
+fn tell(line: &str) {
+    let _unwritten = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Writes a message behind its title, which is so many columns wide; on a terminal broken between words.
@@ -155,8 +160,8 @@ pub(super) fn say(title: &str, columns: usize, message: &str) {
         let before = if title.is_some() { room.as_str() } else { "" };
         for line in wrapped(line, before, "    ", limit) {
             match title.take() {
-                Some(title) => eprintln!("{title}{}", line.strip_prefix(&room).unwrap_or(&line)),
-                None => eprintln!("{line}"),
+                Some(title) => tell(&format!("{title}{}", line.strip_prefix(&room).unwrap_or(&line))),
+                None => tell(&line),
             }
         }
     }

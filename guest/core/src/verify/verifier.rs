@@ -301,7 +301,9 @@ impl Verifier {
                 .scheme
                 .time
                 .iter()
-                .find_map(|(place, unit)| unit.parse(scope.find(place).ok().flatten()?.as_ref())),
+                .filter_map(|(place, unit)| unit.parse(scope.find(place).ok().flatten()?.as_ref()))
+                // What has no date is no time, just as what cannot be read.
+                .find(|time| time.rfc3339().is_some()),
         }
     }
 }
