@@ -93,6 +93,9 @@ pub(super) async fn list(
             let detail = "`after` lists oldest first and `cursor` newest first; give one of them";
             return Err(ProblemDetails::bad_request("invalid-query", detail));
         }
+        (Some(after), None) if after < 0 => {
+            return Err(ProblemDetails::bad_request("invalid-query", "`after` is a position, 0 or more"));
+        }
         (Some(after), None) => (Some(after), Order::Oldest),
         (None, cursor) => (cursor, Order::Newest),
     };

@@ -26,6 +26,10 @@ use tokio::time::{Instant, timeout_at};
 /// bounds. The lower one holds also where there is no time at all.
 const LAST_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(2);
 
+/// How long whoever stops a subscription waits to hear that it is written down: a store that has trouble is asked again for
+/// longer than a caller would wait.
+const STANDING: Duration = Duration::from_secs(5);
+
 /// What all deliveries share.
 #[derive(Debug)]
 pub struct DeliveryOptions {
@@ -201,11 +205,11 @@ impl Deliveries {
         }
         let (done, written) = oneshot::channel();
         around.inbox.send(Message::Stand(id, standing, done));
-        match written.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(StandingError::Unwritten),
+        match tokio::time::timeout(STANDING, written).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(_))) | Err(_) => Err(StandingError::Unwritten),
             // It was removed meanwhile.
-            Err(_) => Err(StandingError::Unknown),
+            Ok(Err(_)) => Err(StandingError::Unknown),
         }
     }
 
