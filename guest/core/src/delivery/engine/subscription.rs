@@ -47,6 +47,8 @@ impl<P> Engine<P> {
         self.observe(now);
         if let Some(queue) = self.registry.get_mut(key) {
             queue.stand(standing);
+            // Whoever says it again waits to hear that it is written, too.
+            queue.is_standing_new = true;
         }
         self.touch(key);
     }
