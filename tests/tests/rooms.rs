@@ -1,4 +1,5 @@
-//! Rooms know the rooms below them and no room above: between the top-level modules of a crate there is no circle.
+//! Rooms know the rooms below them and no room above: between the top-level modules of a crate there is no circle. And
+//! every file belongs to one.
 
 #![allow(
     clippy::expect_used,
@@ -95,6 +96,50 @@ fn no_room_is_reached_from_a_room_below_it() {
         assert!(edges.len() >= rooms, "{}: {} rooms", source.display(), edges.len());
         assert_eq!(circle(&edges), None, "{}", source.display());
     }
+}
+
+/// Files that no module names: the compiler never sees them, so nothing of what they say holds.
+fn orphans(within: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(within).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            orphans(&path, found);
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|name| !["lib", "main"].contains(name)) else {
+            continue;
+        };
+        let (module, room) = match (module, path.parent().unwrap()) {
+            ("mod", room) => (room.file_name().unwrap().to_str().unwrap(), room.parent().unwrap()),
+            (module, room) => (module, room),
+        };
+        let namers = ["mod.rs", "lib.rs", "main.rs"].map(|name| room.join(name));
+        let is_named = namers.into_iter().chain([room.with_extension("rs")]).any(|namer| {
+            let text = std::fs::read_to_string(namer).unwrap_or_default();
+            text.lines().any(|line| line.trim_end().ends_with(&format!("mod {module};")))
+        });
+        if !is_named {
+            found.push(path.display().to_string());
+        }
+    }
+}
+
+#[test]
+fn every_file_is_part_of_its_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let crates = ["guest/core", "guest/filter", "guest/gateway", "guest/spin", "host", "tests", "xtask"];
+    let mut found = Vec::new();
+    for part in crates {
+        orphans(&root.join(part).join("src"), &mut found);
+    }
+    assert_eq!(found, [""; 0]);
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [("lib.rs", "mod known;\n"), ("known.rs", ""), ("forgotten.rs", "")] {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    orphans(directory.path(), &mut found);
+    assert_eq!(found, [directory.path().join("forgotten.rs").display().to_string()]);
 }
 
 #[test]

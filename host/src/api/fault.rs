@@ -13,11 +13,10 @@ const RETRY: Duration = Duration::from_secs(1);
 impl From<StoreError> for ProblemDetails {
     fn from(error: StoreError) -> Self {
         tracing::warn!("the management API could not use the store: {error}");
-        match error {
-            StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Closed => {
-                unavailable(error.to_string())
-            }
-            StoreError::Unusable(_) | StoreError::Internal(_) => internal("the store failed; see the log"),
+        if error.is_unreachable() {
+            unavailable(error.to_string())
+        } else {
+            internal("the store failed; see the log")
         }
     }
 }

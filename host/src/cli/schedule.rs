@@ -41,7 +41,7 @@ pub(super) struct ScheduleArgs {
     /// How much longer each wait is, with arithmetic
     #[arg(long, value_name = "TIME")]
     step: Option<String>,
-    /// How many times longer each wait is, with exponential
+    /// How many times longer each wait is, with exponential or geometric
     #[arg(long, value_name = "NUMBER")]
     factor: Option<f64>,
     /// The longest wait

@@ -32,12 +32,8 @@ pub enum SourceError {
 
 impl From<StoreError> for SourceError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Closed => {
-                Self::Unavailable(error.to_string())
-            }
-            StoreError::Unusable(_) | StoreError::Internal(_) => Self::Internal(error.to_string()),
-        }
+        let reason = error.to_string();
+        if error.is_unreachable() { Self::Unavailable(reason) } else { Self::Internal(reason) }
     }
 }
 

@@ -35,12 +35,8 @@ pub enum SubscriptionError {
 
 impl From<StoreError> for SubscriptionError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Closed => {
-                Self::Unavailable(error.to_string())
-            }
-            StoreError::Unusable(_) | StoreError::Internal(_) => Self::Internal(error.to_string()),
-        }
+        let reason = error.to_string();
+        if error.is_unreachable() { Self::Unavailable(reason) } else { Self::Internal(reason) }
     }
 }
 

@@ -4,7 +4,7 @@ use super::text::{Piece, pieces, shell_variable};
 use crate::config::environment::Environment;
 use crate::config::file::read_text;
 use anglerfish_core::config::{
-    CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, for_each_secret, item_path,
+    CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretPlace, for_each_secret, item_path,
 };
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
@@ -106,11 +106,7 @@ impl Resolver {
         path: &str,
         permitted: &Permitted<'_>,
     ) -> Findings {
-        let mut findings = Findings::default();
-        for_each_secret(document, path, SUBSCRIPTION_SECRETS, &mut |path, value, _| {
-            self.resolve_value(path, value, permitted, &mut findings);
-        });
-        findings
+        self.resolve_places(SUBSCRIPTION_SECRETS, document, path, permitted)
     }
 
     /// The same for one source.
@@ -120,8 +116,18 @@ impl Resolver {
         path: &str,
         permitted: &Permitted<'_>,
     ) -> Findings {
+        self.resolve_places(SOURCE_SECRETS, document, path, permitted)
+    }
+
+    fn resolve_places(
+        &self,
+        places: &[SecretPlace],
+        document: &mut Value,
+        path: &str,
+        permitted: &Permitted<'_>,
+    ) -> Findings {
         let mut findings = Findings::default();
-        for_each_secret(document, path, SOURCE_SECRETS, &mut |path, value, _| {
+        for_each_secret(document, path, places, &mut |path, value, _| {
             self.resolve_value(path, value, permitted, &mut findings);
         });
         findings

@@ -180,6 +180,8 @@ async fn a_paused_subscription_waits_and_goes_on() {
     rig.deliveries.put(&subscription("a", receiver.url("/"))).unwrap();
     rig.deliveries.put(&subscription("b", receiver.url("/"))).unwrap();
     rig.deliveries.stand("a", Standing::Paused).await.unwrap();
+    // Saying it twice is answered as well.
+    rig.deliveries.stand("a", Standing::Paused).await.unwrap();
     assert_eq!(rig.deliveries.stand("nobody", Standing::Paused).await, Err(StandingError::Unknown));
     let id = rig.send(&["a"], "{}").await[0];
     assert_eq!(rig.settled("b").await.0.status, DeliveryStatus::Delivered);

@@ -20,3 +20,11 @@ pub enum StoreError {
     #[error("internal store error: {0}")]
     Internal(String),
 }
+
+impl StoreError {
+    /// Whether the store is out of reach, rather than at fault: whoever asked may ask again, here or of the next process.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Lost(_) | Self::Closed)
+    }
+}

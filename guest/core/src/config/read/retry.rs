@@ -69,8 +69,9 @@ fn schedule(table: &Table<'_>) -> Option<Schedule> {
         return Some(Schedule::Delays(delays.collect()));
     }
     let Some(backoff) = backoff else {
-        for odd in OF_BACKOFF.into_iter().filter_map(|key| table.get(key)) {
-            odd.report_with_hint("has no meaning without \"backoff\"", "write backoff = \"exponential\"");
+        for (key, odd) in OF_BACKOFF.into_iter().filter_map(|key| Some((key, table.get(key)?))) {
+            let hint = format!("write backoff = {:?}", backoff_with(key));
+            odd.report_with_hint("has no meaning without \"backoff\"", hint);
         }
         return None;
     };
@@ -90,6 +91,11 @@ fn schedule(table: &Table<'_>) -> Option<Schedule> {
     }
     config.growth = growth(table, &backoff, config.first)?;
     Some(Schedule::Backoff(config))
+}
+
+/// A backoff in which a key has a meaning.
+fn backoff_with(key: &str) -> &'static str {
+    if key == "step" { "arithmetic" } else { "exponential" }
 }
 
 fn growth(table: &Table<'_>, backoff: &Node<'_>, first: Duration) -> Option<Growth> {
@@ -113,10 +119,9 @@ fn growth(table: &Table<'_>, backoff: &Node<'_>, first: Duration) -> Option<Grow
     };
     for key in ["step", "factor"].into_iter().filter(|key| Some(*key) != taken) {
         if let Some(node) = table.get(key) {
-            let hint = if key == "step" { "arithmetic" } else { "exponential" };
             node.report_with_hint(
                 format!("has no meaning with {word:?}"),
-                format!("it goes with backoff = {hint:?}"),
+                format!("it goes with backoff = {:?}", backoff_with(key)),
             );
         }
     }
