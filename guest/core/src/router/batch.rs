@@ -3,10 +3,13 @@
 //! Each part is decided as if it had come alone: its own identity, its own reading, its own subscriptions. What the parts share is
 //! the verification, the answer and the commit, so that all of them are accepted or none.
 
+use super::admission;
 use super::admission::Remembered;
+use super::decide::{lazily, state_unavailable};
+use super::explain::ReadOnlyKeys;
 use super::explanation::ExplainedPart;
 use super::filters::{FilterInput, Filters};
-use super::{ReadOnlyKeys, Source, admission, lazily, state_unavailable};
+use super::table::Source;
 use crate::decision::{Acceptance, AcceptedEvent, Decision, Duplicate, Rejection, RejectionCode};
 use crate::event::Event;
 use crate::message::{Message, ReceivedBody};

@@ -1,5 +1,6 @@
 //! A decision without effects, with its reasons.
 
+use crate::decision::Rejection;
 use crate::event::Event;
 
 /// How verification ended.
@@ -76,4 +77,23 @@ pub struct Explanation {
     pub duplicate: bool,
     /// One for each subscription, ordered by id; empty if there is no event.
     pub subscriptions: Vec<Verdict>,
+}
+
+impl Explanation {
+    /// A request that was refused before it came to verification.
+    #[must_use]
+    pub fn rejected(rejection: Rejection) -> Self {
+        Self::without_event(VerificationOutcome::Rejected, "", rejection.reason, Vec::new())
+    }
+
+    pub(super) fn without_event(
+        outcome: VerificationOutcome,
+        scheme: &str,
+        reason: String,
+        steps: Vec<String>,
+    ) -> Self {
+        let verification = VerificationReport { outcome, scheme: scheme.to_owned(), reason, steps };
+        let (parts, subscriptions) = (Vec::new(), Vec::new());
+        Self { verification, parts, event: None, duplicate: false, subscriptions }
+    }
 }

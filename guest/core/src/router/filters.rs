@@ -4,6 +4,7 @@ use super::explanation::{Verdict, VerdictOutcome};
 use super::headers::joined_headers;
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
+use crate::problem::Problem;
 use crate::request::{Header, UnixMillis};
 use anglerfish_filter::table::{Class, EventInput, ExpressionView, Matches, Reading, RuleKey, Table};
 use anglerfish_filter::{CompileError, Expression, Failure, explain};
@@ -201,4 +202,17 @@ fn matches_in_a_table(expression: &Expression, seen: &EventInput<'_>, data: &[u8
     let mut matches = Matches::default();
     table.evaluate(seen, Some(data), &mut matches);
     !matches.matched.is_empty()
+}
+
+/// The problems of an expression, with its place in the document.
+pub(super) fn filter_problems(error: CompileError, path: &str) -> Vec<Problem> {
+    error
+        .problems
+        .into_iter()
+        .map(|problem| Problem {
+            line: u32::try_from(problem.line).ok(),
+            column: u32::try_from(problem.column).ok(),
+            ..Problem::new(format!("{path}filter"), problem.message)
+        })
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! What a subscription's filter says that cannot be so, of the sources that there are.
 
 use super::RoutingSubscription;
+use super::filters::{Filters, filter_problems};
 use crate::config::nearest;
 use crate::problem::Problem;
 use crate::verify::BodyForm;
@@ -21,6 +22,15 @@ pub struct SourceFacts<'a> {
     pub body: BodyForm,
     /// Fields of its forms that hold JSON, besides `payload`.
     pub json_fields: Vec<String>,
+}
+
+/// Checks a filter without a table.
+///
+/// # Errors
+///
+/// Every problem of the expression, at the path `filter`.
+pub fn check_filter(filter: &str) -> Result<(), Vec<Problem>> {
+    Filters::default().put("", &[], Some(filter)).map_err(|error| filter_problems(error, ""))
 }
 
 /// What is worth a second look in a filter that compiles, at the path `filter`: it may be true of no event. Nothing is said of a

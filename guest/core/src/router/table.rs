@@ -1,0 +1,152 @@
+//! The routing table: sources and subscriptions come and go.
+
+use super::document::{RoutingDocument, RoutingSource, RoutingSubscription};
+use super::filters::{Filters, filter_problems};
+use crate::problem::Problem;
+use crate::verify::{Names, Verifier};
+use anglerfish_filter::table::Class;
+use serde::de::DeserializeOwned;
+use std::collections::{HashMap, HashSet};
+
+/// A routing table: sources with their verification, subscriptions with their filters.
+pub struct Router {
+    pub(super) sources: HashMap<String, Source>,
+    pub(super) filters: Filters,
+}
+
+/// A source's verification, and what it reads of a body as the filters' table has it.
+pub(super) struct Source {
+    pub(super) verifier: Verifier,
+    pub(super) names: Names,
+}
+
+impl Router {
+    /// Builds the table from a configuration document.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the document at once, each with its path.
+    pub fn load(document: &[u8]) -> Result<Self, Vec<Problem>> {
+        let document: RoutingDocument = parse(document)?;
+        let mut router = Self { sources: HashMap::new(), filters: Filters::default() };
+        let mut problems = Vec::new();
+        for (index, source) in document.source.into_iter().enumerate() {
+            let path = format!("source[{index}]");
+            if router.sources.contains_key(&source.name) {
+                let message = format!("there is another source {:?}", source.name);
+                problems.push(Problem::new(format!("{path}.name"), message));
+            }
+            if let Err(found) = router.insert_source(&source, &path) {
+                problems.extend(found);
+            }
+        }
+        let mut ids = HashSet::new();
+        for (index, subscription) in document.subscription.into_iter().enumerate() {
+            let path = format!("subscription[{index}].");
+            // Whether a source is missing or broken is said once, at the source.
+            if let Err(found) = router.put(&subscription, &path, problems.is_empty()) {
+                problems.extend(found);
+            }
+            if !ids.insert(subscription.id.clone()) {
+                let message = format!("there is another subscription {:?}", subscription.id);
+                problems.push(Problem::new(format!("{path}id"), message));
+            }
+        }
+        if problems.is_empty() { Ok(router) } else { Err(problems) }
+    }
+
+    /// Adds or replaces one source without rebuilding the table; on an error the table stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the source at once, each with its path within it.
+    pub fn put_source(&mut self, source: &[u8]) -> Result<(), Vec<Problem>> {
+        self.insert_source(&parse(source)?, "")
+    }
+
+    fn insert_source(&mut self, source: &RoutingSource, path: &str) -> Result<(), Vec<Problem>> {
+        let verifier = Verifier::try_new(path, &source.verification)?;
+        let names = verifier.name(self.filters.open().0);
+        // The new names come first, so that places which both versions read stay in the table.
+        if let Some(old) = self.sources.insert(source.name.clone(), Source { verifier, names }) {
+            old.names.forget(self.filters.open().0);
+        }
+        Ok(())
+    }
+
+    /// Removes one source; an unknown name is no error. Events that it accepted before can still be explained.
+    ///
+    /// # Errors
+    ///
+    /// A problem for each subscription that names it: a subscription never names a source that there is not.
+    pub fn delete_source(&mut self, name: &str) -> Result<(), Vec<Problem>> {
+        let problems: Vec<Problem> = self.filters.listening_to(name).map(|id| named_by(name, id)).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        if let Some(source) = self.sources.remove(name) {
+            source.names.forget(self.filters.open().0);
+        }
+        Ok(())
+    }
+
+    /// Adds or replaces one subscription without rebuilding the table; on an error the table stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the subscription at once, each with its path within it.
+    pub fn put_subscription(&mut self, subscription: &[u8]) -> Result<(), Vec<Problem>> {
+        self.put(&parse(subscription)?, "", true)
+    }
+
+    fn put(
+        &mut self,
+        subscription: &RoutingSubscription,
+        path: &str,
+        sources_are_known: bool,
+    ) -> Result<(), Vec<Problem>> {
+        if sources_are_known {
+            let unknown = |name: &String| !self.sources.contains_key(name);
+            let problems: Vec<Problem> = subscription
+                .sources
+                .iter()
+                .enumerate()
+                .filter(|(_, name)| unknown(name))
+                .map(|(index, name)| {
+                    Problem::new(format!("{path}sources[{index}]"), format!("there is no source {name:?}"))
+                })
+                .collect();
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+        }
+        self.filters
+            .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
+            .map_err(|error| filter_problems(error, path))
+    }
+
+    /// Removes one subscription; an unknown id is no error.
+    pub fn delete_subscription(&mut self, id: &str) {
+        self.filters.remove(id);
+    }
+
+    /// How each subscription is found, ordered by id: by conditions that are indexed, or by a look at every event.
+    pub fn classes(&self) -> impl Iterator<Item = (&str, Class)> {
+        self.filters.classes()
+    }
+}
+
+/// The problem of a source that is to go while a subscription names it.
+#[must_use]
+pub fn named_by(source: &str, subscription: &str) -> Problem {
+    Problem::new("", format!("the source {source:?} is named by the subscription {subscription:?}"))
+}
+
+fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, Vec<Problem>> {
+    serde_json::from_slice(document).map_err(|error| {
+        let mut problem = Problem::new("", format!("not a configuration document: {error}"));
+        problem.line = u32::try_from(error.line()).ok();
+        problem.column = u32::try_from(error.column()).ok();
+        vec![problem]
+    })
+}
