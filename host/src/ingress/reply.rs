@@ -21,7 +21,12 @@ pub(super) fn engine_fault(error: EngineError) -> Fault {
 
 /// What the sender is told where the store did not take a decision.
 pub(super) fn store_fault(error: &StoreError) -> Fault {
-    tracing::error!(%error, "an event could not be stored");
+    // A store out of reach has said so once, where it noticed; not again for each request that it refuses.
+    if error.is_unreachable() {
+        tracing::debug!(%error, "an event could not be stored");
+    } else {
+        tracing::error!(%error, "an event could not be stored");
+    }
     Fault::StoreUnavailable { retry_after: RETRY_AFTER }
 }
 

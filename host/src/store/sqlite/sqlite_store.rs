@@ -1,7 +1,7 @@
 //! The store itself: hands writes to the writer and reads to the readers.
 
 use super::backlog::Backlog;
-use super::batch::Batch;
+use super::batch::{Batch, Statements};
 use super::commit::{ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
@@ -345,7 +345,8 @@ impl Store for SqliteStore {
     }
 }
 
-/// Takes the write lock; and if the last transaction failed, also writes something and takes it out again.
+/// Takes the write lock; and if the last transaction failed, also looks whether everything that is written to is still
+/// there, writes something and takes it out again.
 #[derive(Debug)]
 struct Check;
 
@@ -355,6 +356,7 @@ impl Write for Check {
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
         if batch.doubtful {
             let connection = batch.connection;
+            drop(Statements::prepare(connection)?);
             connection.execute(
                 "INSERT INTO subscriptions (id, document, updated) VALUES ('', zeroblob(65536), 0)",
                 (),

@@ -37,6 +37,21 @@ async fn is_unavailable_while_the_file_is_locked_and_goes_on_afterwards() {
 }
 
 #[tokio::test]
+async fn is_not_well_while_a_table_is_gone() {
+    let room = StoreDirectory::new();
+    let store = room.open_with(impatient());
+    let tool = room.tool();
+    tool.execute_batch("ALTER TABLE deliveries RENAME TO taken").unwrap();
+    assert!(store.commit(accept("a", &["one"])).await.is_err());
+    assert!(store.check().await.is_err());
+    assert!(store.check().await.is_err(), "well again without a reason");
+
+    tool.execute_batch("ALTER TABLE taken RENAME TO deliveries").unwrap();
+    store.check().await.unwrap();
+    assert_eq!(put(&store, "b", &["one"]).await.0, EventSeq(1));
+}
+
+#[tokio::test]
 async fn is_unavailable_when_the_disk_is_full_loses_nothing_and_recovers() {
     let room = StoreDirectory::new();
     let store = room.open_with(SqliteOptions { max_pages: Some(120), ..SqliteOptions::default() });
