@@ -19,6 +19,9 @@ fn nothing_is_acknowledged_once_the_files_are_gone() {
     }
     assert_eq!(gateway.api("GET", "/ready", None).status, 503);
     gateway.wait_log("was removed while the gateway had it open");
+    // Said once, and not for each request that is refused.
+    let errors = gateway.log().lines().filter(|line| line.contains("ERROR")).count();
+    assert_eq!(errors, 1, "{}", gateway.log());
     // What its sender sends again is taken in by the next one.
     gateway.kill();
     gateway.spawn();
