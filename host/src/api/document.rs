@@ -5,7 +5,9 @@ use super::schema::SubscriptionBody;
 use crate::store::{
     self, Attempt, Delivery, DeliveryStatus, EventRecord, FailedFilter, Repetitions, RequestRecord,
 };
-use crate::subscription::{Origin, Subscription, SubscriptionStanding, Subscriptions};
+use crate::subscription::{
+    Origin, QueueReport, Subscription, SubscriptionStanding, Subscriptions, WaitReason,
+};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -198,6 +200,9 @@ pub(super) struct SubscriptionDocument {
     /// Why no attempts start, while it is paused or disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<StoppedDocument>,
+    /// How its deliveries are doing at this moment; only where one subscription is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueDocument>,
     /// When it was last written through the API.
     #[schema(required, format = DateTime)]
     updated: Option<String>,
@@ -251,6 +256,45 @@ pub(super) struct StoppedDocument {
     #[schema(required, format = DateTime)]
     since: Option<String>,
     reason: String,
+}
+
+/// How deliveries are doing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Queue)]
+pub(super) struct QueueDocument {
+    /// Attempts under way.
+    running: usize,
+    /// Deliveries in memory that wait for their attempt; there may be more in the store.
+    ready: usize,
+    /// What they wait for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitReason>,
+    /// Until when, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    until: Option<String>,
+    /// When the next delivery in the store falls due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    next_due: Option<String>,
+    /// Since when nothing but failures came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    failing_since: Option<String>,
+}
+
+impl From<QueueReport> for QueueDocument {
+    fn from(report: QueueReport) -> Self {
+        Self {
+            running: report.running,
+            ready: report.ready,
+            waits_for: report.reason,
+            until: report.until.and_then(UnixMillis::rfc3339),
+            next_due: report.next.and_then(UnixMillis::rfc3339),
+            failing_since: report.failing.and_then(UnixMillis::rfc3339),
+        }
+    }
 }
 
 /// One problem of a document.
@@ -373,6 +417,12 @@ impl From<Attempt> for AttemptDocument {
 }
 
 impl SubscriptionDocument {
+    /// The same with how its deliveries are doing.
+    pub(super) fn with_queue(mut self, report: Option<QueueReport>) -> Self {
+        self.queue = report.map(QueueDocument::from);
+        self
+    }
+
     /// One that is there, and stands like this.
     pub(super) fn of(
         subscription: &Subscription,
@@ -391,6 +441,7 @@ impl SubscriptionDocument {
             origin: Some(subscription.origin),
             state,
             open_deliveries,
+            queue: None,
             stopped: standing.reason.map(|reason| StoppedDocument { since, reason }),
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
@@ -406,6 +457,7 @@ impl SubscriptionDocument {
             origin: None,
             state: SubscriptionState::Removed,
             open_deliveries,
+            queue: None,
             stopped: None,
             updated: None,
             problems: Vec::new(),

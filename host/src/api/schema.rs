@@ -156,6 +156,14 @@ pub(super) struct DeliveryBody {
     /// How many attempts may run at once.
     #[schema(required = false, minimum = 1, maximum = 1000)]
     concurrency: u32,
+    /// How many attempts may start in which time; what is over it waits.
+    #[schema(required = false)]
+    rate: RateBody,
+    #[schema(required = false)]
+    breaker: BreakerBody,
+    /// After how long of nothing but failures the subscription is disabled, such as `5days`; `false` for never.
+    #[schema(required = false)]
+    disable_after: DisableBody,
     #[schema(required = false)]
     retry: RetryBody,
 }
@@ -169,6 +177,64 @@ pub(super) enum Statuses {
     One(u16),
     /// A class or a range.
     Several(String),
+}
+
+/// So many attempts in a time; one of the three.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Rate)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct RateBody {
+    #[schema(required = false, minimum = 1, maximum = 1_000_000)]
+    per_second: u32,
+    #[schema(required = false, minimum = 1, maximum = 1_000_000)]
+    per_minute: u32,
+    #[schema(required = false, minimum = 1, maximum = 1_000_000)]
+    per_hour: u32,
+    /// How many may start at once after a pause; 1 by default.
+    #[schema(required = false, minimum = 1, maximum = 100_000)]
+    burst: u32,
+}
+
+/// When attempts stop because they fail, until one finds out; `false` for never.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(as = BreakerPolicy)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum BreakerBody {
+    /// Off, or as by default.
+    Switch(bool),
+    /// What opens it, and when it is tried.
+    Rule(BreakerRule),
+}
+
+/// What opens a breaker: `failures` one after the other, or the `ratio` of the last attempts.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct BreakerRule {
+    /// 50 by default.
+    #[schema(required = false, minimum = 1, maximum = 100_000)]
+    failures: u32,
+    #[schema(required = false, minimum = 0.001, maximum = 1)]
+    ratio: f64,
+    /// With `ratio`: of how many of the last attempts; 20 by default.
+    #[schema(required = false, minimum = 1, maximum = 64)]
+    of: u32,
+    /// How long nothing is attempted before one attempt finds out; `30s` by default.
+    #[schema(required = false)]
+    probe: String,
+}
+
+/// A duration, or `false`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum DisableBody {
+    /// Never.
+    Switch(bool),
+    /// After so long.
+    After(String),
 }
 
 /// What is tried again, and when: by `delays`, or by `backoff` and the keys that belong to it.
@@ -237,7 +303,7 @@ mod tests {
         let document = json!({
             "id": "a", (odd): 1,
             "endpoint": {"url": "http://example.com/", (odd): 1},
-            "delivery": {(odd): 1, "retry": {(odd): 1}}
+            "delivery": {(odd): 1, "retry": {(odd): 1}, "rate": {(odd): 1}, "breaker": {(odd): 1}}
         });
         let mut problems = read_subscription(&document, "").unwrap_err();
         problems
@@ -249,6 +315,8 @@ mod tests {
             ("endpoint.", "Endpoint"),
             ("delivery.", "DeliveryPolicy"),
             ("delivery.retry.", "RetryPolicy"),
+            ("delivery.rate.", "Rate"),
+            ("delivery.breaker.", "BreakerRule"),
         ] {
             let path = format!("{path}{odd}");
             let problem = problems.iter().find(|problem| problem.path == path).unwrap();

@@ -111,7 +111,8 @@ pub(super) async fn show(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
     if let Some(entry) = api.subscriptions.get(&id) {
-        return shown(&api, &entry).await.map(Answer);
+        let report = api.subscriptions.report(&entry.id).await;
+        return Ok(Answer(shown(&api, &entry).await?.with_queue(report)));
     }
     let awaited = api.subscriptions.awaited().await?;
     match awaited.into_iter().find(|(awaited, _)| *awaited == id) {

@@ -158,6 +158,16 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
             output,
         );
     }
+    if item.get("queue").is_some() {
+        let queue = [
+            ("running", "/queue/running"),
+            ("ready", "/queue/ready"),
+            ("waits for", "/queue/waits_for"),
+            ("until", "/queue/until"),
+            ("failing since", "/queue/failing_since"),
+        ];
+        page::members(&item, &queue, output)?;
+    }
     if item.get("stopped").is_some() {
         let stopped = [("stopped", "/stopped/since"), ("reason", "/stopped/reason")];
         page::members(&item, &stopped, output)?;

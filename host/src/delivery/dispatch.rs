@@ -5,11 +5,12 @@ use super::driver::{Driver, DriverContext};
 use super::endpoint::{Endpoint, HttpEndpoint, Target};
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
+use super::notice::{Notices, StandingNotice};
 use super::report;
 use super::roster::{Settings, StandingRecord};
 use crate::outbound::{Outbound, OutboundError, OutboundOptions};
 use crate::store::{LeasedDelivery, Store, StoredStanding};
-use crate::subscription::{Dispatch, StandingError, SubscriptionStanding};
+use crate::subscription::{Dispatch, QueueReport, StandingError, SubscriptionStanding};
 use crate::supervision::Supervisor;
 use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig};
 use anglerfish_core::delivery::{EngineConfig, Standing};
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -29,6 +30,9 @@ const LAST_WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)
 /// How long whoever stops a subscription waits to hear that it is written down: a store that has trouble is asked again for
 /// longer than a caller would wait.
 const STANDING: Duration = Duration::from_secs(5);
+
+/// How long the driver may take to say how a subscription is doing.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What all deliveries share.
 #[derive(Debug)]
@@ -97,6 +101,7 @@ impl Deliveries {
             inbox: Arc::default(),
             roster: Arc::default(),
             metrics: options.metrics,
+            notices: Notices::default(),
             clock: Clock::system(),
             config: EngineConfig {
                 seed: seed(),
@@ -187,8 +192,8 @@ impl Deliveries {
 
     /// Says how subscriptions stood before the start; to be called before they are [`put`](Self::put).
     pub fn restore(&self, standings: Vec<StoredStanding>) {
-        for StoredStanding { subscription, standing, since } in standings {
-            self.shared.around.roster.restore(subscription.into(), standing, since);
+        for standing in standings {
+            self.shared.around.roster.restore(standing);
         }
     }
 
@@ -211,6 +216,23 @@ impl Deliveries {
             // It was removed meanwhile.
             Ok(Err(_)) => Err(StandingError::Unknown),
         }
+    }
+
+    /// What is told from now on of subscriptions that stop and go on. There is one listener; a later one takes its place.
+    #[must_use]
+    pub fn notices(&self) -> mpsc::UnboundedReceiver<StandingNotice> {
+        self.shared.around.notices.listen()
+    }
+
+    /// How a subscription is doing; `None` if it is not there or deliveries have not begun.
+    pub async fn report(&self, id: &str) -> Option<QueueReport> {
+        if !self.is_running() {
+            return None;
+        }
+        let (done, report) = oneshot::channel();
+        self.shared.around.inbox.send(Message::Ask(id.into(), done));
+        // The driver may break down, and its successor does not know of the question.
+        tokio::time::timeout(ANSWER, report).await.ok()?.ok()?
     }
 
     /// How a subscription stands, whether it is there or not.
@@ -323,5 +345,9 @@ impl Dispatch for Deliveries {
 
     fn standing(&self, id: &str) -> SubscriptionStanding {
         Self::standing(self, id)
+    }
+
+    async fn report(&self, id: &str) -> Option<QueueReport> {
+        Self::report(self, id).await
     }
 }

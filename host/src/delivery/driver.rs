@@ -10,6 +10,7 @@ use super::endpoint::Attempted;
 use super::exchange::{self, Answer, work};
 use super::inbox::{Inbox, Message};
 use super::metric::DeliveryMetrics;
+use super::notice::Notices;
 use super::roster::Roster;
 use crate::fault::fault_point;
 use crate::store::{LeasedDelivery, Settlement, Store};
@@ -38,6 +39,7 @@ pub(super) struct DriverContext {
     pub(super) inbox: Arc<Inbox>,
     pub(super) roster: Arc<Roster>,
     pub(super) metrics: DeliveryMetrics,
+    pub(super) notices: Notices,
     pub(super) clock: Clock,
     pub(super) config: EngineConfig,
 }
@@ -182,6 +184,10 @@ impl Driver {
                         self.engine.handle_standing(now, key, standing);
                     }
                 }
+                Message::Ask(name, done) => {
+                    // Who asked may be gone.
+                    let _ = done.send(self.report(now, &name));
+                }
                 Message::Drain => {
                     self.is_ending = true;
                     self.engine.handle_drained(now);
@@ -209,7 +215,10 @@ impl Driver {
             Output::Record { attempt, lease, settled, planned } => {
                 self.add_record(attempt, lease, settled, planned);
             }
-            Output::Stand { subscription, standing } => self.stand(now, subscription, standing),
+            Output::Stand { subscription, standing, failing } => {
+                self.stand(now, subscription, standing, failing);
+            }
+            Output::Breaker { subscription, is_open } => self.tell_breaker(subscription, is_open),
             Output::Ended { subscription } => {
                 self.reports.retain(|_, report| report.key != subscription);
                 if let Some(name) = self.slots.remove(subscription)

@@ -2,6 +2,7 @@
 
 use super::roster::Settings;
 use crate::store::LeasedDelivery;
+use crate::subscription::QueueReport;
 use anglerfish_core::delivery::{Standing, StoreFault};
 use std::collections::VecDeque;
 use std::mem::take;
@@ -26,6 +27,8 @@ pub(super) enum Message {
     Wake(Arc<str>),
     /// Attempts of a subscription stop, or go on; to be answered once that is written down, or cannot be now.
     Stand(Arc<str>, Standing, oneshot::Sender<Result<(), StoreFault>>),
+    /// Somebody wants to know how a subscription is doing.
+    Ask(Arc<str>, oneshot::Sender<Option<QueueReport>>),
     /// The end begins.
     Drain,
     /// The end comes.

@@ -82,6 +82,7 @@ pub struct DeliveryMetrics {
     attempts: Family<AttemptLabels, Counter>,
     running: Family<SubscriptionLabels, Gauge>,
     stopped: Family<StandingLabels, Gauge>,
+    breakers: Family<SubscriptionLabels, Gauge>,
     duration: Histogram,
     store_errors: Counter,
     local_errors: Counter,
@@ -94,6 +95,7 @@ impl Default for DeliveryMetrics {
             attempts: Family::default(),
             running: Family::default(),
             stopped: Family::default(),
+            breakers: Family::default(),
             duration: Histogram::new(SECONDS),
             store_errors: Counter::default(),
             local_errors: Counter::default(),
@@ -120,6 +122,11 @@ impl DeliveryMetrics {
             "subscription_stopped",
             "1 for each subscription whose attempts are stopped, because somebody paused it or because it was disabled",
             metrics.stopped.clone(),
+        );
+        registry.register(
+            "subscription_breaker_open",
+            "1 for each subscription whose breaker is open, because its last attempts failed",
+            metrics.breakers.clone(),
         );
         registry.register_with_unit(
             "delivery_attempt_duration",
@@ -176,8 +183,19 @@ impl DeliveryMetrics {
         self.stopped.get_or_create(&labels(stopped)).set(1);
     }
 
+    /// A breaker opened or closed.
+    pub(super) fn breaks(&self, subscription: &Arc<str>, is_open: bool) {
+        let labels = SubscriptionLabels { subscription: subscription.clone() };
+        if is_open {
+            self.breakers.get_or_create(&labels).set(1);
+        } else {
+            self.breakers.remove(&labels);
+        }
+    }
+
     /// Forgets a subscription that is gone.
     pub(super) fn forget(&self, subscription: &Arc<str>) {
+        self.breaks(subscription, false);
         self.stands(subscription, Standing::Active);
         for outcome in SettledLabel::ALL {
             self.attempts.remove(&AttemptLabels { subscription: subscription.clone(), outcome });

@@ -16,6 +16,7 @@ mod endpoint;
 mod exchange;
 mod inbox;
 mod metric;
+mod notice;
 mod report;
 mod roster;
 #[cfg(test)]
@@ -24,3 +25,4 @@ mod test;
 pub use dispatch::{Deliveries, DeliveryOptions};
 pub use endpoint::{AttemptFailure, Attempted, Endpoint};
 pub use metric::DeliveryMetrics;
+pub use notice::StandingNotice;

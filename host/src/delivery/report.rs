@@ -4,6 +4,7 @@ use crate::store::Attempt;
 use anglerfish_core::delivery::{DisableCause, Standing};
 use anglerfish_core::policy::Settled;
 use anglerfish_core::request::UnixMillis;
+use std::time::Duration;
 
 /// Says what followed from an attempt, as loudly as it matters.
 pub(super) fn settled(
@@ -39,6 +40,10 @@ pub(super) fn reason(standing: Standing) -> Option<String> {
         Standing::Disabled(DisableCause::Gone(status)) => {
             Some(format!("the endpoint answered {status}: nobody is there any more"))
         }
+        Standing::Disabled(DisableCause::Failing(lasted)) => {
+            let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs().max(1)));
+            Some(format!("nothing but failures for {lasted}"))
+        }
     }
 }
 
@@ -51,5 +56,17 @@ pub(super) fn stands(subscription: &str, standing: Standing) {
         Standing::Disabled(_) => {
             tracing::warn!(subscription, reason, "the subscription is disabled until somebody resumes it");
         }
+    }
+}
+
+/// Says that a breaker opened or closed.
+pub(super) fn breaks(subscription: &str, is_open: bool) {
+    if is_open {
+        tracing::warn!(
+            subscription,
+            "the breaker opens: one attempt after another finds out when it works again"
+        );
+    } else {
+        tracing::info!(subscription, "the breaker closes: deliveries go on");
     }
 }

@@ -1,6 +1,7 @@
 //! What outlives a driver that breaks down: the subscriptions, and the leases that it held.
 
 use super::endpoint::Endpoint;
+use crate::store::StoredStanding;
 use anglerfish_core::config::DeliveryConfig;
 use anglerfish_core::delivery::{Standing, WorkLease};
 use anglerfish_core::request::UnixMillis;
@@ -30,6 +31,8 @@ pub(super) struct StandingRecord {
     pub(super) standing: Standing,
     /// Since when; zero if it has always stood so.
     pub(super) since: UnixMillis,
+    /// Since when nothing but failures came back, if that is to be known after a restart.
+    pub(super) failing: Option<UnixMillis>,
     /// Whether the store is to be told still.
     pub(super) is_new: bool,
 }
@@ -75,15 +78,18 @@ impl Roster {
     }
 
     /// A subscription stands like this from now on. Says whether that is new.
-    pub(super) fn stand(&self, name: &Arc<str>, standing: Standing, since: UnixMillis) -> bool {
-        let record = StandingRecord { standing, since, is_new: true };
+    pub(super) fn stand(
+        &self,
+        name: &Arc<str>,
+        standing: Standing,
+        failing: Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> bool {
         let mut state = self.state();
-        let before = state.standings.entry(Arc::clone(name)).or_default();
-        let is_other = before.standing != standing;
-        before.is_new = true;
-        if is_other {
-            *before = record;
-        }
+        let record = state.standings.entry(Arc::clone(name)).or_default();
+        let is_other = record.standing != standing;
+        let since = if is_other { now } else { record.since };
+        *record = StandingRecord { standing, since, failing, is_new: true };
         is_other
     }
 
@@ -92,15 +98,17 @@ impl Roster {
         let mut state = self.state();
         if let Some(record) = state.standings.get_mut(name) {
             record.is_new = false;
-            if record.standing == Standing::Active {
+            if record.standing == Standing::Active && record.failing.is_none() {
                 state.standings.remove(name);
             }
         }
     }
 
     /// Subscriptions stand like this since before the start.
-    pub(super) fn restore(&self, name: Arc<str>, standing: Standing, since: UnixMillis) {
-        self.state().standings.insert(name, StandingRecord { standing, since, is_new: false });
+    pub(super) fn restore(&self, stored: StoredStanding) {
+        let StoredStanding { subscription, standing, since, failing } = stored;
+        let record = StandingRecord { standing, since, failing, is_new: false };
+        self.state().standings.insert(subscription.into(), record);
     }
 
     /// A subscription is gone for good; another one of its name stands as usual.

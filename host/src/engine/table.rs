@@ -1,5 +1,6 @@
 //! The routing table's document and the changes made to it at run time.
 
+use anglerfish_core::config::OPERATIONAL_SOURCE;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription, named_by};
 use std::collections::{BTreeMap, VecDeque};
@@ -160,7 +161,7 @@ impl Table {
 
 impl Inner {
     fn has_source(&self, name: &str) -> bool {
-        self.sources.iter().any(|source| source.name == name)
+        name == OPERATIONAL_SOURCE || self.sources.iter().any(|source| source.name == name)
     }
 
     /// What stands against a change.

@@ -13,7 +13,7 @@ use crate::fetch::DocumentCache;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
-use crate::publish::Publisher;
+use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
 use crate::source::{Sources, StoredSources};
@@ -132,6 +132,7 @@ pub struct BuiltGateway {
     pub(super) store: Arc<dyn Store>,
     pub(super) deliveries: Deliveries,
     pub(super) service: Arc<Ingress>,
+    pub(super) operational: OperationalEvents,
     pub(super) api: Router,
     pub(super) reloader: Reloader,
     pub(super) retention: watch::Sender<Duration>,
@@ -179,6 +180,8 @@ impl BuiltGateway {
         let outlet = Arc::new(Queues(deliveries.clone()));
         let publisher =
             Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
+        let operational =
+            OperationalEvents::new(publisher.clone(), subscriptions.clone(), deliveries.notices());
         let service = Ingress::new(settings, engine, Arc::clone(store), outlet, documents, metrics)
             .with_rejections(rejections.clone());
         let service = Arc::new(service);
@@ -225,6 +228,7 @@ impl BuiltGateway {
             store: Arc::clone(store),
             deliveries,
             service,
+            operational,
             api: api::router(api, access),
             reloader,
             retention,

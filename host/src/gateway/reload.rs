@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::subscription::{Reload, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::LogControl;
-use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
+use anglerfish_core::config::{Document, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
 use async_trait::async_trait;
@@ -260,7 +260,11 @@ fn check(
     sources: &HashSet<String>,
     deliveries: &Deliveries,
 ) -> Vec<Problem> {
-    let unknown = subscription.sources.iter().enumerate().filter(|(_, name)| !sources.contains(*name));
+    let unknown = subscription
+        .sources
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| *name != OPERATIONAL_SOURCE && !sources.contains(*name));
     let mut problems: Vec<Problem> = unknown
         .map(|(index, name)| {
             Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))

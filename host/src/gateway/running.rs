@@ -43,6 +43,7 @@ struct Parts {
     deliveries: Deliveries,
     ingress: Part,
     admin: Part,
+    operational: JoinHandle<()>,
     retention: JoinHandle<()>,
     stop_retention: CancellationToken,
 }
@@ -81,6 +82,7 @@ impl Gateway {
             store,
             deliveries,
             service,
+            operational,
             api,
             reloader,
             retention,
@@ -89,6 +91,7 @@ impl Gateway {
         let (ingress_address, admin_address) = (ingress.address(), admin.address());
         // Nothing can fail any more: a start that fails makes no attempt.
         deliveries.start();
+        let operational = supervisor.spawn("operational events", move || operational.clone().run());
         let ending = Ending::default();
         let (told, watcher) = (ending.clone(), supervisor.clone());
         let ingress = Part {
@@ -121,7 +124,7 @@ impl Gateway {
             shutdown_timeout,
             readiness,
             reloader,
-            parts: Some(Parts { store, deliveries, ingress, admin, retention, stop_retention }),
+            parts: Some(Parts { store, deliveries, ingress, admin, operational, retention, stop_retention }),
         }
     }
 
@@ -183,6 +186,7 @@ impl Parts {
         // The management API tells of the stop until now.
         self.admin.end(end - CLOSING.min((end - first) / 4)).await;
         self.retention.abort();
+        self.operational.abort();
         let end = end.max(Instant::now() + MOMENT);
         if timeout_at(end, self.store.close()).await.is_err() {
             tracing::error!("the store did not close in time; what was accepted is on disk");
@@ -193,6 +197,7 @@ impl Parts {
     fn abort(self) {
         self.stop_retention.cancel();
         self.retention.abort();
+        self.operational.abort();
         for part in [&self.ingress, &self.admin] {
             part.ending.stop.cancel();
             part.ending.abort.cancel();

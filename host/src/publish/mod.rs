@@ -1,7 +1,10 @@
-//! Events that come from no source's request: published through the management API, as CloudEvents.
+//! Events that come from no source's request: published through the management API, as CloudEvents, or told by the gateway
+//! of itself.
 
 mod cloudevent;
+mod operational;
 mod publisher;
 
 pub(crate) use cloudevent::{Message, Published, Unreadable, read};
+pub(crate) use operational::OperationalEvents;
 pub use publisher::{PublishError, Publisher, Receipt};

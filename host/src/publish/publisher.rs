@@ -78,6 +78,45 @@ impl Publisher {
         })
     }
 
+    /// Publishes an event of the gateway's own for those of its subscribers that `wants` it. One that is in the log
+    /// already is not published again.
+    ///
+    /// # Errors
+    ///
+    /// It was not published.
+    pub(crate) async fn publish_operational(
+        &self,
+        published: Published,
+        now: UnixMillis,
+        wants: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<(), PublishError> {
+        let Published { event, data } = published;
+        let known = self.store.event(&event.id).await?;
+        if known.iter().any(|record| record.event.source == event.source) {
+            return Ok(());
+        }
+        let past = PastEvent { event: event.clone(), headers: Vec::new(), data: data.clone(), received: now };
+        let routed = self.routing.route(past).await?;
+        let subscriptions = routed.intents.into_iter().map(|intent| intent.subscription);
+        let failures = routed.failures.into_iter().filter(|failure| wants(&failure.subscription));
+        let failures = failures
+            .map(|failure| FailedFilter { subscription: failure.subscription, reason: failure.reason });
+        let new = NewEvent {
+            origin: Origin::Operational,
+            subscriptions: subscriptions.filter(|id| wants(id)).collect(),
+            failures: failures.collect(),
+            ..NewEvent::new(event, data, now)
+        };
+        let commit = Commit { events: vec![new], ..Commit::new(now) };
+        if let CommitOutcome::Committed { deliveries, .. } = self.store.commit(commit).await?
+            && !deliveries.is_empty()
+        {
+            self.outlet.offer(deliveries);
+        }
+        // A conflict means that it is there already.
+        Ok(())
+    }
+
     async fn publish_to_the_end(
         &self,
         events: Vec<Published>,

@@ -66,6 +66,43 @@ pub struct SubscriptionStanding {
     pub reason: Option<String>,
 }
 
+/// How a subscription's deliveries are doing at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueReport {
+    /// Attempts under way.
+    pub running: usize,
+    /// Deliveries in memory that wait for their attempt; there may be more in the store.
+    pub ready: usize,
+    /// What they wait for, if anything waits.
+    pub reason: Option<WaitReason>,
+    /// Until when, if that is known.
+    pub until: Option<UnixMillis>,
+    /// When the next delivery in the store falls due.
+    pub next: Option<UnixMillis>,
+    /// Since when nothing but failures came back.
+    pub failing: Option<UnixMillis>,
+}
+
+/// Why deliveries that are due wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitReason {
+    /// The subscription is paused or disabled.
+    Stopped,
+    /// As many attempts as it may have are under way.
+    Concurrency,
+    /// All places for attempts are taken, or the store takes no records.
+    Places,
+    /// Its rate does not allow more yet.
+    Rate,
+    /// Its breaker is open: the last attempts failed.
+    Breaker,
+    /// Its endpoint asked to be left alone.
+    Throttled,
+    /// This machine could not make the last attempt.
+    Local,
+}
+
 /// Why it could not be said how a subscription is to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StandingError {
@@ -156,6 +193,9 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// How a subscription stands.
     fn standing(&self, id: &str) -> SubscriptionStanding;
+
+    /// How a subscription is doing at the moment, if it is there and the queues run.
+    async fn report(&self, id: &str) -> Option<QueueReport>;
 
     /// Forgets how a subscription stood that is gone for good, as the store has.
     fn forget(&self, id: &str);

@@ -1,8 +1,8 @@
 //! Which subscriptions there are.
 
 use super::{
-    Dispatch, Reader, Routing, RoutingError, StandingError, SubscriptionError, SubscriptionStanding,
-    document, removal,
+    Dispatch, QueueReport, Reader, Routing, RoutingError, StandingError, SubscriptionError,
+    SubscriptionStanding, document, removal,
 };
 use crate::store::{Store, StoreError, StoredSubscription};
 use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
@@ -212,6 +212,11 @@ impl Subscriptions {
     #[must_use]
     pub fn standing(&self, id: &str) -> SubscriptionStanding {
         self.shared.dispatch.standing(id)
+    }
+
+    /// How a subscription's deliveries are doing at the moment.
+    pub async fn report(&self, id: &str) -> Option<QueueReport> {
+        self.shared.dispatch.report(id).await
     }
 
     /// Stops attempts of a subscription, or lets them go on; whatever stopped them.

@@ -1,6 +1,6 @@
 //! When an attempt counts, and how much at once.
 
-use super::{RetryConfig, StatusSet};
+use super::{BreakerConfig, RateConfig, RetryConfig, StatusSet};
 use std::time::Duration;
 
 /// When an attempt counts, and when to try again.
@@ -20,11 +20,18 @@ pub struct DeliveryConfig {
     pub concurrency: usize,
     /// When to try again.
     pub retry: RetryConfig,
+    /// How many attempts may start in which time; what is over it waits.
+    pub rate: Option<RateConfig>,
+    /// When attempts stop because they fail, until one finds out.
+    pub breaker: Option<BreakerConfig>,
+    /// The subscription is disabled after so long of nothing but failures.
+    pub disable_after: Option<Duration>,
 }
 
 impl Default for DeliveryConfig {
     /// 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
-    /// 15 seconds, 10 at once, the schedule of Standard Webhooks.
+    /// 15 seconds, 10 at once, the schedule of Standard Webhooks; no rate, a breaker that opens after 50 failures, disabled
+    /// after 5 days of failures.
     fn default() -> Self {
         Self {
             success: StatusSet::new(vec![(200, 299)]),
@@ -34,6 +41,9 @@ impl Default for DeliveryConfig {
             timeout: Duration::from_secs(15),
             concurrency: 10,
             retry: RetryConfig::default(),
+            rate: None,
+            breaker: Some(BreakerConfig::default()),
+            disable_after: Some(Duration::from_hours(5 * 24)),
         }
     }
 }

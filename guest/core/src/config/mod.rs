@@ -6,6 +6,7 @@
 
 mod delivery;
 mod endpoint_url;
+mod flow;
 mod read;
 mod reference;
 mod retry;
@@ -18,6 +19,7 @@ mod subscription;
 pub use crate::node::{Node, Problems, Table, is_name, item_path, key_path, nearest};
 pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
+pub use flow::{BreakerConfig, BreakerTrip, RateConfig};
 pub use read::{Document, SOURCE_KEYS, read_delivery, read_document, read_source, read_subscription};
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
@@ -25,6 +27,6 @@ pub use secret::Secret;
 pub use secret_place::{
     CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
 };
-pub use source::SourceConfig;
+pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{EndpointConfig, SubscriptionConfig, WhenRemoved};

@@ -2,6 +2,10 @@
 
 use crate::verify::VerificationConfig;
 
+/// The source of what the gateway tells of itself. No source of the configuration has this name, and a subscription gets such
+/// events only if it names it.
+pub const OPERATIONAL_SOURCE: &str = "anglerfish";
+
 /// A source: a named place where requests come in, and how they are verified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceConfig {

@@ -8,6 +8,7 @@ mod subscription;
 
 use super::alarm::Alarms;
 use super::backoff::Backoff;
+use super::breaker::Probe;
 use super::health::Health;
 use super::model::{AttemptId, Output, SubscriptionKey, WorkLease};
 use super::queue::Turn;
@@ -70,6 +71,8 @@ struct Attempt {
     policy: Arc<DeliveryConfig>,
     /// Whether it is counted among those whose subscription did not answer the last time.
     unanswered: bool,
+    /// Whether it finds out for an open breaker.
+    probe: Option<Probe>,
     phase: Phase,
 }
 

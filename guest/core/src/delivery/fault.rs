@@ -23,6 +23,10 @@ pub(super) enum Fault {
     IgnoredThrottle,
     /// What the engine has stopped goes on after a restart: nobody was told.
     ForgottenStanding,
+    /// Attempts count for no rate.
+    FreeRate,
+    /// A probe that this machine could not make is waited for for ever.
+    LostProbe,
 }
 
 #[cfg(test)]

@@ -10,12 +10,15 @@
 
 mod alarm;
 mod backoff;
+mod breaker;
 mod engine;
 mod entropy;
 mod fault;
+mod flow;
 mod health;
 mod model;
 mod queue;
+mod rate;
 mod registry;
 #[cfg(test)]
 mod simulation;
@@ -24,6 +27,6 @@ mod tests;
 
 pub use engine::{Engine, EngineConfig};
 pub use model::{
-    AttemptId, DisableCause, Leased, Now, Output, Recorded, Standing, StoreFault, SubscriptionKey, Work,
-    WorkLease,
+    AttemptId, DisableCause, Leased, Now, Output, QueueStatus, Recorded, Standing, StoreFault,
+    SubscriptionKey, Waiting, Work, WorkLease,
 };

@@ -98,6 +98,42 @@ pub enum Standing {
 pub enum DisableCause {
     /// Its endpoint answered with this status, which says that nobody is there any more.
     Gone(u16),
+    /// Nothing but failures for so long.
+    Failing(Duration),
+}
+
+/// Why no attempt of a subscription starts although it has something to attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// It is paused or disabled.
+    Stopped,
+    /// As many attempts as it may have are under way, or wait for their record.
+    Concurrency,
+    /// All places for attempts are taken, or the store takes no records.
+    Places,
+    /// Its rate allows the next one at this time.
+    Rate(Duration),
+    /// Its breaker is open; the next probe is at this time, or under way.
+    Breaker(Option<Duration>),
+    /// Its endpoint asked to be left alone until this time.
+    Throttled(Duration),
+    /// This machine could not make the last attempt; it is tried again at this time.
+    Local(Duration),
+}
+
+/// How a subscription is doing at the moment. Times are of the clock that only goes forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Attempts under way.
+    pub running: usize,
+    /// Deliveries in memory that wait for their attempt; there may be more in the store.
+    pub ready: usize,
+    /// What they wait for.
+    pub waiting: Option<Waiting>,
+    /// When the next delivery in the store falls due, by the wall clock.
+    pub next: Option<UnixMillis>,
+    /// Since when nothing but failures came back, by the wall clock.
+    pub failing: Option<UnixMillis>,
 }
 
 /// What became of a record that the store has answered.
@@ -109,7 +145,7 @@ pub enum Recorded {
     Stale,
 }
 
-/// What a shell is to do. Each of them but [`Output::Cancel`] and [`Output::Ended`] is answered by the `handle_*` that
+/// What a shell is to do. Each of them but [`Output::Cancel`], [`Output::Breaker`] and [`Output::Ended`] is answered by the `handle_*` that
 /// it names, sooner or later and exactly once.
 #[derive(Debug)]
 pub enum Output<P> {
@@ -173,6 +209,15 @@ pub enum Output<P> {
         subscription: SubscriptionKey,
         /// How it stands.
         standing: Standing,
+        /// Since when nothing but failures came back, if that is long enough to be worth knowing after a restart.
+        failing: Option<UnixMillis>,
+    },
+    /// A breaker opened or closed: to be told to whoever looks.
+    Breaker {
+        /// The subscription.
+        subscription: SubscriptionKey,
+        /// Whether it is open now.
+        is_open: bool,
     },
     /// A subscription that was removed, or drained, holds nothing any more.
     Ended {

@@ -1,9 +1,14 @@
 //! One subscription: what it holds, what it may hold, and whether the store has more for it.
 
 use super::backoff::Backoff;
+use super::breaker::Probe;
 use super::fault::{Fault, is_seeded};
-use super::model::{Leased, Now, Standing, SubscriptionKey, Work, WorkLease};
+use super::flow::{Effect, Flow};
+use super::model::{
+    DisableCause, Leased, Now, QueueStatus, Standing, SubscriptionKey, Waiting, Work, WorkLease,
+};
 use crate::config::DeliveryConfig;
+use crate::policy::{Consequences, Settled};
 use crate::request::UnixMillis;
 use std::collections::VecDeque;
 use std::mem::take;
@@ -20,10 +25,6 @@ const UNSETTLED: usize = 24;
 /// How long a store is left alone that calls a delivery due and does not lease it: without a wait the two of them would
 /// keep a processor busy.
 const CONTRADICTION: Duration = Duration::from_millis(5);
-
-/// The waits of a subscription whose endpoint asked to be left alone without saying for how long: each twice the one
-/// before, as long as it goes on to ask.
-pub(super) const THROTTLE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_mins(1));
 
 /// How far a queue may go on. It never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,12 +90,8 @@ pub(super) struct Queue<P> {
     /// Until when nothing is given back.
     pub(super) unreleased: Option<Duration>,
     pub(super) release_backoff: Backoff,
-    /// Until when no attempt starts.
-    pub(super) hold: Option<Duration>,
-    pub(super) local_backoff: Backoff,
-    throttle_backoff: Backoff,
-    /// Until when it is left alone because the endpoint asked for it.
-    throttle: Option<Duration>,
+    /// What holds up attempts. Of most subscriptions there is nothing to know.
+    flow: Option<Box<Flow>>,
     /// Where the alarms stand.
     pub(super) due_alarm: Option<UnixMillis>,
     pub(super) wait_alarm: Option<Duration>,
@@ -130,10 +127,7 @@ impl<P> Queue<P> {
             lease_backoff: Backoff::default(),
             unreleased: None,
             release_backoff: Backoff::default(),
-            hold: None,
-            local_backoff: Backoff::default(),
-            throttle_backoff: Backoff::default(),
-            throttle: None,
+            flow: None,
             due_alarm: None,
             wait_alarm: None,
             is_dirty: false,
@@ -198,33 +192,89 @@ impl<P> Queue<P> {
         }
         self.quiet = self.quiet.filter(|until| *until > now.elapsed);
         self.unreleased = self.unreleased.filter(|until| *until > now.elapsed);
-        self.hold = self.hold.filter(|until| *until > now.elapsed);
-        self.throttle = self.throttle.filter(|until| *until > now.elapsed);
+        if let Some(flow) = &mut self.flow {
+            flow.tick(now.elapsed);
+            if self.ready.is_empty() {
+                flow.rest();
+            } else if matches!(flow.holds(&self.policy, now.elapsed), Some(Waiting::Rate(_))) {
+                flow.wait();
+            }
+        }
         self.untold = self.untold.filter(|until| *until > now.elapsed);
     }
 
-    /// The endpoint asks to be left alone, for so long at least. What was under way together counts as one.
-    pub(super) fn throttle(&mut self, now: Now, asked: Duration, random: u64) {
-        let wait = match self.throttle {
-            Some(_) => asked,
-            None => asked.max(self.throttle_backoff.next_within(THROTTLE.0, THROTTLE.1, random)),
-        };
-        self.throttle = self.throttle.max(Some(now.elapsed.saturating_add(wait)));
+    /// What holds up attempts.
+    pub(super) fn flow(&mut self) -> &mut Flow {
+        self.flow.get_or_insert_default()
     }
 
-    /// The endpoint took something.
-    pub(super) fn relax(&mut self) {
-        self.throttle_backoff.reset();
+    /// What holds an attempt up now.
+    fn holds(&self, now: Duration) -> Option<Waiting> {
+        self.flow.as_ref()?.holds(&self.policy, now)
+    }
+
+    /// An attempt ended like this. Says what follows for the subscription.
+    pub(super) fn conclude(
+        &mut self,
+        now: Now,
+        consequences: &Consequences,
+        probe: Option<Probe>,
+        random: u64,
+    ) -> Effect {
+        let policy = Arc::clone(&self.policy);
+        let flow = self.flow();
+        let effect = match consequences.settled {
+            Settled::Delivered | Settled::Discarded => flow.succeed(),
+            Settled::Retry(_) | Settled::Dead => flow.fail(&policy, now, probe, random),
+        };
+        if let Some(asked) = consequences.throttle.filter(|_| !is_seeded(Fault::IgnoredThrottle)) {
+            flow.throttle(now, asked, random);
+        }
+        self.is_standing_new |= effect.is_worth_knowing;
+        let cause = consequences.gone.map(DisableCause::Gone).or(effect.disable.map(DisableCause::Failing));
+        if let Some(cause) = cause {
+            self.stand(Standing::Disabled(cause));
+        }
+        effect
+    }
+
+    /// Since when nothing but failures came back, if the store is to know.
+    pub(super) fn failing(&self) -> Option<UnixMillis> {
+        self.flow.as_ref()?.written()
+    }
+
+    /// How it is doing.
+    pub(super) fn status(&self, now: Duration) -> QueueStatus {
+        let waiting = if self.ready.is_empty() && self.standing == Standing::Active {
+            None
+        } else if self.standing != Standing::Active {
+            Some(Waiting::Stopped)
+        } else if let Some(held) = self.holds(now) {
+            Some(held)
+        } else if self.running >= self.concurrency() || !self.may_record() {
+            Some(Waiting::Concurrency)
+        } else {
+            Some(Waiting::Places)
+        };
+        QueueStatus {
+            running: self.running,
+            ready: self.ready.len(),
+            waiting,
+            next: self.next,
+            failing: self.flow.as_ref().and_then(|flow| flow.failing()),
+        }
     }
 
     /// It stands like this from now on, which the store is to know. Who lets it go on does not wait for anything.
     pub(super) fn stand(&mut self, standing: Standing) {
-        if self.standing == standing && standing != Standing::Active {
+        let is_disabled = |standing| matches!(standing, Standing::Disabled(_));
+        if self.standing == standing && standing != Standing::Active
+            || is_disabled(self.standing) && is_disabled(standing)
+        {
             return;
         }
-        if standing == Standing::Active {
-            (self.throttle, self.hold) = (None, None);
-            self.throttle_backoff.reset();
+        if let Some(flow) = self.flow.as_mut().filter(|_| standing == Standing::Active) {
+            flow.reset();
         }
         self.standing = standing;
         self.is_standing_new = true;
@@ -296,21 +346,33 @@ impl<P> Queue<P> {
     }
 
     /// Whether an attempt may start.
-    pub(super) fn may_start(&self) -> bool {
+    pub(super) fn may_start(&self, now: Duration) -> bool {
         self.is_going()
             && !self.ready.is_empty()
-            && self.hold.is_none()
-            && self.throttle.is_none()
             && self.running < self.concurrency()
-            && self.recording < self.concurrency().saturating_mul(UNSETTLED)
+            && self.may_record()
+            && self.holds(now).is_none()
+    }
+
+    fn may_record(&self) -> bool {
+        self.recording < self.concurrency().saturating_mul(UNSETTLED)
+    }
+
+    /// Whether it has to be looked at because nothing may start that could otherwise.
+    pub(super) fn is_held(&self, now: Duration) -> bool {
+        !self.ready.is_empty() && self.holds(now).is_some()
     }
 
     /// Takes the delivery to attempt next. One whose lease has ended is somebody else's by now, and dropped.
-    pub(super) fn start(&mut self, now: Now) -> Option<Work<P>> {
+    /// With it comes whether it is the probe of an open breaker.
+    pub(super) fn start(&mut self, now: Now) -> Option<(Work<P>, Option<Probe>)> {
         while let Some(work) = self.ready.pop_front() {
             if work.deadline > now.wall || is_seeded(Fault::ExpiredLease) {
                 self.running += 1;
-                return Some(work);
+                let policy = Arc::clone(&self.policy);
+                let is_limited = policy.rate.is_some() || self.flow.is_some();
+                let probe = if is_limited { self.flow().start(&policy, now.elapsed) } else { None };
+                return Some((work, probe));
             }
             self.bytes = self.bytes.saturating_sub(work.bytes);
             self.look_again();
@@ -371,8 +433,14 @@ impl<P> Queue<P> {
     }
 
     /// When to look at it next by the time that passes.
-    pub(super) fn wait(&self) -> Option<Duration> {
-        [self.quiet, self.unreleased, self.hold, self.throttle, self.untold].into_iter().flatten().min()
+    pub(super) fn wait(&self, now: Duration) -> Option<Duration> {
+        let held = if self.is_going() && !self.ready.is_empty() { self.holds(now) } else { None };
+        let held = match held {
+            Some(Waiting::Rate(until) | Waiting::Throttled(until) | Waiting::Local(until)) => Some(until),
+            Some(Waiting::Breaker(until)) => until,
+            _ => None,
+        };
+        [self.quiet, self.unreleased, held, self.untold].into_iter().flatten().min()
     }
 
     /// Deliveries that it holds and has not begun with.

@@ -2,7 +2,7 @@
 
 use super::queue::Queue;
 use super::*;
-use crate::config::DeliveryConfig;
+use crate::config::{BreakerConfig, BreakerTrip, DeliveryConfig, RateConfig};
 use crate::policy::{Answered, AttemptOutcome, FailureKind, Settled};
 use crate::request::UnixMillis;
 use std::sync::Arc;
@@ -29,7 +29,10 @@ fn engine(attempts: usize) -> Engine<()> {
 
 /// A subscription whose backlog is known to be empty.
 fn put(engine: &mut Engine<()>, name: &str, concurrency: usize) -> SubscriptionKey {
-    let policy = DeliveryConfig { concurrency, ..DeliveryConfig::default() };
+    put_policy(engine, name, DeliveryConfig { concurrency, ..DeliveryConfig::default() })
+}
+
+fn put_policy(engine: &mut Engine<()>, name: &str, policy: DeliveryConfig) -> SubscriptionKey {
     let key = engine.handle_configured(at(0), &name.into(), Arc::new(policy));
     while let Some(output) = engine.poll(at(0)) {
         if matches!(output, Output::Replan) {
@@ -193,4 +196,88 @@ fn a_subscription_whose_endpoint_is_gone_stops_until_somebody_lets_it_go_on() {
     engine.handle_standing(at(70), key, Standing::Active);
     let outputs: Vec<_> = std::iter::from_fn(|| engine.poll(at(70))).collect();
     assert!(outputs.iter().any(|output| matches!(output, Output::Stand { standing: Standing::Active, .. })));
+}
+
+#[test]
+fn a_rate_lets_the_rest_wait_and_says_until_when() {
+    let mut engine = engine(100);
+    let rate = Some(RateConfig { count: 10, period: Duration::from_secs(1), burst: 3 });
+    let policy = DeliveryConfig { concurrency: 50, rate, ..DeliveryConfig::default() };
+    let key = put_policy(&mut engine, "a", policy);
+    for delivery in 0..20 {
+        engine.handle_offered(at(0), "a", work(delivery));
+    }
+    assert_eq!(begun(&mut engine, at(0)).len(), 3);
+    let status = engine.status(at(0), key).unwrap();
+    assert_eq!((status.running, status.ready), (3, 17));
+    assert_eq!(status.waiting, Some(Waiting::Rate(Duration::from_millis(100))));
+    assert_eq!(engine.wait(at(0)), Some(Duration::from_millis(100)));
+    let mut count = 3;
+    for millis in 1..=1000 {
+        engine.handle_timeout(at(millis));
+        count += begun(&mut engine, at(millis)).len();
+    }
+    assert_eq!(count, 13);
+}
+
+#[test]
+fn an_open_breaker_lets_one_attempt_find_out() {
+    let mut engine = engine(100);
+    let breaker = Some(BreakerConfig { trip: BreakerTrip::Failures(2), probe: Duration::from_secs(30) });
+    let policy = DeliveryConfig { concurrency: 2, breaker, ..DeliveryConfig::default() };
+    let key = put_policy(&mut engine, "a", policy);
+    for delivery in 0..6 {
+        engine.handle_offered(at(0), "a", work(delivery));
+    }
+    let two = begun(&mut engine, at(0));
+    for (_, attempt) in &two {
+        engine.handle_attempted(at(0), *attempt, AttemptOutcome::status(500));
+    }
+    assert_eq!(two.len(), 2);
+    assert!(begun(&mut engine, at(0)).is_empty());
+    assert!(matches!(engine.status(at(0), key).unwrap().waiting, Some(Waiting::Breaker(Some(_)))));
+    let wait = engine.wait(at(0)).unwrap();
+    assert!(wait >= Duration::from_secs(30) && wait <= Duration::from_secs(36), "{wait:?}");
+    engine.handle_timeout(at(36_000));
+    let [(_, probe)] = begun(&mut engine, at(36_000))[..] else { panic!("not one probe") };
+    assert_eq!(engine.status(at(36_000), key).unwrap().waiting, Some(Waiting::Breaker(None)));
+    engine.handle_attempted(at(36_100), probe, AttemptOutcome::status(200));
+    assert_eq!(begun(&mut engine, at(36_100)).len(), 2);
+}
+
+#[test]
+fn nothing_but_failures_for_too_long_disables_also_over_a_restart() {
+    let policy =
+        || DeliveryConfig { disable_after: Some(Duration::from_secs(100)), ..DeliveryConfig::default() };
+    let stands = |engine: &mut Engine<()>, now| {
+        std::iter::from_fn(|| engine.poll(now))
+            .filter_map(|output| match output {
+                Output::Stand { standing, failing, .. } => Some((standing, failing)),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let fail = |engine: &mut Engine<()>, now, delivery| {
+        engine.handle_offered(now, "a", work(delivery));
+        let [(_, attempt)] = begun(engine, now)[..] else { panic!("not one attempt") };
+        engine.handle_attempted(now, attempt, AttemptOutcome::status(500));
+    };
+    let mut first = engine(10);
+    let _ = put_policy(&mut first, "a", policy());
+    fail(&mut first, at(0), 1);
+    assert_eq!(stands(&mut first, at(0)), []);
+    fail(&mut first, at(6_000), 2);
+    assert_eq!(stands(&mut first, at(6_000)), [(Standing::Active, Some(at(0).wall))]);
+
+    let mut second = engine(10);
+    let key = put_policy(&mut second, "a", policy());
+    let restart = Now { wall: at(90_000).wall, elapsed: Duration::ZERO };
+    second.handle_restored(restart, key, Standing::Active, Some(at(0).wall));
+    let later =
+        |seconds| Now { wall: at(90_000 + seconds * 1000).wall, elapsed: Duration::from_secs(seconds) };
+    fail(&mut second, later(9), 3);
+    assert_eq!(stands(&mut second, later(9)), []);
+    fail(&mut second, later(10), 4);
+    let cause = DisableCause::Failing(Duration::from_secs(100));
+    assert_eq!(stands(&mut second, later(10)), [(Standing::Disabled(cause), Some(at(0).wall))]);
 }

@@ -2,6 +2,7 @@
 
 use super::document::{RoutingDocument, RoutingSource, RoutingSubscription};
 use super::filters::{Filters, filter_problems};
+use crate::config::OPERATIONAL_SOURCE;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
 use anglerfish_filter::table::Class;
@@ -106,7 +107,7 @@ impl Router {
         sources_are_known: bool,
     ) -> Result<(), Vec<Problem>> {
         if sources_are_known {
-            let unknown = |name: &String| !self.sources.contains_key(name);
+            let unknown = |name: &String| name != OPERATIONAL_SOURCE && !self.sources.contains_key(name);
             let problems: Vec<Problem> = subscription
                 .sources
                 .iter()

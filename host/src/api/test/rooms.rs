@@ -9,7 +9,8 @@ use crate::rejection::Explainer;
 use crate::source::SourceTable;
 use crate::store::LeasedDelivery;
 use crate::subscription::{
-    Dispatch, PastEvent, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict, VerdictOutcome,
+    Dispatch, PastEvent, QueueReport, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict,
+    VerdictOutcome, WaitReason,
 };
 use crate::telemetry::Activity;
 use anglerfish_core::config::{
@@ -220,6 +221,17 @@ impl Dispatch for Queues {
             Standing::Paused | Standing::Disabled(_) => (Some(NOW), Some("a test says so".to_owned())),
         };
         SubscriptionStanding { standing, since, reason }
+    }
+
+    async fn report(&self, id: &str) -> Option<QueueReport> {
+        let reason = Some(WaitReason::Rate);
+        (id == "a").then_some(QueueReport {
+            running: 1,
+            ready: 2,
+            reason,
+            until: Some(NOW),
+            ..Default::default()
+        })
     }
 
     fn forget(&self, id: &str) {

@@ -410,6 +410,8 @@ async fn is_paused_and_resumed_and_says_so() {
     bench.post("/v1/subscriptions", &document("a", "order.created")).await;
     let shown = bench.get("/v1/subscriptions/a").await.json();
     assert_eq!((&shown["state"], shown.get("stopped")), (&json!("active"), None));
+    let queue = json!({"running": 1, "ready": 2, "waits_for": "rate", "until": "2023-11-14T22:13:20Z"});
+    assert_eq!(shown["queue"], queue);
     let paused = bench.post("/v1/subscriptions/a/pause", &json!({})).await.json();
     assert_eq!(paused["state"], "paused");
     assert_eq!(paused["stopped"], json!({"since": "2023-11-14T22:13:20Z", "reason": "a test says so"}));

@@ -36,6 +36,7 @@ impl Driver {
             | Output::Cancel { .. }
             | Output::Record { .. }
             | Output::Stand { .. }
+            | Output::Breaker { .. }
             | Output::Ended { .. } => return,
         };
         self.calls.push(call);

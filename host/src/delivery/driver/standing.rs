@@ -5,9 +5,12 @@ use crate::delivery::exchange;
 use crate::delivery::report;
 use crate::delivery::roster::Settings;
 use crate::store::StoredStanding;
-use anglerfish_core::delivery::{Now, Standing, StoreFault, SubscriptionKey};
+use crate::subscription::{QueueReport, WaitReason};
+use anglerfish_core::delivery::{Now, Standing, StoreFault, SubscriptionKey, Waiting};
+use anglerfish_core::request::UnixMillis;
 use futures_util::future::FutureExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Driver {
     /// A subscription is there, or has new settings. One that comes stands as it did before.
@@ -15,26 +18,64 @@ impl Driver {
         let is_known = self.engine.find(&name).is_some();
         let key = self.engine.handle_configured(now, &name, Arc::clone(&settings.policy));
         let record = self.around.roster.standing(&name);
-        if record.is_new {
-            // A driver that broke down has left it to this one to write it down.
-            self.engine.handle_standing(now, key, record.standing);
-        } else if !is_known && record.standing != Standing::Active {
-            self.engine.handle_restored(now, key, record.standing);
+        if !is_known {
+            if record.is_new {
+                // A driver that broke down has left it to this one to write it down.
+                self.engine.handle_standing(now, key, record.standing);
+            } else {
+                self.engine.handle_restored(now, key, record.standing, record.failing);
+            }
             self.around.metrics.stands(&name, record.standing);
         }
         self.slots.put(key, name, settings);
     }
 
     /// Has it written down how a subscription stands, and tells whoever looks.
-    pub(super) fn stand(&mut self, now: Now, key: SubscriptionKey, standing: Standing) {
+    pub(super) fn stand(
+        &mut self,
+        now: Now,
+        key: SubscriptionKey,
+        standing: Standing,
+        failing: Option<UnixMillis>,
+    ) {
         let Some(name) = self.slots.get(key).map(|slot| Arc::clone(&slot.name)) else { return };
-        if self.around.roster.stand(&name, standing, now.wall) {
+        if self.around.roster.stand(&name, standing, failing, now.wall) {
             self.around.metrics.stands(&name, standing);
             report::stands(&name, standing);
+            self.around.notices.send(&name, standing, now.wall);
         }
         let since = self.around.roster.standing(&name).since;
-        let standing = StoredStanding { subscription: name.to_string(), standing, since };
+        let standing = StoredStanding { subscription: name.to_string(), standing, since, failing };
         self.calls.push(exchange::stand(Arc::clone(&self.around.store), key, standing).boxed());
+    }
+
+    /// Tells whoever looks that a breaker opened or closed.
+    pub(super) fn tell_breaker(&mut self, key: SubscriptionKey, is_open: bool) {
+        if let Some(name) = self.slots.get(key).map(|slot| Arc::clone(&slot.name)) {
+            self.around.metrics.breaks(&name, is_open);
+            report::breaks(&name, is_open);
+        }
+    }
+
+    /// How a subscription is doing; `None` if it is not there.
+    pub(super) fn report(&self, now: Now, name: &str) -> Option<QueueReport> {
+        let status = self.engine.status(now, self.engine.find(name)?)?;
+        let at = |until: Duration| {
+            let wait = u64::try_from(until.saturating_sub(now.elapsed).as_millis()).unwrap_or(u64::MAX);
+            UnixMillis(now.wall.0.saturating_add(wait))
+        };
+        let (reason, until) = match status.waiting {
+            None => (None, None),
+            Some(Waiting::Stopped) => (Some(WaitReason::Stopped), None),
+            Some(Waiting::Concurrency) => (Some(WaitReason::Concurrency), None),
+            Some(Waiting::Places) => (Some(WaitReason::Places), None),
+            Some(Waiting::Rate(until)) => (Some(WaitReason::Rate), Some(at(until))),
+            Some(Waiting::Breaker(until)) => (Some(WaitReason::Breaker), until.map(at)),
+            Some(Waiting::Throttled(until)) => (Some(WaitReason::Throttled), Some(at(until))),
+            Some(Waiting::Local(until)) => (Some(WaitReason::Local), Some(at(until))),
+        };
+        let (running, ready) = (status.running, status.ready);
+        Some(QueueReport { running, ready, reason, until, next: status.next, failing: status.failing })
     }
 
     pub(super) fn handle_stood(&mut self, now: Now, key: SubscriptionKey, stood: Result<(), StoreFault>) {

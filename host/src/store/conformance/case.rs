@@ -300,12 +300,15 @@ pub(super) async fn remembers_how_subscriptions_stand_until_they_are_abandoned(s
         subscription: subscription.to_owned(),
         standing,
         since: later(5),
+        failing: None,
     };
     assert!(store.standings().await.unwrap().is_empty());
     let all = [
         stands("a", Standing::Paused),
         stands("b", Standing::Disabled(DisableCause::Gone(410))),
         stands("c", Standing::Paused),
+        StoredStanding { failing: Some(later(3)), ..stands("d", Standing::Active) },
+        stands("e", Standing::Disabled(DisableCause::Failing(Duration::from_millis(432_000_001)))),
     ];
     for one in all.iter().rev() {
         store.set_standing(one.clone()).await.unwrap();
@@ -313,7 +316,8 @@ pub(super) async fn remembers_how_subscriptions_stand_until_they_are_abandoned(s
     assert_eq!(store.standings().await.unwrap(), all);
     store.set_standing(stands("a", Standing::Active)).await.unwrap();
     store.abandon("c", "deleted", NOW).await.unwrap();
-    assert_eq!(store.standings().await.unwrap(), all[1..2]);
+    store.set_standing(stands("d", Standing::Active)).await.unwrap();
+    assert_eq!(store.standings().await.unwrap(), [all[1].clone(), all[4].clone()]);
 }
 
 pub(super) async fn a_retry_by_hand_makes_a_delivery_young(store: &dyn Store) {

@@ -489,7 +489,7 @@ impl SubscriptionStore for ModelStore {
 
     async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError> {
         let standings = &mut self.state().standings;
-        if standing.standing == Standing::Active {
+        if standing.standing == Standing::Active && standing.failing.is_none() {
             standings.remove(&standing.subscription);
         } else {
             standings.insert(standing.subscription.clone(), standing);

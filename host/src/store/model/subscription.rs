@@ -41,4 +41,6 @@ pub struct StoredStanding {
     pub standing: Standing,
     /// Since when.
     pub since: UnixMillis,
+    /// Since when nothing but failures came back, if that is to be known after a restart.
+    pub failing: Option<UnixMillis>,
 }

@@ -1,7 +1,7 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […]}`.
 
 use super::{policy, source, subscription};
-use crate::config::{DeliveryConfig, SourceConfig, SubscriptionConfig};
+use crate::config::{DeliveryConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig};
 use crate::node::nearest;
 use crate::node::{Node, Problems, Table};
 use crate::node::{is_name, item_path, key_path};
@@ -56,6 +56,11 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
     {
         for item in items {
             unique(&item, "name", &mut names, problems);
+            if item.value().get("name").and_then(Value::as_str) == Some(OPERATIONAL_SOURCE) {
+                let path = key_path(&item.path(), "name");
+                let problem = Problem::new(path, "is the source of what the gateway tells of itself");
+                problems.push(problem.with_hint("give it another name"));
+            }
             document.sources.extend(source::read(&item).map(|source| (item.path(), source)));
         }
     }
@@ -77,7 +82,10 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
 fn known_sources(subscription: &Node<'_>, names: &HashSet<String>, problems: &Problems) {
     let Some(listed) = subscription.value().get("sources").and_then(Value::as_array) else { return };
     for (index, name) in listed.iter().enumerate() {
-        let Some(name) = name.as_str().filter(|name| is_name(name) && !names.contains(*name)) else {
+        let Some(name) = name
+            .as_str()
+            .filter(|name| *name != OPERATIONAL_SOURCE && is_name(name) && !names.contains(*name))
+        else {
             continue;
         };
         let path = item_path(&key_path(&subscription.path(), "sources"), index);
@@ -221,6 +229,17 @@ mod tests {
                 "subscription[3].endpoint.url: missing key",
             ]
         );
+    }
+
+    #[test]
+    fn the_gateway_s_own_source_can_be_listened_to_and_not_be_declared() {
+        let document = json!({
+            "source": [{"name": "shop", "scheme": "none"}],
+            "subscription": [{"id": "a", "sources": ["anglerfish"], "endpoint": {"url": "https://example.com"}}]
+        });
+        assert!(read_document(&document).is_ok());
+        let problems = found(&json!({"source": [{"name": "anglerfish", "scheme": "none"}]}));
+        assert_eq!(problems, ["source[0].name: is the source of what the gateway tells of itself"]);
     }
 
     #[test]

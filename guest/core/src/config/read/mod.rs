@@ -6,6 +6,7 @@ mod document;
 #[cfg(test)]
 mod documentation;
 mod endpoint;
+mod flow;
 mod policy;
 mod retry;
 mod source;

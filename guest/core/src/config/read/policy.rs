@@ -1,13 +1,23 @@
 //! Reading when an attempt counts, and how much at once.
 
-use super::retry;
+use super::{flow, retry};
 use crate::config::{DeliveryConfig, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) const KEYS: &[&str] =
-    &["success", "discard", "throttle_on", "disable_on", "timeout", "concurrency", "retry"];
+pub(super) const KEYS: &[&str] = &[
+    "success",
+    "discard",
+    "throttle_on",
+    "disable_on",
+    "timeout",
+    "concurrency",
+    "rate",
+    "breaker",
+    "disable_after",
+    "retry",
+];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -49,6 +59,15 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     }
     if let Some(concurrency) = table.get("concurrency").and_then(|node| node.integer(1..=MOST_CONCURRENT)) {
         config.concurrency = usize::try_from(concurrency).ok()?;
+    }
+    if let Some(rate) = table.get("rate") {
+        config.rate = flow::rate(&rate);
+    }
+    if let Some(breaker) = table.get("breaker").and_then(|node| flow::breaker(&node)) {
+        config.breaker = breaker;
+    }
+    if let Some(after) = table.get("disable_after").and_then(|node| flow::disable_after(&node)) {
+        config.disable_after = after;
     }
     if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
         config.retry = retry;

@@ -5,9 +5,9 @@ use crate::delivery::alarm::Alarm;
 use crate::delivery::backoff::Backoff;
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{AttemptId, DisableCause, Now, Recorded, Standing, StoreFault};
+use crate::delivery::model::{AttemptId, Now, Output, Recorded, StoreFault};
 use crate::delivery::queue::Stage;
-use crate::policy::{self, AttemptOutcome, Consequences, Settled};
+use crate::policy::{self, AttemptOutcome, Settled};
 use std::sync::Arc;
 
 impl<P> Engine<P> {
@@ -31,16 +31,11 @@ impl<P> Engine<P> {
         let delivery = attempt.lease.delivery.unsigned_abs();
         let random = spread(self.config.seed, delivery, u64::from(attempt.past.before));
         match policy::classify(&attempt.policy, outcome, attempt.past, now.wall, random) {
-            Some(Consequences { settled, throttle, gone }) => {
-                queue.local_backoff.reset();
-                if settled == Settled::Delivered {
-                    queue.relax();
-                }
-                if let Some(asked) = throttle.filter(|_| !is_seeded(Fault::IgnoredThrottle)) {
-                    queue.throttle(now, asked, random);
-                }
-                if let Some(status) = gone {
-                    queue.stand(Standing::Disabled(DisableCause::Gone(status)));
+            Some(consequences) => {
+                let settled = consequences.settled;
+                let effect = queue.conclude(now, &consequences, attempt.probe, random);
+                if let Some(is_open) = effect.breaker {
+                    self.outputs.push_back(Output::Breaker { subscription: key, is_open });
                 }
                 queue.recording += 1;
                 self.recording += 1;
@@ -57,11 +52,13 @@ impl<P> Engine<P> {
                 // It was not the endpoint's doing: as if it had never been, a little later.
                 queue.returns.push(attempt.lease);
                 queue.look_again();
-                queue.hold = Some(now.elapsed + queue.local_backoff.next(random));
-                let hold = queue.hold;
+                let until = queue.flow().fall_short(now, random);
+                if !is_seeded(Fault::LostProbe) {
+                    queue.flow().forgo(now, attempt.probe);
+                }
                 self.attempts.remove(&id);
                 if is_seeded(Fault::SharedTrouble) {
-                    self.registry.queues_mut().for_each(|queue| queue.hold = hold);
+                    self.registry.queues_mut().for_each(|queue| queue.flow().hold(until));
                 }
             }
         }
@@ -79,6 +76,9 @@ impl<P> Engine<P> {
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
         if let Some(queue) = self.registry.get_mut(attempt.key) {
             queue.end(attempt.bytes);
+            if attempt.probe.is_some() {
+                queue.flow().forgo(now, attempt.probe);
+            }
             queue.returns.push(attempt.lease);
             queue.look_again();
         }

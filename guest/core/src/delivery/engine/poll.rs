@@ -2,6 +2,7 @@
 
 use super::{Attempt, Engine, KEPT, LEASES, Phase, Replanning, SHARE};
 use crate::delivery::alarm::Alarm;
+use crate::delivery::breaker::Probe;
 use crate::delivery::fault::{Fault, is_seeded};
 use crate::delivery::model::{AttemptId, Now, Output, SubscriptionKey, Work};
 use crate::policy::Past;
@@ -11,6 +12,16 @@ use std::sync::Arc;
 impl<P> Engine<P> {
     /// What to do next; to be called until it says `None`, whenever something was handled.
     pub fn poll(&mut self, now: Now) -> Option<Output<P>> {
+        loop {
+            let output = self.poll_once(now);
+            // What was looked at in vain may have to be looked at once more.
+            if output.is_some() || self.dirty.is_empty() {
+                return output;
+            }
+        }
+    }
+
+    fn poll_once(&mut self, now: Now) -> Option<Output<P>> {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
@@ -44,20 +55,20 @@ impl<P> Engine<P> {
         }
         if queue.tells_standing() {
             (queue.is_standing_new, queue.is_standing_told) = (false, true);
-            let standing = queue.standing;
+            let (standing, failing) = (queue.standing, queue.failing());
             if is_seeded(Fault::ForgottenStanding) {
                 queue.is_standing_told = false;
             } else {
-                self.outputs.push_back(Output::Stand { subscription: key, standing });
+                self.outputs.push_back(Output::Stand { subscription: key, standing, failing });
             }
         }
         if queue.wants_lease().is_some() {
             self.leasing_next.push(key, &mut queue.is_leasing_next);
         }
-        if queue.may_start() {
+        if queue.may_start(now.elapsed) {
             self.starting.push(key, &mut queue.is_starting);
         }
-        let (due, wait) = (queue.due(), queue.wait());
+        let (due, wait) = (queue.due(), queue.wait(now.elapsed));
         self.alarms.set_due(key, &mut queue.due_alarm, due);
         self.alarms.set_wait(Alarm::Queue(key), &mut queue.wait_alarm, wait);
         if queue.has_ended() {
@@ -161,8 +172,11 @@ impl<P> Engine<P> {
             }
             let key = self.starting.pop()?;
             let Some(queue) = self.registry.get_mut(key) else { continue };
-            if !queue.may_start() {
+            if !queue.may_start(now.elapsed) {
                 queue.is_starting = false;
+                if queue.is_held(now.elapsed) {
+                    self.dirty.push(key, &mut queue.is_dirty);
+                }
                 continue;
             }
             let kept = self.config.attempts / KEPT;
@@ -172,21 +186,21 @@ impl<P> Engine<P> {
                 continue;
             }
             let work = queue.start(now);
-            if queue.may_start() {
+            if queue.may_start(now.elapsed) {
                 self.starting.push_back(key);
             } else {
                 queue.is_starting = false;
             }
-            if queue.has_run_dry() {
+            if queue.has_run_dry() || queue.is_held(now.elapsed) {
                 self.dirty.push(key, &mut queue.is_dirty);
             }
-            let Some(work) = work else { continue };
-            return Some(self.begin(key, work));
+            let Some((work, probe)) = work else { continue };
+            return Some(self.begin(key, work, probe));
         }
         None
     }
 
-    pub(super) fn begin(&mut self, key: SubscriptionKey, work: Work<P>) -> Output<P> {
+    pub(super) fn begin(&mut self, key: SubscriptionKey, work: Work<P>, probe: Option<Probe>) -> Output<P> {
         let id = AttemptId(self.next_attempt);
         self.next_attempt += 1;
         self.running += 1;
@@ -203,6 +217,7 @@ impl<P> Engine<P> {
             bytes: work.bytes,
             policy: Arc::clone(&policy),
             unanswered,
+            probe,
             phase: Phase::Running,
         };
         self.attempts.insert(id, attempt);

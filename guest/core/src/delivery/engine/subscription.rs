@@ -4,8 +4,9 @@ use super::{Engine, Phase};
 use crate::config::DeliveryConfig;
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{Now, Output, Standing, StoreFault, SubscriptionKey};
+use crate::delivery::model::{Now, Output, QueueStatus, Standing, StoreFault, SubscriptionKey};
 use crate::delivery::queue::{Queue, Stage};
+use crate::request::UnixMillis;
 use std::sync::Arc;
 
 impl<P> Engine<P> {
@@ -53,11 +54,20 @@ impl<P> Engine<P> {
         self.touch(key);
     }
 
-    /// The store knows from before how a subscription stands.
-    pub fn handle_restored(&mut self, now: Now, key: SubscriptionKey, standing: Standing) {
+    /// The store knows from before how a subscription stands, and since when nothing but failures came back.
+    pub fn handle_restored(
+        &mut self,
+        now: Now,
+        key: SubscriptionKey,
+        standing: Standing,
+        failing: Option<UnixMillis>,
+    ) {
         self.observe(now);
         if let Some(queue) = self.registry.get_mut(key) {
             queue.standing = standing;
+            if let Some(since) = failing {
+                queue.flow().restore(now, since);
+            }
         }
         self.touch(key);
     }
@@ -80,10 +90,10 @@ impl<P> Engine<P> {
         is_known
     }
 
-    /// How a subscription stands.
+    /// How a subscription is doing at the moment; `None` if it is not there.
     #[must_use]
-    pub fn standing(&self, key: SubscriptionKey) -> Standing {
-        self.registry.get(key).map_or(Standing::Active, |queue| queue.standing)
+    pub fn status(&self, now: Now, key: SubscriptionKey) -> Option<QueueStatus> {
+        self.registry.get(key).map(|queue| queue.status(now.elapsed))
     }
 
     /// The end begins: attempts that run go on to their end, nothing else starts, and what is not attempted is given

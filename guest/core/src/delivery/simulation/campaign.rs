@@ -128,6 +128,8 @@ fn defects_are_found() {
         Fault::SilentProbe,
         Fault::IgnoredThrottle,
         Fault::ForgottenStanding,
+        Fault::FreeRate,
+        Fault::LostProbe,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));

@@ -12,6 +12,7 @@
 //! likes; a seed that fails is shrunk to the few actions that matter and printed, and `--seed N` plays it again.
 
 mod campaign;
+mod expectation;
 mod island;
 mod network;
 mod plan;

@@ -1,7 +1,10 @@
 //! What befalls a world.
 
 use super::random::Random;
-use crate::config::{BackoffConfig, DeliveryConfig, Growth, RetryConfig, Schedule, StatusSet};
+use crate::config::{
+    BackoffConfig, BreakerConfig, BreakerTrip, DeliveryConfig, Growth, RateConfig, RetryConfig, Schedule,
+    StatusSet,
+};
 use std::time::Duration;
 
 /// How long things befall it, in milliseconds; then all is well.
@@ -154,7 +157,21 @@ pub(super) fn policy(seed: u64, subscription: u8, second: bool) -> DeliveryConfi
             StatusSet::new(vec![(status, status), (502, 504)])
         }
     });
+    let rate = random.one_in(3).then(|| RateConfig {
+        count: u32::try_from(random.range(20, 200)).unwrap(),
+        period: Duration::from_secs(1),
+        burst: u32::try_from(random.pick(&[1, 1, 5])).unwrap(),
+    });
+    let trip = random.pick(&[
+        BreakerTrip::Failures(1),
+        BreakerTrip::Failures(4),
+        BreakerTrip::Ratio { thousandths: 500, of: 6 },
+    ]);
+    let probe = Duration::from_millis(random.pick(&[200, 2_000, 10_000]));
     DeliveryConfig {
+        rate,
+        breaker: random.one_in(3).then_some(BreakerConfig { trip, probe }),
+        disable_after: random.one_in(4).then(|| Duration::from_secs(random.range(1, 60))),
         throttle_on,
         disable_on: if disable_on.contains(410) { StatusSet::new(vec![(410, 410)]) } else { disable_on },
         timeout,

@@ -40,6 +40,8 @@ pub(super) struct Store {
     ended: BTreeSet<u64>,
     /// How subscriptions stand.
     pub(super) standings: [Standing; 8],
+    /// Since when nothing but failures came back.
+    pub(super) failing: [Option<UnixMillis>; 8],
 }
 
 impl Store {

@@ -3,16 +3,16 @@
 mod befall;
 mod serve;
 
+use super::expectation::Expectation;
 use super::network;
 use super::plan::{Mood, Plan, TROUBLED};
 use super::random::Random;
 use super::store::{Status, Store};
 use crate::config::DeliveryConfig;
 use crate::delivery::{
-    AttemptId, DisableCause, Engine, Leased, Now, Output, Recorded, Standing, StoreFault, SubscriptionKey,
-    Work, WorkLease,
+    AttemptId, Engine, Leased, Now, Output, Recorded, Standing, StoreFault, SubscriptionKey, Work, WorkLease,
 };
-use crate::policy::{self, AttemptOutcome, Past, Settled};
+use crate::policy::{AttemptOutcome, Settled};
 use crate::request::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,8 +28,6 @@ const BOUND: u64 = 600_000;
 const NEGLECT: u64 = 2_000_000;
 /// How long a trouble may be felt after its end, in microseconds: the longest wait between two tries, and some.
 const ECHO: u64 = 7_000_000;
-/// How long an endpoint that does not say for how long is left alone at most, in microseconds, and some.
-const THROTTLED: u64 = 61_000_000;
 /// More steps than any honest history takes.
 const STEPS: usize = 200_000;
 
@@ -59,7 +57,7 @@ enum Call {
     Release(Option<SubscriptionKey>, Vec<WorkLease>),
     Extend(Vec<WorkLease>),
     Record(AttemptId, WorkLease, Settled, UnixMillis),
-    Stand(SubscriptionKey, Standing),
+    Stand(SubscriptionKey, Standing, Option<UnixMillis>),
 }
 
 /// Its answer, on its way back.
@@ -91,11 +89,10 @@ struct Island {
     second: bool,
     /// Whether it is to be there.
     wanted: bool,
-    /// How it is to stand, and since when, in microseconds.
-    standing: Standing,
+    /// What its present key is expected to do.
+    expected: Expectation,
+    /// Since when it stands as it does, in microseconds.
     stood: u64,
-    /// No attempt starts before this time, in microseconds; and they may not start before that one.
-    throttled: (u64, u64),
     key: Option<SubscriptionKey>,
     /// A key that is being deleted; its deliveries end with it.
     leaving: Option<SubscriptionKey>,
@@ -143,9 +140,8 @@ impl World {
             mood: Mood::Fine,
             second: false,
             wanted: true,
-            standing: Standing::Active,
+            expected: Expectation::default(),
             stood: 0,
-            throttled: (0, 0),
             key: None,
             leaving: None,
             calls: 0,
@@ -215,12 +211,13 @@ impl World {
         for place in 0..self.islands.len() {
             let island = &self.islands[place];
             let (number, key) = (u8::try_from(place).unwrap(), island.key);
-            let is_told = self.store.standings[place] == island.standing;
+            let standing = island.expected.standing;
+            let is_told = self.store.standings[place] == standing;
             let is_here = key.is_some() && island.wanted;
             if is_calm && is_here && !is_told && self.time > island.stood + ECHO {
-                return Err(format!("nobody was told that s{place} is {:?}", island.standing));
+                return Err(format!("nobody was told that s{place} is {standing:?}"));
             }
-            let may_wait = self.time <= island.throttled.1 || island.standing != Standing::Active;
+            let may_wait = island.expected.may_wait(Duration::from_micros(self.time));
             let is_going = key.is_some() && island.wanted && !may_wait && island.mood != Mood::Local;
             let running = self.running.values().filter(|running| Some(running.key) == key).count();
             let has_place = running < self.plan.policy(number, island.second).concurrency;
@@ -311,9 +308,10 @@ impl World {
             Output::Attempt { subscription, attempt, work, policy } => {
                 self.begin(subscription, attempt, &work, policy)?;
             }
-            Output::Stand { subscription, standing } => {
-                self.call(Some(subscription), Call::Stand(subscription, standing));
+            Output::Stand { subscription, standing, failing } => {
+                self.call(Some(subscription), Call::Stand(subscription, standing, failing));
             }
+            Output::Breaker { .. } => {}
             Output::Cancel { attempt } => {
                 // It may end just then.
                 if let Some(running) = self.running.get(&attempt)
@@ -349,12 +347,12 @@ impl World {
         if self.running.len() >= self.plan.attempts {
             return Err(format!("there are {} attempts at once", self.running.len() + 1));
         }
-        let island = &self.islands[subscription];
-        if island.standing != Standing::Active {
-            return Err(format!("s{subscription} goes on although it is {:?}", island.standing));
-        }
-        if self.time < island.throttled.0 {
-            return Err(format!("s{subscription} is not left alone until {}", island.throttled.0));
+        let now = self.now();
+        let present =
+            self.plan.policy(u8::try_from(subscription).unwrap(), self.islands[subscription].second);
+        let island = &mut self.islands[subscription];
+        if island.key == Some(key) {
+            island.expected.start(&present, id, now).map_err(|wrong| format!("s{subscription} {wrong}"))?;
         }
         let (wait, outcome) = network::answer(self.plan.seed, island.mood, &policy, delivery, work.before);
         let micros = u64::try_from(wait.as_micros()).unwrap();
@@ -365,22 +363,17 @@ impl World {
     }
 
     /// What the world expects of the engine after an attempt.
-    fn note(&mut self, running: &Running, outcome: AttemptOutcome<'static>) {
+    fn note(&mut self, id: AttemptId, running: &Running, outcome: AttemptOutcome<'static>) {
         let now = self.now();
-        let Some(island) = self.islands.iter_mut().find(|island| island.key == Some(running.key)) else {
+        let Some(place) = self.islands.iter().position(|island| island.key == Some(running.key)) else {
             return;
         };
-        let past = Past { before: 0, created: now.wall };
-        let Some(consequences) = policy::classify(&running.policy, outcome, past, now.wall, 0) else {
-            return;
-        };
-        if let Some(asked) = consequences.throttle {
-            let asked = u64::try_from(asked.as_micros()).unwrap();
-            let (least, most) = (self.time + asked, self.time + asked.max(THROTTLED));
-            island.throttled = (island.throttled.0.max(least), island.throttled.1.max(most));
-        }
-        if let Some(status) = consequences.gone {
-            (island.standing, island.stood) = (Standing::Disabled(DisableCause::Gone(status)), self.time);
+        let present = self.plan.policy(u8::try_from(place).unwrap(), self.islands[place].second);
+        let island = &mut self.islands[place];
+        let before = island.expected.standing;
+        island.expected.end(&running.policy, &present, id, outcome, now);
+        if island.expected.standing != before {
+            island.stood = self.time;
             if self.time >= TROUBLED * 1000 {
                 // It was asked before its trouble was over: whoever let it go on does so again.
                 self.after(ECHO, Event::Heal);
@@ -434,7 +427,7 @@ impl World {
             }
             Event::Attempted(id, outcome) => {
                 if let Some(running) = self.running.remove(&id) {
-                    self.note(&running, outcome);
+                    self.note(id, &running, outcome);
                 }
                 if let Some(engine) = &mut self.engine {
                     engine.handle_attempted(now, id, outcome);

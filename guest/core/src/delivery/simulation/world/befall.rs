@@ -1,6 +1,7 @@
 //! What befalls the world.
 
 use super::{ECHO, Event, World};
+use crate::delivery::simulation::expectation::Expectation;
 use crate::delivery::simulation::plan::{Action, Mood, TROUBLED};
 use crate::delivery::{Engine, EngineConfig, Standing};
 use std::sync::Arc;
@@ -18,8 +19,9 @@ impl World {
             let key = engine.handle_configured(now, &island.name, Arc::new(policy));
             if island.key != Some(key) {
                 // Its predecessor took along what the store was not told.
-                (island.standing, island.throttled) = (self.store.standings[place], (0, 0));
-                engine.handle_restored(now, key, island.standing);
+                let (standing, failing) = (self.store.standings[place], self.store.failing[place]);
+                island.expected = Expectation::restored(standing, failing, now);
+                engine.handle_restored(now, key, standing, failing);
             }
             island.key = Some(key);
         }
@@ -50,7 +52,7 @@ impl World {
         self.store.crash();
         for island in &mut self.islands {
             (island.key, island.leaving) = (None, None);
-            island.throttled = (0, 0);
+            island.expected = Expectation::default();
         }
         self.after(100_000, Event::Start);
     }
@@ -77,6 +79,7 @@ impl World {
             Action::Put { subscription } => {
                 let island = &mut self.islands[usize::from(subscription)];
                 island.second = !island.second;
+                island.expected.replace();
                 self.put(usize::from(subscription));
             }
             Action::Remove { subscription } => {
@@ -131,10 +134,8 @@ impl World {
         let now = self.now();
         let island = &mut self.islands[place];
         if let (Some(engine), Some(key)) = (&mut self.engine, island.key) {
-            (island.standing, island.stood) = (standing, self.time);
-            if standing == Standing::Active {
-                island.throttled = (0, 0);
-            }
+            island.expected.stand(standing);
+            island.stood = self.time;
             engine.handle_standing(now, key, standing);
         }
     }
@@ -162,7 +163,7 @@ impl World {
             self.stand(place, Standing::Active);
             if self.engine.is_none() {
                 // Whoever lets it go on does so after the next start.
-                self.store.standings[place] = Standing::Active;
+                (self.store.standings[place], self.store.failing[place]) = (Standing::Active, None);
             }
         }
     }

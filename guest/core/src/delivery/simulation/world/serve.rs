@@ -66,10 +66,10 @@ impl World {
                 let extend = |lease| self.store.extend(lease, wall);
                 Answer::Extended(up.map_err(down).map(|()| leases.into_iter().map(extend).collect()))
             }
-            Call::Stand(key, _) if is_down => Answer::Stood(key, Err(StoreFault::Unavailable)),
-            Call::Stand(key, standing) => {
+            Call::Stand(key, ..) if is_down => Answer::Stood(key, Err(StoreFault::Unavailable)),
+            Call::Stand(key, standing, failing) => {
                 if let Some(place) = self.islands.iter().position(|island| island.key == Some(key)) {
-                    self.store.standings[place] = standing;
+                    (self.store.standings[place], self.store.failing[place]) = (standing, failing);
                 }
                 Answer::Stood(key, Ok(()))
             }

@@ -1,0 +1,127 @@
+//! A rate that is kept: the generic cell rate algorithm (ITU-T I.371, annex A), in whole nanoseconds.
+
+use crate::config::RateConfig;
+use std::time::Duration;
+
+/// By how much a shell may be late with waking the engine without the rate suffering for it. In a window of ten seconds
+/// it is a five-hundredth.
+const LATE: Duration = Duration::from_millis(20);
+
+/// When the next one may start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limiter {
+    /// When the next one would start if all came evenly.
+    next: Duration,
+    /// Whether somebody waits for it: then it is the shell that is late, not the one who comes.
+    is_awaited: bool,
+}
+
+impl Limiter {
+    /// From when on one more may start; `now` or earlier means at once.
+    pub(super) fn opens(&self, rate: &RateConfig) -> Duration {
+        self.next.saturating_sub(interval(rate).saturating_mul(rate.burst.saturating_sub(1)))
+    }
+
+    /// Somebody waits for the rate.
+    pub(super) fn wait(&mut self) {
+        self.is_awaited = true;
+    }
+
+    /// Nobody has anything to start any more.
+    pub(super) fn rest(&mut self) {
+        self.is_awaited = false;
+    }
+
+    /// One starts, which [`Self::opens`] has allowed.
+    pub(super) fn start(&mut self, rate: &RateConfig, now: Duration) {
+        let earliest = if self.is_awaited { now.saturating_sub(LATE) } else { now };
+        self.next = self.next.max(earliest).saturating_add(interval(rate));
+    }
+}
+
+/// The time between two, rounded up: the rate is never exceeded.
+fn interval(rate: &RateConfig) -> Duration {
+    let nanos = rate.period.as_nanos().div_ceil(u128::from(rate.count.max(1)));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rate(count: u32, period: Duration, burst: u32) -> RateConfig {
+        RateConfig { count, period, burst }
+    }
+
+    /// When things start of which there is always one more, for a shell that wakes so late.
+    fn starts(rate: &RateConfig, until: Duration, late: impl Fn(u64) -> Duration) -> Vec<Duration> {
+        let (mut limiter, mut now, mut starts) = (Limiter::default(), Duration::ZERO, Vec::new());
+        while now < until {
+            if limiter.opens(rate) <= now {
+                limiter.start(rate, now);
+                starts.push(now);
+            } else {
+                limiter.wait();
+                now = limiter.opens(rate) + late(starts.len() as u64);
+            }
+        }
+        starts
+    }
+
+    #[test]
+    fn is_exact_within_a_hundredth_over_ten_seconds_however_late_the_shell_wakes() {
+        for per_second in [1, 3, 5, 100, 999, 5_000] {
+            for late in [0, 1_000, 3_000, 15_000] {
+                let rate = rate(per_second, SECOND, 1);
+                let count = starts(&rate, SECOND * 10, |_| Duration::from_micros(late)).len();
+                let wanted = f64::from(per_second) * 10.0;
+                assert!(
+                    (count as f64 - wanted).abs() <= (wanted / 100.0).max(1.0),
+                    "{per_second} {late}: {count}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_starts_at_once_and_is_earned_again_by_waiting() {
+        let rate = rate(60, SECOND * 60, 3);
+        let mut limiter = Limiter::default();
+        let mut started = |now| {
+            let mut count = 0;
+            while limiter.opens(&rate) <= now {
+                limiter.start(&rate, now);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(started(Duration::ZERO), 3);
+        assert_eq!(started(Duration::from_millis(999)), 0);
+        assert_eq!(started(SECOND), 1);
+        assert_eq!(started(SECOND * 100), 3);
+    }
+
+    proptest! {
+        /// In no window more than the burst and what the rate has for it.
+        #[test]
+        fn no_window_has_more_than_its_share(
+            count in 1u32..2_000,
+            burst in 1u32..20,
+            late in proptest::collection::vec(0u64..40_000, 1..20),
+            window in 1u64..3_000,
+        ) {
+            let rate = rate(count, SECOND, burst);
+            let late = |place: u64| Duration::from_micros(late[place as usize % late.len()]);
+            let starts = starts(&rate, SECOND * 3, late);
+            let window = Duration::from_millis(window);
+            let share = (window + LATE).as_secs_f64() * f64::from(count) + f64::from(burst) + 1.0;
+            for (place, from) in starts.iter().enumerate() {
+                let inside = starts[place..].iter().take_while(|at| **at < *from + window).count();
+                prop_assert!(inside as f64 <= share, "{inside} of {share} in {window:?}");
+            }
+        }
+    }
+}

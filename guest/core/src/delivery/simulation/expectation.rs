@@ -1,0 +1,145 @@
+//! What a world expects of the engine for one subscription, worked out in the plainest way.
+
+use crate::config::{BreakerTrip, DeliveryConfig};
+use crate::delivery::{AttemptId, DisableCause, Now, Standing};
+use crate::policy::{self, AttemptOutcome, Past, Settled};
+use crate::request::UnixMillis;
+use std::time::Duration;
+
+/// How long an endpoint that does not say for how long is left alone at most, and some.
+const THROTTLED: Duration = Duration::from_secs(61);
+/// By how much the engine may be late without its rate suffering.
+const LATE: Duration = Duration::from_millis(20);
+
+/// What is expected of one subscription, as long as it has the same key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Expectation {
+    /// How it stands.
+    pub(super) standing: Standing,
+    /// No attempt starts before this time, and they may not start before that one.
+    throttled: (Duration, Duration),
+    /// When attempts started, the newest last.
+    starts: Vec<Duration>,
+    /// How the last attempts ended: whether each failed.
+    last: Vec<bool>,
+    /// Until when at least an open breaker lets nothing start, and the attempt that finds out.
+    open: Option<(Duration, Option<AttemptId>)>,
+    /// Since when nothing but failures came back, and for how long before that.
+    failing: Option<(Duration, Duration)>,
+}
+
+impl Expectation {
+    /// One that the store knows this of.
+    pub(super) fn restored(standing: Standing, failing: Option<UnixMillis>, now: Now) -> Self {
+        let before = |since: UnixMillis| Duration::from_millis(now.wall.0.saturating_sub(since.0));
+        let failing = failing.map(|since| (now.elapsed, before(since)));
+        Self { standing, failing, ..Self::default() }
+    }
+
+    /// Somebody lets it stand like this.
+    pub(super) fn stand(&mut self, standing: Standing) {
+        if standing == Standing::Active {
+            *self = Self { starts: std::mem::take(&mut self.starts), ..Self::default() };
+        }
+        self.standing = standing;
+    }
+
+    /// Whether attempts may have to wait although there is a place.
+    pub(super) fn may_wait(&self, now: Duration) -> bool {
+        self.standing != Standing::Active || self.open.is_some() || now <= self.throttled.1
+    }
+
+    /// An attempt starts; an error says why it must not.
+    pub(super) fn start(&mut self, policy: &DeliveryConfig, id: AttemptId, now: Now) -> Result<(), String> {
+        let now = now.elapsed;
+        if self.standing != Standing::Active {
+            return Err(format!("goes on although it is {:?}", self.standing));
+        }
+        if now < self.throttled.0 {
+            return Err(format!("is not left alone until {:?}", self.throttled.0));
+        }
+        if let (Some((until, probe)), true) = (&mut self.open, policy.breaker.is_some()) {
+            if now < *until || probe.is_some() {
+                return Err(format!("goes on although its breaker is open until {until:?}, {probe:?}"));
+            }
+            *probe = Some(id);
+        }
+        self.starts.push(now);
+        let Some(rate) = policy.rate else { return Ok(()) };
+        for window in [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10)] {
+            let inside = self.starts.iter().rev().take_while(|at| **at + window > now).count();
+            let share = (window + LATE).as_millis() as u64 * u64::from(rate.count)
+                / rate.period.as_millis() as u64
+                + u64::from(rate.burst)
+                + 1;
+            if inside as u64 > share {
+                return Err(format!("has {inside} attempts within {window:?}, at {rate:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Its policy changed: what started by the old one counts no more.
+    pub(super) fn replace(&mut self) {
+        self.starts.clear();
+    }
+
+    /// An attempt ended like this, made by `made` and judged by `policy`.
+    pub(super) fn end(
+        &mut self,
+        made: &DeliveryConfig,
+        policy: &DeliveryConfig,
+        id: AttemptId,
+        outcome: AttemptOutcome<'static>,
+        now: Now,
+    ) {
+        let is_probe = self.open.is_some_and(|(_, probe)| probe == Some(id));
+        let past = Past { before: 0, created: now.wall };
+        let Some(consequences) = policy::classify(made, outcome, past, now.wall, 0) else {
+            if is_probe {
+                self.open = Some((now.elapsed, None));
+            }
+            return;
+        };
+        if let Some(asked) = consequences.throttle {
+            let (least, most) = (now.elapsed + asked, now.elapsed + asked.max(THROTTLED));
+            self.throttled = (self.throttled.0.max(least), self.throttled.1.max(most));
+        }
+        let mut cause = consequences.gone.map(DisableCause::Gone);
+        if matches!(consequences.settled, Settled::Delivered | Settled::Discarded) {
+            (self.failing, self.last) =
+                (None, if self.open.is_some() { Vec::new() } else { self.last.split_off(0) });
+            self.open = None;
+            self.last.push(false);
+        } else {
+            let (from, before) = *self.failing.get_or_insert((now.elapsed, Duration::ZERO));
+            let lasted = now.elapsed - from + before;
+            let disabled = policy.disable_after.filter(|most| lasted >= *most);
+            cause = cause.or(disabled.map(|_| DisableCause::Failing(lasted)));
+            self.fail(policy, is_probe, now.elapsed);
+        }
+        if let Some(cause) = cause
+            && !matches!(self.standing, Standing::Disabled(_))
+        {
+            self.standing = Standing::Disabled(cause);
+        }
+    }
+
+    fn fail(&mut self, policy: &DeliveryConfig, is_probe: bool, now: Duration) {
+        let Some(breaker) = policy.breaker else { return };
+        self.last.push(true);
+        let trips = match breaker.trip {
+            BreakerTrip::Failures(most) => {
+                self.last.iter().rev().take_while(|failed| **failed).count() >= most as usize
+            }
+            BreakerTrip::Ratio { thousandths, of } => {
+                let of = of as usize;
+                let failed = self.last.iter().rev().take(of).filter(|failed| **failed).count();
+                self.last.len() >= of && failed * 1000 >= of * thousandths as usize
+            }
+        };
+        if is_probe || self.open.is_none() && trips {
+            self.open = Some((now + breaker.probe, None));
+        }
+    }
+}
