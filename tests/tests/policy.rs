@@ -1,0 +1,164 @@
+//! Delivery policies as they are kept by the real binary.
+
+use anglerfish_tests::{Gateway, Receiver, Reply, Setup, eventually};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const SOURCE: &str = "[[source]]\nname = \"s\"\nscheme = \"none\"\n";
+
+fn setup(receiver: &Receiver, delivery: &str) -> Setup {
+    let url = receiver.url("/");
+    let rest = format!(
+        "{SOURCE}[[subscription]]\nid = \"a\"\nendpoint = {{ url = \"{url}\", allow_private = true }}\n\
+         [subscription.delivery]\n{delivery}\n"
+    );
+    Setup { rest, ..Setup::default() }
+}
+
+fn post(gateway: &Gateway) {
+    let _ =
+        gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(202);
+}
+
+#[test]
+fn a_gone_endpoint_disables_its_subscription_over_a_restart_until_it_is_resumed() {
+    let receiver =
+        Receiver::with(|_, place| if place == 0 { Reply::status(410) } else { Reply::status(204) });
+    let mut gateway = Gateway::set_up(&setup(&receiver, "retry = { delays = [\"10ms\", \"10ms\"] }"));
+    post(&gateway);
+    let shown = || gateway.get("/v1/subscriptions/a");
+    eventually("the subscription is disabled", || (shown()["state"] == "disabled").then_some(()));
+    assert!(shown()["stopped"]["reason"].as_str().unwrap_or_default().contains("410"), "{}", shown());
+    gateway.wait_log("the subscription is disabled until somebody resumes it");
+    post(&gateway);
+    gateway.kill();
+    gateway.spawn();
+    assert_eq!(gateway.get("/v1/subscriptions/a")["state"], "disabled");
+    let metrics = gateway.api("GET", "/metrics", None).text();
+    let line = "anglerfish_subscription_stopped{subscription=\"a\",standing=\"disabled\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    assert_eq!(receiver.requests().len(), 1);
+
+    let resumed = gateway.run(&["subscriptions", "resume", "a"], b"").expect(0);
+    assert_eq!(resumed.stdout, "subscription a is active\n");
+    let _ = receiver.wait(3);
+}
+
+#[test]
+fn an_endpoint_that_asks_to_be_left_alone_gets_nothing_meanwhile() {
+    let receiver = Receiver::with(|_, place| {
+        if place == 0 { Reply::status(429).header("retry-after", "2") } else { Reply::status(204) }
+    });
+    let gateway = Gateway::set_up(&setup(&receiver, "concurrency = 1\nretry = { delays = [\"10ms\"] }"));
+    for _ in 0..3 {
+        post(&gateway);
+    }
+    let stamps: Vec<u64> = receiver
+        .wait(4)
+        .iter()
+        .map(|one| one.header("webhook-timestamp").and_then(|text| text.parse().ok()).expect("a time"))
+        .collect();
+    assert!(stamps[1..].iter().all(|stamp| *stamp >= stamps[0] + 2), "{stamps:?}");
+}
+
+#[test]
+fn the_schedule_of_a_subscription_is_the_same_from_its_file_and_from_the_api() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let policy = "retry = { backoff = \"linear\", first = \"2s\", max_attempts = 4, jitter = 0 }";
+    let gateway = Gateway::set_up(&setup(&receiver, policy));
+    let api = gateway.get("/v1/subscriptions/a/schedule");
+    let at: Vec<_> =
+        api["attempts"].as_array().into_iter().flatten().map(|one| one["at_s"].clone()).collect();
+    assert_eq!(json!(at), json!([0.0, 2.0, 6.0, 12.0]));
+    let config = gateway.config();
+    let mut command = Gateway::command();
+    command.args(["schedule", "a", "--format", "json", "--config"]).arg(config);
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON"), api);
+}
+
+#[test]
+fn a_rate_is_kept_within_a_hundredth_and_says_what_waits() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let gateway = Gateway::set_up(&setup(&receiver, "rate = { per_second = 20, burst = 1 }"));
+    let begun = Instant::now();
+    for _ in 0..60 {
+        post(&gateway);
+    }
+    let queue = eventually("the rate holds some up", || {
+        let shown = gateway.get("/v1/subscriptions/a")["queue"].clone();
+        (shown["waits_for"] == "rate").then_some(shown)
+    });
+    assert!(queue["until"].is_string() && queue["ready"].as_u64() > Some(0), "{queue}");
+    let _ = receiver.wait(60);
+    // The first one at once, and 59 after it.
+    assert!(begun.elapsed() >= Duration::from_millis(59 * 50 - 30), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_breaker_opens_is_seen_and_closes_by_itself() {
+    let healed = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&healed);
+    let receiver =
+        Receiver::with(move |_, _| Reply::status(if state.load(Ordering::SeqCst) { 204 } else { 500 }));
+    let policy = "concurrency = 1\nbreaker = { failures = 3, probe = \"1s\" }\nretry = { delays = [\"10ms\", \"10ms\", \
+                  \"10ms\", \"10ms\", \"10ms\", \"10ms\", \"10ms\", \"10ms\"] }";
+    let gateway = Gateway::set_up(&setup(&receiver, policy));
+    post(&gateway);
+    gateway.wait_log("the breaker opens");
+    let shown = eventually("the breaker holds it up", || {
+        let shown = gateway.get("/v1/subscriptions/a");
+        (shown["queue"]["waits_for"] == "breaker").then_some(shown)
+    });
+    assert!(shown["queue"]["failing_since"].is_string() && shown["state"] == "active", "{shown}");
+    let line = "anglerfish_subscription_breaker_open{subscription=\"a\"} 1";
+    assert!(gateway.api("GET", "/metrics", None).text().contains(line));
+    assert_eq!(receiver.requests().len(), 3);
+    healed.store(true, Ordering::SeqCst);
+    gateway.wait_log("the breaker closes");
+    let delivery = eventually("it arrives", || {
+        let shown = gateway.get("/v1/deliveries/1");
+        (shown["delivery"]["status"] == "delivered").then_some(shown)
+    });
+    assert_eq!(delivery["attempts"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn a_subscription_that_stops_is_an_event_for_those_who_ask_for_it_alone() {
+    let (failing, watching, everything) = (
+        Receiver::with(|_, _| Reply::status(500)),
+        Receiver::with(|_, _| Reply::status(204)),
+        Receiver::with(|_, _| Reply::status(204)),
+    );
+    let mut setup = setup(
+        &failing,
+        "disable_after = \"1s\"\nbreaker = false\nretry = { delays = [\"600ms\", \"600ms\", \"600ms\"] }",
+    );
+    for (id, receiver, sources) in [("w", &watching, "[\"anglerfish\"]"), ("e", &everything, "[\"s\"]")] {
+        setup.rest.push_str(&format!(
+            "[[subscription]]\nid = \"{id}\"\nsources = {sources}\nendpoint = {{ url = \"{}\", allow_private = true }}\n",
+            receiver.url("/")
+        ));
+    }
+    let gateway = Gateway::set_up(&setup);
+    post(&gateway);
+    let [told] = &watching.wait(1)[..] else { panic!("not one event") };
+    assert_eq!(told.header("ce-type"), Some("anglerfish.subscription.disabled"));
+    assert_eq!((told.header("ce-source"), told.header("ce-subject")), (Some("anglerfish"), Some("a")));
+    let data: serde_json::Value = serde_json::from_slice(&told.body).expect("JSON");
+    assert_eq!((&data["subscription"], &data["state"]), (&json!("a"), &json!("disabled")));
+    let reason = data["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("nothing but failures for "), "{data}");
+    let id = told.header("ce-id").expect("an id");
+    assert_eq!(gateway.get(&format!("/v1/events/{id}"))["origin"], "operational");
+    let _ = gateway.run(&["subscriptions", "enable", "a"], b"").expect(0);
+    let kinds: Vec<_> =
+        watching.wait(2).iter().map(|one| one.header("ce-type").unwrap_or_default().to_owned()).collect();
+    assert_eq!(kinds[1], "anglerfish.subscription.resumed");
+    assert_eq!(everything.wait(1).len(), 1, "only the event of the source");
+    // The subscription of all sources, which failed, did not get them either.
+    assert!(failing.requests().iter().all(|one| one.header("ce-source") == Some("s")));
+}
