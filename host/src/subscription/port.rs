@@ -91,6 +91,8 @@ pub enum WaitReason {
     Stopped,
     /// As many attempts as it may have are under way.
     Concurrency,
+    /// After a trouble fewer attempts than usual run at once, and more with each that succeeds.
+    Ramp,
     /// All places for attempts are taken, or the store takes no records.
     Places,
     /// Its rate does not allow more yet.

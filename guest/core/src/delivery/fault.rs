@@ -27,6 +27,8 @@ pub(super) enum Fault {
     FreeRate,
     /// A probe that this machine could not make is waited for for ever.
     LostProbe,
+    /// After a trouble as many attempts start at once as ever.
+    NoRamp,
 }
 
 #[cfg(test)]

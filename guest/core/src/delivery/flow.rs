@@ -45,6 +45,8 @@ pub(super) struct Flow {
     local_backoff: Backoff,
     local: Option<Duration>,
     failing: Option<Failing>,
+    /// How many attempts may run at once for now, after a trouble: a backlog does not fall on an endpoint all at once.
+    window: Option<u32>,
 }
 
 /// What follows for the subscription from one of its attempts.
@@ -74,6 +76,11 @@ impl Flow {
         (opens > now).then_some(Waiting::Rate(opens))
     }
 
+    /// How many attempts may run at once for now, if fewer than usual.
+    pub(super) fn window(&self) -> Option<usize> {
+        self.window.filter(|_| !is_seeded(Fault::NoRamp)).and_then(|window| usize::try_from(window).ok())
+    }
+
     /// Something is held up by the rate.
     pub(super) fn wait(&mut self) {
         self.limiter.wait();
@@ -93,7 +100,10 @@ impl Flow {
     }
 
     /// The endpoint took something, or said itself what is to become of it.
-    pub(super) fn succeed(&mut self) -> Effect {
+    pub(super) fn succeed(&mut self, policy: &DeliveryConfig) -> Effect {
+        let wider = self.window.map(|window| window.saturating_mul(2));
+        self.window =
+            wider.filter(|window| usize::try_from(*window).is_ok_and(|window| window < policy.concurrency));
         self.throttle_backoff.reset();
         self.local_backoff.reset();
         let failing = self.failing.take();
@@ -124,6 +134,7 @@ impl Flow {
             .breaker
             .as_ref()
             .is_some_and(|config| self.breaker.fail(config, now.elapsed, probe, jitter));
+        self.window = if opens { Some(1) } else { self.window.map(|window| (window / 2).max(1)) };
         Effect {
             breaker: opens.then_some(true),
             disable: policy.disable_after.filter(|most| lasted >= *most).map(|_| lasted),
@@ -138,6 +149,7 @@ impl Flow {
             None => asked.max(self.throttle_backoff.next_within(THROTTLE.0, THROTTLE.1, random)),
         };
         self.throttle = self.throttle.max(Some(now.elapsed.saturating_add(wait)));
+        self.window = Some(1);
     }
 
     /// This machine could not make an attempt. Says until when none is made.
@@ -157,10 +169,10 @@ impl Flow {
         self.breaker.forgo(now.elapsed, probe);
     }
 
-    /// Somebody lets it go on: nothing but the rate holds it up any more.
+    /// Somebody lets it go on: nothing but the rate holds it up any more, but it begins with one attempt.
     pub(super) fn reset(&mut self) {
         self.breaker.reset();
-        *self = Self { limiter: self.limiter, breaker: self.breaker, ..Self::default() };
+        *self = Self { limiter: self.limiter, breaker: self.breaker, window: Some(1), ..Self::default() };
     }
 
     /// Since when nothing but failures came back, by the wall clock.

@@ -109,6 +109,8 @@ pub enum Waiting {
     Stopped,
     /// As many attempts as it may have are under way, or wait for their record.
     Concurrency,
+    /// After a trouble fewer attempts than usual run at once, and more with each that succeeds.
+    Ramp,
     /// All places for attempts are taken, or the store takes no records.
     Places,
     /// Its rate allows the next one at this time.

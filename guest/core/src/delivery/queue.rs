@@ -224,7 +224,7 @@ impl<P> Queue<P> {
         let policy = Arc::clone(&self.policy);
         let flow = self.flow();
         let effect = match consequences.settled {
-            Settled::Delivered | Settled::Discarded => flow.succeed(),
+            Settled::Delivered | Settled::Discarded => flow.succeed(&policy),
             Settled::Retry(_) | Settled::Dead => flow.fail(&policy, now, probe, random),
         };
         if let Some(asked) = consequences.throttle.filter(|_| !is_seeded(Fault::IgnoredThrottle)) {
@@ -253,6 +253,8 @@ impl<P> Queue<P> {
             Some(held)
         } else if self.running >= self.concurrency() || !self.may_record() {
             Some(Waiting::Concurrency)
+        } else if self.running >= self.width() {
+            Some(Waiting::Ramp)
         } else {
             Some(Waiting::Places)
         };
@@ -273,8 +275,8 @@ impl<P> Queue<P> {
         {
             return;
         }
-        if let Some(flow) = self.flow.as_mut().filter(|_| standing == Standing::Active) {
-            flow.reset();
+        if standing == Standing::Active {
+            self.flow().reset();
         }
         self.standing = standing;
         self.is_standing_new = true;
@@ -349,9 +351,15 @@ impl<P> Queue<P> {
     pub(super) fn may_start(&self, now: Duration) -> bool {
         self.is_going()
             && !self.ready.is_empty()
-            && self.running < self.concurrency()
+            && self.running < self.width()
             && self.may_record()
             && self.holds(now).is_none()
+    }
+
+    /// How many attempts may run at once just now.
+    fn width(&self) -> usize {
+        let window = self.flow.as_ref().and_then(|flow| flow.window());
+        window.map_or(self.concurrency(), |window| window.min(self.concurrency()))
     }
 
     fn may_record(&self) -> bool {

@@ -68,6 +68,7 @@ impl Driver {
             None => (None, None),
             Some(Waiting::Stopped) => (Some(WaitReason::Stopped), None),
             Some(Waiting::Concurrency) => (Some(WaitReason::Concurrency), None),
+            Some(Waiting::Ramp) => (Some(WaitReason::Ramp), None),
             Some(Waiting::Places) => (Some(WaitReason::Places), None),
             Some(Waiting::Rate(until)) => (Some(WaitReason::Rate), Some(at(until))),
             Some(Waiting::Breaker(until)) => (Some(WaitReason::Breaker), until.map(at)),

@@ -130,6 +130,7 @@ fn defects_are_found() {
         Fault::ForgottenStanding,
         Fault::FreeRate,
         Fault::LostProbe,
+        Fault::NoRamp,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));

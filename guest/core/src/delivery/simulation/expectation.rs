@@ -26,6 +26,8 @@ pub(super) struct Expectation {
     open: Option<(Duration, Option<AttemptId>)>,
     /// Since when nothing but failures came back, and for how long before that.
     failing: Option<(Duration, Duration)>,
+    /// How many attempts may run at once after a trouble.
+    window: Option<usize>,
 }
 
 impl Expectation {
@@ -39,19 +41,32 @@ impl Expectation {
     /// Somebody lets it stand like this.
     pub(super) fn stand(&mut self, standing: Standing) {
         if standing == Standing::Active {
-            *self = Self { starts: std::mem::take(&mut self.starts), ..Self::default() };
+            let starts = std::mem::take(&mut self.starts);
+            *self = Self { starts, window: Some(1), ..Self::default() };
         }
         self.standing = standing;
     }
 
     /// Whether attempts may have to wait although there is a place.
     pub(super) fn may_wait(&self, now: Duration) -> bool {
-        self.standing != Standing::Active || self.open.is_some() || now <= self.throttled.1
+        self.standing != Standing::Active
+            || self.open.is_some()
+            || self.window.is_some()
+            || now <= self.throttled.1
     }
 
     /// An attempt starts; an error says why it must not.
-    pub(super) fn start(&mut self, policy: &DeliveryConfig, id: AttemptId, now: Now) -> Result<(), String> {
+    pub(super) fn start(
+        &mut self,
+        policy: &DeliveryConfig,
+        id: AttemptId,
+        now: Now,
+        beside: usize,
+    ) -> Result<(), String> {
         let now = now.elapsed;
+        if self.window.is_some_and(|window| beside >= window) {
+            return Err(format!("has {} attempts at once after a trouble", beside + 1));
+        }
         if self.standing != Standing::Active {
             return Err(format!("goes on although it is {:?}", self.standing));
         }
@@ -101,9 +116,11 @@ impl Expectation {
             }
             return;
         };
+        let mut throttles = false;
         if let Some(asked) = consequences.throttle {
             let (least, most) = (now.elapsed + asked, now.elapsed + asked.max(THROTTLED));
             self.throttled = (self.throttled.0.max(least), self.throttled.1.max(most));
+            throttles = true;
         }
         let mut cause = consequences.gone.map(DisableCause::Gone);
         if matches!(consequences.settled, Settled::Delivered | Settled::Discarded) {
@@ -111,12 +128,17 @@ impl Expectation {
                 (None, if self.open.is_some() { Vec::new() } else { self.last.split_off(0) });
             self.open = None;
             self.last.push(false);
+            self.window = self.window.map(|window| window * 2).filter(|window| *window < policy.concurrency);
         } else {
             let (from, before) = *self.failing.get_or_insert((now.elapsed, Duration::ZERO));
             let lasted = now.elapsed - from + before;
             let disabled = policy.disable_after.filter(|most| lasted >= *most);
             cause = cause.or(disabled.map(|_| DisableCause::Failing(lasted)));
+            self.window = self.window.map(|window| (window / 2).max(1));
             self.fail(policy, is_probe, now.elapsed);
+        }
+        if throttles {
+            self.window = Some(1);
         }
         if let Some(cause) = cause
             && !matches!(self.standing, Standing::Disabled(_))
@@ -138,6 +160,9 @@ impl Expectation {
                 self.last.len() >= of && failed * 1000 >= of * thousandths as usize
             }
         };
+        if self.open.is_none() && trips {
+            self.window = Some(1);
+        }
         if is_probe || self.open.is_none() && trips {
             self.open = Some((now + breaker.probe, None));
         }

@@ -352,7 +352,10 @@ impl World {
             self.plan.policy(u8::try_from(subscription).unwrap(), self.islands[subscription].second);
         let island = &mut self.islands[subscription];
         if island.key == Some(key) {
-            island.expected.start(&present, id, now).map_err(|wrong| format!("s{subscription} {wrong}"))?;
+            island
+                .expected
+                .start(&present, id, now, beside)
+                .map_err(|wrong| format!("s{subscription} {wrong}"))?;
         }
         let (wait, outcome) = network::answer(self.plan.seed, island.mood, &policy, delivery, work.before);
         let micros = u64::try_from(wait.as_micros()).unwrap();
