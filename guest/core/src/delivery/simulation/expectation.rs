@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// How long an endpoint that does not say for how long is left alone at most, and some.
 const THROTTLED: Duration = Duration::from_secs(61);
+const SECOND: Duration = Duration::from_secs(1);
 /// By how much the engine may be late without its rate suffering.
 const LATE: Duration = Duration::from_millis(20);
 
@@ -48,8 +49,11 @@ impl Expectation {
     }
 
     /// Whether attempts may have to wait although there is a place.
-    pub(super) fn may_wait(&self, now: Duration) -> bool {
-        self.standing != Standing::Active
+    pub(super) fn may_wait(&self, policy: &DeliveryConfig, now: Duration) -> bool {
+        // Every rate that is tried here has several in a second.
+        let is_paced = policy.rate.is_some() && self.starts.last().is_some_and(|at| *at + SECOND > now);
+        is_paced
+            || self.standing != Standing::Active
             || self.open.is_some()
             || self.window.is_some()
             || now <= self.throttled.1

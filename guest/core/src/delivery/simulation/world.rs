@@ -217,10 +217,11 @@ impl World {
             if is_calm && is_here && !is_told && self.time > island.stood + ECHO {
                 return Err(format!("nobody was told that s{place} is {standing:?}"));
             }
-            let may_wait = island.expected.may_wait(Duration::from_micros(self.time));
+            let policy = self.plan.policy(number, island.second);
+            let may_wait = island.expected.may_wait(&policy, Duration::from_micros(self.time));
             let is_going = key.is_some() && island.wanted && !may_wait && island.mood != Mood::Local;
             let running = self.running.values().filter(|running| Some(running.key) == key).count();
-            let has_place = running < self.plan.policy(number, island.second).concurrency;
+            let has_place = running < policy.concurrency;
             if is_calm && is_going && has_place && self.store.has_due(number, wall) {
                 let since = *self.lying[place].get_or_insert(self.time);
                 // From now on step by step.
