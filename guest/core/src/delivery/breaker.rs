@@ -120,7 +120,7 @@ impl Breaker {
     }
 
     fn note(&mut self, failed: bool) {
-        self.last = self.last << 1 | u64::from(failed);
+        self.last = (self.last << 1) | u64::from(failed);
         self.known = self.known.saturating_add(1).min(64);
     }
 

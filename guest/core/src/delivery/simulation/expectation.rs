@@ -128,9 +128,10 @@ impl Expectation {
         }
         let mut cause = consequences.gone.map(DisableCause::Gone);
         if matches!(consequences.settled, Settled::Delivered | Settled::Discarded) {
-            (self.failing, self.last) =
-                (None, if self.open.is_some() { Vec::new() } else { self.last.split_off(0) });
-            self.open = None;
+            self.failing = None;
+            if self.open.take().is_some() {
+                self.last.clear();
+            }
             self.last.push(false);
             self.window = self.window.map(|window| window * 2).filter(|window| *window < policy.concurrency);
         } else {
