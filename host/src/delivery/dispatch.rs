@@ -12,10 +12,11 @@ use crate::outbound::{Outbound, OutboundError, OutboundOptions};
 use crate::store::{LeasedDelivery, Store, StoredStanding};
 use crate::subscription::{Dispatch, QueueReport, StandingError, SubscriptionStanding};
 use crate::supervision::Supervisor;
-use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig};
-use anglerfish_core::delivery::{EngineConfig, Standing};
+use anglerfish_core::config::{DeliveryConfig, RateConfig, SubscriptionConfig};
+use anglerfish_core::delivery::{EngineConfig, SharedRate, Standing};
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -43,6 +44,8 @@ pub struct DeliveryOptions {
     pub metrics: DeliveryMetrics,
     /// How many attempts may run at once over all subscriptions.
     pub attempts: usize,
+    /// How many attempts may start to a host in which time, over all subscriptions; by the host's name in lower case.
+    pub host_rates: BTreeMap<String, RateConfig>,
     /// Who starts the driver again if it breaks down.
     pub supervisor: Supervisor,
 }
@@ -54,6 +57,7 @@ impl Default for DeliveryOptions {
             outbound: None,
             metrics: DeliveryMetrics::default(),
             attempts,
+            host_rates: BTreeMap::new(),
             supervisor: Supervisor::default(),
         }
     }
@@ -68,6 +72,7 @@ pub struct Deliveries {
 struct Shared {
     around: DriverContext,
     outbound: Outbound,
+    host_rates: BTreeMap<String, RateConfig>,
     runtime: Handle,
     supervisor: Supervisor,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -112,6 +117,7 @@ impl Deliveries {
         let shared = Shared {
             around,
             outbound,
+            host_rates: options.host_rates,
             runtime: Handle::current(),
             supervisor: options.supervisor,
             task: Mutex::default(),
@@ -149,20 +155,29 @@ impl Deliveries {
         self.check(subscription)?;
         let policy = subscription.delivery.clone();
         let (id, outbound) = (subscription.id.clone(), self.shared.outbound.clone());
+        let shared = self.host_rate(subscription.endpoint.url.reveal());
         let subscription = subscription.clone();
         // A client is made with the first attempt: most subscriptions are idle. That it can be made was just seen.
         let endpoint = move || {
             let target = target(&subscription, &outbound).ok()?;
             Some(Arc::new(HttpEndpoint(target)) as Arc<dyn Endpoint>)
         };
-        self.put_settings(&id, Settings { policy: Arc::new(policy), endpoint: Box::new(endpoint) });
+        let settings = Settings { policy: Arc::new(policy), shared, endpoint: Box::new(endpoint) };
+        self.put_settings(&id, settings);
         Ok(())
     }
 
     /// The same with an endpoint of the caller's: a function of this process, say.
     pub fn put_endpoint(&self, id: &str, policy: DeliveryConfig, endpoint: Arc<dyn Endpoint>) {
         let endpoint = Box::new(move || Some(Arc::clone(&endpoint)));
-        self.put_settings(id, Settings { policy: Arc::new(policy), endpoint });
+        self.put_settings(id, Settings { policy: Arc::new(policy), shared: None, endpoint });
+    }
+
+    /// The rate that an endpoint shares with others of its host.
+    fn host_rate(&self, url: &str) -> Option<Arc<SharedRate>> {
+        let host = url.parse::<http::Uri>().ok()?.host()?.to_ascii_lowercase();
+        let rate = *self.shared.host_rates.get(&host)?;
+        Some(Arc::new(SharedRate { name: host.into(), rate }))
     }
 
     fn put_settings(&self, id: &str, settings: Settings) {

@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use crate::store::StoredStanding;
 use anglerfish_core::config::DeliveryConfig;
-use anglerfish_core::delivery::{Standing, WorkLease};
+use anglerfish_core::delivery::{SharedRate, Standing, WorkLease};
 use anglerfish_core::request::UnixMillis;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -16,6 +16,8 @@ pub(super) type MakeEndpoint = Box<dyn Fn() -> Option<Arc<dyn Endpoint>> + Send 
 /// What a subscription's attempts go by; replaced as a whole.
 pub(super) struct Settings {
     pub(super) policy: Arc<DeliveryConfig>,
+    /// A rate that it has together with others.
+    pub(super) shared: Option<Arc<SharedRate>>,
     pub(super) endpoint: MakeEndpoint,
 }
 

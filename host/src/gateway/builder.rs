@@ -154,6 +154,7 @@ impl BuiltGateway {
             attempts,
             metrics: DeliveryMetrics::register(&mut registry),
             supervisor: supervisor.clone(),
+            host_rates: config.outbound.host_rates.clone(),
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));

@@ -27,6 +27,7 @@ impl Difference {
             ("admin.listen", old.admin.listen == new.admin.listen),
             ("outbound.max_connections", o.max_connections == n.max_connections),
             ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
+            ("outbound.host_rates", o.host_rates == n.host_rates),
             ("outbound.proxy", o.proxy == n.proxy),
             ("telemetry.otlp", old.telemetry == new.telemetry),
             ("log.format", old.log.format == new.log.format),

@@ -3,7 +3,12 @@
 use super::Proxy;
 use crate::config::section::{Keys, Kind, Section};
 use crate::config::value::count;
-use anglerfish_core::config::{Node, Table};
+use anglerfish_core::config::{Node, RateConfig, Table, read_rate};
+use http::Uri;
+use std::collections::BTreeMap;
+
+/// Hosts with a rate of their own.
+const MOST_HOSTS: usize = 1000;
 
 /// How others are called: `[outbound]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +17,8 @@ pub struct OutboundConfig {
     pub max_connections: Option<usize>,
     /// Connections to one host and port.
     pub max_connections_per_host: Option<usize>,
+    /// How many attempts may start to a host in which time, over all subscriptions; by the host's name in lower case.
+    pub host_rates: BTreeMap<String, RateConfig>,
     /// A proxy through which everything goes out.
     pub proxy: Option<Proxy>,
 }
@@ -21,6 +28,8 @@ impl Section for OutboundConfig {
     const KEYS: Keys = &[
         ("max_connections", Kind::Integer),
         ("max_connections_per_host", Kind::Integer),
+        // A table by host; a variable cannot say one.
+        ("host_rates", Kind::Text),
         ("proxy", Kind::Text),
         ("proxy_resolves", Kind::Boolean),
     ];
@@ -30,6 +39,17 @@ impl Section for OutboundConfig {
         let connections = |node: Node<'_>| count(&node, 1..=1_000_000);
         config.max_connections = table.get("max_connections").and_then(connections);
         config.max_connections_per_host = table.get("max_connections_per_host").and_then(connections);
+        if let Some(node) = table.get("host_rates")
+            && let Some(hosts) = node.members_up_to(MOST_HOSTS)
+        {
+            for (host, rate) in hosts {
+                match read_host(host) {
+                    None => rate
+                        .report_with_hint("not the name of a host", "write it as in a URL, without a port"),
+                    Some(host) => config.host_rates.extend(read_rate(&rate).map(|rate| (host, rate))),
+                }
+            }
+        }
         let resolves = table.get("proxy_resolves").and_then(|node| node.boolean()).unwrap_or_default();
         config.proxy = table.get("proxy").and_then(|node| {
             let proxy = Proxy::try_new(node.text()?, resolves);
@@ -42,5 +62,44 @@ impl Section for OutboundConfig {
             node.report("needs \"proxy\" beside it");
         }
         config
+    }
+}
+
+/// A host as URLs have it, in lower case.
+fn read_host(text: &str) -> Option<String> {
+    let uri: Uri = format!("http://{text}/").parse().ok()?;
+    let is_host =
+        uri.host() == Some(text) && uri.port().is_none() && uri.path() == "/" && uri.query().is_none();
+    is_host.then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anglerfish_core::config::Problems;
+    use serde_json::{Value, json};
+
+    fn read(rates: &Value) -> Result<BTreeMap<String, RateConfig>, Vec<String>> {
+        let (value, problems) = (json!({ "host_rates": rates }), Problems::default());
+        let config = OutboundConfig::of(&Node::root(&value, "outbound", &problems));
+        let problems: Vec<String> = problems.into_vec().iter().map(ToString::to_string).collect();
+        if problems.is_empty() { Ok(config.host_rates) } else { Err(problems) }
+    }
+
+    #[test]
+    fn hosts_have_rates_of_their_own() {
+        let rates =
+            read(&json!({"Hooks.Example.com": {"per_second": 1}, "10.0.0.1": {"per_hour": 5}})).unwrap();
+        assert_eq!(rates.keys().collect::<Vec<_>>(), ["10.0.0.1", "hooks.example.com"]);
+        for (rates, word) in [
+            (json!({"example.com:80": {"per_second": 1}}), "not the name of a host"),
+            (json!({"https://example.com": {"per_second": 1}}), "not the name of a host"),
+            (json!({"": {"per_second": 1}}), "not the name of a host"),
+            (json!({"example.com": {}}), "says no rate"),
+            (json!("example.com=1"), "expected a table"),
+        ] {
+            let problems = read(&rates).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].contains(word), "{rates}: {problems:?}");
+        }
     }
 }

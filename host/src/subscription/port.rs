@@ -97,6 +97,9 @@ pub enum WaitReason {
     Places,
     /// Its rate does not allow more yet.
     Rate,
+    /// The rate of its endpoint's host, which it shares with others, does not allow more yet.
+    #[serde(rename = "host-rate")]
+    HostRate,
     /// Its breaker is open: the last attempts failed.
     Breaker,
     /// Its endpoint asked to be left alone.

@@ -20,7 +20,9 @@ pub use crate::node::{Node, Problems, Table, is_name, item_path, key_path, neare
 pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BreakerConfig, BreakerTrip, RateConfig};
-pub use read::{Document, SOURCE_KEYS, read_delivery, read_document, read_source, read_subscription};
+pub use read::{
+    Document, SOURCE_KEYS, read_delivery, read_document, read_rate, read_source, read_subscription,
+};
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret::Secret;

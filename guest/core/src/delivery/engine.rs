@@ -13,6 +13,7 @@ use super::health::Health;
 use super::model::{AttemptId, Output, SubscriptionKey, WorkLease};
 use super::queue::Turn;
 use super::registry::Registry;
+use super::shared::SharedRates;
 use crate::config::DeliveryConfig;
 use crate::policy::{Past, Settled};
 use crate::request::UnixMillis;
@@ -123,6 +124,8 @@ pub struct Engine<P> {
     leasing: usize,
     /// Queues that want to start attempts.
     starting: Turn,
+    /// Rates that several queues share.
+    shared: SharedRates,
     /// Whether the store takes records. While it does not, no attempt starts: it could not be recorded.
     recorder: Health,
     /// Whether the store leases.
@@ -165,6 +168,7 @@ impl<P> Engine<P> {
             leasing_next: Turn::default(),
             leasing: 0,
             starting: Turn::default(),
+            shared: SharedRates::default(),
             recorder: Health::new(),
             lessor: Health::new(),
             unknown: Vec::new(),

@@ -29,6 +29,8 @@ pub(super) enum Fault {
     LostProbe,
     /// After a trouble as many attempts start at once as ever.
     NoRamp,
+    /// What subscriptions share is not counted.
+    FreeSharedRate,
 }
 
 #[cfg(test)]

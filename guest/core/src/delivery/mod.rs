@@ -20,6 +20,7 @@ mod model;
 mod queue;
 mod rate;
 mod registry;
+mod shared;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -30,3 +31,4 @@ pub use model::{
     AttemptId, DisableCause, Leased, Now, Output, QueueStatus, Recorded, Standing, StoreFault,
     SubscriptionKey, Waiting, Work, WorkLease,
 };
+pub use shared::SharedRate;

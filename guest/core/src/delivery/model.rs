@@ -115,6 +115,8 @@ pub enum Waiting {
     Places,
     /// Its rate allows the next one at this time.
     Rate(Duration),
+    /// The rate that it shares with others allows the next one of them at this time.
+    SharedRate(Duration),
     /// Its breaker is open; the next probe is at this time, or under way.
     Breaker(Option<Duration>),
     /// Its endpoint asked to be left alone until this time.

@@ -7,6 +7,7 @@ use super::flow::{Effect, Flow};
 use super::model::{
     DisableCause, Leased, Now, QueueStatus, Standing, SubscriptionKey, Waiting, Work, WorkLease,
 };
+use super::shared::{SharedRate, SharedRates};
 use crate::config::DeliveryConfig;
 use crate::policy::{Consequences, Settled};
 use crate::request::UnixMillis;
@@ -55,6 +56,8 @@ pub(super) enum Backlog {
 pub(super) struct Queue<P> {
     pub(super) name: Arc<str>,
     pub(super) policy: Arc<DeliveryConfig>,
+    /// A rate that it has together with others.
+    pub(super) shared: Option<Arc<SharedRate>>,
     pub(super) stage: Stage,
     pub(super) standing: Standing,
     /// Whether the store does not know yet how it stands, and whether it is being told.
@@ -99,6 +102,8 @@ pub(super) struct Queue<P> {
     pub(super) is_dirty: bool,
     pub(super) is_leasing_next: bool,
     pub(super) is_starting: bool,
+    /// Whether it waits for its turn by the rate that it shares.
+    pub(super) is_sharing: bool,
 }
 
 impl<P> Queue<P> {
@@ -106,6 +111,7 @@ impl<P> Queue<P> {
         Self {
             name,
             policy,
+            shared: None,
             stage: Stage::Run,
             standing: Standing::Active,
             is_standing_new: false,
@@ -133,6 +139,7 @@ impl<P> Queue<P> {
             is_dirty: false,
             is_leasing_next: false,
             is_starting: false,
+            is_sharing: false,
         }
     }
 
@@ -244,7 +251,8 @@ impl<P> Queue<P> {
     }
 
     /// How it is doing.
-    pub(super) fn status(&self, now: Duration) -> QueueStatus {
+    pub(super) fn status(&self, now: Duration, shared: &SharedRates) -> QueueStatus {
+        let turn = self.shared.as_ref().filter(|_| self.is_sharing).map(|rate| shared.turn(rate));
         let waiting = if self.ready.is_empty() && self.standing == Standing::Active {
             None
         } else if self.standing != Standing::Active {
@@ -255,6 +263,8 @@ impl<P> Queue<P> {
             Some(Waiting::Concurrency)
         } else if self.running >= self.width() {
             Some(Waiting::Ramp)
+        } else if let Some(turn) = turn {
+            Some(Waiting::SharedRate(turn))
         } else {
             Some(Waiting::Places)
         };

@@ -33,7 +33,7 @@ fn put(engine: &mut Engine<()>, name: &str, concurrency: usize) -> SubscriptionK
 }
 
 fn put_policy(engine: &mut Engine<()>, name: &str, policy: DeliveryConfig) -> SubscriptionKey {
-    let key = engine.handle_configured(at(0), &name.into(), Arc::new(policy));
+    let key = engine.handle_configured(at(0), &name.into(), Arc::new(policy), None);
     while let Some(output) = engine.poll(at(0)) {
         if matches!(output, Output::Replan) {
             engine.handle_replanned(at(0), Ok(()));
@@ -280,4 +280,32 @@ fn nothing_but_failures_for_too_long_disables_also_over_a_restart() {
     fail(&mut second, later(10), 4);
     let cause = DisableCause::Failing(Duration::from_secs(100));
     assert_eq!(stands(&mut second, later(10)), [(Standing::Disabled(cause), Some(at(0).wall))]);
+}
+
+#[test]
+fn a_shared_rate_is_taken_in_turns_and_says_whose_it_is() {
+    let mut engine = engine(100);
+    let rate = RateConfig { count: 10, period: Duration::from_secs(1), burst: 1 };
+    let shared = Some(Arc::new(SharedRate { name: "host".into(), rate }));
+    let keys = ["a", "b", "c"].map(|name| {
+        let key = put(&mut engine, name, 10);
+        engine.handle_configured(at(0), &name.into(), Arc::default(), shared.clone());
+        for delivery in 0..9 {
+            engine.handle_offered(at(0), name, work(delivery));
+        }
+        key
+    });
+    let mut counts = [0; 3];
+    for millis in 0..1000 {
+        engine.handle_timeout(at(millis));
+        for (key, attempt) in begun(&mut engine, at(millis)) {
+            counts[keys.iter().position(|known| *known == key).unwrap()] += 1;
+            engine.handle_attempted(at(millis), attempt, AttemptOutcome::status(200));
+        }
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, [3, 3, 4]);
+    let waiting = keys.map(|key| engine.status(at(999), key).unwrap().waiting);
+    assert_eq!(waiting, [Some(Waiting::SharedRate(Duration::from_secs(1))); 3]);
+    assert_eq!(engine.wait(at(999)), Some(Duration::from_millis(1)));
 }

@@ -16,7 +16,8 @@ impl Driver {
     /// A subscription is there, or has new settings. One that comes stands as it did before.
     pub(super) fn put(&mut self, now: Now, name: Arc<str>, settings: Arc<Settings>) {
         let is_known = self.engine.find(&name).is_some();
-        let key = self.engine.handle_configured(now, &name, Arc::clone(&settings.policy));
+        let key =
+            self.engine.handle_configured(now, &name, Arc::clone(&settings.policy), settings.shared.clone());
         let record = self.around.roster.standing(&name);
         if !is_known {
             if record.is_new {
@@ -71,6 +72,7 @@ impl Driver {
             Some(Waiting::Ramp) => (Some(WaitReason::Ramp), None),
             Some(Waiting::Places) => (Some(WaitReason::Places), None),
             Some(Waiting::Rate(until)) => (Some(WaitReason::Rate), Some(at(until))),
+            Some(Waiting::SharedRate(until)) => (Some(WaitReason::HostRate), Some(at(until))),
             Some(Waiting::Breaker(until)) => (Some(WaitReason::Breaker), until.map(at)),
             Some(Waiting::Throttled(until)) => (Some(WaitReason::Throttled), Some(at(until))),
             Some(Waiting::Local(until)) => (Some(WaitReason::Local), Some(at(until))),

@@ -20,8 +20,8 @@ const PROBE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=D
 const DISABLE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
 
-/// `{ per_second = 5, burst = 10 }`.
-pub(super) fn rate(node: &Node<'_>) -> Option<RateConfig> {
+/// Reads a rate: `{ per_second = 5, burst = 10 }`. What is wrong with it is reported.
+pub fn rate(node: &Node<'_>) -> Option<RateConfig> {
     let table = node.table(&["per_second", "per_minute", "per_hour", "burst"])?;
     let mut given = PERIODS.iter().filter_map(|(key, period)| Some((table.get(key)?, *period)));
     let Some((count, period)) = given.next() else {

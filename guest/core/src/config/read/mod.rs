@@ -14,4 +14,5 @@ mod source_event;
 mod subscription;
 
 pub use document::{Document, read_delivery, read_document, read_source, read_subscription};
+pub use flow::rate as read_rate;
 pub use source::KEYS as SOURCE_KEYS;

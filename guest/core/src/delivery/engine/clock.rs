@@ -56,7 +56,8 @@ impl<P> Engine<P> {
         let health = [records, leases, homeless].into_iter().flatten();
         let health = health.filter(|until| *until > now.elapsed).min();
         let health = health.map(|until| until.saturating_sub(now.elapsed));
-        [self.alarms.wait(now), health].into_iter().flatten().min()
+        let shared = self.shared.until(now.elapsed).map(|until| until.saturating_sub(now.elapsed));
+        [self.alarms.wait(now), health, shared].into_iter().flatten().min()
     }
 
     /// Notices that the wall clock was set.

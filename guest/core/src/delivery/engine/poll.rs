@@ -165,6 +165,31 @@ impl<P> Engine<P> {
         if !self.recorder.is_open() && self.recording > 0 {
             return None;
         }
+        loop {
+            // Whoever is admitted and does not start after all leaves its turn to the next one.
+            let is_admitted = self.admit_shared(now);
+            if let Some(output) = self.poll_starting(now) {
+                return Some(output);
+            }
+            if !is_admitted || self.running >= self.config.attempts {
+                return None;
+            }
+        }
+    }
+
+    /// Lets those start that have waited for the rate which they share, as many as it allows. Says whether there were any.
+    fn admit_shared(&mut self, now: Now) -> bool {
+        let admitted = self.shared.admit(now.elapsed);
+        for key in &admitted {
+            if let Some(queue) = self.registry.get_mut(*key) {
+                queue.is_sharing = false;
+                self.starting.push(*key, &mut queue.is_starting);
+            }
+        }
+        !admitted.is_empty()
+    }
+
+    fn poll_starting(&mut self, now: Now) -> Option<Output<P>> {
         for _ in 0..self.starting.len() {
             let free = self.config.attempts.saturating_sub(self.running);
             if free == 0 {
@@ -185,7 +210,18 @@ impl<P> Engine<P> {
                 self.starting.push_back(key);
                 continue;
             }
+            let shared = queue.shared.clone();
+            if let Some(shared) = &shared
+                && self.shared.opens(shared) > now.elapsed
+            {
+                queue.is_starting = false;
+                self.shared.wait(shared, key, &mut queue.is_sharing);
+                continue;
+            }
             let work = queue.start(now);
+            if let (Some(shared), Some(_)) = (&shared, &work) {
+                self.shared.start(shared, now.elapsed);
+            }
             if queue.may_start(now.elapsed) {
                 self.starting.push_back(key);
             } else {

@@ -6,26 +6,30 @@ use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
 use crate::delivery::model::{Now, Output, QueueStatus, Standing, StoreFault, SubscriptionKey};
 use crate::delivery::queue::{Queue, Stage};
+use crate::delivery::shared::SharedRate;
 use crate::request::UnixMillis;
 use std::sync::Arc;
 
 impl<P> Engine<P> {
-    /// A subscription is there, or has a new policy: attempts that start from now on go by it.
+    /// A subscription is there, or has a new policy: attempts that start from now on go by it, and by the rate that it
+    /// shares with others.
     pub fn handle_configured(
         &mut self,
         now: Now,
         name: &Arc<str>,
         policy: Arc<DeliveryConfig>,
+        shared: Option<Arc<SharedRate>>,
     ) -> SubscriptionKey {
         self.observe(now);
         if let Some(key) = self.registry.find(name) {
             if let Some(queue) = self.registry.get_mut(key) {
-                queue.policy = policy;
+                (queue.policy, queue.shared) = (policy, shared);
             }
             self.touch(key);
             return key;
         }
         let mut queue = Queue::new(Arc::clone(name), policy);
+        queue.shared = shared;
         if self.is_ending {
             queue.stage = Stage::Drain;
         }
@@ -93,7 +97,7 @@ impl<P> Engine<P> {
     /// How a subscription is doing at the moment; `None` if it is not there.
     #[must_use]
     pub fn status(&self, now: Now, key: SubscriptionKey) -> Option<QueueStatus> {
-        self.registry.get(key).map(|queue| queue.status(now.elapsed))
+        self.registry.get(key).map(|queue| queue.status(now.elapsed, &self.shared))
     }
 
     /// The end begins: attempts that run go on to their end, nothing else starts, and what is not attempted is given

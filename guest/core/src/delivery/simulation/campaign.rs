@@ -131,6 +131,7 @@ fn defects_are_found() {
         Fault::FreeRate,
         Fault::LostProbe,
         Fault::NoRamp,
+        Fault::FreeSharedRate,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));

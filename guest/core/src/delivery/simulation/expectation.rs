@@ -1,6 +1,6 @@
 //! What a world expects of the engine for one subscription, worked out in the plainest way.
 
-use crate::config::{BreakerTrip, DeliveryConfig};
+use crate::config::{BreakerTrip, DeliveryConfig, RateConfig};
 use crate::delivery::{AttemptId, DisableCause, Now, Standing};
 use crate::policy::{self, AttemptOutcome, Past, Settled};
 use crate::request::UnixMillis;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How long an endpoint that does not say for how long is left alone at most, and some.
 const THROTTLED: Duration = Duration::from_secs(61);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// By how much the engine may be late without its rate suffering.
 const LATE: Duration = Duration::from_millis(20);
 
@@ -84,18 +84,7 @@ impl Expectation {
             *probe = Some(id);
         }
         self.starts.push(now);
-        let Some(rate) = policy.rate else { return Ok(()) };
-        for window in [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10)] {
-            let inside = self.starts.iter().rev().take_while(|at| **at + window > now).count();
-            let share = (window + LATE).as_millis() as u64 * u64::from(rate.count)
-                / rate.period.as_millis() as u64
-                + u64::from(rate.burst)
-                + 1;
-            if inside as u64 > share {
-                return Err(format!("has {inside} attempts within {window:?}, at {rate:?}"));
-            }
-        }
-        Ok(())
+        policy.rate.map_or(Ok(()), |rate| keeps(rate, &self.starts, now))
     }
 
     /// Its policy changed: what started by the old one counts no more.
@@ -172,4 +161,19 @@ impl Expectation {
             self.open = Some((now + breaker.probe, None));
         }
     }
+}
+
+/// Whether no window of time has more of these starts than a rate allows, now that there is one more.
+pub(super) fn keeps(rate: RateConfig, starts: &[Duration], now: Duration) -> Result<(), String> {
+    for window in [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10)] {
+        let inside = starts.iter().rev().take_while(|at| **at + window > now).count();
+        let share = (window + LATE).as_millis() as u64 * u64::from(rate.count)
+            / rate.period.as_millis() as u64
+            + u64::from(rate.burst)
+            + 1;
+        if inside as u64 > share {
+            return Err(format!("has {inside} attempts within {window:?}, at {rate:?}"));
+        }
+    }
+    Ok(())
 }

@@ -71,5 +71,5 @@ fn plan(seed: u64, is_troubled: bool) -> Plan {
     }
     actions.sort_by_key(|(at, _)| *at);
     // As fine as the wall clock: else a neighbour's step within the same millisecond shows that it has struck.
-    Plan { seed, subscriptions: 4, lease: None, attempts: 1000, grain: 1000, late: 0, actions }
+    Plan { seed, subscriptions: 4, lease: None, attempts: 1000, grain: 1000, late: 0, shared: None, actions }
 }

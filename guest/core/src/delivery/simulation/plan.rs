@@ -96,6 +96,8 @@ pub(super) struct Plan {
     pub(super) grain: u64,
     /// By how many milliseconds the engine may be woken late.
     pub(super) late: u64,
+    /// A rate that all subscriptions share.
+    pub(super) shared: Option<RateConfig>,
     pub(super) actions: Vec<(u64, Action)>,
 }
 
@@ -119,7 +121,14 @@ impl Plan {
             }
         }
         actions.sort_by_key(|(at, _)| *at);
-        Self { seed, subscriptions, lease, attempts, grain: 1, late, actions }
+        let mut own = Random::new(seed, 5);
+        let count = u32::try_from(own.range(30, 200)).unwrap();
+        let shared = own.one_in(4).then_some(RateConfig {
+            count,
+            period: Duration::from_secs(1),
+            burst: own.pick(&[1, 4]),
+        });
+        Self { seed, subscriptions, lease, attempts, grain: 1, late, shared, actions }
     }
 
     /// One of a subscription's two policies.

@@ -3,7 +3,7 @@
 mod befall;
 mod serve;
 
-use super::expectation::Expectation;
+use super::expectation::{self, Expectation, SECOND};
 use super::network;
 use super::plan::{Mood, Plan, TROUBLED};
 use super::random::Random;
@@ -127,6 +127,8 @@ pub(super) struct World {
     lying: Vec<Option<u64>>,
     running: BTreeMap<AttemptId, Running>,
     random: Random,
+    /// When attempts started that share a rate.
+    shared: Vec<Duration>,
     /// All attempts of each subscription.
     pub(super) begun: Vec<Vec<Begun>>,
     /// Each step in words, if anybody wants to read them.
@@ -164,6 +166,7 @@ impl World {
             running: BTreeMap::new(),
             random: Random::new(plan.seed, 2),
             begun: vec![Vec::new(); usize::from(plan.subscriptions)],
+            shared: Vec::new(),
             trace: None,
             plan,
         };
@@ -218,7 +221,10 @@ impl World {
                 return Err(format!("nobody was told that s{place} is {standing:?}"));
             }
             let policy = self.plan.policy(number, island.second);
-            let may_wait = island.expected.may_wait(&policy, Duration::from_micros(self.time));
+            let time = Duration::from_micros(self.time);
+            let is_shared =
+                self.plan.shared.is_some() && self.shared.last().is_some_and(|at| *at + SECOND > time);
+            let may_wait = is_shared || island.expected.may_wait(&policy, time);
             let is_going = key.is_some() && island.wanted && !may_wait && island.mood != Mood::Local;
             let running = self.running.values().filter(|running| Some(running.key) == key).count();
             let has_place = running < policy.concurrency;
@@ -358,6 +364,12 @@ impl World {
                 .start(&present, id, now, beside)
                 .map_err(|wrong| format!("s{subscription} {wrong}"))?;
         }
+        if let Some(rate) = self.plan.shared {
+            self.shared.push(now.elapsed);
+            expectation::keeps(rate, &self.shared, now.elapsed)
+                .map_err(|wrong| format!("all together {wrong}"))?;
+        }
+        let island = &self.islands[subscription];
         let (wait, outcome) = network::answer(self.plan.seed, island.mood, &policy, delivery, work.before);
         let micros = u64::try_from(wait.as_micros()).unwrap();
         let ends = self.after(micros, Event::Attempted(id, outcome));

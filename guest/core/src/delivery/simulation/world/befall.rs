@@ -3,7 +3,7 @@
 use super::{ECHO, Event, World};
 use crate::delivery::simulation::expectation::Expectation;
 use crate::delivery::simulation::plan::{Action, Mood, TROUBLED};
-use crate::delivery::{Engine, EngineConfig, Standing};
+use crate::delivery::{Engine, EngineConfig, SharedRate, Standing};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ impl World {
     pub(super) fn put(&mut self, place: usize) {
         let policy = self.plan.policy(u8::try_from(place).unwrap(), self.islands[place].second);
         let now = self.now();
+        let shared = self.plan.shared.map(|rate| Arc::new(SharedRate { name: "host".into(), rate }));
         let island = &mut self.islands[place];
         island.wanted = true;
         if let Some(engine) = &mut self.engine
             && island.leaving.is_none()
         {
-            let key = engine.handle_configured(now, &island.name, Arc::new(policy));
+            let key = engine.handle_configured(now, &island.name, Arc::new(policy), shared);
             if island.key != Some(key) {
                 // Its predecessor took along what the store was not told.
                 let (standing, failing) = (self.store.standings[place], self.store.failing[place]);
@@ -49,6 +50,7 @@ impl World {
         self.engine = None;
         self.woken = None;
         self.running.clear();
+        self.shared.clear();
         self.store.crash();
         for island in &mut self.islands {
             (island.key, island.leaving) = (None, None);
