@@ -216,7 +216,7 @@ pub(super) struct BreakerRule {
     /// 50 by default.
     #[schema(required = false, minimum = 1, maximum = 100_000)]
     failures: u32,
-    #[schema(required = false, minimum = 0.001, maximum = 1)]
+    #[schema(required = false, minimum = 0, maximum = 1)]
     ratio: f64,
     /// With `ratio`: of how many of the last attempts; 20 by default.
     #[schema(required = false, minimum = 1, maximum = 64)]
