@@ -290,11 +290,13 @@ fn a_shared_rate_is_taken_in_turns_and_says_whose_it_is() {
     let keys = ["a", "b", "c"].map(|name| {
         let key = put(&mut engine, name, 10);
         engine.handle_configured(at(0), &name.into(), Arc::default(), shared.clone());
+        key
+    });
+    for name in ["a", "b", "c"] {
         for delivery in 0..9 {
             engine.handle_offered(at(0), name, work(delivery));
         }
-        key
-    });
+    }
     let mut counts = [0; 3];
     for millis in 0..1000 {
         engine.handle_timeout(at(millis));
