@@ -56,11 +56,6 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
     {
         for item in items {
             unique(&item, "name", &mut names, problems);
-            if item.value().get("name").and_then(Value::as_str) == Some(OPERATIONAL_SOURCE) {
-                let path = key_path(&item.path(), "name");
-                let problem = Problem::new(path, "is the source of what the gateway tells of itself");
-                problems.push(problem.with_hint("give it another name"));
-            }
             document.sources.extend(source::read(&item).map(|source| (item.path(), source)));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::endpoint::url;
 use super::source_event;
-use crate::config::SourceConfig;
+use crate::config::{OPERATIONAL_SOURCE, SourceConfig};
 use crate::node::Node;
 use crate::node::is_name;
 use crate::request::UnixMillis;
@@ -34,7 +34,15 @@ const WIDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A source, if its scheme can be read; what else has a problem is left out, so that the rest can still be judged.
 pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     let table = node.table(KEYS)?;
-    let name = table.require("name").and_then(|node| name(&node));
+    let name = table.require("name").and_then(|node| {
+        let name = name(&node)?;
+        if name == OPERATIONAL_SOURCE {
+            let message = "is the source of what the gateway tells of itself";
+            node.report_with_hint(message, "give it another name");
+            return None;
+        }
+        Some(name)
+    });
     let scheme = table.require("scheme").and_then(|node| node.text().map(str::to_owned));
     let mut verification = VerificationConfig::default();
     if let Some(secrets) = table.get("secrets")
