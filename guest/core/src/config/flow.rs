@@ -37,8 +37,8 @@ pub enum BreakerTrip {
 }
 
 impl Default for BreakerConfig {
-    /// 50 failures one after the other; then an attempt each half minute.
+    /// 50 failures one after the other; then an attempt every 5 seconds, which is how long the first retry waits as well.
     fn default() -> Self {
-        Self { trip: BreakerTrip::Failures(50), probe: Duration::from_secs(30) }
+        Self { trip: BreakerTrip::Failures(50), probe: Duration::from_secs(5) }
     }
 }

@@ -22,11 +22,17 @@ const PROBE_JITTER: u64 = 200;
 /// that comes and goes costs no write.
 const WORTH_KNOWING: u32 = 20;
 
+/// How far apart two failures may be to be of one time of failing, as a share of the time after which it disables: two that
+/// are days apart say nothing of the days between them.
+const APART: u32 = 2;
+
 /// Nothing but failures came back.
 #[derive(Debug, Clone, Copy)]
 struct Failing {
     /// Since when, by the time that passes.
     from: Duration,
+    /// When the last of them came, by the time that passes.
+    last: Duration,
     /// For how long when this process began.
     before: Duration,
     /// Since when, by the wall clock.
@@ -123,18 +129,29 @@ impl Flow {
         random: u64,
     ) -> Effect {
         self.local_backoff.reset();
-        let fresh = Failing { from: now.elapsed, before: Duration::ZERO, since: now.wall, is_written: false };
-        let failing = self.failing.get_or_insert(fresh);
+        let (from, since) = (now.elapsed, now.wall);
+        let fresh = Failing { from, last: from, before: Duration::ZERO, since, is_written: false };
+        let known = self.failing.filter(|failing| {
+            policy.disable_after.is_none_or(|most| from.saturating_sub(failing.last) <= most / APART)
+        });
+        let is_outdated = known.is_none() && self.failing.is_some_and(|failing| failing.is_written);
+        let failing = self.failing.insert(known.unwrap_or(fresh));
+        failing.last = from;
         let lasted = now.elapsed.saturating_sub(failing.from).saturating_add(failing.before);
         let long = policy.disable_after.is_some_and(|most| lasted >= most / WORTH_KNOWING);
-        let is_worth_knowing = long && !failing.is_written;
-        failing.is_written |= is_worth_knowing;
+        let is_worth_knowing = is_outdated || long && !failing.is_written;
+        failing.is_written |= long;
         let jitter = u32::try_from(random % (PROBE_JITTER + 1)).unwrap_or_default();
         let opens = policy
             .breaker
             .as_ref()
             .is_some_and(|config| self.breaker.fail(config, now.elapsed, probe, jitter));
-        self.window = if opens { Some(1) } else { self.window.map(|window| (window / 2).max(1)) };
+        if opens {
+            self.window = Some(1);
+        } else if self.throttle.is_none_or(|until| until <= now.elapsed) {
+            // What was under way together when the endpoint asked to be left alone counts as one.
+            self.window = self.window.map(|window| (window / 2).max(1));
+        }
         Effect {
             breaker: opens.then_some(true),
             disable: policy.disable_after.filter(|most| lasted >= *most).map(|_| lasted),
@@ -142,14 +159,18 @@ impl Flow {
         }
     }
 
-    /// The endpoint asks to be left alone, for so long at least. What was under way together counts as one.
-    pub(super) fn throttle(&mut self, now: Now, asked: Duration, random: u64) {
+    /// The endpoint asks to be left alone, for so long at least, and for less at once afterwards. What was under way together
+    /// counts as one.
+    pub(super) fn throttle(&mut self, policy: &DeliveryConfig, now: Now, asked: Duration, random: u64) {
         let wait = match self.throttle.filter(|until| *until > now.elapsed) {
             Some(_) => asked,
-            None => asked.max(self.throttle_backoff.next_within(THROTTLE.0, THROTTLE.1, random)),
+            None => {
+                let concurrency = u32::try_from(policy.concurrency).unwrap_or(u32::MAX);
+                self.window.get_or_insert((concurrency / 2).max(1));
+                asked.max(self.throttle_backoff.next_within(THROTTLE.0, THROTTLE.1, random))
+            }
         };
         self.throttle = self.throttle.max(Some(now.elapsed.saturating_add(wait)));
-        self.window = Some(1);
     }
 
     /// This machine could not make an attempt. Says until when none is made.
@@ -188,7 +209,8 @@ impl Flow {
     /// Nothing but failures came back to the process before this one.
     pub(super) fn restore(&mut self, now: Now, since: UnixMillis) {
         let before = Duration::from_millis(now.wall.0.saturating_sub(since.0));
-        self.failing = Some(Failing { from: now.elapsed, before, since, is_written: true });
+        let (from, last) = (now.elapsed, now.elapsed);
+        self.failing = Some(Failing { from, last, before, since, is_written: true });
     }
 
     /// Forgets what is over.

@@ -235,7 +235,7 @@ impl<P> Queue<P> {
             Settled::Retry(_) | Settled::Dead => flow.fail(&policy, now, probe, random),
         };
         if let Some(asked) = consequences.throttle.filter(|_| !is_seeded(Fault::IgnoredThrottle)) {
-            flow.throttle(now, asked, random);
+            flow.throttle(&policy, now, asked, random);
         }
         self.is_standing_new |= effect.is_worth_knowing;
         let cause = consequences.gone.map(DisableCause::Gone).or(effect.disable.map(DisableCause::Failing));

@@ -131,10 +131,14 @@ mod tests {
 
     #[test]
     fn reads_breakers() {
-        let probe = Duration::from_secs(30);
+        let probe = BreakerConfig::default().probe;
         for (value, expected) in [
             (json!(false), None),
             (json!(true), Some(BreakerConfig::default())),
+            (
+                json!({"failures": 10, "probe": "30s"}),
+                Some(BreakerConfig { trip: BreakerTrip::Failures(10), probe: Duration::from_secs(30) }),
+            ),
             (json!({"failures": 3}), Some(BreakerConfig { trip: BreakerTrip::Failures(3), probe })),
             (
                 json!({"ratio": 0.25, "of": 8, "probe": "5s"}),

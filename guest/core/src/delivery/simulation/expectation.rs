@@ -25,17 +25,17 @@ pub(super) struct Expectation {
     last: Vec<bool>,
     /// Until when at least an open breaker lets nothing start, and the attempt that finds out.
     open: Option<(Duration, Option<AttemptId>)>,
-    /// Since when nothing but failures came back, and for how long before that.
-    failing: Option<(Duration, Duration)>,
-    /// How many attempts may run at once after a trouble.
-    window: Option<usize>,
+    /// Since when nothing but failures came back, when the last of them did, and for how long before this process.
+    failing: Option<(Duration, Duration, Duration)>,
+    /// How many attempts may run at once after a trouble: at most, and at least.
+    window: (Option<usize>, Option<usize>),
 }
 
 impl Expectation {
     /// One that the store knows this of.
     pub(super) fn restored(standing: Standing, failing: Option<UnixMillis>, now: Now) -> Self {
         let before = |since: UnixMillis| Duration::from_millis(now.wall.0.saturating_sub(since.0));
-        let failing = failing.map(|since| (now.elapsed, before(since)));
+        let failing = failing.map(|since| (now.elapsed, now.elapsed, before(since)));
         Self { standing, failing, ..Self::default() }
     }
 
@@ -43,7 +43,7 @@ impl Expectation {
     pub(super) fn stand(&mut self, standing: Standing) {
         if standing == Standing::Active {
             let starts = std::mem::take(&mut self.starts);
-            *self = Self { starts, window: Some(1), ..Self::default() };
+            *self = Self { starts, window: (Some(1), Some(1)), ..Self::default() };
         }
         self.standing = standing;
     }
@@ -55,7 +55,7 @@ impl Expectation {
         is_paced
             || self.standing != Standing::Active
             || self.open.is_some()
-            || self.window.is_some()
+            || self.window.1.is_some()
             || now <= self.throttled.1
     }
 
@@ -68,7 +68,7 @@ impl Expectation {
         beside: usize,
     ) -> Result<(), String> {
         let now = now.elapsed;
-        if self.window.is_some_and(|window| beside >= window) {
+        if self.window.0.is_some_and(|window| beside >= window) {
             return Err(format!("has {} attempts at once after a trouble", beside + 1));
         }
         if self.standing != Standing::Active {
@@ -109,12 +109,6 @@ impl Expectation {
             }
             return;
         };
-        let mut throttles = false;
-        if let Some(asked) = consequences.throttle {
-            let (least, most) = (now.elapsed + asked, now.elapsed + asked.max(THROTTLED));
-            self.throttled = (self.throttled.0.max(least), self.throttled.1.max(most));
-            throttles = true;
-        }
         let mut cause = consequences.gone.map(DisableCause::Gone);
         if matches!(consequences.settled, Settled::Delivered | Settled::Discarded) {
             self.failing = None;
@@ -122,23 +116,50 @@ impl Expectation {
                 self.last.clear();
             }
             self.last.push(false);
-            self.window = self.window.map(|window| window * 2).filter(|window| *window < policy.concurrency);
+            self.widen(|window| Some(window * 2).filter(|window| *window < policy.concurrency));
         } else {
-            let (from, before) = *self.failing.get_or_insert((now.elapsed, Duration::ZERO));
+            let is_apart = |last| policy.disable_after.is_some_and(|most| now.elapsed - last > most / 2);
+            let known = self.failing.filter(|(_, last, _)| !is_apart(*last));
+            let (from, _, before) = known.unwrap_or((now.elapsed, now.elapsed, Duration::ZERO));
+            self.failing = Some((from, now.elapsed, before));
             let lasted = now.elapsed - from + before;
             let disabled = policy.disable_after.filter(|most| lasted >= *most);
             cause = cause.or(disabled.map(|_| DisableCause::Failing(lasted)));
-            self.window = self.window.map(|window| (window / 2).max(1));
+            self.narrow(now.elapsed);
             self.fail(policy, is_probe, now.elapsed);
         }
-        if throttles {
-            self.window = Some(1);
+        if let Some(asked) = consequences.throttle {
+            self.throttle(policy, asked, now.elapsed);
         }
         if let Some(cause) = cause
             && !matches!(self.standing, Standing::Disabled(_))
         {
             self.standing = Standing::Disabled(cause);
         }
+    }
+
+    fn widen(&mut self, to: impl Fn(usize) -> Option<usize>) {
+        self.window = (self.window.0.and_then(&to), self.window.1.and_then(&to));
+    }
+
+    /// Half as many run at once, but for those that were under way when the endpoint asked to be left alone: until when that
+    /// is is only known within bounds.
+    fn narrow(&mut self, now: Duration) {
+        let half = |window: usize| (window / 2).max(1);
+        self.window.1 = self.window.1.map(half);
+        if now > self.throttled.1 {
+            self.window.0 = self.window.0.map(half);
+        }
+    }
+
+    fn throttle(&mut self, policy: &DeliveryConfig, asked: Duration, now: Duration) {
+        let half = (policy.concurrency / 2).max(1);
+        self.window.1.get_or_insert(half);
+        if now > self.throttled.1 {
+            self.window.0.get_or_insert(half);
+        }
+        let (least, most) = (now + asked, now + asked.max(THROTTLED));
+        self.throttled = (self.throttled.0.max(least), self.throttled.1.max(most));
     }
 
     fn fail(&mut self, policy: &DeliveryConfig, is_probe: bool, now: Duration) {
@@ -155,7 +176,7 @@ impl Expectation {
             }
         };
         if self.open.is_none() && trips {
-            self.window = Some(1);
+            self.window = (Some(1), Some(1));
         }
         if is_probe || self.open.is_none() && trips {
             self.open = Some((now + breaker.probe, None));
