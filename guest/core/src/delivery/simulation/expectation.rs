@@ -11,6 +11,8 @@ const THROTTLED: Duration = Duration::from_secs(61);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// By how much the engine may be late without its rate suffering.
 const LATE: Duration = Duration::from_millis(20);
+/// By how much a probe may be later than it is configured: a fifth of the longest wait that is tried.
+const PROBE_LATE: Duration = Duration::from_secs(2);
 
 /// What is expected of one subscription, as long as it has the same key.
 #[derive(Debug, Clone, Default)]
@@ -54,9 +56,13 @@ impl Expectation {
         let is_paced = policy.rate.is_some() && self.starts.last().is_some_and(|at| *at + SECOND > now);
         is_paced
             || self.standing != Standing::Active
-            || self.open.is_some()
-            || self.window.1.is_some()
+            || self.open.is_some_and(|(until, probe)| probe.is_some() || now <= until + PROBE_LATE)
             || now <= self.throttled.1
+    }
+
+    /// How many attempts may run at once in any case.
+    pub(super) fn width(&self, policy: &DeliveryConfig) -> usize {
+        self.window.1.unwrap_or(policy.concurrency).min(policy.concurrency)
     }
 
     /// An attempt starts; an error says why it must not.

@@ -227,7 +227,7 @@ impl World {
             let may_wait = is_shared || island.expected.may_wait(&policy, time);
             let is_going = key.is_some() && island.wanted && !may_wait && island.mood != Mood::Local;
             let running = self.running.values().filter(|running| Some(running.key) == key).count();
-            let has_place = running < policy.concurrency;
+            let has_place = running < island.expected.width(&policy);
             if is_calm && is_going && has_place && self.store.has_due(number, wall) {
                 let since = *self.lying[place].get_or_insert(self.time);
                 // From now on step by step.
