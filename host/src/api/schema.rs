@@ -221,7 +221,7 @@ pub(super) struct BreakerRule {
     /// With `ratio`: of how many of the last attempts; 20 by default.
     #[schema(required = false, minimum = 1, maximum = 64)]
     of: u32,
-    /// How long nothing is attempted before one attempt finds out; `30s` by default.
+    /// How long nothing is attempted before one attempt finds out; `5s` by default.
     #[schema(required = false)]
     probe: String,
 }
