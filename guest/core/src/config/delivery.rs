@@ -28,6 +28,16 @@ pub struct DeliveryConfig {
     pub disable_after: Option<Duration>,
 }
 
+impl DeliveryConfig {
+    /// How far apart two failures may be that belong to one time of nothing but failures: half of the time after which it
+    /// disables, or longer if the retries of one delivery are. Two that are days apart say nothing of the days between them.
+    #[must_use]
+    pub fn failures_apart(&self) -> Option<Duration> {
+        let retries = self.retry.longest_wait().saturating_mul(2).saturating_add(self.timeout);
+        self.disable_after.map(|after| (after / 2).max(retries))
+    }
+}
+
 impl Default for DeliveryConfig {
     /// 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
     /// 15 seconds, 10 at once, the schedule of Standard Webhooks; no rate, a breaker that opens after 50 failures, disabled

@@ -68,6 +68,15 @@ impl RetryConfig {
     pub fn with_delays(delays: Vec<Duration>) -> Self {
         Self { schedule: Schedule::Delays(delays), ..Self::default() }
     }
+
+    /// The longest wait of the schedule, before it is varied.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        match &self.schedule {
+            Schedule::Delays(delays) => delays.iter().copied().max().unwrap_or_default(),
+            Schedule::Backoff(backoff) => backoff.max_delay,
+        }
+    }
 }
 
 impl Default for RetryConfig {

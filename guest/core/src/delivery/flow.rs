@@ -22,10 +22,6 @@ const PROBE_JITTER: u64 = 200;
 /// that comes and goes costs no write.
 const WORTH_KNOWING: u32 = 20;
 
-/// How far apart two failures may be to be of one time of failing, as a share of the time after which it disables: two that
-/// are days apart say nothing of the days between them.
-const APART: u32 = 2;
-
 /// Nothing but failures came back.
 #[derive(Debug, Clone, Copy)]
 struct Failing {
@@ -131,9 +127,9 @@ impl Flow {
         self.local_backoff.reset();
         let (from, since) = (now.elapsed, now.wall);
         let fresh = Failing { from, last: from, before: Duration::ZERO, since, is_written: false };
-        let known = self.failing.filter(|failing| {
-            policy.disable_after.is_none_or(|most| from.saturating_sub(failing.last) <= most / APART)
-        });
+        let apart = policy.failures_apart();
+        let known =
+            self.failing.filter(|failing| apart.is_none_or(|most| from.saturating_sub(failing.last) <= most));
         let is_outdated = known.is_none() && self.failing.is_some_and(|failing| failing.is_written);
         let failing = self.failing.insert(known.unwrap_or(fresh));
         failing.last = from;

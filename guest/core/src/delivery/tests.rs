@@ -2,7 +2,7 @@
 
 use super::queue::Queue;
 use super::*;
-use crate::config::{BreakerConfig, BreakerTrip, DeliveryConfig, RateConfig};
+use crate::config::{BreakerConfig, BreakerTrip, DeliveryConfig, RateConfig, RetryConfig};
 use crate::policy::{Answered, AttemptOutcome, FailureKind, Settled};
 use crate::request::UnixMillis;
 use std::sync::Arc;
@@ -310,4 +310,28 @@ fn a_shared_rate_is_taken_in_turns_and_says_whose_it_is() {
     let waiting = keys.map(|key| engine.status(at(999), key).unwrap().waiting);
     assert_eq!(waiting, [Some(Waiting::SharedRate(Duration::from_secs(1))); 3]);
     assert_eq!(engine.wait(at(999)), Some(Duration::from_millis(1)));
+}
+
+#[test]
+fn failures_that_are_far_apart_disable_nothing() {
+    let policy = DeliveryConfig {
+        disable_after: Some(Duration::from_secs(100)),
+        retry: RetryConfig::with_delays(vec![Duration::from_secs(10)]),
+        timeout: Duration::from_secs(1),
+        ..DeliveryConfig::default()
+    };
+    let mut engine = engine(10);
+    let key = put_policy(&mut engine, "a", policy);
+    let mut fail = |seconds: u64, delivery| {
+        let now = at(seconds * 1000);
+        engine.handle_offered(now, "a", work(delivery));
+        let [(_, attempt)] = begun(&mut engine, now)[..] else { panic!("not one attempt") };
+        engine.handle_attempted(now, attempt, AttemptOutcome::status(500));
+        engine.status(now, key).unwrap().failing
+    };
+    assert_eq!(fail(0, 1), Some(at(0).wall));
+    assert_eq!(fail(50, 2), Some(at(0).wall));
+    // The next one is more than half of the time later: a new time of failing begins.
+    assert_eq!(fail(101, 3), Some(at(101_000).wall));
+    assert_eq!(fail(151, 4), Some(at(101_000).wall));
 }

@@ -124,7 +124,7 @@ impl Expectation {
             self.last.push(false);
             self.widen(|window| Some(window * 2).filter(|window| *window < policy.concurrency));
         } else {
-            let is_apart = |last| policy.disable_after.is_some_and(|most| now.elapsed - last > most / 2);
+            let is_apart = |last| policy.failures_apart().is_some_and(|most| now.elapsed - last > most);
             let known = self.failing.filter(|(_, last, _)| !is_apart(*last));
             let (from, _, before) = known.unwrap_or((now.elapsed, now.elapsed, Duration::ZERO));
             self.failing = Some((from, now.elapsed, before));
