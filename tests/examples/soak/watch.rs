@@ -122,9 +122,8 @@ fn read(gateway: &RwLock<Gateway>) -> RwLockReadGuard<'_, Gateway> {
 
 fn judge(gateway: &Gateway, faults: &Faults<'_>, ledger: &Ledger, sights: &[Sight]) -> Vec<String> {
     let mut findings = ledger.take_odd();
-    let drained = drain(gateway);
-    if let Err(open) = drained {
-        findings.push(format!("{open} deliveries are open {DRAIN:?} after the last event"));
+    for (id, open) in drain(gateway) {
+        findings.push(format!("{open} deliveries to {id} are open {DRAIN:?} after the last event"));
     }
     for (index, subscriber) in SUBSCRIBERS.iter().enumerate() {
         let (missing, again) = ledger.missing(&faults.notes(index), subscriber.wants);
@@ -158,22 +157,23 @@ fn judge(gateway: &Gateway, faults: &Faults<'_>, ledger: &Ledger, sights: &[Sigh
     findings
 }
 
-/// Waits until nothing is open any more for those whose events are counted. Each is asked for by itself: what is open for
-/// the subscriptions that come and go leads nowhere, and would fill the page.
-fn drain(gateway: &Gateway) -> Result<(), usize> {
+/// Waits until nothing is open any more for those whose events are counted; what is open for the subscriptions that come
+/// and go leads nowhere. Whoever is still behind at the end is returned with how much is open.
+fn drain(gateway: &Gateway) -> Vec<(&'static str, u64)> {
     let end = Instant::now() + DRAIN;
-    let open = |id: &str| -> Option<usize> {
-        let path = format!("/v1/deliveries?status=pending&subscription={id}&limit=100");
-        let answer = gateway.try_api("GET", &path, None).ok().filter(|answer| answer.status == 200)?;
-        Some(answer.json()["items"].as_array()?.len())
+    let open = |id: &'static str| {
+        let path = format!("/v1/subscriptions/{id}");
+        let answer = gateway.try_api("GET", &path, None).ok().filter(|answer| answer.status == 200);
+        // Who is not answered waits on.
+        (id, answer.and_then(|answer| answer.json()["open_deliveries"].as_u64()).unwrap_or(u64::MAX))
     };
     loop {
-        let open = SUBSCRIBERS.iter().map(|subscriber| open(subscriber.id)).sum::<Option<usize>>();
-        match open {
-            Some(0) => return Ok(()),
-            open if Instant::now() > end => return Err(open.unwrap_or(usize::MAX)),
-            _ => std::thread::sleep(Duration::from_millis(500)),
+        let open: Vec<_> =
+            SUBSCRIBERS.iter().map(|one| open(one.id)).filter(|(_, open)| *open > 0).collect();
+        if open.is_empty() || Instant::now() > end {
+            return open;
         }
+        std::thread::sleep(Duration::from_millis(500));
     }
 }
 
