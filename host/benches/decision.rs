@@ -101,6 +101,7 @@ fn wasm(warm: &mut Warm, source: &str, headers: &[(String, String)], body: &[u8]
         headers: &headers,
         body,
         received: NOW.0,
+        added_prefix: "",
         fetched: &[],
     })
 }
@@ -120,6 +121,7 @@ fn native(
         headers,
         body,
         received: NOW,
+        added_prefix: "",
         fetched: Vec::new(),
     };
     router.decide(&request, &mut Memory::default())

@@ -93,6 +93,7 @@ fn commit(number: u64) -> Commit {
             request: Some(RequestRecord {
                 method: "POST".to_owned(),
                 url: "http://127.0.0.1:8080/in/shop".to_owned(),
+                added_prefix: String::new(),
                 headers,
             }),
             subscriptions: vec!["big-orders".to_owned()],

@@ -121,6 +121,7 @@ fn wasm(warm: &mut Warm, signature: &[u8], body: &[u8]) -> Decision {
         headers: &headers,
         body,
         received: NOW.0,
+        added_prefix: "",
         fetched: &[],
     })
 }
@@ -137,6 +138,7 @@ fn native(router: &mut Router, signature: &[u8], body: &[u8]) -> decision::Decis
         ],
         body,
         received: NOW,
+        added_prefix: "",
         fetched: Vec::new(),
     };
     router.decide(&request, &mut Nothing)

@@ -75,6 +75,7 @@ fn inbound(source: &str, whole: &Whole) -> InboundRequest {
         headers,
         body: Bytes::from(whole.body.clone()),
         received: UnixMillis::from_seconds(whole.now),
+        added_prefix: String::new(),
         fetched: fetched.collect(),
     }
 }

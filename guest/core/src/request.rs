@@ -95,6 +95,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// When the shell received the request.
     pub received: UnixMillis,
+    /// What the shell put in front of the URL's path because a proxy took it away; empty if nothing. Decides nothing.
+    pub added_prefix: &'a str,
     /// Answers to what an earlier decision about this request asked the shell to fetch.
     pub fetched: Vec<Fetched<'a>>,
 }

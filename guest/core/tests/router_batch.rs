@@ -56,6 +56,7 @@ impl Bench {
             headers: headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect(),
             body,
             received: UnixMillis::from_seconds(1_700_000_000),
+            added_prefix: "",
             fetched: Vec::new(),
         };
         run(&mut self.router, &request, &mut self.memory)
@@ -250,7 +251,7 @@ fn what_cannot_be_split_is_refused_when_it_is_configured() {
     for (config, part) in [
         (none(&json!({"split": at("header:x-events")})), "`header:x-events` is no place in a JSON body"),
         (none(&json!({"split": at("form:events")})), "no place in a JSON body"),
-        (none(&json!({"split": at("json:events")})), "not a JSON pointer"),
+        (none(&json!({"split": at("json:events")})), "has no JSON pointer"),
         (none(&json!({"split": "documented"})), "the scheme knows no batches"),
         (none(&json!({"split": at("json:/a"), "methods": ["GET"]})), "a GET has no body to split"),
         (

@@ -12,7 +12,7 @@ mod router_support;
 use anglerfish_core::decision::Decision;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::{Header, Request, UnixMillis};
-use anglerfish_core::router::{Explanation, Router, VerdictOutcome, VerificationOutcome};
+use anglerfish_core::router::{Explanation, Router, VerdictOutcome, VerificationOutcome, VerificationReport};
 use router_support::Memory;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn router(verification: &Value, filters: &[&str]) -> Router {
 
 fn request<'a>(method: &'a str, url: &'a str, headers: &[(&'a str, &'a str)], body: &'a [u8]) -> Request<'a> {
     let headers = headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-    Request { id: "r-1", source: "x", method, url, headers, body, received: NOW, fetched: Vec::new() }
+    Request { id: "r-1", source: "x", method, url, headers, body, received: NOW, added_prefix: "", fetched: Vec::new() }
 }
 
 /// The event, and the filters that match, by the decision; the explanations before and after it must say the same.
@@ -225,6 +225,59 @@ fn a_handshake_that_fails_says_that_it_was_one_and_one_that_does_not_what_is_ans
 }
 
 #[test]
+fn a_handshake_without_what_it_asks_to_be_sent_back_is_refused_as_one() {
+    let slack = json!({"scheme": "slack", "secrets": [{"value": "s"}]});
+    let seconds = NOW.seconds().to_string();
+    for (challenge, answered) in [
+        (r#","challenge":"c""#, true),
+        ("", false),
+        (r#","challenge":"""#, false),
+        (r#","challenge":null"#, false),
+        (r#","challenge":{}"#, false),
+        (r#","challenge":"a","challenge":"b""#, false),
+    ] {
+        let body = format!(r#"{{"type":"url_verification"{challenge}}}"#);
+        let signature = format!("v0={}", hmac_sha256_hex("s", format!("v0:{seconds}:{body}").as_bytes()));
+        let headers = [("x-slack-request-timestamp", &*seconds), ("x-slack-signature", &*signature)];
+        let request = request("POST", "http://h/in/x", &headers, body.as_bytes());
+        let VerificationReport { outcome, reason, .. } = explained(&slack, &request).verification;
+        let expected = if answered { VerificationOutcome::Answered } else { VerificationOutcome::Rejected };
+        assert_eq!(outcome, expected, "{challenge}: {reason}");
+        assert!(reason.starts_with("the request is a handshake"), "{reason}");
+        assert!(answered || reason.contains("`/challenge` in the JSON body"), "{reason}");
+    }
+}
+
+#[test]
+fn what_is_answered_to_a_handshake_is_told_whole_with_what_must_be_copied() {
+    let asana = json!({"scheme": "asana", "secrets": [{"value": "pending"}]});
+    let hook = request("POST", "http://h/in/x", &[("x-hook-secret", "b537207f20cb")], b"{}");
+    let told = explained(&asana, &hook).verification;
+    assert_eq!(
+        told.reason,
+        "the request is a handshake and is answered 200 without a body and the header field `x-hook-secret: b537207f20cb`"
+    );
+    assert!(told.steps.iter().any(|step| step.starts_with("to copy: x-hook-secret = b537207f20cb, ")), "{:?}", told.steps);
+    let notion = json!({"scheme": "notion", "secrets": [{"value": "pending"}]});
+    let told = explained(&notion, &request("POST", "http://h/in/x", &[], br#"{"verification_token":"secret_abc"}"#));
+    let steps = told.verification.steps;
+    assert!(steps.iter().any(|step| step.starts_with("to copy: verification_token = secret_abc, ")), "{steps:?}");
+}
+
+#[test]
+fn parameters_of_a_query_are_told_as_filters_read_them_and_not_of_a_handshake() {
+    let open = json!({"scheme": "none", "methods": ["GET"]});
+    let get = request("GET", "http://h/in/x?a.b=1&c=2", &[], b"");
+    let steps = explained(&open, &get).verification.steps;
+    let told = "query: its parameters are `message[\"a.b\"]`, `message.c`";
+    assert!(steps.iter().any(|step| step == told), "{steps:?}");
+    let meta = json!({"scheme": "meta", "secrets": [{"value": "s"}], "parameters": {"verify_token": "t"}});
+    let url = "http://h/in/x?hub.mode=subscribe&hub.challenge=42&hub.verify_token=t";
+    let steps = explained(&meta, &request("GET", url, &[], b"")).verification.steps;
+    assert!(steps.iter().all(|step| !step.contains("hub.mode")), "{steps:?}");
+}
+
+#[test]
 fn what_must_be_copied_from_a_handshake_is_kept_once() {
     let notion = json!({"scheme": "notion", "secrets": [{"value": "pending"}]});
     let mut router = router(&notion, &[]);
@@ -279,6 +332,49 @@ fn a_signature_that_does_not_match_names_the_url_that_was_checked_and_what_would
         assert!(!rejection.reason.contains("geheim"), "{}", rejection.reason);
         assert_eq!(explanation.verification.reason, rejection.reason);
     }
+}
+
+#[test]
+fn a_prefix_that_a_proxy_took_away_is_told_with_where_it_is_from() {
+    let square = json!({"scheme": "square", "secrets": [{"value": "s"}]});
+    let signature = ("x-square-hmacsha256-signature", "AAAA");
+    for (prefix, field, says) in [
+        ("", None, "(as the request came in); if a proxy"),
+        ("/hooks", None, "(as the request came in, and `/hooks` of `server.path_prefix` put in front of the path); if"),
+        (
+            "/hooks",
+            Some("/hooks/"),
+            "(as the request came in, and `/hooks` of the proxy's X-Forwarded-Prefix put in front of the path); if",
+        ),
+    ] {
+        let mut headers = vec![signature];
+        headers.extend(field.map(|field| ("x-forwarded-prefix", field)));
+        let request = Request {
+            added_prefix: prefix,
+            ..request("POST", "http://h/hooks/in/x", &headers, b"{}")
+        };
+        let told = explained(&square, &request).verification.reason;
+        assert!(told.contains(&format!("checked is http://h/hooks/in/x {says}")), "{told}");
+    }
+}
+
+#[test]
+fn a_url_with_escapes_is_told_as_it_was_sent_and_that_it_is_not_changed() {
+    let square = json!({"scheme": "square", "secrets": [{"value": "s"}]});
+    let signature = ("x-square-hmacsha256-signature", "AAAA");
+    let told = explained(&square, &request("POST", "http://h/in/x?a=%20b", &[signature], b"{}")).verification.reason;
+    assert!(told.contains("http://h/in/x?a=%20b ") && told.contains("percent-encoding is compared as it was sent"), "{told}");
+}
+
+#[test]
+fn a_name_with_escapes_names_no_source_and_the_reason_says_so() {
+    let mut router = router(&json!({"scheme": "none"}), &[]);
+    let sent = Request { source: "%78", ..request("POST", "http://h/in/%78", &[], b"{}") };
+    let Decision::Reject(rejection) = router.decide(&sent, &mut Memory::default()) else { panic!() };
+    assert!(rejection.reason.contains("percent-encoding in it is not undone"), "{}", rejection.reason);
+    let sent = Request { source: "y", ..sent };
+    let Decision::Reject(rejection) = router.decide(&sent, &mut Memory::default()) else { panic!() };
+    assert_eq!(rejection.reason, "there is no such source");
 }
 
 /// A member with one stored block.

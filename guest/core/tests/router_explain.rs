@@ -64,6 +64,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
             headers: vec![Header { name: "X-Name", value: b"a" }, Header { name: "x-name", value: b"b" }],
             body: body.as_bytes(),
             received: UnixMillis(1_700_000_000_000),
+            added_prefix: "",
             fetched: Vec::new(),
         };
         let explained = router.explain(&request(), &mut Memory::default());

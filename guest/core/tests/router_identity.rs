@@ -61,6 +61,20 @@ impl Bench {
         }
     }
 
+    fn decide_body(&mut self, body: &str) -> Decision {
+        self.decide(&Request {
+            id: "",
+            source: "case",
+            method: "POST",
+            url: "http://h/in/case",
+            headers: Vec::new(),
+            body: body.as_bytes(),
+            received: UnixMillis::from_seconds(1_700_000_000),
+            added_prefix: "",
+            fetched: Vec::new(),
+        })
+    }
+
     fn post(&mut self, headers: &[(&str, &str)], body: &str, seconds: u64) -> Came {
         let headers = headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
         self.send(&Request {
@@ -71,6 +85,7 @@ impl Bench {
             headers,
             body: body.as_bytes(),
             received: UnixMillis::from_seconds(1_700_000_000 + seconds),
+            added_prefix: "",
             fetched: Vec::new(),
         })
     }
@@ -82,6 +97,51 @@ fn new(id: &str) -> Came {
 
 fn again(id: &str) -> Came {
     Came::Again(id.to_owned())
+}
+
+#[test]
+fn an_id_that_is_a_number_and_one_that_is_the_same_text_are_two_events() {
+    let config = json!({"scheme": "none", "event": {"id": ["json:/id"]}});
+    for first in ["1", "true"] {
+        let mut bench = Bench::of(&config);
+        let (literal, text) = (format!(r#"{{"id":{first}}}"#), format!(r#"{{"id":"{first}"}}"#));
+        assert_eq!(bench.post(&[], &literal, 0), new(first));
+        assert_eq!(bench.post(&[], &text, 1), new("r-2"), "its id is taken");
+        assert_eq!(bench.post(&[], &literal, 2), again(first));
+        assert_eq!(bench.post(&[], &text, 3), again("r-2"));
+        let mut bench = Bench::of(&config);
+        assert_eq!(bench.post(&[], &text, 0), new(first));
+        assert_eq!(bench.post(&[], &literal, 1), new("r-2"));
+        assert_eq!(bench.post(&[], &text, 2), again(first));
+        assert_eq!(bench.post(&[], &literal, 3), again("r-2"));
+    }
+    // Of several parts each counts by itself.
+    let mut bench = Bench::of(&json!({"scheme": "none", "event": {"id": ["json:/a", "json:/b"]}}));
+    let bodies = [r#"{"a":1,"b":2}"#, r#"{"a":"1","b":2}"#, r#"{"a":1,"b":"2"}"#, r#"{"a":"1","b":"2"}"#];
+    let came: Vec<Came> = bodies.iter().map(|body| bench.post(&[], body, 0)).collect();
+    assert_eq!(came, [new("1 2"), new("r-2"), new("r-3"), new("r-4")]);
+    let came: Vec<Came> = bodies.iter().map(|body| bench.post(&[], body, 1)).collect();
+    assert_eq!(came, [again("1 2"), again("r-2"), again("r-3"), again("r-4")]);
+}
+
+#[test]
+fn what_a_source_names_is_compared_with_its_kind() {
+    let mut bench = Bench::of(&json!({
+        "scheme": "none", "deduplicate": {"by": {"places": ["json:/id"]}}
+    }));
+    assert_eq!(bench.post(&[], r#"{"id":1}"#, 0), new("r-1"));
+    assert_eq!(bench.post(&[], r#"{"id":"1"}"#, 0), new("r-2"));
+    assert_eq!(bench.post(&[], r#"{"id": 1}"#, 0), again("r-1"));
+}
+
+#[test]
+fn parts_of_a_batch_are_told_apart_by_the_kind_of_their_ids_too() {
+    let config = json!({"scheme": "none", "split": {"at": "json:"}, "event": {"id": ["json:/id"]}});
+    let mut bench = Bench::of(&config);
+    let Decision::Accept(acceptance) = bench.decide_body(r#"[{"id":1},{"id":"1"},{"id":1}]"#) else { panic!() };
+    let ids: Vec<&str> = acceptance.events.iter().map(|one| one.event.id.as_str()).collect();
+    assert_eq!(ids, ["1", "r-1~1"]);
+    assert_eq!(acceptance.repeated, ["1"]);
 }
 
 #[test]

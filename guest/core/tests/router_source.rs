@@ -46,6 +46,7 @@ fn decide(router: &mut Router) -> Decision {
         headers: Vec::new(),
         body: br#"{"id":"1","type":"sale"}"#,
         received: UnixMillis(1_700_000_000_000),
+        added_prefix: "",
         fetched: Vec::new(),
     };
     router.decide(&request, &mut Nothing)

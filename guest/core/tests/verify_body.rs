@@ -30,6 +30,7 @@ fn verify(config: &VerificationConfig, headers: &[(String, String)], body: &str)
         headers: headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect(),
         body: body.as_bytes(),
         received: NOW,
+        added_prefix: "",
         fetched: Vec::new(),
     })
 }

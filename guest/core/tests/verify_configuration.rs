@@ -202,6 +202,7 @@ fn a_definition_of_ones_own_verifies() {
             ],
             body,
             received: UnixMillis(milliseconds),
+            added_prefix: "",
             fetched: Vec::new(),
         })
     };

@@ -71,7 +71,7 @@ proptest! {
             let request = Request {
                 id: "r-1",
                 source: "s", method: &method, url: &url, headers, body: &body,
-                received: UnixMillis(now), fetched: Vec::new(),
+                received: UnixMillis(now), added_prefix: "", fetched: Vec::new(),
             };
             let (outcome, _) = verifier.trace(&request);
             prop_assert!(!matches!(outcome, Verification::Verified(_)), "{}: {outcome:?}", config.scheme);
@@ -217,6 +217,7 @@ fn verify(verifier: &Verifier, signed: &Signed, seconds: u64) -> Verification {
         headers,
         body: &signed.body,
         received: UnixMillis::from_seconds(seconds),
+        added_prefix: "",
         fetched: Vec::new(),
     })
 }

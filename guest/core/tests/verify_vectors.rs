@@ -44,6 +44,7 @@ fn every_collected_case_ends_as_it_says() {
                 .collect(),
             body: text("/request/body").as_bytes(),
             received: UnixMillis::from_seconds(case["now"].as_u64().unwrap()),
+            added_prefix: "",
             fetched: Vec::new(),
         };
         let (outcome, steps) = verifier.trace(&request);

@@ -19,6 +19,7 @@ pub(crate) fn request(request: &wit::Request) -> Option<Request<'_>> {
         headers: read_header_block(&request.headers)?,
         body: &request.body,
         received: instant(request.received),
+        added_prefix: &request.added_prefix,
         fetched: request
             .fetched
             .iter()

@@ -169,6 +169,7 @@ async fn read(request: Request, source: String, table: &Table) -> Result<types::
         headers: senders(&parts.headers),
         body: body.to_vec(),
         received,
+        added_prefix: String::new(),
         fetched: Vec::new(),
     })
 }

@@ -124,6 +124,9 @@ pub(super) struct DeliveryDetail {
 pub(super) struct RequestDocument {
     method: String,
     url: String,
+    /// What `path_prefix` or a proxy's `X-Forwarded-Prefix` put in front of the URL's path, because the proxy took it away.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    added_prefix: String,
     /// Name and value, in the order received.
     #[schema(schema_with = pairs)]
     headers: Vec<(String, String)>,
@@ -375,7 +378,8 @@ impl From<&Event> for EventName {
 
 impl From<RequestRecord> for RequestDocument {
     fn from(record: RequestRecord) -> Self {
-        Self { method: record.method, url: record.url, headers: record.headers }
+        let RequestRecord { method, url, added_prefix, headers } = record;
+        Self { method, url, added_prefix, headers }
     }
 }
 

@@ -6,8 +6,6 @@ use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use crate::config::{ConfigError, ConfigProblem};
 use crate::gateway::{Config, Examination};
-use anglerfish_core::config::key_path;
-use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{Router, RoutingDocument};
 use anglerfish_filter::table::Class;
 use clap::Args;
@@ -40,11 +38,7 @@ struct Checked {
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Failure> {
     let file = args.config.file();
     let Examination { result, mut warnings } = args.config.examine();
-    let checked = result.and_then(check);
-    if let Ok(checked) = &checked {
-        warnings.extend(never_true(checked));
-    }
-    let checked = match checked {
+    let checked = match result.and_then(check) {
         Ok(_) if args.strict && !warnings.is_empty() => {
             Err(ConfigError::Invalid(std::mem::take(&mut warnings)))
         }
@@ -53,7 +47,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Fail
     match (checked, output.format()) {
         (Ok(checked), Format::Json) => output.json(&summary(&checked, &warnings, &file))?,
         (Ok(checked), Format::Text) => {
-            write_summary(&checked, &file, output)?;
+            write_summary(&checked, warnings.len(), &file, output)?;
             tell(&warnings);
         }
         (Err(ConfigError::Invalid(problems)), Format::Json) => {
@@ -75,18 +69,6 @@ fn tell(warnings: &[ConfigProblem]) {
         if let Some(hint) = &warning.hint {
             say("", 0, &format!("hint: {hint}"));
         }
-    }
-}
-
-/// A warning for each filter that no event can make true.
-fn never_true(checked: &Checked) -> Vec<ConfigProblem> {
-    let subscriptions = checked.config.document.subscriptions.iter();
-    let never = subscriptions
-        .filter(|(_, subscription)| matches!(checked.classes.get(&subscription.id), Some(Class::Never)))
-        .map(|(path, _)| Problem::new(key_path(path, "filter"), "no event can make it true"));
-    match checked.config.locate(never.collect()) {
-        ConfigError::Invalid(located) => located,
-        ConfigError::Unreadable { .. } => Vec::new(),
     }
 }
 
@@ -137,9 +119,17 @@ fn summary(checked: &Checked, warnings: &[ConfigProblem], file: &str) -> serde_j
     })
 }
 
-fn write_summary(checked: &Checked, file: &str, output: &mut Output) -> Result<(), Failure> {
+fn write_summary(
+    checked: &Checked,
+    warnings: usize,
+    file: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let document = &checked.config.document;
-    output.line(format_args!("{file} is fine"))?;
+    match warnings {
+        0 => output.line(format_args!("{file} is fine"))?,
+        some => output.line(format_args!("{file} is fine, with {}", count(some, "warning")))?,
+    }
     output.line(count(document.sources.len(), "source"))?;
     for (_, source) in &document.sources {
         let verification = &source.verification;

@@ -211,7 +211,8 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
     if !matches!(count.as_str(), "" | "0") {
         let times = detail.pointer("/repetitions/times").and_then(Value::as_array).into_iter().flatten();
         let times: Vec<&str> = times.filter_map(Value::as_str).collect();
-        page::member("repeated", &format!("{count} times: {}", times.join(", ")), output)?;
+        let often = if count == "1" { "once".to_owned() } else { format!("{count} times") };
+        page::member("repeated", &format!("{often}: {}", times.join(", ")), output)?;
     }
     for failure in detail.pointer("/failures").and_then(Value::as_array).into_iter().flatten() {
         let failure = format!("{}: {}", text(failure, "/subscription"), text(failure, "/reason"));
@@ -221,6 +222,10 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<(
     if detail.get("request").is_some_and(Value::is_object) {
         let request = format!("{} {}", text(&detail, "/request/method"), text(&detail, "/request/url"));
         page::member("request", &request, output)?;
+        let added = text(&detail, "/request/added_prefix");
+        if !added.is_empty() {
+            page::member("", &format!("({added} is put in front of the path as it came in)"), output)?;
+        }
     }
     for header in detail.pointer("/request/headers").and_then(Value::as_array).into_iter().flatten() {
         let header = format!("{}: {}", text(header, "/0"), text(header, "/1"));

@@ -150,6 +150,7 @@ fn verify(verifier: &Verifier, head: &http::request::Parts, body: &[u8]) -> Resu
         headers,
         body,
         received: clock::now(),
+        added_prefix: "",
         fetched: Vec::new(),
     };
     match verifier.verify(&request) {

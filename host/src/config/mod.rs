@@ -25,4 +25,5 @@ pub use reference::ReferenceList;
 pub use source::SourceReader;
 pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};
 pub use subscription::SubscriptionReader;
+pub(crate) use source::{forgotten_within, window_key};
 pub(crate) use subscription::{allow, hide_url};

@@ -2,9 +2,9 @@
 
 use super::reference::ReferenceList;
 use super::secret::Resolver;
-use anglerfish_core::config::{SourceConfig, read_source};
+use anglerfish_core::config::{SourceConfig, overlap, read_source};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::verify::Verifier;
+use anglerfish_core::verify::{DeduplicateConfig, Verifier};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -36,38 +36,48 @@ impl SourceReader {
         let mut problems = self.resolver.resolve_source(&mut value, "", &permitted).problems;
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
         let fresh = |problems: &[Problem], found: Vec<Problem>| -> Vec<Problem> {
-            let known = |one: &Problem| problems.iter().any(|other| other.path == one.path);
+            let known = |one: &Problem| problems.iter().any(|other| overlap(&one.path, &other.path));
             found.into_iter().filter(|one| !known(one)).collect()
         };
-        let source = match read_source(&value, "") {
-            Ok(source) => source,
-            Err(found) => {
-                problems.extend(fresh(&problems, found));
-                return Err(problems);
-            }
-        };
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let verifier = Verifier::try_new("", &source.verification).map_err(|found| {
-            // Paths begin at the source itself.
-            let within = |path: String| path.strip_prefix('.').map(str::to_owned).unwrap_or(path);
-            found.into_iter().map(|one| Problem { path: within(one.path), ..one }).collect::<Vec<_>>()
-        })?;
-        match forgotten_within(&verifier, self.retention) {
-            Some((message, hint)) => Err(vec![Problem::new("tolerance", message).with_hint(hint)]),
-            None => Ok(source),
-        }
+        let (source, found) = read_source(&value, "");
+        problems.extend(fresh(&problems, found));
+        let Some(source) = source else { return Err(problems) };
+        let judged = Verifier::judge(WITHIN, &source.verification);
+        let short = forgotten_within(&source.name, judged.replay_window, self.retention);
+        let judged = judged.result.err().into_iter().flatten();
+        // Paths begin at the source itself.
+        let here = |path: String| path.strip_prefix(&format!("{WITHIN}.")).map(str::to_owned).unwrap_or(path);
+        let judged = judged.map(|one| Problem { path: here(one.path), ..one }).collect();
+        problems.extend(fresh(&problems, judged));
+        problems.extend(short.map(|(message, hint)| Problem::new(window_key(&source), message).with_hint(hint)));
+        if problems.is_empty() { Ok(source) } else { Err(problems) }
+    }
+}
+
+/// What a source is called while it is judged by itself.
+const WITHIN: &str = "source";
+
+/// The key of a source that says how long its window is.
+pub(crate) fn window_key(source: &SourceConfig) -> &'static str {
+    match source.verification.deduplicate {
+        Some(DeduplicateConfig::By { within_seconds: Some(_), .. }) => "deduplicate.within",
+        _ => "tolerance",
     }
 }
 
 /// What was accepted is remembered for as long as it is kept: shorter than it is fresh would let it be replayed.
-pub(crate) fn forgotten_within(verifier: &Verifier, retention: Duration) -> Option<(String, String)> {
-    let window = Duration::from_secs(verifier.replay_window());
+pub(crate) fn forgotten_within(source: &str, window: u64, retention: Duration) -> Option<(String, String)> {
+    let window = Duration::from_secs(window);
     (retention < window).then(|| {
-        let message =
-            "the window is longer than `store.retention`: a request that was forgotten could come again within it";
-        let hint = format!("keep events for {} s at least, or narrow the tolerance", window.as_secs());
-        (message.to_owned(), hint)
+        let message = format!(
+            "events are kept for {} s, which is shorter than the window of source {source:?}: a request that was forgotten \
+             could come again within it",
+            retention.as_secs()
+        );
+        let hint = format!(
+            "keep events for {} s at least (`retention` of [store]), or narrow the source's window",
+            window.as_secs()
+        );
+        (message, hint)
     })
 }

@@ -3,7 +3,7 @@
 use super::network::NetworkList;
 use super::reference::ReferenceList;
 use super::secret::{Resolver, has_reference};
-use anglerfish_core::config::{SubscriptionConfig, read_subscription};
+use anglerfish_core::config::{EndpointConfig, SubscriptionConfig, read_endpoint, read_subscription};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
 
@@ -41,14 +41,14 @@ impl SubscriptionReader {
         let permitted = |reference: &str| self.references.permits(reference);
         let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted).problems;
         let read = read_subscription(&value, "");
+        // Judged by itself, so that what else is wrong does not hide it.
+        if let Some(Ok(endpoint)) = value.get("endpoint").map(|value| read_endpoint(value, "endpoint")) {
+            problems.extend(self.networks.refuse(&endpoint, "endpoint"));
+        }
         match read {
             Ok(mut subscription) if problems.is_empty() => {
-                let refused = self.networks.refuse(&subscription.endpoint, "endpoint");
-                if !refused.is_empty() {
-                    return Err(refused);
-                }
-                allow(&mut subscription, &self.allow_networks);
-                hide_url(&mut subscription, &written);
+                allow(&mut subscription.endpoint, &self.allow_networks);
+                hide_url(&mut subscription.endpoint, &written);
                 return Ok(subscription);
             }
             Ok(_) => {}
@@ -62,14 +62,14 @@ impl SubscriptionReader {
 }
 
 /// Opens the networks that are open to all subscriptions.
-pub(crate) fn allow(subscription: &mut SubscriptionConfig, networks: &[String]) {
-    subscription.endpoint.allow_networks.extend_from_slice(networks);
+pub(crate) fn allow(endpoint: &mut EndpointConfig, networks: &[String]) {
+    endpoint.allow_networks.extend_from_slice(networks);
 }
 
 /// A URL that a reference gives, as a whole or in a part, is a secret as a whole.
-pub(crate) fn hide_url(subscription: &mut SubscriptionConfig, written: &Value) {
+pub(crate) fn hide_url(endpoint: &mut EndpointConfig, written: &Value) {
     let url = written.pointer("/endpoint/url").and_then(Value::as_str);
     if url.is_some_and(has_reference) {
-        subscription.endpoint.url.hide();
+        endpoint.url.hide();
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn request<'a>(
         headers,
         body: &request.body,
         received: request.received.0,
+        added_prefix: &request.added_prefix,
         fetched,
     }
 }

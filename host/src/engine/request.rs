@@ -21,6 +21,8 @@ pub struct InboundRequest {
     pub body: Bytes,
     /// When it was received.
     pub received: UnixMillis,
+    /// What was put in front of the URL's path because a proxy took it away; empty if nothing.
+    pub added_prefix: String,
     /// Documents that an earlier decision about it asked for.
     pub fetched: Vec<FetchedDocument>,
 }

@@ -36,6 +36,7 @@ fn request(body: impl Into<Bytes>) -> InboundRequest {
         headers: HeaderMap::new(),
         body: body.into(),
         received: UnixMillis(1_700_000_000_000),
+        added_prefix: String::new(),
         fetched: Vec::new(),
     }
 }

@@ -36,8 +36,17 @@ impl<'a> SourceAddress<'a> {
     }
 }
 
+/// The URL of a request as its sender wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SenderUrl {
+    /// The full URL.
+    pub(super) url: String,
+    /// What was put in front of its path because a proxy took it away; empty if nothing.
+    pub(super) added_prefix: String,
+}
+
 /// The full URL of a request: its own authority, or what a trusted proxy says that the sender wrote.
-pub(super) fn url<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedConfig) -> String {
+pub(super) fn url<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedConfig) -> SenderUrl {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let trusted = config.trusted.iter().any(|network| network.contains(&canonical(peer.ip())));
     let forwarded = |name: &str| if trusted { text(name).and_then(nearest) } else { None };
@@ -52,7 +61,7 @@ pub(super) fn url<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedC
     let prefix = prefix.trim_end_matches('/');
     let has_prefix = path.strip_prefix(prefix).is_some_and(|inner| inner.starts_with('/'));
     let prefix = if has_prefix { "" } else { prefix };
-    format!("{scheme}://{authority}{prefix}{path}")
+    SenderUrl { url: format!("{scheme}://{authority}{prefix}{path}"), added_prefix: prefix.to_owned() }
 }
 
 /// Whether a text can stand in front of a path: segments of unreserved characters.
@@ -88,14 +97,14 @@ mod tests {
     #[test]
     fn forwarded_fields_of_a_stranger_do_not_count() {
         let peer = "203.0.113.9:1".parse().unwrap();
-        assert_eq!(url(&request(), peer, &ForwardedConfig::default()), "http://inner:8080/in/shop?a=1");
+        assert_eq!(url(&request(), peer, &ForwardedConfig::default()).url, "http://inner:8080/in/shop?a=1");
     }
 
     #[test]
     fn the_nearest_trusted_proxy_says_what_the_sender_wrote() {
         let config = ForwardedConfig { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Default::default() };
         let peer = "[::ffff:10.1.2.3]:1".parse().unwrap();
-        assert_eq!(url(&request(), peer, &config), "https://hooks.example/in/shop?a=1");
+        assert_eq!(url(&request(), peer, &config).url, "https://hooks.example/in/shop?a=1");
     }
 
     #[test]
@@ -108,12 +117,17 @@ mod tests {
             if let Some(field) = field {
                 builder = builder.header("x-forwarded-prefix", field);
             }
-            url(&builder.body(()).unwrap(), peer, &config)
+            let SenderUrl { url, added_prefix } = url(&builder.body(()).unwrap(), peer, &config);
+            (url, added_prefix)
         };
-        assert_eq!(at("/in/shop?a=1", None), "http://h/hooks/in/shop?a=1");
-        assert_eq!(at("/hooks/in/shop", None), "http://h/hooks/in/shop");
-        assert_eq!(at("/in/shop", Some("/other/")), "http://h/other/in/shop");
-        assert_eq!(at("/in/shop", Some("//evil")), "http://h/hooks/in/shop");
+        for (path, field, url, added) in [
+            ("/in/shop?a=1", None, "http://h/hooks/in/shop?a=1", "/hooks"),
+            ("/hooks/in/shop", None, "http://h/hooks/in/shop", ""),
+            ("/in/shop", Some("/other/"), "http://h/other/in/shop", "/other"),
+            ("/in/shop", Some("//evil"), "http://h/hooks/in/shop", "/hooks"),
+        ] {
+            assert_eq!(at(path, field), (url.to_owned(), added.to_owned()), "{path} {field:?}");
+        }
     }
 
     #[test]

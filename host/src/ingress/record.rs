@@ -1,8 +1,8 @@
 //! What is kept of a request beside its body.
 
+use crate::engine::InboundRequest;
 use crate::store::RequestRecord;
 use anglerfish_core::request::hide_parameters;
-use http::{HeaderMap, Method};
 
 /// What the names of header fields and parameters hold that carry a secret, whatever the source: senders put tokens
 /// into requests that no scheme reads, and what is kept is shown to whoever may read events. A name too many costs a
@@ -55,23 +55,22 @@ fn is_telling(name: &str) -> bool {
 
 /// Keeps the request without credentials: those that names give away, and those that the source's scheme reads.
 /// Values that are not UTF-8 are left out, because records are text.
-pub(super) fn record(
-    method: &Method,
-    url: &str,
-    headers: &HeaderMap,
-    credentials: &Credentials,
-) -> RequestRecord {
+pub(super) fn record(request: &InboundRequest, credentials: &Credentials) -> RequestRecord {
     let secret =
         |name: &str| is_telling(name) || credentials.headers.iter().any(|credential| credential == name);
-    let headers = headers
-        .iter()
+    let headers = { request.headers.iter() }
         .filter(|(name, _)| !secret(name.as_str()))
         .filter_map(|(name, value)| {
             Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
         })
         .collect();
     let secret = |name: &str| is_telling(name) || credentials.parameters.iter().any(|known| known == name);
-    RequestRecord { method: method.to_string(), url: hide_parameters(url, secret), headers }
+    RequestRecord {
+        method: request.method.to_string(),
+        url: hide_parameters(&request.url, secret),
+        added_prefix: request.added_prefix.clone(),
+        headers,
+    }
 }
 
 /// The URL without what the source's scheme compares with its secret: of a GET it carries the data, from which nothing else
@@ -83,7 +82,24 @@ pub(super) fn without_credentials(url: &str, credentials: &Credentials) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use anglerfish_core::request::UnixMillis;
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Method};
+
+    fn record(url: &str, headers: &HeaderMap, credentials: &Credentials) -> RequestRecord {
+        let request = InboundRequest {
+            id: String::new(),
+            source: String::new(),
+            method: Method::POST,
+            url: url.to_owned(),
+            headers: headers.clone(),
+            body: Bytes::new(),
+            received: UnixMillis(0),
+            added_prefix: "/in".to_owned(),
+            fetched: Vec::new(),
+        };
+        super::record(&request, credentials)
+    }
 
     fn credentials(headers: &[&str], parameters: &[&str]) -> Credentials {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -94,7 +110,7 @@ mod tests {
     fn a_token_in_the_query_is_hidden_however_its_name_is_written() {
         let credentials = credentials(&[], &["my token"]);
         let url = "http://h/in/a?x=1&my+token=hunter2&my%20t%6Fken=hunter2&y=my+token";
-        let record = record(&Method::POST, url, &HeaderMap::new(), &credentials);
+        let record = record(url, &HeaderMap::new(), &credentials);
         assert_eq!(record.url, "http://h/in/a?x=1&my+token=…&my%20t%6Fken=…&y=my+token");
     }
 
@@ -119,7 +135,7 @@ mod tests {
         for name in ["x-hub-signature-256", "x-author", "idempotency-key", "content-type"] {
             headers.insert(name, HeaderValue::from_static("value"));
         }
-        let record = record(&Method::POST, url, &headers, &Credentials::default());
+        let record = record(url, &headers, &Credentials::default());
         assert_eq!(
             record.url,
             "http://h/in/a?token=…&access_token=…&api%5Fkey=…&Password=…&key=…&page=6&monkey=7&sig=…&code=…\
@@ -146,7 +162,7 @@ mod tests {
         for name in ["authorization", "cookie", "x-gitlab-token", "x-gitlab-event"] {
             headers.insert(name, HeaderValue::from_static("value"));
         }
-        let record = record(&Method::POST, "http://h/in/a", &headers, &credentials(&["x-gitlab-token"], &[]));
+        let record = record("http://h/in/a", &headers, &credentials(&["x-gitlab-token"], &[]));
         assert_eq!(record.headers, [("x-gitlab-event".to_owned(), "value".to_owned())]);
     }
 }

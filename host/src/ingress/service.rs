@@ -1,6 +1,6 @@
 //! From a request to its answer.
 
-use super::address::{self, ForwardedConfig, SourceAddress};
+use super::address::{self, ForwardedConfig, SenderUrl, SourceAddress};
 use super::budget::{BodyBudget, Share};
 use super::finishing::Finishing;
 use super::notice::{copies, is_json_as_form, log, tell, tell_json_as_form};
@@ -262,7 +262,7 @@ impl Ingress {
             return Err(Fault::MethodNotAllowed);
         }
         let IngressConfig { body_limit, body_timeout, forwarded, .. } = &live.config;
-        let url = address::url(&request, peer, forwarded);
+        let SenderUrl { url, added_prefix } = address::url(&request, peer, forwarded);
         let (parts, incoming) = request.into_parts();
         let head = head_length(&parts);
         let (body, held) = body::read(incoming, head, *body_limit, *body_timeout, &self.budget).await?;
@@ -280,6 +280,7 @@ impl Ingress {
             headers: parts.headers,
             body,
             received,
+            added_prefix,
             fetched: Vec::new(),
         };
         Ok((inbound, held, place))
@@ -432,7 +433,7 @@ impl Ingress {
                 "a filter failed"
             );
         }
-        let mut record = record::record(&request.method, &request.url, &request.headers, &known.credentials);
+        let mut record = record::record(request, &known.credentials);
         let data = if let Some(part) = part {
             // Its coding was undone to take it out.
             record.headers.retain(|(name, _)| name != CONTENT_ENCODING.as_str());

@@ -1,7 +1,5 @@
 //! The beginning of a body, to recognise it by.
 
-use percent_encoding::percent_decode_str;
-
 /// How much of a body is shown, in bytes.
 const LONGEST: usize = 512;
 
@@ -38,10 +36,11 @@ pub(super) fn without_values(url: &str) -> String {
     }
 }
 
-/// The name of a source that does not exist, as far as it can be shown.
+/// The name of a source that does not exist, as it was sent and as far as it can be shown. With its percent-encoding undone it
+/// could look like one that does exist.
 pub(super) fn requested_name(name: &str) -> String {
     const LONGEST_NAME: usize = 64;
-    percent_decode_str(name).decode_utf8_lossy().chars().take(LONGEST_NAME).collect()
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 #[cfg(test)]
@@ -56,6 +55,12 @@ mod tests {
         let odd = format!("x{long}");
         assert_eq!(excerpt(odd.as_bytes()), format!("x{}", "é".repeat(255)));
         assert_eq!(excerpt(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_name_is_shown_as_it_was_sent() {
+        assert_eq!(requested_name("sh%6Fp"), "sh%6Fp");
+        assert_eq!(requested_name(&"é".repeat(100)), "é".repeat(64));
     }
 
     #[test]

@@ -185,6 +185,7 @@ mod tests {
             headers,
             body: Bytes::from(vec![b'x'; body]),
             received: UnixMillis(second * 1000),
+            added_prefix: String::new(),
             fetched: Vec::new(),
         })
     }

@@ -16,12 +16,12 @@ mod source;
 mod status;
 mod subscription;
 
-pub use crate::node::{Node, Problems, Table, is_name, item_path, key_path, nearest};
+pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
 pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BreakerConfig, BreakerTrip, RateConfig};
 pub use read::{
-    Document, SOURCE_KEYS, read_delivery, read_document, read_rate, read_source, read_subscription,
+    Document, read_delivery, read_document, read_endpoint, read_rate, read_source, read_subscription,
 };
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};

@@ -134,7 +134,7 @@ impl<'a> Message<'a> {
     }
 
     /// What to tell somebody who wonders how the body was read; nothing of a body that is JSON as it is.
-    pub(crate) fn note(&self, is_json: bool) -> Option<String> {
+    pub(crate) fn note(&self, is_json: bool, is_query: bool) -> Option<String> {
         let parts = self.parts();
         if let Some(reason) = &parts.packed {
             return Some(format!("it cannot be unpacked, so `message` has no value: {reason}"));
@@ -152,7 +152,7 @@ impl<'a> Message<'a> {
                         matches!(&field.value, Value::Text(value) if form::structured(value).is_some());
                     let told = match name.as_ref() {
                         PAYLOAD if holds_json => "`message.payload` (JSON: write `message.payload.…` where the documentation of the provider shows a body, or set it to send JSON)".to_owned(),
-                        name => format!("`message.{}`", name.chars().take(64).collect::<String>()),
+                        name => format!("`{}`", field_path(&name.chars().take(64).collect::<String>())),
                     };
                     if !names.contains(&told) && names.len() < MOST_TOLD {
                         names.push(told);
@@ -163,10 +163,9 @@ impl<'a> Message<'a> {
                         "{packed}it is JSON that is sent as a form, so `message` is one field with a name like it; send it with `content-type: application/json`"
                     ));
                 }
-                Some(format!(
-                    "{packed}a form; its fields are {}",
-                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-                ))
+                let what = if is_query { "its parameters" } else { "a form; its fields" };
+                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                Some(format!("{packed}{what} are {names}"))
             }
             Some(Err(reason)) => Some(format!("{packed}{reason}, so `message` has no value")),
             None if !is_json && self.json().starts_with(BYTE_ORDER_MARK) => Some(format!(
@@ -223,3 +222,11 @@ fn is_json_document(body: &[u8]) -> bool {
 
 /// How many fields of a form an explanation names.
 const MOST_TOLD: usize = 20;
+/// How a filter names a field of a form.
+fn field_path(name: &str) -> String {
+    let mut bytes = name.bytes();
+    let is_name = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_name { format!("message.{name}") } else { format!("message[{name:?}]") }
+}
+

@@ -6,6 +6,6 @@ mod path;
 mod suggestion;
 mod walk;
 
-pub use path::{is_name, item_path, key_path};
+pub use path::{is_name, is_within, item_path, key_path, overlap};
 pub use suggestion::nearest;
 pub use walk::{Node, Problems, Table};

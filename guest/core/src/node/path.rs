@@ -24,6 +24,19 @@ pub fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
+/// Whether a path is another one or leads through it.
+#[must_use]
+pub fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer)
+        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Whether two paths are about the same value: one of them is the other or leads through it.
+#[must_use]
+pub fn overlap(one: &str, other: &str) -> bool {
+    is_within(one, other) || is_within(other, one)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +47,16 @@ mod tests {
         assert_eq!(key_path("a[1]", "x-key"), "a[1].x-key");
         assert_eq!(key_path("a", "b.c"), "a.\"b.c\"");
         assert_eq!(item_path("a.b", 3), "a.b[3]");
+    }
+
+    #[test]
+    fn a_place_overlaps_those_around_it_and_within_it_and_no_other() {
+        for (one, other) in [("a.b", "a.b"), ("a.b", "a"), ("a", "a[1].b"), ("", "a")] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [("a.b", "a.bc"), ("a[1]", "a[11]"), ("a.b", "a.c")] {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
+        }
     }
 
     #[test]

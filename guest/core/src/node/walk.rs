@@ -225,6 +225,12 @@ impl<'a> Node<'a> {
         Some(self.items()?.filter_map(|item| item.text().map(str::to_owned)).collect())
     }
 
+    /// A list of strings that are not empty. Each of the others is reported and stands as an empty text, so that the rest keep
+    /// their places.
+    pub fn texts_in_place(&'a self) -> Option<Vec<String>> {
+        Some(self.items()?.map(|item| item.text().unwrap_or_default().to_owned()).collect())
+    }
+
     /// A boolean.
     pub fn boolean(&self) -> Option<bool> {
         let value = self.value.as_bool();

@@ -4,7 +4,7 @@ use crate::decision::{Rejection, RejectionCode};
 use crate::event::{CONTENT_CODING, Event};
 use crate::request::{Request, UnixMillis};
 use crate::state::{Keys, key};
-use crate::verify::{Attributes, Repetition, Verified, part_id};
+use crate::verify::{Attributes, Identity, Repetition, Verified, part_id};
 use std::collections::BTreeMap;
 
 /// The longest id or type, in bytes: with a name before it, it still fits the keys and header fields it goes into.
@@ -96,17 +96,16 @@ pub(super) fn remember(
     keys: &mut dyn Keys,
 ) -> Result<Remembered, String> {
     let id = verified.attributes.id.as_deref();
-    let found = seen(request, &event.id, id, &verified.identity.repetition, keys)?;
-    let Seen { taken, keys: own } = match found {
+    let found = seen(request, &event.id, id, &verified.identity, keys)?;
+    let found = match found {
         Ok(seen) => seen,
         Err(id) => return Ok(Remembered::Repetition(id)),
     };
     if let Some(first) = replayed(request, &verified.replay_keys, keys)? {
         return Ok(Remembered::Repetition(first.unwrap_or_else(|| event.id.clone())));
     }
-    let id = if taken { request.id.to_owned() } else { event.id.clone() };
-    let value = format!("{} {id}", request.received.0);
-    own.iter().try_for_each(|key| keys.set(key, value.as_bytes()))?;
+    let id = if found.taken { request.id.to_owned() } else { event.id.clone() };
+    found.remember(request.received, &id, keys)?;
     remember_replays(request, &verified.replay_keys, &id, keys)?;
     Ok(Remembered::New(id))
 }
@@ -118,15 +117,14 @@ pub(super) fn recognise(
     event: &str,
     id: Option<&str>,
     own: &str,
-    repetition: &Repetition,
+    identity: &Identity,
     keys: &mut dyn Keys,
 ) -> Result<Remembered, String> {
-    match seen(request, event, id, repetition, keys)? {
+    match seen(request, event, id, identity, keys)? {
         Err(id) => Ok(Remembered::Repetition(id)),
         Ok(seen) => {
             let id = if seen.taken { own } else { event };
-            let value = format!("{} {id}", request.received.0);
-            seen.keys.iter().try_for_each(|key| keys.set(key, value.as_bytes()))?;
+            seen.remember(request.received, id, keys)?;
             Ok(Remembered::New(id.to_owned()))
         }
     }
@@ -136,8 +134,17 @@ pub(super) fn recognise(
 struct Seen {
     /// Whether another event has the id.
     taken: bool,
-    /// What it is to be remembered by.
-    keys: Vec<String>,
+    /// What it is to be remembered by: keys, each with the form of the id that it stands for.
+    keys: Vec<(String, String)>,
+}
+
+impl Seen {
+    fn remember(&self, received: UnixMillis, id: &str, keys: &mut dyn Keys) -> Result<(), String> {
+        self.keys.iter().try_for_each(|(key, form)| {
+            let memory = Memory { first: received, form: form.clone(), id: Some(id.to_owned()) };
+            keys.set(key, memory.written().as_bytes())
+        })
+    }
 }
 
 /// Whether an event was accepted before, and under which id.
@@ -145,14 +152,25 @@ fn seen(
     request: &Request<'_>,
     event: &str,
     id: Option<&str>,
-    repetition: &Repetition,
+    identity: &Identity,
     keys: &mut dyn Keys,
 ) -> Result<Result<Seen, String>, String> {
-    let id_key = id.map(|id| key("event", request.source, id));
-    let known = match &id_key {
+    let Identity { repetition, form, .. } = identity;
+    let mut id_key = id.map(|id| key("event", request.source, id));
+    let mut known = match &id_key {
         Some(id_key) => Memory::read(keys, id_key)?,
         None => None,
     };
+    let mut taken = known.is_some();
+    if let Some(id) = id
+        && known.as_ref().is_some_and(|known| known.form != *form)
+    {
+        // A number has the id that is a text here, or the other way round: that is another event, and its id stays its own.
+        let other = key(&format!("event-{}", if form.is_empty() { "text" } else { form }), request.source, id);
+        known = Memory::read(keys, &other)?;
+        id_key = Some(other);
+        taken = true;
+    }
     let named = match repetition {
         Repetition::Named { key: name, .. } => Some(key("same", request.source, name)),
         Repetition::Id { .. } | Repetition::Never(_) => None,
@@ -165,7 +183,10 @@ fn seen(
     if let Some(first) = told.filter(|first| first.is_within(within, request.received)) {
         return Ok(Err(first.id.unwrap_or_else(|| event.to_owned())));
     }
-    Ok(Ok(Seen { taken: known.is_some(), keys: id_key.into_iter().chain(named).collect() }))
+    let keys = { id_key.into_iter() }
+        .map(|key| (key, form.clone()))
+        .chain(named.map(|key| (key, String::new())));
+    Ok(Ok(Seen { taken, keys: keys.collect() }))
 }
 
 /// Whether a request came before that can come once only; if so, the event that it was, where that is known. Whoever sends it
@@ -194,10 +215,12 @@ pub(super) fn remember_replays(
     replay_keys.iter().try_for_each(|name| keys.set(&key("replay", request.source, name), value.as_bytes()))
 }
 
-/// What is kept under a key: when it was first seen, and the event that came of it.
+/// What is kept under a key: when it was first seen, how its id was written, and the event that came of it.
 #[derive(Clone)]
 struct Memory {
     first: UnixMillis,
+    /// See [`Identity::form`].
+    form: String,
     id: Option<String>,
 }
 
@@ -209,8 +232,17 @@ impl Memory {
             Some((first, id)) => (first, Some(id.to_owned())),
             None => (text.as_ref(), None),
         };
+        let (first, form) = first.split_once(':').unwrap_or((first, ""));
         // What cannot be read was written by somebody: it counts as seen at all times.
-        Ok(Some(Self { first: UnixMillis(first.parse().unwrap_or(u64::MAX)), id }))
+        let first = UnixMillis(first.parse().unwrap_or(u64::MAX));
+        Ok(Some(Self { first, form: form.to_owned(), id }))
+    }
+
+    /// `1700000000000 id`, or `1700000000000:n id`.
+    fn written(&self) -> String {
+        let Self { first, form, id } = self;
+        let colon = if form.is_empty() { "" } else { ":" };
+        format!("{}{colon}{form} {}", first.0, id.as_deref().unwrap_or_default())
     }
 
     fn is_within(&self, seconds: Option<u64>, now: UnixMillis) -> bool {

@@ -128,7 +128,7 @@ pub(super) fn decide(
             Err(rejection) => return Decision::Reject(rejection),
         };
         let own = admission::own_id(request, position);
-        match admission::recognise(&part, &event.id, id.as_deref(), &own, &identity.repetition, &mut staged) {
+        match admission::recognise(&part, &event.id, id.as_deref(), &own, &identity, &mut staged) {
             Ok(Remembered::New(id)) => event.id = id,
             Ok(Remembered::Repetition(id)) => {
                 repeated.push(id);
@@ -184,7 +184,7 @@ pub(super) fn explain(
         let (mut event, id, identity) = event(filters, source, &part, position, media_type.as_ref())?;
         let own = admission::own_id(request, position);
         let repetition =
-            admission::recognise(&part, &event.id, id.as_deref(), &own, &identity.repetition, &mut staged);
+            admission::recognise(&part, &event.id, id.as_deref(), &own, &identity, &mut staged);
         let mut duplicate = replayed;
         match repetition {
             Ok(Remembered::Repetition(id)) => (event.id, duplicate) = (id, true),

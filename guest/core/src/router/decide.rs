@@ -17,7 +17,7 @@ impl Router {
     /// The whole decision for one inbound request.
     pub fn decide(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Decision {
         let Some(source) = self.sources.get(request.source) else {
-            return Decision::Reject(unknown_source());
+            return Decision::Reject(unknown_source(request.source));
         };
         let Source { verifier, names } = source;
         // The body is read once, when verification or a filter first looks into it.
@@ -101,12 +101,12 @@ pub(super) fn split(
     batch::split(at, verifier.methods(), request, message, json)
 }
 
-pub(super) fn unknown_source() -> Rejection {
-    Rejection {
-        status: 404,
-        code: RejectionCode::UnknownSource,
-        reason: "there is no such source".to_owned(),
+pub(super) fn unknown_source(name: &str) -> Rejection {
+    let mut reason = "there is no such source".to_owned();
+    if name.contains('%') {
+        reason.push_str("; the name is read as it was sent, and percent-encoding in it is not undone");
     }
+    Rejection { status: 404, code: RejectionCode::UnknownSource, reason }
 }
 
 pub(super) fn state_unavailable(reason: &str) -> Rejection {

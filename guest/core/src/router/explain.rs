@@ -19,17 +19,28 @@ impl Router {
     /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
     pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
         let Some(source) = self.sources.get(request.source) else {
-            return Explanation::rejected(unknown_source());
+            return Explanation::rejected(unknown_source(request.source));
         };
         let Source { verifier, names } = source;
         let message = Message::new(ReceivedBody::of_request(request), verifier.json_fields());
-        let ((outcome, steps), note) = {
+        let ((outcome, steps), note, copies) = {
             let body = lazily(self.filters.open().0, &message);
-            let traced = verifier.trace_read(request, &message, &Read::new(names, &body));
-            (traced, message.note(body.error().is_none()))
+            let read = Read::new(names, &body);
+            let traced = verifier.trace_read(request, &message, &read);
+            let copies = match &traced.0 {
+                Verification::Answered(_) => verifier.to_copy(request, &message, &read),
+                _ => Vec::new(),
+            };
+            (traced, message.note(body.error().is_none(), request.is_query()), copies)
         };
         let mut steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
-        steps.extend(note.map(|note| format!("body: {note}")));
+        let about = if request.is_query() { "query" } else { "body" };
+        // What comes with a handshake is no filter's to read.
+        let note = note.filter(|_| !matches!(outcome, Verification::Answered(_)));
+        steps.extend(note.map(|note| format!("{about}: {note}")));
+        steps.extend(copies.iter().map(|(name, value)| {
+            format!("to copy: {name} = {value}, which an operator must put into the provider's page or the configuration")
+        }));
         let scheme = verifier.scheme();
         let verified = match outcome {
             Verification::Verified(verified) => verified,
@@ -153,13 +164,23 @@ pub fn explain_once(
 fn told(answer: &Answer) -> String {
     /// More than the longest challenge.
     const MOST: usize = 300;
+    let short = |text: &str| {
+        let shown: String = text.chars().take(MOST).collect();
+        let more = if shown.len() < text.len() { "…" } else { "" };
+        format!("{shown}{more}")
+    };
     let body = String::from_utf8_lossy(&answer.body);
-    if body.is_empty() {
-        return format!("{} without a body", answer.status);
+    let body = match body.is_empty() {
+        true => "without a body".to_owned(),
+        false => format!("with {} `{}`", answer.content_type, short(&body)),
+    };
+    let fields: Vec<String> =
+        answer.headers.iter().map(|(name, value)| format!("`{name}: {}`", short(value))).collect();
+    match fields.as_slice() {
+        [] => format!("{} {body}", answer.status),
+        [only] => format!("{} {body} and the header field {only}", answer.status),
+        several => format!("{} {body} and the header fields {}", answer.status, several.join(", ")),
     }
-    let shown: String = body.chars().take(MOST).collect();
-    let more = if shown.len() < body.len() { "…" } else { "" };
-    format!("{} with {} `{shown}{more}`", answer.status, answer.content_type)
 }
 
 /// State that can be read and forgets what is written to it.

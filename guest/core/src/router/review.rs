@@ -58,15 +58,13 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
         problems.push(problem);
     }
     let heard: Vec<&SourceFacts<'_>> = sources.iter().filter(|source| listens(source.name)).collect();
-    if !heard.is_empty() && heard.iter().all(|source| source.body == BodyForm::Other) {
-        let mut table = Table::new();
-        table.insert(RuleKey(0), &expression, None);
-        if table.needs_message(RuleKey(0)) {
-            let names: Vec<&str> = heard.iter().map(|source| source.name).collect();
-            let message =
-                format!("it needs `message`, which no event of its sources has: {}", names.join(", "));
-            problems.push(Problem::new("filter", message));
-        }
+    let mut table = Table::new();
+    table.insert(RuleKey(0), &expression, None);
+    let without_message = !heard.is_empty() && heard.iter().all(|source| source.body == BodyForm::Other);
+    if without_message && table.needs_message(RuleKey(0)) {
+        let names: Vec<&str> = heard.iter().map(|source| source.name).collect();
+        let message = format!("it needs `message`, which no event of its sources has: {}", names.join(", "));
+        problems.push(Problem::new("filter", message));
     }
     if !heard.is_empty() && heard.iter().all(|source| source.body == BodyForm::Form) {
         let holds_json = |field: &str| {

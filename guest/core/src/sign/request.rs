@@ -100,6 +100,7 @@ fn check(verifier: &Verifier, input: &SignInput<'_>, signed: &Signed) -> Result<
         headers,
         body: &signed.body,
         received: input.timestamp,
+        added_prefix: "",
         fetched: Vec::new(),
     };
     match verifier.verify(&request) {

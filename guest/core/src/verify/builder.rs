@@ -370,14 +370,15 @@ fn read_jwt(node: &Node<'_>) -> Option<Jwt> {
         }
         parsed(&node, Template::parse)
     });
-    let post = table.require("post")?;
-    let post = post
-        .members()?
-        .filter_map(|(name, node)| Some((name.to_owned(), JsonPart::Text(parsed(&node, Template::parse)?))))
-        .collect();
+    let post = table.require("post").and_then(|post| {
+        let part = |(name, node): (&str, Node<'_>)| {
+            Some((name.to_owned(), JsonPart::Text(parsed(&node, Template::parse)?)))
+        };
+        Some(post.members()?.filter_map(part).collect::<Vec<_>>())
+    });
     let key = table.require("key").and_then(|node| node.text().map(str::to_owned));
     let body_hash = table.require("body-hash").and_then(|node| node.text().map(str::to_owned));
-    Some(Jwt { url: url?, post: Body::Json(post), key: key?, body_hash: body_hash? })
+    Some(Jwt { url: url?, post: Body::Json(post?), key: key?, body_hash: body_hash? })
 }
 
 fn templates(table: &Table<'_>, key: &'static str) -> Vec<Template> {

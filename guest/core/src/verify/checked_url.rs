@@ -9,6 +9,9 @@ use std::borrow::Cow;
 /// What stands for a value that is not told.
 const HIDDEN: &str = "…";
 
+/// What is to be known of a URL with escapes in it, beside what was checked.
+const ESCAPES_NOTE: &str = "; its percent-encoding is compared as it was sent, byte for byte";
+
 /// Words of parameters whose values may be secrets though no scheme says so.
 const SECRET_WORDS: [&str; 7] = ["token", "secret", "key", "sig", "pass", "auth", "code"];
 
@@ -27,8 +30,10 @@ pub(super) fn told(context: &Context<'_>, public_url: Option<&str>, credentials:
     let own = public_url.map(url::query).unwrap_or_default();
     let shown = without_secrets(checked, own, credentials);
     let mut text = format!("the URL that was checked is {shown}");
+    let escapes = if shown.contains('%') { ESCAPES_NOTE } else { "" };
     if public_url.is_some() {
         text.push_str(" (scheme, host and path of `public_url`, query of the request)");
+        text.push_str(escapes);
         return text;
     }
     let header = |name: &str| {
@@ -39,26 +44,35 @@ pub(super) fn told(context: &Context<'_>, public_url: Option<&str>, credentials:
     };
     let (scheme, rest) = checked.split_once("://").unwrap_or(("", checked));
     let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let prefix = match context.request.added_prefix {
+        "" => String::new(),
+        added => {
+            let field = header("x-forwarded-prefix").map(|field| field.trim_end_matches('/'));
+            let from = if field == Some(added) { "the proxy's X-Forwarded-Prefix" } else { "`server.path_prefix`" };
+            format!(", and `{added}` of {from} put in front of the path")
+        }
+    };
     match (header("x-forwarded-proto"), header("x-forwarded-host")) {
-        (None, None) => text.push_str(
-            " (as the request came in); if a proxy changes it, set `public_url` of the source to the URL that the provider was given",
-        ),
+        (None, None) => text.push_str(&format!(
+            " (as the request came in{prefix}); if a proxy changes it, set `public_url` of the source to the URL that the provider was given",
+        )),
         (proto, forwarded) => {
             let used = proto.is_none_or(|proto| proto.eq_ignore_ascii_case(scheme))
                 && forwarded.is_none_or(|forwarded| forwarded.eq_ignore_ascii_case(host));
             if used {
-                text.push_str(
-                    " (scheme and host of the proxy's X-Forwarded-* fields); if the provider was given another one, set `public_url` of the source",
-                );
+                text.push_str(&format!(
+                    " (scheme and host of the proxy's X-Forwarded-* fields{prefix}); if the provider was given another one, set `public_url` of the source",
+                ));
             } else {
                 text.push_str(&format!(
-                    " (as the request came in); X-Forwarded-* fields say {}://{}, which counts only of a proxy in `server.trusted_proxies`; or set `public_url` of the source",
+                    " (as the request came in{prefix}); X-Forwarded-* fields say {}://{}, which counts only of a proxy in `server.trusted_proxies`; or set `public_url` of the source",
                     proto.unwrap_or(scheme),
                     forwarded.unwrap_or(host)
                 ));
             }
         }
     }
+    text.push_str(escapes);
     text
 }
 

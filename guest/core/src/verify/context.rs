@@ -82,8 +82,10 @@ impl<'a> Scope<'a> {
             Place::Header(names) => Ok(context.header(names)?.map(Cow::Borrowed)),
             Place::Json(_) | Place::Item(_) => match self.found(place) {
                 Found::Nothing => Ok(None),
-                Found::Text(Cow::Borrowed(found)) => text(found),
-                Found::Text(Cow::Owned(found)) => Ok(Some(Cow::Owned(found.into_bytes()))),
+                Found::Text(Cow::Borrowed(found)) | Found::Literal(Cow::Borrowed(found)) => text(found),
+                Found::Text(Cow::Owned(found)) | Found::Literal(Cow::Owned(found)) => {
+                    Ok(Some(Cow::Owned(found.into_bytes())))
+                }
                 // Two different ones could look the same.
                 Found::Other => Err(format!("{place} is no text")),
                 Found::Ambiguous => Err(format!("{place} is ambiguous")),
@@ -118,6 +120,11 @@ impl<'a> Scope<'a> {
             Found::Other => Ok(true),
             _ => Ok(self.find(place)?.is_some()),
         }
+    }
+
+    /// Whether a number or a boolean of the JSON body is at a place: its text could be that of a string, which is another value.
+    pub(crate) fn is_literal(&self, place: &Place) -> bool {
+        matches!(self.found(place), Found::Literal(_))
     }
 
     /// What of the JSON body is at a place; nothing if the place is elsewhere.

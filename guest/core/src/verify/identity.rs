@@ -29,6 +29,9 @@ pub struct Identity {
     pub kind: IdentityKind,
     /// The places that the id was read from, as an operator reads them; empty if the request has none.
     pub origin: String,
+    /// Which of these places hold a number or a boolean, where one does: `1` and `"1"` have the same text and are two ids.
+    /// Empty if all of them hold texts.
+    pub form: String,
     /// How a repetition is recognised.
     pub repetition: Repetition,
     /// Whether the source says so, and not the definition.
@@ -114,6 +117,15 @@ impl Identifier {
         self.parts.iter().flat_map(Template::places).collect()
     }
 
+    /// A letter for each place, `n` for a number or a boolean and `t` for a text; empty if all are texts.
+    fn form(&self, scope: &Scope<'_>) -> String {
+        let places = self.places();
+        if !places.iter().any(|place| scope.is_literal(place)) {
+            return String::new();
+        }
+        places.iter().map(|place| if scope.is_literal(place) { 'n' } else { 't' }).collect()
+    }
+
     fn origin(&self) -> String {
         let places: Vec<String> = self.places().into_iter().map(Place::to_string).collect();
         places.join(" and ")
@@ -145,14 +157,16 @@ pub(super) fn identify(
     let found = identifiers.iter().find_map(|each| {
         let text = each.text(scope)?;
         // What the whole request says tells its parts from those of others, but not from each other.
-        Some(match position.filter(|_| !is_in_part(&each.places())) {
+        let (text, origin) = match position.filter(|_| !is_in_part(&each.places())) {
             Some(position) => {
                 (part_id(&text, position), format!("{} and the position in the batch", each.origin()))
             }
             None => (text, each.origin()),
-        })
+        };
+        Some((text, (origin, each.form(scope))))
     });
-    let (id, origin) = found.unzip();
+    let (id, rest) = found.unzip();
+    let (origin, form) = rest.unwrap_or_default();
     let kind = if id.is_some() { kind } else { IdentityKind::None };
     let repetition = match deduplication {
         Deduplication::Off => Repetition::Never("the source says so"),
@@ -166,7 +180,7 @@ pub(super) fn identify(
             IdentityKind::None => Repetition::Never("the request has no identifier of its event"),
         },
     };
-    (id, Identity { kind, origin: origin.unwrap_or_default(), repetition, configured })
+    (id, Identity { kind, origin, form, repetition, configured })
 }
 
 /// One key of all that is named; nothing if something is missing or ambiguous, since then nobody said that two are one.
@@ -181,6 +195,10 @@ fn named(places: &[Place], scope: &Scope<'_>, position: Option<usize>) -> Option
             Place::Body => scope.context.request.data().into(),
             place => scope.find(place).ok()??,
         };
+        if scope.is_literal(place) {
+            // No length begins so.
+            hash.update([u8::MAX]);
+        }
         hash.update((value.len() as u64).to_be_bytes());
         hash.update(value);
     }

@@ -92,7 +92,7 @@ mod tests {
         let reading = LazyCell::new(|| table.read(Some(body)));
         let read = Read::new(&names, &reading);
         let shown = |pointer: &&str| match read.find(pointer) {
-            Found::Text(text) => text.into_owned(),
+            Found::Text(text) | Found::Literal(text) => text.into_owned(),
             other => format!("{other:?}"),
         };
         pointers.iter().map(shown).collect()

@@ -17,6 +17,7 @@ mod field;
 mod freshness;
 mod identity;
 mod json;
+mod judgement;
 mod jwt;
 mod key;
 mod pin;
@@ -37,6 +38,7 @@ pub use config::{
     AnswerConfig, DeduplicateConfig, EventConfig, SecretConfig, SplitConfig, TimeConfig, VerificationConfig,
 };
 pub use identity::{Identity, IdentityKind, Repetition};
+pub use judgement::Judgement;
 pub use scheme::BodyForm;
 pub use verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 pub use verifier::Verifier;
@@ -45,3 +47,4 @@ pub(crate) use identity::part_id;
 pub(crate) use json::{Json, Names, Read};
 pub(crate) use key::{BASE64, signing_key};
 pub(crate) use signer::UnsignedRequest;
+pub(crate) use source::place_problem;

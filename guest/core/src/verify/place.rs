@@ -52,9 +52,10 @@ impl Place {
                     Err(format!("`{argument}` is no name of a header field"))
                 }
                 "header" => Ok(Self::Header(argument.split('|').map(str::to_ascii_lowercase).collect())),
-                "json" | "item" if !argument.starts_with('/') => {
-                    Err(format!("`{argument}` is not a JSON pointer, which begins with `/`"))
-                }
+                "json" | "item" if !argument.starts_with('/') => Err(format!(
+                    "`{text}` has no JSON pointer, which begins with `/`; write `{kind}:/{}`",
+                    argument.trim_start_matches("$.").replace('.', "/")
+                )),
                 "json" => Ok(Self::Json(argument)),
                 "item" => Ok(Self::Item(argument)),
                 "query" => Ok(Self::Query(argument)),

@@ -17,12 +17,14 @@ pub(super) fn reply<'a>(node: &'a Node<'a>, further: &[&'static str]) -> Option<
 
 fn read(node: &Node<'_>, table: &Table<'_>) -> Option<Reply> {
     let status = match table.get("status") {
-        Some(node) => u16::try_from(node.integer(100..=599)?).ok()?,
-        None => 200,
+        Some(node) => node.integer(100..=599).and_then(|status| u16::try_from(status).ok()),
+        None => Some(200),
     };
     let mut headers = Vec::new();
-    if let Some(node) = table.get("headers") {
-        for (name, value) in node.members()? {
+    if let Some(node) = table.get("headers")
+        && let Some(members) = node.members()
+    {
+        for (name, value) in members {
             headers.extend(parsed(&value, Template::parse).map(|value| (name.to_ascii_lowercase(), value)));
         }
     }
@@ -54,7 +56,7 @@ fn read(node: &Node<'_>, table: &Table<'_>) -> Option<Reply> {
     };
     let content_type = table.get("content-type").and_then(|node| node.text().map(str::to_owned));
     let content_type = content_type.unwrap_or_else(|| default.to_owned());
-    Some(Reply { status, content_type, headers, body })
+    Some(Reply { status: status?, content_type, headers, body })
 }
 
 /// A list of conditions.

@@ -1,6 +1,7 @@
 //! A scheme ready to be interpreted: what a definition says, with every text parsed.
 
 use super::algorithm::{Algorithm, Encoding};
+use super::context::Scope;
 use super::field::Field;
 use super::freshness::{Timestamp, Unit, Window};
 use super::identity::{Deduplication, Identifier, IdentityKind};
@@ -10,7 +11,7 @@ use super::key::KeyForm;
 use super::pin::Pin;
 use super::place::Place;
 use super::split::Batch;
-use super::template::{Body, Template};
+use super::template::{Body, JsonPart, Template};
 
 /// A whole scheme.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,6 +196,28 @@ impl Default for Scheme {
     }
 }
 
+impl Reply {
+    /// What of a request the answer would give back and the request does not say.
+    pub(crate) fn lack(&self, scope: &Scope<'_>) -> Option<String> {
+        let mut templates: Vec<&Template> = self.headers.iter().map(|(_, template)| template).collect();
+        match &self.body {
+            Body::Text(template) => templates.push(template),
+            Body::Json(parts) => templates.extend(parts.iter().filter_map(|(_, part)| match part {
+                JsonPart::Text(template) => Some(template),
+                JsonPart::Fixed(_) => None,
+            })),
+        }
+        let mut templates = templates.into_iter();
+        let lacking = templates.find(|one| !one.places().is_empty() && one.text(scope).is_none())?;
+        let place = { lacking.places().into_iter() }
+            .find(|place| !matches!(scope.find(place), Ok(Some(value)) if !value.is_empty()))?;
+        Some(match scope.find(place) {
+            Ok(_) => format!("{place} is missing or empty"),
+            Err(reason) => reason,
+        })
+    }
+}
+
 impl Variant {
     /// Whether the request says when it was signed.
     pub(crate) fn is_timed(&self) -> bool {
@@ -261,6 +284,19 @@ impl Scheme {
         places.extend(self.time.iter().map(|(place, _)| place));
         places.extend(self.batch.iter().flat_map(Batch::places));
         places
+    }
+
+    /// For how long a request that was accepted once would still count as fresh, in seconds; 0 if nothing limits it.
+    pub(crate) fn replay_window(&self) -> u64 {
+        let windows = self.variants.iter().filter(|variant| variant.is_timed());
+        let seconds = windows.filter_map(|variant| {
+            Some(variant.window.past?.saturating_add(variant.window.future.unwrap_or_default()))
+        });
+        let named = match &self.deduplication {
+            Deduplication::By(_, within) => *within,
+            _ => None,
+        };
+        seconds.chain(named).max().unwrap_or_default()
     }
 
     /// Finds out which variants' signed strings must be remembered: those that count for a while only and have no

@@ -4,9 +4,10 @@ use super::algorithm::Algorithm;
 use super::builder;
 use super::catalogue;
 use super::config::{SecretConfig, VerificationConfig};
+use super::judgement::Judgement;
 use super::key::Key;
 use super::place::Place;
-use super::scheme::{Scheme, Variant};
+use super::scheme::{Parameter, Scheme, Variant};
 use super::verification::SecretName;
 use super::verifier::Verifier;
 use crate::node::nearest;
@@ -32,16 +33,19 @@ impl Verifier {
     ///
     /// Every problem at once, each with its path; none quotes a secret.
     pub fn try_new(path: &str, config: &VerificationConfig) -> Result<Self, Vec<Problem>> {
-        let (name, needs, mut scheme) = match definition(path, config) {
-            Ok(found) => found,
-            Err(mut problems) => {
-                // What the source says of its events can be judged without a scheme, but for what it knows itself.
-                let config = VerificationConfig { split: None, ..config.clone() };
-                super::source::override_event(path, &config, &mut Scheme::default(), &mut problems);
-                return Err(problems);
-            }
-        };
+        Self::judge(path, config).result
+    }
+
+    /// The same with all else that there is to say, whether the source can be used or not.
+    #[must_use]
+    pub fn judge(path: &str, config: &VerificationConfig) -> Judgement {
         let mut problems = Vec::new();
+        let Some((name, needs, mut scheme)) = definition(path, config, &mut problems) else {
+            // What the source says of its events can be judged without a scheme, but for what it knows itself.
+            let config = VerificationConfig { split: None, ..config.clone() };
+            super::source::override_event(path, &config, &mut Scheme::default(), &mut problems);
+            return Judgement::unknown(problems);
+        };
         select_variants(path, config, name, &mut scheme, &mut problems);
         override_windows(path, config, name, &mut scheme, &mut problems);
         super::source::override_event(path, config, &mut scheme, &mut problems);
@@ -67,13 +71,15 @@ impl Verifier {
                 secrets.extend(read_secret(&path, index, secret, &scheme, &mut problems));
             }
         }
+        let replay_window = scheme.replay_window();
+        let warnings = missing_for_handshakes(path, config, &scheme);
         if !problems.is_empty() {
-            return Err(problems);
+            return Judgement { result: Err(problems), warnings, replay_window };
         }
         scheme.collect_wanted();
         scheme.choose_remembered();
         let (credential_headers, credential_parameters) = credentials(&scheme);
-        Ok(Self {
+        let verifier = Self {
             name,
             scheme,
             secrets,
@@ -81,35 +87,58 @@ impl Verifier {
             parameters,
             credential_headers,
             credential_parameters,
-        })
+        };
+        Judgement { result: Ok(verifier), warnings, replay_window }
     }
 }
 
+/// What is right as it is written and will not do what it seems to: a handshake that lacks a parameter.
+fn missing_for_handshakes(path: &str, config: &VerificationConfig, scheme: &Scheme) -> Vec<Problem> {
+    let given = |parameter: &Parameter| {
+        parameter.default.is_some() || config.parameters.contains_key(&parameter.name)
+    };
+    let missing = scheme.parameters.iter().filter(|parameter| parameter.handshake && !given(parameter));
+    missing
+        .map(|parameter| {
+            let message =
+                format!("is missing, so the provider's handshake will be refused: {}", parameter.about);
+            Problem::new(format!("{path}.parameters.{}", parameter.name), message)
+        })
+        .collect()
+}
+
+/// The name of the scheme, what it needs, and itself; nothing if there is none or it has problems.
 fn definition(
     path: &str,
     config: &VerificationConfig,
-) -> Result<(&'static str, &'static str, Scheme), Vec<Problem>> {
-    let at = |key: &str, message: String| vec![Problem::new(format!("{path}.{key}"), message)];
-    if config.scheme == "custom" {
+    problems: &mut Vec<Problem>,
+) -> Option<(&'static str, &'static str, Scheme)> {
+    let (name, needs, key, mut value) = if config.scheme == "custom" {
         let Some(definition) = &config.definition else {
-            return Err(at("definition", "is missing: scheme `custom` is what it says".to_owned()));
+            let message = "is missing: scheme `custom` is what it says";
+            problems.push(Problem::new(format!("{path}.definition"), message));
+            return None;
         };
-        let mut definition = definition.clone();
-        substitute(&mut definition, &config.parameters);
-        let scheme = builder::scheme(&format!("{path}.definition"), &definition)?;
-        return Ok(("custom", "the one that the definition is about", scheme));
-    }
-    let definition =
-        catalogue::find(&format!("{path}.scheme"), &config.scheme).map_err(|problem| vec![problem])?;
-    if config.definition.is_some() {
-        let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
-        return Err(at("definition", message));
-    }
-    let mut value: Value = serde_json::from_slice(definition.scheme.as_bytes())
-        .map_err(|error| at("scheme", error.to_string()))?;
+        ("custom", "the one that the definition is about", "definition", definition.clone())
+    } else {
+        let place = format!("{path}.scheme");
+        let definition = catalogue::find(&place, &config.scheme).map_err(|problem| problems.push(problem)).ok()?;
+        if config.definition.is_some() {
+            let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
+            problems.push(Problem::new(format!("{path}.definition"), message));
+        }
+        let value = serde_json::from_slice(definition.scheme.as_bytes());
+        let value: Value = value.map_err(|error| problems.push(Problem::new(place, error.to_string()))).ok()?;
+        (definition.name, definition.needs, "scheme", value)
+    };
     substitute(&mut value, &config.parameters);
-    let scheme = builder::scheme(&format!("{path}.scheme"), &value)?;
-    Ok((definition.name, definition.needs, scheme))
+    match builder::scheme(&format!("{path}.{key}"), &value) {
+        Ok(scheme) => Some((name, needs, scheme)),
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    }
 }
 
 /// Writes the parameters into the places of the variants that name them as `${NAME}`: the name of a header, say.
@@ -152,6 +181,7 @@ fn select_variants(
     scheme: &mut Scheme,
     problems: &mut Vec<Problem>,
 ) {
+    let before = problems.len();
     for (index, wanted) in config.variants.iter().enumerate() {
         if !scheme.variants.iter().any(|variant| variant.name == *wanted) {
             let names: Vec<&str> = scheme.variants.iter().map(|variant| variant.name.as_str()).collect();
@@ -159,7 +189,7 @@ fn select_variants(
             problems.push(Problem::new(format!("{path}.variants[{index}]"), message));
         }
     }
-    if problems.is_empty() {
+    if problems.len() == before {
         scheme.variants.retain(|variant| match config.variants.is_empty() {
             true => !variant.opt_in,
             false => config.variants.contains(&variant.name),

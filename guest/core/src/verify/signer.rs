@@ -206,6 +206,7 @@ impl Verifier {
             headers,
             body: &draft.body,
             received: blank.timestamp,
+            added_prefix: "",
             fetched: Vec::new(),
         };
         self.with(&request, read)

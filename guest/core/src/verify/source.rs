@@ -88,7 +88,9 @@ fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &m
         }
     };
     if let Some(parts) = &event.id {
-        let parts: Vec<Template> = parts.iter().filter_map(|part| template("id", part)).collect();
+        let key = |index| if parts.len() == 1 { "id".to_owned() } else { format!("id[{index}]") };
+        let read = parts.iter().enumerate().filter_map(|(index, part)| template(&key(index), part));
+        let parts: Vec<Template> = read.collect();
         scheme.configured = true;
         scheme.lifetime = None;
         (scheme.id, scheme.identity) = match parts.is_empty() {
@@ -105,15 +107,14 @@ fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &m
     if let Some(time) = &event.time {
         scheme.time.clear();
         let unit = Unit::NAMES.iter().find(|(name, _)| *name == time.unit).map(|(_, unit)| *unit);
-        match (Place::parse(&time.at), unit) {
-            _ if time.at == NONE => {}
-            (Ok(place), Some(unit)) => scheme.time = vec![(place, unit)],
-            (Err(message), _) => problems.push(Problem::new(format!("{path}.time"), message)),
-            (_, None) => {
-                let names: Vec<&str> = Unit::NAMES.iter().map(|(name, _)| *name).collect();
-                let message = format!("`{}` is no unit of time; it can be {}", time.unit, names.join(", "));
-                problems.push(Problem::new(format!("{path}.time.unit"), message));
-            }
+        if unit.is_none() {
+            let names: Vec<&str> = Unit::NAMES.iter().map(|(name, _)| *name).collect();
+            let message = format!("`{}` is no unit of time; it can be {}", time.unit, names.join(", "));
+            problems.push(Problem::new(format!("{path}.time.unit"), message));
+        }
+        match place(&time.at) {
+            Ok(place) => scheme.time = place.zip(unit).into_iter().collect(),
+            Err(message) => problems.push(Problem::new(format!("{path}.time"), message)),
         }
     }
 }
@@ -129,6 +130,16 @@ fn read(text: &str) -> Result<Option<Template>, String> {
         comparable(place.clone())?;
     }
     Ok(Some(template))
+}
+
+/// A place, or nothing for `none`.
+fn place(text: &str) -> Result<Option<Place>, String> {
+    if text == NONE { Ok(None) } else { Place::parse(text).and_then(comparable).map(Some) }
+}
+
+/// What is wrong with a text that is to name a place of a request, or `none`.
+pub(crate) fn place_problem(text: &str) -> Option<String> {
+    place(text).err()
 }
 
 /// What a request says itself, and no secret.

@@ -55,14 +55,16 @@ impl Batch {
     }
 }
 
-/// The array that a text names: `json:/events`, or `json:` for the whole body.
-fn array(text: &str) -> Result<&str, (String, &'static str)> {
-    const HINT: &str = "write \"json:/path/to/array\", or \"json:\" for an array that is the whole body";
+/// The array that a text names: `json:/events`, or `json:` for the whole body. An error has its hint beside it.
+fn array(text: &str) -> Result<&str, (String, String)> {
     let Some(pointer) = text.strip_prefix("json:") else {
-        return Err((format!("`{text}` is no place in a JSON body, where alone arrays are"), HINT));
+        let hint = "write \"json:/path/to/array\", or \"json:\" for an array that is the whole body";
+        return Err((format!("`{text}` is no place in a JSON body, where alone arrays are"), hint.to_owned()));
     };
     if !pointer.is_empty() && !pointer.starts_with('/') {
-        return Err((format!("`{pointer}` is not a JSON pointer, which begins with `/`"), HINT));
+        let path = pointer.trim_start_matches("$.").replace('.', "/");
+        let message = format!("`{text}` has no JSON pointer, which begins with `/`");
+        return Err((message, format!("write \"json:/{path}\"")));
     }
     Ok(pointer)
 }
@@ -90,7 +92,7 @@ pub(super) fn apply(
         },
         Some(SplitConfig::At(text)) => match array(text) {
             Ok(at) => at.to_owned(),
-            Err((message, hint)) => return report(message, hint),
+            Err((message, hint)) => return report(message, &hint),
         },
     };
     if scheme.body == BodyForm::Other {

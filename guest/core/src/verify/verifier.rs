@@ -2,7 +2,7 @@
 
 use super::check::{Proof, Unverified, hold, is_plain, note, violation};
 use super::context::{Context, Scope};
-use super::identity::{Deduplication, Identity, identify};
+use super::identity::{Identity, identify};
 use super::json::{Json, Names, Read};
 use super::pin::{Document, document};
 use super::scheme::{BodyForm, Handshake, Reply, Scheme};
@@ -11,7 +11,6 @@ use super::template::Template;
 use super::verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 use crate::decision::{Answer, Fetch, Rejection, RejectionCode};
 use crate::message::{Message, ReceivedBody};
-use crate::problem::Problem;
 use crate::request::Request;
 use anglerfish_filter::table::Table;
 use sha2::{Digest, Sha256};
@@ -118,23 +117,6 @@ impl Verifier {
         &self.scheme.json_fields
     }
 
-    /// What is right as it is written and will not do what it seems to: a handshake that lacks a parameter.
-    #[must_use]
-    pub fn warnings(&self, path: &str) -> Vec<Problem> {
-        let missing = self
-            .scheme
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.handshake && !self.parameters.contains_key(&parameter.name));
-        missing
-            .map(|parameter| {
-                let message =
-                    format!("is missing, so the provider's handshake will be refused: {}", parameter.about);
-                Problem::new(format!("{path}.parameters.{}", parameter.name), message)
-            })
-            .collect()
-    }
-
     /// Names what the scheme reads of a JSON body in a table that is to read it.
     pub(crate) fn name(&self, table: &mut Table) -> Names {
         self.scheme.wanted.name(table)
@@ -162,15 +144,7 @@ impl Verifier {
     /// remembered for so long at the least. 0 if nothing limits it, since no memory is long enough then.
     #[must_use]
     pub fn replay_window(&self) -> u64 {
-        let windows = self.scheme.variants.iter().filter(|variant| variant.is_timed());
-        let seconds = windows.filter_map(|variant| {
-            Some(variant.window.past?.saturating_add(variant.window.future.unwrap_or_default()))
-        });
-        let named = match &self.scheme.deduplication {
-            Deduplication::By(_, within) => *within,
-            _ => None,
-        };
-        seconds.chain(named).max().unwrap_or_default()
+        self.scheme.replay_window()
     }
 
     fn context<'a>(
@@ -277,9 +251,13 @@ impl Verifier {
                 Document::Unavailable(reason) => return unavailable(reason),
             }
         }
+        // An echo of nothing would look like an answer, and the provider would say something else of it.
+        if let Some(lack) = handshake.answer.lack(scope) {
+            return self.reject(format!("the request is a handshake, but {lack}"));
+        }
         match fill(&handshake.answer, scope) {
             Ok(answer) => Verification::Answered(answer),
-            Err(reason) => self.reject(reason),
+            Err(reason) => self.reject(format!("the request is a handshake, but {reason}")),
         }
     }
 

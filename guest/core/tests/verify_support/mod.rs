@@ -144,6 +144,7 @@ impl Whole {
                 .collect(),
             body: self.body.as_bytes(),
             received: UnixMillis::from_seconds(self.now),
+            added_prefix: "",
             fetched: self
                 .fetched
                 .iter()

@@ -13,8 +13,10 @@ use std::borrow::Cow;
 pub enum Found<'t> {
     /// Nothing, or `null`.
     Nothing,
-    /// A string, or the text of an integer or of a boolean.
+    /// A string.
     Text(Cow<'t, str>),
+    /// The text of an integer or of a boolean.
+    Literal(Cow<'t, str>),
     /// An array, an object, or a number that is no integer and so has no one text.
     Other,
     /// Readers of JSON differ on it: a key on the way is there twice, or an escape is no character.
@@ -125,12 +127,12 @@ fn scalar(text: &str) -> Found<'_> {
             let mut decoded = String::with_capacity(raw.len());
             if unescape(raw, &mut decoded) { Found::Text(decoded.into()) } else { Found::Ambiguous }
         }
-        b't' | b'f' => Found::Text(text.into()),
+        b't' | b'f' => Found::Literal(text.into()),
         b'n' => Found::Nothing,
         b'-' | b'0'..=b'9' => match number::scan(bytes, 0) {
             Ok((end, integral)) => match number::value(text.get(..end).unwrap_or_default(), integral) {
-                Raw::Int(value) => Found::Text(value.to_string().into()),
-                Raw::Uint(value) => Found::Text(value.to_string().into()),
+                Raw::Int(value) => Found::Literal(value.to_string().into()),
+                Raw::Uint(value) => Found::Literal(value.to_string().into()),
                 _ => Found::Other,
             },
             Err(_) => Found::Other,
@@ -147,15 +149,19 @@ mod tests {
         Found::Text(text.into())
     }
 
+    fn literal(text: &str) -> Found<'_> {
+        Found::Literal(text.into())
+    }
+
     #[test]
     fn follows_names_and_numbers() {
         let body = r#"{"list": [ 1, {"a/b": "x\ty", "~": [true]} , "z"], "0": {"1": -5}, "n": null}"#;
         for (pointer, found) in [
-            ("/list/0", text("1")),
+            ("/list/0", literal("1")),
             ("/list/1/a~1b", text("x\ty")),
-            ("/list/1/~0/0", text("true")),
+            ("/list/1/~0/0", literal("true")),
             ("/list/2", text("z")),
-            ("/0/1", text("-5")),
+            ("/0/1", literal("-5")),
             ("/n", Found::Nothing),
             ("/list", Found::Other),
             ("", Found::Other),
@@ -181,7 +187,7 @@ mod tests {
         let body = format!(r#"{{"a":1,"b":"{}"}}"#, "x".repeat(LARGEST_OBJECT));
         assert_eq!(look(&body, "/a"), Found::Other);
         assert_eq!(look(&format!("[{body}]"), "/0/a"), Found::Other);
-        assert_eq!(look(&format!("[0,{body}]"), "/0"), text("0"));
+        assert_eq!(look(&format!("[0,{body}]"), "/0"), literal("0"));
     }
 
     #[test]

@@ -62,9 +62,9 @@ impl Reading<'_, '_> {
         }
         match raw {
             Raw::Absent | Raw::Null => Found::Nothing,
-            Raw::Bool(value) => Found::Text(if value { "true" } else { "false" }.into()),
-            Raw::Int(value) => Found::Text(value.to_string().into()),
-            Raw::Uint(value) => Found::Text(value.to_string().into()),
+            Raw::Bool(value) => Found::Literal(if value { "true" } else { "false" }.into()),
+            Raw::Int(value) => Found::Literal(value.to_string().into()),
+            Raw::Uint(value) => Found::Literal(value.to_string().into()),
             Raw::Plain(..) | Raw::Decoded(..) => {
                 slots.text(raw, self.body()).map_or(Found::Other, |text| Found::Text(text.into()))
             }

@@ -235,6 +235,7 @@ pub(crate) fn new_event(source: &str, id: &str, subscriptions: &[&str]) -> NewEv
     let request = RequestRecord {
         method: "POST".into(),
         url: format!("https://hooks.example/in/{source}"),
+        added_prefix: String::new(),
         headers: vec![("x-kind".into(), "a".into())],
     };
     NewEvent {

@@ -20,6 +20,7 @@ fn refuse(bench: &Bench, source: &str, size: usize) {
         headers,
         body: Bytes::from(vec![b'x'; size]),
         received: NOW,
+        added_prefix: String::new(),
         fetched: Vec::new(),
     });
     let refusal = Refusal {

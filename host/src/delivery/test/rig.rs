@@ -121,7 +121,7 @@ pub(super) fn event(subscriptions: &[&str], data: &str) -> NewEvent {
         datacontenttype: Some("application/json".into()),
         ..Event::default()
     };
-    let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), headers: Vec::new() };
+    let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), ..RequestRecord::default() };
     let subscriptions = subscriptions.iter().map(|id| (*id).to_owned()).collect();
     NewEvent { request: Some(request), subscriptions, ..NewEvent::new(event, data.to_owned().into(), now()) }
 }

@@ -1,6 +1,6 @@
 //! From a file to a configuration.
 
-use super::review::{filter_problems, forgetful, reviewed};
+use super::review::{self, filter_problems, forgetful};
 use super::section::{self, Sections};
 use crate::api::AdminConfig;
 use crate::config::environment::{self, Environment};
@@ -9,10 +9,10 @@ use crate::config::place::{Place, Places};
 use crate::config::secret::{Findings, Resolver};
 use crate::config::{ConfigError, ConfigProblem, SourceReader, SubscriptionReader, allow, hide_url, syntax};
 use crate::ingress::ServerConfig;
-use crate::outbound::{OutboundConfig, endpoint_problem};
+use crate::outbound::OutboundConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
-use anglerfish_core::config::{Document, SOURCE_KEYS, key_path, read_document};
+use anglerfish_core::config::{Document, overlap, read_document};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::verify::Verifier;
 use serde_json::{Map, Value};
@@ -132,56 +132,43 @@ impl Config {
             server.data_dir = directory.join(server.data_dir);
         }
 
-        let (mut routing, found) = match read_document(&routing_part(resolved)) {
+        let routed = routing_part(resolved);
+        let (mut routing, found) = match read_document(&routed) {
             Ok(document) => (document, Vec::new()),
             Err(both) => both,
         };
         problems.extend(found);
-        for (path, source) in &routing.sources {
-            // What was not read is not judged, and would be found missing.
-            let keys: Vec<String> = SOURCE_KEYS.iter().map(|key| key_path(path, key)).collect();
-            let unread: Vec<&String> = { keys.iter() }
-                .filter(|key| problems.iter().any(|problem| is_within(&problem.path, key)))
-                .collect();
-            let whole = !problems.iter().any(|problem| problem.path == *path);
-            match Verifier::try_new(path, &source.verification) {
-                Ok(verifier) => {
-                    odd.extend(verifier.warnings(path));
-                    problems.extend(forgetful(&source.name, &verifier, store.retention));
-                }
-                Err(found) => {
-                    let fresh = |problem: &Problem| {
-                        whole && !unread.iter().any(|key| is_within(&problem.path, key))
-                            || problem.path == key_path(path, "scheme")
-                    };
-                    let fresh: Vec<Problem> = found.into_iter().filter(fresh).collect();
-                    problems.extend(fresh);
-                }
-            }
-        }
-        *warnings = located(&places, odd);
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
-        problems.retain(|problem| !unresolved.iter().any(|other| is_within(&problem.path, &other.path)));
+        problems.retain(|problem| !unresolved.iter().any(|other| overlap(&problem.path, &other.path)));
         problems.extend(unresolved);
+        for (path, source) in &routing.sources {
+            let judged = Verifier::judge(path, &source.verification);
+            let written = places.get("store.retention").is_some();
+            let short = forgetful(path, source, judged.replay_window, store.retention, written);
+            let judged = judged.beside(&problems);
+            odd.extend(judged.warnings);
+            problems.extend(short);
+            problems.extend(judged.result.err().into_iter().flatten());
+        }
         if !problems.is_empty() {
-            problems.extend(filter_problems(
-                document.get("subscription").and_then(Value::as_array).map_or(&[], Vec::as_slice),
-            ));
+            let subscriptions =
+                document.get("subscription").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            problems.extend(filter_problems(subscriptions));
+            odd.extend(review::subscriptions(&routed, subscriptions, &routing.sources, &server.allow_networks));
+            *warnings = located(&places, odd);
             return Err(ConfigError::Invalid(located(&places, problems)));
         }
-        warnings.extend(located(&places, reviewed(&routing)));
+        odd.extend(review::filters(&routing));
         let written = match document.get_mut("subscription").map(Value::take) {
             Some(Value::Array(subscriptions)) => subscriptions,
             _ => Vec::new(),
         };
-        let mut refused = Vec::new();
         for ((path, subscription), written) in routing.subscriptions.iter_mut().zip(&written) {
-            allow(subscription, &server.allow_networks);
-            hide_url(subscription, written);
-            let problem = endpoint_problem(&subscription.endpoint);
-            refused.extend(problem.map(|problem| Problem::new(format!("{path}.endpoint.url"), problem)));
+            allow(&mut subscription.endpoint, &server.allow_networks);
+            hide_url(&mut subscription.endpoint, written);
+            odd.extend(review::endpoint(path, &subscription.endpoint));
         }
-        warnings.extend(located(&places, refused));
+        *warnings = located(&places, odd);
         Ok(Self {
             server,
             admin,
@@ -240,11 +227,6 @@ fn routing_part(document: Value) -> Value {
     let Value::Object(mut members) = document else { return Value::Null };
     let keys = ["source", "subscription"];
     Value::Object(keys.iter().filter_map(|key| members.remove_entry(*key)).collect::<Map<_, _>>())
-}
-
-/// Whether a path is another one or leads through it.
-fn is_within(path: &str, outer: &str) -> bool {
-    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn located(places: &Places, problems: Vec<Problem>) -> Vec<ConfigProblem> {

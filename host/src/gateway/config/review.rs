@@ -1,24 +1,71 @@
 //! What is wrong or odd in a configuration whose parts are valid each by itself.
 
+use crate::config::{allow, forgotten_within, hide_url, window_key};
 use crate::gateway::routing::source_facts;
-use anglerfish_core::config::{Document, SubscriptionConfig, item_path, key_path};
+use crate::outbound::endpoint_problem;
+use anglerfish_core::config::{
+    Document, EndpointConfig, SourceConfig, SubscriptionConfig, item_path, key_path, read_endpoint,
+};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::{RoutingDocument, RoutingSubscription, SourceFacts, review_filter};
-use anglerfish_core::verify::Verifier;
+use anglerfish_core::router::{
+    RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, review_filter,
+};
 use anglerfish_filter::Expression;
 use serde_json::Value;
 use std::time::Duration;
 
 /// What is odd about the filters of a document that has no problems, of the sources that there are.
-pub(super) fn reviewed(document: &Document) -> Vec<Problem> {
+pub(super) fn filters(document: &Document) -> Vec<Problem> {
     let routing = RoutingDocument::from(document);
     let sources: Vec<SourceFacts<'_>> = routing.source.iter().map(source_facts).collect();
     let review = |(path, subscription): &(String, SubscriptionConfig)| {
-        let found = review_filter(&RoutingSubscription::from(subscription), &sources);
-        let path = path.clone();
-        found.into_iter().map(move |problem| Problem { path: key_path(&path, &problem.path), ..problem })
+        filter(path, &RoutingSubscription::from(subscription), &sources)
     };
     document.subscriptions.iter().flat_map(review).collect()
+}
+
+fn filter(path: &str, subscription: &RoutingSubscription, sources: &[SourceFacts<'_>]) -> Vec<Problem> {
+    let found = review_filter(subscription, sources).into_iter();
+    found.map(|problem| Problem { path: key_path(path, &problem.path), ..problem }).collect()
+}
+
+/// Where deliveries would be refused as things are.
+pub(super) fn endpoint(path: &str, endpoint: &EndpointConfig) -> Option<Problem> {
+    endpoint_problem(endpoint).map(|problem| Problem::new(format!("{path}.endpoint.url"), problem))
+}
+
+/// What is odd about the subscriptions of a document that has problems: each filter and each endpoint by itself, whatever is
+/// wrong around it. `routed` has references resolved, `written` has the subscriptions as they are written.
+pub(super) fn subscriptions(
+    routed: &Value,
+    written: &[Value],
+    sources: &[(String, SourceConfig)],
+    networks: &[String],
+) -> Vec<Problem> {
+    let sources = sources.iter().map(|(_, source)| RoutingSource {
+        name: source.name.clone(),
+        verification: source.verification.clone(),
+    });
+    let sources: Vec<RoutingSource> = sources.collect();
+    let facts: Vec<SourceFacts<'_>> = sources.iter().map(source_facts).collect();
+    let resolved = routed.get("subscription").and_then(Value::as_array).into_iter().flatten();
+    let mut odd = Vec::new();
+    for (index, (resolved, written)) in resolved.zip(written).enumerate() {
+        let path = item_path("subscription", index);
+        let names = resolved.get("sources").and_then(Value::as_array).into_iter().flatten();
+        let subscription = RoutingSubscription {
+            id: String::new(),
+            sources: names.filter_map(Value::as_str).map(str::to_owned).collect(),
+            filter: resolved.get("filter").and_then(Value::as_str).map(str::to_owned),
+        };
+        odd.extend(filter(&path, &subscription, &facts));
+        if let Some(Ok(mut read)) = resolved.get("endpoint").map(|value| read_endpoint(value, "")) {
+            allow(&mut read, networks);
+            hide_url(&mut read, written);
+            odd.extend(endpoint(&path, &read));
+        }
+    }
+    odd
 }
 
 /// What is wrong with the filters. When all else is well the component says that, and once is enough at start.
@@ -40,14 +87,18 @@ pub(super) fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
     problems
 }
 
-/// What was accepted is remembered for as long as it is kept: shorter than it is fresh would let it be replayed.
-pub(super) fn forgetful(source: &str, verifier: &Verifier, retention: Duration) -> Option<Problem> {
-    let window = Duration::from_secs(verifier.replay_window());
-    (retention < window).then(|| {
-        let message = format!(
-            "is shorter than the window of source {source:?}, in which a request that was forgotten could come again"
-        );
-        let hint = format!("keep events for {} s at least, or narrow the source's tolerance", window.as_secs());
-        Problem::new("store.retention", message).with_hint(hint)
-    })
+/// A source whose window is longer than what was accepted is remembered, told where one of the two is written.
+pub(super) fn forgetful(
+    path: &str,
+    source: &SourceConfig,
+    window: u64,
+    retention: Duration,
+    retention_is_written: bool,
+) -> Option<Problem> {
+    let (message, hint) = forgotten_within(&source.name, window, retention)?;
+    let path = match retention_is_written {
+        true => "store.retention".to_owned(),
+        false => key_path(path, window_key(source)),
+    };
+    Some(Problem::new(path, message).with_hint(hint))
 }

@@ -31,7 +31,7 @@ fn event(id: &str, subscriptions: &[&str]) -> NewEvent {
         ..Event::default()
     };
     let request =
-        RequestRecord { method: "POST".to_owned(), url: "/in/shop".to_owned(), headers: Vec::new() };
+        RequestRecord { method: "POST".to_owned(), url: "/in/shop".to_owned(), ..RequestRecord::default() };
     NewEvent {
         request: Some(request),
         subscriptions: subscriptions.iter().map(ToString::to_string).collect(),

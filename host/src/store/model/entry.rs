@@ -42,6 +42,9 @@ pub struct RequestRecord {
     pub method: String,
     /// The URL.
     pub url: String,
+    /// What was put in front of the URL's path because a proxy took it away; empty if nothing.
+    #[serde(default)]
+    pub added_prefix: String,
     /// Header fields that may be kept, in the order received; values that are not UTF-8 are left out.
     pub headers: Vec<(String, String)>,
 }

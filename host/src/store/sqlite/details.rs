@@ -13,6 +13,8 @@ pub(super) struct Details<'a> {
     method: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     url: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    added_prefix: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     headers: Option<Cow<'a, [(String, String)]>>,
     #[serde(default, skip_serializing_if = "is_request")]
@@ -57,6 +59,7 @@ impl<'a> Details<'a> {
         Self {
             method: request.map(|request| Cow::Borrowed(&*request.method)),
             url: request.map(|request| Cow::Borrowed(&*request.url)),
+            added_prefix: request.map(|request| Cow::Borrowed(&*request.added_prefix)).unwrap_or_default(),
             headers: request.map(|request| Cow::Borrowed(&*request.headers)),
             origin: new.origin,
             cause: new.cause,
@@ -73,6 +76,7 @@ impl<'a> Details<'a> {
             (Some(method), Some(url)) => Some(RequestRecord {
                 method: method.into_owned(),
                 url: url.into_owned(),
+                added_prefix: self.added_prefix.into_owned(),
                 headers: self.headers.unwrap_or_default().into_owned(),
             }),
             _ => None,

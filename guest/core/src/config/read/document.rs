@@ -1,7 +1,9 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […]}`.
 
-use super::{policy, source, subscription};
-use crate::config::{DeliveryConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig};
+use super::{endpoint, policy, source, subscription};
+use crate::config::{
+    DeliveryConfig, EndpointConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig,
+};
 use crate::node::nearest;
 use crate::node::{Node, Problems, Table};
 use crate::node::{is_name, item_path, key_path};
@@ -34,9 +36,9 @@ pub fn read_delivery(value: &Value, path: &str) -> Result<DeliveryConfig, Vec<Pr
 ///
 /// # Errors
 ///
-/// Every problem of the document at once, together with what could be read: sources that have a scheme (and not what
-/// has a problem), subscriptions that have no problem but unknown keys. So the caller can look for more problems
-/// in them: whether their schemes and secrets are usable, whether their filters compile.
+/// Every problem of the document at once, together with what could be read: sources (without what of them has a problem)
+/// and subscriptions that have no problem. So the caller can look for more problems in them: whether their schemes and
+/// secrets are usable, whether their filters compile.
 pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
     let problems = Problems::default();
     let root = Node::root(value, "", &problems);
@@ -100,16 +102,25 @@ fn unique(item: &Node<'_>, key: &str, names: &mut HashSet<String>, problems: &Pr
     }
 }
 
-/// Reads one source that stands at `path`. Whether its scheme and secrets are usable is not looked at.
+/// Reads one source that stands at `path`, with every problem of it at once. A source with problems is there to be judged
+/// further: see [`read_document`]. Whether its scheme and secrets are usable is not looked at.
+#[must_use]
+pub fn read_source(value: &Value, path: &str) -> (Option<SourceConfig>, Vec<Problem>) {
+    let problems = Problems::default();
+    let source = source::read(&Node::root(value, path, &problems));
+    (source, problems.into_vec())
+}
+
+/// Reads where deliveries go, that stands at `path`.
 ///
 /// # Errors
 ///
-/// Every problem of the source at once.
-pub fn read_source(value: &Value, path: &str) -> Result<SourceConfig, Vec<Problem>> {
+/// Every problem of it at once.
+pub fn read_endpoint(value: &Value, path: &str) -> Result<EndpointConfig, Vec<Problem>> {
     let problems = Problems::default();
-    let source = source::read(&Node::root(value, path, &problems));
-    match (source, problems.into_vec()) {
-        (Some(source), problems) if problems.is_empty() => Ok(source),
+    let endpoint = endpoint::read(&Node::root(value, path, &problems));
+    match (endpoint, problems.into_vec()) {
+        (Some(endpoint), problems) if problems.is_empty() => Ok(endpoint),
         (_, problems) => Err(problems),
     }
 }
@@ -245,7 +256,10 @@ mod tests {
         }))
         .unwrap_err();
         assert_eq!(problems.len(), 2, "a source with problems still exists: {problems:?}");
-        assert_eq!(document.sources[0].0, "source[1]");
+        let read: Vec<_> = { document.sources.iter() }
+            .map(|(path, source)| (path.as_str(), source.verification.scheme.as_str()))
+            .collect();
+        assert_eq!(read, [("source[0]", ""), ("source[1]", "none")]);
         assert_eq!(document.subscriptions.len(), 1);
     }
 

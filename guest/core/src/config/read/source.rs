@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// What a source has.
-pub const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "scheme",
     "secrets",
@@ -31,7 +31,8 @@ pub const KEYS: &[&str] = &[
 /// The widest window for a signed timestamp.
 const WIDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A source, if its scheme can be read; what else has a problem is left out, so that the rest can still be judged.
+/// A source, if it is a table. What has a problem is left out or empty, with its place kept, so that the rest can be judged:
+/// such a source is of no other use.
 pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     let table = node.table(KEYS)?;
     let name = table.require("name").and_then(|node| {
@@ -48,13 +49,13 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     if let Some(secrets) = table.get("secrets")
         && let Some(items) = secrets.items()
     {
-        verification.secrets = items.filter_map(|item| secret(&item)).collect();
+        verification.secrets = items.map(|item| secret(&item).unwrap_or_default()).collect();
     }
     if let Some(tolerance) = table.get("tolerance") {
         (verification.past_seconds, verification.future_seconds) = window(&tolerance);
     }
     if let Some(variants) = table.get("variants") {
-        verification.variants = variants.texts().unwrap_or_default();
+        verification.variants = variants.texts_in_place().unwrap_or_default();
         if variants.value().as_array().is_some_and(Vec::is_empty) {
             variants.report("names no variant; leave the key out for the scheme's own choice");
         }
@@ -76,7 +77,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     verification.answer = table.get("answer").and_then(|node| source_event::answer(&node));
     verification.split = table.get("split").and_then(|node| source_event::split(&node));
     if let Some(methods) = table.get("methods") {
-        verification.methods = methods.texts().unwrap_or_default();
+        verification.methods = methods.texts_in_place().unwrap_or_default();
         if methods.value().as_array().is_some_and(Vec::is_empty) {
             methods.report("names no method; leave the key out for the scheme's own");
         }
@@ -86,7 +87,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     }
     Some(SourceConfig {
         name: name.unwrap_or_default(),
-        verification: VerificationConfig { scheme: scheme?, ..verification },
+        verification: VerificationConfig { scheme: scheme.unwrap_or_default(), ..verification },
     })
 }
 

@@ -1,7 +1,7 @@
 //! Reading what a source says of its events: where their attributes are, which are one, how they are answered.
 
 use crate::node::Node;
-use crate::verify::{AnswerConfig, DeduplicateConfig, EventConfig, SplitConfig, TimeConfig};
+use crate::verify::{AnswerConfig, DeduplicateConfig, EventConfig, SplitConfig, TimeConfig, place_problem};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn id(node: &Node<'_>) -> Option<Vec<String>> {
         let text = node.text()?;
         return Some(if text == "none" { Vec::new() } else { vec![text.to_owned()] });
     }
-    let parts = node.texts()?;
+    let parts = node.texts_in_place()?;
     if node.value().as_array().is_some_and(Vec::is_empty) {
         node.report_with_hint("names no place", "write \"none\" for events without an identifier");
     }
@@ -45,9 +45,16 @@ fn time(node: &Node<'_>) -> Option<TimeConfig> {
         return Some(TimeConfig { at: node.text()?.to_owned(), unit: "rfc3339".to_owned() });
     }
     let table = node.table(&["at", "unit"])?;
-    let at = table.require("at").and_then(|node| node.text().map(str::to_owned));
+    let at = table.require("at").and_then(|node| {
+        let text = node.text()?;
+        // Told here because here its place is known: the time can be written as this text alone.
+        if let Some(problem) = place_problem(text) {
+            node.report(problem);
+        }
+        Some(text.to_owned())
+    });
     let unit = table.require("unit").and_then(|node| node.text().map(str::to_owned));
-    Some(TimeConfig { at: at?, unit: unit? })
+    Some(TimeConfig { at: at.unwrap_or_default(), unit: unit.unwrap_or_default() })
 }
 
 /// `false`, or `{ by = ["header:x", "json:/x", "body"], within = "10m" }`.
@@ -71,11 +78,12 @@ pub(super) fn deduplicate(node: &Node<'_>) -> Option<DeduplicateConfig> {
         }
     }
     let table = node.table(&["by", "within"])?;
-    let by = table.require("by")?;
-    let places = by.texts()?;
-    if by.value().as_array().is_some_and(Vec::is_empty) {
-        by.report("names no place");
-    }
+    let places = table.require("by").and_then(|by| {
+        if by.value().as_array().is_some_and(Vec::is_empty) {
+            by.report("names no place");
+        }
+        by.texts_in_place()
+    });
     let bounds = Duration::from_secs(1)..=LONGEST;
     let within = table.get("within").and_then(|node| {
         let within = node.duration(bounds)?;
@@ -84,7 +92,7 @@ pub(super) fn deduplicate(node: &Node<'_>) -> Option<DeduplicateConfig> {
         }
         Some(within.as_secs())
     });
-    Some(DeduplicateConfig::By { places, within_seconds: within })
+    Some(DeduplicateConfig::By { places: places?, within_seconds: within })
 }
 
 /// `"json:/events"`, `true` for the array that the scheme knows, or `false` for none.
@@ -118,17 +126,19 @@ pub(super) fn answer(node: &Node<'_>) -> Option<AnswerConfig> {
     let table = node.table(&["status", "body", "content_type"])?;
     let status = match table.get("status") {
         // An event that was accepted is never answered as if it had not been.
-        Some(node) => u16::try_from(node.integer(200..=299)?).ok()?,
-        None => 200,
+        Some(node) => node.integer(200..=299).and_then(|status| u16::try_from(status).ok()),
+        None => Some(200),
     };
     let mut body = String::new();
     if let Some(node) = table.get("body") {
-        node.string()?.clone_into(&mut body);
+        node.string().unwrap_or_default().clone_into(&mut body);
         if body.len() > LONGEST_BODY {
             node.report(format!("must have at most {LONGEST_BODY} bytes"));
         }
     }
-    if !body.is_empty() && matches!(status, 204 | 205) {
+    if let Some(status @ (204 | 205)) = status
+        && !body.is_empty()
+    {
         node.report(format!("an answer with status {status} has no body"));
     }
     let content_type = match table.get("content_type") {
@@ -142,7 +152,7 @@ pub(super) fn answer(node: &Node<'_>) -> Option<AnswerConfig> {
         None if body.is_empty() => String::new(),
         None => "text/plain; charset=utf-8".to_owned(),
     };
-    Some(AnswerConfig::Fixed { status, body, content_type })
+    Some(AnswerConfig::Fixed { status: status?, body, content_type })
 }
 
 #[cfg(test)]
@@ -202,10 +212,26 @@ mod tests {
             (json!({"answer": {"status": 204, "body": "x"}}), "answer"),
             (json!({"answer": {"content_type": "text"}}), "answer.content_type"),
             (json!({"methods": []}), "methods"),
+            (json!({"event": {"time": {"at": "json:x", "unit": "seconds"}}}), "event.time.at"),
         ] {
             let problems = read(&more).unwrap_err();
             assert_eq!(problems.len(), 1, "{more}: {problems:?}");
             assert!(problems[0].starts_with(&format!("source[0].{path}: ")), "{more}: {problems:?}");
+        }
+    }
+    #[test]
+    fn says_everything_that_is_wrong_with_one_value() {
+        for (more, paths) in [
+            (json!({"deduplicate": {"by": 3, "within": "soon"}}), &["deduplicate.by", "deduplicate.within"][..]),
+            (json!({"deduplicate": {"within": "soon"}}), &["deduplicate.by", "deduplicate.within"]),
+            (json!({"answer": {"status": 99, "body": 1, "content_type": "x"}}), &["answer.status", "answer.body"]),
+            (json!({"event": {"time": {"at": "json:x"}}}), &["event.time.at", "event.time.unit"]),
+        ] {
+            let problems = read(&more).unwrap_err();
+            for path in paths {
+                let begins = format!("source[0].{path}: ");
+                assert!(problems.iter().any(|one| one.starts_with(&begins)), "{more}: {path}: {problems:?}");
+            }
         }
     }
 }

@@ -70,6 +70,7 @@ fn event(id: &str, subscriptions: &[&str]) -> NewEvent {
     let request = RequestRecord {
         method: "POST".to_owned(),
         url: "http://gateway.example/in/shop".to_owned(),
+        added_prefix: "/hooks".to_owned(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
     };
     NewEvent {
