@@ -8,7 +8,7 @@ use crate::verify::BodyForm;
 use anglerfish_filter::Expression;
 use anglerfish_filter::fact::Fact;
 use anglerfish_filter::ir::{Path, PathId, Root, Span};
-use anglerfish_filter::table::{EventInput, ExpressionView, RuleKey, Table};
+use anglerfish_filter::table::{Class, EventInput, ExpressionView, RuleKey, Table};
 
 /// The field of a form that holds JSON whatever the scheme says.
 const PAYLOAD: &str = "payload";
@@ -81,12 +81,31 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
             }
         }
     }
+    let mut never = false;
     for (path, span) in expression.contradictions() {
-        problems.push(at(
-            filter,
-            span,
-            format!("`{path}` is asked to be two things at once, so this is never true"),
-        ));
+        let message = format!("`{path}` is asked to be two things at once, so this is never true");
+        problems.push(at(filter, span, message));
+        never = true;
+    }
+    for (path, span) in expression.never_null() {
+        let message = format!("`{path}` is never null, so this is never true");
+        let optional = path.root == Root::HEADERS
+            || path.fields.iter().next().is_some_and(|name| ["subject", "datacontenttype", "extensions"].contains(&name));
+        let hint = match optional && !path.fields.is_empty() {
+            true => format!("where there is none it is absent: write !has({path})"),
+            false => "every event has it; leave the comparison out".to_owned(),
+        };
+        problems.push(at(filter, span, message).with_hint(hint));
+        never = true;
+    }
+    for (name, span) in expression.capital_header_names() {
+        let message = format!("names of header fields are in lower case here, so none is {name:?}");
+        let hint = format!("write {:?}", name.to_ascii_lowercase());
+        problems.push(at(filter, span, message).with_hint(hint));
+        never = true;
+    }
+    if !never && matches!(table.class(RuleKey(0)), Some(Class::Never)) {
+        problems.push(Problem::new("filter", "no event can make it true"));
     }
     for path in expression.paths().iter().filter(|path| path.root == Root::HEADERS) {
         let Some(name) = path.fields.iter().next() else { continue };
@@ -181,6 +200,28 @@ mod tests {
             said,
             [("\"x event\" is no name of a header field, so no request has it".to_owned(), None)]
         );
+    }
+
+    #[test]
+    fn each_way_to_be_never_true_is_told_once_with_what_was_meant() {
+        for (filter, message, hint) in [
+            ("message.n > 5 && message.n < 3", "`message.n` is asked to be two things at once, so this is never true", None),
+            ("event.id == null", "`event.id` is never null, so this is never true", Some("every event has it")),
+            ("event.subject == null", "`event.subject` is never null, so this is never true", Some("write !has(event.subject)")),
+            (
+                "headers.exists(n, n == 'X-A')",
+                "names of header fields are in lower case here, so none is \"X-A\"",
+                Some("write \"x-a\""),
+            ),
+            ("false && message.a == 1", "no event can make it true", None),
+        ] {
+            let said = review(filter, &["github"]);
+            assert_eq!(said.len(), 1, "{filter}: {said:?}");
+            assert_eq!(said[0].0, message);
+            let told = said[0].1.as_deref();
+            assert!(hint.is_none_or(|hint| told.is_some_and(|told| told.contains(hint))), "{filter}: {told:?}");
+        }
+        assert_eq!(review("event.source == 'github' && source == 'mail'", &[]).len(), 1);
     }
 
     #[test]

@@ -245,7 +245,7 @@ impl<'a, F: Facts + ?Sized> Evaluator<'a, F> {
 }
 
 /// Compares two values.
-pub(super) fn compare(
+pub(crate) fn compare(
     relation: Comparison,
     left: &Value<'_>,
     right: &Value<'_>,

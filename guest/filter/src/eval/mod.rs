@@ -9,3 +9,4 @@ mod selection;
 
 pub use error::EvalError;
 pub use evaluator::Evaluator;
+pub(crate) use evaluator::compare;
