@@ -142,7 +142,8 @@ impl Gateway {
             datacontenttype: Some("application/json".into()),
             ..Event::default()
         };
-        let request = RequestRecord { method: "POST".into(), url: "/in/shop".into(), ..RequestRecord::default() };
+        let request =
+            RequestRecord { method: "POST".into(), url: "/in/shop".into(), ..RequestRecord::default() };
         let data = Bytes::from(vec![b'x'; BODY]);
         let event = NewEvent {
             request: Some(request),

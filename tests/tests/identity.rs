@@ -111,16 +111,66 @@ fn a_source_is_found_below_the_prefix_of_a_proxy_and_with_a_slash_at_its_end() {
     for path in ["/hook/in/open", "/hooks/open", "//in/open"] {
         assert_eq!(ask(&gateway, "POST", path, &[], b"{}").problem(404), "not-found", "{path}");
     }
-    let urls: Vec<String> = gateway
+    let mut urls: Vec<(String, bool)> = gateway
         .list("/v1/events", 10)
         .iter()
         .map(|event| {
-            let event = gateway.get(&format!("/v1/events/{}", event["id"].as_str().unwrap()));
+            let id = event["id"].as_str().unwrap();
+            let event = gateway.get(&format!("/v1/events/{id}"));
             let url = event["request"]["url"].as_str().unwrap().to_owned();
-            url.split_once("://").unwrap().1.split_once('/').unwrap().1.to_owned()
+            let shown = gateway.run(&["events", "show", id], b"").expect(0).stdout;
+            let told = shown.contains("(/hooks is put in front of the path as it came in)");
+            assert_eq!(told, event["request"]["added_prefix"] == "/hooks", "{event} {shown}");
+            (url.split_once("://").unwrap().1.split_once('/').unwrap().1.to_owned(), told)
         })
         .collect();
-    assert!(urls.iter().all(|url| url.starts_with("hooks/in/open")), "the sender wrote the prefix: {urls:?}");
+    urls.sort();
+    let expected = [
+        ("hooks/in/open", false),
+        ("hooks/in/open", true),
+        ("hooks/in/open/", true),
+        ("hooks/in/open/?a=1", false),
+    ];
+    let expected = expected.map(|(url, told)| (url.to_owned(), told));
+    assert_eq!(urls, expected, "the sender wrote the prefix");
+}
+
+#[test]
+fn what_was_put_in_front_of_a_signed_url_is_told_where_it_is_refused() {
+    let gateway = Gateway::set_up(&Setup {
+        server: "path_prefix = \"/hooks\"".to_owned(),
+        rest: source("square", "scheme = \"square\"\nsecrets = [\"s\"]"),
+        ..Setup::default()
+    });
+    for (path, added) in [("/in/square", true), ("/hooks/in/square", false)] {
+        let answer =
+            ask(&gateway, "POST", path, &[("x-square-hmacsha256-signature", "AAAA")], b"{}").expect(401);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("/hooks/in/square (as the request came in"), "{detail}");
+        assert_eq!(
+            detail.contains("`/hooks` of `server.path_prefix` put in front of the path"),
+            added,
+            "{detail}"
+        );
+    }
+}
+
+#[test]
+fn a_source_that_nothing_is_known_of_is_no_empty_listing_of_refusals() {
+    let gateway = Gateway::start(&source("shop", "scheme = \"github\"\nsecrets = [\"s\"]"));
+    let none = gateway.run(&["rejections", "list", "--source", "shop"], b"").expect(0);
+    assert_eq!(none.stdout, "");
+    let wrong = gateway.run(&["rejections", "list", "--source", "shpo"], b"").expect(1);
+    assert!(
+        wrong.stderr.contains("there is no source `shpo`") && wrong.stderr.contains("did you mean `shop`?"),
+        "{wrong:?}"
+    );
+    assert_eq!(ask(&gateway, "POST", "/in/shp%6F", &[], b"{}").problem(404), "unknown-source");
+    let sent = gateway.run(&["rejections", "list", "--source", "shp%6F"], b"").expect(0);
+    assert!(
+        sent.stdout.contains("shp%6F") && sent.stdout.contains("percent-encoding in it is not undone"),
+        "{sent:?}"
+    );
 }
 
 #[test]

@@ -29,7 +29,17 @@ fn router(verification: &Value, filters: &[&str]) -> Router {
 
 fn request<'a>(method: &'a str, url: &'a str, headers: &[(&'a str, &'a str)], body: &'a [u8]) -> Request<'a> {
     let headers = headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-    Request { id: "r-1", source: "x", method, url, headers, body, received: NOW, added_prefix: "", fetched: Vec::new() }
+    Request {
+        id: "r-1",
+        source: "x",
+        method,
+        url,
+        headers,
+        body,
+        received: NOW,
+        added_prefix: "",
+        fetched: Vec::new(),
+    }
 }
 
 /// The event, and the filters that match, by the decision; the explanations before and after it must say the same.
@@ -257,11 +267,19 @@ fn what_is_answered_to_a_handshake_is_told_whole_with_what_must_be_copied() {
         told.reason,
         "the request is a handshake and is answered 200 without a body and the header field `x-hook-secret: b537207f20cb`"
     );
-    assert!(told.steps.iter().any(|step| step.starts_with("to copy: x-hook-secret = b537207f20cb, ")), "{:?}", told.steps);
+    assert!(
+        told.steps.iter().any(|step| step.starts_with("to copy: x-hook-secret = b537207f20cb, ")),
+        "{:?}",
+        told.steps
+    );
     let notion = json!({"scheme": "notion", "secrets": [{"value": "pending"}]});
-    let told = explained(&notion, &request("POST", "http://h/in/x", &[], br#"{"verification_token":"secret_abc"}"#));
+    let told =
+        explained(&notion, &request("POST", "http://h/in/x", &[], br#"{"verification_token":"secret_abc"}"#));
     let steps = told.verification.steps;
-    assert!(steps.iter().any(|step| step.starts_with("to copy: verification_token = secret_abc, ")), "{steps:?}");
+    assert!(
+        steps.iter().any(|step| step.starts_with("to copy: verification_token = secret_abc, ")),
+        "{steps:?}"
+    );
 }
 
 #[test]
@@ -340,7 +358,11 @@ fn a_prefix_that_a_proxy_took_away_is_told_with_where_it_is_from() {
     let signature = ("x-square-hmacsha256-signature", "AAAA");
     for (prefix, field, says) in [
         ("", None, "(as the request came in); if a proxy"),
-        ("/hooks", None, "(as the request came in, and `/hooks` of `server.path_prefix` put in front of the path); if"),
+        (
+            "/hooks",
+            None,
+            "(as the request came in, and `/hooks` of `server.path_prefix` put in front of the path); if",
+        ),
         (
             "/hooks",
             Some("/hooks/"),
@@ -349,10 +371,8 @@ fn a_prefix_that_a_proxy_took_away_is_told_with_where_it_is_from() {
     ] {
         let mut headers = vec![signature];
         headers.extend(field.map(|field| ("x-forwarded-prefix", field)));
-        let request = Request {
-            added_prefix: prefix,
-            ..request("POST", "http://h/hooks/in/x", &headers, b"{}")
-        };
+        let request =
+            Request { added_prefix: prefix, ..request("POST", "http://h/hooks/in/x", &headers, b"{}") };
         let told = explained(&square, &request).verification.reason;
         assert!(told.contains(&format!("checked is http://h/hooks/in/x {says}")), "{told}");
     }
@@ -362,8 +382,13 @@ fn a_prefix_that_a_proxy_took_away_is_told_with_where_it_is_from() {
 fn a_url_with_escapes_is_told_as_it_was_sent_and_that_it_is_not_changed() {
     let square = json!({"scheme": "square", "secrets": [{"value": "s"}]});
     let signature = ("x-square-hmacsha256-signature", "AAAA");
-    let told = explained(&square, &request("POST", "http://h/in/x?a=%20b", &[signature], b"{}")).verification.reason;
-    assert!(told.contains("http://h/in/x?a=%20b ") && told.contains("percent-encoding is compared as it was sent"), "{told}");
+    let told =
+        explained(&square, &request("POST", "http://h/in/x?a=%20b", &[signature], b"{}")).verification.reason;
+    assert!(
+        told.contains("http://h/in/x?a=%20b ")
+            && told.contains("percent-encoding is compared as it was sent"),
+        "{told}"
+    );
 }
 
 #[test]

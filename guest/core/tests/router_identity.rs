@@ -138,7 +138,9 @@ fn what_a_source_names_is_compared_with_its_kind() {
 fn parts_of_a_batch_are_told_apart_by_the_kind_of_their_ids_too() {
     let config = json!({"scheme": "none", "split": {"at": "json:"}, "event": {"id": ["json:/id"]}});
     let mut bench = Bench::of(&config);
-    let Decision::Accept(acceptance) = bench.decide_body(r#"[{"id":1},{"id":"1"},{"id":1}]"#) else { panic!() };
+    let Decision::Accept(acceptance) = bench.decide_body(r#"[{"id":1},{"id":"1"},{"id":1}]"#) else {
+        panic!()
+    };
     let ids: Vec<&str> = acceptance.events.iter().map(|one| one.event.id.as_str()).collect();
     assert_eq!(ids, ["1", "r-1~1"]);
     assert_eq!(acceptance.repeated, ["1"]);

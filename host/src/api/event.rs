@@ -275,11 +275,8 @@ pub(super) async fn find(api: &Api, id: &str, source: Option<&str>) -> Result<Ev
     let mut sources = records.into_iter().map(|record| record.event.source).collect::<Vec<_>>();
     sources.push(record.event.source);
     sources.sort_unstable();
-    Err(ProblemDetails::conflict(
-        "ambiguous-event",
-        format!("several sources have an event `{id}`; choose one with `?source=`"),
-    )
-    .member("sources", sources))
+    Err(ProblemDetails::conflict("ambiguous-event", format!("several sources have an event `{id}`"))
+        .member("sources", sources))
 }
 
 fn unknown(id: &str) -> ProblemDetails {

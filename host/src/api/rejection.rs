@@ -6,6 +6,7 @@ use super::query::{NoParameters, Query, Segment, instant, limit};
 use super::{Api, ProblemDetails, fault};
 use crate::rejection::{Rejection, Wanted};
 use crate::subscription::{Verdict, VerdictOutcome};
+use anglerfish_core::config::nearest;
 use anglerfish_core::router::{self, VerificationOutcome};
 use axum::Json as Answer;
 use axum::extract::State;
@@ -122,7 +123,13 @@ pub(super) struct VerificationDocument {
 /// The last 50 of each source are kept, in memory: a restart forgets them.
 #[utoipa::path(
     get, path = "/v1/rejections", operation_id = "listRejections", tag = "rejections", params(ListQuery),
-    responses((status = 200, description = "A part of the listing.", body = Listing<RejectionDocument>))
+    responses(
+        (status = 200, description = "A part of the listing.", body = Listing<RejectionDocument>),
+        (
+            status = 404,
+            description = "There is no source of this name, and no request that named it is kept: `unknown-source`."
+        ),
+    )
 )]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -133,6 +140,18 @@ pub(super) async fn list(
     let since = instant("since", query.since.as_deref())?;
     let wanted = Wanted { source: query.source.as_deref(), code: query.code.as_deref(), since, before };
     let (found, more) = api.rejections.list(&wanted, limit);
+    if let Some(name) = &query.source
+        && found.is_empty()
+        && api.sources.get(name).is_none()
+        && !api.rejections.has_of(name)
+    {
+        let sources = api.sources.list();
+        let near = nearest(name, sources.iter().map(|source| source.name.as_str()));
+        let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let detail =
+            format!("there is no source `{name}`, and nothing that named it was refused lately{meant}");
+        return Err(ProblemDetails::not_found("unknown-source", detail));
+    }
     let next = found.last().filter(|_| more).map(|last| cursor::write(Kind::Rejection, last.number));
     Ok(Answer(Listing { items: found.iter().map(|one| RejectionDocument::from(&**one)).collect(), next }))
 }

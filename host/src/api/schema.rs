@@ -306,8 +306,7 @@ mod tests {
             "delivery": {(odd): 1, "retry": {(odd): 1}, "rate": {(odd): 1}, "breaker": {(odd): 1}}
         });
         let mut problems = read_subscription(&document, "").unwrap_err();
-        problems
-            .extend(read_source(&json!({"name": "a", "scheme": "none", (odd): 1}), "source").1);
+        problems.extend(read_source(&json!({"name": "a", "scheme": "none", (odd): 1}), "source").1);
         let described: Value = serde_json::from_str(openapi::text()).unwrap();
         for (path, schema) in [
             ("", "SubscriptionDocument"),

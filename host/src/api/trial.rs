@@ -23,7 +23,8 @@ use utoipa::ToSchema;
 /// The only thing below `/v1/subscriptions/` that takes a POST.
 const TEST: &str = "test";
 
-/// A filter, and the event to try it on: either one of the log, by `event_id`, or one written out, by `event`.
+/// A filter, and the event to try it on: either one of the log, by `event_id`, or one written out, by `event`, `message` and
+/// `headers` as filters see them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trial {
@@ -37,10 +38,38 @@ pub(super) struct Trial {
     /// Its source, where several have an event of this id.
     source: Option<String>,
     event: Option<TrialEvent>,
+    /// The data of the event that is written out, as JSON: the same as `data` in it.
+    #[schema(value_type = Value, required = false)]
+    message: Option<Box<RawValue>>,
+    /// The header fields of the event that is written out: the same as `headers` in it.
+    headers: Option<BTreeMap<String, String>>,
+}
+
+impl Trial {
+    /// The event that is written out, if one is, be it in parts.
+    fn written(&mut self) -> Result<Option<TrialEvent>, ProblemDetails> {
+        if self.event.is_none() && self.message.is_none() && self.headers.is_none() {
+            return Ok(None);
+        }
+        let mut event = self.event.take().unwrap_or_default();
+        if let Some(message) = self.message.take() {
+            if event.data.is_some() || event.data_base64.is_some() {
+                return Err(invalid("message", "the event has data as well; give one of them"));
+            }
+            event.data = Some(message);
+        }
+        if let Some(headers) = self.headers.take() {
+            if !event.headers.is_empty() {
+                return Err(invalid("headers", "the event has `headers` as well; give them once"));
+            }
+            event.headers = headers;
+        }
+        Ok(Some(event))
+    }
 }
 
 /// An event written out. What is left out has a stand-in, so that a filter of the data alone can be tried on data alone.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrialEvent {
     id: Option<String>,
@@ -89,9 +118,9 @@ pub(super) async fn test(
     State(api): State<Api>,
     _: TestAddress,
     Query(NoParameters {}): Query<NoParameters>,
-    Json(trial): Json<Trial>,
+    Json(mut trial): Json<Trial>,
 ) -> Result<Answer<TrialResult>, ProblemDetails> {
-    let past = match (trial.event, trial.event_id) {
+    let past = match (trial.written()?, trial.event_id) {
         (None, Some(id)) => {
             let record = event::find(&api, &id, trial.source.as_deref()).await?;
             past_event(&api, record).await?
@@ -100,7 +129,10 @@ pub(super) async fn test(
             return Err(invalid("source", "only chooses between stored events; it needs `event_id`"));
         }
         (Some(event), None) => event.into_past(trial.sources.first(), api.now())?,
-        _ => return Err(invalid("event", "give either `event`, or `event_id` of a stored one")),
+        _ => {
+            let message = "give either `event`, `message` or `headers`, or `event_id` of a stored event";
+            return Err(invalid("event", message));
+        }
     };
     let Verdict { outcome, reason, .. } =
         api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;

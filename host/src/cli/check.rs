@@ -119,12 +119,7 @@ fn summary(checked: &Checked, warnings: &[ConfigProblem], file: &str) -> serde_j
     })
 }
 
-fn write_summary(
-    checked: &Checked,
-    warnings: usize,
-    file: &str,
-    output: &mut Output,
-) -> Result<(), Failure> {
+fn write_summary(checked: &Checked, warnings: usize, file: &str, output: &mut Output) -> Result<(), Failure> {
     let document = &checked.config.document;
     match warnings {
         0 => output.line(format_args!("{file} is fine"))?,

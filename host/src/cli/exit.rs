@@ -10,6 +10,8 @@ pub enum Outcome {
     Fine,
     /// The answer is no, or the other side refused: exit code 1.
     Negative,
+    /// The configuration that was asked about has problems, which are in what was written: exit code 2, as when it is checked.
+    Misconfigured,
 }
 
 /// Why a command could not do its work. Messages are lower-case fragments without a full stop.
@@ -83,6 +85,7 @@ impl Outcome {
         match self {
             Self::Fine => 0,
             Self::Negative => 1,
+            Self::Misconfigured => 2,
         }
     }
 

@@ -273,21 +273,23 @@ fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> 
         output.paragraph("  ", "    ", step)?;
     }
     if let Some(event) = &explanation.event {
-        output.line(format_args!("event {} of type {}", plain(&event.id), plain(&event.kind)))?;
+        let again = if explanation.duplicate { ", accepted before" } else { "" };
+        output.line(format_args!("event {}{again}", named(event)))?;
     }
     write_verdicts("", &explanation.subscriptions, output)?;
     for (position, ExplainedPart { event, duplicate, subscriptions, .. }) in
         explanation.parts.iter().enumerate()
     {
         let again = if *duplicate { ", accepted before" } else { "" };
-        output.line(format_args!(
-            "part {position}: event {} of type {}{again}",
-            plain(&event.id),
-            plain(&event.kind)
-        ))?;
+        output.line(format_args!("part {position}: event {}{again}", named(event)))?;
         write_verdicts("  ", subscriptions, output)?;
     }
     Ok(())
+}
+
+/// What an event is called by: what filters see as `event.id`, `event.type` and `source`.
+fn named(event: &Event) -> String {
+    format!("{} of type {} from source {}", plain(&event.id), plain(&event.kind), plain(&event.source))
 }
 
 fn write_verdicts(indent: &str, verdicts: &[Verdict], output: &mut Output) -> Result<(), Failure> {

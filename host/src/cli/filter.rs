@@ -1,11 +1,14 @@
 //! `anglerfish filter`: filters without a gateway.
 
+use super::command::say;
 use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
 use anglerfish_core::config::{Node, Problems};
 use anglerfish_core::event::Event;
+use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
-use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once};
+use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once, review_filter};
+use anglerfish_filter::table::{Class, RuleKey, Table};
 use anglerfish_filter::{Expression, conformance};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,11 +27,30 @@ pub(super) struct FilterArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what is wrong or odd in a filter, and how it is found
+    Check(CheckArgs),
     /// Say whether a filter matches an event, and why
     Test(TestArgs),
     /// Run a file of the CEL conformance suite
     #[command(hide = true)]
     Conformance(ConformanceArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Which sources there are is not looked at; `anglerfish check` does that for the
+filters of a configuration.
+
+Examples:
+  anglerfish filter check 'message.quantity > 0 && event.type == \"order\"'
+  anglerfish filter check 'headers.exists(n, n == \"X-A\")' --strict
+
+Exit codes: 0 it can be used, 2 it cannot, or --strict and there are warnings")]
+struct CheckArgs {
+    /// The filter, in CEL
+    expression: String,
+    /// Treat warnings as problems
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -58,9 +80,81 @@ struct ConformanceArgs {
 /// Runs the command.
 pub(super) fn run(args: FilterArgs, output: &mut Output) -> Result<Outcome, Failure> {
     match args.command {
+        Command::Check(args) => check(&args, output),
         Command::Test(args) => test(&args, output),
         Command::Conformance(args) => conform(&args.file, output),
     }
+}
+
+fn check(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    let expression = match Expression::compile(&args.expression) {
+        Ok(expression) => expression,
+        Err(error) => {
+            if output.format() == Format::Json {
+                let problem = |one: &anglerfish_filter::Problem| json!({"line": one.line, "column": one.column, "message": one.message});
+                let problems: Vec<Value> = error.problems.iter().map(problem).collect();
+                output.json(&json!({"ok": false, "problems": problems, "warnings": []}))?;
+            }
+            return Err(Failure::misuse(format_args!("the filter does not compile\n{error}")));
+        }
+    };
+    let warnings = review_filter(&of_no_source(&args.expression), &[]);
+    let mut table = Table::new();
+    table.insert(RuleKey(0), &expression, None);
+    let (matching, conditions) = match table.class(RuleKey(0)) {
+        Some(Class::Indexed(conditions)) => ("indexed", conditions),
+        Some(Class::Never) => ("never", Vec::new()),
+        _ => ("scanned", Vec::new()),
+    };
+    let reads: Vec<String> = expression.paths().iter().map(ToString::to_string).collect();
+    let refused = args.strict && !warnings.is_empty();
+    match output.format() {
+        Format::Json => output.json(&json!({
+            "ok": !refused, "matching": matching, "conditions": conditions, "reads": reads,
+            "problems": [], "warnings": warnings,
+        }))?,
+        Format::Text => {
+            match warnings.len() {
+                0 => output.line("the filter is fine")?,
+                1 => output.line("the filter is fine, with 1 warning")?,
+                many => output.line(format_args!("the filter is fine, with {many} warnings"))?,
+            }
+            output.paragraph(
+                "  reads  ",
+                "         ",
+                &if reads.is_empty() { "nothing".to_owned() } else { reads.join(", ") },
+            )?;
+            match matching {
+                "indexed" => {
+                    for (position, condition) in conditions.iter().enumerate() {
+                        output.paragraph(
+                            if position == 0 { "  found by  " } else { "        or  " },
+                            "            ",
+                            condition,
+                        )?;
+                    }
+                }
+                "never" => output.line("  never true")?,
+                _ => output.line("  looked at for every event")?,
+            }
+            for Problem { message, hint, line, column, .. } in &warnings {
+                let place = match (line, column) {
+                    (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+                    _ => String::new(),
+                };
+                say("", 0, &format!("warning: {place}{message}"));
+                if let Some(hint) = hint {
+                    say("", 0, &format!("hint: {hint}"));
+                }
+            }
+        }
+    }
+    Ok(if refused { Outcome::Misconfigured } else { Outcome::Fine })
+}
+
+/// The filter of a subscription that listens to whatever there is.
+fn of_no_source(filter: &str) -> RoutingSubscription {
+    RoutingSubscription { id: "filter".to_owned(), sources: Vec::new(), filter: Some(filter.to_owned()) }
 }
 
 fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
@@ -68,11 +162,7 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         return Err(Failure::misuse(format_args!("the filter does not compile\n{error}")));
     }
     let sample = Sample::of_file(&args.event)?;
-    let subscription = RoutingSubscription {
-        id: "filter".to_owned(),
-        sources: Vec::new(),
-        filter: Some(args.expression.clone()),
-    };
+    let subscription = of_no_source(&args.expression);
     let headers: Vec<Header<'_>> =
         sample.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
     let verdict = explain_once(&subscription, &sample.event, &headers, &sample.data, clock::now()).map_err(

@@ -120,16 +120,27 @@ async fn explain(id: &str, client: &Client, output: &mut Output) -> Result<(), F
     for step in steps.into_iter().flatten().filter_map(Value::as_str) {
         output.paragraph("  ", "    ", step)?;
     }
-    let event = text(&explanation, "/event/id");
-    if !event.is_empty() {
-        let again = if explanation.get("duplicate") == Some(&Value::Bool(true)) {
-            ", which was accepted before"
-        } else {
-            ""
-        };
-        output.line(format_args!("event {}{again}", plain(&event)))?;
+    write_event("", &explanation, output)?;
+    let parts = explanation.pointer("/parts").and_then(Value::as_array);
+    for (position, part) in parts.into_iter().flatten().enumerate() {
+        write_event(&format!("part {position}: "), part, output)?;
     }
-    let verdicts = explanation.pointer("/subscriptions").and_then(Value::as_array);
+    Ok(())
+}
+
+/// The event that a request, or a part of it, would be, and what subscriptions say of it.
+fn write_event(before: &str, explained: &Value, output: &mut Output) -> Result<(), Failure> {
+    let named =
+        ["/event/id", "/event/type", "/event/source"].map(|part| plain(&text(explained, part)).to_string());
+    let [id, kind, source] = &named;
+    if !id.is_empty() {
+        let again = match explained.get("duplicate") {
+            Some(Value::Bool(true)) => ", which was accepted before",
+            _ => "",
+        };
+        output.line(format_args!("{before}event {id} of type {kind} from source {source}{again}"))?;
+    }
+    let verdicts = explained.pointer("/subscriptions").and_then(Value::as_array);
     for verdict in verdicts.into_iter().flatten() {
         let said = ["/id", "/outcome", "/reason"].map(|part| text(verdict, part)).join(": ");
         output.paragraph("  ", "    ", &said)?;

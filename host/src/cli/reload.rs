@@ -11,7 +11,9 @@ use serde_json::Value;
 #[derive(Debug, Args)]
 #[command(after_help = "The configuration is checked as a whole. If it has a problem, the gateway
 goes on by the one that it has, and this command tells each of them.
-Sending the process SIGHUP does the same; then its log tells.")]
+Sending the process SIGHUP does the same; then its log tells.
+
+Exit codes: 0 in use, 1 something else failed, 2 the configuration has problems")]
 pub(super) struct ReloadArgs {
     #[command(flatten)]
     api: ApiArgs,
@@ -57,13 +59,17 @@ pub(super) async fn run(args: ReloadArgs, output: &mut Output) -> Result<Outcome
     };
     let status = Status::deserialize(&answer)
         .map_err(|error| Failure::failed(format_args!("the answer is not understood: {error}")))?;
-    let applied = status.last.as_ref().is_none_or(|last| last.outcome == "applied");
+    let outcome = match status.last.as_ref().map(|last| last.outcome.as_str()) {
+        None | Some("applied") => Outcome::Fine,
+        Some("refused") => Outcome::Misconfigured,
+        Some(_) => Outcome::Negative,
+    };
     if output.format() == Format::Json {
         output.json(&answer)?;
     } else {
         show(&status, output)?;
     }
-    Ok(Outcome::of(applied))
+    Ok(outcome)
 }
 
 fn show(status: &Status, output: &mut Output) -> Result<(), Failure> {

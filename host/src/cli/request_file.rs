@@ -91,7 +91,17 @@ fn request(root: &Node<'_>, line: bool, defaults: &Defaults) -> Option<InboundRe
         (None, None) => Bytes::new(),
     };
     let id = crate::clock::request_id(received);
-    Some(InboundRequest { id, source, method, url, headers, body, received, added_prefix: String::new(), fetched: Vec::new() })
+    Some(InboundRequest {
+        id,
+        source,
+        method,
+        url,
+        headers,
+        body,
+        received,
+        added_prefix: String::new(),
+        fetched: Vec::new(),
+    })
 }
 
 /// A value is one string, or a list of strings for a field that occurs several times.

@@ -49,7 +49,8 @@ impl SourceReader {
         let here = |path: String| path.strip_prefix(&format!("{WITHIN}.")).map(str::to_owned).unwrap_or(path);
         let judged = judged.map(|one| Problem { path: here(one.path), ..one }).collect();
         problems.extend(fresh(&problems, judged));
-        problems.extend(short.map(|(message, hint)| Problem::new(window_key(&source), message).with_hint(hint)));
+        problems
+            .extend(short.map(|(message, hint)| Problem::new(window_key(&source), message).with_hint(hint)));
         if problems.is_empty() { Ok(source) } else { Err(problems) }
     }
 }

@@ -1,8 +1,15 @@
 //! How the configuration in use came to be, and what became of the last attempt to change it.
 
 use super::error::ConfigProblem;
-use serde::Serialize;
+use anglerfish_core::request::UnixMillis;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+
+/// An instant as all of the API writes it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn rfc3339<S: Serializer>(instant: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+    instant.rfc3339().serialize(serializer)
+}
 
 /// Why the configuration is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -32,8 +39,10 @@ pub enum ReloadOutcome {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadReport {
-    /// When, in milliseconds since 1970.
-    pub at: u64,
+    /// When.
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: UnixMillis,
     /// Why.
     pub cause: ReloadCause,
     /// How it ended.
@@ -57,8 +66,10 @@ pub struct ConfigStatus {
     pub file: String,
     /// How many configurations have been in use since the start, this one included.
     pub generation: u64,
-    /// When the one in use was put in use, in milliseconds since 1970.
-    pub since: u64,
+    /// When the one in use was put in use.
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub since: UnixMillis,
     /// Keys that read otherwise in the file than the process uses them, because they are only read at a start.
     pub needs_restart: Vec<String>,
     /// The last attempt to read it again, if there was one.

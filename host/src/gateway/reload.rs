@@ -73,7 +73,7 @@ impl Reloader {
         log: Option<LogControl>,
         rooms: ReloadTargets,
     ) -> Self {
-        let since = clock::now().0;
+        let since = clock::now();
         let first = ConfigStatus { file, generation: 1, since, needs_restart: Vec::new(), last: None };
         let inner = Inner { loader, log, rooms, current: Mutex::new(config), status: RwLock::new(first) };
         Self { inner: Arc::new(inner) }
@@ -100,13 +100,13 @@ impl Reloader {
         if let Err(error) = task.await {
             tracing::error!(%error, "a reload broke down");
             let refusal = Refusal::Other("the reload broke down; the log says where".to_owned());
-            self.report(status::refused(clock::now().0, cause, refusal));
+            self.report(status::refused(clock::now(), cause, refusal));
         }
         self.status()
     }
 
     async fn attempt(&self, current: &mut Config, cause: ReloadCause) {
-        let at = clock::now().0;
+        let at = clock::now();
         match self.replace(current).await {
             Ok((changes, needs_restart)) => {
                 for key in &needs_restart {
@@ -115,7 +115,7 @@ impl Reloader {
                 tracing::info!(?cause, changes = changes.join(", "), "the configuration was reloaded");
                 let mut told = self.inner.status.write().unwrap_or_else(PoisonError::into_inner);
                 told.generation += 1;
-                told.since = clock::now().0;
+                told.since = clock::now();
                 told.needs_restart = needs_restart;
                 told.last = Some(status::applied(at, cause, changes));
             }
@@ -144,8 +144,9 @@ impl Reloader {
         let new = read.map_err(|error| Refusal::Other(error.to_string()))??;
         // An editor that empties a file before it writes it, or a file that was cut, must not end what runs.
         if new.document.sources.is_empty() && !current.document.sources.is_empty() {
-            let reason = "it names no source any more, as a file does that is just being written; a start takes it as it is";
-            return Err(Refusal::Other(reason.to_owned()));
+            let message = "it names no source any more, as a file does that is just being written";
+            let problem = Problem::new("source", message).with_hint("a start takes it as it is");
+            return Err(new.locate(vec![problem]).into());
         }
         let difference = Difference::between(current, &new);
 

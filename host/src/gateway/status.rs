@@ -3,16 +3,17 @@
 use super::GatewayError;
 use crate::config::{ConfigError, ReloadCause, ReloadOutcome, ReloadReport};
 use crate::subscription::SubscriptionChanges;
+use anglerfish_core::request::UnixMillis;
 use std::fmt;
 
 /// What is said of a configuration that is in use now.
-pub(super) fn applied(at: u64, cause: ReloadCause, changes: Vec<String>) -> ReloadReport {
+pub(super) fn applied(at: UnixMillis, cause: ReloadCause, changes: Vec<String>) -> ReloadReport {
     let outcome = ReloadOutcome::Applied;
     ReloadReport { at, cause, outcome, problems: Vec::new(), error: None, changes }
 }
 
 /// What is said of one that is not.
-pub(super) fn refused(at: u64, cause: ReloadCause, refusal: Refusal) -> ReloadReport {
+pub(super) fn refused(at: UnixMillis, cause: ReloadCause, refusal: Refusal) -> ReloadReport {
     let (outcome, problems, error) = match refusal {
         Refusal::Config(ConfigError::Invalid(problems)) => (ReloadOutcome::Refused, problems, None),
         Refusal::Config(error) => (ReloadOutcome::Refused, Vec::new(), Some(error.to_string())),

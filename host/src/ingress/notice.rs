@@ -22,20 +22,39 @@ pub(super) fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Shows the operator what a handshake came with: no page of the provider's does, and the provider waits for it.
-pub(super) fn tell(source: &str, copies: &[(String, String)]) {
+/// When an operator was last told something of a source, in milliseconds since 1970; 0 is never.
+#[derive(Debug, Default)]
+pub(super) struct LastTold(AtomicU64);
+
+impl LastTold {
+    /// How often an operator is told the same of a source, in milliseconds.
+    const EVERY: u64 = 60_000;
+
+    /// Whether it is time to tell it again. Of two at the same moment one tells.
+    fn is_due(&self, now: u64) -> bool {
+        let before = self.0.load(Ordering::Relaxed);
+        let due = before == 0 || now < before || now - before >= Self::EVERY;
+        due && self.0.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// Shows the operator what a handshake came with: no page of the provider's does, and the provider waits for it. Anybody can
+/// send one, so that it is shown once in a while only; all are listed with the source.
+pub(super) fn tell(request: &InboundRequest, copies: &[(String, String)], told: &LastTold) {
+    if copies.is_empty() || !told.is_due(request.received.0) {
+        return;
+    }
+    let source = &request.source;
     for (name, value) in copies {
         tracing::info!(
             source,
             name,
             value,
-            "the handshake came with a value to copy into the provider's page or the configuration"
+            "the handshake came with a value to copy into the provider's page or the configuration; \
+             `anglerfish sources show` lists it, and any that follow within a minute"
         );
     }
 }
-
-/// How often a source's odd bodies are told of, in milliseconds.
-const TELL_EVERY: u64 = 60_000;
 
 /// Whether a body is JSON and says that it is a form, as `curl -d` sends it: filters on `message` are never true of it then.
 pub(super) fn is_json_as_form(request: &InboundRequest) -> bool {
@@ -49,12 +68,9 @@ pub(super) fn is_json_as_form(request: &InboundRequest) -> bool {
 }
 
 /// Tells the operator of such a body, once in a while.
-pub(super) fn tell_json_as_form(request: &InboundRequest, told: &AtomicU64) {
-    let (source, now) = (&request.source, request.received.0);
-    let before = told.load(Ordering::Relaxed);
-    let due = before == 0 || now < before || now - before >= TELL_EVERY;
-    // Of two at the same moment one tells.
-    if due && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+pub(super) fn tell_json_as_form(request: &InboundRequest, told: &LastTold) {
+    let source = &request.source;
+    if told.is_due(request.received.0) {
         tracing::info!(
             source,
             "a body is JSON and came with the media type of a form, so `message` is one field with a name like it; \
@@ -75,5 +91,21 @@ pub(super) fn log(source: &str, cause: &Cause) {
         Cause::Rejected(rejection) => {
             tracing::debug!(source, code = %rejection.code, reason = rejection.reason, "rejected");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LastTold;
+
+    #[test]
+    fn what_comes_often_is_told_once_a_minute() {
+        let told = LastTold::default();
+        let due: Vec<bool> = [1, 2, 60_000, 60_001, 60_002, 50, 51].map(|now| told.is_due(now)).to_vec();
+        assert_eq!(
+            due,
+            [true, false, false, true, false, true, false],
+            "a clock that is set back tells at once"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use super::address::{self, ForwardedConfig, SenderUrl, SourceAddress};
 use super::budget::{BodyBudget, Share};
 use super::finishing::Finishing;
-use super::notice::{copies, is_json_as_form, log, tell, tell_json_as_form};
+use super::notice::{LastTold, copies, is_json_as_form, log, tell, tell_json_as_form};
 use super::record::Credentials;
 use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
@@ -25,7 +25,6 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -91,8 +90,10 @@ struct Live {
 struct KnownSource {
     metrics: SourceMetrics,
     credentials: Credentials,
-    /// When it was last told that its bodies are not what they say, in milliseconds since 1970; 0 is never.
-    told: AtomicU64,
+    /// When it was last told that its bodies are not what they say.
+    odd_bodies: LastTold,
+    /// When it was last told what its handshakes come with.
+    copies: LastTold,
 }
 
 impl Ingress {
@@ -111,7 +112,8 @@ impl Ingress {
         let unknown = KnownSource {
             metrics: metrics.unknown_source(),
             credentials: Credentials::default(),
-            told: AtomicU64::default(),
+            odd_bodies: LastTold::default(),
+            copies: LastTold::default(),
         };
         let ingress = Self {
             live: RwLock::new(Arc::new(Live { config, engine, room })),
@@ -169,7 +171,8 @@ impl Ingress {
         let known = Arc::new(KnownSource {
             metrics: self.metrics.source(name),
             credentials,
-            told: AtomicU64::default(),
+            odd_bodies: LastTold::default(),
+            copies: LastTold::default(),
         });
         self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
     }
@@ -325,7 +328,7 @@ impl Ingress {
                             let committed =
                                 self.commit(Commit { keys, ..Commit::new(request.received) }).await;
                             if matches!(committed, Committed::Stored { .. }) {
-                                tell(&request.source, &shown);
+                                tell(request, &shown, &known.copies);
                             }
                             committed
                         }
@@ -373,7 +376,7 @@ impl Ingress {
     ) -> Committed {
         let Accepted { events, repeated, secret } = accepted;
         if is_json_as_form(request) {
-            tell_json_as_form(request, &known.told);
+            tell_json_as_form(request, &known.odd_bodies);
         }
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {

@@ -118,6 +118,13 @@ impl Rejections {
         (found, more)
     }
 
+    /// Whether one of a source of this name is kept, be there such a source or not.
+    #[must_use]
+    pub fn has_of(&self, source: &str) -> bool {
+        let wanted = Wanted { source: Some(source), ..Wanted::default() };
+        !self.list(&wanted, 1).0.is_empty()
+    }
+
     /// The one with this number, if it is still kept.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<Arc<Rejection>> {

@@ -190,6 +190,82 @@ fn every_example_of_the_project_is_fine() {
 }
 
 #[test]
+fn no_problem_of_a_source_hides_another_and_no_problem_hides_a_warning() {
+    let text = r#"[[source]]
+name = "x y"
+scheme = "github"
+secrets = ["$GITHUB_SECRET", "env:NO_SUCH_VARIABLE"]
+tolerance = "soon"
+event = { id = ["json:id", "header:x"], kind = "x", time = { at = "json:at", unit = "weeks" } }
+deduplicate = { by = ["json:id", "", "form:x", "secret"], within = "1" }
+split = "json:events"
+[[subscription]]
+id = "a b"
+filter = "message.n > 5 && message.n < 3"
+endpoint = { url = "http://127.0.0.1:9000/" }
+[[subscription]]
+id = "b"
+filter = "message.n >"
+endpoint = { url = "http://127.0.0.1:9000/", method = "GET" }
+"#;
+    let told = check(text, &[]).expect(2);
+    for line in [
+        "anglerfish.toml:2:1: source[0].name: ",
+        "anglerfish.toml:4:12: source[0].secrets[0]: warning: looks like a variable of a shell",
+        "anglerfish.toml:4:30: source[0].secrets[1]: environment variable NO_SUCH_VARIABLE",
+        "anglerfish.toml:5:1: source[0].tolerance: ",
+        "anglerfish.toml:6:17: source[0].event.id[0]: `json:id` has no JSON pointer, which begins with `/`; write `json:/id`",
+        "anglerfish.toml:6:41: source[0].event.kind: unknown key",
+        "anglerfish.toml:6:62: source[0].event.time.at: ",
+        "anglerfish.toml:6:78: source[0].event.time.unit: ",
+        "anglerfish.toml:7:23: source[0].deduplicate.by[0]: ",
+        "anglerfish.toml:7:34: source[0].deduplicate.by[1]: must not be empty",
+        "anglerfish.toml:7:48: source[0].deduplicate.by[3]: the secret is of no use here",
+        "anglerfish.toml:7:59: source[0].deduplicate.within: ",
+        "anglerfish.toml:8:1: source[0].split: ",
+        "hint: write \"json:/events\"",
+        "anglerfish.toml:10:1: subscription[0].id: ",
+        "anglerfish.toml:11:11: subscription[0].filter: warning: `message.n` is asked to be two things at once",
+        "anglerfish.toml:12:14: subscription[0].endpoint.url: warning: deliveries would be refused",
+        "anglerfish.toml:15:22: subscription[1].filter: ",
+        "anglerfish.toml:16:46: subscription[1].endpoint.method: ",
+    ] {
+        let found = told.stderr.lines().filter(|one| one.starts_with(line)).count();
+        assert_eq!(found, 1, "{line}\n{}", told.stderr);
+    }
+    let document = check(text, &["--format", "json"]).expect(2).json();
+    let warnings = document["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(document["problems"].as_array().is_some_and(|problems| problems.len() >= 15), "{document}");
+}
+
+#[test]
+fn a_window_that_is_longer_than_what_is_kept_is_told_where_one_of_the_two_is_written() {
+    let source =
+        "[[source]]\nname = \"s\"\nscheme = \"none\"\ndeduplicate = { by = [\"body\"], within = \"20d\" }\n";
+    let told = check(source, &[]).expect(2);
+    assert!(
+        told.stderr
+            .starts_with("anglerfish.toml:4:35: source[0].deduplicate.within: events are kept for 604800 s"),
+        "{}",
+        told.stderr
+    );
+    let told = check(&format!("[store]\nretention = \"10d\"\n{source}"), &[]).expect(2);
+    assert!(
+        told.stderr.starts_with("anglerfish.toml:2:1: store.retention: events are kept for 864000 s"),
+        "{}",
+        told.stderr
+    );
+    let text = "[[source]]\nname = \"s\"\nscheme = \"slack\"\nsecrets = [\"\"]\ntolerance = \"30d\"\n";
+    let told = check(text, &[]).expect(2);
+    for line in ["anglerfish.toml:4:12: source[0].secrets[0]: ", "anglerfish.toml:5:1: source[0].tolerance: "]
+    {
+        assert!(told.stderr.lines().any(|one| one.starts_with(line)), "{line}: {}", told.stderr);
+    }
+    let _ = check(&format!("[store]\nretention = \"21d\"\n{source}"), &[]).expect(0);
+}
+
+#[test]
 fn a_bad_name_does_not_hide_an_unknown_scheme() {
     let told = check("[[source]]\nname = \"x y\"\nscheme = \"GitHub\"\nsecrets = [\"s\"]\n", &[]).expect(2);
     assert!(
@@ -204,6 +280,7 @@ fn a_bad_name_does_not_hide_an_unknown_scheme() {
 fn what_is_hardly_meant_is_a_warning_and_a_problem_if_asked_for() {
     let text = "[[source]]\nname = \"x\"\nscheme = \"github\"\nsecrets = [\"$GITHUB_SECRET\"]\n";
     let told = check(text, &[]).expect(0);
+    assert!(told.stdout.starts_with("anglerfish.toml is fine, with 1 warning\n"), "{}", told.stdout);
     let warning = "anglerfish.toml:4:12: source[0].secrets[0]: warning: looks like a variable of a shell";
     assert!(told.stderr.starts_with(warning), "{}", told.stderr);
     assert!(told.stderr.contains("hint: write \"env:GITHUB_SECRET\""), "{}", told.stderr);

@@ -82,9 +82,12 @@ fn people_read_the_same_as_text() {
     let request = request(&standard(SHOP, "msg_1", NOW, BODY.as_bytes()), BODY);
     let arguments = ["--source", "shop", "--now", &NOW.to_string(), "--format", "text"];
     let told = explain(&project, &request, &arguments).expect(0);
-    for line in
-        ["verified (standard-webhooks)", "event msg_1 of type order.created", "small: match", "vip: error"]
-    {
+    for line in [
+        "verified (standard-webhooks)",
+        "event msg_1 of type order.created from source shop",
+        "small: match",
+        "vip: error",
+    ] {
         assert!(
             told.stdout.lines().any(|one| one.trim_start().starts_with(line)),
             "{line}:\n{}",

@@ -1,6 +1,39 @@
-//! `anglerfish filter test`: a filter tried without a gateway.
+//! `anglerfish filter`: a filter checked and tried without a gateway.
 
 use anglerfish_tests::{Gateway, Ran, Setup};
+
+fn check(arguments: &[&str]) -> Ran {
+    Ran::of(Gateway::command().args(["filter", "check"]).args(arguments))
+}
+
+#[test]
+fn a_filter_is_checked_without_an_event() {
+    let fine = check(&["message.quantity > 0 && event.type == 'order' && headers['X-A'] == 'b'"]).expect(0);
+    assert!(fine.stdout.starts_with("the filter is fine\n"), "{fine:?}");
+    assert!(fine.stdout.contains("reads  message.quantity, event.type, headers[\"x-a\"]"), "{fine:?}");
+    assert!(fine.stdout.contains("found by  ") && fine.stderr.is_empty(), "{fine:?}");
+    let scanned = check(&["message.quantity > 0 || true"]).expect(0);
+    assert!(scanned.stdout.contains("looked at for every event"), "{scanned:?}");
+    let odd = check(&["headers.exists(n, n == 'X-A')"]).expect(0);
+    assert!(odd.stdout.starts_with("the filter is fine, with 1 warning\n"), "{odd:?}");
+    assert!(
+        odd.stderr.contains("warning: line 1, column 19: ") && odd.stderr.contains("hint: write \"x-a\""),
+        "{odd:?}"
+    );
+    let _ = check(&["headers.exists(n, n == 'X-A')", "--strict"]).expect(2);
+    let never = check(&["source == 'a' && event.source == 'b'", "--format", "json"]).expect(0).json();
+    assert_eq!(
+        (&never["ok"], never["warnings"].as_array().map(Vec::len)),
+        (&true.into(), Some(1)),
+        "{never}"
+    );
+    let indexed = check(&["event.type == 'a'", "--format", "json"]).expect(0).json();
+    assert_eq!(indexed["matching"], "indexed");
+    assert_eq!(indexed["reads"], serde_json::json!(["event.type"]));
+    let wrong = check(&["message.quantity >", "--format", "json"]).expect(2);
+    assert_eq!(wrong.json()["problems"][0]["line"], 1);
+    assert!(wrong.stderr.contains('^'), "{wrong:?}");
+}
 
 fn test(filter: &str, event: &str) -> Ran {
     let gateway = Gateway::prepare(&Setup::default());

@@ -55,6 +55,8 @@ fn every_command_tells_of_itself_on_stdout_within_eighty_columns() {
         "subscriptions put",
         "subscriptions delete",
         "subscriptions test",
+        "filter check",
+        "filter test",
         "send",
         "sink",
         "completions",

@@ -27,9 +27,21 @@ fn shells_and_man_get_what_they_read() {
     }
     let page = run(&["manual"]).expect(0).stdout;
     assert!(page.contains(".TH anglerfish 1"), "{page}");
+    for words in [&["filter", "test"][..], &["events"]] {
+        let page = run(&[&["manual"], words].concat()).expect(0).stdout;
+        assert!(page.contains(&format!(".TH anglerfish-{} 1", words.join("-"))), "{page}");
+    }
+    let unknown = run(&["manual", "filter", "tset"]).expect(2);
+    assert!(
+        unknown.stderr.contains("no command `anglerfish filter tset`") && unknown.stderr.contains("`test`"),
+        "{unknown:?}"
+    );
     let directory = tempfile::tempdir().unwrap();
     let _ = run(&["manual", "--dir", directory.path().to_str().unwrap()]).expect(0);
-    for name in ["anglerfish.1", "anglerfish-serve.1", "anglerfish-events-list.1"] {
-        assert!(directory.path().join(name).is_file(), "{name}");
+    let pages = super::help::paths()
+        .into_iter()
+        .map(|path| [&["anglerfish".to_owned()], &path[..]].concat().join("-"));
+    for name in pages {
+        assert!(directory.path().join(format!("{name}.1")).is_file(), "{name}");
     }
 }

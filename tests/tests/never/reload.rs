@@ -198,6 +198,13 @@ fn the_command_reloads_and_tells_what_became_of_it() {
     let status = gateway.get("/v1/config/status");
     assert_eq!((&status["generation"], &status["last"]["outcome"]), (&2.into(), &"refused".into()));
     assert!(status["last"]["problems"][0]["line"].is_number(), "{status}");
-    let shown = gateway.run(&["reload", "--status"], b"").expect(1);
+    for instant in [&status["since"], &status["last"]["at"]] {
+        assert!(instant.as_str().is_some_and(|text| text.ends_with('Z') && text.contains('T')), "{status}");
+    }
+    let shown = gateway.run(&["reload", "--status"], b"").expect(2);
     assert!(shown.stdout.contains("configuration 2"), "{shown:?}");
+    // A file that names nothing is a configuration with a problem as well.
+    gateway.write(&Setup::default());
+    let refused = gateway.run(&["reload"], b"").expect(2);
+    assert!(refused.stderr.contains("names no source any more"), "{refused:?}");
 }

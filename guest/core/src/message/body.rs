@@ -229,4 +229,3 @@ fn field_path(name: &str) -> String {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_name { format!("message.{name}") } else { format!("message[{name:?}]") }
 }
-

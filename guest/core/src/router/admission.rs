@@ -166,7 +166,8 @@ fn seen(
         && known.as_ref().is_some_and(|known| known.form != *form)
     {
         // A number has the id that is a text here, or the other way round: that is another event, and its id stays its own.
-        let other = key(&format!("event-{}", if form.is_empty() { "text" } else { form }), request.source, id);
+        let other =
+            key(&format!("event-{}", if form.is_empty() { "text" } else { form }), request.source, id);
         known = Memory::read(keys, &other)?;
         id_key = Some(other);
         taken = true;
@@ -183,9 +184,8 @@ fn seen(
     if let Some(first) = told.filter(|first| first.is_within(within, request.received)) {
         return Ok(Err(first.id.unwrap_or_else(|| event.to_owned())));
     }
-    let keys = { id_key.into_iter() }
-        .map(|key| (key, form.clone()))
-        .chain(named.map(|key| (key, String::new())));
+    let keys =
+        { id_key.into_iter() }.map(|key| (key, form.clone())).chain(named.map(|key| (key, String::new())));
     Ok(Ok(Seen { taken, keys: keys.collect() }))
 }
 

@@ -183,8 +183,7 @@ pub(super) fn explain(
         let part = Request { body: &data, ..request.clone() };
         let (mut event, id, identity) = event(filters, source, &part, position, media_type.as_ref())?;
         let own = admission::own_id(request, position);
-        let repetition =
-            admission::recognise(&part, &event.id, id.as_deref(), &own, &identity, &mut staged);
+        let repetition = admission::recognise(&part, &event.id, id.as_deref(), &own, &identity, &mut staged);
         let mut duplicate = replayed;
         match repetition {
             Ok(Remembered::Repetition(id)) => (event.id, duplicate) = (id, true),

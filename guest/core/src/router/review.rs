@@ -34,7 +34,7 @@ pub fn check_filter(filter: &str) -> Result<(), Vec<Problem>> {
 }
 
 /// What is worth a second look in a filter that compiles, at the path `filter`: it may be true of no event. Nothing is said of a
-/// filter that does not compile.
+/// filter that does not compile. Without sources it is not known which there are, and nothing is said of them.
 #[must_use]
 pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<'_>]) -> Vec<Problem> {
     let Some(filter) = subscription.filter.as_deref() else { return Vec::new() };
@@ -43,7 +43,7 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
         subscription.sources.is_empty() || subscription.sources.iter().any(|source| source == name)
     };
     let mut problems = Vec::new();
-    for compared in expression.compared_sources() {
+    for compared in expression.compared_sources().into_iter().filter(|_| !sources.is_empty()) {
         let name = &compared.text;
         let message = if name != OPERATIONAL_SOURCE && !sources.iter().any(|source| source.name == name) {
             format!("there is no source {name:?}")
@@ -90,7 +90,11 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
     for (path, span) in expression.never_null() {
         let message = format!("`{path}` is never null, so this is never true");
         let optional = path.root == Root::HEADERS
-            || path.fields.iter().next().is_some_and(|name| ["subject", "datacontenttype", "extensions"].contains(&name));
+            || path
+                .fields
+                .iter()
+                .next()
+                .is_some_and(|name| ["subject", "datacontenttype", "extensions"].contains(&name));
         let hint = match optional && !path.fields.is_empty() {
             true => format!("where there is none it is absent: write !has({path})"),
             false => "every event has it; leave the comparison out".to_owned(),
@@ -205,9 +209,21 @@ mod tests {
     #[test]
     fn each_way_to_be_never_true_is_told_once_with_what_was_meant() {
         for (filter, message, hint) in [
-            ("message.n > 5 && message.n < 3", "`message.n` is asked to be two things at once, so this is never true", None),
-            ("event.id == null", "`event.id` is never null, so this is never true", Some("every event has it")),
-            ("event.subject == null", "`event.subject` is never null, so this is never true", Some("write !has(event.subject)")),
+            (
+                "message.n > 5 && message.n < 3",
+                "`message.n` is asked to be two things at once, so this is never true",
+                None,
+            ),
+            (
+                "event.id == null",
+                "`event.id` is never null, so this is never true",
+                Some("every event has it"),
+            ),
+            (
+                "event.subject == null",
+                "`event.subject` is never null, so this is never true",
+                Some("write !has(event.subject)"),
+            ),
             (
                 "headers.exists(n, n == 'X-A')",
                 "names of header fields are in lower case here, so none is \"X-A\"",
@@ -219,7 +235,10 @@ mod tests {
             assert_eq!(said.len(), 1, "{filter}: {said:?}");
             assert_eq!(said[0].0, message);
             let told = said[0].1.as_deref();
-            assert!(hint.is_none_or(|hint| told.is_some_and(|told| told.contains(hint))), "{filter}: {told:?}");
+            assert!(
+                hint.is_none_or(|hint| told.is_some_and(|told| told.contains(hint))),
+                "{filter}: {told:?}"
+            );
         }
         assert_eq!(review("event.source == 'github' && source == 'mail'", &[]).len(), 1);
     }

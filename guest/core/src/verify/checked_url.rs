@@ -48,7 +48,8 @@ pub(super) fn told(context: &Context<'_>, public_url: Option<&str>, credentials:
         "" => String::new(),
         added => {
             let field = header("x-forwarded-prefix").map(|field| field.trim_end_matches('/'));
-            let from = if field == Some(added) { "the proxy's X-Forwarded-Prefix" } else { "`server.path_prefix`" };
+            let from =
+                if field == Some(added) { "the proxy's X-Forwarded-Prefix" } else { "`server.path_prefix`" };
             format!(", and `{added}` of {from} put in front of the path")
         }
     };

@@ -89,7 +89,10 @@ mod tests {
     fn what_was_not_read_is_not_found_missing() {
         assert_eq!(told(&json!({"name": "a", "scheme": "github", "secrets": "x"})), ["s.secrets"]);
         assert_eq!(told(&json!({"name": "a", "scheme": "github", "secrets": [3]})), ["s.secrets[0]"]);
-        assert_eq!(told(&json!({"name": "a", "scheme": "custom", "definition": 3, "secrets": ["x"]})), ["s.definition"]);
+        assert_eq!(
+            told(&json!({"name": "a", "scheme": "custom", "definition": 3, "secrets": ["x"]})),
+            ["s.definition"]
+        );
         let spare = json!({"name": "a", "scheme": "github", "definition": {}, "variants": ["x"]});
         assert_eq!(told(&spare), ["s.definition", "s.secrets", "s.variants[0]"]);
     }

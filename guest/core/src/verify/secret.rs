@@ -122,13 +122,15 @@ fn definition(
         ("custom", "the one that the definition is about", "definition", definition.clone())
     } else {
         let place = format!("{path}.scheme");
-        let definition = catalogue::find(&place, &config.scheme).map_err(|problem| problems.push(problem)).ok()?;
+        let definition =
+            catalogue::find(&place, &config.scheme).map_err(|problem| problems.push(problem)).ok()?;
         if config.definition.is_some() {
             let message = format!("belongs to scheme `custom`; scheme `{}` has its own", definition.name);
             problems.push(Problem::new(format!("{path}.definition"), message));
         }
         let value = serde_json::from_slice(definition.scheme.as_bytes());
-        let value: Value = value.map_err(|error| problems.push(Problem::new(place, error.to_string()))).ok()?;
+        let value: Value =
+            value.map_err(|error| problems.push(Problem::new(place, error.to_string()))).ok()?;
         (definition.name, definition.needs, "scheme", value)
     };
     substitute(&mut value, &config.parameters);

@@ -59,7 +59,10 @@ impl Batch {
 fn array(text: &str) -> Result<&str, (String, String)> {
     let Some(pointer) = text.strip_prefix("json:") else {
         let hint = "write \"json:/path/to/array\", or \"json:\" for an array that is the whole body";
-        return Err((format!("`{text}` is no place in a JSON body, where alone arrays are"), hint.to_owned()));
+        return Err((
+            format!("`{text}` is no place in a JSON body, where alone arrays are"),
+            hint.to_owned(),
+        ));
     };
     if !pointer.is_empty() && !pointer.starts_with('/') {
         let path = pointer.trim_start_matches("$.").replace('.', "/");

@@ -15,9 +15,8 @@ impl Expression {
         for (place, node) in (0..).zip(program.nodes()) {
             let Node::Compare { relation: Comparison::Equal, left, right } = *node else { continue };
             let (path, constant) = match (program.node(left), program.node(right)) {
-                (Node::Path(path), Node::Constant(constant)) | (Node::Constant(constant), Node::Path(path)) => {
-                    (path, constant)
-                }
+                (Node::Path(path), Node::Constant(constant))
+                | (Node::Constant(constant), Node::Path(path)) => (path, constant),
                 _ => continue,
             };
             let Some(path) = self.paths().get(path.0 as usize) else { continue };
@@ -71,12 +70,13 @@ impl Expression {
                 }
             }
             Node::In { item, container } if program.node(item) == with => constant(container),
-            Node::Call { function: Function::Contains | Function::StartsWith | Function::EndsWith, arguments } => {
-                match program.children(arguments) {
-                    [first, second] if program.node(*first) == with => constant(*second),
-                    _ => None,
-                }
-            }
+            Node::Call {
+                function: Function::Contains | Function::StartsWith | Function::EndsWith,
+                arguments,
+            } => match program.children(arguments) {
+                [first, second] if program.node(*first) == with => constant(*second),
+                _ => None,
+            },
             _ => None,
         };
         let texts: Vec<&str> = match other {

@@ -41,6 +41,7 @@ async fn a_configuration_with_a_problem_is_refused_with_its_place() {
     let bench = Bench::new().await;
     let status = bench.get("/v1/config/status").await.json();
     assert_eq!((&status["generation"], &status["file"]), (&json!(1), &json!("a.toml")));
+    assert_eq!(status["since"], "2023-11-14T22:13:20Z");
     let answer = bench.post("/v1/config/reload", &json!({})).await;
     assert_eq!(answer.problem(), (422, "invalid-configuration".into()));
     assert_eq!(answer.json()["problems"][0]["path"], "a.toml:3:1: source[0].scheme");

@@ -288,7 +288,7 @@ impl Configuration for Fixed {
         ConfigStatus {
             file: "a.toml".into(),
             generation: 1,
-            since: NOW.0,
+            since: NOW,
             needs_restart: Vec::new(),
             last: None,
         }
@@ -304,7 +304,7 @@ impl Configuration for Fixed {
             hint: None,
         };
         let last = ReloadReport {
-            at: NOW.0,
+            at: NOW,
             cause: ReloadCause::Api,
             outcome: ReloadOutcome::Refused,
             problems: vec![problem],

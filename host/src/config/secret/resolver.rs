@@ -1,6 +1,6 @@
 //! Puts secrets where they are referred to.
 
-use super::text::{Piece, pieces, shell_variable};
+use super::text::{Piece, doubtful, pieces};
 use crate::config::environment::Environment;
 use crate::config::file::read_text;
 use anglerfish_core::config::{
@@ -148,9 +148,8 @@ impl Resolver {
                 return findings.problems.push(problem.with_hint(misread.hint));
             }
         };
-        if let Some(name) = shell_variable(text) {
-            let warning = Problem::new(path, "looks like a variable of a shell, and is taken as it stands");
-            findings.warnings.push(warning.with_hint(format!("write \"env:{name}\"")));
+        if let Some((message, hint)) = doubtful(text) {
+            findings.warnings.push(Problem::new(path, message).with_hint(hint));
         }
         let mut resolved = String::with_capacity(text.len());
         for piece in pieces {

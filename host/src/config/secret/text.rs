@@ -50,6 +50,8 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TextProblem> {
         if !is_reference(inside) {
             let hint = if is_variable(inside) {
                 format!("write \"${{env:{inside}}}\"")
+            } else if let Some((kind, name)) = mistyped(inside) {
+                format!("write \"${{{kind}:{name}}}\"")
             } else {
                 "write \"${env:NAME}\" or \"${file:PATH}\"".into()
             };
@@ -73,8 +75,63 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TextProblem> {
     Ok(pieces)
 }
 
+/// What a literal text looks like that its writer hardly means as it stands, with what would help. It quotes names alone.
+pub(super) fn doubtful(text: &str) -> Option<(&'static str, String)> {
+    const SHELL: &str = "looks like a variable of a shell, and is taken as it stands";
+    let words = || text.split(|one: char| one.is_whitespace() || "/:?&=@,;\"'".contains(one));
+    if let Some((kind, name)) = mistyped(text) {
+        return Some((
+            "looks like a reference, which begins in lower case, and is taken as it stands",
+            format!("write \"{kind}:{name}\""),
+        ));
+    }
+    if let Some((kind, name)) = text.split_whitespace().find_map(mistyped) {
+        let message = "holds what looks like a reference, and is taken as it stands";
+        return Some((message, format!("write \"${{{kind}:{name}}}\" there")));
+    }
+    if let Some(name) = shell_variable(text) {
+        return Some((SHELL, format!("write \"env:{name}\"")));
+    }
+    if let Some(name) = words().find_map(shell_variable).filter(|name| name.len() > 1) {
+        return Some((
+            "holds what looks like a variable of a shell, and is taken as it stands",
+            format!("write \"${{env:{name}}}\" there"),
+        ));
+    }
+    if let Some(name) =
+        text.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')).filter(|name| is_variable(name))
+    {
+        return Some((SHELL, format!("write \"env:{name}\"")));
+    }
+    if text.starts_with("$(") && text.ends_with(')') || text.starts_with('`') && text.ends_with('`') {
+        return Some((
+            "looks like a command of a shell, which is not run",
+            "write \"file:PATH\" or \"env:NAME\"".into(),
+        ));
+    }
+    if text.contains("{{") && text.contains("}}") {
+        return Some((
+            "looks like a template that nothing fills",
+            "write \"${env:NAME}\" or \"${file:PATH}\"".into(),
+        ));
+    }
+    let placeholder = text.starts_with('<') && text.ends_with('>') || text == HIDDEN || text == "...";
+    placeholder
+        .then(|| ("looks like a placeholder", "write the value, or \"env:NAME\" or \"file:PATH\"".into()))
+}
+
+/// A reference whose kind is not in lower case, or stands behind a `$` as in PowerShell: its kind and name.
+fn mistyped(text: &str) -> Option<(&'static str, &str)> {
+    let (kind, name) = text.split_once(':')?;
+    let kind = kind.strip_prefix('$').unwrap_or(kind);
+    let kind = ["env", "file"].into_iter().find(|known| known.eq_ignore_ascii_case(kind))?;
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte));
+    (is_name && !is_reference(text)).then_some((kind, name))
+}
+
 /// The variable of a shell that a text is written as, as a whole: `$NAME`.
-pub(super) fn shell_variable(text: &str) -> Option<&str> {
+fn shell_variable(text: &str) -> Option<&str> {
     text.strip_prefix('$').filter(|name| is_variable(name))
 }
 
@@ -142,6 +199,7 @@ mod tests {
         for (text, hint) in [
             ("Bearer ${TOKEN}", "write \"${env:TOKEN}\""),
             ("${token}", "write \"${env:NAME}\" or \"${file:PATH}\""),
+            ("Bearer ${ENV:TOKEN}", "write \"${env:TOKEN}\""),
             ("Bearer env:TOKEN", "write \"${env:TOKEN}\" there"),
             ("a ${env:TOKEN", "variable or a file"),
         ] {
@@ -164,6 +222,45 @@ mod tests {
             ("", "…"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn doubts_what_is_written_as_elsewhere_and_says_how_it_is_written_here() {
+        for (text, hint) in [
+            ("$GITHUB_SECRET", "write \"env:GITHUB_SECRET\""),
+            ("%GITHUB_SECRET%", "write \"env:GITHUB_SECRET\""),
+            ("ENV:GITHUB_SECRET", "write \"env:GITHUB_SECRET\""),
+            ("$env:TOKEN", "write \"env:TOKEN\""),
+            ("File:/run/key", "write \"file:/run/key\""),
+            ("Bearer $TOKEN", "write \"${env:TOKEN}\" there"),
+            ("Bearer ENV:TOKEN", "write \"${env:TOKEN}\" there"),
+            ("$HOST_URL/hooks", "write \"${env:HOST_URL}\" there"),
+            ("https://example.com/$TOKEN?x=1", "write \"${env:TOKEN}\" there"),
+            ("https://example.com/?key=$TOKEN", "write \"${env:TOKEN}\" there"),
+            ("$(cat key)", "file:PATH"),
+            ("{{ .Values.secret }}", "${env:NAME}"),
+            ("<your secret>", "write the value"),
+            ("…", "write the value"),
+        ] {
+            let (_, told) = doubtful(text).unwrap_or_else(|| panic!("{text}"));
+            assert!(told.contains(hint), "{text}: {told}");
+        }
+        for text in [
+            "hunter2",
+            "plain $5 {x} $",
+            "$2b$10$xyz",
+            "pa$$word",
+            "a$B",
+            "env",
+            "https://example.com:80/a",
+            "x:y",
+            "Basic dXNlcjpwYXNz",
+            "",
+            "$",
+            "whsec_aHVudGVy",
+        ] {
+            assert_eq!(doubtful(text), None, "{text}");
         }
     }
 

@@ -154,7 +154,12 @@ impl Config {
             let subscriptions =
                 document.get("subscription").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
             problems.extend(filter_problems(subscriptions));
-            odd.extend(review::subscriptions(&routed, subscriptions, &routing.sources, &server.allow_networks));
+            odd.extend(review::subscriptions(
+                &routed,
+                subscriptions,
+                &routing.sources,
+                &server.allow_networks,
+            ));
             *warnings = located(&places, odd);
             return Err(ConfigError::Invalid(located(&places, problems)));
         }

@@ -98,7 +98,7 @@ pub(super) fn forgetful(
     let (message, hint) = forgotten_within(&source.name, window, retention)?;
     let path = match retention_is_written {
         true => "store.retention".to_owned(),
-        false => key_path(path, window_key(source)),
+        false => format!("{path}.{}", window_key(source)),
     };
     Some(Problem::new(path, message).with_hint(hint))
 }

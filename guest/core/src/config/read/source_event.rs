@@ -222,9 +222,15 @@ mod tests {
     #[test]
     fn says_everything_that_is_wrong_with_one_value() {
         for (more, paths) in [
-            (json!({"deduplicate": {"by": 3, "within": "soon"}}), &["deduplicate.by", "deduplicate.within"][..]),
+            (
+                json!({"deduplicate": {"by": 3, "within": "soon"}}),
+                &["deduplicate.by", "deduplicate.within"][..],
+            ),
             (json!({"deduplicate": {"within": "soon"}}), &["deduplicate.by", "deduplicate.within"]),
-            (json!({"answer": {"status": 99, "body": 1, "content_type": "x"}}), &["answer.status", "answer.body"]),
+            (
+                json!({"answer": {"status": 99, "body": 1, "content_type": "x"}}),
+                &["answer.status", "answer.body"],
+            ),
             (json!({"event": {"time": {"at": "json:x"}}}), &["event.time.at", "event.time.unit"]),
         ] {
             let problems = read(&more).unwrap_err();
