@@ -40,6 +40,18 @@ fn says_what_is_missing_where() {
         explain("message.address.city == 'Bremen'"),
         "message.address.city == 'Bremen' failed: message.address is missing"
     );
+    assert_eq!(
+        explain("message.address != 'x'"),
+        "message.address != 'x' failed: message.address is missing; with !has(message.address) || before it, events without it match, too"
+    );
+    assert_eq!(
+        explain("headers['x-none'] == null"),
+        "headers['x-none'] == null failed: headers[\"x-none\"] is missing; of an event without it !(\"x-none\" in headers) is true"
+    );
+    assert_eq!(
+        explain("message['address.city'] == 'x'"),
+        "message['address.city'] == 'x' failed: message[\"address.city\"] is missing, which is one name; a field within a field is written message.address.city"
+    );
     assert_eq!(explain("has(message.address)"), "has(message.address) is false: message.address is missing");
 }
 

@@ -261,6 +261,47 @@ fn tells_those_who_know_other_languages_what_it_is_here() {
 }
 
 #[test]
+fn tells_what_is_written_instead_of_what_people_try() {
+    for (text, hint) in [
+        ("has(\"message.a\")", "has(message.customer), without quotes"),
+        ("has(message[\"a\"])", "\"a name\" in message"),
+        ("has(message.a == 1)", "has(message.a) && message.a == 1"),
+        ("message.a == 1, message.b == 2", "conditions are joined with '&&'"),
+        ("message.a == 1 message.b == 2", "conditions are joined with '&&' or '||'"),
+        ("message.a == 'x' 'y'", "conditions are joined with '&&' or '||'"),
+        ("is_null(message.a)", "x == null"),
+        ("message.a is null", "has(message.field)"),
+        ("message.a exists", "has(message.field)"),
+        ("message.a between 1 and 2", "x >= 1 && x <= 2"),
+        ("message.a =~ 'x'", "x.matches('pattern')"),
+        ("message.a !~ 'x'", "!x.matches('pattern')"),
+        ("message.a.matches(/x/)", "a regular expression is a text"),
+        ("message.list.exists(x => x == 1)", "list.exists(e, e > 0)"),
+        ("message.list[*].a == 1", "list.exists(e, e > 0)"),
+        ("message.list[].a == 1", "list.exists(e, e > 0)"),
+        ("message.a ?? 'x' == 'y'", "orValue("),
+        ("message?.a == 1", "message.?field"),
+        ("$.a == 1", "the body is message"),
+        ("# why\nmessage.a == 1", "a comment begins with '//'"),
+        ("event == 'push'", "the event's type is event.type"),
+        ("headers == 'push'", "headers[\"name\"]"),
+        ("headers.x-github-event == 'push'", "stands in brackets, as in headers[\"x-event\"]"),
+        ("message.order-id == 1", "stands in brackets"),
+        ("event.time > '2026-01-01T00:00:00Z'", "timestamp(\"2026-01-31T12:00:00Z\")"),
+        ("starts_with(message.a, 'x')", "there is x.startsWith(…)"),
+        ("to_lower(message.a) == 'x'", "there is x.lowerAscii()"),
+    ] {
+        let told = refused(text);
+        assert!(told.contains(hint), "{text}: {told}");
+    }
+    assert_eq!(
+        refused("headers.x-github-event == 'push'").matches("1:").count(),
+        1,
+        "one mistake is told once"
+    );
+}
+
+#[test]
 fn a_time_zone_that_there_is_not_is_refused_when_it_is_written() {
     assert!(
         refused("event.time.getHours('Mars/Olympus') == 1").contains("\"Mars/Olympus\" is not a time zone")

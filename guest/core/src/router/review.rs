@@ -96,7 +96,7 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
                 .next()
                 .is_some_and(|name| ["subject", "datacontenttype", "extensions"].contains(&name));
         let hint = match optional && !path.fields.is_empty() {
-            true => format!("where there is none it is absent: write !has({path})"),
+            true => format!("where there is none it is absent: write {}", path.absence()),
             false => "every event has it; leave the comparison out".to_owned(),
         };
         problems.push(at(filter, span, message).with_hint(hint));

@@ -7,7 +7,7 @@ use crate::eval::EvalError;
 use crate::eval::Evaluator;
 use crate::fact::{Fact, Facts};
 use crate::function::Function;
-use crate::ir::{Node, NodeId, PathId, Program};
+use crate::ir::{Comparison, Fields, Node, NodeId, Path, PathId, Program};
 use crate::value::Value;
 use std::cell::Cell;
 
@@ -109,7 +109,8 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
         let about = self.text(error.node);
         let whole = self.text(id);
         if let Some(lack) = self.lack(error.node) {
-            return (format!("{whole} failed: {lack}"), id);
+            let instead = self.instead(id, error.node);
+            return (format!("{whole} failed: {lack}{instead}"), id);
         }
         let (values, hint) = (self.values(error.node), self.hint(error.node));
         if about == whole {
@@ -129,6 +130,33 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
         }
     }
 
+    /// What to write so that events without a field count: who compares one with `null`, or with what it is not to be, means
+    /// those as well.
+    fn instead(&self, id: NodeId, operand: NodeId) -> String {
+        let (Node::Compare { relation, left, right }, Node::Path(path)) =
+            (self.program.node(id), self.program.node(operand))
+        else {
+            return String::new();
+        };
+        let Some(path) = self.expression.paths().get(path.0 as usize).filter(|path| !path.fields.is_empty())
+        else {
+            return String::new();
+        };
+        let is_null = |id| match self.program.node(id) {
+            Node::Constant(constant) => matches!(self.program.constant(constant), Value::Null),
+            _ => false,
+        };
+        match relation {
+            Comparison::Equal if is_null(left) || is_null(right) => {
+                format!("; of an event without it {} is true", path.absence())
+            }
+            Comparison::NotEqual => {
+                format!("; with {} || before it, events without it match, too", path.absence())
+            }
+            _ => String::new(),
+        }
+    }
+
     /// What the event has instead of a value, if a part is a path; then that says it all.
     fn lack(&self, id: NodeId) -> Option<String> {
         let (Node::Path(id) | Node::Has(id) | Node::OptionalPath { path: id, .. }) = self.program.node(id)
@@ -137,7 +165,16 @@ impl<F: Facts + ?Sized> Reasons<'_, F> {
         };
         let path = self.expression.paths().get(id.0 as usize)?;
         let fact = self.facts.path(id);
-        (!matches!(fact, Fact::Value(_))).then(|| render::fact(path, &fact))
+        let mut told = (!matches!(fact, Fact::Value(_))).then(|| render::fact(path, &fact))?;
+        if let Fact::Missing { at, .. } = fact
+            && let Some(dotted) = path.fields.iter().nth(at).filter(|field| field.contains('.'))
+        {
+            let around = Path { root: path.root, fields: Fields::new(path.fields.iter().take(at)) };
+            told.push_str(&format!(
+                ", which is one name; a field within a field is written {around}.{dotted}"
+            ));
+        }
+        Some(told)
     }
 
     /// What the event has at the paths inside a part: `: message.quantity is -3`.

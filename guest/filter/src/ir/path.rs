@@ -88,6 +88,27 @@ impl Fields {
     }
 }
 
+/// Whether a field's name can stand behind a dot.
+fn is_plain(field: &str) -> bool {
+    !field.is_empty()
+        && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !field.starts_with(|c: char| c.is_ascii_digit())
+}
+
+impl Path {
+    /// How an expression asks whether there is nothing here: `!has(message.a)`, `!("x-a" in headers)`.
+    #[must_use]
+    pub fn absence(&self) -> String {
+        let last = self.fields.iter().last().unwrap_or_default();
+        if is_plain(last) {
+            return format!("!has({self})");
+        }
+        let around = self.fields.iter().take(self.fields.len().saturating_sub(1));
+        let around = Self { root: self.root, fields: Fields::new(around) };
+        format!("!({last:?} in {around})")
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.root {
@@ -99,10 +120,7 @@ impl fmt::Display for Path {
             Root(other) => write!(f, "variable {other}")?,
         }
         for field in self.fields.iter() {
-            let plain = !field.is_empty()
-                && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                && !field.starts_with(|c: char| c.is_ascii_digit());
-            if plain { write!(f, ".{field}")? } else { write!(f, "[{field:?}]")? }
+            if is_plain(field) { write!(f, ".{field}")? } else { write!(f, "[{field:?}]")? }
         }
         Ok(())
     }

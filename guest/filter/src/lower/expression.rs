@@ -5,7 +5,7 @@ use super::{Lowered, Lowering, Part};
 use crate::check::{self, Shape};
 use crate::environment::Environment;
 use crate::function::{Function, constant};
-use crate::ir::{Arithmetic, Comparison, Node, NodeId, Span};
+use crate::ir::{Arithmetic, Comparison, Node, NodeId, Root, Span};
 use crate::problem::Fault;
 use crate::syntax::{Binary, Element, Entry, ExprId, Kind, Tree};
 use crate::value::{Key, List, Map, Type, Value};
@@ -142,8 +142,24 @@ impl Lowering<'_> {
         span: Span,
         mark: Span,
     ) -> Result<Part, Fault> {
+        let (before, behind) = (self.tree.get(left).span, self.tree.get(right).span);
         let left = self.expr(left)?;
+        let faults = self.faults.len();
         let right = self.expr(right)?;
+        // `headers.x-event`: what stands behind the minus without a space is the rest of a name.
+        if matches!(operator, Binary::Arithmetic(Arithmetic::Subtract))
+            && before.end == mark.start
+            && mark.end == behind.start
+            && self.faults.len() > faults
+            && let Some(fault) = self.faults.last_mut()
+        {
+            fault.message.push_str("; a name with a minus stands in brackets, as in headers[\"x-event\"]");
+            return self.node(
+                Node::Arithmetic { operator: Arithmetic::Subtract, left: left.id, right: right.id },
+                Shape::Any,
+                span,
+            );
+        }
         let (node, shape) = match operator {
             Binary::In => {
                 if !check::membership(&left.shape, &right.shape) {
@@ -158,8 +174,20 @@ impl Lowering<'_> {
                 if !check::comparison(relation, &left.shape, &right.shape) {
                     let is_type =
                         [&left.shape, &right.shape].iter().any(|shape| shape.kind() == Some(Type::Type));
-                    let hint =
-                        if is_type { "; `type` is a function here, the event's is event.type" } else { "" };
+                    let shapes = [&left.shape, &right.shape].map(Shape::kind);
+                    let hint = if is_type {
+                        "; `type` is a function here, the event's is event.type"
+                    } else if self.is_whole(left.id, Root::EVENT) || self.is_whole(right.id, Root::EVENT) {
+                        "; the event's type is event.type"
+                    } else if self.is_whole(left.id, Root::HEADERS) || self.is_whole(right.id, Root::HEADERS)
+                    {
+                        "; a header field is headers[\"name\"]"
+                    } else if shapes.contains(&Some(Type::Timestamp)) && shapes.contains(&Some(Type::String))
+                    {
+                        "; an instant is written timestamp(\"2026-01-31T12:00:00Z\")"
+                    } else {
+                        ""
+                    };
                     let message = format!(
                         "{} {} {} is not possible{hint}",
                         left.shape,
@@ -181,6 +209,12 @@ impl Lowering<'_> {
             }
         };
         self.node(node, shape, span)
+    }
+
+    /// Whether a part is a whole variable.
+    fn is_whole(&self, id: NodeId, root: Root) -> bool {
+        let Some(Node::Path(path)) = self.builder.get(id) else { return false };
+        self.builder.known_path(path).is_some_and(|path| path.root == root && path.fields.is_empty())
     }
 
     /// Whether a part is a variable whose fields have no case.

@@ -11,6 +11,9 @@ static FUNCTIONS: &[(&[&str], &str)] = &[
         &["includes", "has_substring", "like", "ilike"],
         "x.contains(y) for texts, and y in x for lists and maps",
     ),
+    (&["isnull", "isnil"], "x == null, and has(message.field) for whether it is there"),
+    (&["jq", "jsonpath", "jsonextract", "get", "getpath", "dig"], "message.field.inner"),
+    (&["containsany", "intersects"], "list.exists(e, e in [\"a\", \"b\"])"),
     (&["match", "regexmatch", "regexp", "regex", "regexp_match", "re_match", "test"], "x.matches(pattern)"),
     (&["any", "some"], "x.exists(e, …)"),
     (&["every", "each"], "x.all(e, …)"),
@@ -59,9 +62,10 @@ static VARIABLES: &[(&[&str], &str)] = &[
 /// What a function of another language is here.
 pub(super) fn function(name: &str) -> Option<String> {
     let short = name.rsplit('.').next().unwrap_or(name);
+    let joined = short.replace('_', "");
     let near = names().find(|(known, _)| {
         let last = known.rsplit('.').next().unwrap_or(known);
-        last.eq_ignore_ascii_case(short)
+        last.eq_ignore_ascii_case(short) || last.eq_ignore_ascii_case(&joined)
     });
     if let Some((known, true)) = near {
         return Some(format!("there is x.{known}(…)"));
@@ -69,7 +73,8 @@ pub(super) fn function(name: &str) -> Option<String> {
     if let Some((known, false)) = near {
         return Some(format!("there is {known}(…)"));
     }
-    meant(FUNCTIONS, short).map(|here| format!("there is {here}"))
+    let here = meant(FUNCTIONS, short).or_else(|| meant(FUNCTIONS, &joined));
+    here.map(|here| format!("there is {here}"))
 }
 
 /// What a variable of another language is here.
@@ -99,6 +104,8 @@ mod tests {
         assert_eq!(there_is("greatest"), "there is math.greatest(…)");
         assert_eq!(there_is("toLowerCase"), "there is x.lowerAscii()");
         assert_eq!(there_is("len"), "there is size(x)");
+        assert_eq!(there_is("starts_with"), "there is x.startsWith(…)");
+        assert_eq!(there_is("to_lower_case"), "there is x.lowerAscii()");
         assert_eq!(function("frobnicate"), None);
     }
 

@@ -25,7 +25,16 @@ impl<'a> Lowering<'a> {
         };
         let expr = tree.get(*argument);
         let Kind::Select { target, field, optional: false } = &expr.kind else {
-            return Err(Fault::new(expr.span, "has needs a field, as in has(message.customer)"));
+            let hint = match &expr.kind {
+                Kind::Literal(Value::String(_)) => ", without quotes",
+                Kind::Index { .. } => "; whether there is one of another name asks \"a name\" in message",
+                Kind::Name { .. } => "",
+                _ => " alone; what it is to be stands behind: has(message.a) && message.a == 1",
+            };
+            return Err(Fault::new(
+                expr.span,
+                format!("has needs a field, as in has(message.customer){hint}"),
+            ));
         };
         if self.is_chain(*argument) {
             let whole = self.expr(*argument)?;

@@ -193,7 +193,26 @@ impl<'a> Lexer<'a> {
         }
         let place = self.take(first.len_utf8());
         match first {
+            '=' if self.rest().starts_with('~') => {
+                return Err(Fault::new(
+                    place,
+                    "unexpected '=~': a pattern is tried with x.matches('pattern')",
+                ));
+            }
+            '=' if self.rest().starts_with('>') => {
+                let message = "unexpected '=>': what is asked of elements is written list.exists(e, e > 0)";
+                return Err(Fault::new(place, message));
+            }
             '=' => return Err(Fault::new(place, "unexpected '=': equality is written '=='")),
+            '$' | '@' => {
+                let message =
+                    format!("unexpected character {first:?}; the body is message, as in message.field");
+                return Err(Fault::new(place, message));
+            }
+            '#' => return Err(Fault::new(place, "unexpected character '#'; a comment begins with '//'")),
+            '~' => {
+                return Err(Fault::new(place, "unexpected '~': a pattern is tried with x.matches('pattern')"));
+            }
             '&' => return Err(Fault::new(place, "unexpected '&': conjunction is written '&&'")),
             '|' => return Err(Fault::new(place, "unexpected '|': disjunction is written '||'")),
             _ => {}

@@ -28,6 +28,9 @@ const RESERVED: [&str; 17] = [
     "while",
 ];
 
+/// What follows an expression.
+const END: &str = "an operator or the end";
+
 /// Parses an expression.
 ///
 /// Precedence climbing; a conditional's branches, brackets and prefix operators recurse, and all of them count against the depth. Depth of
@@ -54,7 +57,7 @@ pub(crate) fn parse<'a>(source: &'a str, limits: &'a Limits) -> Result<Tree<'a>,
     };
     let root = parser.conditional()?;
     if !matches!(parser.token, Token::End) {
-        return Err(parser.unexpected("an operator or the end"));
+        return Err(parser.unexpected(END));
     }
     parser.tree.root = root;
     Ok(parser.tree)
@@ -104,15 +107,16 @@ impl<'a> Parser<'a> {
     fn unexpected(&self, wanted: &str) -> Fault {
         let found = self.place.of(self.source);
         if matches!(self.token, Token::End) {
-            Fault::new(self.place, format!("the expression ends where {wanted} should follow"))
+            let hint = if wanted == "':'" { "; an optional field is written message.?field" } else { "" };
+            Fault::new(self.place, format!("the expression ends where {wanted} should follow{hint}"))
         } else {
-            let hint = self.hint(found).map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = self.hint(found, wanted).map(|hint| format!("; {hint}")).unwrap_or_default();
             Fault::new(self.place, format!("expected {wanted}, found {found}{hint}"))
         }
     }
 
     /// What was probably meant by a token at which the expression cannot go on.
-    fn hint(&self, found: &str) -> Option<&'static str> {
+    fn hint(&self, found: &str, wanted: &str) -> Option<&'static str> {
         let is = |word: &str, other: &str| word.eq_ignore_ascii_case(other);
         let before = self.last.of(self.source);
         Some(match self.token {
@@ -120,14 +124,39 @@ impl<'a> Parser<'a> {
             Token::Name if is(found, "or") => "'or' is written '||'",
             _ if is(before, "not") => "'not' is written '!'",
             Token::Name if is(found, "not") => "'not' is written '!', and 'x not in y' as '!(x in y)'",
-            Token::Name if is(found, "is") || is(found, "eq") => "equality is written '=='",
+            Token::Name if is(found, "is") || is(found, "eq") => {
+                "equality is written '==', and whether a field is there asks has(message.field)"
+            }
+            Token::Name if is(found, "exists") || is(found, "present") => {
+                "whether a field is there asks has(message.field)"
+            }
+            Token::Name if is(found, "between") => "'x between 1 and 2' is written 'x >= 1 && x <= 2'",
             Token::Name if is(found, "in") => "'x not in y' is written '!(x in y)'",
             Token::Name if is(found, "contains") || is(found, "like") || is(found, "matches") => {
                 "a method is called with a dot and brackets: x.contains('y'), x.matches('pattern')"
             }
             Token::Name if is(found, "then") || is(found, "if") => "a choice is written 'condition ? a : b'",
             Token::Symbol(Symbol::Greater) if before == "<" => "inequality is written '!='",
+            Token::Symbol(Symbol::Comma) if wanted == END => {
+                "conditions are joined with '&&', and a list is written in brackets: ['a', 'b']"
+            }
             Token::Symbol(Symbol::Comma) => "a list is written in brackets: ['a', 'b']",
+            Token::Symbol(Symbol::Slash) => "a regular expression is a text: x.matches('pattern')",
+            Token::Symbol(Symbol::Question) if before == "?" => {
+                "what stands for a field that is absent is written message.?field.orValue('default')"
+            }
+            Token::Symbol(Symbol::Star | Symbol::CloseBracket) if before == "[" => {
+                "what is asked of elements is written list.exists(e, e > 0)"
+            }
+            Token::Symbol(Symbol::Not)
+                if self
+                    .source
+                    .get(usize::from(self.place.end)..)
+                    .is_some_and(|rest| rest.starts_with('~')) =>
+            {
+                "a pattern is tried with !x.matches('pattern')"
+            }
+            Token::Name | Token::Literal if wanted == END => "conditions are joined with '&&' or '||'",
             _ => return None,
         })
     }
