@@ -2,11 +2,14 @@
 
 use crate::engine::InboundRequest;
 use crate::store::KeyOverlay;
+use crate::telemetry::Repeated;
 use anglerfish_core::decision::RejectionCode;
 use anglerfish_core::exchange::Cause;
 use http::header::CONTENT_TYPE;
 use serde::de::IgnoredAny;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// What a handshake wrote for an operator to copy: names and values.
 pub(super) fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
@@ -81,12 +84,34 @@ pub(super) fn tell_json_as_form(request: &InboundRequest, told: &LastTold) {
     }
 }
 
+/// What stands in the way of all requests: told once in a while, with how often it did, since each of them meets it.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    begun: Instant,
+    said: Mutex<Repeated>,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self { begun: Instant::now(), said: Mutex::default() }
+    }
+}
+
+impl Trouble {
+    /// If it is time to tell of this again, how often it was met since it was told last.
+    fn note(&self, what: &str) -> Option<u64> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).note(self.begun.elapsed(), what)
+    }
+}
+
 /// Tells the operator why there is no event.
-pub(super) fn log(source: &str, cause: &Cause) {
+pub(super) fn log(source: &str, cause: &Cause, trouble: &Trouble) {
     match cause {
         Cause::Defect(reason) => tracing::error!(source, reason, "no decision"),
         Cause::Rejected(rejection) if rejection.code == RejectionCode::StateUnavailable => {
-            tracing::error!(source, reason = rejection.reason, "the state cannot be used");
+            if let Some(requests) = trouble.note("state") {
+                tracing::error!(source, requests, reason = rejection.reason, "the state cannot be used");
+            }
         }
         Cause::Rejected(rejection) => {
             tracing::debug!(source, code = %rejection.code, reason = rejection.reason, "rejected");
@@ -96,7 +121,13 @@ pub(super) fn log(source: &str, cause: &Cause) {
 
 #[cfg(test)]
 mod tests {
-    use super::LastTold;
+    use super::{LastTold, Trouble};
+
+    #[test]
+    fn what_every_request_meets_is_told_once() {
+        let trouble = Trouble::default();
+        assert_eq!([trouble.note("state"), trouble.note("state")], [Some(1), None]);
+    }
 
     #[test]
     fn what_comes_often_is_told_once_a_minute() {

@@ -3,7 +3,7 @@
 use super::address::{self, ForwardedConfig, SenderUrl, SourceAddress};
 use super::budget::{BodyBudget, Share};
 use super::finishing::Finishing;
-use super::notice::{LastTold, copies, is_json_as_form, log, tell, tell_json_as_form};
+use super::notice::{LastTold, Trouble, copies, is_json_as_form, log, tell, tell_json_as_form};
 use super::record::Credentials;
 use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
@@ -77,6 +77,7 @@ pub struct Ingress {
     unknown: Arc<KnownSource>,
     budget: BodyBudget,
     rejections: Rejections,
+    trouble: Trouble,
 }
 
 /// What requests go by; replaced as a whole, so that one request never sees half of each.
@@ -125,6 +126,7 @@ impl Ingress {
             unknown: Arc::new(unknown),
             budget,
             rejections: Rejections::default(),
+            trouble: Trouble::default(),
         };
         for (name, credentials) in credentials {
             ingress.put_source(&name, credentials);
@@ -242,7 +244,7 @@ impl Ingress {
             }
         };
         if let Some(cause) = &answered.cause {
-            log(source, cause);
+            log(source, cause, &self.trouble);
         }
         known.metrics.request(answered.conclusion, length as u64);
         response(answered.reply)

@@ -211,7 +211,10 @@ impl<'a> Lexer<'a> {
             }
             '#' => return Err(Fault::new(place, "unexpected character '#'; a comment begins with '//'")),
             '~' => {
-                return Err(Fault::new(place, "unexpected '~': a pattern is tried with x.matches('pattern')"));
+                return Err(Fault::new(
+                    place,
+                    "unexpected '~': a pattern is tried with x.matches('pattern')",
+                ));
             }
             '&' => return Err(Fault::new(place, "unexpected '&': conjunction is written '&&'")),
             '|' => return Err(Fault::new(place, "unexpected '|': disjunction is written '||'")),

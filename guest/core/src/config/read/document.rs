@@ -1,9 +1,7 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […]}`.
 
 use super::{endpoint, policy, source, subscription};
-use crate::config::{
-    DeliveryConfig, EndpointConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig,
-};
+use crate::config::{DeliveryConfig, EndpointConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig};
 use crate::node::nearest;
 use crate::node::{Node, Problems, Table};
 use crate::node::{is_name, item_path, key_path};

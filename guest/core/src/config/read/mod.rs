@@ -13,7 +13,5 @@ mod source;
 mod source_event;
 mod subscription;
 
-pub use document::{
-    Document, read_delivery, read_document, read_endpoint, read_source, read_subscription,
-};
+pub use document::{Document, read_delivery, read_document, read_endpoint, read_source, read_subscription};
 pub use flow::rate as read_rate;
