@@ -246,7 +246,7 @@ fn a_window_that_is_longer_than_what_is_kept_is_told_where_one_of_the_two_is_wri
     let told = check(source, &[]).expect(2);
     assert!(
         told.stderr
-            .starts_with("anglerfish.toml:4:35: source[0].deduplicate.within: events are kept for 604800 s"),
+            .starts_with("anglerfish.toml:4:32: source[0].deduplicate.within: events are kept for 604800 s"),
         "{}",
         told.stderr
     );
