@@ -168,8 +168,7 @@ fn drain(gateway: &Gateway) -> Vec<(&'static str, u64)> {
         (id, answer.and_then(|answer| answer.json()["open_deliveries"].as_u64()).unwrap_or(u64::MAX))
     };
     loop {
-        let open: Vec<_> =
-            SUBSCRIBERS.iter().map(|one| open(one.id)).filter(|(_, open)| *open > 0).collect();
+        let open: Vec<_> = SUBSCRIBERS.iter().map(|one| open(one.id)).filter(|(_, open)| *open > 0).collect();
         if open.is_empty() || Instant::now() > end {
             return open;
         }
