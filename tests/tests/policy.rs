@@ -162,3 +162,80 @@ fn a_subscription_that_stops_is_an_event_for_those_who_ask_for_it_alone() {
     // The subscription of all sources, which failed, did not get them either.
     assert!(failing.requests().iter().all(|one| one.header("ce-source") == Some("s")));
 }
+
+/// A gateway whose subscription is paused, with room for two.
+fn bounded(receiver: &Receiver, full: &str) -> Gateway {
+    let gateway = Gateway::set_up(&setup(receiver, &format!("backlog = {{ max = 2, full = \"{full}\" }}")));
+    let _ = gateway.run(&["subscriptions", "pause", "a"], b"").expect(0);
+    gateway
+}
+
+fn statuses(gateway: &Gateway) -> Vec<String> {
+    let listed = gateway.get("/v1/deliveries?subscription=a&limit=100");
+    let items = listed["items"].as_array().cloned().unwrap_or_default();
+    items.iter().rev().map(|one| one["status"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn overflow(gateway: &Gateway, full: &str, count: u64) {
+    let line = format!("anglerfish_backlog_overflow_total{{subscription=\"a\",full=\"{full}\"}} {count}");
+    let metrics = gateway.api("GET", "/metrics", None).text();
+    assert!(metrics.contains(&line), "{metrics}");
+}
+
+#[test]
+fn a_full_backlog_refuses_what_is_new_and_keeps_a_trace_of_it_over_a_restart() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let mut gateway = bounded(&receiver, "refuse");
+    for _ in 0..4 {
+        post(&gateway);
+    }
+    assert_eq!(statuses(&gateway), ["pending", "pending", "dead", "dead"]);
+    overflow(&gateway, "refuse", 2);
+    gateway.wait_log("the backlog is full");
+    gateway.kill();
+    gateway.spawn();
+    post(&gateway);
+    assert_eq!(statuses(&gateway)[4..], ["dead"]);
+    let shown = gateway.get("/v1/deliveries/3");
+    let reason = shown["delivery"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("refused: 2 deliveries were open"), "{shown}");
+    let _ = gateway.run(&["subscriptions", "resume", "a"], b"").expect(0);
+    let _ = receiver.wait(2);
+    let _ = gateway.api("POST", "/v1/deliveries/3/retry", None).expect(202);
+    let _ = receiver.wait(3);
+    post(&gateway);
+    let _ = receiver.wait(4);
+}
+
+#[test]
+fn a_full_backlog_can_drop_what_is_oldest() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let gateway = bounded(&receiver, "drop-oldest");
+    for _ in 0..4 {
+        post(&gateway);
+    }
+    assert_eq!(statuses(&gateway), ["dead", "dead", "pending", "pending"]);
+    overflow(&gateway, "drop-oldest", 2);
+    let shown = gateway.get("/v1/deliveries/1");
+    let reason = shown["delivery"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("dropped for delivery 3"), "{shown}");
+}
+
+#[test]
+fn a_full_backlog_can_push_back_until_there_is_room() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let gateway = bounded(&receiver, "push-back");
+    post(&gateway);
+    post(&gateway);
+    let answer = gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(503);
+    assert!(answer.header("retry-after").is_some());
+    overflow(&gateway, "push-back", 1);
+    assert_eq!(statuses(&gateway), ["pending", "pending"]);
+    let _ = gateway.run(&["subscriptions", "resume", "a"], b"").expect(0);
+    let _ = receiver.wait(2);
+    eventually("there is room again", || {
+        let answer = gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}");
+        (answer.status == 202).then_some(())
+    });
+    let _ = receiver.wait(3);
+}

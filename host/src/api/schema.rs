@@ -164,6 +164,9 @@ pub(super) struct DeliveryBody {
     /// After how long of nothing but failures the subscription is disabled, such as `5days`; `false` for never.
     #[schema(required = false)]
     disable_after: DisableBody,
+    /// How many deliveries may be open; without it as many as there is room for.
+    #[schema(required = false)]
+    backlog: BacklogBody,
     #[schema(required = false)]
     retry: RetryBody,
 }
@@ -235,6 +238,29 @@ pub(super) enum DisableBody {
     Switch(bool),
     /// After so long.
     After(String),
+}
+
+/// How many deliveries may be open.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BacklogLimit)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct BacklogBody {
+    #[schema(minimum = 1, maximum = 1_000_000_000_u64)]
+    max: u64,
+    #[schema(required = false)]
+    full: OverflowWord,
+}
+
+/// What becomes of what is too much: `refuse` (the default) makes the new delivery dead from the start, `drop-oldest` ends the
+/// one that has been due for longest, `push-back` does not accept the event, so that its sender comes again.
+#[derive(ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum OverflowWord {
+    Refuse,
+    DropOldest,
+    PushBack,
 }
 
 /// What is tried again, and when: by `delays`, or by `backoff` and the keys that belong to it.

@@ -185,6 +185,7 @@ impl Deliveries {
         if around.roster.is_closed() {
             return;
         }
+        around.store.bound(id, settings.policy.backlog);
         let (id, settings): (Arc<str>, _) = (id.into(), Arc::new(settings));
         around.roster.put(Arc::clone(&id), Arc::clone(&settings));
         around.inbox.send(Message::Put(id, settings));
@@ -197,6 +198,7 @@ impl Deliveries {
         if !around.roster.remove(id) {
             return;
         }
+        around.store.bound(id, None);
         let (done, ended) = oneshot::channel();
         around.inbox.send(Message::Remove(id.into(), done));
         // Before the start nothing is held, and nobody answers.

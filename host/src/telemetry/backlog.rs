@@ -1,6 +1,8 @@
 //! The backlog of each subscription, read from the store when someone asks.
 
 use prometheus_client::encoding::EncodeLabelSet;
+use crate::store::OverflowCounts;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -16,6 +18,12 @@ const OTHERS: &str = "(others)";
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     subscription: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OverflowLabels {
+    subscription: String,
+    full: &'static str,
 }
 
 type Age = Gauge<f64, AtomicU64>;
@@ -46,6 +54,7 @@ pub(super) struct BacklogMetrics {
     /// Over all subscriptions; no number while it is not known.
     age: Age,
     store: Gauge,
+    overflows: Family<OverflowLabels, Counter>,
 }
 
 impl BacklogMetrics {
@@ -68,6 +77,11 @@ impl BacklogMetrics {
             "How long ago the oldest open delivery of all subscriptions was made; 0 without one",
             Unit::Seconds,
             metrics.age.clone(),
+        );
+        registry.register(
+            "backlog_overflow",
+            "What full backlogs had no room for, by subscription and by what became of it",
+            metrics.overflows.clone(),
         );
         registry.register(
             "store_up",
@@ -99,6 +113,20 @@ impl BacklogMetrics {
         }
         if let Some(open) = others {
             set(OTHERS.to_owned(), open);
+        }
+    }
+
+    /// Sets the counters to these; beyond so many subscriptions they are counted together.
+    pub(super) fn count(&self, overflows: Vec<(String, OverflowCounts)>) {
+        self.overflows.clear();
+        for (place, (subscription, counts)) in overflows.into_iter().enumerate() {
+            let subscription = if place < LABELS { subscription } else { OTHERS.to_owned() };
+            for (overflow, count) in counts.each() {
+                if count > 0 {
+                    let labels = OverflowLabels { subscription: subscription.clone(), full: overflow.word() };
+                    self.overflows.get_or_create_owned(&labels).inc_by(count);
+                }
+            }
         }
     }
 

@@ -79,6 +79,7 @@ impl Scrape {
 
     /// Asks only for what is shown: beside very many subscriptions the scrape stays as quick as it is.
     async fn read_backlog(&self) -> Result<(), StoreError> {
+        self.backlog.count(self.store.overflows());
         self.store.check().await?;
         let (listed, others) = chosen(with_zeroes(self.store.backlog().await?, (self.names)()));
         let names: Vec<String> = listed.iter().map(|(subscription, _)| subscription.clone()).collect();

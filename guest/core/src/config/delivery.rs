@@ -1,6 +1,6 @@
 //! When an attempt counts, and how much at once.
 
-use super::{BreakerConfig, RateConfig, RetryConfig, StatusSet};
+use super::{BacklogConfig, BreakerConfig, RateConfig, RetryConfig, StatusSet};
 use std::time::Duration;
 
 /// When an attempt counts, and when to try again.
@@ -26,6 +26,8 @@ pub struct DeliveryConfig {
     pub breaker: Option<BreakerConfig>,
     /// The subscription is disabled after so long of nothing but failures.
     pub disable_after: Option<Duration>,
+    /// How many deliveries may be open.
+    pub backlog: Option<BacklogConfig>,
 }
 
 impl DeliveryConfig {
@@ -41,7 +43,7 @@ impl DeliveryConfig {
 impl Default for DeliveryConfig {
     /// 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
     /// 15 seconds, 10 at once, the schedule of Standard Webhooks; no rate, a breaker that opens after 50 failures, disabled
-    /// after 5 days of failures.
+    /// after 5 days of failures, and as many open deliveries as there is room for.
     fn default() -> Self {
         Self {
             success: StatusSet::new(vec![(200, 299)]),
@@ -54,6 +56,7 @@ impl Default for DeliveryConfig {
             rate: None,
             breaker: Some(BreakerConfig::default()),
             disable_after: Some(Duration::from_hours(5 * 24)),
+            backlog: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How fast a subscription goes, and when it stops by itself.
+//! How fast a subscription goes, when it stops by itself, and how much may wait for it.
 
 use std::time::Duration;
 
@@ -40,5 +40,41 @@ impl Default for BreakerConfig {
     /// 50 failures one after the other; then an attempt every 5 seconds, which is how long the first retry waits as well.
     fn default() -> Self {
         Self { trip: BreakerTrip::Failures(50), probe: Duration::from_secs(5) }
+    }
+}
+
+/// How many deliveries of a subscription may be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BacklogConfig {
+    /// So many.
+    pub max: u64,
+    /// What becomes of what is too much.
+    pub full: Overflow,
+}
+
+/// What becomes of what a full backlog has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// The new delivery is dead from the start.
+    #[default]
+    Refuse,
+    /// The delivery that has been due for longest and is not being attempted ends as dead, and makes room.
+    DropOldest,
+    /// The event is not accepted: its sender is told to come again.
+    PushBack,
+}
+
+impl Overflow {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::DropOldest, Self::PushBack];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::DropOldest => "drop-oldest",
+            Self::PushBack => "push-back",
+        }
     }
 }

@@ -19,7 +19,7 @@ mod subscription;
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
 pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
-pub use flow::{BreakerConfig, BreakerTrip, RateConfig};
+pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use read::{
     Document, read_delivery, read_document, read_endpoint, read_rate, read_source, read_subscription,
 };

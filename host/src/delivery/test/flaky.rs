@@ -3,9 +3,10 @@
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
+    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
     SqliteStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
+use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -162,6 +163,14 @@ impl DeliveryStore for Flaky {
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
         self.surveys.fetch_add(1, Ordering::SeqCst);
         self.inner.backlog().await
+    }
+
+    fn bound(&self, subscription: &str, bound: Option<BacklogConfig>) {
+        self.inner.bound(subscription, bound);
+    }
+
+    fn overflows(&self) -> Vec<(String, OverflowCounts)> {
+        self.inner.overflows()
     }
 
     async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {

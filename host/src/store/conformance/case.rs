@@ -3,9 +3,10 @@
 use super::*;
 use crate::store::{
     DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
-    Order, Origin, RemovedSubscription, Repetition, Retried, StoredSource, StoredStanding,
-    StoredSubscription,
+    Order, Origin, OverflowCounts, RemovedSubscription, Repetition, Retried, StoredSource, StoredStanding,
+    StoreError, StoredSubscription,
 };
+use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::{DisableCause, Standing};
 
 pub(super) async fn appends_several_entries_in_one_transaction_or_none(store: &dyn Store) {
@@ -318,6 +319,85 @@ pub(super) async fn remembers_how_subscriptions_stand_until_they_are_abandoned(s
     store.abandon("c", "deleted", NOW).await.unwrap();
     store.set_standing(stands("d", Standing::Active)).await.unwrap();
     assert_eq!(store.standings().await.unwrap(), [all[1].clone(), all[4].clone()]);
+}
+
+/// The statuses of a subscription's deliveries, oldest first.
+async fn statuses(store: &dyn Store) -> Vec<DeliveryStatus> {
+    let page = store.deliveries(DeliveryQuery { limit: 100, ..DeliveryQuery::default() }).await.unwrap();
+    page.items.iter().rev().map(|delivery| delivery.status).collect()
+}
+
+pub(super) async fn a_full_backlog_refuses_what_is_new(store: &dyn Store) {
+    store.bound("one", Some(BacklogConfig { max: 2, full: Overflow::Refuse }));
+    let CommitOutcome::Committed { deliveries, .. } = store
+        .commit(commit(vec![event("a", &["one"]), event("b", &["one"]), event("c", &["one", "two"])]))
+        .await
+        .unwrap()
+    else {
+        panic!("a conflict")
+    };
+    let made: Vec<_> = deliveries.iter().map(|delivery| (&*delivery.event.id, &*delivery.subscription)).collect();
+    assert_eq!(made, [("a", "one"), ("b", "one"), ("c", "two")]);
+    use DeliveryStatus::{Dead, Pending};
+    assert_eq!(statuses(store).await, [Pending, Pending, Dead, Pending]);
+    let (refused, _) = store.delivery(DeliveryId(3)).await.unwrap().unwrap();
+    assert_eq!(refused.reason.as_deref(), Some("refused: 2 deliveries were open, and no more may be"));
+    assert_eq!(store.overflows(), [("one".to_owned(), OverflowCounts { refused: 1, ..OverflowCounts::default() })]);
+
+    // By hand it comes on top, and what is freed is room again.
+    assert_eq!(store.retry(DeliveryId(3), NOW).await.unwrap(), Retried::Due);
+    assert_eq!(store.backlog().await.unwrap()[0], ("one".to_owned(), 3));
+    for delivery in deliveries.iter().take(2) {
+        assert_eq!(settle(store, delivery.lease(), Settled::Delivered, NOW).await, Recorded::Recorded);
+    }
+    store.commit(commit(vec![event("d", &["one"]), event("e", &["one"])])).await.unwrap();
+    assert_eq!(statuses(store).await[4..], [Pending, Dead]);
+    store.bound("one", None);
+    store.commit(commit(vec![event("f", &["one"])])).await.unwrap();
+    assert_eq!(statuses(store).await[6..], [Pending]);
+}
+
+pub(super) async fn a_full_backlog_drops_what_is_oldest_and_free(store: &dyn Store) {
+    store.bound("one", Some(BacklogConfig { max: 2, full: Overflow::DropOldest }));
+    // The first is being worked on.
+    store.commit(commit(vec![event("a", &["one"])])).await.unwrap();
+    for id in ["b", "c", "d"] {
+        store.commit(Commit { lease: None, ..commit(vec![event(id, &["one"])]) }).await.unwrap();
+    }
+    use DeliveryStatus::{Dead, Pending};
+    assert_eq!(statuses(store).await, [Pending, Dead, Dead, Pending]);
+    let (dropped, _) = store.delivery(DeliveryId(2)).await.unwrap().unwrap();
+    let reason = "dropped for delivery 3: 2 deliveries were open, and no more may be";
+    assert_eq!((dropped.reason.as_deref(), dropped.due), (Some(reason), None));
+    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 2)]);
+    assert_eq!(store.overflows(), [("one".to_owned(), OverflowCounts { dropped: 2, ..OverflowCounts::default() })]);
+
+    // A lower bound is come to with the next one; where all are being worked on, the new one has to go.
+    store.bound("one", Some(BacklogConfig { max: 1, full: Overflow::DropOldest }));
+    store.commit(commit(vec![event("e", &["one"])])).await.unwrap();
+    assert_eq!(statuses(store).await[3..], [Dead, Pending]);
+    store.commit(commit(vec![event("f", &["one"])])).await.unwrap();
+    assert_eq!(statuses(store).await[4..], [Pending, Dead]);
+}
+
+pub(super) async fn a_full_backlog_turns_a_commit_away_as_a_whole(store: &dyn Store) {
+    store.bound("one", Some(BacklogConfig { max: 1, full: Overflow::PushBack }));
+    let written = Commit {
+        keys: KeyOverlay { reads: vec![("k".into(), None)], writes: vec![("k".into(), Some("1".into()))] },
+        ..commit(vec![event("c", &["two", "one"])])
+    };
+    // What finds room is taken as a whole.
+    store.commit(commit(vec![event("a", &["one"]), event("b", &["one"])])).await.unwrap();
+    let error = store.commit(written.clone()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Full(subscription) if subscription == "one"), "{error}");
+    assert!(store.event("c").await.unwrap().is_empty());
+    assert_eq!(store.key_reader().unwrap().get("k").unwrap(), None);
+    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 2)]);
+    let counts = OverflowCounts { pushed_back: 1, ..OverflowCounts::default() };
+    assert_eq!(store.overflows(), [("one".to_owned(), counts)]);
+    store.commit(commit(vec![event("d", &["two"])])).await.unwrap();
+    store.abandon("one", "deleted", NOW).await.unwrap();
+    assert!(matches!(store.commit(written).await.unwrap(), CommitOutcome::Committed { .. }));
 }
 
 pub(super) async fn a_retry_by_hand_makes_a_delivery_young(store: &dyn Store) {

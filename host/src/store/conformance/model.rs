@@ -4,9 +4,11 @@ use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
     Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
-    Order, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
+    Order, OverflowCounts, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
     SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    dropped, refused,
 };
+use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -39,6 +41,8 @@ struct State {
     declared: BTreeMap<String, bool>,
     abandoned: BTreeMap<String, String>,
     standings: BTreeMap<String, StoredStanding>,
+    bounds: BTreeMap<String, BacklogConfig>,
+    overflows: BTreeMap<String, OverflowCounts>,
 }
 
 struct Row {
@@ -74,19 +78,51 @@ impl State {
         free
     }
 
-    fn deliver(&mut self, seq: EventSeq, subscription: &str, now: UnixMillis) -> DeliveryId {
+    fn open(&self, subscription: &str) -> u64 {
+        let rows = self.deliveries.values().filter(|row| row.is_open());
+        rows.filter(|row| row.delivery.subscription == subscription).count() as u64
+    }
+
+    /// Why there is no room for one more.
+    fn make_room(&mut self, subscription: &str, newer: DeliveryId, now: UnixMillis) -> Option<String> {
+        let bound = *self.bounds.get(subscription)?;
+        let open = self.open(subscription);
+        if open < bound.max || bound.full == Overflow::PushBack {
+            return None;
+        }
+        let mut free = self.free(subscription, now);
+        free.truncate((open - bound.max + 1).min(64) as usize);
+        let counts = self.overflows.entry(subscription.to_owned()).or_default();
+        if bound.full == Overflow::Refuse || free.is_empty() {
+            counts.refused += 1;
+            return Some(refused(bound.max));
+        }
+        counts.dropped += free.len() as u64;
+        for (_, id) in free {
+            let row = self.deliveries.get_mut(&id).unwrap();
+            (row.delivery.status, row.delivery.due) = (DeliveryStatus::Dead, None);
+            (row.delivery.ended, row.delivery.reason) = (Some(now), Some(dropped(bound.max, newer)));
+        }
+        None
+    }
+
+    fn deliver(&mut self, seq: EventSeq, subscription: &str, now: UnixMillis, is_bounded: bool) -> DeliveryId {
         self.last.1 += 1;
         let id = DeliveryId(self.last.1);
         let event = &self.events[&seq].0.event;
-        let reason = self.abandoned.get(subscription).cloned();
+        let (event_id, source, kind) = (event.id.clone(), event.source.clone(), event.kind.clone());
+        let mut reason = self.abandoned.get(subscription).cloned();
+        if reason.is_none() && is_bounded {
+            reason = self.make_room(subscription, id, now);
+        }
         let dead = reason.is_some();
         let delivery = Delivery {
             id,
             subscription: subscription.to_owned(),
             seq,
-            event_id: event.id.clone(),
-            source: event.source.clone(),
-            kind: event.kind.clone(),
+            event_id,
+            source,
+            kind,
             status: if dead { DeliveryStatus::Dead } else { DeliveryStatus::Pending },
             attempts: 0,
             created: now,
@@ -189,6 +225,14 @@ impl LogStore for ModelStore {
         if changed || known {
             return Ok(CommitOutcome::Conflict);
         }
+        let is_full = |id: &&String| {
+            let bound = state.bounds.get(*id).filter(|bound| bound.full == Overflow::PushBack);
+            bound.is_some_and(|bound| state.open(id) >= bound.max)
+        };
+        if let Some(full) = commit.events.iter().flat_map(|new| &new.subscriptions).find(is_full).cloned() {
+            state.overflows.entry(full.clone()).or_default().pushed_back += 1;
+            return Err(StoreError::Full(full));
+        }
         let (mut seqs, mut deliveries) = (Vec::new(), Vec::new());
         for new in commit.events {
             state.last.0 += 1;
@@ -196,7 +240,7 @@ impl LogStore for ModelStore {
             let subscriptions = new.subscriptions.clone();
             state.events.insert(seq, (new, Repetitions::default()));
             for subscription in subscriptions {
-                let id = state.deliver(seq, &subscription, commit.now);
+                let id = state.deliver(seq, &subscription, commit.now, true);
                 if let Some(terms) = commit.lease.as_ref().filter(|_| state.deliveries[&id].is_open()) {
                     deliveries.push(state.lease(id, terms));
                 }
@@ -379,7 +423,7 @@ impl DeliveryStore for ModelStore {
         if !state.events.contains_key(&seq) {
             return Ok(Vec::new());
         }
-        Ok(subscriptions.iter().map(|id| state.deliver(seq, id, now)).collect())
+        Ok(subscriptions.iter().map(|id| state.deliver(seq, id, now, false)).collect())
     }
 
     async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
@@ -424,6 +468,18 @@ impl DeliveryStore for ModelStore {
             *counts.entry(row.delivery.subscription.clone()).or_default() += 1;
         }
         Ok(counts.into_iter().collect())
+    }
+
+    fn bound(&self, subscription: &str, bound: Option<BacklogConfig>) {
+        let bounds = &mut self.state().bounds;
+        match bound {
+            Some(bound) => bounds.insert(subscription.to_owned(), bound),
+            None => bounds.remove(subscription),
+        };
+    }
+
+    fn overflows(&self) -> Vec<(String, OverflowCounts)> {
+        self.state().overflows.iter().map(|(name, counts)| (name.clone(), *counts)).collect()
     }
 
     async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {

@@ -1,9 +1,10 @@
 //! Deliveries: who works on which, and what came of it.
 
 use crate::store::{
-    Attempt, Delivery, DeliveryId, DeliveryQuery, Due, EventSeq, Lease, LeaseTerms, Leased, Oldest, Page,
-    Recorded, Retried, Settlement, StoreError,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, Due, EventSeq, Lease, LeaseTerms, Leased, Oldest,
+    OverflowCounts, Page, Recorded, Retried, Settlement, StoreError,
 };
+use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 
@@ -105,6 +106,14 @@ pub trait DeliveryStore: Send + Sync + 'static {
     ///
     /// The store cannot be read.
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// From now on no more than so many deliveries of a subscription are open; `None` ends that. It is not written down:
+    /// whoever opens the store says it anew. What is open already stays, a commit that finds room is taken as a whole, and
+    /// what is replayed or retried by hand comes on top.
+    fn bound(&self, subscription: &str, bound: Option<BacklogConfig>);
+
+    /// What full backlogs had no room for since the store was opened, by subscription.
+    fn overflows(&self) -> Vec<(String, OverflowCounts)>;
 
     /// When the oldest open delivery was made, of all and of each of these subscriptions. Of one with hundreds of open
     /// deliveries an earlier time may be named, if its oldest have ended already; never a later one. It costs no more

@@ -1,5 +1,6 @@
 //! What goes into a store and comes out of it.
 
+mod bound;
 mod commit;
 mod delivery;
 mod entry;
@@ -9,6 +10,8 @@ mod query;
 mod source;
 mod subscription;
 
+pub use bound::OverflowCounts;
+pub(in crate::store) use bound::{dropped, refused};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,

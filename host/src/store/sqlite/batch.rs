@@ -1,11 +1,13 @@
 //! One transaction of the writer.
 
-use super::backlog::Change;
+use super::backlog::{Backlog, Change};
+use super::bound::BoundMap;
 use super::lease::{LeaseGuard, Leases};
 use super::segment::Segment;
 use crate::store::{DeliveryId, EventSeq, Lease, LeaseTerms};
+use anglerfish_core::config::Overflow;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The statements of every transaction, prepared once.
@@ -92,6 +94,13 @@ pub(super) struct Batch<'b, 'c> {
     pub(super) leases: &'b Arc<Leases>,
     /// Whether the transaction before this one failed.
     pub(super) doubtful: bool,
+    /// How much may be open for whom.
+    pub(super) bounds: BoundMap,
+    /// What there was no room for.
+    pub(super) overflows: Vec<(String, Overflow)>,
+    backlog: &'b Backlog,
+    /// How many more are open than the backlog says, of those that have a bound.
+    opened: HashMap<Arc<str>, i64>,
     names: &'b mut Names,
     before: Segment,
     segment: Segment,
@@ -104,6 +113,7 @@ impl<'b, 'c> Batch<'b, 'c> {
         connection: &'c Connection,
         statements: &'b mut Statements<'c>,
         leases: &'b Arc<Leases>,
+        (backlog, bounds): (&'b Backlog, BoundMap),
         names: &'b mut Names,
         segment: Segment,
         doubtful: bool,
@@ -113,6 +123,10 @@ impl<'b, 'c> Batch<'b, 'c> {
             statements,
             leases,
             doubtful,
+            bounds,
+            overflows: Vec::new(),
+            backlog,
+            opened: HashMap::new(),
             names,
             before: segment,
             segment,
@@ -136,21 +150,25 @@ impl<'b, 'c> Batch<'b, 'c> {
         self.segment.event -= i64::try_from(count).unwrap_or(i64::MAX);
     }
 
-    /// Makes deliveries of an event, due at once; returns them. Those for a subscription that is gone are dead from the
-    /// start and not returned.
+    /// Makes deliveries of an event, due at once; returns them. Those for a subscription that is gone, and those that its
+    /// full backlog has no room for, are dead from the start and not returned.
     pub(super) fn insert_deliveries(
         &mut self,
         seq: EventSeq,
         subscriptions: &[String],
         now: i64,
+        is_bounded: bool,
     ) -> rusqlite::Result<Vec<(DeliveryId, Arc<str>)>> {
         let mut made = Vec::with_capacity(subscriptions.len());
         for subscription in subscriptions {
             self.segment.add_delivery(now);
             let id = self.segment.delivery;
-            let abandoned: Option<String> =
+            let mut dead: Option<String> =
                 self.statements.read_abandoned.query_row([subscription], |row| row.get(0)).optional()?;
-            let (status, due, ended_after) = match &abandoned {
+            if dead.is_none() && is_bounded {
+                dead = self.make_room(subscription, DeliveryId(id), now)?;
+            }
+            let (status, due, ended_after) = match &dead {
                 None => ("pending", Some(now), None),
                 Some(_) => ("dead", None, Some(0)),
             };
@@ -161,10 +179,10 @@ impl<'b, 'c> Batch<'b, 'c> {
                 status,
                 due,
                 now,
-                abandoned,
+                dead,
                 ended_after
             ])?;
-            if abandoned.is_none() {
+            if dead.is_none() {
                 let name = self.names.get(subscription);
                 self.count(&name, DeliveryId(id), 1);
                 made.push((DeliveryId(id), name));
@@ -191,8 +209,17 @@ impl<'b, 'c> Batch<'b, 'c> {
     pub(super) fn count(&mut self, subscription: &str, delivery: DeliveryId, by: i64) {
         if by != 0 {
             let subscription = self.names.get(subscription);
+            if self.bounds.contains_key(&*subscription) {
+                *self.opened.entry(Arc::clone(&subscription)).or_default() += by;
+            }
             self.changes.push(Change { subscription, delivery, by });
         }
+    }
+
+    /// How many deliveries of a subscription with a bound are open, with what this transaction has changed.
+    pub(super) fn open(&self, subscription: &str) -> u64 {
+        let before = self.backlog.of(subscription);
+        before.saturating_add_signed(self.opened.get(subscription).copied().unwrap_or_default())
     }
 
     /// Whether a key has this value now.
@@ -214,6 +241,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             segment: self.segment.go_on(),
             settled: std::mem::take(&mut self.settled),
             changes: std::mem::take(&mut self.changes),
+            overflows: std::mem::take(&mut self.overflows),
         })
     }
 }
@@ -230,4 +258,5 @@ pub(super) struct Committed {
     pub(super) segment: Segment,
     pub(super) settled: Vec<Lease>,
     pub(super) changes: Vec<Change>,
+    pub(super) overflows: Vec<(String, Overflow)>,
 }

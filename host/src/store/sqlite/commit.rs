@@ -122,6 +122,8 @@ pub(super) enum Applied {
         leased: Vec<Option<(LeaseGuard, MadeDeliveries)>>,
     },
     Conflict,
+    /// The backlog of this subscription turns it away.
+    Full(String),
 }
 
 /// The writer's part.
@@ -137,6 +139,10 @@ impl Write for ApplyCommit {
             if !batch.key_is(key, seen.as_deref())? {
                 return Ok(Applied::Conflict);
             }
+        }
+        let wanted = decision.events.iter().flat_map(|accepted| &accepted.subscriptions);
+        if let Some(full) = batch.turned_away(wanted) {
+            return Ok(Applied::Full(full));
         }
         let mut seqs = Vec::with_capacity(decision.events.len());
         for accepted in &decision.events {
@@ -170,7 +176,7 @@ impl Write for ApplyCommit {
         let mut leased = Vec::with_capacity(seqs.len());
         for (accepted, seq) in decision.events.iter().zip(&seqs) {
             insert_failed(batch, *seq, &accepted.failed)?;
-            let made = batch.insert_deliveries(*seq, &accepted.subscriptions, decision.now)?;
+            let made = batch.insert_deliveries(*seq, &accepted.subscriptions, decision.now, true)?;
             leased.push(decision.lease.as_ref().map(|terms| (batch.lease(made.clone(), terms), made)));
         }
         Ok(Applied::Committed { seqs, leased })

@@ -7,12 +7,13 @@
 //! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`source`], [`subscription`], [`standing`] and
 //!   [`expiry`] are the jobs.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
-//!   of a subscription begin.
+//!   of a subscription begin; [`bound`] how many may be.
 //! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
 //!   what they are asked for; [`plan`] sees to it that none of them goes through a whole table.
 
 mod backlog;
 mod batch;
+mod bound;
 mod commit;
 mod connection;
 mod details;

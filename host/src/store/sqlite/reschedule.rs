@@ -27,7 +27,7 @@ impl Write for Replay {
         if !exists {
             return Ok(Vec::new());
         }
-        let made = batch.insert_deliveries(self.seq, &self.subscriptions, self.now)?;
+        let made = batch.insert_deliveries(self.seq, &self.subscriptions, self.now, false)?;
         Ok(made.into_iter().map(|(id, _)| id).collect())
     }
 }

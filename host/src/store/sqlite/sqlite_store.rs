@@ -2,7 +2,8 @@
 
 use super::backlog::Backlog;
 use super::batch::{Batch, Statements};
-use super::commit::{ApplyCommit, PreparedCommit};
+use super::bound::Bounds;
+use super::commit::{Applied, ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
 use super::expiry::{self, Expire};
@@ -24,10 +25,11 @@ use super::{leasing, listing, private, reading};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
+    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
     Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
+use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +52,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     leases: Arc<Leases>,
     backlog: Arc<Backlog>,
+    bounds: Arc<Bounds>,
     head: watch::Receiver<EventSeq>,
     /// How far in the log the present round of expiry has come.
     expired: AtomicI64,
@@ -88,10 +91,12 @@ impl SqliteStore {
         tune_writer(&connection, &options).map_err(fail)?;
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
+        let bounds = Arc::new(Bounds::default());
         let (sender, head) = watch::channel(EventSeq::default());
         let shared = Shared {
             leases: Arc::clone(&leases),
             backlog: Arc::clone(&backlog),
+            bounds: Arc::clone(&bounds),
             presence: RefCell::new(Presence::note(path)),
             lost: Cell::new(false),
             head: sender,
@@ -99,7 +104,7 @@ impl SqliteStore {
         };
         let writer = Writer::spawn(connection, lock, shared, &options)?;
         let readers = Arc::new(Readers::new(path.to_owned(), options));
-        Ok(Self { writer, readers, leases, backlog, head, expired: AtomicI64::new(0) })
+        Ok(Self { writer, readers, leases, backlog, bounds, head, expired: AtomicI64::new(0) })
     }
 }
 
@@ -127,7 +132,10 @@ impl LogStore for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
         let decision = Arc::new(PreparedCommit::prepare(commit)?);
         let applied = self.writer.write(ApplyCommit(Arc::clone(&decision))).await?;
-        Ok(decision.outcome(applied))
+        match applied {
+            Applied::Full(subscription) => Err(StoreError::Full(subscription)),
+            applied => Ok(decision.outcome(applied)),
+        }
     }
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
@@ -230,6 +238,14 @@ impl DeliveryStore for SqliteStore {
 
     async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
         Ok(self.backlog.list())
+    }
+
+    fn bound(&self, subscription: &str, bound: Option<BacklogConfig>) {
+        self.bounds.set(subscription, bound);
+    }
+
+    fn overflows(&self) -> Vec<(String, OverflowCounts)> {
+        self.bounds.list()
     }
 
     async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {

@@ -112,6 +112,7 @@ impl Drop for Writer {
 pub(super) struct Shared {
     pub(super) leases: Arc<Leases>,
     pub(super) backlog: Arc<Backlog>,
+    pub(super) bounds: Arc<Bounds>,
     pub(super) presence: RefCell<Presence>,
     /// Whether the files were found wanting when they were last looked at.
     pub(super) lost: Cell<bool>,
@@ -313,6 +314,7 @@ impl Thread<'_> {
             self.connection,
             &mut self.statements,
             &shared.leases,
+            (&shared.backlog, shared.bounds.now()),
             &mut self.names,
             self.segment,
             self.doubtful,
@@ -323,6 +325,7 @@ impl Thread<'_> {
         let committed = batch.commit().map_err(TransactionError::Transaction)?;
         self.segment = committed.segment;
         shared.backlog.apply(committed.changes);
+        shared.bounds.apply(committed.overflows);
         shared.leases.end(&committed.settled);
         let head = EventSeq(committed.segment.event);
         shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);

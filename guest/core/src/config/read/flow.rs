@@ -1,6 +1,6 @@
-//! Reading how fast a subscription goes, and when it stops by itself.
+//! Reading how fast a subscription goes, when it stops by itself, and how much may wait for it.
 
-use crate::config::{BreakerConfig, BreakerTrip, RateConfig};
+use crate::config::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
@@ -16,6 +16,7 @@ const MOST_BURST: u64 = 100_000;
 const MOST_FAILURES: u64 = 100_000;
 /// The last attempts are kept as bits of one number.
 const MOST_LAST: u64 = 64;
+const MOST_OPEN: u64 = 1_000_000_000;
 const PROBE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
 const DISABLE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
@@ -89,6 +90,24 @@ pub(super) fn disable_after(node: &Node<'_>) -> Option<Option<Duration>> {
     node.duration(DISABLE).map(Some)
 }
 
+/// `{ max = 100_000, full = "refuse" }`.
+pub(super) fn backlog(node: &Node<'_>) -> Option<BacklogConfig> {
+    let table = node.table(&["max", "full"])?;
+    let max = table.require("max").and_then(|node| node.integer(1..=MOST_OPEN));
+    let full = match table.get("full") {
+        None => Overflow::default(),
+        Some(node) => {
+            let word = node.string()?;
+            let Some(full) = Overflow::ALL.into_iter().find(|full| full.word() == word) else {
+                node.report("must be \"refuse\", \"drop-oldest\" or \"push-back\"");
+                return None;
+            };
+            full
+        }
+    };
+    Some(BacklogConfig { max: max?, full })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +141,30 @@ mod tests {
             (json!({"per_day": 1, "per_hour": 1}), "x.per_day"),
         ] {
             let problems = read(&value, rate).unwrap_err();
+            assert!(
+                problems.len() == 1 && problems[0].starts_with(&format!("{path}: ")),
+                "{value}: {problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn reads_how_much_may_wait() {
+        for (value, max, full) in [
+            (json!({"max": 1}), 1, Overflow::Refuse),
+            (json!({"max": 100_000, "full": "drop-oldest"}), 100_000, Overflow::DropOldest),
+            (json!({"max": 5, "full": "push-back"}), 5, Overflow::PushBack),
+        ] {
+            assert_eq!(read(&value, backlog), Ok(BacklogConfig { max, full }), "{value}");
+        }
+        for (value, path) in [
+            (json!({}), "x.max"),
+            (json!({"max": 0}), "x.max"),
+            (json!({"max": 1, "full": "drop"}), "x.full"),
+            (json!({"max": 1, "bytes": 1}), "x.bytes"),
+            (json!(7), "x"),
+        ] {
+            let problems = read(&value, backlog).unwrap_err();
             assert!(
                 problems.len() == 1 && problems[0].starts_with(&format!("{path}: ")),
                 "{value}: {problems:?}"

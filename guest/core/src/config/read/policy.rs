@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "rate",
     "breaker",
     "disable_after",
+    "backlog",
     "retry",
 ];
 
@@ -68,6 +69,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     }
     if let Some(after) = table.get("disable_after").and_then(|node| flow::disable_after(&node)) {
         config.disable_after = after;
+    }
+    if let Some(backlog) = table.get("backlog") {
+        config.backlog = flow::backlog(&backlog);
     }
     if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
         config.retry = retry;
