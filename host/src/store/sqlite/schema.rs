@@ -99,6 +99,6 @@ pub(super) fn name_file(error: StoreError, path: &Path) -> StoreError {
         StoreError::Unusable(text) => StoreError::Unusable(format!("{path}: {text}")),
         StoreError::Internal(text) => StoreError::Internal(format!("{path}: {text}")),
         StoreError::Lost(text) => StoreError::Lost(format!("{path}: {text}")),
-        StoreError::Closed => StoreError::Closed,
+        error @ (StoreError::Full(_) | StoreError::Closed) => error,
     }
 }
