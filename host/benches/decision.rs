@@ -6,6 +6,7 @@
 
 mod component;
 
+use anglerfish_core::config::OrderingConfig;
 use anglerfish_core::decision;
 use anglerfish_core::request::{Header, Request, UnixMillis, header_block};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource, RoutingSubscription};
@@ -43,6 +44,7 @@ fn document(scheme: &str) -> Vec<u8> {
         id: format!("s{number}"),
         sources: vec!["hub".to_owned()],
         filter: Some(format!("event.source == \"hub\" && message.size == {number}")),
+        ordering: OrderingConfig::None,
     };
     let document = RoutingDocument {
         source: vec![RoutingSource { name: "hub".to_owned(), verification }],

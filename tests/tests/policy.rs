@@ -227,7 +227,8 @@ fn a_full_backlog_can_push_back_until_there_is_room() {
     let gateway = bounded(&receiver, "push-back");
     post(&gateway);
     post(&gateway);
-    let answer = gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(503);
+    let answer =
+        gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(503);
     assert!(answer.header("retry-after").is_some());
     overflow(&gateway, "push-back", 1);
     assert_eq!(statuses(&gateway), ["pending", "pending"]);
@@ -238,4 +239,46 @@ fn a_full_backlog_can_push_back_until_there_is_room() {
         (answer.status == 202).then_some(())
     });
     let _ = receiver.wait(3);
+}
+
+#[test]
+fn deliveries_of_one_key_keep_their_order_and_hold_up_no_other_key() {
+    let failed = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&failed);
+    // The first of customer 1 fails twice, also over a restart.
+    let receiver = Receiver::with(move |request, _| {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let fails = body["n"] == 0 && !state.load(Ordering::SeqCst);
+        Reply::status(if fails { 500 } else { 204 })
+    });
+    let policy = "ordering = { by = \"key\", key = \"message.customer\" }\nbreaker = false\n\
+                  retry = { backoff = \"fixed\", first = \"300ms\", max_attempts = 100 }";
+    let mut gateway = Gateway::set_up(&setup(&receiver, policy));
+    for n in 0..12 {
+        let body = json!({"n": n, "customer": n % 3 + 1}).to_string();
+        let _ = gateway
+            .post("s", &[("content-type".into(), "application/json".into())], body.as_bytes())
+            .expect(202);
+    }
+    let taken = |receiver: &Receiver| -> Vec<u64> {
+        let bodies =
+            receiver.requests().into_iter().map(|one| serde_json::from_slice(&one.body).unwrap_or_default());
+        bodies.map(|body: serde_json::Value| body["n"].as_u64().unwrap_or(99)).collect()
+    };
+    eventually("the other customers have got theirs", || {
+        let taken = taken(&receiver);
+        [1, 4, 7, 10, 2, 5, 8, 11].iter().all(|n| taken.contains(n)).then_some(())
+    });
+    assert!(taken(&receiver).iter().all(|n| n % 3 != 0 || *n == 0), "{:?}", taken(&receiver));
+    let waiting = gateway.get("/v1/deliveries/4");
+    assert_eq!(waiting["delivery"]["reason"], "it waits for an earlier delivery of its ordering key");
+    gateway.kill();
+    gateway.spawn();
+    failed.store(true, Ordering::SeqCst);
+    eventually("all are delivered", || statuses(&gateway).iter().all(|one| one == "delivered").then_some(()));
+    for customer in 0..3 {
+        let mut own: Vec<u64> = taken(&receiver).into_iter().filter(|n| n % 3 == customer).collect();
+        own.dedup();
+        assert_eq!(own, [customer, customer + 3, customer + 6, customer + 9], "customer {customer}");
+    }
 }

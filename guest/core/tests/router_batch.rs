@@ -9,6 +9,7 @@
 
 mod router_support;
 
+use anglerfish_core::config::OrderingConfig;
 use anglerfish_core::decision::{Acceptance, Decision};
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{
@@ -31,6 +32,7 @@ impl Bench {
             id: format!("s{index}"),
             sources: Vec::new(),
             filter: Some((*filter).to_owned()),
+            ordering: OrderingConfig::None,
         });
         let document = RoutingDocument {
             source: vec![RoutingSource { name: "case".to_owned(), verification }],

@@ -2,6 +2,7 @@
 
 mod router_support;
 
+use anglerfish_core::config::OrderingConfig;
 use anglerfish_core::decision::Decision;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource, RoutingSubscription, VerdictOutcome};
@@ -43,6 +44,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
         id: number.to_string(),
         sources: Vec::new(),
         filter: Some((*filter).to_owned()),
+        ordering: OrderingConfig::None,
     };
     let document = RoutingDocument {
         source: vec![RoutingSource {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use anglerfish_core::config::OrderingConfig;
 use anglerfish_core::decision::{Decision, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::{Request, UnixMillis};
@@ -29,7 +30,12 @@ fn source(scheme: &str) -> Vec<u8> {
 
 fn subscription(id: &str, sources: &[&str], filter: &str) -> Vec<u8> {
     let sources = sources.iter().map(|name| (*name).to_owned()).collect();
-    let subscription = RoutingSubscription { id: id.to_owned(), sources, filter: Some(filter.to_owned()) };
+    let subscription = RoutingSubscription {
+        id: id.to_owned(),
+        sources,
+        filter: Some(filter.to_owned()),
+        ordering: OrderingConfig::None,
+    };
     serde_json::to_vec(&subscription).unwrap()
 }
 

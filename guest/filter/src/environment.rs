@@ -80,6 +80,12 @@ impl Environment {
         }
     }
 
+    /// The same for an expression of any type.
+    #[must_use]
+    pub fn value() -> Self {
+        Self { bool_only: false, ..Self::filter() }
+    }
+
     /// An environment of its own, in which an expression may have any type. Names may have dots.
     #[must_use]
     pub fn new(container: &str, checked: bool, limits: Limits) -> Self {

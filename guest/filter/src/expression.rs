@@ -5,10 +5,12 @@ use crate::eval::EvalError;
 use crate::eval::Evaluator;
 use crate::explain::{Explanation, explain};
 use crate::fact::Facts;
+use crate::failure::Failure;
 use crate::ir::{NodeId, Path, Program, Span};
 use crate::lower::{Lowered, lower};
 use crate::problem::CompileError;
 use crate::syntax::parse;
+use crate::value::Value;
 use std::sync::LazyLock;
 
 /// A compiled expression.
@@ -33,6 +35,15 @@ impl Expression {
         Self::compile_in(&FILTER, text)
     }
 
+    /// Compiles an expression that sees what a filter does and may have any value: see [`Environment::value`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn compile_value(text: &str) -> Result<Self, CompileError> {
+        static VALUE: LazyLock<Environment> = LazyLock::new(Environment::value);
+        Self::compile_in(&VALUE, text)
+    }
+
     /// Compiles an expression in an environment of its own.
     ///
     /// # Errors
@@ -50,6 +61,23 @@ impl Expression {
     /// The expression has no value for this event, or one that is not a bool. That is not a match.
     pub fn evaluate<F: Facts + ?Sized>(&self, facts: &F) -> Result<bool, EvalError> {
         Evaluator::new(&self.program, facts, self.steps).test()
+    }
+
+    /// The value as text: a string as it is, a number or a bool as JSON writes it.
+    ///
+    /// # Errors
+    /// The expression has no value for this event, or one that is none of these.
+    pub fn evaluate_text<F: Facts + ?Sized>(&self, facts: &F) -> Result<String, EvalError> {
+        let node = self.program.root();
+        match Evaluator::new(&self.program, facts, self.steps).value(node)? {
+            Value::String(text) => Ok(text.to_string()),
+            Value::Bool(value) => Ok(value.to_string()),
+            Value::Int(value) => Ok(value.to_string()),
+            Value::Uint(value) => Ok(value.to_string()),
+            // Without a fraction it is written as the integer that it is: JSON does not tell them apart.
+            Value::Double(value) => Ok(value.to_string()),
+            _ => Err(EvalError { failure: Failure::NoOverload, node }),
+        }
     }
 
     /// Why the event is a match or not: the first part that made the expression false or failed, with its values from the event.

@@ -168,6 +168,8 @@ pub(super) struct DeliveryBody {
     #[schema(required = false)]
     backlog: BacklogBody,
     #[schema(required = false)]
+    ordering: OrderingBody,
+    #[schema(required = false)]
     retry: RetryBody,
 }
 
@@ -238,6 +240,48 @@ pub(super) enum DisableBody {
     Switch(bool),
     /// After so long.
     After(String),
+}
+
+/// Which deliveries wait for each other, so that they are made in the order of the log; `none` by default.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(as = Ordering)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum OrderingBody {
+    /// None of them, or all.
+    Word(OrderingWord),
+    /// Those of one key.
+    Rule(OrderingRule),
+}
+
+/// `subscription` orders all deliveries.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum OrderingWord {
+    None,
+    Subscription,
+}
+
+/// By what deliveries are ordered.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct OrderingRule {
+    by: OrderingBy,
+    /// With `key`: a CEL expression over what a filter sees, such as `message.customer.id`.
+    #[schema(required = false, max_length = 8000)]
+    key: String,
+}
+
+/// By what deliveries are ordered.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum OrderingBy {
+    None,
+    Subscription,
+    Key,
 }
 
 /// How many deliveries may be open.

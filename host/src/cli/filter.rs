@@ -3,7 +3,7 @@
 use super::command::say;
 use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
-use anglerfish_core::config::{Node, Problems};
+use anglerfish_core::config::{Node, OrderingConfig, Problems};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
@@ -154,7 +154,12 @@ fn check(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Failure> {
 
 /// The filter of a subscription that listens to whatever there is.
 fn of_no_source(filter: &str) -> RoutingSubscription {
-    RoutingSubscription { id: "filter".to_owned(), sources: Vec::new(), filter: Some(filter.to_owned()) }
+    RoutingSubscription {
+        id: "filter".to_owned(),
+        sources: Vec::new(),
+        filter: Some(filter.to_owned()),
+        ordering: OrderingConfig::None,
+    }
 }
 
 fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {

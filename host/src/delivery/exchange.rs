@@ -147,6 +147,7 @@ pub(super) async fn stand(store: Arc<dyn Store>, key: SubscriptionKey, standing:
 fn told(recorded: Answered) -> Recorded {
     match recorded {
         Answered::Recorded => Recorded::Written,
+        Answered::Freed => Recorded::Freed,
         Answered::Stale => {
             tracing::warn!(
                 "an attempt was made under a lease that had ended; somebody else has the delivery"

@@ -220,7 +220,7 @@ impl Engine {
         });
         drop(thread.map_err(internal_io)?);
         config.activity.retain(&subscriptions.iter().map(|subscription| subscription.id.as_str()).collect());
-        for RoutingSubscription { id, sources, filter } in &subscriptions {
+        for RoutingSubscription { id, sources, filter, .. } in &subscriptions {
             config.activity.put(id, sources, filter.as_deref(), clock::now());
         }
         Ok(engine)

@@ -1,6 +1,6 @@
 //! The routing table's document and the changes made to it at run time.
 
-use anglerfish_core::config::OPERATIONAL_SOURCE;
+use anglerfish_core::config::{OPERATIONAL_SOURCE, OrderingConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription, named_by};
 use std::collections::{BTreeMap, VecDeque};
@@ -33,9 +33,10 @@ impl Change {
     /// About how many bytes of text it brings into the table.
     pub(super) fn length(&self) -> usize {
         match self {
-            Self::Put(RoutingSubscription { id, sources, filter }) => {
+            Self::Put(RoutingSubscription { id, sources, filter, ordering }) => {
                 let names = sources.iter().map(String::len).sum::<usize>();
-                id.len() + names + filter.as_ref().map_or(0, String::len)
+                let key = if let OrderingConfig::Key(key) = ordering { key.len() } else { 0 };
+                id.len() + names + filter.as_ref().map_or(0, String::len) + key
             }
             Self::PutSource(source) => source.name.len(),
             Self::Delete(_) | Self::DeleteSource(_) => 0,
@@ -192,7 +193,12 @@ mod tests {
     use super::*;
 
     fn subscription(id: &str) -> RoutingSubscription {
-        RoutingSubscription { id: id.to_owned(), sources: Vec::new(), filter: None }
+        RoutingSubscription {
+            id: id.to_owned(),
+            sources: Vec::new(),
+            filter: None,
+            ordering: OrderingConfig::None,
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::explainer;
 use super::{Engine, EngineConfig, EngineError, GATEWAY_COMPONENT, InboundRequest, StartError, TableError};
 use crate::store::{KeyReader, StoreError};
+use anglerfish_core::config::OrderingConfig;
 use anglerfish_core::decision::{Decision, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -23,6 +24,7 @@ fn document() -> RoutingDocument {
             id: "big".into(),
             sources: Vec::new(),
             filter: Some("message.quantity + 1 > 10".into()),
+            ordering: OrderingConfig::None,
         }],
     }
 }
@@ -100,7 +102,12 @@ async fn what_takes_too_long_where_it_was_read_is_decided_on_a_deciding_thread()
 #[tokio::test]
 async fn a_subscription_put_at_run_time_is_seen_by_the_next_decision() {
     let engine = engine(64 << 20);
-    let all = RoutingSubscription { id: "all".into(), sources: Vec::new(), filter: None };
+    let all = RoutingSubscription {
+        id: "all".into(),
+        sources: Vec::new(),
+        filter: None,
+        ordering: OrderingConfig::None,
+    };
     engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 2);
     engine.delete_subscription("all").await.unwrap();
@@ -122,7 +129,12 @@ async fn a_source_comes_and_goes_at_run_time() {
     assert!(engine.has_source("new"));
     assert!(matches!(engine.decide(inbound("new")).await.unwrap().decision, Decision::Accept(_)));
 
-    let listening = RoutingSubscription { id: "listening".into(), sources: vec!["new".into()], filter: None };
+    let listening = RoutingSubscription {
+        id: "listening".into(),
+        sources: vec!["new".into()],
+        filter: None,
+        ordering: OrderingConfig::None,
+    };
     engine.put_subscription(listening).await.unwrap();
     let Err(TableError::Problems(problems)) = engine.delete_source("new").await else { panic!("it is gone") };
     assert!(problems[0].message.contains("\"listening\""), "{problems:?}");
@@ -142,6 +154,7 @@ async fn an_event_that_comes_from_no_request_is_routed_by_its_attributes_and_dat
         id: "fleet".into(),
         sources: Vec::new(),
         filter: Some("event.extensions.fleet == \"north\" && event.source == \"/ships\"".into()),
+        ordering: OrderingConfig::None,
     };
     engine.put_subscription(fleet).await.unwrap();
     let event = |fleet: &str| Event {
@@ -167,7 +180,12 @@ async fn an_event_that_comes_from_no_request_is_routed_by_its_attributes_and_dat
 fn large(number: usize) -> RoutingSubscription {
     let names: String = (0..300).map(|name| format!("'{number}-{name}',")).collect();
     let filter = format!("message.quantity == 12 || message.name in [{names}]");
-    RoutingSubscription { id: format!("large-{number}"), sources: Vec::new(), filter: Some(filter) }
+    RoutingSubscription {
+        id: format!("large-{number}"),
+        sources: Vec::new(),
+        filter: Some(filter),
+        ordering: OrderingConfig::None,
+    }
 }
 
 #[tokio::test]
@@ -189,7 +207,12 @@ async fn a_table_is_refused_what_does_not_fit_and_decides_as_before() {
     assert_eq!(matches(&engine, r#"{"quantity": 12}"#).await, fits + 1);
     // Refused again and again; what is there stays, and so does what replaces it.
     assert!(matches!(engine.put_subscription(large(fits)).await, Err(TableError::Full(_))));
-    let all = RoutingSubscription { id: "large-0".into(), sources: Vec::new(), filter: None };
+    let all = RoutingSubscription {
+        id: "large-0".into(),
+        sources: Vec::new(),
+        filter: None,
+        ordering: OrderingConfig::None,
+    };
     engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, "{}").await, 1);
     // A worker's new instance has room for the same table, and for a decision.

@@ -6,7 +6,7 @@ use crate::outbound::endpoint_problem;
 use crate::rejection::Explainer;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{OrderingConfig, SubscriptionConfig};
 use anglerfish_core::decision;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
@@ -177,6 +177,7 @@ impl Routing for EngineRouting {
             id: String::new(),
             sources: sources.to_vec(),
             filter: filter.map(str::to_owned),
+            ordering: OrderingConfig::None,
         };
         let engine = self.engine();
         let tried = engine.aside(move || {

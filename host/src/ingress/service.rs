@@ -457,8 +457,7 @@ impl Ingress {
             failures: { failures.into_iter() }
                 .map(|FilterFailure { subscription, reason }| FailedFilter { subscription, reason })
                 .collect(),
-            subscriptions: intents.into_iter().map(|intent| intent.subscription).collect(),
-            ..NewEvent::new(event, data, request.received)
+            ..NewEvent::new(event, data, request.received).wanted(intents)
         }
     }
 
@@ -474,9 +473,9 @@ impl Ingress {
         };
         self.metrics.committed(started.elapsed());
         match outcome {
-            CommitOutcome::Committed { deliveries, .. } => {
-                let count = deliveries.len();
-                if count > 0 {
+            CommitOutcome::Committed { deliveries, parked, .. } => {
+                let count = deliveries.len() + parked;
+                if !deliveries.is_empty() {
                     self.outlet.offer(deliveries);
                 }
                 Committed::Stored { deliveries: count }

@@ -97,15 +97,14 @@ impl Publisher {
         }
         let past = PastEvent { event: event.clone(), headers: Vec::new(), data: data.clone(), received: now };
         let routed = self.routing.route(past).await?;
-        let subscriptions = routed.intents.into_iter().map(|intent| intent.subscription);
+        let intents = routed.intents.into_iter().filter(|intent| wants(&intent.subscription));
         let failures = routed.failures.into_iter().filter(|failure| wants(&failure.subscription));
         let failures = failures
             .map(|failure| FailedFilter { subscription: failure.subscription, reason: failure.reason });
         let new = NewEvent {
             origin: Origin::Operational,
-            subscriptions: subscriptions.filter(|id| wants(id)).collect(),
             failures: failures.collect(),
-            ..NewEvent::new(event, data, now)
+            ..NewEvent::new(event, data, now).wanted(intents)
         };
         let commit = Commit { events: vec![new], ..Commit::new(now) };
         if let CommitOutcome::Committed { deliveries, .. } = self.store.commit(commit).await?
@@ -137,9 +136,7 @@ impl Publisher {
                         received: now,
                     };
                     let routed = self.routing.route(past).await?;
-                    let subscriptions: Vec<String> =
-                        routed.intents.into_iter().map(|intent| intent.subscription).collect();
-                    receipt.deliveries = Some(subscriptions.len());
+                    receipt.deliveries = Some(routed.intents.len());
                     let failed = routed.failures.into_iter();
                     let failures = failed.map(|failure| FailedFilter {
                         subscription: failure.subscription,
@@ -147,9 +144,8 @@ impl Publisher {
                     });
                     commit.events.push(NewEvent {
                         origin: Origin::Published,
-                        subscriptions,
                         failures: failures.collect(),
-                        ..NewEvent::new(event.clone(), data.clone(), now)
+                        ..NewEvent::new(event.clone(), data.clone(), now).wanted(routed.intents)
                     });
                 }
                 receipts.push(receipt);

@@ -21,10 +21,10 @@ pub use model::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, KeyOverlay, Lease, LeaseTerms,
     LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Oldest, Order, Origin, OverflowCounts,
-    Owner, Page, Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement, StoreError,
-    StoredSource, StoredStanding, StoredSubscription,
+    Owner, Page, Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement,
+    StoreError, StoredSource, StoredStanding, StoredSubscription,
 };
-use model::{dropped, refused};
+use model::{WAITS, dropped, refused};
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 pub use anglerfish_core::policy::Settled;

@@ -1,7 +1,7 @@
 //! The backlog of each subscription, read from the store when someone asks.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use crate::store::OverflowCounts;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;

@@ -1,6 +1,6 @@
 //! When an attempt counts, and how much at once.
 
-use super::{BacklogConfig, BreakerConfig, RateConfig, RetryConfig, StatusSet};
+use super::{BacklogConfig, BreakerConfig, OrderingConfig, RateConfig, RetryConfig, StatusSet};
 use std::time::Duration;
 
 /// When an attempt counts, and when to try again.
@@ -28,6 +28,8 @@ pub struct DeliveryConfig {
     pub disable_after: Option<Duration>,
     /// How many deliveries may be open.
     pub backlog: Option<BacklogConfig>,
+    /// Which deliveries wait for each other.
+    pub ordering: OrderingConfig,
 }
 
 impl DeliveryConfig {
@@ -43,7 +45,8 @@ impl DeliveryConfig {
 impl Default for DeliveryConfig {
     /// 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
     /// 15 seconds, 10 at once, the schedule of Standard Webhooks; no rate, a breaker that opens after 50 failures, disabled
-    /// after 5 days of failures, and as many open deliveries as there is room for.
+    /// after 5 days of failures, as many open deliveries as there is room for, in no
+    /// order.
     fn default() -> Self {
         Self {
             success: StatusSet::new(vec![(200, 299)]),
@@ -57,6 +60,7 @@ impl Default for DeliveryConfig {
             breaker: Some(BreakerConfig::default()),
             disable_after: Some(Duration::from_hours(5 * 24)),
             backlog: None,
+            ordering: OrderingConfig::None,
         }
     }
 }

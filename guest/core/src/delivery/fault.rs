@@ -31,6 +31,8 @@ pub(super) enum Fault {
     NoRamp,
     /// What subscriptions share is not counted.
     FreeSharedRate,
+    /// What waited for a delivery of its key is not looked for when that one ends.
+    ForgottenSuccessor,
 }
 
 #[cfg(test)]

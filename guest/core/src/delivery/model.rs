@@ -145,6 +145,8 @@ pub struct QueueStatus {
 pub enum Recorded {
     /// It is written; the lease has ended.
     Written,
+    /// The same, and with it the next delivery that waited for this one has fallen due.
+    Freed,
     /// The lease had been lost before: nothing was changed.
     Stale,
 }

@@ -140,7 +140,7 @@ pub(super) fn decide(
         let (table, selection) = filters.open();
         let mut body = lazily(table, &message);
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
-        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
+        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body), message.json());
         drop(body);
         deliveries += intents.len();
         if deliveries > MOST_DELIVERIES {

@@ -57,7 +57,7 @@ impl Router {
             Err(reason) => return Decision::Reject(state_unavailable(&reason)),
         }
         let input = FilterInput { event: &event, headers: &request.headers, now: request.received };
-        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
+        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body), message.json());
         let secret = verified.secret.map(|name| name.label.unwrap_or_else(|| name.index.to_string()));
         Decision::Accept(Acceptance {
             events: vec![AcceptedEvent { event, data: None, intents, failures }],
@@ -76,7 +76,7 @@ impl Router {
         let (table, selection) = self.filters.open();
         let mut body = lazily(table, &message);
         let input = FilterInput { event, headers, now };
-        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body));
+        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body), message.json());
         Routing { intents, failures }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What people write is read by [`crate::config`]; this is the part of it that decisions need.
 
-use crate::config::{Document, SubscriptionConfig};
+use crate::config::{Document, OrderingConfig, SubscriptionConfig};
 use crate::verify::VerificationConfig;
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +40,19 @@ pub struct RoutingSubscription {
     /// A CEL expression; without one every event of the sources matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// Which of its deliveries wait for each other.
+    #[serde(default, skip_serializing_if = "OrderingConfig::is_none")]
+    pub ordering: OrderingConfig,
 }
 
 impl From<&SubscriptionConfig> for RoutingSubscription {
     fn from(config: &SubscriptionConfig) -> Self {
-        Self { id: config.id.clone(), sources: config.sources.clone(), filter: config.filter.clone() }
+        Self {
+            id: config.id.clone(),
+            sources: config.sources.clone(),
+            filter: config.filter.clone(),
+            ordering: config.delivery.ordering.clone(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::explanation::{Verdict, VerdictOutcome};
 use super::headers::joined_headers;
+use super::order::Order;
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
 use crate::problem::Problem;
@@ -23,7 +24,7 @@ pub(crate) struct FilterInput<'a> {
 
 impl FilterInput<'_> {
     /// Runs with the input as a table reads it.
-    fn with<R>(self, run: impl FnOnce(&EventInput<'_>) -> R) -> R {
+    pub(super) fn with<R>(self, run: impl FnOnce(&EventInput<'_>) -> R) -> R {
         let headers = joined_headers(self.headers);
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
@@ -59,6 +60,8 @@ pub(crate) struct Filters {
     entries: BTreeMap<String, Entry>,
     /// Ids by the number of their key; empty where a key is free.
     ids: Vec<String>,
+    /// What orders their deliveries, likewise; shorter where none of the last ones is ordered.
+    orders: Vec<Option<Order>>,
     free: Vec<RuleKey>,
     matches: Matches,
 }
@@ -90,7 +93,20 @@ impl Filters {
         Ok(())
     }
 
+    /// Says what orders the deliveries of a subscription that is there.
+    pub(super) fn order(&mut self, id: &str, order: Option<Order>) {
+        let Some(entry) = self.entries.get(id) else { return };
+        let place = entry.key.0 as usize;
+        if place >= self.orders.len() && order.is_some() {
+            self.orders.resize_with(place + 1, || None);
+        }
+        if let Some(known) = self.orders.get_mut(place) {
+            *known = order;
+        }
+    }
+
     pub(crate) fn remove(&mut self, id: &str) {
+        self.order(id, None);
         let Some(entry) = self.entries.remove(id) else { return };
         self.table.remove(entry.key);
         if let Some(place) = self.ids.get_mut(entry.key.0 as usize) {
@@ -101,7 +117,8 @@ impl Filters {
 
     /// The table that reads a request's body, and what tells from its reading who wants the event.
     pub(crate) fn open(&mut self) -> (&mut Table, Selection<'_>) {
-        (&mut self.table, Selection { ids: &self.ids, matches: &mut self.matches })
+        let selection = Selection { ids: &self.ids, orders: &self.orders, matches: &mut self.matches };
+        (&mut self.table, selection)
     }
 
     /// What each subscription, or `only` one, says of an event, ordered by id.
@@ -131,22 +148,29 @@ impl Filters {
 pub(crate) struct Selection<'f> {
     /// As [`Filters`] has them.
     ids: &'f [String],
+    orders: &'f [Option<Order>],
     matches: &'f mut Matches,
 }
 
 impl Selection<'_> {
-    /// The subscriptions that want the event whose body was read, and those whose filter was tried and failed.
+    /// The subscriptions that want the event whose body was read, and those whose filter was tried and failed. `data` is the
+    /// body as JSON.
     pub(crate) fn select(
         self,
         input: FilterInput<'_>,
         body: &mut Reading<'_, '_>,
+        data: &[u8],
     ) -> (Vec<Intent>, Vec<FilterFailure>) {
         let headers = if body.reads_headers() { input.headers } else { &[] };
         // A body that is not JSON leaves `message` without a value; what needs it does not match.
         FilterInput { headers, ..input }.with(|seen| body.evaluate(seen, self.matches));
         let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
-        let intents =
-            self.matches.matched.iter().map(|key| Intent { subscription: id(*key), ..Intent::default() });
+        let order = |key: RuleKey| self.orders.get(key.0 as usize)?.as_ref();
+        let intents = self.matches.matched.iter().map(|key| Intent {
+            subscription: id(*key),
+            ordering_key: order(*key).map(|order| order.key(input, data)),
+            ..Intent::default()
+        });
         let failures = self
             .matches
             .failed
@@ -206,13 +230,18 @@ fn matches_in_a_table(expression: &Expression, seen: &EventInput<'_>, data: &[u8
 
 /// The problems of an expression, with its place in the document.
 pub(super) fn filter_problems(error: CompileError, path: &str) -> Vec<Problem> {
+    expression_problems(error, &format!("{path}filter"))
+}
+
+/// The problems of an expression at this place.
+pub(super) fn expression_problems(error: CompileError, path: &str) -> Vec<Problem> {
     error
         .problems
         .into_iter()
         .map(|problem| Problem {
             line: u32::try_from(problem.line).ok(),
             column: u32::try_from(problem.column).ok(),
-            ..Problem::new(format!("{path}filter"), problem.message)
+            ..Problem::new(path, problem.message)
         })
         .collect()
 }

@@ -9,6 +9,7 @@ mod explanation;
 mod filters;
 mod handshake;
 mod headers;
+mod order;
 mod review;
 mod table;
 

@@ -160,6 +160,7 @@ fn at(filter: &str, span: Span, message: String) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::{BodyForm, SourceFacts, missing_fields, review_filter};
+    use crate::config::OrderingConfig;
     use crate::router::RoutingSubscription;
 
     fn facts() -> [SourceFacts<'static>; 3] {
@@ -172,6 +173,7 @@ mod tests {
             id: "a".to_owned(),
             sources: sources.iter().map(|name| (*name).to_owned()).collect(),
             filter: Some(filter.to_owned()),
+            ordering: OrderingConfig::None,
         };
         let problems = review_filter(&subscription, &facts());
         problems.into_iter().map(|problem| (problem.message, problem.hint)).collect()

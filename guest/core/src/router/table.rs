@@ -1,7 +1,8 @@
 //! The routing table: sources and subscriptions come and go.
 
 use super::document::{RoutingDocument, RoutingSource, RoutingSubscription};
-use super::filters::{Filters, filter_problems};
+use super::filters::{Filters, expression_problems, filter_problems};
+use super::order::Order;
 use crate::config::OPERATIONAL_SOURCE;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
@@ -121,9 +122,13 @@ impl Router {
                 return Err(problems);
             }
         }
+        let order = Order::compile(&subscription.ordering)
+            .map_err(|error| expression_problems(error, &format!("{path}ordering.key")))?;
         self.filters
             .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
-            .map_err(|error| filter_problems(error, path))
+            .map_err(|error| filter_problems(error, path))?;
+        self.filters.order(&subscription.id, order);
+        Ok(())
     }
 
     /// Removes one subscription; an unknown id is no error.

@@ -3,8 +3,9 @@
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
-    SqliteStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried,
+    Settlement, SourceStore, SqliteStore, Store, StoreError, StoredSource, StoredStanding,
+    StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::store::{
     DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
-    Order, Origin, OverflowCounts, RemovedSubscription, Repetition, Retried, StoredSource, StoredStanding,
-    StoreError, StoredSubscription,
+    Order, Origin, OverflowCounts, RemovedSubscription, Repetition, Retried, StoreError, StoredSource,
+    StoredStanding, StoredSubscription,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::{DisableCause, Standing};
@@ -14,7 +14,9 @@ pub(super) async fn appends_several_entries_in_one_transaction_or_none(store: &d
     assert_eq!(*head.borrow(), EventSeq(0));
     let outcome =
         store.commit(commit(vec![event("a", &["one"]), event("b", &[]), event("c", &["one", "two"])]));
-    let CommitOutcome::Committed { seqs, deliveries } = outcome.await.unwrap() else { panic!("conflict") };
+    let CommitOutcome::Committed { seqs, deliveries, .. } = outcome.await.unwrap() else {
+        panic!("conflict")
+    };
     assert_eq!(seqs, [EventSeq(1), EventSeq(2), EventSeq(3)]);
     assert_eq!(deliveries.iter().map(|one| one.seq.0).collect::<Vec<_>>(), [1, 3, 3]);
     assert_eq!(*head.borrow(), EventSeq(3));
@@ -327,6 +329,64 @@ async fn statuses(store: &dyn Store) -> Vec<DeliveryStatus> {
     page.items.iter().rev().map(|delivery| delivery.status).collect()
 }
 
+pub(super) async fn deliveries_of_one_key_fall_due_one_after_another(store: &dyn Store) {
+    let ordered = |id: &str, key: &str| NewEvent {
+        ordering: vec![("one".to_owned(), key.to_owned())],
+        ..event(id, &["one", "free"])
+    };
+    let outcome = store
+        .commit(commit(vec![ordered("a1", "a"), ordered("a2", "a"), ordered("b1", "b"), ordered("a3", "a")]))
+        .await
+        .unwrap();
+    let CommitOutcome::Committed { deliveries, parked, .. } = outcome else { panic!("a conflict") };
+    let names = |deliveries: &[LeasedDelivery]| -> Vec<String> {
+        deliveries.iter().filter(|one| one.subscription == "one").map(|one| one.event.id.clone()).collect()
+    };
+    assert_eq!((names(&deliveries), parked), (vec!["a1".to_owned(), "b1".to_owned()], 2));
+    let waiting = store.delivery(DeliveryId(3)).await.unwrap().unwrap().0;
+    assert_eq!(waiting.status, DeliveryStatus::Pending);
+    assert_eq!(
+        (waiting.due, waiting.reason.as_deref()),
+        (None, Some("it waits for an earlier delivery of its ordering key"))
+    );
+    let lease = async || store.lease("one", later(10), 10, terms("me", later(1000))).await.unwrap();
+    let none = lease().await;
+    assert!(none.deliveries.is_empty() && none.next.is_none(), "{none:?}");
+
+    // One that is tried again holds up its own key, and no other one.
+    assert_eq!(
+        settle(store, deliveries[0].lease(), Settled::Retry(later(50)), later(1)).await,
+        Recorded::Recorded
+    );
+    assert_eq!(lease().await.next, Some(later(50)));
+    let b1 = deliveries.iter().find(|one| one.event.id == "b1" && one.subscription == "one").unwrap();
+    assert_eq!(settle(store, b1.lease(), Settled::Delivered, later(2)).await, Recorded::Recorded);
+    let first = store.lease("one", later(50), 10, terms("me", later(1000))).await.unwrap();
+    assert_eq!(names(&first.deliveries), ["a1"]);
+    assert_eq!(settle(store, first.deliveries[0].lease(), Settled::Dead, later(51)).await, Recorded::Freed);
+
+    // The next one is due at once; a new one of its key waits, and so does the first one if it is retried by hand.
+    let second = lease().await;
+    assert_eq!(names(&second.deliveries), ["a2"]);
+    store.commit(commit(vec![ordered("a4", "a")])).await.unwrap();
+    assert_eq!(store.retry(first.deliveries[0].id, later(60)).await.unwrap(), Retried::Due);
+    assert!(lease().await.deliveries.is_empty());
+    assert_eq!(
+        settle(store, second.deliveries[0].lease(), Settled::Discarded, later(61)).await,
+        Recorded::Freed
+    );
+    for name in ["a1", "a3", "a4"] {
+        let next = store.lease("one", later(70), 10, terms("me", later(1000))).await.unwrap();
+        assert_eq!(names(&next.deliveries), [name]);
+        let recorded = settle(store, next.deliveries[0].lease(), Settled::Delivered, later(71)).await;
+        assert_eq!(recorded, if name == "a4" { Recorded::Recorded } else { Recorded::Freed });
+    }
+    let replayed = store.replay(EventSeq(1), &["one".to_owned()], later(80)).await.unwrap();
+    store.replay(EventSeq(2), &["one".to_owned()], later(80)).await.unwrap();
+    let again = store.lease("one", later(90), 10, terms("me", later(1000))).await.unwrap();
+    assert_eq!(again.deliveries.iter().map(|one| one.id).collect::<Vec<_>>(), replayed);
+}
+
 pub(super) async fn a_full_backlog_refuses_what_is_new(store: &dyn Store) {
     store.bound("one", Some(BacklogConfig { max: 2, full: Overflow::Refuse }));
     let CommitOutcome::Committed { deliveries, .. } = store
@@ -336,13 +396,17 @@ pub(super) async fn a_full_backlog_refuses_what_is_new(store: &dyn Store) {
     else {
         panic!("a conflict")
     };
-    let made: Vec<_> = deliveries.iter().map(|delivery| (&*delivery.event.id, &*delivery.subscription)).collect();
+    let made: Vec<_> =
+        deliveries.iter().map(|delivery| (&*delivery.event.id, &*delivery.subscription)).collect();
     assert_eq!(made, [("a", "one"), ("b", "one"), ("c", "two")]);
     use DeliveryStatus::{Dead, Pending};
     assert_eq!(statuses(store).await, [Pending, Pending, Dead, Pending]);
     let (refused, _) = store.delivery(DeliveryId(3)).await.unwrap().unwrap();
     assert_eq!(refused.reason.as_deref(), Some("refused: 2 deliveries were open, and no more may be"));
-    assert_eq!(store.overflows(), [("one".to_owned(), OverflowCounts { refused: 1, ..OverflowCounts::default() })]);
+    assert_eq!(
+        store.overflows(),
+        [("one".to_owned(), OverflowCounts { refused: 1, ..OverflowCounts::default() })]
+    );
 
     // By hand it comes on top, and what is freed is room again.
     assert_eq!(store.retry(DeliveryId(3), NOW).await.unwrap(), Retried::Due);
@@ -370,7 +434,10 @@ pub(super) async fn a_full_backlog_drops_what_is_oldest_and_free(store: &dyn Sto
     let reason = "dropped for delivery 3: 2 deliveries were open, and no more may be";
     assert_eq!((dropped.reason.as_deref(), dropped.due), (Some(reason), None));
     assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 2)]);
-    assert_eq!(store.overflows(), [("one".to_owned(), OverflowCounts { dropped: 2, ..OverflowCounts::default() })]);
+    assert_eq!(
+        store.overflows(),
+        [("one".to_owned(), OverflowCounts { dropped: 2, ..OverflowCounts::default() })]
+    );
 
     // A lower bound is come to with the next one; where all are being worked on, the new one has to go.
     store.bound("one", Some(BacklogConfig { max: 1, full: Overflow::DropOldest }));

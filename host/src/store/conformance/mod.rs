@@ -45,7 +45,7 @@ fn commit(events: Vec<NewEvent>) -> Commit {
 
 async fn put(store: &dyn Store, id: &str, subscriptions: &[&str]) -> (EventSeq, Vec<LeasedDelivery>) {
     match store.commit(commit(vec![event(id, subscriptions)])).await.unwrap() {
-        CommitOutcome::Committed { seqs, deliveries } => (seqs[0], deliveries),
+        CommitOutcome::Committed { seqs, deliveries, .. } => (seqs[0], deliveries),
         CommitOutcome::Conflict => panic!("conflict"),
     }
 }
@@ -100,6 +100,7 @@ macro_rules! conformance {
                 says_where_something_is_due_and_when_the_next_one_is,
                 the_failure_of_an_abandoned_delivery_does_not_open_it_again,
                 whatever_is_committed_for_an_abandoned_subscription_is_dead_from_the_start,
+                deliveries_of_one_key_fall_due_one_after_another,
                 a_full_backlog_refuses_what_is_new,
                 a_full_backlog_drops_what_is_oldest_and_free,
                 a_full_backlog_turns_a_commit_away_as_a_whole,

@@ -4,9 +4,9 @@ use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
     Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
-    Order, OverflowCounts, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried, Settled, Settlement,
-    SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
-    dropped, refused,
+    Order, OverflowCounts, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried,
+    Settled, Settlement, SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription,
+    SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
@@ -51,6 +51,8 @@ struct Row {
     planned: UnixMillis,
     attempts: Vec<Attempt>,
     lease: Option<(LeaseToken, UnixMillis)>,
+    lane: Option<String>,
+    parked: bool,
 }
 
 impl Row {
@@ -71,7 +73,7 @@ impl State {
 
     fn free(&self, subscription: &str, now: UnixMillis) -> Vec<(UnixMillis, DeliveryId)> {
         let rows = self.deliveries.values().filter(|row| row.delivery.subscription == subscription);
-        let free = rows.filter(|row| row.is_free(now));
+        let free = rows.filter(|row| row.is_free(now) && !row.parked);
         let mut free: Vec<_> =
             free.map(|row| (row.delivery.due.unwrap_or_default(), row.delivery.id)).collect();
         free.sort_unstable();
@@ -91,6 +93,10 @@ impl State {
             return None;
         }
         let mut free = self.free(subscription, now);
+        // Parked ones come last.
+        let parked = self.deliveries.values().filter(|row| row.is_open() && row.parked);
+        let parked = parked.filter(|row| row.delivery.subscription == subscription);
+        free.extend(parked.map(|row| (UnixMillis(u64::MAX), row.delivery.id)));
         free.truncate((open - bound.max + 1).min(64) as usize);
         let counts = self.overflows.entry(subscription.to_owned()).or_default();
         if bound.full == Overflow::Refuse || free.is_empty() {
@@ -102,20 +108,60 @@ impl State {
             let row = self.deliveries.get_mut(&id).unwrap();
             (row.delivery.status, row.delivery.due) = (DeliveryStatus::Dead, None);
             (row.delivery.ended, row.delivery.reason) = (Some(now), Some(dropped(bound.max, newer)));
+            row.parked = false;
+            let lane = row.lane.clone();
+            self.free_lane(subscription, lane, now);
         }
         None
     }
 
-    fn deliver(&mut self, seq: EventSeq, subscription: &str, now: UnixMillis, is_bounded: bool) -> DeliveryId {
+    /// Whether one of a lane is open and not parked.
+    fn is_taken(&self, subscription: &str, lane: Option<&String>, but: Option<DeliveryId>) -> bool {
+        let mut open = self.deliveries.values().filter(|row| row.is_open() && !row.parked);
+        lane.is_some()
+            && open.any(|row| {
+                row.delivery.subscription == subscription
+                    && row.lane.as_ref() == lane
+                    && Some(row.delivery.id) != but
+            })
+    }
+
+    /// Lets the next one of a lane go; says whether there is one.
+    fn free_lane(&mut self, subscription: &str, lane: Option<String>, now: UnixMillis) -> bool {
+        if lane.is_none() || self.is_taken(subscription, lane.as_ref(), None) {
+            return false;
+        }
+        let mut open = self.deliveries.values_mut().filter(|row| row.is_open());
+        let next = open.find(|row| row.delivery.subscription == subscription && row.lane == lane);
+        let Some(next) = next else { return false };
+        (next.parked, next.delivery.reason) = (false, None);
+        next.planned = next.delivery.created.min(now);
+        next.delivery.due = Some(next.planned);
+        true
+    }
+
+    /// `order` is the lane of a new one, if it has one; without it the delivery is made by hand.
+    fn deliver(
+        &mut self,
+        seq: EventSeq,
+        subscription: &str,
+        now: UnixMillis,
+        order: Option<Option<String>>,
+    ) -> DeliveryId {
         self.last.1 += 1;
         let id = DeliveryId(self.last.1);
         let event = &self.events[&seq].0.event;
         let (event_id, source, kind) = (event.id.clone(), event.source.clone(), event.kind.clone());
         let mut reason = self.abandoned.get(subscription).cloned();
-        if reason.is_none() && is_bounded {
+        if reason.is_none() && order.is_some() {
             reason = self.make_room(subscription, id, now);
         }
         let dead = reason.is_some();
+        let before = |row: &&Row| row.delivery.seq == seq && row.delivery.subscription == subscription;
+        let lane =
+            order.unwrap_or_else(|| self.deliveries.values().find(before).and_then(|row| row.lane.clone()));
+        let parked = !dead && self.is_taken(subscription, lane.as_ref(), None);
+        let reason = reason.or(parked.then(|| WAITS.to_owned()));
         let delivery = Delivery {
             id,
             subscription: subscription.to_owned(),
@@ -126,11 +172,11 @@ impl State {
             status: if dead { DeliveryStatus::Dead } else { DeliveryStatus::Pending },
             attempts: 0,
             created: now,
-            due: (!dead).then_some(now),
+            due: (!dead && !parked).then_some(now),
             ended: dead.then_some(now),
             reason,
         };
-        let row = Row { delivery, tries: 0, planned: now, attempts: Vec::new(), lease: None };
+        let row = Row { delivery, tries: 0, planned: now, attempts: Vec::new(), lease: None, lane, parked };
         self.deliveries.insert(id, row);
         id
     }
@@ -191,6 +237,10 @@ impl State {
         }
         row.planned = *now;
         (row.delivery.status, row.delivery.due) = (status, due);
+        let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
+        if due.is_none() && self.free_lane(&subscription, lane, *now) {
+            return Recorded::Freed;
+        }
         Recorded::Recorded
     }
 }
@@ -233,14 +283,20 @@ impl LogStore for ModelStore {
             state.overflows.entry(full.clone()).or_default().pushed_back += 1;
             return Err(StoreError::Full(full));
         }
-        let (mut seqs, mut deliveries) = (Vec::new(), Vec::new());
+        let (mut seqs, mut deliveries, mut parked) = (Vec::new(), Vec::new(), 0);
         for new in commit.events {
             state.last.0 += 1;
             let seq = EventSeq(state.last.0);
-            let subscriptions = new.subscriptions.clone();
+            let (subscriptions, ordering) = (new.subscriptions.clone(), new.ordering.clone());
             state.events.insert(seq, (new, Repetitions::default()));
             for subscription in subscriptions {
-                let id = state.deliver(seq, &subscription, commit.now, true);
+                let lane = ordering.iter().find(|(name, _)| *name == subscription);
+                let id =
+                    state.deliver(seq, &subscription, commit.now, Some(lane.map(|(_, key)| key.clone())));
+                if state.deliveries[&id].parked {
+                    parked += 1;
+                    continue;
+                }
                 if let Some(terms) = commit.lease.as_ref().filter(|_| state.deliveries[&id].is_open()) {
                     deliveries.push(state.lease(id, terms));
                 }
@@ -265,7 +321,7 @@ impl LogStore for ModelStore {
             }
         }
         self.head.send_replace(EventSeq(state.last.0));
-        Ok(CommitOutcome::Committed { seqs, deliveries })
+        Ok(CommitOutcome::Committed { seqs, deliveries, parked })
     }
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
@@ -423,7 +479,7 @@ impl DeliveryStore for ModelStore {
         if !state.events.contains_key(&seq) {
             return Ok(Vec::new());
         }
-        Ok(subscriptions.iter().map(|id| state.deliver(seq, id, now, false)).collect())
+        Ok(subscriptions.iter().map(|id| state.deliver(seq, id, now, None)).collect())
     }
 
     async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
@@ -432,12 +488,15 @@ impl DeliveryStore for ModelStore {
         if row.lease.is_some_and(|(_, until)| until > now) {
             return Ok(Retried::Leased);
         }
-        (row.tries, row.planned) = (0, now);
+        let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
+        let parked = state.is_taken(&subscription, lane.as_ref(), Some(id));
+        let row = state.deliveries.get_mut(&id).unwrap();
+        (row.tries, row.planned, row.parked) = (0, now, parked);
         row.delivery = Delivery {
             status: DeliveryStatus::Pending,
-            due: Some(now),
+            due: (!parked).then_some(now),
             ended: None,
-            reason: None,
+            reason: parked.then(|| WAITS.to_owned()),
             ..row.delivery.clone()
         };
         Ok(Retried::Due)
@@ -560,7 +619,7 @@ impl SubscriptionStore for ModelStore {
         let mut ended = 0;
         for row in state.deliveries.values_mut().filter(|row| row.delivery.subscription == subscription) {
             if row.is_open() {
-                row.delivery.status = DeliveryStatus::Dead;
+                (row.delivery.status, row.parked) = (DeliveryStatus::Dead, false);
                 (row.delivery.due, row.delivery.ended) = (None, Some(now));
                 row.delivery.reason = Some(reason.to_owned());
                 ended += 1;

@@ -1,6 +1,7 @@
 //! What is made durable in one transaction.
 
 use super::{EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord};
+use anglerfish_core::decision::Intent;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
@@ -35,6 +36,9 @@ pub struct NewEvent {
     pub received: UnixMillis,
     /// The subscriptions that want it.
     pub subscriptions: Vec<String>,
+    /// Those of them that ask for an order, each with its key: deliveries of one subscription and key are made one after
+    /// another.
+    pub ordering: Vec<(String, String)>,
 }
 
 impl NewEvent {
@@ -51,7 +55,18 @@ impl NewEvent {
             data,
             received,
             subscriptions: Vec::new(),
+            ordering: Vec::new(),
         }
+    }
+
+    /// The same for those that want it.
+    #[must_use]
+    pub fn wanted(mut self, intents: impl IntoIterator<Item = Intent>) -> Self {
+        for Intent { subscription, ordering_key, .. } in intents {
+            self.ordering.extend(ordering_key.map(|key| (subscription.clone(), key)));
+            self.subscriptions.push(subscription);
+        }
+        self
     }
 }
 
@@ -108,8 +123,10 @@ pub enum CommitOutcome {
     Committed {
         /// The entries' places in the log, in their order.
         seqs: Vec<EventSeq>,
-        /// The new deliveries, leased to the caller if it asked for that.
+        /// The new deliveries that are due, leased to the caller if it asked for that.
         deliveries: Vec<LeasedDelivery>,
+        /// How many others wait for an earlier one of their ordering key.
+        parked: usize,
     },
     /// A key that the decision had read was changed by another one in the meantime, or one of the events has a source
     /// and an id that are in the log; nothing was written.

@@ -89,9 +89,12 @@ pub struct Delivery {
     pub due: Option<UnixMillis>,
     /// When it ended, unless pending. Retention counts from here.
     pub ended: Option<UnixMillis>,
-    /// Why it ended without an attempt, if it did.
+    /// Why it ended without an attempt, if it did; or what it waits for, if that is no time.
     pub reason: Option<String>,
 }
+
+/// What a delivery says that waits for an earlier one of its lane.
+pub(in crate::store) const WAITS: &str = "it waits for an earlier delivery of its ordering key";
 
 /// One try of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +131,8 @@ pub struct Settlement {
 pub enum Recorded {
     /// It is on disk, and the lease has ended.
     Recorded,
+    /// The same, and the next delivery of its lane has fallen due by it.
+    Freed,
     /// The lease is stale: nothing was written.
     Stale,
 }

@@ -13,6 +13,7 @@ mod subscription;
 pub use bound::OverflowCounts;
 pub(in crate::store) use bound::{dropped, refused};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
+pub(in crate::store) use delivery::WAITS;
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,
 };

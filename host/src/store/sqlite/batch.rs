@@ -2,6 +2,7 @@
 
 use super::backlog::{Backlog, Change};
 use super::bound::BoundMap;
+use super::lane::PARKED;
 use super::lease::{LeaseGuard, Leases};
 use super::segment::Segment;
 use crate::store::{DeliveryId, EventSeq, Lease, LeaseTerms};
@@ -53,11 +54,11 @@ impl<'c> Statements<'c> {
             )?,
             insert_delivery: prepare(
                 "INSERT INTO deliveries (id, seq, subscription, status, due, attempts, tries, created, reason, \
-                 ended_after) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7, ?8)",
+                 ended_after, lane) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7, ?8, ?9)",
             )?,
             read_abandoned: prepare("SELECT reason FROM abandoned WHERE subscription = ?1")?,
             read_delivery: prepare(
-                "SELECT subscription, status, attempts, reason, created, ended_after FROM deliveries \
+                "SELECT subscription, status, attempts, reason, created, ended_after, lane FROM deliveries \
                  WHERE id = ?1",
             )?,
             settle_delivery: prepare(
@@ -85,6 +86,24 @@ impl Names {
         self.0.insert(Arc::clone(&name));
         name
     }
+}
+
+/// Why deliveries are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Making<'a> {
+    /// Their event is new; these of their subscriptions ask for an order, each with its key.
+    New(&'a [(String, String)]),
+    /// By hand, of an event that is in the log: in the order that it had, and beside what a bound allows.
+    Again,
+}
+
+/// A delivery that was made and is open.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub(super) id: DeliveryId,
+    pub(super) subscription: Arc<str>,
+    /// Whether it waits for another one of its lane.
+    pub(super) is_parked: bool,
 }
 
 /// One transaction, and what is to happen in memory once it is committed.
@@ -157,19 +176,29 @@ impl<'b, 'c> Batch<'b, 'c> {
         seq: EventSeq,
         subscriptions: &[String],
         now: i64,
-        is_bounded: bool,
-    ) -> rusqlite::Result<Vec<(DeliveryId, Arc<str>)>> {
+        making: Making<'_>,
+    ) -> rusqlite::Result<Vec<Made>> {
         let mut made = Vec::with_capacity(subscriptions.len());
         for subscription in subscriptions {
             self.segment.add_delivery(now);
             let id = self.segment.delivery;
             let mut dead: Option<String> =
                 self.statements.read_abandoned.query_row([subscription], |row| row.get(0)).optional()?;
-            if dead.is_none() && is_bounded {
-                dead = self.make_room(subscription, DeliveryId(id), now)?;
-            }
+            let lane = match making {
+                Making::New(ordering) => {
+                    if dead.is_none() {
+                        dead = self.make_room(subscription, DeliveryId(id), now)?;
+                    }
+                    ordering.iter().find(|(name, _)| name == subscription).map(|(_, key)| key.clone())
+                }
+                Making::Again => self.lane_before(seq, subscription)?,
+            };
+            let is_parked = match &lane {
+                Some(lane) if dead.is_none() => self.has_open(subscription, lane)?,
+                _ => false,
+            };
             let (status, due, ended_after) = match &dead {
-                None => ("pending", Some(now), None),
+                None => ("pending", Some(if is_parked { PARKED } else { now }), None),
                 Some(_) => ("dead", None, Some(0)),
             };
             self.statements.insert_delivery.execute(params![
@@ -180,12 +209,13 @@ impl<'b, 'c> Batch<'b, 'c> {
                 due,
                 now,
                 dead,
-                ended_after
+                ended_after,
+                lane
             ])?;
             if dead.is_none() {
                 let name = self.names.get(subscription);
                 self.count(&name, DeliveryId(id), 1);
-                made.push((DeliveryId(id), name));
+                made.push(Made { id: DeliveryId(id), subscription: name, is_parked });
             }
         }
         Ok(made)

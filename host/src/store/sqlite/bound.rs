@@ -95,7 +95,8 @@ impl Batch<'_, '_> {
         }
         let full = subscriptions.find(|subscription| {
             let bound = self.bounds.get(subscription.as_str());
-            bound.is_some_and(|bound| bound.full == Overflow::PushBack && self.open(subscription) >= bound.max)
+            bound
+                .is_some_and(|bound| bound.full == Overflow::PushBack && self.open(subscription) >= bound.max)
         })?;
         self.overflows.push((full.clone(), Overflow::PushBack));
         Some(full.clone())
@@ -134,7 +135,7 @@ impl Batch<'_, '_> {
     ) -> rusqlite::Result<usize> {
         let mut chosen = Vec::new();
         let mut statement = self.connection.prepare_cached(
-            "SELECT id FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL ORDER BY due, id",
+            "SELECT id, lane FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL ORDER BY due, id",
         )?;
         let mut rows = statement.query([subscription])?;
         let clock = UnixMillis(u64::try_from(now).unwrap_or_default());
@@ -143,7 +144,7 @@ impl Batch<'_, '_> {
             if self.leases.holds(id, clock) {
                 continue;
             }
-            chosen.push(id);
+            chosen.push((id, row.get::<_, Option<String>>(1)?));
             if chosen.len() as u64 == most {
                 break;
             }
@@ -153,9 +154,12 @@ impl Batch<'_, '_> {
             "UPDATE deliveries SET status = 'dead', due = NULL, planned = NULL, reason = ?2, \
              ended_after = max(?3 - created, 0) WHERE id = ?1",
         )?;
-        for id in &chosen {
+        for (id, lane) in &chosen {
             end.execute(params![id.0, reason, now])?;
             self.count(subscription, *id, -1);
+            if let Some(lane) = lane {
+                self.free_lane(subscription, lane, now)?;
+            }
             self.overflows.push((subscription.to_owned(), Overflow::DropOldest));
         }
         Ok(chosen.len())

@@ -1,6 +1,6 @@
 //! Makes decisions durable.
 
-use super::batch::Batch;
+use super::batch::{Batch, Made, Making};
 use super::details::Details;
 use super::job::Write;
 use super::lease::LeaseGuard;
@@ -40,6 +40,8 @@ struct Accepted {
     keys: Option<String>,
     failed: Vec<String>,
     subscriptions: Vec<String>,
+    /// Those of them that ask for an order, each with its key.
+    ordering: Vec<(String, String)>,
 }
 
 impl PreparedCommit {
@@ -65,6 +67,7 @@ impl PreparedCommit {
                 data: new.data,
                 received: clamp(new.received),
                 subscriptions: new.subscriptions,
+                ordering: new.ordering,
             });
         }
         let (mut checks, mut fresh) = (Vec::new(), Vec::new());
@@ -87,7 +90,7 @@ impl PreparedCommit {
 
     /// What the caller of the commit gets.
     pub(super) fn outcome(self: Arc<Self>, applied: Applied) -> CommitOutcome {
-        let Applied::Committed { seqs, leased } = applied else { return CommitOutcome::Conflict };
+        let Applied::Committed { seqs, leased, parked } = applied else { return CommitOutcome::Conflict };
         let mut deliveries = Vec::new();
         let until = self.lease.as_ref().map(|terms| terms.until).unwrap_or_default();
         for ((accepted, seq), leased) in self.events.iter().zip(&seqs).zip(leased) {
@@ -106,7 +109,7 @@ impl PreparedCommit {
                 });
             }
         }
-        CommitOutcome::Committed { seqs, deliveries }
+        CommitOutcome::Committed { seqs, deliveries, parked }
     }
 }
 
@@ -120,6 +123,8 @@ pub(super) enum Applied {
         seqs: Vec<EventSeq>,
         /// The new deliveries of each event, if they are leased.
         leased: Vec<Option<(LeaseGuard, MadeDeliveries)>>,
+        /// How many others wait for an earlier one of their lane.
+        parked: usize,
     },
     Conflict,
     /// The backlog of this subscription turns it away.
@@ -173,13 +178,17 @@ impl Write for ApplyCommit {
         for repetition in &decision.repetitions {
             super::repetition::count(batch, repetition)?;
         }
-        let mut leased = Vec::with_capacity(seqs.len());
+        let (mut leased, mut parked) = (Vec::with_capacity(seqs.len()), 0);
         for (accepted, seq) in decision.events.iter().zip(&seqs) {
             insert_failed(batch, *seq, &accepted.failed)?;
-            let made = batch.insert_deliveries(*seq, &accepted.subscriptions, decision.now, true)?;
+            let making = Making::New(&accepted.ordering);
+            let made = batch.insert_deliveries(*seq, &accepted.subscriptions, decision.now, making)?;
+            parked += made.iter().filter(|made| made.is_parked).count();
+            let due = made.into_iter().filter(|made| !made.is_parked);
+            let made: MadeDeliveries = due.map(|Made { id, subscription, .. }| (id, subscription)).collect();
             leased.push(decision.lease.as_ref().map(|terms| (batch.lease(made.clone(), terms), made)));
         }
-        Ok(Applied::Committed { seqs, leased })
+        Ok(Applied::Committed { seqs, leased, parked })
     }
 
     fn weight(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Finds deliveries that are due and leases them.
 
 use super::backlog::Backlog;
+use super::lane::PARKED;
 use super::lease::{LeaseGuard, Leases};
 use super::plan::prepare;
 use super::row::{self, EVENT, LEASED, clamp};
@@ -99,7 +100,8 @@ fn choose(
             continue;
         }
         let due: i64 = row.get(1)?;
-        let next = Some(UnixMillis(u64::try_from(due).unwrap_or_default()));
+        // What is parked comes last, and falls due when another one ends.
+        let next = (due != PARKED).then(|| UnixMillis(u64::try_from(due).unwrap_or_default()));
         if chosen.len() == limit || due > clamp(now) {
             return Ok((chosen, next));
         }

@@ -7,7 +7,8 @@
 //! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`source`], [`subscription`], [`standing`] and
 //!   [`expiry`] are the jobs.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
-//!   of a subscription begin; [`bound`] how many may be.
+//!   of a subscription begin; [`bound`] how many may be,
+//!   [`lane`] which of them wait for each other.
 //! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
 //!   what they are asked for; [`plan`] sees to it that none of them goes through a whole table.
 
@@ -20,6 +21,7 @@ mod details;
 mod error;
 mod expiry;
 mod job;
+mod lane;
 mod lease;
 mod leasing;
 mod listing;

@@ -1,7 +1,8 @@
 //! Changes of deliveries by hand and by the clock: replay, retry, replan.
 
-use super::batch::Batch;
+use super::batch::{Batch, Making};
 use super::job::Write;
+use super::lane::PARKED;
 use crate::store::{DeliveryId, DeliveryStatus, EventSeq, Retried};
 use anglerfish_core::request::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -27,8 +28,8 @@ impl Write for Replay {
         if !exists {
             return Ok(Vec::new());
         }
-        let made = batch.insert_deliveries(self.seq, &self.subscriptions, self.now, false)?;
-        Ok(made.into_iter().map(|(id, _)| id).collect())
+        let made = batch.insert_deliveries(self.seq, &self.subscriptions, self.now, Making::Again)?;
+        Ok(made.into_iter().map(|made| made.id).collect())
     }
 }
 
@@ -47,19 +48,27 @@ impl Write for Retry {
         let found = batch
             .statements
             .read_delivery
-            .query_row([self.id.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, DeliveryStatus>(1)?)))
+            .query_row([self.id.0], |row| {
+                let lane = row.get::<_, Option<String>>(6)?;
+                Ok((row.get::<_, String>(0)?, row.get::<_, DeliveryStatus>(1)?, lane))
+            })
             .optional()?;
-        let Some((subscription, status)) = found else { return Ok(Retried::Unknown) };
+        let Some((subscription, status, lane)) = found else { return Ok(Retried::Unknown) };
         if batch.leases.holds(self.id, self.now) {
             return Ok(Retried::Leased);
         }
+        let is_behind = match lane {
+            Some(lane) => batch.is_behind(&subscription, &lane, self.id.0)?,
+            None => false,
+        };
+        let due = if is_behind { PARKED } else { self.due };
         batch
             .connection
             .prepare_cached(
-                "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?2, ended_after = NULL, \
+                "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?3, ended_after = NULL, \
                  tries = 0, reason = NULL WHERE id = ?1",
             )?
-            .execute(params![self.id.0, self.due])?;
+            .execute(params![self.id.0, due, self.due])?;
         batch.count(&subscription, self.id, i64::from(status != DeliveryStatus::Pending));
         Ok(Retried::Due)
     }
@@ -73,9 +82,10 @@ pub(super) fn misplanned(
 ) -> rusqlite::Result<Vec<DeliveryId>> {
     connection
         .prepare_cached(
-            "SELECT id FROM deliveries WHERE due IS NOT NULL AND coalesce(planned, created) > ?1 LIMIT ?2",
+            "SELECT id FROM deliveries WHERE due IS NOT NULL AND due < ?3 AND coalesce(planned, created) > ?1 \
+             LIMIT ?2",
         )?
-        .query_map(params![now.saturating_add(TOLERANCE), limit], |row| row.get(0).map(DeliveryId))?
+        .query_map(params![now.saturating_add(TOLERANCE), limit, PARKED], |row| row.get(0).map(DeliveryId))?
         .collect()
 }
 
@@ -93,11 +103,11 @@ impl Write for Replan {
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<usize> {
         let mut update = batch.connection.prepare_cached(
             "UPDATE deliveries SET due = ?2 + max(due - coalesce(planned, created), 0), planned = ?2 \
-             WHERE id = ?1 AND due IS NOT NULL AND coalesce(planned, created) > ?3",
+             WHERE id = ?1 AND due IS NOT NULL AND due < ?4 AND coalesce(planned, created) > ?3",
         )?;
         let mut planned = 0;
         for id in &self.deliveries {
-            planned += update.execute(params![id.0, self.now, self.now.saturating_add(TOLERANCE)])?;
+            planned += update.execute(params![id.0, self.now, self.now.saturating_add(TOLERANCE), PARKED])?;
         }
         Ok(planned)
     }

@@ -1,10 +1,11 @@
 //! Values as they are in the tables.
 
 use super::details::Details;
+use super::lane::PARKED;
 use super::repetition;
 use crate::store::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, EventRecord, EventSeq, LeaseToken, LeasedDelivery,
-    LogEntry,
+    LogEntry, WAITS,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -159,6 +160,7 @@ pub(super) const DELIVERY: &str = "d.id, d.subscription, d.seq, e.id, e.source, 
 /// Reads [`DELIVERY`].
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let (created, due) = (time(row, 8)?, row.get::<_, Option<u64>>(9)?.map(UnixMillis));
+    let is_parked = due.is_some_and(|due| clamp(due) == PARKED);
     // As [`ENDED`] has it.
     let ended = match (row.get::<_, Option<i64>>(11)?, row.get::<_, Option<u64>>(12)?) {
         _ if due.is_some() => None,
@@ -176,9 +178,9 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         status: row.get(6)?,
         attempts: row.get(7)?,
         created,
-        due,
+        due: due.filter(|_| !is_parked),
         ended,
-        reason: row.get(10)?,
+        reason: if is_parked { Some(WAITS.to_owned()) } else { row.get(10)? },
     })
 }
 

@@ -39,11 +39,12 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
                 row.get::<_, Option<String>>(3)?,
                 row.get::<_, i64>(4)?,
                 row.get::<_, Option<i64>>(5)?,
+                row.get::<_, Option<String>>(6)?,
             ))
         })
         .optional()?;
     // A leased delivery is not deleted; it is gone only if somebody else has written to the file.
-    let Some((subscription, before, attempts, reason, created, ended_after)) = found else {
+    let Some((subscription, before, attempts, reason, created, ended_after, lane)) = found else {
         return Ok(Recorded::Stale);
     };
     let (open, now) = (before == DeliveryStatus::Pending, clamp(*now));
@@ -75,5 +76,9 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         attempt.answer,
     ])?;
     batch.count(&subscription, id, i64::from(due.is_some()) - i64::from(open));
-    Ok(Recorded::Recorded)
+    let is_freed = match lane {
+        Some(lane) if due.is_none() => batch.free_lane(&subscription, &lane, now)?,
+        _ => false,
+    };
+    Ok(if is_freed { Recorded::Freed } else { Recorded::Recorded })
 }

@@ -21,12 +21,13 @@ use super::source;
 use super::standing::{self, Stand};
 use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
-use super::{leasing, listing, private, reading};
+use super::{lane, leasing, listing, private, reading};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried, Settlement, SourceStore,
-    Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried,
+    Settlement, SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription,
+    SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::BacklogConfig;
@@ -89,6 +90,7 @@ impl SqliteStore {
         prepare(&mut connection, path)?;
         let fail = |error: rusqlite::Error| name_file(classify(&error), path);
         tune_writer(&connection, &options).map_err(fail)?;
+        lane::heal(&connection).map_err(fail)?;
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
         let bounds = Arc::new(Bounds::default());

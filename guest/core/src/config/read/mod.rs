@@ -7,6 +7,7 @@ mod document;
 mod documentation;
 mod endpoint;
 mod flow;
+mod ordering;
 mod policy;
 mod retry;
 mod source;

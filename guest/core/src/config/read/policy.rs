@@ -1,6 +1,6 @@
 //! Reading when an attempt counts, and how much at once.
 
-use super::{flow, retry};
+use super::{flow, ordering, retry};
 use crate::config::{DeliveryConfig, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
@@ -17,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "breaker",
     "disable_after",
     "backlog",
+    "ordering",
     "retry",
 ];
 
@@ -72,6 +73,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     }
     if let Some(backlog) = table.get("backlog") {
         config.backlog = flow::backlog(&backlog);
+    }
+    if let Some(ordering) = table.get("ordering").and_then(|node| ordering::read(&node)) {
+        config.ordering = ordering;
     }
     if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
         config.retry = retry;

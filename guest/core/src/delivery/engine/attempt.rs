@@ -109,13 +109,18 @@ impl<P> Engine<P> {
                     if is_seeded(Fault::FreedTwice) {
                         queue.end(0);
                     }
+                    if recorded == Recorded::Freed && !is_seeded(Fault::ForgottenSuccessor) {
+                        queue.look_again();
+                    }
                     match (recorded, settled) {
                         (Recorded::Written, Settled::Retry(_)) if is_outdated => {
                             queue.foresee(Some(now.wall));
                             self.replanning = Replanning::Wanted;
                         }
                         (Recorded::Written, Settled::Retry(at)) => queue.foresee(Some(at)),
-                        (Recorded::Written, _) => {}
+                        // What was freed is as old, or is thought to be, as that clock says.
+                        (Recorded::Freed, _) if is_outdated => self.replanning = Replanning::Wanted,
+                        (Recorded::Written | Recorded::Freed, _) => {}
                         // Whoever took it may have given it back.
                         (Recorded::Stale, _) => queue.look_again(),
                     }

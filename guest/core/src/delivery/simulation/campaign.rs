@@ -132,6 +132,7 @@ fn defects_are_found() {
         Fault::LostProbe,
         Fault::NoRamp,
         Fault::FreeSharedRate,
+        Fault::ForgottenSuccessor,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));

@@ -131,6 +131,12 @@ impl Plan {
         Self { seed, subscriptions, lease, attempts, grain: 1, late, shared, actions }
     }
 
+    /// In how many lanes its deliveries are ordered, if they are.
+    pub(super) fn lanes(&self, subscription: u8) -> Option<u64> {
+        let mut random = Random::new(self.seed, 200 + u64::from(subscription));
+        random.one_in(4).then(|| random.pick(&[1, 1, 3]))
+    }
+
     /// One of a subscription's two policies.
     pub(super) fn policy(&self, subscription: u8, second: bool) -> DeliveryConfig {
         policy(self.seed, subscription, second)

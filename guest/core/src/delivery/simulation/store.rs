@@ -25,6 +25,12 @@ pub(super) struct Delivery {
     created: u64,
     attempts: u32,
     lease: Option<(u64, u64)>,
+    /// Those of one lane are made one after another.
+    lane: Option<u64>,
+    /// Whether it waits for another one of its lane.
+    parked: bool,
+    /// Whether it was ended and is open again: then later ones may have gone before.
+    retried: bool,
 }
 
 /// The store.
@@ -69,12 +75,17 @@ impl Store {
         }
     }
 
-    /// A delivery, leased to the one who commits it.
-    pub(super) fn commit(&mut self, subscription: u8, wall: u64) -> Work<()> {
+    /// A delivery in one of so many lanes, leased to the one who commits it unless it has to wait for another one.
+    pub(super) fn commit(&mut self, subscription: u8, wall: u64, lanes: Option<u64>) -> Option<Work<()>> {
         // Numbered within its subscription: what neighbours get does not change it.
         self.next_delivery[usize::from(subscription)] += 1;
         let id = i64::from(subscription) * 1_000_000 + self.next_delivery[usize::from(subscription)];
+        let lane = lanes.map(|lanes| id.unsigned_abs() % lanes);
+        let parked = self.is_taken(subscription, lane);
         let delivery = Delivery {
+            lane,
+            parked,
+            retried: false,
             subscription,
             status: Status::Open,
             due: wall,
@@ -85,7 +96,44 @@ impl Store {
         };
         self.deliveries.insert(id, delivery);
         self.open.insert(id);
-        self.take(id, wall)
+        (!parked).then(|| self.take(id, wall))
+    }
+
+    /// Whether a delivery of this lane is to be attempted, or is.
+    fn is_taken(&self, subscription: u8, lane: Option<u64>) -> bool {
+        let mut open = self.of(subscription).into_iter().map(|id| &self.deliveries[&id]);
+        lane.is_some() && open.any(|other| other.lane == lane && !other.parked)
+    }
+
+    /// Lets the next one of a lane go, if none is on its way. Says whether there was one.
+    fn free_lane(&mut self, subscription: u8, lane: Option<u64>, wall: u64) -> bool {
+        if lane.is_none() || self.is_taken(subscription, lane) {
+            return false;
+        }
+        let mut open = self.of(subscription).into_iter();
+        let Some(next) = open.find(|id| self.deliveries[id].lane == lane) else { return false };
+        let next = self.deliveries.get_mut(&next).unwrap();
+        next.parked = false;
+        next.planned = next.created.min(wall);
+        next.due = next.planned;
+        true
+    }
+
+    /// Whether a delivery may be attempted beside these, by the order that its lane promises.
+    pub(super) fn keeps_order(&self, id: i64, beside: impl Iterator<Item = i64>) -> Result<(), String> {
+        let own = &self.deliveries[&id];
+        let same = |other: &i64| {
+            let other = &self.deliveries[other];
+            own.lane.is_some() && other.lane == own.lane && other.subscription == own.subscription
+        };
+        if let Some(other) = beside.filter(|other| self.open.contains(other)).find(same) {
+            return Err(format!("delivery {id} is attempted beside {other} of its lane"));
+        }
+        let mut before = self.of(own.subscription).into_iter().take_while(|other| *other < id).filter(same);
+        match before.find(|other| !self.deliveries[other].retried) {
+            Some(other) => Err(format!("delivery {id} is attempted before {other} of its lane")),
+            None => Ok(()),
+        }
     }
 
     /// What a clock planned that has been put back since waits anew.
@@ -102,6 +150,9 @@ impl Store {
     /// When an open delivery can be leased: when it is due, and not before another's lease ends.
     fn available(&mut self, id: i64, wall: u64) -> u64 {
         let delivery = self.deliveries.get_mut(&id).unwrap();
+        if delivery.parked {
+            return u64::MAX;
+        }
         // A lease by a clock that has been put back holds no longer than any other.
         if let (Some(lease), Some((_, deadline))) = (self.lease, &mut delivery.lease) {
             *deadline = (*deadline).min(wall + lease);
@@ -190,25 +241,30 @@ impl Store {
         if !self.holds(lease) {
             return Ok(Recorded::Stale);
         }
-        self.settle(lease.delivery, settled, planned);
-        Ok(Recorded::Written)
+        let is_freed = self.settle(lease.delivery, settled, planned);
+        Ok(if is_freed { Recorded::Freed } else { Recorded::Written })
     }
 
-    fn settle(&mut self, id: i64, settled: Settled, planned: u64) {
+    /// Says whether another one falls due by it.
+    fn settle(&mut self, id: i64, settled: Settled, planned: u64) -> bool {
         let delivery = self.deliveries.get_mut(&id).unwrap();
         delivery.lease = None;
         delivery.attempts += 1;
         match settled {
-            Settled::Retry(at) => (delivery.due, delivery.planned) = (at.0, planned),
-            _ => self.finish(id),
+            Settled::Retry(at) => {
+                (delivery.due, delivery.planned) = (at.0, planned);
+                false
+            }
+            _ => self.finish(id, planned),
         }
     }
 
-    fn finish(&mut self, id: i64) {
+    fn finish(&mut self, id: i64, wall: u64) -> bool {
         let delivery = self.deliveries.get_mut(&id).unwrap();
-        delivery.status = Status::Final;
-        delivery.lease = None;
+        (delivery.status, delivery.lease, delivery.parked) = (Status::Final, None, false);
+        let (subscription, lane) = (delivery.subscription, delivery.lane);
         self.open.remove(&id);
+        self.free_lane(subscription, lane, wall)
     }
 
     /// Somebody else works off what is free and due.
@@ -222,21 +278,25 @@ impl Store {
     }
 
     /// The open deliveries of a subscription end with it.
-    pub(super) fn abandon(&mut self, subscription: u8) {
+    pub(super) fn abandon(&mut self, subscription: u8, wall: u64) {
         for id in self.of(subscription) {
-            self.finish(id);
+            self.finish(id, wall);
         }
     }
 
     /// Ended deliveries are due again.
     pub(super) fn retry(&mut self, subscription: u8, wall: u64) {
-        for (id, delivery) in &mut self.deliveries {
-            if delivery.subscription == subscription && delivery.status == Status::Final {
-                let due = (wall, wall);
-                (delivery.due, delivery.planned) = due;
-                (delivery.status, delivery.attempts) = (Status::Open, 0);
-                self.open.insert(*id);
-            }
+        let ended =
+            |delivery: &&Delivery| delivery.subscription == subscription && delivery.status == Status::Final;
+        let ids: Vec<_> =
+            self.deliveries.iter().filter(|(_, delivery)| ended(delivery)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let parked = self.is_taken(subscription, self.deliveries[&id].lane);
+            let delivery = self.deliveries.get_mut(&id).unwrap();
+            (delivery.due, delivery.planned) = (wall, wall);
+            (delivery.status, delivery.attempts) = (Status::Open, 0);
+            (delivery.parked, delivery.retried) = (parked, true);
+            self.open.insert(id);
         }
     }
 

@@ -76,6 +76,7 @@ enum Answer {
 #[derive(Debug)]
 struct Running {
     key: SubscriptionKey,
+    delivery: i64,
     ends: (u64, u64),
     policy: Arc<DeliveryConfig>,
 }
@@ -347,6 +348,7 @@ impl World {
         if self.store.status(delivery) == Status::Final {
             return Err(format!("delivery {delivery} is attempted after its end"));
         }
+        self.store.keeps_order(delivery, self.running.values().map(|running| running.delivery))?;
         let beside = self.running.values().filter(|running| running.key == key).count();
         if beside >= policy.concurrency {
             return Err(format!("s{subscription} has {} attempts at once", beside + 1));
@@ -373,7 +375,7 @@ impl World {
         let (wait, outcome) = network::answer(self.plan.seed, island.mood, &policy, delivery, work.before);
         let micros = u64::try_from(wait.as_micros()).unwrap();
         let ends = self.after(micros, Event::Attempted(id, outcome));
-        self.running.insert(id, Running { key, ends, policy });
+        self.running.insert(id, Running { key, delivery, ends, policy });
         self.begun[subscription].push((self.time, delivery));
         Ok(())
     }
@@ -403,7 +405,8 @@ impl World {
         }
         if let Some(place) = self.islands.iter().position(|island| island.leaving == Some(key)) {
             self.islands[place].leaving = None;
-            self.store.abandon(u8::try_from(place).unwrap());
+            let wall = self.wall();
+            self.store.abandon(u8::try_from(place).unwrap(), wall);
             if self.islands[place].wanted {
                 self.put(place);
             }

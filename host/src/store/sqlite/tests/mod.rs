@@ -108,7 +108,7 @@ fn keys_only(reads: &[(&str, Option<&str>)], writes: &[(&str, Option<&str>)]) ->
 
 fn committed(outcome: CommitOutcome) -> (EventSeq, Vec<LeasedDelivery>) {
     match outcome {
-        CommitOutcome::Committed { seqs, deliveries } if seqs.len() == 1 => (seqs[0], deliveries),
+        CommitOutcome::Committed { seqs, deliveries, .. } if seqs.len() == 1 => (seqs[0], deliveries),
         other => panic!("not committed with an event: {other:?}"),
     }
 }

@@ -68,8 +68,10 @@ impl World {
                 for place in 0..self.plan.subscriptions {
                     for time in 0..u64::from(times) {
                         if subscriptions & (1 << place) != 0 {
-                            let work = self.store.commit(place, now.wall.0);
-                            self.after(100 + time * 300, Event::Offer(place, work));
+                            let lanes = self.plan.lanes(place);
+                            if let Some(work) = self.store.commit(place, now.wall.0, lanes) {
+                                self.after(100 + time * 300, Event::Offer(place, work));
+                            }
                         }
                     }
                 }
