@@ -282,3 +282,43 @@ fn deliveries_of_one_key_keep_their_order_and_hold_up_no_other_key() {
         assert_eq!(own, [customer, customer + 3, customer + 6, customer + 9], "customer {customer}");
     }
 }
+
+#[test]
+fn header_fields_that_are_asked_for_are_sent_along_and_no_secret_is() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let gateway = Gateway::set_up(&setup(
+        &receiver,
+        "forward_headers = [\"x-shop-*\", \"user-agent\", \"cache-control\"]",
+    ));
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-shop-topic", "orders/paid"),
+        ("X-Shop-Test", "a"),
+        ("x-shop-test", "b"),
+        ("x-shop-token", "hunter2"),
+        ("x-other", "no"),
+        ("user-agent", "shop/1"),
+        ("cache-control", "no-store"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let _ = gateway.post("s", &headers, b"{}").expect(202);
+    let [sent] = &receiver.wait(1)[..] else { panic!("not one request") };
+    let all = |name: &str| -> Vec<&str> {
+        sent.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!((all("x-shop-topic"), all("x-shop-test")), (vec!["orders/paid"], vec!["a", "b"]));
+    assert_eq!(
+        (all("cache-control"), all("x-other"), all("x-shop-token")),
+        (vec!["no-store"], vec![], vec![])
+    );
+    // The gateway says who sends; that is not handed on.
+    assert!(all("user-agent")[0].starts_with("anglerfish/"), "{:?}", all("user-agent"));
+    let problems = gateway.api(
+        "POST",
+        "/v1/subscriptions",
+        Some(&json!({
+            "id": "b", "endpoint": {"url": "https://example.com"}, "delivery": {"forward_headers": ["host"]}
+        })),
+    );
+    assert!(problems.expect(422).text().contains("delivery.forward_headers[0]"));
+}

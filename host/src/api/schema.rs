@@ -169,6 +169,9 @@ pub(super) struct DeliveryBody {
     backlog: BacklogBody,
     #[schema(required = false)]
     ordering: OrderingBody,
+    /// Header fields of the received request that are sent along, such as `x-github-*`.
+    #[schema(required = false, max_items = 64)]
+    forward_headers: Vec<String>,
     #[schema(required = false)]
     retry: RetryBody,
 }

@@ -1,6 +1,8 @@
 //! When an attempt counts, and how much at once.
 
-use super::{BacklogConfig, BreakerConfig, OrderingConfig, RateConfig, RetryConfig, StatusSet};
+use super::{
+    BacklogConfig, BreakerConfig, ForwardHeaders, OrderingConfig, RateConfig, RetryConfig, StatusSet,
+};
 use std::time::Duration;
 
 /// When an attempt counts, and when to try again.
@@ -30,6 +32,8 @@ pub struct DeliveryConfig {
     pub backlog: Option<BacklogConfig>,
     /// Which deliveries wait for each other.
     pub ordering: OrderingConfig,
+    /// Which header fields of the received request are sent along.
+    pub forward_headers: ForwardHeaders,
 }
 
 impl DeliveryConfig {
@@ -61,6 +65,7 @@ impl Default for DeliveryConfig {
             disable_after: Some(Duration::from_hours(5 * 24)),
             backlog: None,
             ordering: OrderingConfig::None,
+            forward_headers: ForwardHeaders::default(),
         }
     }
 }

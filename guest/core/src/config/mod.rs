@@ -7,6 +7,7 @@
 mod delivery;
 mod endpoint_url;
 mod flow;
+mod forward;
 mod ordering;
 mod read;
 mod reference;
@@ -21,6 +22,7 @@ pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_
 pub use delivery::DeliveryConfig;
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
+pub use forward::ForwardHeaders;
 pub use ordering::OrderingConfig;
 pub use read::{
     Document, read_delivery, read_document, read_endpoint, read_rate, read_source, read_subscription,

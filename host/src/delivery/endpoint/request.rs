@@ -6,8 +6,9 @@ use crate::telemetry::{self, TRACEPARENT};
 use anglerfish_core::attempt::{self, HeaderError};
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::Request;
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http_body_util::Full;
 
 /// Builds the request of one attempt.
@@ -29,9 +30,26 @@ pub(super) fn request(
     {
         headers.insert(TRACEPARENT, parent);
     }
+    if !target.forward.is_empty() {
+        forward(target, delivery, &mut headers);
+    }
     let mut request = Request::new(Full::new(delivery.data.clone()));
     *request.method_mut() = target.method.clone();
     *request.uri_mut() = target.uri.clone();
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// Hands on what the subscription asks for of the received fields. What is there already says more of this request.
+fn forward(target: &Target, delivery: &LeasedDelivery, headers: &mut HeaderMap) {
+    let mut received = HeaderMap::new();
+    for (name, value) in delivery.headers.iter().filter(|(name, _)| target.forward.takes(name)) {
+        // What came in as a field goes out as one.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value))
+            && !headers.contains_key(&name)
+        {
+            received.append(name, value);
+        }
+    }
+    headers.extend(received);
 }

@@ -2,7 +2,7 @@
 
 use super::secret::EndpointSecrets;
 use crate::outbound::{Client, FixedNames, Guard, NetworkError, Outbound};
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{ForwardHeaders, SubscriptionConfig};
 use anglerfish_core::sign::{SigningSecret, SigningSecretError};
 use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -58,6 +58,8 @@ pub(in crate::delivery) struct Target {
     pub(in crate::delivery) method: Method,
     /// The configured fields, and `user-agent`.
     pub(in crate::delivery) headers: HeaderMap,
+    /// Which fields of the received request are sent along.
+    pub(super) forward: ForwardHeaders,
     pub(in crate::delivery) secrets: Vec<SigningSecret>,
     /// What must not be kept of what it answers.
     pub(super) hidden: EndpointSecrets,
@@ -81,6 +83,7 @@ impl Target {
             method: Method::from_bytes(endpoint.method.as_bytes())
                 .map_err(|_| TargetError::Method(endpoint.method.clone()))?,
             headers: headers(endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())))?,
+            forward: config.delivery.forward_headers.clone(),
             secrets: endpoint.secrets.iter().enumerate().map(secret).collect::<Result<_, _>>()?,
             hidden: EndpointSecrets::of(endpoint),
         })

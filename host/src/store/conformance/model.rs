@@ -195,6 +195,7 @@ impl State {
             seq: row.delivery.seq,
             event: event.event.clone(),
             data: event.data.clone(),
+            headers: event.request.as_ref().map(|request| request.headers.clone()).unwrap_or_default().into(),
             attempts: row.tries,
             created: row.delivery.created,
         }

@@ -7,6 +7,7 @@ use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The number of a delivery.
@@ -36,6 +37,8 @@ pub struct LeasedDelivery {
     pub event: Event,
     /// The event's data.
     pub data: Bytes,
+    /// The header fields that were kept of the request that brought it.
+    pub headers: Arc<[(String, String)]>,
     /// How many attempts were made before, since it was created or last retried by hand.
     pub attempts: u32,
     /// When it was made.

@@ -35,6 +35,7 @@ pub(super) struct PreparedCommit {
 struct Accepted {
     event: Event,
     data: Bytes,
+    headers: Arc<[(String, String)]>,
     received: i64,
     details: String,
     keys: Option<String>,
@@ -62,6 +63,7 @@ impl PreparedCommit {
             accepted.push(Accepted {
                 details: serde_json::to_string(&Details::of(&new)).map_err(json)?,
                 keys: list.take(),
+                headers: new.request.map(|request| request.headers).unwrap_or_default().into(),
                 failed: new.failures.into_iter().map(|failure| failure.subscription).collect(),
                 event: new.event,
                 data: new.data,
@@ -104,6 +106,7 @@ impl PreparedCommit {
                     seq: *seq,
                     event: accepted.event.clone(),
                     data: accepted.data.clone(),
+                    headers: Arc::clone(&accepted.headers),
                     attempts: 0,
                     created: self.created,
                 });

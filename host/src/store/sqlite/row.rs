@@ -133,8 +133,9 @@ pub(super) const LEASED: &str = "d.id, d.subscription, d.seq, d.tries, d.created
 /// Reads [`EVENT`] and [`LEASED`]; whoever leases it puts the token and the deadline in.
 pub(super) fn leased(row: &Row<'_>) -> rusqlite::Result<LeasedDelivery> {
     let mut event = event(row)?;
-    details(row, 11)?.tell(&mut event);
+    let told = details(row, 11)?.tell(&mut event);
     Ok(LeasedDelivery {
+        headers: told.request.map(|request| request.headers).unwrap_or_default().into(),
         event,
         id: DeliveryId(row.get(6)?),
         token: LeaseToken(0),

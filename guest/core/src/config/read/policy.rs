@@ -1,7 +1,7 @@
 //! Reading when an attempt counts, and how much at once.
 
 use super::{flow, ordering, retry};
-use crate::config::{DeliveryConfig, StatusSet};
+use crate::config::{DeliveryConfig, ForwardHeaders, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,12 +18,15 @@ pub(super) const KEYS: &[&str] = &[
     "disable_after",
     "backlog",
     "ordering",
+    "forward_headers",
     "retry",
 ];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const MOST_CONCURRENT: u64 = 1000;
+/// Patterns of header fields that are sent along.
+const MOST_FORWARDED: usize = 64;
 /// Elements of a list of statuses; ranges and classes make more of them needless.
 pub(super) const MOST_STATUSES: usize = 100;
 
@@ -77,10 +80,24 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     if let Some(ordering) = table.get("ordering").and_then(|node| ordering::read(&node)) {
         config.ordering = ordering;
     }
+    if let Some(headers) = table.get("forward_headers").and_then(|node| forward_headers(&node)) {
+        config.forward_headers = headers;
+    }
     if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
         config.retry = retry;
     }
     (node.problem_count() == before).then_some(config)
+}
+
+fn forward_headers(node: &Node<'_>) -> Option<ForwardHeaders> {
+    let before = node.problem_count();
+    let mut headers = ForwardHeaders::default();
+    for item in node.items_up_to(MOST_FORWARDED)? {
+        if let Err(problem) = headers.add(item.string().unwrap_or_default()) {
+            item.report(problem);
+        }
+    }
+    (node.problem_count() == before).then_some(headers)
 }
 
 fn statuses(node: &Node<'_>) -> Option<StatusSet> {
