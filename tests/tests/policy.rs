@@ -172,8 +172,9 @@ fn bounded(receiver: &Receiver, full: &str) -> Gateway {
 
 fn statuses(gateway: &Gateway) -> Vec<String> {
     let listed = gateway.get("/v1/deliveries?subscription=a&limit=100");
-    let items = listed["items"].as_array().cloned().unwrap_or_default();
-    items.iter().rev().map(|one| one["status"].as_str().unwrap_or_default().to_owned()).collect()
+    let items = listed.get("items").and_then(|items| items.as_array()).cloned().unwrap_or_default();
+    let status = |one: &serde_json::Value| one.get("status")?.as_str().map(str::to_owned);
+    items.iter().rev().filter_map(status).collect()
 }
 
 fn overflow(gateway: &Gateway, full: &str, count: u64) {

@@ -10,6 +10,7 @@
 
 use super::backlog::Backlog;
 use super::batch::{Batch, Names, Statements};
+use super::bound::Bounds;
 use super::error::{classify, stopped};
 use super::job::{Job, Write, job};
 use super::lease::Leases;
