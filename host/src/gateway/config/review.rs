@@ -4,7 +4,8 @@ use crate::config::{allow, forgotten_within, hide_url, window_key};
 use crate::gateway::routing::source_facts;
 use crate::outbound::endpoint_problem;
 use anglerfish_core::config::{
-    Document, EndpointConfig, SourceConfig, SubscriptionConfig, item_path, key_path, read_endpoint,
+    Document, EndpointConfig, OrderingConfig, SourceConfig, SubscriptionConfig, item_path, key_path,
+    read_endpoint,
 };
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{
@@ -57,6 +58,8 @@ pub(super) fn subscriptions(
             id: String::new(),
             sources: names.filter_map(Value::as_str).map(str::to_owned).collect(),
             filter: resolved.get("filter").and_then(Value::as_str).map(str::to_owned),
+            // It says nothing of which events are wanted.
+            ordering: OrderingConfig::None,
         };
         odd.extend(filter(&path, &subscription, &facts));
         if let Some(Ok(mut read)) = resolved.get("endpoint").map(|value| read_endpoint(value, "")) {
