@@ -69,9 +69,31 @@ pub(super) async fn reload(
 /// A problem with its place in the file before its path.
 fn place(problem: &ConfigProblem) -> Problem {
     let ConfigProblem { file, line, column, path, message, hint } = problem;
-    let path = match (line, column) {
-        (Some(line), Some(column)) => format!("{file}:{line}:{column}: {path}"),
-        _ => format!("{file}: {path}"),
+    let place = match (line, column) {
+        (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
+        _ => file.clone(),
     };
+    // What is no document has a place and no key.
+    let path = if path.is_empty() { place } else { format!("{place}: {path}") };
     Problem { hint: hint.clone(), ..Problem::new(path, message.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConfigProblem, place};
+
+    #[test]
+    fn a_problem_is_told_with_its_place_and_its_key_if_it_has_one() {
+        let problem = |path: &str, line| ConfigProblem {
+            file: "a.toml".into(),
+            line,
+            column: line,
+            path: path.into(),
+            message: "m".into(),
+            hint: None,
+        };
+        let told = [("", Some(1)), ("source", Some(2)), ("source", None), ("", None)]
+            .map(|(path, line)| place(&problem(path, line)).to_string());
+        assert_eq!(told, ["a.toml:1:1: m", "a.toml:2:2: source: m", "a.toml: source: m", "a.toml: m"]);
+    }
 }

@@ -83,7 +83,8 @@ fn show(status: &Status, output: &mut Output) -> Result<(), Failure> {
             output.paragraph("", "    ", &format!("the last reload changed nothing: {said}"))?;
         }
         for Place { key, message } in &last.problems {
-            output.paragraph("  ", "    ", &format!("{key}: {message}"))?;
+            let said = if key.is_empty() { message.clone() } else { format!("{key}: {message}") };
+            output.paragraph("  ", "    ", &said)?;
         }
     }
     for key in &status.needs_restart {
