@@ -174,14 +174,15 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
         id: "bench".into(),
         sources: Vec::new(),
         filter: None,
-        endpoint: EndpointConfig {
+        endpoint: Some(EndpointConfig {
             url: format!("http://{address}/").into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
             allow_private: true,
             allow_networks: Vec::new(),
-        },
+        }),
+        tokens: Vec::new(),
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
         when_removed: WhenRemoved::End,
     }

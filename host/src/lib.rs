@@ -19,6 +19,7 @@ pub mod api;
 pub mod cli;
 #[doc(hidden)]
 pub mod clock;
+mod cloudevent;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
@@ -36,6 +37,8 @@ pub mod ingress;
 pub mod log;
 #[doc(hidden)]
 pub mod outbound;
+#[doc(hidden)]
+pub mod passive;
 #[doc(hidden)]
 pub mod publish;
 #[doc(hidden)]
@@ -64,6 +67,7 @@ pub use gateway::{
 };
 pub use ingress::{Fetcher, ServerConfig};
 pub use outbound::OutboundConfig;
+pub use passive::OutConfig;
 pub use server::Descriptors;
 pub use store::StoreConfig;
 pub use telemetry::{LogConfig, LogControl, LogFormat, TelemetryConfig};

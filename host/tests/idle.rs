@@ -16,14 +16,15 @@ fn subscription(number: usize) -> SubscriptionConfig {
         id: format!("s{number}"),
         sources: Vec::new(),
         filter: None,
-        endpoint: EndpointConfig {
+        endpoint: Some(EndpointConfig {
             url: format!("https://receiver-{number}.example.com/hooks").into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: Vec::new(),
             allow_private: false,
             allow_networks: Vec::new(),
-        },
+        }),
+        tokens: Vec::new(),
         delivery: DeliveryConfig::default(),
         when_removed: WhenRemoved::End,
     }

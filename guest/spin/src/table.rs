@@ -2,7 +2,9 @@
 
 use crate::binding::Router;
 use crate::convert;
-use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig, read_document, refuse_references};
+use anglerfish_core::config::{
+    DeliveryConfig, DeliveryMode, SubscriptionConfig, key_path, read_document, refuse_references,
+};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::sign::SigningSecret;
@@ -124,6 +126,12 @@ async fn load() -> Result<Table, TableError> {
         .subscriptions
         .into_iter()
         .map(|(path, subscription)| {
+            if subscription.delivery.mode == DeliveryMode::Passive {
+                let problem =
+                    Problem::new(key_path(&path, "mode"), "passive subscriptions are not kept here");
+                let hint = "run the native gateway, which has a store";
+                return Err(TableError::Problems(vec![problem.with_hint(hint)]));
+            }
             let id = subscription.id.clone();
             let destination = destination(subscription)
                 .ok_or_else(|| TableError::Problems(vec![Problem::new(path, "cannot be called")]))?;
@@ -145,7 +153,7 @@ async fn number<T: FromStr>(name: &'static str, default: T) -> Result<T, TableEr
 /// `None` where the document's reader let something through that cannot be sent; it never names a value, which may be
 /// a secret.
 fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
-    let endpoint = subscription.endpoint;
+    let endpoint = subscription.endpoint?;
     let mut headers = HeaderMap::new();
     for (name, value) in &endpoint.headers {
         let mut value = HeaderValue::from_str(value.reveal()).ok()?;

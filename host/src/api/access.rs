@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -70,26 +70,36 @@ pub(super) async fn guard(State(access): State<Access>, request: Request, next: 
     }
 }
 
-fn check_token(expected: &[u8; 32], request: &Request) -> Result<(), ProblemDetails> {
-    let unauthorized = |detail: &str, challenge: &'static str| {
-        Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-            .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge)))
-    };
-    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+/// Lets a request through that shows a bearer token of which `opens` says that it is a right one; whatever else it shows
+/// is asked about too.
+pub(crate) fn bearer(headers: &HeaderMap, opens: impl FnOnce(&[u8]) -> bool) -> Result<(), ProblemDetails> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return unauthorized("needs one `Authorization: Bearer` header field with the token", "Bearer");
+        return Err(unauthorized("needs one `Authorization: Bearer` header field with the token", "Bearer"));
     };
     let Some((scheme, token)) = split_once(value.as_bytes(), b' ') else {
-        return unauthorized("the `Authorization` header field is not `Bearer` and a token", "Bearer");
+        return Err(unauthorized("the `Authorization` header field is not `Bearer` and a token", "Bearer"));
     };
-    // Hashes have one length, so that not even the token's length can be measured.
-    let given: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
-    let same = bool::from(given.as_slice().ct_eq(expected.as_slice()));
-    if scheme.eq_ignore_ascii_case(b"bearer") && same {
-        Ok(())
-    } else {
-        unauthorized("the token is not the right one", "Bearer error=\"invalid_token\"")
-    }
+    let is_right = opens(token.trim_ascii());
+    if scheme.eq_ignore_ascii_case(b"bearer") && is_right { Ok(()) } else { Err(wrong_token()) }
+}
+
+/// The answer to a token that opens nothing.
+pub(crate) fn wrong_token() -> ProblemDetails {
+    unauthorized("the token is not the right one", "Bearer error=\"invalid_token\"")
+}
+
+fn unauthorized(detail: &str, challenge: &'static str) -> ProblemDetails {
+    ProblemDetails::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+fn check_token(expected: &[u8; 32], request: &Request) -> Result<(), ProblemDetails> {
+    bearer(request.headers(), |token| {
+        // Hashes have one length, so that not even the token's length can be measured.
+        let given: [u8; 32] = Sha256::digest(token).into();
+        given.as_slice().ct_eq(expected.as_slice()).into()
+    })
 }
 
 fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

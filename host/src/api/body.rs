@@ -25,10 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct JsonText(pub(super) String);
 
 /// A body that is JSON of a known form. Empty bodies are read as `{}` by [`OptionalJson`] only.
-pub(super) struct Json<T>(pub(super) T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 /// A body that is JSON of a known form, or not there.
-pub(super) struct OptionalJson<T>(pub(super) Option<T>);
+pub(crate) struct OptionalJson<T>(pub(crate) Option<T>);
 
 impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = ProblemDetails;

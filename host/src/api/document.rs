@@ -392,6 +392,9 @@ impl DeliveryDocument {
             Some(entry) if entry.config().is_none() => {
                 Some("its subscription is invalid; it waits for a valid one")
             }
+            Some(entry) if entry.is_passive() => {
+                Some("its subscription is passive; it is kept until the subscriber leases it")
+            }
             Some(_) => None,
         };
         Self {

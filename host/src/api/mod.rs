@@ -22,6 +22,7 @@ mod router;
 mod schedule;
 mod schema;
 mod section;
+mod sending;
 mod source;
 mod subscription;
 #[cfg(test)]
@@ -29,8 +30,13 @@ pub(crate) mod test;
 mod trial;
 
 pub use access::Access;
+pub(crate) use access::{bearer, wrong_token};
+pub(crate) use body::{Json, OptionalJson};
 pub use config::Configuration;
+pub(crate) use problem::ProblemBody;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
+pub(crate) use query::{NoParameters, Query, Segment};
 pub use router::{Api, Clock, router};
+pub(crate) use router::{not_stored, unknown_address, unknown_method};
 pub(crate) use schedule::ScheduleDocument;
 pub use section::AdminConfig;

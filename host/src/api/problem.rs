@@ -30,7 +30,7 @@ pub struct ProblemDetails {
 #[derive(ToSchema)]
 #[schema(as = Problem)]
 #[expect(dead_code, reason = "it only describes what `ProblemDetails` writes")]
-pub(super) struct ProblemBody {
+pub(crate) struct ProblemBody {
     /// Always `about:blank`.
     r#type: String,
     /// The status's own phrase.
@@ -47,6 +47,9 @@ pub(super) struct ProblemBody {
     /// With `ambiguous-event`: the sources that have an event of this id.
     #[schema(required = false)]
     sources: Vec<String>,
+    /// With `stale-lease`: what became of each.
+    #[schema(required = false)]
+    results: Vec<Value>,
     /// With `not-ready`: what holds the gateway back.
     #[schema(required = false)]
     reasons: Vec<String>,

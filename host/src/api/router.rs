@@ -3,7 +3,7 @@
 use super::access::{Access, guard};
 use super::{
     Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish,
-    rejection, schedule, source, subscription, trial,
+    rejection, schedule, sending, source, subscription, trial,
 };
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
@@ -91,6 +91,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(subscription::list, subscription::create))
         .routes(routes!(subscription::pause))
         .routes(routes!(subscription::resume))
+        .routes(routes!(sending::send))
         .routes(routes!(schedule::show))
         .routes(routes!(schedule::compute))
         // A POST is only for `test`; an address of its own would hide a subscription of that name.
@@ -110,11 +111,11 @@ pub fn router(api: Api, access: Access) -> Router {
         .with_state(api)
 }
 
-async fn unknown_address(uri: Uri) -> ProblemDetails {
+pub(crate) async fn unknown_address(uri: Uri) -> ProblemDetails {
     ProblemDetails::not_found("unknown-address", format!("there is nothing at `{}`", uri.path()))
 }
 
-async fn unknown_method(method: Method) -> ProblemDetails {
+pub(crate) async fn unknown_method(method: Method) -> ProblemDetails {
     ProblemDetails::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method-not-allowed",
@@ -123,7 +124,7 @@ async fn unknown_method(method: Method) -> ProblemDetails {
 }
 
 /// Answers tell how things are at this moment, and may hold what others must not read from a cache.
-async fn not_stored<B>(mut response: http::Response<B>) -> http::Response<B> {
+pub(crate) async fn not_stored<B>(mut response: http::Response<B>) -> http::Response<B> {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -22,12 +22,34 @@ pub(super) struct SubscriptionBody {
     /// A CEL expression; left out, every event matches.
     #[schema(required = false, min_length = 1, max_length = 4096)]
     filter: String,
+    /// How deliveries get to their subscriber; `push` by default.
+    #[schema(required = false)]
+    mode: ModeBody,
+    /// What the subscriber of a passive subscription shows at `/out`: 16 to 512 characters, `sha256:` and the hash of them
+    /// in 64 hexadecimal digits, or a reference, `env:NAME` or `file:PATH`, that `admin.references` of the configuration
+    /// names. Several while one is rotated. Only their hashes are kept, and they are not shown again.
+    #[schema(required = false, min_items = 1, max_items = 10)]
+    tokens: Vec<String>,
+    /// Required unless the subscription is passive and has `tokens`.
+    #[schema(required = false)]
     endpoint: EndpointBody,
     #[schema(required = false)]
     delivery: DeliveryBody,
     /// What becomes of its open deliveries when it is removed; `end` by default.
     #[schema(required = false)]
     when_removed: WhenRemovedBody,
+}
+
+/// How deliveries get to their subscriber.
+#[derive(ToSchema)]
+#[schema(as = DeliveryMode)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum ModeBody {
+    /// They are sent to the endpoint as soon as they are due.
+    Push,
+    /// They are kept until the subscriber leases them at `/out`, or somebody has them sent on demand.
+    Passive,
 }
 
 /// What becomes of a subscription's open deliveries when it is deleted, or taken out of the configuration file.

@@ -106,7 +106,8 @@ fn summary(checked: &Checked, warnings: &[ConfigProblem], file: &str) -> serde_j
             "filter": subscription.filter,
             "matching": matching,
             "conditions": conditions,
-            "signed": !subscription.endpoint.secrets.is_empty(),
+            "mode": subscription.delivery.mode.name(),
+            "signed": subscription.endpoint.as_ref().is_some_and(|endpoint| !endpoint.secrets.is_empty()),
         })
     });
     json!({

@@ -80,6 +80,7 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
     tracing::info!(
         ingress = %format_args!("http://{}/in/{{source}}", gateway.ingress_address()),
         admin = %format_args!("http://{}", gateway.admin_address()),
+        out = gateway.out_address().map(|address| tracing::field::display(format!("http://{address}/out/{{subscription}}/lease"))),
         "ready"
     );
     let watch = args.watch.then(|| FileWatch::new(args.config.path()));

@@ -28,6 +28,8 @@ enum Command {
     Delete(OneArgs),
     /// Stop the attempts of a subscription; events are kept for it
     Pause(OneArgs),
+    /// Send messages that are held for a passive subscription to its endpoint
+    Send(SendArgs),
     /// Let the attempts of a paused or disabled subscription go on
     #[command(alias = "enable")]
     Resume(OneArgs),
@@ -69,6 +71,22 @@ struct PutArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Those that wait longest go first; what is leased or not due yet is left alone.
+The answer comes when all attempts are recorded.")]
+struct SendArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The subscription's id
+    id: String,
+    /// How many messages at most
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    quantity: u16,
+    /// How many attempts at once
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    concurrency: u16,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Examples:
   anglerfish subscriptions test orders --event evt_1
   anglerfish subscriptions test --filter 'message.quantity > 3' --event evt_1
@@ -106,6 +124,7 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
         Command::Put(args) => put(&args, &args.api.client()?, output).await?,
         Command::Delete(args) => delete(&args.id, &args.api.client()?, output).await?,
         Command::Pause(args) => stand(&args.id, "pause", &args.api.client()?, output).await?,
+        Command::Send(args) => send(&args, &args.api.client()?, output).await?,
         Command::Resume(args) => stand(&args.id, "resume", &args.api.client()?, output).await?,
         Command::Test(args) => return test(&args, &args.api.client()?, output).await,
     }
@@ -115,15 +134,26 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
 async fn list(page: &PageArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let items = page.read(client, "subscriptions", &[]).await?;
     page::write(&items, output, |items, output| {
-        let mut table = Table::new(["ID", "STATE", "ORIGIN", "OPEN", "SOURCES", "ENDPOINT"]);
+        let mut table = Table::new(["ID", "STATE", "MODE", "ORIGIN", "OPEN", "SOURCES", "ENDPOINT"]);
         for item in items {
             let cells = ["/id", "/state", "/origin", "/open_deliveries"].map(|cell| text(item, cell));
             let [id, state, origin, open] = cells;
             let endpoint = text(item, "/subscription/endpoint/url");
-            table.row([id, state, origin, open, sources(item), endpoint]);
+            table.row([id, state, mode(item), origin, open, sources(item), endpoint]);
         }
         table.write(output)
     })
+}
+
+/// How deliveries get to the subscriber; of one that is removed nothing is known.
+fn mode(item: &Value) -> String {
+    match item.pointer("/subscription") {
+        None | Some(Value::Null) => String::new(),
+        Some(document) => match document.get("mode").and_then(Value::as_str) {
+            Some(mode) => mode.to_owned(),
+            None => "push".to_owned(),
+        },
+    }
 }
 
 /// The sources that a subscription names; without any it listens to all. One that is removed listens to none.
@@ -151,6 +181,7 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
         ("open", "/open_deliveries"),
     ];
     page::members(&item, &shown, output)?;
+    page::member("mode", &mode(&item), output)?;
     if text(&item, "/state") == "removed" {
         return page::member(
             "waiting",
@@ -219,6 +250,32 @@ async fn delete(id: &str, client: &Client, output: &mut Output) -> Result<(), Fa
                 output.line(format_args!("that wait for it to come back: {} ({said})", plain(&waiting)))?;
             }
             Ok(())
+        }
+    }
+}
+
+/// Has held messages sent, and says what came of it.
+async fn send(args: &SendArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let counts = [("quantity", args.quantity), ("concurrency", args.concurrency)];
+    let counts = counts.map(|(name, count)| (name, count.to_string()));
+    let query: Vec<_> = counts.iter().map(|(name, count)| (*name, Some(count.as_str()))).collect();
+    let sent: Value = client.post(&["subscriptions", &args.id, "send-message"], &query, None).await?;
+    match output.format() {
+        Format::Json => output.json(&sent),
+        Format::Text => {
+            let shown = [
+                ("attempts", "/attempts"),
+                ("delivered", "/delivered"),
+                ("discarded", "/discarded"),
+                ("failed", "/failed"),
+                ("dead", "/dead"),
+                ("open", "/open_deliveries"),
+            ];
+            page::members(&sent, &shown, output)?;
+            match sent.get("stopped") {
+                Some(_) => page::members(&sent, &[("stopped", "/stopped")], output),
+                None => Ok(()),
+            }
         }
     }
 }

@@ -47,8 +47,10 @@ impl SubscriptionReader {
         }
         match read {
             Ok(mut subscription) if problems.is_empty() => {
-                allow(&mut subscription.endpoint, &self.allow_networks);
-                hide_url(&mut subscription.endpoint, &written);
+                if let Some(endpoint) = &mut subscription.endpoint {
+                    allow(endpoint, &self.allow_networks);
+                    hide_url(endpoint, &written);
+                }
                 return Ok(subscription);
             }
             Ok(_) => {}

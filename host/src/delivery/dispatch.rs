@@ -6,13 +6,16 @@ use super::endpoint::{Endpoint, HttpEndpoint, Target};
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
 use super::notice::{Notices, StandingNotice};
+use super::passive::{self, PassiveRegistry, PassiveSettings, PassiveSubscription};
 use super::report;
 use super::roster::{Settings, StandingRecord};
 use crate::outbound::{Outbound, OutboundError, OutboundOptions};
 use crate::store::{LeasedDelivery, Store, StoredStanding};
-use crate::subscription::{Dispatch, QueueReport, StandingError, SubscriptionStanding};
+use crate::subscription::{
+    Dispatch, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
+};
 use crate::supervision::Supervisor;
-use anglerfish_core::config::{DeliveryConfig, RateConfig, SubscriptionConfig};
+use anglerfish_core::config::{DeliveryConfig, DeliveryMode, RateConfig, SubscriptionConfig};
 use anglerfish_core::delivery::{EngineConfig, SharedRate, Standing};
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
@@ -71,6 +74,7 @@ pub struct Deliveries {
 
 struct Shared {
     around: DriverContext,
+    passive: Arc<PassiveRegistry>,
     outbound: Outbound,
     host_rates: BTreeMap<String, RateConfig>,
     runtime: Handle,
@@ -82,6 +86,8 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.around.roster.close();
         self.around.inbox.send(Message::Abort);
+        self.passive.stop();
+        self.passive.abort();
     }
 }
 
@@ -114,11 +120,20 @@ impl Deliveries {
                 ..EngineConfig::default()
             },
         };
+        let runtime = Handle::current();
+        let passive = PassiveRegistry::try_new(
+            Arc::clone(&around.store),
+            around.clock.clone(),
+            Arc::clone(&around.roster),
+            around.metrics.clone(),
+            runtime.clone(),
+        );
         let shared = Shared {
             around,
+            passive: passive.map_err(rustls::Error::from)?,
             outbound,
             host_rates: options.host_rates,
-            runtime: Handle::current(),
+            runtime,
             supervisor: options.supervisor,
             task: Mutex::default(),
         };
@@ -131,6 +146,7 @@ impl Deliveries {
         if task.is_none() && !self.shared.around.roster.is_closed() {
             let around = self.shared.around.clone();
             let _runtime = self.shared.runtime.enter();
+            self.shared.passive.start(&self.shared.supervisor);
             // One that breaks down is replaced, and its successor gives its leases back.
             *task =
                 Some(self.shared.supervisor.spawn("deliveries", move || Driver::new(around.clone()).run()));
@@ -143,6 +159,9 @@ impl Deliveries {
     ///
     /// What is wrong with the endpoint, with its place in the subscription.
     pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
+        if subscription.delivery.mode == DeliveryMode::Passive && subscription.endpoint.is_none() {
+            return Ok(());
+        }
         target(subscription, &self.shared.outbound).map(drop)
     }
 
@@ -155,14 +174,26 @@ impl Deliveries {
         self.check(subscription)?;
         let policy = subscription.delivery.clone();
         let (id, outbound) = (subscription.id.clone(), self.shared.outbound.clone());
-        let shared = self.host_rate(subscription.endpoint.url.reveal());
+        let (mode, has_endpoint) = (policy.mode, subscription.endpoint.is_some());
+        let tokens = subscription.tokens.clone();
+        let shared =
+            subscription.endpoint.as_ref().and_then(|endpoint| self.host_rate(endpoint.url.reveal()));
         let subscription = subscription.clone();
         // A client is made with the first attempt: most subscriptions are idle. That it can be made was just seen.
         let endpoint = move || {
             let target = target(&subscription, &outbound).ok()?;
             Some(Arc::new(HttpEndpoint(target)) as Arc<dyn Endpoint>)
         };
-        let settings = Settings { policy: Arc::new(policy), shared, endpoint: Box::new(endpoint) };
+        let settings = Arc::new(Settings { policy: Arc::new(policy), shared, endpoint: Box::new(endpoint) });
+        match mode {
+            DeliveryMode::Push => self.let_go_of_passive(&id),
+            DeliveryMode::Passive => {
+                let settings = Arc::clone(&settings);
+                self.shared
+                    .passive
+                    .put(id.as_str().into(), PassiveSettings { tokens, settings, has_endpoint });
+            }
+        }
         self.put_settings(&id, settings);
         Ok(())
     }
@@ -170,7 +201,8 @@ impl Deliveries {
     /// The same with an endpoint of the caller's: a function of this process, say.
     pub fn put_endpoint(&self, id: &str, policy: DeliveryConfig, endpoint: Arc<dyn Endpoint>) {
         let endpoint = Box::new(move || Some(Arc::clone(&endpoint)));
-        self.put_settings(id, Settings { policy: Arc::new(policy), shared: None, endpoint });
+        self.let_go_of_passive(id);
+        self.put_settings(id, Arc::new(Settings { policy: Arc::new(policy), shared: None, endpoint }));
     }
 
     /// The rate that an endpoint shares with others of its host.
@@ -180,13 +212,23 @@ impl Deliveries {
         Some(Arc::new(SharedRate { name: host.into(), rate }))
     }
 
-    fn put_settings(&self, id: &str, settings: Settings) {
+    /// A subscription is not passive any more: what its subscriber has leased is given back, and goes its new way.
+    fn let_go_of_passive(&self, id: &str) {
+        let Some(given) = self.shared.passive.remove(id) else { return };
+        let (inbox, id): (_, Arc<str>) = (Arc::clone(&self.shared.around.inbox), id.into());
+        self.shared.runtime.spawn(async move {
+            let _ = given.await;
+            inbox.send(Message::Wake(id));
+        });
+    }
+
+    fn put_settings(&self, id: &str, settings: Arc<Settings>) {
         let around = &self.shared.around;
         if around.roster.is_closed() {
             return;
         }
         around.store.bound(id, settings.policy.backlog);
-        let (id, settings): (Arc<str>, _) = (id.into(), Arc::new(settings));
+        let id: Arc<str> = id.into();
         around.roster.put(Arc::clone(&id), Arc::clone(&settings));
         around.inbox.send(Message::Put(id, settings));
     }
@@ -197,6 +239,9 @@ impl Deliveries {
         let around = &self.shared.around;
         if !around.roster.remove(id) {
             return;
+        }
+        if let Some(given) = self.shared.passive.remove(id) {
+            let _ = given.await;
         }
         around.store.bound(id, None);
         let (done, ended) = oneshot::channel();
@@ -221,14 +266,17 @@ impl Deliveries {
     ///
     /// There is no such subscription; or it stands so and the store could not be told yet, which is tried again.
     pub async fn stand(&self, id: &str, standing: Standing) -> Result<(), StandingError> {
-        let (around, id): (_, Arc<str>) = (&self.shared.around, id.into());
+        let (around, name, id): (_, _, Arc<str>) = (&self.shared.around, id, id.into());
         if !around.roster.has(&id) || !self.is_running() {
             return Err(StandingError::Unknown);
         }
         let (done, written) = oneshot::channel();
         around.inbox.send(Message::Stand(id, standing, done));
         match tokio::time::timeout(STANDING, written).await {
-            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Ok(()))) => {
+                self.shared.passive.wake(name);
+                Ok(())
+            }
             Ok(Ok(Err(_))) | Err(_) => Err(StandingError::Unwritten),
             // It was removed meanwhile.
             Ok(Err(_)) => Err(StandingError::Unknown),
@@ -264,24 +312,30 @@ impl Deliveries {
     /// wait; otherwise it is given back to the store, from where it comes in its turn.
     pub fn offer(&self, deliveries: Vec<LeasedDelivery>) {
         let around = &self.shared.around;
-        let refused = if self.is_running() { around.inbox.offer(deliveries) } else { deliveries };
+        let (kept, pushed): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().partition(|delivery| self.shared.passive.has(&delivery.subscription));
+        let mut refused = if self.is_running() { around.inbox.offer(pushed) } else { pushed };
+        refused.extend(kept);
         if refused.is_empty() {
             return;
         }
         let leases: Vec<_> = refused.iter().map(LeasedDelivery::lease).collect();
-        let around = around.clone();
+        let (around, passive) = (around.clone(), Arc::clone(&self.shared.passive));
         self.shared.runtime.spawn(async move {
             if let Err(error) = around.store.release(&leases).await {
                 tracing::error!(%error, "deliveries cannot be given back");
             }
             for delivery in refused {
-                around.inbox.send(Message::Wake(delivery.subscription.into()));
+                if !passive.wake(&delivery.subscription) {
+                    around.inbox.send(Message::Wake(delivery.subscription.into()));
+                }
             }
         });
     }
 
     /// Tells that a subscription's deliveries became due in the store, as after a replay or a retry by hand.
     pub fn wake(&self, id: &str) {
+        self.shared.passive.wake(id);
         self.shared.around.inbox.send(Message::Wake(id.into()));
     }
 
@@ -291,21 +345,45 @@ impl Deliveries {
     pub async fn shutdown(&self, budget: Duration) {
         let around = &self.shared.around;
         around.roster.close();
+        self.shared.passive.stop();
         let task = self.shared.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut task) = task else { return };
+        let Some(mut task) = task else {
+            self.shared.passive.abort();
+            return;
+        };
         let last = (budget / 4).clamp(*LAST_WAIT.start(), *LAST_WAIT.end());
         let begun = Instant::now();
         around.inbox.send(Message::Drain);
-        if timeout_at(begun + budget.saturating_sub(last), &mut task).await.is_ok() {
+        let ended = async { tokio::join!(&mut task, self.shared.passive.ended()).0 };
+        if timeout_at(begun + budget.saturating_sub(last), ended).await.is_ok() {
             return;
         }
         tracing::warn!("attempts that did not end in time are broken off");
+        self.shared.passive.abort();
         around.inbox.send(Message::Abort);
+        if task.is_finished() {
+            return;
+        }
         if timeout_at(begun + budget.max(last), &mut task).await.is_err() {
             // The store does not answer. What is leased is free again when the store is opened again.
             tracing::error!("the store does not take deliveries back");
             task.abort();
         }
+    }
+
+    /// A passive subscription, for its subscriber; `None` if there is none of that id.
+    #[must_use]
+    pub fn passive(&self, id: &str) -> Option<PassiveSubscription> {
+        self.shared.passive.get(id)
+    }
+
+    /// Sends messages of a passive subscription to its endpoint; see [`SendReport`].
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was sent, or why what was sent could not be recorded.
+    pub async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {
+        passive::send(&self.shared.passive, id, quantity, concurrency).await
     }
 
     fn is_started(&self) -> bool {
@@ -366,5 +444,9 @@ impl Dispatch for Deliveries {
 
     async fn report(&self, id: &str) -> Option<QueueReport> {
         Self::report(self, id).await
+    }
+
+    async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {
+        Self::send(self, id, quantity, concurrency).await
     }
 }

@@ -1,5 +1,6 @@
 //! Metrics of what goes out.
 
+use super::passive::PassiveMetrics;
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::policy::Settled;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -86,6 +87,7 @@ pub struct DeliveryMetrics {
     duration: Histogram,
     store_errors: Counter,
     local_errors: Counter,
+    passive: PassiveMetrics,
 }
 
 impl Default for DeliveryMetrics {
@@ -99,6 +101,7 @@ impl Default for DeliveryMetrics {
             duration: Histogram::new(SECONDS),
             store_errors: Counter::default(),
             local_errors: Counter::default(),
+            passive: PassiveMetrics::default(),
         }
     }
 }
@@ -107,7 +110,7 @@ impl DeliveryMetrics {
     /// Adds the metrics to the registry.
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let metrics = Self { passive: PassiveMetrics::register(registry), ..Self::default() };
         registry.register(
             "delivery_attempts",
             "Attempts by subscription and by what followed from them",
@@ -145,6 +148,11 @@ impl DeliveryMetrics {
             metrics.local_errors.clone(),
         );
         metrics
+    }
+
+    /// Those of passive subscriptions.
+    pub(super) fn passive(&self) -> &PassiveMetrics {
+        &self.passive
     }
 
     pub(super) fn local_error(&self) {
@@ -217,7 +225,14 @@ impl SubscriptionMetrics {
         self.running.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// An attempt ended so, and took so long.
     pub(super) fn ended(&self, settled: Settled, duration: Duration) {
+        self.settled(settled);
+        self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// An attempt ended so; how long it took says nothing of the network.
+    pub(super) fn settled(&self, settled: Settled) {
         let [delivered, discarded, retry, dead] = &self.attempts;
         let counter = match settled {
             Settled::Delivered => delivered,
@@ -226,7 +241,6 @@ impl SubscriptionMetrics {
             Settled::Dead => dead,
         };
         counter.inc();
-        self.duration.observe(duration.as_secs_f64());
     }
 }
 

@@ -17,6 +17,7 @@ mod exchange;
 mod inbox;
 mod metric;
 mod notice;
+mod passive;
 mod report;
 mod roster;
 #[cfg(test)]
@@ -26,3 +27,7 @@ pub use dispatch::{Deliveries, DeliveryOptions};
 pub use endpoint::{AttemptFailure, Attempted, Endpoint};
 pub use metric::DeliveryMetrics;
 pub use notice::StandingNotice;
+pub use passive::{
+    Given, LeaseError, LeasedMessage, MOST_LEASES, MOST_WAITING, MessageToken, PassiveSubscription, Returned,
+    Wanted,
+};

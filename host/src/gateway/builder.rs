@@ -5,7 +5,7 @@ use super::reload::{Loader, ReloadTargets, Reloader};
 use super::routing::EngineRouting;
 use super::running::Gateway;
 use super::source_table::GatewaySources;
-use super::wiring::{self, Queues, SharedReader};
+use super::wiring::{self, Listeners, Queues, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
@@ -13,6 +13,7 @@ use crate::fetch::DocumentCache;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
+use crate::passive::{self, Out, OutMetrics};
 use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
@@ -87,7 +88,7 @@ impl GatewayBuilder {
     pub async fn build(self) -> Result<BuiltGateway, GatewayError> {
         let Self { config, documents, descriptors, file, loader, log } = self;
         // Addresses first: a second gateway by mistake should not get as far as the data.
-        let (ingress, admin) = wiring::bind(&config, descriptors).await?;
+        let listeners = wiring::bind(&config, descriptors).await?;
         let outbound = wiring::outbound(&config, descriptors)?;
         let documents = match documents {
             Some(documents) => documents,
@@ -98,7 +99,7 @@ impl GatewayBuilder {
         let supervisor = Supervisor::new(readiness.clone());
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open_supervised(&data, SqliteOptions::default(), supervisor.clone())?);
-        let made = Prepared { file, loader, log, readiness, supervisor, outbound, documents, ingress, admin };
+        let made = Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -119,14 +120,15 @@ struct Prepared {
     supervisor: Supervisor,
     outbound: Outbound,
     documents: Arc<dyn Fetcher>,
-    ingress: Arc<Listener>,
-    admin: Arc<Listener>,
+    listeners: Listeners,
 }
 
 /// A gateway that is complete and does nothing yet: no request is taken in, no delivery attempted.
 pub struct BuiltGateway {
     pub(super) ingress: Arc<Listener>,
     pub(super) admin: Arc<Listener>,
+    /// Where the subscribers of passive subscriptions come, if anywhere, and what they find there.
+    pub(super) out: Option<(Arc<Listener>, Router)>,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
@@ -141,7 +143,8 @@ pub struct BuiltGateway {
 
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
-        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, ingress, admin } = made;
+        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners } = made;
+        let Listeners { ingress, admin, out } = listeners;
         let mut registry = Scrape::registry();
         supervisor.register(&mut registry);
         telemetry::register_log(&mut registry);
@@ -165,7 +168,7 @@ impl BuiltGateway {
         activity.register(&mut registry, clock::now);
         let document = RoutingDocument::from(&document);
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
-        let routing = Arc::new(EngineRouting::new(Arc::clone(&engine)));
+        let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), config.out.listen));
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
         let opened =
@@ -189,6 +192,10 @@ impl BuiltGateway {
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config);
+        let out = out.map(|listener| {
+            let metrics = OutMetrics::register(&mut registry);
+            (listener, passive::router(Out::new(deliveries.clone(), metrics)))
+        });
         let access = Access::new(config.admin.token.as_ref(), admin.address());
         let (retention, _) = watch::channel(config.store.retention);
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
@@ -224,6 +231,7 @@ impl BuiltGateway {
         Ok(Self {
             ingress,
             admin,
+            out,
             supervisor,
             readiness,
             store: Arc::clone(store),
@@ -247,6 +255,12 @@ impl BuiltGateway {
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address()
+    }
+
+    /// Where the subscribers of passive subscriptions will come, if anywhere.
+    #[must_use]
+    pub fn out_address(&self) -> Option<SocketAddr> {
+        self.out.as_ref().map(|(listener, _)| listener.address())
     }
 
     /// Lets it run, on the runtime that this is called from. From now on requests are taken in, and deliveries that

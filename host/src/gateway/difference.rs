@@ -25,6 +25,8 @@ impl Difference {
             ("server.header_timeout", a.header_timeout == b.header_timeout),
             ("server.idle_timeout", a.idle_timeout == b.idle_timeout),
             ("admin.listen", old.admin.listen == new.admin.listen),
+            ("out.listen", old.out.listen == new.out.listen),
+            ("out.max_connections", old.out.max_connections == new.out.max_connections),
             ("outbound.max_connections", o.max_connections == n.max_connections),
             ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
             ("outbound.host_rates", o.host_rates == n.host_rates),

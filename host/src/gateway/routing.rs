@@ -1,5 +1,6 @@
 //! The routing table as the subscriptions' registry sees it.
 
+use super::config::unserved;
 use crate::clock;
 use crate::engine::{Engine, EngineError, InboundRequest, TableError};
 use crate::outbound::endpoint_problem;
@@ -15,12 +16,15 @@ use anglerfish_core::verify::{BodyForm, Verifier};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The engine behind what the registry asks of routing.
 pub(super) struct EngineRouting {
     current: RwLock<Arc<Engine>>,
     left_out: Mutex<LeftOut>,
+    /// Where the subscribers of passive subscriptions come, if anywhere.
+    out: Option<SocketAddr>,
 }
 
 /// Stored subscriptions that the table has no room for. As long as there are some, the gateway is not ready.
@@ -32,8 +36,8 @@ struct LeftOut {
 
 impl EngineRouting {
     /// Wraps an engine.
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { current: RwLock::new(engine), left_out: Mutex::default() }
+    pub(super) fn new(engine: Arc<Engine>, out: Option<SocketAddr>) -> Self {
+        Self { current: RwLock::new(engine), left_out: Mutex::default(), out }
     }
 
     /// From now on this engine is in use; calls under way end on the old one, which is returned.
@@ -108,8 +112,9 @@ impl Routing for EngineRouting {
         let sources = self.engine().sources();
         let facts: Vec<SourceFacts<'_>> = sources.iter().map(source_facts).collect();
         let mut warnings = router::review_filter(&RoutingSubscription::from(subscription), &facts);
-        let refused = endpoint_problem(&subscription.endpoint);
+        let refused = subscription.endpoint.as_ref().and_then(endpoint_problem);
         warnings.extend(refused.map(|reason| Problem::new("endpoint.url", reason)));
+        warnings.extend(unserved(subscription, self.out));
         warnings
     }
 

@@ -4,10 +4,11 @@ use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::delivery::Deliveries;
 use crate::gateway::Config;
 use crate::ingress::Fetcher;
-use crate::server::{Ending, RequestBody};
+use crate::server::{Ending, Listener, RequestBody};
 use crate::store::Store;
 use crate::supervision::Supervisor;
 use crate::telemetry::Readiness;
+use axum::Router;
 use http::Request;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 pub struct Gateway {
     ingress_address: SocketAddr,
     admin_address: SocketAddr,
+    out_address: Option<SocketAddr>,
     shutdown_timeout: watch::Receiver<Duration>,
     readiness: Readiness,
     reloader: Reloader,
@@ -43,6 +45,7 @@ struct Parts {
     deliveries: Deliveries,
     ingress: Part,
     admin: Part,
+    out: Option<Part>,
     operational: JoinHandle<()>,
     retention: JoinHandle<()>,
     stop_retention: CancellationToken,
@@ -77,6 +80,7 @@ impl Gateway {
         let BuiltGateway {
             ingress,
             admin,
+            out,
             supervisor,
             readiness,
             store,
@@ -102,29 +106,30 @@ impl Gateway {
                 Arc::clone(&ingress).serve(handle, told.clone(), watcher.clone())
             }),
         };
-        let ending = Ending::default();
-        let (told, watcher) = (ending.clone(), supervisor.clone());
-        let admin = Part {
-            ending,
-            task: supervisor.spawn("management API", move || {
-                let api = api.clone();
-                let handle = move |request: Request<RequestBody>, _| {
-                    // A router of axum is always ready.
-                    let answer = api.clone().call(request);
-                    async move { answer.await.unwrap_or_else(|never| match never {}) }
-                };
-                Arc::clone(&admin).serve(handle, told.clone(), watcher.clone())
-            }),
-        };
+        let admin = Part::serve("management API", admin, api, &supervisor);
+        let out_address = out.as_ref().map(|(listener, _)| listener.address());
+        let out = out.map(|(listener, router)| {
+            Part::serve("listener of passive subscriptions", listener, router, &supervisor)
+        });
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {
             ingress_address,
             admin_address,
+            out_address,
             shutdown_timeout,
             readiness,
             reloader,
-            parts: Some(Parts { store, deliveries, ingress, admin, operational, retention, stop_retention }),
+            parts: Some(Parts {
+                store,
+                deliveries,
+                ingress,
+                admin,
+                out,
+                operational,
+                retention,
+                stop_retention,
+            }),
         }
     }
 
@@ -138,6 +143,12 @@ impl Gateway {
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
+    }
+
+    /// Where the subscribers of passive subscriptions come, if anywhere.
+    #[must_use]
+    pub fn out_address(&self) -> Option<SocketAddr> {
+        self.out_address
     }
 
     /// Reads its configuration again when it is told to.
@@ -179,7 +190,13 @@ impl Parts {
         self.stop_retention.cancel();
         // Senders and attempts side by side: what is accepted from now on is delivered after the next start.
         let attempts = self.deliveries.shutdown(first.saturating_duration_since(Instant::now()));
-        let (_, attempts) = tokio::join!(self.ingress.end(first), timeout_at(end, attempts));
+        let out = async {
+            // Who waits for a message is answered at once.
+            if let Some(out) = &mut self.out {
+                out.end(first).await;
+            }
+        };
+        let (_, (), attempts) = tokio::join!(self.ingress.end(first), out, timeout_at(end, attempts));
         if attempts.is_err() {
             tracing::error!("the deliveries did not end in time; they go on at the next start");
         }
@@ -198,7 +215,7 @@ impl Parts {
         self.stop_retention.cancel();
         self.retention.abort();
         self.operational.abort();
-        for part in [&self.ingress, &self.admin] {
+        for part in [Some(&self.ingress), Some(&self.admin), self.out.as_ref()].into_iter().flatten() {
             part.ending.stop.cancel();
             part.ending.abort.cancel();
             part.task.abort();
@@ -214,6 +231,22 @@ impl Parts {
 }
 
 impl Part {
+    /// Serves what a router has.
+    fn serve(name: &'static str, listener: Arc<Listener>, router: Router, supervisor: &Supervisor) -> Self {
+        let ending = Ending::default();
+        let (told, watcher) = (ending.clone(), supervisor.clone());
+        let task = supervisor.spawn(name, move || {
+            let router = router.clone();
+            let handle = move |request: Request<RequestBody>, _| {
+                // A router of axum is always ready.
+                let answer = router.clone().call(request);
+                async move { answer.await.unwrap_or_else(|never| match never {}) }
+            };
+            Arc::clone(&listener).serve(handle, told.clone(), watcher.clone())
+        });
+        Self { ending, task }
+    }
+
     /// Lets it end by itself until `deadline`, then breaks it off.
     async fn end(&mut self, deadline: Instant) {
         self.ending.stop.cancel();

@@ -50,14 +50,22 @@ impl Outlet for Queues {
     }
 }
 
-/// Binds both addresses, with the connections that their descriptors allow.
-pub(super) async fn bind(
-    config: &Config,
-    descriptors: Descriptors,
-) -> Result<(Arc<Listener>, Arc<Listener>), GatewayError> {
-    // One in eight is kept for those who look what is wrong.
+/// What the gateway listens on.
+pub(super) struct Listeners {
+    pub(super) ingress: Arc<Listener>,
+    pub(super) admin: Arc<Listener>,
+    pub(super) out: Option<Arc<Listener>>,
+}
+
+/// Binds all addresses, with the connections that their descriptors allow.
+pub(super) async fn bind(config: &Config, descriptors: Descriptors) -> Result<Listeners, GatewayError> {
+    // One in eight is kept for those who look what is wrong, and two for those who lease, if there may be any.
     let watchers = (descriptors.incoming / 8).max(1);
-    let senders = descriptors.incoming.saturating_sub(watchers).max(1);
+    let subscribers = match config.out.listen {
+        Some(_) => config.out.max_connections.min((descriptors.incoming / 4).max(1)),
+        None => 0,
+    };
+    let senders = descriptors.incoming.saturating_sub(watchers + subscribers).max(1);
     if config.server.max_connections > senders {
         tracing::debug!(
             max_connections = config.server.max_connections,
@@ -73,7 +81,14 @@ pub(super) async fn bind(
     let ingress = bind_one(config.server.listen, "server.listen", limits).await?;
     let connections = limits.connections.min(watchers);
     let admin = bind_one(config.admin.listen, "admin.listen", Limits { connections, ..limits }).await?;
-    Ok((ingress, admin))
+    let out = match config.out.listen {
+        Some(address) => {
+            let limits = Limits { connections: subscribers, ..limits };
+            Some(bind_one(address, "out.listen", limits).await?)
+        }
+        None => None,
+    };
+    Ok(Listeners { ingress, admin, out })
 }
 
 async fn bind_one(

@@ -1,7 +1,9 @@
 //! A subscription's document: as it is written, and as it may be shown.
 
 use crate::config::secret::{self, HIDDEN};
-use anglerfish_core::config::{SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret, is_token};
+use anglerfish_core::config::{
+    AccessToken, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret, is_reference, is_token,
+};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
 
@@ -49,6 +51,21 @@ pub(crate) fn refuse_hidden_at(document: &Value, places: &[SecretPlace]) -> Vec<
     problems
 }
 
+/// The document, and its text, with the hashes of the subscriber's tokens in place of those that are written out.
+pub(super) fn without_tokens(mut document: Value, text: String) -> (Value, String) {
+    let mut is_other = false;
+    for token in document.get_mut("tokens").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(text) = token.as_str().filter(|text| !is_reference(text) && !AccessToken::is_hash(text))
+        else {
+            continue;
+        };
+        *token = AccessToken::of(text).hash().into();
+        is_other = true;
+    }
+    let text = if is_other { document.to_string() } else { text };
+    (document, text)
+}
+
 fn hide(value: &mut Value) {
     match value {
         Value::Null => {}
@@ -69,11 +86,11 @@ fn hide_credentials(url: &mut Value) {
     {
         shown = format!("{scheme}//{HIDDEN}{}", rest.get(at..).unwrap_or_default());
     }
-    *url = without_tokens(&shown).into();
+    *url = without_path_tokens(&shown).into();
 }
 
 /// The URL without the parts of its path that look like tokens: some services know who sends by them.
-fn without_tokens(url: &str) -> String {
+fn without_path_tokens(url: &str) -> String {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let (scheme, rest) = path.split_once("//").unwrap_or(("", path));
     // The first part is the host.
@@ -130,6 +147,23 @@ mod tests {
         );
         let paths = refuse_hidden(&shown).into_iter().map(|problem| problem.path).collect::<Vec<_>>();
         assert_eq!(paths, ["endpoint.headers.b", "endpoint.headers.c"]);
+    }
+
+    #[test]
+    fn tokens_are_hidden_and_of_those_that_are_written_out_only_the_hash_is_kept() {
+        let hash = AccessToken::of("a token of long ago").hash();
+        let document = json!({"id": "a", "tokens": ["0123456789abcdef", "env:TOKEN", hash]});
+        assert_eq!(shown(&document)["tokens"], json!(["…", "env:TOKEN", "…"]));
+        let (kept, text) = without_tokens(document.clone(), document.to_string());
+        assert_eq!(kept["tokens"], json!([AccessToken::of("0123456789abcdef").hash(), "env:TOKEN", hash]));
+        assert!(!text.contains("0123456789abcdef"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), kept);
+        // What has none stays as it was written.
+        let spaced = "{ \"id\": \"a\" }".to_owned();
+        assert_eq!(without_tokens(json!({"id": "a"}), spaced.clone()).1, spaced);
+        let paths =
+            refuse_hidden(&shown(&document)).into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+        assert_eq!(paths, ["tokens[0]", "tokens[2]"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the registry needs of the rooms beside it.
 
+use crate::store::StoreError;
 use crate::telemetry::Activity;
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::decision;
@@ -119,6 +120,44 @@ pub enum StandingError {
     Unwritten,
 }
 
+/// What came of sending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendReport {
+    /// How many messages the endpoint took.
+    pub delivered: usize,
+    /// How many it does not want.
+    pub discarded: usize,
+    /// How many failed and are held until they are due again.
+    pub failed: usize,
+    /// How many failed and have no attempt left.
+    pub dead: usize,
+    /// Why fewer were sent than there are, if not for want of quantity.
+    pub stopped: Option<String>,
+}
+
+/// Why nothing was sent.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// There is no such subscription, or it is not passive.
+    #[error("only messages of a passive subscription are sent on demand")]
+    NotPassive,
+    /// There is nowhere to send to.
+    #[error("the subscription has no endpoint to send to")]
+    NoEndpoint,
+    /// It is paused or disabled.
+    #[error("the subscription is paused or disabled; resume it first")]
+    Stopped,
+    /// Somebody else has messages of it sent right now.
+    #[error("messages of this subscription are being sent already")]
+    Running,
+    /// The gateway stops.
+    #[error("the gateway is stopping")]
+    Ending,
+    /// The store cannot be used. What was sent and could not be recorded may be sent again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// What one subscription says of an event, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -201,6 +240,9 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// How a subscription is doing at the moment, if it is there and the queues run.
     async fn report(&self, id: &str) -> Option<QueueReport>;
+
+    /// Sends up to `quantity` messages of a passive subscription to its endpoint, up to `concurrency` at once.
+    async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError>;
 
     /// Forgets how a subscription stood that is gone for good, as the store has.
     fn forget(&self, id: &str);

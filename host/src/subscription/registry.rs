@@ -1,11 +1,11 @@
 //! Which subscriptions there are.
 
 use super::{
-    Dispatch, QueueReport, Reader, Routing, RoutingError, StandingError, SubscriptionError,
-    SubscriptionStanding, document, removal,
+    Dispatch, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,
+    SubscriptionError, SubscriptionStanding, document, removal,
 };
 use crate::store::{Store, StoreError, StoredSubscription};
-use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{DeliveryMode, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -65,6 +65,12 @@ impl Subscription {
     #[must_use]
     pub fn config(&self) -> Option<&SubscriptionConfig> {
         self.config.as_ref()
+    }
+
+    /// Whether its deliveries are kept until its subscriber leases them.
+    #[must_use]
+    pub fn is_passive(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.delivery.mode == DeliveryMode::Passive)
     }
 
     /// What becomes of its open deliveries when it is removed; what cannot be used as it is written is asked too.
@@ -234,6 +240,15 @@ impl Subscriptions {
             Err(StandingError::Unknown) => Err(SubscriptionError::Unknown(id.to_owned())),
             Err(error @ StandingError::Unwritten) => Err(SubscriptionError::Unavailable(error.to_string())),
         }
+    }
+
+    /// Sends messages that are held for a passive subscription to its endpoint.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was sent, or why what was sent could not be recorded.
+    pub async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {
+        self.shared.dispatch.send(id, quantity, concurrency).await
     }
 
     /// The routing table.

@@ -83,6 +83,8 @@ impl Shared {
         }
         let (document, text) = parse(id.as_deref(), text)?;
         let config = self.read(&document, &text)?;
+        // Nobody needs to read a token again: what is kept of one from here on is its hash.
+        let (document, text) = document::without_tokens(document, text);
         let previous = self.get(&config.id);
         match &previous {
             Some(entry) if entry.origin == Origin::File => {

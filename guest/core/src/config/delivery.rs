@@ -5,9 +5,32 @@ use super::{
 };
 use std::time::Duration;
 
+/// How deliveries get to their subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeliveryMode {
+    /// Attempts are made as soon as they are due.
+    #[default]
+    Push,
+    /// Deliveries are kept until the subscriber leases them, or somebody asks for attempts.
+    Passive,
+}
+
+impl DeliveryMode {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Passive => "passive",
+        }
+    }
+}
+
 /// When an attempt counts, and when to try again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryConfig {
+    /// How deliveries get to their subscriber. What follows is about attempts, whoever makes them.
+    pub mode: DeliveryMode,
     /// Statuses that mean delivered.
     pub success: StatusSet,
     /// Statuses that mean: do not try again.
@@ -47,12 +70,13 @@ impl DeliveryConfig {
 }
 
 impl Default for DeliveryConfig {
-    /// 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
+    /// Pushed, 2xx is success, nothing is discarded, 429, 502, 503 and 504 throttle, 410 disables (Standard Webhooks, "Retries"),
     /// 15 seconds, 10 at once, the schedule of Standard Webhooks; no rate, a breaker that opens after 50 failures, disabled
     /// after 5 days of failures, as many open deliveries as there is room for, in no
     /// order.
     fn default() -> Self {
         Self {
+            mode: DeliveryMode::Push,
             success: StatusSet::new(vec![(200, 299)]),
             discard: StatusSet::default(),
             throttle_on: StatusSet::new(vec![(429, 429), (502, 502), (503, 503), (504, 504)]),

@@ -4,6 +4,7 @@
 //! The TOML file, the bodies of the management API and what the component is given to load are the same document in
 //! the same words, so they are read by the same code.
 
+mod access_token;
 mod delivery;
 mod endpoint_url;
 mod flow;
@@ -19,7 +20,8 @@ mod status;
 mod subscription;
 
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
-pub use delivery::DeliveryConfig;
+pub use access_token::{AccessToken, ParseHashError};
+pub use delivery::{DeliveryConfig, DeliveryMode};
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use forward::ForwardHeaders;

@@ -39,6 +39,7 @@ pub const SOURCE_SECRETS: &[SecretPlace] = &[
 
 /// Of a subscription.
 pub const SUBSCRIPTION_SECRETS: &[SecretPlace] = &[
+    whole(&["tokens"]),
     whole(&["endpoint", "headers"]),
     whole(&["endpoint", "secret"]),
     whole(&["endpoint", "secrets"]),
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn visits_every_secret_of_a_subscription_whatever_its_form() {
-        let document = json!({"id": "a", "endpoint": {
+        let document = json!({"id": "a", "tokens": ["6"], "endpoint": {
             "url": "env:URL", "headers": {"x-a": "1", "x-b": ["2", {"c": 3}]}, "secret": 4, "secrets": ["5", null],
             "method": "POST"
         }});
@@ -115,6 +116,7 @@ mod tests {
             "endpoint.secrets[0]",
             "endpoint.secrets[1]",
             "endpoint.url",
+            "tokens[0]",
         ];
         assert_eq!(paths(document, SUBSCRIPTION_SECRETS), expected);
         assert!(paths(json!({"endpoint": 3}), SUBSCRIPTION_SECRETS).is_empty());

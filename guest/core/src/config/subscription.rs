@@ -1,6 +1,6 @@
 //! Who wants which events, and where they go.
 
-use super::{DeliveryConfig, EndpointUrl, Secret};
+use super::{AccessToken, DeliveryConfig, EndpointUrl, Secret};
 
 /// A subscription, valid by construction.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +11,10 @@ pub struct SubscriptionConfig {
     pub sources: Vec<String>,
     /// A CEL expression; without one every event of the sources matches.
     pub filter: Option<String>,
-    /// Where its events go.
-    pub endpoint: EndpointConfig,
+    /// Where its events go. A passive subscription may do without: its subscriber leases them.
+    pub endpoint: Option<EndpointConfig>,
+    /// What the subscriber of a passive one shows; several while one is rotated. Without any nobody can lease.
+    pub tokens: Vec<AccessToken>,
     /// How they are delivered.
     pub delivery: DeliveryConfig,
     /// What becomes of its open deliveries when it is removed.

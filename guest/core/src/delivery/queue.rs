@@ -8,7 +8,7 @@ use super::model::{
     DisableCause, Leased, Now, QueueStatus, Standing, SubscriptionKey, Waiting, Work, WorkLease,
 };
 use super::shared::{SharedRate, SharedRates};
-use crate::config::DeliveryConfig;
+use crate::config::{DeliveryConfig, DeliveryMode};
 use crate::policy::{Consequences, Settled};
 use crate::request::UnixMillis;
 use std::collections::VecDeque;
@@ -149,7 +149,9 @@ impl<P> Queue<P> {
     }
 
     fn is_going(&self) -> bool {
-        self.stage == Stage::Run && self.standing == Standing::Active
+        self.stage == Stage::Run
+            && self.standing == Standing::Active
+            && self.policy.mode == DeliveryMode::Push
     }
 
     /// How many deliveries may be held, running ones included. Where they are small the store is asked seldom and for

@@ -298,6 +298,12 @@ impl<'a> Table<'a> {
         Some(self.node.child(value, Step::Key(key)))
     }
 
+    /// Reports something about a key that is not there.
+    pub fn report_missing(&self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let problem = Problem::new(key_path(&self.node.path(), key), message);
+        self.node.problems.push(problem.with_hint(hint));
+    }
+
     /// The value of a key that must be there.
     pub fn require(&self, key: &'static str) -> Option<Node<'a>> {
         let node = self.get(key);

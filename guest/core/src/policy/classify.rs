@@ -82,6 +82,25 @@ pub fn classify(
     Some(consequences)
 }
 
+/// Settles an attempt that was the subscriber's own: it had the delivery and gives it back, or did not answer for it in
+/// time. It comes back after `wait`, or when the schedule has the next attempt if that is not said; and not at all once
+/// the schedule is used up or it would be too old.
+#[must_use]
+pub fn give_back(
+    retry: &RetryConfig,
+    past: Past,
+    wait: Option<Duration>,
+    now: UnixMillis,
+    random: u64,
+) -> Settled {
+    let Some(planned) = self::wait(retry, past.before, random) else { return Settled::Dead };
+    let due = after(now, wait.unwrap_or(planned));
+    match retry.max_age {
+        Some(most) if due > after(past.created, most) => Settled::Dead,
+        _ => Settled::Retry(due),
+    }
+}
+
 /// How long the endpoint asks to be left alone.
 fn asked(answer: &Answered<'_>, now: UnixMillis, longest: Duration) -> Duration {
     if let Some(wait) = answer.retry_after.and_then(|value| retry_after(value, now, longest)) {
@@ -212,6 +231,19 @@ mod tests {
         assert_eq!(classify(&policy, BROKEN, 0, NOW, 0), Settled::Retry(UnixMillis(NOW.0 + 8_000)));
         let Settled::Retry(at) = classify(&policy, BROKEN, 0, NOW, u64::MAX) else { panic!("no retry") };
         assert!((11_999..=12_000).contains(&(at.0 - NOW.0)), "{at:?}");
+    }
+
+    #[test]
+    fn what_is_given_back_comes_when_it_is_asked_for_as_long_as_the_schedule_lasts() {
+        let RetryConfig { schedule, .. } = policy(&[5_000], 0.0).retry;
+        let retry = RetryConfig { schedule, jitter: 0.0, max_age: Some(DAY), ..RetryConfig::default() };
+        let back = |before, wait, now| super::give_back(&retry, Past { before, created: NOW }, wait, now, 0);
+        assert_eq!(back(0, None, NOW), Settled::Retry(UnixMillis(NOW.0 + 5_000)));
+        assert_eq!(back(0, Some(Duration::ZERO), NOW), Settled::Retry(NOW));
+        assert_eq!(back(0, Some(DAY), NOW), Settled::Retry(after(NOW, DAY)));
+        assert_eq!(back(0, Some(DAY), UnixMillis(NOW.0 + 1)), Settled::Dead);
+        assert_eq!(back(1, Some(Duration::ZERO), NOW), Settled::Dead);
+        assert_eq!(back(u32::MAX, None, NOW), Settled::Dead);
     }
 
     #[test]

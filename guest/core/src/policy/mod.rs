@@ -11,7 +11,7 @@ mod rate_limit_reset;
 mod retry_after;
 mod schedule;
 
-pub use classify::{Consequences, Past, Settled, classify};
+pub use classify::{Consequences, Past, Settled, classify, give_back};
 pub use outcome::{Answered, AttemptOutcome, FailureKind};
 pub use plan::{PlannedAttempt, plan};
 pub use rate_limit_reset::rate_limit_reset;

@@ -9,8 +9,8 @@ use crate::rejection::Explainer;
 use crate::source::SourceTable;
 use crate::store::LeasedDelivery;
 use crate::subscription::{
-    Dispatch, PastEvent, QueueReport, Routing, RoutingError, StandingError, SubscriptionStanding, Verdict,
-    VerdictOutcome, WaitReason,
+    Dispatch, PastEvent, QueueReport, Routing, RoutingError, SendError, SendReport, StandingError,
+    SubscriptionStanding, Verdict, VerdictOutcome, WaitReason,
 };
 use crate::telemetry::Activity;
 use anglerfish_core::config::{
@@ -179,10 +179,14 @@ impl Queues {
     }
 }
 
+fn endpoint_url(subscription: &SubscriptionConfig) -> &str {
+    subscription.endpoint.as_ref().map_or("", |endpoint| endpoint.url.reveal())
+}
+
 #[async_trait]
 impl Dispatch for Queues {
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
-        if subscription.endpoint.url.reveal().contains("undeliverable") {
+        if endpoint_url(subscription).contains("undeliverable") {
             return Err(vec![Problem::new("endpoint.url", "cannot be delivered to")]);
         }
         Ok(())
@@ -190,11 +194,8 @@ impl Dispatch for Queues {
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Vec<Problem>> {
         self.check(subscription).await?;
-        assert!(!subscription.endpoint.url.reveal().contains("explosive"), "a test says so");
-        self.urls
-            .lock()
-            .unwrap()
-            .insert(subscription.id.clone(), subscription.endpoint.url.reveal().to_owned());
+        assert!(!endpoint_url(subscription).contains("explosive"), "a test says so");
+        self.urls.lock().unwrap().insert(subscription.id.clone(), endpoint_url(subscription).to_owned());
         Ok(())
     }
 
@@ -234,6 +235,13 @@ impl Dispatch for Queues {
         })
     }
 
+    async fn send(&self, _: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {
+        match quantity {
+            1 => Err(SendError::NotPassive),
+            _ => Ok(SendReport { delivered: quantity, failed: concurrency, ..SendReport::default() }),
+        }
+    }
+
     fn forget(&self, id: &str) {
         self.standings.lock().unwrap().remove(id);
     }
@@ -262,14 +270,15 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         id,
         sources: Vec::new(),
         filter: document.get("filter").and_then(Value::as_str).map(str::to_owned),
-        endpoint: EndpointConfig {
+        endpoint: Some(EndpointConfig {
             url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: secret.map(Secret::new).into_iter().collect(),
             allow_private: false,
             allow_networks: Vec::new(),
-        },
+        }),
+        tokens: Vec::new(),
         delivery: DeliveryConfig::default(),
         when_removed: if document.get("when_removed").and_then(Value::as_str) == Some("wait") {
             WhenRemoved::Wait

@@ -15,6 +15,8 @@ const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANS
 /// An endpoint that cannot be called as it is configured. Never names a value: it may be a secret.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(in crate::delivery) enum TargetError {
+    #[error("missing key of a subscription that is pushed")]
+    Missing,
     #[error("the endpoint's url is not an absolute http or https url")]
     Url,
     #[error("the endpoint's url carries credentials: give them as an authorization header")]
@@ -39,6 +41,7 @@ impl TargetError {
     /// The place in the subscription's document.
     pub(in crate::delivery) fn path(&self) -> String {
         match self {
+            Self::Missing => "endpoint".to_owned(),
             Self::Url | Self::Credentials => "endpoint.url".to_owned(),
             Self::Method(_) => "endpoint.method".to_owned(),
             Self::HeaderName(name) => format!("endpoint.headers.{name}"),
@@ -71,7 +74,7 @@ impl Target {
         config: &SubscriptionConfig,
         outbound: &Outbound,
     ) -> Result<Self, TargetError> {
-        let endpoint = &config.endpoint;
+        let endpoint = config.endpoint.as_ref().ok_or(TargetError::Missing)?;
         let secret = |(index, secret): (usize, &anglerfish_core::config::Secret)| {
             SigningSecret::parse(secret.reveal())
                 .map_err(|error| TargetError::Secret { place: index + 1, error })

@@ -4,6 +4,7 @@ mod driver;
 mod flaky;
 mod island;
 mod outcome;
+mod passive;
 mod receiver;
 mod recovery;
 mod rig;

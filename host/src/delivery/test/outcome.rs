@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 async fn a_delivery_arrives_as_it_was_received() {
     let (rig, receiver) = (Rig::new(), Receiver::with_status(204).await);
     let mut config = subscription("a", receiver.url("/orders"));
-    config.endpoint.method = "PUT".into();
-    config.endpoint.headers = vec![("authorization".into(), Secret::new("Bearer t"))];
+    config.endpoint.as_mut().unwrap().method = "PUT".into();
+    config.endpoint.as_mut().unwrap().headers = vec![("authorization".into(), Secret::new("Bearer t"))];
     rig.deliveries.put(&config).unwrap();
     let id = rig.send(&["a"], "{\"quantity\": 1.0}\n").await[0];
     let (delivery, attempts) = rig.ended(id).await;
@@ -161,7 +161,7 @@ async fn a_redirect_is_a_failure_and_not_followed() {
 async fn private_addresses_are_refused_unless_allowed() {
     let (rig, receiver) = (Rig::new(), Receiver::with_status(200).await);
     let mut config = subscription("a", receiver.url("/"));
-    config.endpoint.allow_private = false;
+    config.endpoint.as_mut().unwrap().allow_private = false;
     config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
@@ -169,7 +169,7 @@ async fn private_addresses_are_refused_unless_allowed() {
     let error = attempts[0].error.as_deref().unwrap();
     assert!(error.starts_with("address 127.0.0.1 refused: it is a loopback address"), "{error}");
 
-    config.endpoint.allow_networks = vec!["127.0.0.0/8".into()];
+    config.endpoint.as_mut().unwrap().allow_networks = vec!["127.0.0.0/8".into()];
     rig.deliveries.put(&config).unwrap();
     assert_eq!(rig.settled("a").await.0.status, DeliveryStatus::Delivered);
 }
@@ -179,7 +179,7 @@ async fn a_connection_of_one_subscription_never_serves_another() {
     let (rig, receiver) = (Rig::new(), Receiver::with_status(200).await);
     let allowed = subscription("allowed", receiver.url("/"));
     let mut refused = subscription("refused", receiver.url("/"));
-    refused.endpoint.allow_private = false;
+    refused.endpoint.as_mut().unwrap().allow_private = false;
     refused.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&allowed).unwrap();
     rig.deliveries.put(&refused).unwrap();
@@ -258,13 +258,21 @@ async fn an_endpoint_that_cannot_be_called_is_refused_with_its_place() {
     let rig = Rig::new();
     let good = subscription("a", "http://127.0.0.1:1/".into());
     for (path, change) in [
-        ("endpoint.url", (|config| config.endpoint.url = "ftp://x/".into()) as fn(&mut super::rig::Config)),
-        ("endpoint.method", |config| config.endpoint.method = "A B".into()),
+        (
+            "endpoint.url",
+            (|config| config.endpoint.as_mut().unwrap().url = "ftp://x/".into())
+                as fn(&mut super::rig::Config),
+        ),
+        ("endpoint.method", |config| config.endpoint.as_mut().unwrap().method = "A B".into()),
         ("endpoint.headers.x-a", |config| {
-            config.endpoint.headers = vec![("x-a".into(), Secret::new("hunter2\n"))];
+            config.endpoint.as_mut().unwrap().headers = vec![("x-a".into(), Secret::new("hunter2\n"))];
         }),
-        ("endpoint.allow_networks", |config| config.endpoint.allow_networks = vec!["10.0.0.0".into()]),
-        ("endpoint.secret", |config| config.endpoint.secrets = vec![Secret::new("hunter2")]),
+        ("endpoint.allow_networks", |config| {
+            config.endpoint.as_mut().unwrap().allow_networks = vec!["10.0.0.0".into()]
+        }),
+        ("endpoint.secret", |config| {
+            config.endpoint.as_mut().unwrap().secrets = vec![Secret::new("hunter2")]
+        }),
     ] {
         let mut config = good.clone();
         change(&mut config);

@@ -132,14 +132,15 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         id: id.into(),
         sources: Vec::new(),
         filter: None,
-        endpoint: EndpointConfig {
+        endpoint: Some(EndpointConfig {
             url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
             secrets: Vec::new(),
             allow_private: true,
             allow_networks: Vec::new(),
-        },
+        }),
+        tokens: Vec::new(),
         delivery: DeliveryConfig {
             timeout: Duration::from_secs(10),
             retry: RetryConfig::with_delays(vec![Duration::from_millis(20); 2]),

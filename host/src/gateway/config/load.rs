@@ -10,6 +10,7 @@ use crate::config::secret::{Findings, Resolver};
 use crate::config::{ConfigError, ConfigProblem, SourceReader, SubscriptionReader, allow, hide_url, syntax};
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
+use crate::passive::OutConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
 use anglerfish_core::config::{Document, overlap, read_document};
@@ -29,6 +30,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The management API.
     pub admin: AdminConfig,
+    /// The listener of passive subscriptions.
+    pub out: OutConfig,
     /// How others are called.
     pub outbound: OutboundConfig,
     /// The store.
@@ -126,7 +129,7 @@ impl Config {
             resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
-        let Sections { mut server, admin, outbound, store, log, telemetry } = sections;
+        let Sections { mut server, admin, out, outbound, store, log, telemetry } = sections;
         problems.extend(found);
         if !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
             server.data_dir = directory.join(server.data_dir);
@@ -169,14 +172,19 @@ impl Config {
             _ => Vec::new(),
         };
         for ((path, subscription), written) in routing.subscriptions.iter_mut().zip(&written) {
-            allow(&mut subscription.endpoint, &server.allow_networks);
-            hide_url(&mut subscription.endpoint, written);
-            odd.extend(review::endpoint(path, &subscription.endpoint));
+            if let Some(endpoint) = &mut subscription.endpoint {
+                allow(endpoint, &server.allow_networks);
+                hide_url(endpoint, written);
+                odd.extend(review::endpoint(path, endpoint));
+            }
+            let unserved = review::unserved(subscription, out.listen);
+            odd.extend(unserved.map(|problem| below(path, problem)));
         }
         *warnings = located(&places, odd);
         Ok(Self {
             server,
             admin,
+            out,
             outbound,
             store,
             log,
@@ -219,12 +227,18 @@ impl fmt::Debug for Config {
             .debug_struct("Config")
             .field("server", &self.server)
             .field("admin", &self.admin)
+            .field("out", &self.out)
             .field("outbound", &self.outbound)
             .field("store", &self.store)
             .field("log", &self.log)
             .field("document", &self.document)
             .finish_non_exhaustive()
     }
+}
+
+/// A problem of a subscription, as one of the configuration.
+fn below(path: &str, problem: Problem) -> Problem {
+    Problem { path: key_path(path, &problem.path), ..problem }
 }
 
 /// What the core reads.

@@ -12,3 +12,4 @@ mod section;
 mod tests;
 
 pub use load::{Config, Examination};
+pub(super) use review::unserved;

@@ -13,6 +13,7 @@ use anglerfish_core::router::{
 };
 use anglerfish_filter::Expression;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What is odd about the filters of a document that has no problems, of the sources that there are.
@@ -88,6 +89,18 @@ pub(super) fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
         }));
     }
     problems
+}
+
+/// Tokens are asked for at a listener that there may not be.
+pub(in crate::gateway) fn unserved(
+    subscription: &SubscriptionConfig,
+    listen: Option<SocketAddr>,
+) -> Option<Problem> {
+    (listen.is_none() && !subscription.tokens.is_empty()).then(|| {
+        let message = "nobody can lease with them: there is no `out.listen`";
+        let hint = "write [out] and listen = \"127.0.0.1:8082\"";
+        Problem::new("tokens", message).with_hint(hint)
+    })
 }
 
 /// A source whose window is longer than what was accepted is remembered, told where one of the two is written.

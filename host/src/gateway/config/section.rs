@@ -4,6 +4,7 @@ use crate::api::AdminConfig;
 use crate::config::section::{Keys, Section};
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
+use crate::passive::OutConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
 use anglerfish_core::config::{Node, Problems, Table};
@@ -14,6 +15,7 @@ use serde_json::Value;
 pub(super) const TABLES: &[(&str, Keys)] = &[
     (ServerConfig::TABLE, ServerConfig::KEYS),
     (AdminConfig::TABLE, AdminConfig::KEYS),
+    (OutConfig::TABLE, OutConfig::KEYS),
     (OutboundConfig::TABLE, OutboundConfig::KEYS),
     (StoreConfig::TABLE, StoreConfig::KEYS),
     (LogConfig::TABLE, LogConfig::KEYS),
@@ -25,6 +27,7 @@ pub(super) const TABLES: &[(&str, Keys)] = &[
 pub(super) struct Sections {
     pub(super) server: ServerConfig,
     pub(super) admin: AdminConfig,
+    pub(super) out: OutConfig,
     pub(super) outbound: OutboundConfig,
     pub(super) store: StoreConfig,
     pub(super) log: LogConfig,
@@ -45,6 +48,7 @@ impl Sections {
         let sections = root.table(&keys).map(|table| Self {
             server: read(&table),
             admin: read(&table),
+            out: read(&table),
             outbound: read(&table),
             store: read(&table),
             log: read(&table),

@@ -1,7 +1,7 @@
 use super::Config;
 use super::review::filter_problems;
 use crate::config::{ConfigError, Environment};
-use anglerfish_core::config::Secret;
+use anglerfish_core::config::{AccessToken, Secret};
 use anglerfish_core::problem::Problem;
 use serde_json::json;
 use std::ffi::OsString;
@@ -75,7 +75,10 @@ fn reads_the_model_configuration() {
     let (_, source) = &config.document.sources[0];
     assert_eq!(source.verification.secrets[0].value, secret);
     let (_, subscription) = &config.document.subscriptions[0];
-    assert_eq!(subscription.endpoint.headers, [("authorization".into(), Secret::new("Bearer hunter2"))]);
+    assert_eq!(
+        subscription.endpoint.as_ref().unwrap().headers,
+        [("authorization".into(), Secret::new("Bearer hunter2"))]
+    );
     assert!(
         matches!(&subscription.delivery.retry.schedule, anglerfish_core::config::Schedule::Delays(delays) if delays.len() == 3)
     );
@@ -212,10 +215,10 @@ fn networks_of_the_server_are_allowed_to_every_subscription() {
                 [subscription.endpoint]\nurl = \"http://10.0.0.1\"\nallow_networks = [\"192.168.0.0/16\"]\n";
     let config = parse(text, &[]).unwrap();
     let expected = ["192.168.0.0/16", "10.0.0.0/8"];
-    assert_eq!(config.document.subscriptions[0].1.endpoint.allow_networks, expected);
+    assert_eq!(config.document.subscriptions[0].1.endpoint.as_ref().unwrap().allow_networks, expected);
     let document = json!({"id": "b", "endpoint": {"url": "http://10.0.0.2"}});
     let subscription = config.subscription_reader().read(document.to_string().as_bytes()).unwrap();
-    assert_eq!(subscription.endpoint.allow_networks, ["10.0.0.0/8"]);
+    assert_eq!(subscription.endpoint.as_ref().unwrap().allow_networks, ["10.0.0.0/8"]);
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn a_subscription_written_at_run_time_may_use_only_the_references_that_are_named
     let document = json!({"id": "b", "endpoint": {"url": "https://example.com", "headers": {"x": "env:X"}}});
     let reader = parse(&named, &variables).unwrap().subscription_reader();
     let subscription = reader.read(document.to_string().as_bytes()).unwrap();
-    assert_eq!(subscription.endpoint.headers[0].1.reveal(), "value");
+    assert_eq!(subscription.endpoint.as_ref().unwrap().headers[0].1.reveal(), "value");
 }
 
 #[test]
@@ -301,7 +304,7 @@ fn a_url_from_a_reference_is_a_secret_and_one_that_would_be_refused_is_a_warning
                 [[subscription]]\nid = \"c\"\nendpoint = { url = \"http://127.0.0.1/\", allow_private = true }\n";
     let config = parse(text, &[("URL", "https://10.0.0.1/hunter2")]).unwrap();
     let [(_, a), (_, b), _] = config.document.subscriptions.as_slice() else { panic!() };
-    assert!(a.endpoint.url.is_secret() && !b.endpoint.url.is_secret());
+    assert!(a.endpoint.as_ref().unwrap().url.is_secret() && !b.endpoint.as_ref().unwrap().url.is_secret());
     let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(
@@ -316,4 +319,24 @@ fn a_url_from_a_reference_is_a_secret_and_one_that_would_be_refused_is_a_warning
         config.subscription_reader().read(document.to_string().as_bytes()).is_err(),
         "not named in references"
     );
+}
+
+#[test]
+fn tokens_of_a_passive_subscription_are_resolved_and_without_a_listener_they_are_a_warning() {
+    let text = "[[subscription]]\nid = \"a\"\nmode = \"passive\"\ntokens = [\"env:TOKEN\"]\n";
+    let variables = [("TOKEN", "0123456789abcdef")];
+    let config = parse(text, &variables).unwrap();
+    let (_, subscription) = &config.document.subscriptions[0];
+    assert!(AccessToken::is_one_of(&subscription.tokens, b"0123456789abcdef"));
+    assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "anglerfish.toml:4:1: subscription[0].tokens: nobody can lease with them: there is no `out.listen` \
+          (write [out] and listen = \"127.0.0.1:8082\")"
+        ]
+    );
+    let config = parse(&format!("[out]\nlisten = \"127.0.0.1:0\"\n{text}"), &variables).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }

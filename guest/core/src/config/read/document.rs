@@ -140,7 +140,7 @@ pub fn read_subscription(value: &Value, path: &str) -> Result<SubscriptionConfig
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Schedule, StatusSet};
+    use crate::config::{AccessToken, DeliveryMode, Schedule, StatusSet};
     use serde_json::json;
     use std::time::Duration;
 
@@ -178,7 +178,7 @@ mod tests {
         let (path, subscription) = &document.subscriptions[0];
         assert_eq!((path.as_str(), subscription.id.as_str()), ("subscription[0]", "big-orders"));
         assert_eq!(subscription.sources, ["shop"]);
-        let endpoint = &subscription.endpoint;
+        let endpoint = subscription.endpoint.as_ref().unwrap();
         assert_eq!((endpoint.method.as_str(), endpoint.allow_private), ("PUT", true));
         assert_eq!(endpoint.headers[0].0, "authorization");
         assert_eq!(endpoint.headers[0].1.reveal(), "Bearer x");
@@ -197,9 +197,66 @@ mod tests {
         let value = json!({"id": "a", "endpoint": {"url": "https://example.com"}});
         let subscription = read_subscription(&value, "").unwrap();
         assert_eq!(subscription.delivery, DeliveryConfig::default());
-        assert_eq!(subscription.endpoint.method, "POST");
-        assert!(!subscription.endpoint.allow_private);
+        let endpoint = subscription.endpoint.as_ref().unwrap();
+        assert_eq!(endpoint.method, "POST");
+        assert!(!endpoint.allow_private);
         assert!(subscription.sources.is_empty() && subscription.filter.is_none());
+    }
+
+    #[test]
+    fn reads_a_passive_subscription_with_and_without_an_endpoint() {
+        let tokens = json!(["0123456789abcdef", AccessToken::of("the other one").hash()]);
+        let value = json!({"id": "a", "mode": "passive", "tokens": tokens});
+        let subscription = read_subscription(&value, "").unwrap();
+        assert_eq!(subscription.delivery.mode, DeliveryMode::Passive);
+        assert_eq!(subscription.endpoint, None);
+        assert!(AccessToken::is_one_of(&subscription.tokens, b"0123456789abcdef"));
+        assert!(AccessToken::is_one_of(&subscription.tokens, b"the other one"));
+        let value = json!({"id": "a", "mode": "passive", "endpoint": {"url": "https://example.com"}});
+        let subscription = read_subscription(&value, "").unwrap();
+        assert!(subscription.endpoint.is_some() && subscription.tokens.is_empty());
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_mode_and_its_tokens() {
+        let push = json!({"url": "https://example.com"});
+        for (value, problem) in [
+            (json!({"mode": "pull", "endpoint": push}), "mode: must be \"push\" or \"passive\""),
+            (
+                json!({"mode": "pull", "tokens": ["0123456789abcdef"]}),
+                "mode: must be \"push\" or \"passive\"",
+            ),
+            (json!({"mode": "push"}), "endpoint: missing key"),
+            (json!({"mode": "passive"}), "tokens: missing key of a passive subscription"),
+            (
+                json!({"endpoint": push, "tokens": ["0123456789abcdef"]}),
+                "tokens: are for passive subscriptions only",
+            ),
+            (json!({"mode": "passive", "tokens": []}), "tokens: names no token"),
+            (
+                json!({"mode": "passive", "tokens": "0123456789abcdef"}),
+                "tokens: expected a list, found a string",
+            ),
+            (
+                json!({"mode": "passive", "tokens": ["0123456789abcde"]}),
+                "tokens[0]: must have 16 to 512 characters",
+            ),
+            (
+                json!({"mode": "passive", "tokens": ["0123456789 abcdef"]}),
+                "tokens[0]: must be printable ASCII without spaces",
+            ),
+            (
+                json!({"mode": "passive", "tokens": ["sha256:0123456789"]}),
+                "tokens[0]: `sha256:` needs 64 hexadecimal digits behind it",
+            ),
+        ] {
+            let mut value = value;
+            value["id"] = json!("a");
+            let problems = read_subscription(&value, "").unwrap_err();
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with(problem), "{problems:?} for {problem}");
+        }
     }
 
     #[test]

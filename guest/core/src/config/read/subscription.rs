@@ -1,10 +1,16 @@
 //! Reading a subscription.
 
 use super::{endpoint, policy, source};
-use crate::config::{SubscriptionConfig, WhenRemoved};
-use crate::node::Node;
+use crate::config::{AccessToken, DeliveryConfig, DeliveryMode, SubscriptionConfig, WhenRemoved};
+use crate::node::{Node, Table};
 
-pub(super) const KEYS: &[&str] = &["id", "sources", "filter", "endpoint", "delivery", "when_removed"];
+pub(super) const KEYS: &[&str] =
+    &["id", "sources", "filter", "mode", "tokens", "endpoint", "delivery", "when_removed"];
+
+/// Tokens of a subscriber: one is in use, another takes its place.
+const MOST_TOKENS: usize = 10;
+/// Characters of a token: it must not be guessed, and has to find room in a header field.
+const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=512;
 
 /// Whoever wants more than this many sources wants all of them and a filter.
 const MOST_SOURCES: usize = 1000;
@@ -16,13 +22,76 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let id = table.require("id").and_then(|node| source::name(&node));
     let sources = table.get("sources").and_then(|node| sources(&node)).unwrap_or_default();
     let filter = table.get("filter").and_then(|node| filter(&node));
-    let endpoint = table.require("endpoint").and_then(|node| endpoint::read(&node));
+    let mode = table.get("mode").map_or(Some(DeliveryMode::default()), |node| mode(&node));
+    let tokens = table.get("tokens").and_then(|node| tokens(&node, mode)).unwrap_or_default();
+    let endpoint = match mode {
+        Some(DeliveryMode::Push) => table.require("endpoint"),
+        Some(DeliveryMode::Passive) | None => table.get("endpoint"),
+    };
+    if mode == Some(DeliveryMode::Passive) {
+        reachable(&table);
+    }
+    let endpoint = endpoint.and_then(|node| endpoint::read(&node));
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
     let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();
     if node.problem_count() != before {
         return None;
     }
-    Some(SubscriptionConfig { id: id?, sources, filter, endpoint: endpoint?, delivery, when_removed })
+    let delivery = DeliveryConfig { mode: mode?, ..delivery };
+    Some(SubscriptionConfig { id: id?, sources, filter, endpoint, tokens, delivery, when_removed })
+}
+
+fn mode(node: &Node<'_>) -> Option<DeliveryMode> {
+    match node.string()? {
+        "push" => Some(DeliveryMode::Push),
+        "passive" => Some(DeliveryMode::Passive),
+        _ => {
+            node.report("must be \"push\" or \"passive\"");
+            None
+        }
+    }
+}
+
+/// Reports a passive subscription that nobody could ever get anything from.
+fn reachable(table: &Table<'_>) {
+    if table.get("tokens").is_none() && table.get("endpoint").is_none() {
+        let hint = "give tokens for the subscriber, or an endpoint for sending on demand";
+        table.report_missing("tokens", "missing key of a passive subscription", hint);
+    }
+}
+
+fn tokens(node: &Node<'_>, mode: Option<DeliveryMode>) -> Option<Vec<AccessToken>> {
+    if mode == Some(DeliveryMode::Push) {
+        node.report_with_hint("are for passive subscriptions only", "write mode = \"passive\" beside it");
+        return None;
+    }
+    let items = node.items_up_to(MOST_TOKENS)?;
+    if items.len() == 0 {
+        node.report_with_hint("names no token", "leave the key out if nobody is to lease");
+        return None;
+    }
+    Some(items.filter_map(|item| token(&item)).collect())
+}
+
+/// A token that can stand in an `Authorization` field and cannot be guessed, or its hash.
+fn token(node: &Node<'_>) -> Option<AccessToken> {
+    let text = node.text()?;
+    let hint = "make one with: openssl rand -hex 32";
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        node.report_with_hint("must be printable ASCII without spaces", hint);
+    } else if !TOKEN_LENGTH.contains(&text.len()) {
+        let (least, most) = (TOKEN_LENGTH.start(), TOKEN_LENGTH.end());
+        node.report_with_hint(format!("must have {least} to {most} characters"), hint);
+    } else {
+        return match AccessToken::parse(text) {
+            Ok(token) => Some(token),
+            Err(error) => {
+                node.report(error.to_string());
+                None
+            }
+        };
+    }
+    None
 }
 
 fn when_removed(node: &Node<'_>) -> Option<WhenRemoved> {

@@ -23,7 +23,11 @@ impl<P> Engine<P> {
         self.observe(now);
         if let Some(key) = self.registry.find(name) {
             if let Some(queue) = self.registry.get_mut(key) {
+                let is_other = queue.policy.mode != policy.mode;
                 (queue.policy, queue.shared) = (policy, shared);
+                if is_other {
+                    queue.look_again();
+                }
             }
             self.touch(key);
             return key;

@@ -1,0 +1,229 @@
+//! An event in CloudEvents' JSON format, with its data: "JSON Event Format for CloudEvents", version 1.0.2.
+
+use anglerfish_core::event::Event;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Names that extension attributes cannot have: those of the specification's own attributes, and of the data.
+const TAKEN: [&str; 9] =
+    ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64"];
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DataForm {
+    /// JSON as it is, other text as a string, all else in base64.
+    #[default]
+    Plain,
+    /// Everything in base64, so that also a parser gives every byte back.
+    Base64,
+}
+
+/// An event in CloudEvents' JSON format, to be serialised.
+///
+/// No byte of the data is lost. JSON stands in `data` as it came, character by character: numbers keep all their digits.
+/// Text of another kind stands there as a string. Whatever is neither, and JSON that not every parser would take, stands
+/// in `data_base64`.
+#[derive(Debug)]
+pub(crate) struct CloudEvent<'a> {
+    event: &'a Event,
+    data: Data<'a>,
+}
+
+#[derive(Debug)]
+enum Data<'a> {
+    None,
+    Json(&'a RawValue),
+    Text(&'a str),
+    Base64(&'a [u8]),
+}
+
+impl<'a> CloudEvent<'a> {
+    /// An event and its data.
+    #[must_use]
+    pub(crate) fn new(event: &'a Event, data: &'a [u8], form: DataForm) -> Self {
+        let data = match form {
+            _ if data.is_empty() => Data::None,
+            DataForm::Base64 => Data::Base64(data),
+            DataForm::Plain => plain(event.datacontenttype.as_deref(), data),
+        };
+        Self { event, data }
+    }
+}
+
+fn plain<'a>(kind: Option<&str>, data: &'a [u8]) -> Data<'a> {
+    let Ok(text) = std::str::from_utf8(data) else { return Data::Base64(data) };
+    // Without a media type the data of this format is JSON (section 3.1.1).
+    match kind {
+        Some(kind) if !is_json(kind) => match is_text(kind) {
+            true => Data::Text(text),
+            false => Data::Base64(data),
+        },
+        _ => json(text).map_or(Data::Base64(data), Data::Json),
+    }
+}
+
+/// JSON that every parser takes: not too deep, no half of a surrogate pair, and nothing around it that would be lost.
+fn json(text: &str) -> Option<&RawValue> {
+    serde_json::from_str::<Value>(text).ok()?;
+    serde_json::from_str::<&RawValue>(text).ok().filter(|raw| raw.get().len() == text.len())
+}
+
+/// The media type without its parameters.
+fn essence(kind: &str) -> &str {
+    kind.split(';').next().unwrap_or(kind).trim()
+}
+
+/// As the format's section 3.1 has it: the subtype is `json` or ends in `+json`.
+fn is_json(kind: &str) -> bool {
+    let Some((_, subtype)) = essence(kind).split_once('/') else { return false };
+    let subtype = subtype.to_ascii_lowercase();
+    subtype == "json" || subtype.ends_with("+json")
+}
+
+/// Text, in a charset of which UTF-8 is one reading. What says another one is not turned into characters.
+fn is_text(kind: &str) -> bool {
+    let is_utf8 = kind.split(';').skip(1).filter_map(|part| part.split_once('=')).all(|(name, value)| {
+        let value = value.trim().trim_matches('"');
+        !name.trim().eq_ignore_ascii_case("charset")
+            || ["utf-8", "utf8", "us-ascii"].iter().any(|known| value.eq_ignore_ascii_case(known))
+    });
+    let essence = essence(kind).to_ascii_lowercase();
+    let named = ["application/x-www-form-urlencoded", "application/xml", "application/javascript"];
+    is_utf8 && (essence.starts_with("text/") || essence.ends_with("+xml") || named.contains(&&*essence))
+}
+
+impl Serialize for CloudEvent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, data } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("specversion", "1.0")?;
+        map.serialize_entry("id", &event.id)?;
+        map.serialize_entry("source", &event.source)?;
+        map.serialize_entry("type", &event.kind)?;
+        if let Some(subject) = &event.subject {
+            map.serialize_entry("subject", subject)?;
+        }
+        if let Some(time) = event.time.rfc3339() {
+            map.serialize_entry("time", &time)?;
+        }
+        if let Some(kind) = &event.datacontenttype {
+            map.serialize_entry("datacontenttype", kind)?;
+        }
+        for (name, value) in event.extensions.iter().filter(|(name, _)| !TAKEN.contains(&name.as_str())) {
+            map.serialize_entry(name, value)?;
+        }
+        match data {
+            Data::None => {}
+            Data::Json(raw) => map.serialize_entry("data", raw)?,
+            Data::Text(text) => map.serialize_entry("data", text)?,
+            Data::Base64(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes))?,
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anglerfish_core::request::UnixMillis;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn event(kind: Option<&str>) -> Event {
+        Event {
+            id: "evt_1".into(),
+            source: "shop".into(),
+            kind: "order.paid".into(),
+            subject: Some("42".into()),
+            time: UnixMillis(1_700_000_000_000),
+            datacontenttype: kind.map(str::to_owned),
+            extensions: [("traceparent".to_owned(), "00-1".to_owned()), ("data".to_owned(), "x".to_owned())]
+                .into(),
+        }
+    }
+
+    fn text(kind: Option<&str>, data: &[u8], form: DataForm) -> String {
+        serde_json::to_string(&CloudEvent::new(&event(kind), data, form)).unwrap()
+    }
+
+    #[test]
+    fn attributes_stand_under_their_names_and_an_extension_never_takes_the_place_of_the_data() {
+        let shown: Value =
+            serde_json::from_str(&text(Some("application/json"), b"{\"a\":1}", DataForm::Plain)).unwrap();
+        assert_eq!(
+            shown,
+            json!({
+                "specversion": "1.0", "id": "evt_1", "source": "shop", "type": "order.paid", "subject": "42",
+                "time": "2023-11-14T22:13:20Z", "datacontenttype": "application/json", "traceparent": "00-1",
+                "data": {"a": 1}
+            })
+        );
+    }
+
+    #[test]
+    fn json_stands_there_as_it_came() {
+        let data = "{ \"n\": 12345678901234567890123.10, \"a\":\t1, \"a\": 2 }";
+        for kind in [Some("application/json; charset=utf-8"), Some("application/problem+JSON"), None] {
+            assert!(
+                text(kind, data.as_bytes(), DataForm::Plain).contains(&format!("\"data\":{data}")),
+                "{kind:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_parser_would_change_or_refuse_is_in_base64() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for data in ["{\"a\":1}\n", " 1", "{", "\"\\ud800\"", "1e999", &deep, "\u{feff}{}"] {
+            let shown = text(Some("application/json"), data.as_bytes(), DataForm::Plain);
+            assert!(shown.contains(&format!("\"data_base64\":\"{}\"", STANDARD.encode(data))), "{shown}");
+        }
+    }
+
+    #[test]
+    fn text_is_a_string_and_other_bytes_are_base64() {
+        for (kind, data, member) in [
+            ("text/plain", &b"a\"b"[..], "\"data\":\"a\\\"b\""),
+            ("application/x-www-form-urlencoded", b"a=b", "\"data\":\"a=b\""),
+            ("text/xml; charset=ISO-8859-1", b"<a/>", "\"data_base64\":\"PGEvPg==\""),
+            ("text/plain", b"\xff", "\"data_base64\":\"/w==\""),
+            ("application/octet-stream", b"abc", "\"data_base64\":\"YWJj\""),
+        ] {
+            let shown = text(Some(kind), data, DataForm::Plain);
+            assert!(shown.contains(member), "{shown}");
+        }
+        assert!(text(Some("application/json"), b"{}", DataForm::Base64).contains("\"data_base64\":\"e30=\""));
+        let without = text(Some("application/json"), b"", DataForm::Plain);
+        assert!(!without.contains("\"data"), "{without}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_is_lost_whatever_it_is(
+            data in proptest::collection::vec(any::<u8>(), 1..40),
+            kind in proptest::option::of("(application/json|text/plain|application/xml|a/b)(; charset=[a-z0-9-]{1,8})?"),
+        ) {
+            let shown = text(kind.as_deref(), &data, DataForm::Plain);
+            #[derive(Deserialize)]
+            struct Shown<'a> {
+                #[serde(borrow)]
+                data: Option<&'a RawValue>,
+                data_base64: Option<String>,
+                datacontenttype: Option<String>,
+            }
+            let shown: Shown<'_> = serde_json::from_str(&shown).unwrap();
+            let back = match (shown.data, shown.data_base64) {
+                (None, Some(coded)) => STANDARD.decode(coded).unwrap(),
+                (Some(raw), None) if shown.datacontenttype.as_deref().is_none_or(is_json) => raw.get().as_bytes().to_vec(),
+                (Some(raw), None) => serde_json::from_str::<String>(raw.get()).unwrap().into_bytes(),
+                both => panic!("{both:?}"),
+            };
+            prop_assert_eq!(back, data);
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! One passive subscription, as its subscriber sees it.
+
+use super::lease_table::{HeldLease, LeaseTable};
+use super::metric::SubscriptionMetrics;
+use super::registry::{PassiveRegistry, PassiveSettings};
+use super::{MOST_LEASES, MessageToken};
+use crate::delivery::report;
+use crate::store::{Attempt, Lease, LeaseTerms, LeasedDelivery, Owner, Recorded, Settlement, StoreError};
+use anglerfish_core::config::AccessToken;
+use anglerfish_core::delivery::{Now, Standing};
+use anglerfish_core::policy::{Past, Settled, give_back};
+use anglerfish_core::request::UnixMillis;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::sleep_until;
+
+/// How many requests may wait for messages of one subscription at once.
+pub const MOST_WAITING: usize = 100;
+
+/// How much longer a lease stands in the store than here. Here it ends first, and is recorded; the store's deadline is for
+/// the case that nobody is left who could do that.
+const GRACE: Duration = Duration::from_mins(1);
+
+/// How long somebody waits at most before looking again, whatever was or was not said meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// When it is looked again for an expired lease that could not be recorded.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a subscriber asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// How many messages at most.
+    pub max: usize,
+    /// How long it has them.
+    pub lease: Duration,
+    /// How long it waits for the first one.
+    pub wait: Duration,
+}
+
+/// A message that is leased.
+#[derive(Debug)]
+pub struct LeasedMessage {
+    /// The delivery with its event and its data.
+    pub delivery: LeasedDelivery,
+    /// What the lease is named by.
+    pub token: MessageToken,
+    /// When it ends.
+    pub deadline: UnixMillis,
+}
+
+/// What a subscriber gets.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The messages; none if nothing came in time.
+    pub messages: Vec<LeasedMessage>,
+    /// Whether the subscription is paused or disabled, so that nothing can come.
+    pub is_stopped: bool,
+}
+
+/// Why nothing is leased.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LeaseError {
+    /// [`MOST_WAITING`] wait already.
+    #[error("{MOST_WAITING} requests wait for messages of this subscription already")]
+    TooManyWaiting,
+    /// [`MOST_LEASES`] are out already.
+    #[error("{MOST_LEASES} messages of this subscription are leased already")]
+    TooManyLeases,
+    /// The subscription was removed or is not passive any more.
+    #[error("the subscription is gone")]
+    Gone,
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a message is given back.
+#[derive(Debug, Clone, Default)]
+pub struct Returned {
+    /// When it is to come again; left out, as the policy says.
+    pub delay: Option<Duration>,
+    /// Whether it is not to come again at all.
+    pub is_dead: bool,
+    /// Why, for whoever looks.
+    pub reason: Option<String>,
+}
+
+/// What is kept of one passive subscription.
+pub(super) struct Shared {
+    pub(super) name: Arc<str>,
+    settings: RwLock<Arc<PassiveSettings>>,
+    table: Mutex<LeaseTable>,
+    changed: Notify,
+    places: Semaphore,
+    /// Held by the one who sends on demand.
+    pub(super) sending: Arc<tokio::sync::Mutex<()>>,
+    metrics: SubscriptionMetrics,
+}
+
+impl Shared {
+    pub(super) fn new(name: Arc<str>, settings: PassiveSettings, metrics: SubscriptionMetrics) -> Self {
+        Self {
+            name,
+            settings: RwLock::new(Arc::new(settings)),
+            table: Mutex::default(),
+            changed: Notify::new(),
+            places: Semaphore::new(MOST_WAITING),
+            sending: Arc::default(),
+            metrics,
+        }
+    }
+
+    pub(super) fn set(&self, settings: PassiveSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    pub(super) fn settings(&self) -> Arc<PassiveSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Wakes one of those who wait; if nobody does, the next one looks again before it waits.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Ends it: whoever waits is told, and the leases that were out are the caller's to give back.
+    pub(super) fn close(&self) -> Vec<Lease> {
+        let mut table = self.table();
+        table.is_closed = true;
+        let leases = table.take_all();
+        drop(table);
+        self.changed.notify_waiters();
+        leases
+    }
+
+    fn table(&self) -> MutexGuard<'_, LeaseTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes another one who waits when this one leaves: what it was woken for may be left.
+struct Baton<'a>(&'a Shared);
+
+impl Drop for Baton<'_> {
+    fn drop(&mut self) {
+        let waiting = MOST_WAITING.saturating_sub(self.0.places.available_permits() + 1);
+        self.0.metrics.waiting(waiting);
+        self.0.wake();
+    }
+}
+
+/// Gives places for leases back.
+struct Reservation<'a> {
+    shared: &'a Shared,
+    places: usize,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.shared.table().free(self.places);
+    }
+}
+
+/// One passive subscription. Cheap to clone.
+#[derive(Clone)]
+pub struct PassiveSubscription {
+    registry: Arc<PassiveRegistry>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl PassiveSubscription {
+    pub(super) fn new(registry: Arc<PassiveRegistry>, shared: Arc<Shared>) -> Self {
+        Self { registry, shared }
+    }
+
+    /// Whether what a subscriber shows is one of the tokens.
+    #[must_use]
+    pub fn opens(&self, shown: &[u8]) -> bool {
+        AccessToken::is_one_of(&self.shared.settings().tokens, shown)
+    }
+
+    /// Leases messages, those that wait longest first. If there are none it waits until one comes, the time is over or the
+    /// gateway stops. Whoever drops this has leased nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is leased.
+    pub async fn lease(&self, wanted: Wanted) -> Result<Given, LeaseError> {
+        let Self { registry, shared } = self;
+        let Ok(_place) = shared.places.try_acquire() else { return Err(LeaseError::TooManyWaiting) };
+        let _baton = Baton(shared);
+        shared.metrics.waiting(MOST_WAITING.saturating_sub(shared.places.available_permits()));
+        let end = registry.clock.now().elapsed + wanted.wait;
+        loop {
+            // Before the look, so that what comes between it and the wait is not missed.
+            let changed = shared.changed.notified();
+            let is_stopped = registry.roster.standing(&shared.name).standing != Standing::Active;
+            let (messages, next) = match is_stopped {
+                true if shared.table().is_closed => return Err(LeaseError::Gone),
+                true => (Vec::new(), None),
+                false => self.take(wanted).await?,
+            };
+            let now = registry.clock.now();
+            if !messages.is_empty() || now.elapsed >= end || registry.stop.is_cancelled() {
+                return Ok(Given { messages, is_stopped });
+            }
+            let due = next.map(|next| now.elapsed + Duration::from_millis(next.0.saturating_sub(now.wall.0)));
+            let until = due.unwrap_or(end).min(end).min(now.elapsed + LOOK_AGAIN);
+            tokio::select! {
+                () = changed => {}
+                () = registry.stop.cancelled() => {}
+                () = sleep_until(registry.clock.at(until)) => {}
+            }
+        }
+    }
+
+    /// Leases what is there; also says when there is more.
+    async fn take(&self, wanted: Wanted) -> Result<(Vec<LeasedMessage>, Option<UnixMillis>), LeaseError> {
+        let Self { registry, shared } = self;
+        let places = {
+            let mut table = shared.table();
+            if table.is_closed {
+                return Err(LeaseError::Gone);
+            }
+            table.reserve(wanted.max)
+        };
+        let reservation = Reservation { shared, places };
+        if places == 0 {
+            return Err(LeaseError::TooManyLeases);
+        }
+        let now = registry.clock.now();
+        let deadline = later(now.wall, wanted.lease);
+        let terms = LeaseTerms { owner: Owner::default(), until: later(deadline, GRACE) };
+        let leased = registry.store.lease(&shared.name, now.wall, places, terms).await?;
+        // From here on nothing is awaited: who is gone before this has no leases, and who gets here is answered.
+        let mut table = shared.table();
+        if table.is_closed {
+            drop(table);
+            self.give_back(leased.deliveries.iter().map(LeasedDelivery::lease).collect());
+            return Err(LeaseError::Gone);
+        }
+        let ends = now.elapsed + wanted.lease;
+        let mut messages = Vec::with_capacity(leased.deliveries.len());
+        for delivery in leased.deliveries {
+            let token = registry.tokens.next();
+            let past = Past { before: delivery.attempts, created: delivery.created };
+            let lease = delivery.lease();
+            table.insert(
+                token,
+                HeldLease { lease, past, started: now.wall, begun: now.elapsed, deadline: ends },
+            );
+            messages.push(LeasedMessage { delivery, token, deadline });
+        }
+        drop(table);
+        drop(reservation);
+        self.watch();
+        shared.metrics.leased(messages.len());
+        Ok((messages, leased.next))
+    }
+
+    /// Gives leases back that nobody got.
+    fn give_back(&self, leases: Vec<Lease>) {
+        let store = Arc::clone(&self.registry.store);
+        let given = async move {
+            if let Err(error) = store.release(&leases).await {
+                tracing::error!(%error, "leases of a passive subscription cannot be given back now");
+            }
+        };
+        self.registry.tasks.spawn_on(given, &self.registry.runtime);
+    }
+
+    /// Arranges that somebody looks when the first lease ends, and shows how many there are.
+    fn watch(&self) {
+        let mut table = self.shared.table();
+        self.shared.metrics.leases(table.len());
+        let Some(next) = table.next() else { return };
+        if table.watched.is_none_or(|watched| next < watched) {
+            table.watched = Some(next);
+            drop(table);
+            self.registry.watches.watch(next, Arc::clone(&self.shared.name));
+        }
+    }
+
+    /// The messages arrived: they are delivered. Says of each whether its lease was not stale.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be written; the leases stand.
+    pub async fn acknowledge(&self, tokens: Vec<MessageToken>) -> Result<Vec<bool>, StoreError> {
+        let settled = self.to_the_end(tokens, |_, _, _| (Settled::Delivered, None)).await?;
+        let acked = settled.iter().flatten().count();
+        self.shared.metrics.acked(acked);
+        self.shared.metrics.stale(settled.len() - acked);
+        Ok(settled.iter().map(Option::is_some).collect())
+    }
+
+    /// The messages are given back, and come again or are dead. Says of each what follows, or that its lease was stale.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be written; the leases stand.
+    pub async fn return_messages(
+        &self,
+        tokens: Vec<MessageToken>,
+        returned: Returned,
+    ) -> Result<Vec<Option<Settled>>, StoreError> {
+        let policy = Arc::clone(&self.shared.settings().settings.policy);
+        let reason = returned.reason.unwrap_or_else(|| "the subscriber gave it back".to_owned());
+        let decide = move |token: MessageToken, held: &HeldLease, now: Now| {
+            let settled = match returned.is_dead {
+                true => Settled::Dead,
+                false => give_back(&policy.retry, held.past, returned.delay, now.wall, token.random()),
+            };
+            (settled, Some(reason.clone()))
+        };
+        let settled = self.to_the_end(tokens, decide).await?;
+        let nacked = settled.iter().flatten().count();
+        self.shared.metrics.nacked(nacked);
+        self.shared.metrics.stale(settled.len() - nacked);
+        Ok(settled)
+    }
+
+    /// The subscriber needs more time: the leases end so much later than now. Says of each when, or that it was stale.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be written; the leases end as they did.
+    pub async fn extend(
+        &self,
+        tokens: &[MessageToken],
+        lease: Duration,
+    ) -> Result<Vec<Option<UnixMillis>>, StoreError> {
+        let Self { registry, shared } = self;
+        let now = registry.clock.now();
+        let (ends, deadline) = (now.elapsed + lease, later(now.wall, lease));
+        let held: Vec<Option<Lease>> = {
+            let table = shared.table();
+            tokens.iter().map(|token| table.get(*token).map(|held| held.lease)).collect()
+        };
+        let leases: Vec<Lease> = held.iter().flatten().copied().collect();
+        let stale = match leases.is_empty() {
+            true => Vec::new(),
+            false => registry.store.extend(&leases, later(deadline, GRACE)).await?,
+        };
+        let extended: Vec<Option<UnixMillis>> = {
+            let mut table = shared.table();
+            let each = tokens.iter().zip(held).map(|(token, lease)| {
+                let is_held = lease.is_some_and(|lease| !stale.contains(&lease));
+                (is_held && table.extend(*token, ends)).then_some(deadline)
+            });
+            each.collect()
+        };
+        self.watch();
+        shared.metrics.stale(extended.iter().filter(|extended| extended.is_none()).count());
+        Ok(extended)
+    }
+
+    /// Records what is past its deadline as attempts that failed; it comes back at once, if it may come again.
+    pub(super) async fn expire(&self) {
+        let Self { registry, shared } = self;
+        let now = registry.clock.now();
+        let expired = {
+            let mut table = shared.table();
+            table.watched = None;
+            table.take_expired(now.elapsed)
+        };
+        if !expired.is_empty() {
+            let policy = Arc::clone(&shared.settings().settings.policy);
+            let decide = move |token: MessageToken, held: &HeldLease, now: Now| {
+                let again = Some(Duration::ZERO);
+                let settled = give_back(&policy.retry, held.past, again, now.wall, token.random());
+                let leased = Duration::from_secs(held.deadline.saturating_sub(held.begun).as_secs());
+                (settled, Some(format!("the lease ended after {leased:?} without an answer")))
+            };
+            match self.settle(expired, decide).await {
+                Ok(settled) => shared.metrics.expired(settled.iter().flatten().count()),
+                // They stand in the table again, and are looked for again.
+                Err(error) => tracing::warn!(%error, "expired leases cannot be recorded now"),
+            }
+        }
+        self.watch();
+    }
+
+    /// Takes leases out of the table and settles them, in a task of its own: whoever hangs up half-way must not leave a
+    /// lease that is in no table.
+    async fn to_the_end(
+        &self,
+        tokens: Vec<MessageToken>,
+        decide: impl Fn(MessageToken, &HeldLease, Now) -> (Settled, Option<String>) + Send + 'static,
+    ) -> Result<Vec<Option<Settled>>, StoreError> {
+        let this = self.clone();
+        let work = async move {
+            let taken: Vec<_> = {
+                let mut table = this.shared.table();
+                tokens.iter().map(|token| (*token, table.take(*token))).collect()
+            };
+            let held = taken.iter().filter_map(|(token, held)| Some((*token, (*held)?))).collect();
+            let mut settled = this.settle(held, decide).await?.into_iter();
+            this.watch();
+            Ok(taken.iter().map(|(_, held)| held.and_then(|_| settled.next().flatten())).collect())
+        };
+        let task = self.registry.tasks.spawn_on(work, &self.registry.runtime);
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "answers of a subscriber could not be recorded");
+            Err(StoreError::Internal("the answers could not be recorded; see the log".to_owned()))
+        })
+    }
+
+    /// Records what became of leases that were taken out of the table; they go back if that fails. `None` stands for one
+    /// that was stale.
+    async fn settle(
+        &self,
+        taken: Vec<(MessageToken, HeldLease)>,
+        decide: impl Fn(MessageToken, &HeldLease, Now) -> (Settled, Option<String>),
+    ) -> Result<Vec<Option<Settled>>, StoreError> {
+        if taken.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Self { registry, shared } = self;
+        let now = registry.clock.now();
+        let settlements: Vec<Settlement> = taken
+            .iter()
+            .map(|(token, held)| {
+                let (settled, error) = decide(*token, held, now);
+                let attempt = Attempt {
+                    number: 0,
+                    started: held.started,
+                    duration: now.elapsed.saturating_sub(held.begun),
+                    status: None,
+                    error,
+                    answer: None,
+                };
+                Settlement { lease: held.lease, attempt, settled, now: now.wall }
+            })
+            .collect();
+        let told = settlements.clone();
+        match registry.store.record(settlements).await {
+            Ok(recorded) => {
+                let metrics = registry.metrics.of(&shared.name);
+                let each = recorded.into_iter().zip(told).zip(&taken);
+                let settled = each.map(|((recorded, settlement), (_, held))| {
+                    let Settlement { lease, attempt, settled, now } = settlement;
+                    (recorded == Recorded::Recorded).then(|| {
+                        metrics.settled(settled);
+                        let number = held.past.before.saturating_add(1);
+                        report::settled(&shared.name, lease.delivery.0, number, &attempt, settled, now);
+                        settled
+                    })
+                });
+                let settled = settled.collect();
+                // What comes again has a time that those who wait do not know of.
+                shared.wake();
+                Ok(settled)
+            }
+            Err(error) => {
+                registry.metrics.store_failed();
+                let mut table = shared.table();
+                if table.is_closed {
+                    drop(table);
+                    self.give_back(taken.iter().map(|(_, held)| held.lease).collect());
+                } else {
+                    let again = now.elapsed + RECORD_AGAIN;
+                    for (token, held) in taken {
+                        table.insert(token, HeldLease { deadline: held.deadline.max(again), ..held });
+                    }
+                    drop(table);
+                    self.watch();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn later(time: UnixMillis, by: Duration) -> UnixMillis {
+    UnixMillis(time.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,107 @@
+//! `/out/openapi.json`: the addresses below `/out` as an `OpenAPI` 3.1 document.
+
+use super::router;
+use crate::api::{NoParameters, PROBLEM_JSON, ProblemBody, ProblemDetails, Query};
+use http::HeaderName;
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Anglerfish passive subscriptions",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+        description = "Where the subscribers of passive subscriptions get what is kept for them. It has a listener of its own \
+            (`[out] listen`). Whoever asks shows a token of the subscription as `Authorization: Bearer`. Errors are problem \
+            details (RFC 9457); programs tell them apart by `code`. Members of bodies that are not known are errors."
+    ),
+    servers((url = "http://127.0.0.1:8082")),
+    tags((name = "out", description = "Messages of passive subscriptions")),
+    security(("token" = [])),
+    components(schemas(ProblemBody))
+)]
+struct Description;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
+
+/// This document. It needs no token.
+#[utoipa::path(
+    get, path = "/out/openapi.json", operation_id = "openapi", tag = "out", security(()),
+    responses((status = 200, description = "This document.", body = serde_json::Value))
+)]
+pub(super) async fn serve(
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<([(HeaderName, &'static str); 1], &'static str), ProblemDetails> {
+    Ok(([(CONTENT_TYPE, "application/json")], &TEXT))
+}
+
+/// Errors that every address with a subscription answers with.
+const COMMON: [(&str, &str); 8] = [
+    ("400", "The request is malformed: `invalid-query`, `invalid-path`, `invalid-json`, `unreadable-body`."),
+    (
+        "401",
+        "No token is shown, or none of the subscription's; also where there is no such subscription: `unauthorized`.",
+    ),
+    ("405", "Another method: `method-not-allowed`."),
+    ("413", "The body is over 1 MiB: `body-too-large`."),
+    ("415", "The body has another media type: `unsupported-media-type`."),
+    ("422", "The body has problems, all of them in `problems`: `invalid-document`."),
+    ("500", "A fault of the gateway itself: `internal`."),
+    ("503", "The store is out of reach for now: `unavailable`. Leases stand as they did."),
+];
+
+fn document() -> Value {
+    let mut described = Description::openapi();
+    described.merge(router::addresses().into_openapi());
+    let mut document = json!(described);
+    let problem = json!({(PROBLEM_JSON): {"schema": {"$ref": "#/components/schemas/Problem"}}});
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let operations = paths
+        .into_iter()
+        .flat_map(Map::values_mut)
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut);
+    for operation in operations.filter(|operation| operation.get("security").is_none()) {
+        let Some(Value::Object(responses)) = operation.get_mut("responses") else { continue };
+        for (status, description) in COMMON {
+            responses.entry(status).or_insert_with(|| json!({"description": description}));
+        }
+        for (_, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+            if let Some(members) = response.as_object_mut() {
+                members.insert("content".to_owned(), problem.clone());
+            }
+        }
+    }
+    if let Some(Value::Object(components)) = document.get_mut("components") {
+        let about = "A token of the subscription (`tokens`).";
+        components.insert(
+            "securitySchemes".into(),
+            json!({"token": {"type": "http", "scheme": "bearer", "description": about}}),
+        );
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn describes_every_address_with_its_errors_and_every_reference_leads_somewhere() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let names: Vec<&str> = paths.keys().map(String::as_str).collect();
+        let expected = ["ack", "extend", "lease", "nack"].map(|name| format!("/out/{{subscription}}/{name}"));
+        assert!(expected.iter().all(|path| names.contains(&path.as_str())) && names.len() == 5, "{names:?}");
+        for path in &expected {
+            let responses = document["paths"][path]["post"]["responses"].as_object().unwrap();
+            assert!(responses.contains_key("401") && responses.contains_key("422"), "{path}");
+        }
+        let text = document.to_string();
+        for reference in text.split("\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+        }
+    }
+}
