@@ -291,7 +291,8 @@ impl Deliveries {
 
     /// How a subscription is doing; `None` if it is not there or deliveries have not begun.
     pub async fn report(&self, id: &str) -> Option<QueueReport> {
-        if !self.is_running() {
+        // Of a passive one there is no queue.
+        if !self.is_running() || self.shared.passive.has(id) {
             return None;
         }
         let (done, report) = oneshot::channel();

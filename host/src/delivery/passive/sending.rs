@@ -178,7 +178,7 @@ impl Sender {
         metrics.ended(settled, attempt.duration);
         report::settled(name, lease.delivery.0, past.before.saturating_add(1), &attempt, settled, now);
         let recorded = self.write(Settlement { lease, attempt, settled, now }).await?;
-        if recorded == Recorded::Recorded {
+        if recorded != Recorded::Stale {
             *match settled {
                 Settled::Delivered => &mut self.report.delivered,
                 Settled::Discarded => &mut self.report.discarded,

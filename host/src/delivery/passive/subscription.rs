@@ -442,7 +442,7 @@ impl PassiveSubscription {
                 let each = recorded.into_iter().zip(told).zip(&taken);
                 let settled = each.map(|((recorded, settlement), (_, held))| {
                     let Settlement { lease, attempt, settled, now } = settlement;
-                    (recorded == Recorded::Recorded).then(|| {
+                    (recorded != Recorded::Stale).then(|| {
                         metrics.settled(settled);
                         let number = held.past.before.saturating_add(1);
                         report::settled(&shared.name, lease.delivery.0, number, &attempt, settled, now);
