@@ -35,7 +35,8 @@ impl Passive {
         let rest = format!(
             "[out]\nlisten = \"{out}\"\n[[source]]\nname = \"shop\"\nscheme = \"none\"\n{subscriptions}"
         );
-        let environment = vec![("ORDERS_TOKEN".to_owned(), TOKEN.to_owned()), ("NEXT".to_owned(), NEXT.to_owned())];
+        let environment =
+            vec![("ORDERS_TOKEN".to_owned(), TOKEN.to_owned()), ("NEXT".to_owned(), NEXT.to_owned())];
         Setup { rest, environment, ..Setup::default() }
     }
 
@@ -59,7 +60,8 @@ impl Passive {
     /// The next messages of `orders`, waited for.
     fn lease(&self, lease: &str) -> Vec<Value> {
         eventually("a message", || {
-            let answer = self.orders("lease", &json!({"max": 100, "lease": lease, "wait": "60s"})).expect(200);
+            let answer =
+                self.orders("lease", &json!({"max": 100, "lease": lease, "wait": "60s"})).expect(200);
             let messages = answer.json()["messages"].as_array().unwrap().clone();
             (!messages.is_empty()).then_some(messages)
         })
@@ -104,16 +106,29 @@ fn a_message_is_leased_with_its_event_and_delivered_by_its_answer() {
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
     assert_eq!((&message["attempt"], message["token"].as_str().unwrap().len()), (&json!(1), 32));
     let event = &message["event"];
-    assert_eq!((&event["specversion"], &event["source"], &event["datacontenttype"]), (&json!("1.0"), &json!("shop"), &json!("application/json")));
+    assert_eq!(
+        (&event["specversion"], &event["source"], &event["datacontenttype"]),
+        (&json!("1.0"), &json!("shop"), &json!("application/json"))
+    );
     let shown = passive.delivery(message);
-    assert_eq!((&shown["delivery"]["status"], &shown["delivery"]["event"]["id"]), (&json!("pending"), &event["id"]));
-    let extended = passive.orders("extend", &json!({"tokens": tokens(&messages), "lease": "2m"})).expect(200).json();
+    assert_eq!(
+        (&shown["delivery"]["status"], &shown["delivery"]["event"]["id"]),
+        (&json!("pending"), &event["id"])
+    );
+    let extended =
+        passive.orders("extend", &json!({"tokens": tokens(&messages), "lease": "2m"})).expect(200).json();
     assert_eq!(extended["results"][0]["outcome"], "extended");
-    assert!(extended["results"][0]["deadline"].as_str() > message["deadline"].as_str(), "{extended} {message}");
+    assert!(
+        extended["results"][0]["deadline"].as_str() > message["deadline"].as_str(),
+        "{extended} {message}"
+    );
     let acked = passive.orders("ack", &json!({"tokens": tokens(&messages)})).expect(200).json();
     assert_eq!(acked, json!({"results": [{"token": message["token"], "outcome": "acked"}]}));
     let shown = passive.delivery(message);
-    assert_eq!((&shown["delivery"]["status"], shown["attempts"].as_array().unwrap().len()), (&json!("delivered"), 1));
+    assert_eq!(
+        (&shown["delivery"]["status"], shown["attempts"].as_array().unwrap().len()),
+        (&json!("delivered"), 1)
+    );
     assert!(passive.nothing());
 
     // Whoever answers again changes nothing, and is told so for each.
@@ -179,7 +194,10 @@ fn a_lease_that_expires_comes_back_and_its_holder_is_told() {
     assert_eq!((&second[0]["attempt"], first[0]["token"] == second[0]["token"]), (&json!(2), false));
     let both = json!({"tokens": [first[0]["token"], second[0]["token"]]});
     let told = passive.orders("ack", &both).expect(200).json();
-    assert_eq!((&told["results"][0]["outcome"], &told["results"][1]["outcome"]), (&json!("stale"), &json!("acked")));
+    assert_eq!(
+        (&told["results"][0]["outcome"], &told["results"][1]["outcome"]),
+        (&json!("stale"), &json!("acked"))
+    );
     let shown = passive.delivery(&second[0]);
     assert!(shown["attempts"][0]["error"].as_str().unwrap().contains("without an answer"), "{shown}");
     assert_eq!(shown["delivery"]["status"], "delivered");
@@ -206,7 +224,8 @@ fn a_message_that_is_given_back_too_often_is_a_dead_letter_and_comes_again_when_
     let messages = passive.lease("30s");
     assert_eq!((&messages[0]["delivery"], &messages[0]["attempt"]), (&dead[0]["id"], &json!(1)));
     // With a delay it is not there before.
-    let told = passive.orders("nack", &json!({"tokens": tokens(&messages), "delay": "1h"})).expect(200).json();
+    let told =
+        passive.orders("nack", &json!({"tokens": tokens(&messages), "delay": "1h"})).expect(200).json();
     assert!(told["results"][0]["due"].is_string(), "{told}");
     assert!(passive.nothing());
 }
@@ -219,7 +238,11 @@ fn without_a_right_token_nothing_is_told_not_even_whether_there_is_such_a_subscr
     );
     let passive = Passive::start(&subscriptions);
     passive.publish(b"{}");
-    for (token, detail) in [(None, "needs one"), (Some("wrong"), "not the right one"), (Some("another-token-of-its-own"), "not the right one")] {
+    for (token, detail) in [
+        (None, "needs one"),
+        (Some("wrong"), "not the right one"),
+        (Some("another-token-of-its-own"), "not the right one"),
+    ] {
         let told: Vec<(u16, String)> = ["orders", "pushed", "nobody"]
             .into_iter()
             .map(|name| passive.ask(&format!("/out/{name}/lease"), token, Some(&json!({"max": 0}))))
@@ -241,7 +264,12 @@ fn bodies_that_are_wrong_are_told_with_every_problem() {
     let passive = Passive::start(ORDERS);
     let told = passive.orders("lease", &json!({"max": 101, "lease": "1ms", "wait": 20, "than": 1}));
     assert_eq!(told.problem(422), "invalid-document");
-    let paths: HashSet<String> = told.json()["problems"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap().to_owned()).collect();
+    let paths: HashSet<String> = told.json()["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["path"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(paths, ["max", "lease", "wait", "than"].map(str::to_owned).into());
     assert_eq!(passive.orders("ack", &json!({})).problem(422), "invalid-document");
     assert_eq!(passive.ask("/out/orders/ack", Some(TOKEN), None).problem(415), "unsupported-media-type");
@@ -334,7 +362,9 @@ fn holding(directory: &Path, bytes: &[u8]) -> Vec<String> {
 #[test]
 fn nothing_is_lost_when_the_gateway_is_killed_while_messages_are_leased() {
     const EVENTS: usize = 200;
-    let mut passive = Passive::start(&ORDERS.replace("\"10ms\", \"10ms\"", "\"10ms\", \"10ms\", \"10ms\", \"10ms\", \"10ms\", \"10ms\""));
+    let mut passive = Passive::start(
+        &ORDERS.replace("\"10ms\", \"10ms\"", "\"10ms\", \"10ms\", \"10ms\", \"10ms\", \"10ms\", \"10ms\""),
+    );
     let mut acked: HashSet<String> = HashSet::new();
     let mut twice = 0;
     let id = |message: &Value| message["event"]["id"].as_str().unwrap().to_owned();
@@ -387,8 +417,12 @@ fn held_messages_are_sent_when_somebody_asks_and_never_by_themselves() {
     });
     assert!(receiver.requests().is_empty());
     let path = "/v1/subscriptions/orders/send-message";
-    let sent = passive.gateway.api("POST", &format!("{path}?quantity=3&concurrency=2"), None).expect(200).json();
-    assert_eq!((&sent["attempts"], &sent["delivered"], &sent["open_deliveries"]), (&json!(3), &json!(3), &json!(2)));
+    let sent =
+        passive.gateway.api("POST", &format!("{path}?quantity=3&concurrency=2"), None).expect(200).json();
+    assert_eq!(
+        (&sent["attempts"], &sent["delivered"], &sent["open_deliveries"]),
+        (&json!(3), &json!(3), &json!(2))
+    );
     assert_eq!(receiver.requests().len(), 3);
     let told = passive.gateway.run(&["subscriptions", "send", "orders"], b"").expect(0).stdout;
     assert!(told.contains("delivered") && told.contains('2'), "{told}");
@@ -426,7 +460,11 @@ fn the_end_answers_whoever_waits_and_a_start_without_a_listener_says_what_is_mis
         assert_eq!(waiting.join().unwrap().expect(200).json()["messages"], json!([]));
     });
     assert!(passive.gateway.wait_end().success());
-    let setup = Setup { rest: ORDERS.to_owned(), environment: vec![("ORDERS_TOKEN".into(), TOKEN.into())], ..Setup::default() };
+    let setup = Setup {
+        rest: ORDERS.to_owned(),
+        environment: vec![("ORDERS_TOKEN".into(), TOKEN.into())],
+        ..Setup::default()
+    };
     let gateway = Gateway::set_up(&setup);
     gateway.wait_log("there is no `out.listen`");
     let warnings = gateway.get("/v1/subscriptions/orders")["warnings"].clone();

@@ -25,9 +25,9 @@ fn a_subscription_is_written_listed_shown_and_deleted() {
 
     let listed = gateway.run(&["subscriptions", "list"], b"").expect(0).in_eighty_columns().stdout;
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["ID", "STATE", "ORIGIN", "OPEN", "SOURCES", "ENDPOINT"]);
-    assert_eq!(rows[1], ["b", "active", "api", "0", "all", "https://receiver.example/b"]);
-    assert_eq!(rows[2], ["pushes", "active", "api", "0", "hub", "https://receiver.example/hooks"]);
+    assert_eq!(rows[0], ["ID", "STATE", "MODE", "ORIGIN", "OPEN", "SOURCES", "ENDPOINT"]);
+    assert_eq!(rows[1], ["b", "active", "push", "api", "0", "all", "https://receiver.example/b"]);
+    assert_eq!(rows[2], ["pushes", "active", "push", "api", "0", "hub", "https://receiver.example/hooks"]);
 
     let shown = gateway.run(&["subscriptions", "show", "pushes"], b"").expect(0).stdout;
     assert!(shown.contains("state         active\n") && shown.contains("message.n > 3"), "{shown}");
