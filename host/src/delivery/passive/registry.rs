@@ -96,7 +96,7 @@ impl PassiveRegistry {
         match subscriptions.get(&name) {
             Some(known) => known.set(settings),
             None => {
-                let metrics = self.metrics.passive().of(&name);
+                let metrics = self.metrics.passive().clone();
                 let shared = Shared::new(Arc::clone(&name), settings, metrics);
                 subscriptions.insert(name, Arc::new(shared));
             }

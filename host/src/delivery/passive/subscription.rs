@@ -1,7 +1,7 @@
 //! One passive subscription, as its subscriber sees it.
 
 use super::lease_table::{HeldLease, LeaseTable};
-use super::metric::SubscriptionMetrics;
+use super::metric::{PassiveMetrics, SubscriptionMetrics};
 use super::registry::{PassiveRegistry, PassiveSettings};
 use super::{MOST_LEASES, MessageToken};
 use crate::delivery::report;
@@ -10,7 +10,7 @@ use anglerfish_core::config::AccessToken;
 use anglerfish_core::delivery::{Now, Standing};
 use anglerfish_core::policy::{Past, Settled, give_back};
 use anglerfish_core::request::UnixMillis;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep_until;
@@ -96,11 +96,13 @@ pub(super) struct Shared {
     places: Semaphore,
     /// Held by the one who sends on demand.
     pub(super) sending: Arc<tokio::sync::Mutex<()>>,
-    metrics: SubscriptionMetrics,
+    all_metrics: PassiveMetrics,
+    /// Made with the first request: most subscriptions are idle.
+    metrics: OnceLock<SubscriptionMetrics>,
 }
 
 impl Shared {
-    pub(super) fn new(name: Arc<str>, settings: PassiveSettings, metrics: SubscriptionMetrics) -> Self {
+    pub(super) fn new(name: Arc<str>, settings: PassiveSettings, metrics: PassiveMetrics) -> Self {
         Self {
             name,
             settings: RwLock::new(Arc::new(settings)),
@@ -108,8 +110,13 @@ impl Shared {
             changed: Notify::new(),
             places: Semaphore::new(MOST_WAITING),
             sending: Arc::default(),
-            metrics,
+            all_metrics: metrics,
+            metrics: OnceLock::new(),
         }
+    }
+
+    fn metrics(&self) -> &SubscriptionMetrics {
+        self.metrics.get_or_init(|| self.all_metrics.of(&self.name))
     }
 
     pub(super) fn set(&self, settings: PassiveSettings) {
@@ -146,7 +153,7 @@ struct Baton<'a>(&'a Shared);
 impl Drop for Baton<'_> {
     fn drop(&mut self) {
         let waiting = MOST_WAITING.saturating_sub(self.0.places.available_permits() + 1);
-        self.0.metrics.waiting(waiting);
+        self.0.metrics().waiting(waiting);
         self.0.wake();
     }
 }
@@ -191,7 +198,7 @@ impl PassiveSubscription {
         let Self { registry, shared } = self;
         let Ok(_place) = shared.places.try_acquire() else { return Err(LeaseError::TooManyWaiting) };
         let _baton = Baton(shared);
-        shared.metrics.waiting(MOST_WAITING.saturating_sub(shared.places.available_permits()));
+        shared.metrics().waiting(MOST_WAITING.saturating_sub(shared.places.available_permits()));
         let end = registry.clock.now().elapsed + wanted.wait;
         loop {
             // Before the look, so that what comes between it and the wait is not missed.
@@ -256,7 +263,7 @@ impl PassiveSubscription {
         drop(table);
         drop(reservation);
         self.watch();
-        shared.metrics.leased(messages.len());
+        shared.metrics().leased(messages.len());
         Ok((messages, leased.next))
     }
 
@@ -274,7 +281,7 @@ impl PassiveSubscription {
     /// Arranges that somebody looks when the first lease ends, and shows how many there are.
     fn watch(&self) {
         let mut table = self.shared.table();
-        self.shared.metrics.leases(table.len());
+        self.shared.metrics().leases(table.len());
         let Some(next) = table.next() else { return };
         if table.watched.is_none_or(|watched| next < watched) {
             table.watched = Some(next);
@@ -291,8 +298,8 @@ impl PassiveSubscription {
     pub async fn acknowledge(&self, tokens: Vec<MessageToken>) -> Result<Vec<bool>, StoreError> {
         let settled = self.to_the_end(tokens, |_, _, _| (Settled::Delivered, None)).await?;
         let acked = settled.iter().flatten().count();
-        self.shared.metrics.acked(acked);
-        self.shared.metrics.stale(settled.len() - acked);
+        self.shared.metrics().acked(acked);
+        self.shared.metrics().stale(settled.len() - acked);
         Ok(settled.iter().map(Option::is_some).collect())
     }
 
@@ -317,8 +324,8 @@ impl PassiveSubscription {
         };
         let settled = self.to_the_end(tokens, decide).await?;
         let nacked = settled.iter().flatten().count();
-        self.shared.metrics.nacked(nacked);
-        self.shared.metrics.stale(settled.len() - nacked);
+        self.shared.metrics().nacked(nacked);
+        self.shared.metrics().stale(settled.len() - nacked);
         Ok(settled)
     }
 
@@ -353,7 +360,7 @@ impl PassiveSubscription {
             each.collect()
         };
         self.watch();
-        shared.metrics.stale(extended.iter().filter(|extended| extended.is_none()).count());
+        shared.metrics().stale(extended.iter().filter(|extended| extended.is_none()).count());
         Ok(extended)
     }
 
@@ -375,7 +382,7 @@ impl PassiveSubscription {
                 (settled, Some(format!("the lease ended after {leased:?} without an answer")))
             };
             match self.settle(expired, decide).await {
-                Ok(settled) => shared.metrics.expired(settled.iter().flatten().count()),
+                Ok(settled) => shared.metrics().expired(settled.iter().flatten().count()),
                 // They stand in the table again, and are looked for again.
                 Err(error) => tracing::warn!(%error, "expired leases cannot be recorded now"),
             }
