@@ -13,7 +13,7 @@ use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
-use anglerfish_core::config::{Document, overlap, read_document};
+use anglerfish_core::config::{Document, key_path, overlap, read_document};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::verify::Verifier;
 use serde_json::{Map, Value};
