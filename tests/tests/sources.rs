@@ -145,3 +145,44 @@ fn the_command_line_writes_and_deletes_a_source() {
     let gone = gateway.run(&["sources", "delete", "hub"], b"").expect(1);
     assert_eq!(gone.stderr, "error: there is no source `hub`\n");
 }
+
+#[test]
+fn every_problem_of_a_source_is_told_when_it_is_written() {
+    let gateway = Gateway::set_up(&setup(None, ""));
+    let document = json!({
+        "scheme": "github", "secrets": ["env:NOT_NAMED", "s"], "tolerance": "soon", "methods": ["FETCH"],
+        "event": {"id": ["json:id", "body"], "kind": "x"},
+        "deduplicate": {"by": ["json:x"], "within": "1"}
+    });
+    let answer = gateway.api("PUT", "/v1/sources/hub", Some(&document)).expect(422).json();
+    let problems = answer["problems"].as_array().unwrap();
+    let mut paths: Vec<&str> = problems.iter().filter_map(|problem| problem["path"].as_str()).collect();
+    paths.sort_unstable();
+    let expected = [
+        "deduplicate.by[0]",
+        "deduplicate.within",
+        "event.id[0]",
+        "event.kind",
+        "methods[0]",
+        "secrets[0]",
+        "tolerance",
+    ];
+    assert_eq!(paths, expected, "{answer}");
+}
+
+#[test]
+fn a_filter_is_tried_on_a_message_and_header_fields_as_it_sees_them() {
+    let gateway = Gateway::set_up(&setup(None, ""));
+    let test = |document: serde_json::Value| gateway.api("POST", "/v1/subscriptions/test", Some(&document));
+    let filter = "message.n > 1 && headers['x-a'] == 'b' && event.type == 't'";
+    let whole =
+        json!({"filter": filter, "message": {"n": 2}, "headers": {"x-a": "b"}, "event": {"type": "t"}});
+    assert_eq!(test(whole.clone()).expect(200).json()["outcome"], "match");
+    let message = json!({"filter": "message.n > 1", "message": {"n": 1}});
+    assert_eq!(test(message).expect(200).json()["outcome"], "no-match");
+    let mut twice = whole;
+    twice["event"]["data"] = json!({"n": 2});
+    assert_eq!(test(twice).problem(422), "invalid-document");
+    let both = json!({"filter": "true", "message": {}, "event_id": "x"});
+    assert_eq!(test(both).problem(422), "invalid-document");
+}
