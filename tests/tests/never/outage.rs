@@ -30,7 +30,7 @@ fn an_endpoint_that_fails_for_a_while_gets_everything_when_it_works_again() {
     for number in 0..20 {
         let _ = post(&gateway, &format!("d-{number}"), b"{}").expect(202);
     }
-    let _ = receiver.wait(25);
+    let _ = receiver.wait(12);
     works.store(true, Ordering::SeqCst);
     let deliveries = gateway.settled();
     assert_eq!(deliveries.len(), 20);

@@ -143,17 +143,25 @@ impl Lowering<'_> {
         mark: Span,
     ) -> Result<Part, Fault> {
         let (before, behind) = (self.tree.get(left).span, self.tree.get(right).span);
+        let begun = self.faults.len();
         let left = self.expr(left)?;
         let faults = self.faults.len();
         let right = self.expr(right)?;
         // `headers.x-event`: what stands behind the minus without a space is the rest of a name.
-        if matches!(operator, Binary::Arithmetic(Arithmetic::Subtract))
+        let is_name = matches!(operator, Binary::Arithmetic(Arithmetic::Subtract))
             && before.end == mark.start
-            && mark.end == behind.start
-            && self.faults.len() > faults
-            && let Some(fault) = self.faults.last_mut()
-        {
-            fault.message.push_str("; a name with a minus stands in brackets, as in headers[\"x-event\"]");
+            && mark.end == behind.start;
+        if is_name && self.faults.len() > begun {
+            // What was told of the beginning of the name is enough.
+            let told = if faults > begun { faults } else { self.faults.len() };
+            self.faults.truncate(told);
+            if faults == begun
+                && let Some(fault) = self.faults.last_mut()
+            {
+                fault
+                    .message
+                    .push_str("; a name with a minus stands in brackets, as in headers[\"x-event\"]");
+            }
             return self.node(
                 Node::Arithmetic { operator: Arithmetic::Subtract, left: left.id, right: right.id },
                 Shape::Any,
