@@ -6,6 +6,7 @@ mod header_block;
 pub use credential::hide_parameters;
 pub use header_block::{header_block, read_header_block};
 
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -24,6 +25,12 @@ impl UnixMillis {
     #[must_use]
     pub const fn from_seconds(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
+    }
+
+    /// So much later, in whole milliseconds; saturates at the largest representable instant.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// The instant as RFC 3339 writes it, in UTC. `None` beyond the year 9999, which that format cannot write.

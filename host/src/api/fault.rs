@@ -75,6 +75,6 @@ fn full(detail: impl Into<String>) -> ProblemDetails {
     ProblemDetails::new(StatusCode::INSUFFICIENT_STORAGE, "table-full", detail)
 }
 
-pub(super) fn internal(detail: impl Into<String>) -> ProblemDetails {
+pub(crate) fn internal(detail: impl Into<String>) -> ProblemDetails {
     ProblemDetails::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }

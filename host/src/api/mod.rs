@@ -33,6 +33,7 @@ pub use access::Access;
 pub(crate) use access::{bearer, wrong_token};
 pub(crate) use body::{Json, OptionalJson};
 pub use config::Configuration;
+pub(crate) use fault::internal;
 pub(crate) use problem::ProblemBody;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
 pub(crate) use query::{NoParameters, Query, Segment};

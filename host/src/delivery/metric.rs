@@ -45,8 +45,8 @@ impl EncodeLabelValue for SettledLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SubscriptionLabels {
-    subscription: Arc<str>,
+pub(super) struct SubscriptionLabels {
+    pub(super) subscription: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

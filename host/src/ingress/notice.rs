@@ -2,14 +2,12 @@
 
 use crate::engine::InboundRequest;
 use crate::store::KeyOverlay;
-use crate::telemetry::Repeated;
+use crate::telemetry::SharedRepeated;
 use anglerfish_core::decision::RejectionCode;
 use anglerfish_core::exchange::Cause;
 use http::header::CONTENT_TYPE;
 use serde::de::IgnoredAny;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 /// What a handshake wrote for an operator to copy: names and values.
 pub(super) fn copies(source: &str, keys: &KeyOverlay) -> Vec<(String, String)> {
@@ -39,6 +37,15 @@ impl LastTold {
         let due = before == 0 || now < before || now - before >= Self::EVERY;
         due && self.0.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
+}
+
+/// What an operator was told of one source.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// That its bodies are not what they say.
+    pub(super) odd_bodies: LastTold,
+    /// What its handshakes come with.
+    pub(super) copies: LastTold,
 }
 
 /// Shows the operator what a handshake came with: no page of the provider's does, and the provider waits for it. Anybody can
@@ -84,28 +91,9 @@ pub(super) fn tell_json_as_form(request: &InboundRequest, told: &LastTold) {
     }
 }
 
-/// What stands in the way of all requests: told once in a while, with how often it did, since each of them meets it.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    begun: Instant,
-    said: Mutex<Repeated>,
-}
-
-impl Default for Trouble {
-    fn default() -> Self {
-        Self { begun: Instant::now(), said: Mutex::default() }
-    }
-}
-
-impl Trouble {
-    /// If it is time to tell of this again, how often it was met since it was told last.
-    fn note(&self, what: &str) -> Option<u64> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).note(self.begun.elapsed(), what)
-    }
-}
-
-/// Tells the operator why there is no event.
-pub(super) fn log(source: &str, cause: &Cause, trouble: &Trouble) {
+/// Tells the operator why there is no event. What stands in the way of all requests is told once in a while, with how often
+/// it did.
+pub(super) fn log(source: &str, cause: &Cause, trouble: &SharedRepeated) {
     match cause {
         Cause::Defect(reason) => tracing::error!(source, reason, "no decision"),
         Cause::Rejected(rejection) if rejection.code == RejectionCode::StateUnavailable => {
@@ -121,13 +109,7 @@ pub(super) fn log(source: &str, cause: &Cause, trouble: &Trouble) {
 
 #[cfg(test)]
 mod tests {
-    use super::{LastTold, Trouble};
-
-    #[test]
-    fn what_every_request_meets_is_told_once() {
-        let trouble = Trouble::default();
-        assert_eq!([trouble.note("state"), trouble.note("state")], [Some(1), None]);
-    }
+    use super::LastTold;
 
     #[test]
     fn what_comes_often_is_told_once_a_minute() {

@@ -3,7 +3,7 @@
 use super::address::{self, ForwardedConfig, SenderUrl, SourceAddress};
 use super::budget::{BodyBudget, Share};
 use super::finishing::Finishing;
-use super::notice::{LastTold, Trouble, copies, is_json_as_form, log, tell, tell_json_as_form};
+use super::notice::{Told, copies, is_json_as_form, log, tell, tell_json_as_form};
 use super::record::Credentials;
 use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
@@ -13,7 +13,7 @@ use crate::server::RequestBody;
 use crate::store::{
     Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store,
 };
-use crate::telemetry::{self, IngressMetrics, SourceMetrics, TRACE, TRACEPARENT};
+use crate::telemetry::{self, IngressMetrics, SharedRepeated, SourceMetrics, TRACE, TRACEPARENT};
 use anglerfish_core::answer::Fault;
 use anglerfish_core::decision::{AcceptedEvent, Decision, Fetch, FilterFailure};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
@@ -77,7 +77,7 @@ pub struct Ingress {
     unknown: Arc<KnownSource>,
     budget: BodyBudget,
     rejections: Rejections,
-    trouble: Trouble,
+    trouble: SharedRepeated,
 }
 
 /// What requests go by; replaced as a whole, so that one request never sees half of each.
@@ -91,10 +91,7 @@ struct Live {
 struct KnownSource {
     metrics: SourceMetrics,
     credentials: Credentials,
-    /// When it was last told that its bodies are not what they say.
-    odd_bodies: LastTold,
-    /// When it was last told what its handshakes come with.
-    copies: LastTold,
+    told: Told,
 }
 
 impl Ingress {
@@ -113,8 +110,7 @@ impl Ingress {
         let unknown = KnownSource {
             metrics: metrics.unknown_source(),
             credentials: Credentials::default(),
-            odd_bodies: LastTold::default(),
-            copies: LastTold::default(),
+            told: Told::default(),
         };
         let ingress = Self {
             live: RwLock::new(Arc::new(Live { config, engine, room })),
@@ -126,7 +122,7 @@ impl Ingress {
             unknown: Arc::new(unknown),
             budget,
             rejections: Rejections::default(),
-            trouble: Trouble::default(),
+            trouble: SharedRepeated::default(),
         };
         for (name, credentials) in credentials {
             ingress.put_source(&name, credentials);
@@ -170,12 +166,8 @@ impl Ingress {
     /// Adds or replaces what is known of a source. To be called before the engine learns of it, so that no request to
     /// it is recorded with its secrets.
     pub fn put_source(&self, name: &str, credentials: Credentials) {
-        let known = Arc::new(KnownSource {
-            metrics: self.metrics.source(name),
-            credentials,
-            odd_bodies: LastTold::default(),
-            copies: LastTold::default(),
-        });
+        let known =
+            Arc::new(KnownSource { metrics: self.metrics.source(name), credentials, told: Told::default() });
         self.sources.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
     }
 
@@ -330,7 +322,7 @@ impl Ingress {
                             let committed =
                                 self.commit(Commit { keys, ..Commit::new(request.received) }).await;
                             if matches!(committed, Committed::Stored { .. }) {
-                                tell(request, &shown, &known.copies);
+                                tell(request, &shown, &known.told.copies);
                             }
                             committed
                         }
@@ -378,7 +370,7 @@ impl Ingress {
     ) -> Committed {
         let Accepted { events, repeated, secret } = accepted;
         if is_json_as_form(request) {
-            tell_json_as_form(request, &known.odd_bodies);
+            tell_json_as_form(request, &known.told.odd_bodies);
         }
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {

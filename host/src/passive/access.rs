@@ -3,14 +3,13 @@
 use super::Out;
 use crate::api::{ProblemDetails, Segment, bearer, wrong_token};
 use crate::delivery::PassiveSubscription;
-use crate::telemetry::Repeated;
+use crate::telemetry::SharedRepeated;
 use anglerfish_core::config::AccessToken;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 /// What is counted of requests that show no right token. Cheap to clone; all clones are one.
 #[derive(Debug, Clone, Default)]
@@ -36,19 +35,17 @@ impl OutMetrics {
 #[derive(Debug)]
 pub(super) struct Refusals {
     metrics: OutMetrics,
-    begun: Instant,
-    told: Mutex<Repeated>,
+    told: SharedRepeated,
 }
 
 impl Refusals {
     pub(super) fn new(metrics: OutMetrics) -> Arc<Self> {
-        Arc::new(Self { metrics, begun: Instant::now(), told: Mutex::default() })
+        Arc::new(Self { metrics, told: SharedRepeated::default() })
     }
 
     fn note(&self) {
         self.metrics.unauthorized.inc();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = told.note(self.begun.elapsed(), "unauthorized") {
+        if let Some(count) = self.told.note("unauthorized") {
             tracing::warn!(count, "requests to /out showed no token, or none of the subscription's");
         }
     }

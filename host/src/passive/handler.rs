@@ -3,7 +3,7 @@
 use super::access::Opened;
 use super::document::{LeasedDocument, MessageDocument, ResultDocument, ResultsDocument};
 use super::request::{self, AckBody, ExtendBody, LeaseBody, NackBody, NamedToken};
-use crate::api::{Json, NoParameters, OptionalJson, ProblemDetails, Query, wrong_token};
+use crate::api::{Json, NoParameters, OptionalJson, ProblemDetails, Query, internal, wrong_token};
 use crate::delivery::{LeaseError, MessageToken};
 use axum::Json as Answer;
 use axum::response::{IntoResponse, Response};
@@ -44,11 +44,7 @@ pub(super) async fn lease(
     let leased = LeasedDocument { messages, stopped: given.is_stopped };
     let text = serde_json::to_vec(&leased).map_err(|error| {
         tracing::error!(%error, "leased messages cannot be written as JSON");
-        ProblemDetails::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the messages cannot be written; see the log",
-        )
+        internal("the messages cannot be written; see the log")
     })?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
 }

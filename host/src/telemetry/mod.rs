@@ -17,7 +17,7 @@ pub(crate) use classic::wants_openmetrics;
 pub use filter::{Activity, FilterActivity, SILENCE};
 pub use ingress::{IngressMetrics, SourceMetrics};
 pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};
-pub(crate) use repeated::Repeated;
+pub(crate) use repeated::{Repeated, SharedRepeated};
 pub use scrape::{OPENMETRICS_TEXT, Scrape};
 pub use section::{LogConfig, TelemetryConfig};
 pub(crate) use sink::register as register_log;

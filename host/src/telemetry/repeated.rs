@@ -1,7 +1,8 @@
 //! Saying once what happens a thousand times.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How often one thing is said.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -38,9 +39,35 @@ impl Repeated {
     }
 }
 
+/// The same for many threads, by the time that passes.
+#[derive(Debug)]
+pub(crate) struct SharedRepeated {
+    begun: Instant,
+    said: Mutex<Repeated>,
+}
+
+impl Default for SharedRepeated {
+    fn default() -> Self {
+        Self { begun: Instant::now(), said: Mutex::default() }
+    }
+}
+
+impl SharedRepeated {
+    /// It happens again for this cause. If it is time to say so, how often it has happened since that was last said.
+    pub(crate) fn note(&self, cause: &str) -> Option<u64> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).note(self.begun.elapsed(), cause)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_all_threads_meet_is_said_once() {
+        let repeated = SharedRepeated::default();
+        assert_eq!([repeated.note("state"), repeated.note("state")], [Some(1), None]);
+    }
 
     #[test]
     fn says_each_cause_at_once_and_then_in_intervals_how_often() {

@@ -80,7 +80,8 @@ impl Breaker {
         was_open
     }
 
-    /// An attempt failed, the probe or another one; `jitter` is a share of the time before a probe, in thousandths. Says whether that opens it.
+    /// An attempt failed, the probe or another one; `jitter` is a share of the time before a probe, in thousandths. Says
+    /// whether that opens it.
     pub(super) fn fail(
         &mut self,
         config: &BreakerConfig,

@@ -25,6 +25,7 @@ mod shared;
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use engine::{Engine, EngineConfig};
 pub use model::{

@@ -4,9 +4,7 @@ use super::backoff::Backoff;
 use super::breaker::Probe;
 use super::fault::{Fault, is_seeded};
 use super::flow::{Effect, Flow};
-use super::model::{
-    DisableCause, Leased, Now, QueueStatus, Standing, SubscriptionKey, Waiting, Work, WorkLease,
-};
+use super::model::{DisableCause, Leased, Now, QueueStatus, Standing, Waiting, Work, WorkLease};
 use super::shared::{SharedRate, SharedRates};
 use crate::config::{DeliveryConfig, DeliveryMode};
 use crate::policy::{Consequences, Settled};
@@ -466,40 +464,5 @@ impl<P> Queue<P> {
     /// Deliveries that it holds and has not begun with.
     pub(super) fn ready_mut(&mut self) -> &mut VecDeque<Work<P>> {
         &mut self.ready
-    }
-}
-
-/// A list of queues to look at, each at most once.
-#[derive(Debug, Default)]
-pub(super) struct Turn(VecDeque<SubscriptionKey>);
-
-impl Turn {
-    pub(super) fn push(&mut self, key: SubscriptionKey, is_in: &mut bool) {
-        if !*is_in {
-            *is_in = true;
-            self.0.push_back(key);
-        }
-    }
-
-    pub(super) fn pop(&mut self) -> Option<SubscriptionKey> {
-        self.0.pop_front()
-    }
-
-    /// Puts one back that was just taken and stays in.
-    pub(super) fn push_back(&mut self, key: SubscriptionKey) {
-        self.0.push_back(key);
-    }
-
-    /// The same, at the front.
-    pub(super) fn push_front(&mut self, key: SubscriptionKey) {
-        self.0.push_front(key);
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::fault::{Fault, is_seeded};
 use super::model::SubscriptionKey;
-use super::queue::Turn;
 use super::rate::Limiter;
+use super::turn::Turn;
 use crate::config::RateConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -74,8 +74,8 @@ pub fn classify(
         AttemptOutcome::Failed(FailureKind::Timeout) => (Duration::ZERO, retry.on.timeout),
     };
     if let Some(wait) = wait(retry, past.before, random).filter(|_| again) {
-        let due = after(now, wait.max(asked));
-        if retry.max_age.is_none_or(|most| due <= after(past.created, most)) {
+        let due = now.after(wait.max(asked));
+        if retry.max_age.is_none_or(|most| due <= past.created.after(most)) {
             consequences.settled = Settled::Retry(due);
         }
     }
@@ -94,9 +94,9 @@ pub fn give_back(
     random: u64,
 ) -> Settled {
     let Some(planned) = self::wait(retry, past.before, random) else { return Settled::Dead };
-    let due = after(now, wait.unwrap_or(planned));
+    let due = now.after(wait.unwrap_or(planned));
     match retry.max_age {
-        Some(most) if due > after(past.created, most) => Settled::Dead,
+        Some(most) if due > past.created.after(most) => Settled::Dead,
         _ => Settled::Retry(due),
     }
 }
@@ -109,10 +109,6 @@ fn asked(answer: &Answered<'_>, now: UnixMillis, longest: Duration) -> Duration 
     // Some providers send it with every answer, of whatever status; only of these two it says when to come again.
     let reset = answer.rate_limit_reset.filter(|_| matches!(answer.status, 429 | 503));
     reset.and_then(|value| rate_limit_reset(value, now, longest)).unwrap_or_default()
-}
-
-fn after(time: UnixMillis, wait: Duration) -> UnixMillis {
-    UnixMillis(time.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// The wait before the next attempt with its jitter, or `None` if the schedule is used up.
@@ -240,7 +236,7 @@ mod tests {
         let back = |before, wait, now| super::give_back(&retry, Past { before, created: NOW }, wait, now, 0);
         assert_eq!(back(0, None, NOW), Settled::Retry(UnixMillis(NOW.0 + 5_000)));
         assert_eq!(back(0, Some(Duration::ZERO), NOW), Settled::Retry(NOW));
-        assert_eq!(back(0, Some(DAY), NOW), Settled::Retry(after(NOW, DAY)));
+        assert_eq!(back(0, Some(DAY), NOW), Settled::Retry(NOW.after(DAY)));
         assert_eq!(back(0, Some(DAY), UnixMillis(NOW.0 + 1)), Settled::Dead);
         assert_eq!(back(1, Some(Duration::ZERO), NOW), Settled::Dead);
         assert_eq!(back(u32::MAX, None, NOW), Settled::Dead);

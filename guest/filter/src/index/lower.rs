@@ -80,7 +80,7 @@ impl Lowering<'_> {
             Node::Compare { relation, left, right } => {
                 let (relation, path, constant) = match (self.scalar(left), self.scalar(right)) {
                     (None, Some(constant)) => (relation, left, constant),
-                    (Some(constant), None) => (mirrored(relation), right, constant),
+                    (Some(constant), None) => (relation.mirrored(), right, constant),
                     _ => return None,
                 };
                 Some(Gate::Test(self.path(path, scope)?, Test::Compare(relation, constant)))
@@ -232,17 +232,6 @@ fn set(constants: Vec<Scalar>) -> Box<[Scalar]> {
         }
     }
     set.into()
-}
-
-/// The relation with its sides exchanged.
-const fn mirrored(relation: Comparison) -> Comparison {
-    match relation {
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
-        same @ (Comparison::Equal | Comparison::NotEqual) => same,
-    }
 }
 
 /// A conjunction or disjunction of gates, each of which comes with one use: what is cheap comes first, and the order written

@@ -126,7 +126,7 @@ impl<'g> Needs<'g, '_> {
         let present = || inexact(self.key(path, Witness::Present));
         match test {
             Test::Compare(relation, constant) => {
-                let relation = if truth { *relation } else { opposite(*relation) };
+                let relation = if truth { *relation } else { relation.opposite() };
                 match (relation, place(constant.seen())) {
                     (Comparison::Equal, _) => self.equal(path, constant.seen()),
                     (Comparison::Less | Comparison::LessOrEqual, Some(place)) => {
@@ -262,17 +262,5 @@ fn inexact(need: Need<'_>) -> Need<'_> {
     match need {
         Need::Keys(keys) => Need::Keys(Keys { exact: false, ..keys }),
         other => other,
-    }
-}
-
-/// The relation that holds where the given one does not, though both sides can be compared.
-const fn opposite(relation: Comparison) -> Comparison {
-    match relation {
-        Comparison::Equal => Comparison::NotEqual,
-        Comparison::NotEqual => Comparison::Equal,
-        Comparison::Less => Comparison::GreaterOrEqual,
-        Comparison::LessOrEqual => Comparison::Greater,
-        Comparison::Greater => Comparison::LessOrEqual,
-        Comparison::GreaterOrEqual => Comparison::Less,
     }
 }

@@ -59,10 +59,10 @@ impl Expression {
             Node::Compare { relation, left, right } => {
                 let (path, relation, constant) = match (program.node(left), program.node(right)) {
                     (Node::Path(path), Node::Constant(constant)) => (path, relation, constant),
-                    (Node::Constant(constant), Node::Path(path)) => (path, flipped(relation), constant),
+                    (Node::Constant(constant), Node::Path(path)) => (path, relation.mirrored(), constant),
                     _ => return,
                 };
-                let relation = if truth { relation } else { negated(relation) };
+                let relation = if truth { relation } else { relation.opposite() };
                 let asked = asked.entry(self.same(path)).or_default();
                 asked.present = true;
                 asked.relations.push((relation, program.constant(constant)));
@@ -130,28 +130,6 @@ fn is(relation: Comparison, left: &Value<'_>, right: &Value<'_>) -> bool {
     let mut budget = Budget::new(STEPS);
     let holds = compare(relation, left, right, &mut budget);
     holds.unwrap_or(budget.left() == 0)
-}
-
-const fn flipped(relation: Comparison) -> Comparison {
-    match relation {
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
-        same => same,
-    }
-}
-
-/// No value of an event is not a number, so of two relations one holds.
-const fn negated(relation: Comparison) -> Comparison {
-    match relation {
-        Comparison::Equal => Comparison::NotEqual,
-        Comparison::NotEqual => Comparison::Equal,
-        Comparison::Less => Comparison::GreaterOrEqual,
-        Comparison::LessOrEqual => Comparison::Greater,
-        Comparison::Greater => Comparison::LessOrEqual,
-        Comparison::GreaterOrEqual => Comparison::Less,
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use super::Driver;
 use crate::delivery::exchange::{self, Answer};
 use crate::store::LeasedDelivery;
 use anglerfish_core::delivery::{Now, Output, StoreFault};
-use anglerfish_core::request::UnixMillis;
 use futures_util::future::{FutureExt, ready};
 use std::mem::take;
 use std::sync::Arc;
@@ -28,9 +27,7 @@ impl Driver {
                 exchange::release(store, subscription, leases).boxed()
             }
             Output::Extend { leases } => {
-                let lease = u64::try_from(self.around.config.lease.as_millis()).unwrap_or(u64::MAX);
-                let until = UnixMillis(now.wall.0.saturating_add(lease));
-                exchange::extend(store, leases, until).boxed()
+                exchange::extend(store, leases, now.wall.after(self.around.config.lease)).boxed()
             }
             Output::Attempt { .. }
             | Output::Cancel { .. }

@@ -61,10 +61,7 @@ impl Driver {
     /// How a subscription is doing; `None` if it is not there.
     pub(super) fn report(&self, now: Now, name: &str) -> Option<QueueReport> {
         let status = self.engine.status(now, self.engine.find(name)?)?;
-        let at = |until: Duration| {
-            let wait = u64::try_from(until.saturating_sub(now.elapsed).as_millis()).unwrap_or(u64::MAX);
-            UnixMillis(now.wall.0.saturating_add(wait))
-        };
+        let at = |until: Duration| now.wall.after(until.saturating_sub(now.elapsed));
         let (reason, until) = match status.waiting {
             None => (None, None),
             Some(Waiting::Stopped) => (Some(WaitReason::Stopped), None),

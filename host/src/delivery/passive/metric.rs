@@ -1,5 +1,6 @@
 //! Metrics of passive subscriptions.
 
+use crate::delivery::metric::SubscriptionLabels;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -38,11 +39,6 @@ impl EncodeLabelValue for Happened {
 struct MessageLabels {
     subscription: Arc<str>,
     outcome: Happened,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SubscriptionLabels {
-    subscription: Arc<str>,
 }
 
 /// Metrics of passive subscriptions. Cheap to clone; all clones are one.

@@ -8,7 +8,6 @@ use crate::store::{Lease, LeaseTerms, LeasedDelivery, Owner, Recorded, Settlemen
 use crate::subscription::{SendError, SendReport};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::policy::{Consequences, Past, Settled, classify};
-use anglerfish_core::request::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -136,8 +135,7 @@ impl Sender {
     async fn lease(&self, limit: usize) -> Result<Vec<LeasedDelivery>, StoreError> {
         let now = self.registry.clock.now().wall;
         let longest = self.settings.settings.policy.timeout + GRACE;
-        let until = UnixMillis(now.0.saturating_add(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)));
-        let terms = LeaseTerms { owner: Owner::default(), until };
+        let terms = LeaseTerms { owner: Owner::default(), until: now.after(longest) };
         Ok(self.registry.store.lease(&self.subscription.shared.name, now, limit, terms).await?.deliveries)
     }
 

@@ -238,8 +238,8 @@ impl PassiveSubscription {
             return Err(LeaseError::TooManyLeases);
         }
         let now = registry.clock.now();
-        let deadline = later(now.wall, wanted.lease);
-        let terms = LeaseTerms { owner: Owner::default(), until: later(deadline, GRACE) };
+        let deadline = now.wall.after(wanted.lease);
+        let terms = LeaseTerms { owner: Owner::default(), until: deadline.after(GRACE) };
         let leased = registry.store.lease(&shared.name, now.wall, places, terms).await?;
         // From here on nothing is awaited: who is gone before this has no leases, and who gets here is answered.
         let mut table = shared.table();
@@ -341,7 +341,7 @@ impl PassiveSubscription {
     ) -> Result<Vec<Option<UnixMillis>>, StoreError> {
         let Self { registry, shared } = self;
         let now = registry.clock.now();
-        let (ends, deadline) = (now.elapsed + lease, later(now.wall, lease));
+        let (ends, deadline) = (now.elapsed + lease, now.wall.after(lease));
         let held: Vec<Option<Lease>> = {
             let table = shared.table();
             tokens.iter().map(|token| table.get(*token).map(|held| held.lease)).collect()
@@ -349,7 +349,7 @@ impl PassiveSubscription {
         let leases: Vec<Lease> = held.iter().flatten().copied().collect();
         let stale = match leases.is_empty() {
             true => Vec::new(),
-            false => registry.store.extend(&leases, later(deadline, GRACE)).await?,
+            false => registry.store.extend(&leases, deadline.after(GRACE)).await?,
         };
         let extended: Vec<Option<UnixMillis>> = {
             let mut table = shared.table();
@@ -479,8 +479,4 @@ impl PassiveSubscription {
             }
         }
     }
-}
-
-fn later(time: UnixMillis, by: Duration) -> UnixMillis {
-    UnixMillis(time.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
 }

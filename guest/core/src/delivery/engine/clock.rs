@@ -85,8 +85,7 @@ impl<P> Engine<P> {
     /// What fell due by the old time would be waited for too long: the store plans it anew. No lease lasts longer than
     /// one that begins now.
     pub(super) fn handle_set_back(&mut self, now: Now) {
-        let lease = u64::try_from(self.config.lease.as_millis()).unwrap_or(u64::MAX);
-        let latest = UnixMillis(now.wall.0.saturating_add(lease));
+        let latest = now.wall.after(self.config.lease);
         let clamp = |deadline: &mut UnixMillis| {
             if *deadline != NEVER {
                 *deadline = latest.min(*deadline);
@@ -133,8 +132,8 @@ impl<P> Engine<P> {
 
     /// Extends the leases of which half is over.
     pub(super) fn extend(&mut self, now: Now) {
-        let half = u64::try_from(self.config.lease.as_millis() / 2).unwrap_or(u64::MAX);
-        let is_near = |deadline: UnixMillis| deadline.0 < now.wall.0.saturating_add(half);
+        let half = now.wall.after(self.config.lease / 2);
+        let is_near = |deadline: UnixMillis| deadline < half;
         let mut leases = BTreeSet::new();
         let mut is_held = false;
         for attempt in self.attempts.values().filter(|attempt| attempt.deadline != NEVER) {

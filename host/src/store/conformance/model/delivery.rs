@@ -1,0 +1,164 @@
+//! Deliveries: leased, recorded, listed.
+
+use super::*;
+
+#[async_trait]
+impl DeliveryStore for ModelStore {
+    async fn lease(
+        &self,
+        subscription: &str,
+        now: UnixMillis,
+        limit: usize,
+        terms: LeaseTerms,
+    ) -> Result<Leased, StoreError> {
+        let mut state = self.state();
+        let (mut leased, mut size) = (Leased::default(), 0);
+        for (due, id) in state.free(subscription, now) {
+            size += state.events[&state.deliveries[&id].delivery.seq].0.data.len();
+            let full =
+                leased.deliveries.len() == limit || (size > LEASE_BYTES && !leased.deliveries.is_empty());
+            if full || due > now {
+                leased.next = Some(due);
+                break;
+            }
+            leased.deliveries.push(state.lease(id, &terms));
+        }
+        Ok(leased)
+    }
+
+    async fn due(&self, now: UnixMillis, limit: usize) -> Result<Due, StoreError> {
+        let state = self.state();
+        let names: BTreeSet<_> =
+            state.deliveries.values().map(|row| row.delivery.subscription.clone()).collect();
+        let first = |name: String| state.free(&name, now).first().map(|(due, _)| (*due, name));
+        let mut waiting: Vec<_> = names.into_iter().filter_map(first).collect();
+        waiting.sort_unstable();
+        let listed = waiting.iter().take_while(|(due, _)| *due <= now).count().min(limit);
+        let next = waiting.get(listed).map(|(due, _)| *due);
+        waiting.truncate(listed);
+        Ok(Due { subscriptions: waiting.into_iter().map(|(_, name)| name).collect(), next })
+    }
+
+    async fn extend(&self, leases: &[Lease], until: UnixMillis) -> Result<Vec<Lease>, StoreError> {
+        let mut state = self.state();
+        let mut stale = Vec::new();
+        for lease in leases {
+            match state.leased(*lease) {
+                Some(row) => row.lease = Some((lease.token, until)),
+                None => stale.push(*lease),
+            }
+        }
+        Ok(stale)
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        let mut state = self.state();
+        let mut stale = Vec::new();
+        for lease in leases {
+            match state.leased(*lease) {
+                Some(row) => row.lease = None,
+                None => stale.push(*lease),
+            }
+        }
+        Ok(stale)
+    }
+
+    async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
+        let mut state = self.state();
+        Ok(settlements.iter().map(|settlement| state.settle(settlement)).collect())
+    }
+
+    async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let mut planned = 0;
+        for row in self.state().deliveries.values_mut() {
+            let Some(due) = row.delivery.due.filter(|_| row.planned.0 > now.0 + 1000) else { continue };
+            row.delivery.due = Some(UnixMillis(now.0 + due.0.saturating_sub(row.planned.0)));
+            row.planned = now;
+            planned += 1;
+        }
+        Ok(planned)
+    }
+
+    async fn replay(
+        &self,
+        seq: EventSeq,
+        subscriptions: &[String],
+        now: UnixMillis,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let mut state = self.state();
+        if !state.events.contains_key(&seq) {
+            return Ok(Vec::new());
+        }
+        Ok(subscriptions.iter().map(|id| state.deliver(seq, id, now, None)).collect())
+    }
+
+    async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
+        let mut state = self.state();
+        let Some(row) = state.deliveries.get_mut(&id) else { return Ok(Retried::Unknown) };
+        if row.lease.is_some_and(|(_, until)| until > now) {
+            return Ok(Retried::Leased);
+        }
+        let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
+        let parked = state.is_taken(&subscription, lane.as_ref(), Some(id));
+        let row = state.deliveries.get_mut(&id).unwrap();
+        (row.tries, row.planned, row.parked) = (0, now, parked);
+        row.delivery = Delivery {
+            status: DeliveryStatus::Pending,
+            due: (!parked).then_some(now),
+            ended: None,
+            reason: parked.then(|| WAITS.to_owned()),
+            ..row.delivery.clone()
+        };
+        Ok(Retried::Due)
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        let state = self.state();
+        let wanted = |delivery: &&Delivery| {
+            query.subscription.as_ref().is_none_or(|id| *id == delivery.subscription)
+                && query.status.is_none_or(|status| status == delivery.status)
+                && query.event.is_none_or(|seq| seq == delivery.seq)
+                && query.since.is_none_or(|since| delivery.created >= since)
+                && query.until.is_none_or(|until| delivery.created < until)
+                && query.cursor.is_none_or(|cursor| delivery.id < cursor)
+        };
+        let rows = state.deliveries.values().rev().map(|row| &row.delivery);
+        Ok(page(rows.filter(wanted).cloned().collect(), query.limit))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let state = self.state();
+        Ok(state.deliveries.get(&id).map(|row| (row.delivery.clone(), row.attempts.clone())))
+    }
+
+    async fn backlog(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for row in self.state().deliveries.values().filter(|row| row.is_open()) {
+            *counts.entry(row.delivery.subscription.clone()).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
+    }
+
+    fn bound(&self, subscription: &str, bound: Option<BacklogConfig>) {
+        let bounds = &mut self.state().bounds;
+        match bound {
+            Some(bound) => bounds.insert(subscription.to_owned(), bound),
+            None => bounds.remove(subscription),
+        };
+    }
+
+    fn overflows(&self) -> Vec<(String, OverflowCounts)> {
+        self.state().overflows.iter().map(|(name, counts)| (name.clone(), *counts)).collect()
+    }
+
+    async fn oldest(&self, subscriptions: &[String]) -> Result<Oldest, StoreError> {
+        let state = self.state();
+        let oldest = |wanted: &dyn Fn(&str) -> bool| {
+            let mut open =
+                state.deliveries.values().filter(|row| row.is_open() && wanted(&row.delivery.subscription));
+            open.next().map(|row| row.delivery.created)
+        };
+        let of_each = subscriptions.iter().map(|id| oldest(&|name| name == id)).collect();
+        Ok(Oldest { of_all: oldest(&|_| true), of_each })
+    }
+}
