@@ -35,6 +35,14 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
+fn what_cannot_be_a_key_is_just_not_among_the_keys_of_a_map() {
+    for absent in ["null", "dyn([1])", "dyn({'a': 1})", "dyn(0.5)"] {
+        assert_eq!(run(&format!("{absent} in {{'': 0}}")), Ok(false), "{absent}");
+        assert_eq!(run(&format!("{absent} in [{absent}]")), Ok(true), "{absent}");
+    }
+}
+
+#[test]
 fn integral_json_numbers_are_ints_that_calculate() {
     assert_eq!(run("message.quantity + 1 == 4"), Ok(true));
     assert_eq!(run("message.quantity % 2 == 1"), Ok(true));
