@@ -35,6 +35,8 @@ pub(super) struct ServeArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
+    // Before the file is read: a change while the gateway starts is one, too.
+    let watch = args.watch.then(|| FileWatch::new(args.config.path()));
     let config = args.config.load()?;
     // HTTP has no date for it: the library would break off each connection.
     if clock::now().0 == 0 {
@@ -51,7 +53,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
     let log = telemetry::init(config.log.format, &config.log.filter, layer)
         .map_err(|error| Failure::failed(format_args!("failed to set up the log: {error}")))?;
     supervision::install_hook();
-    let outcome = runtime.block_on(serve(args, config, log.control.clone()));
+    let outcome = runtime.block_on(serve(args, config, watch, log.control.clone()));
     // While there is a runtime that can send them.
     drop(traces);
     // What still runs after a second signal is not waited for.
@@ -59,7 +61,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<Outcome, Failure> {
     outcome
 }
 
-async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outcome, Failure> {
+async fn serve(
+    args: &ServeArgs,
+    config: Config,
+    watch: Option<FileWatch>,
+    log: LogControl,
+) -> Result<Outcome, Failure> {
     // Before anything else: a signal that comes while it starts is not lost, and none ends it unasked.
     let listen = |error| Failure::failed(format_args!("failed to listen for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(listen)?;
@@ -83,7 +90,6 @@ async fn serve(args: &ServeArgs, config: Config, log: LogControl) -> Result<Outc
         out = gateway.out_address().map(|address| tracing::field::display(format!("http://{address}/out/{{subscription}}/lease"))),
         "ready"
     );
-    let watch = args.watch.then(|| FileWatch::new(args.config.path()));
     tokio::select! {
         () = any(&mut interrupt, &mut terminate) => {}
         never = reload(hangup, watch, gateway.reloader()) => match never {},
