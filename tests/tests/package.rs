@@ -30,6 +30,16 @@ fn the_package_brings_a_binary_that_its_unit_starts_and_goes_away_again() {
     package.args(["run", "--quiet", "--package", "xtask", "--", "package", "--binary"]).arg(binary());
     let told = Ran::of(package.arg("--out").arg(&out)).expect(0);
     assert!(told.stdout.contains(".tar.gz") && told.stdout.contains(".deb"), "{}", told.stdout);
+    let steps =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/Containerfile"))
+            .unwrap();
+    let copied = steps.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let copied: Vec<&str> =
+        copied.filter_map(|line| line.split(' ').find(|word| !word.starts_with("--"))).collect();
+    assert!(copied.len() >= 3, "{steps}");
+    for file in copied {
+        assert!(out.join(file).exists(), "the image's {file} was not made");
+    }
     let package = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
     let package =
         package.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "deb")).unwrap();
