@@ -343,3 +343,29 @@ fn a_place_that_is_none_is_a_problem_with_its_path() {
             .is_empty()
     );
 }
+
+#[test]
+fn values_that_a_definition_joins_by_text_of_its_own_never_look_like_others() {
+    let of = |id: &str| {
+        json!({"scheme": "custom", "secrets": [{"value": "t"}], "definition": {
+            "variant": [{"name": "t", "algorithm": "equal", "signature": {"at": ["header:x-t"]}}],
+            "event": {"identity": "event", "id": [id]},
+        }})
+    };
+    let mut bench = Bench::of(&of("e-{json:/a}-{json:/b}"));
+    let sent = |bench: &mut Bench, a: &str, b: &str| {
+        bench.post(&[("x-t", "t")], &json!({"a": a, "b": b}).to_string(), 0)
+    };
+    assert_eq!(sent(&mut bench, "x-y", "z"), new("e-x-y-z"));
+    assert_eq!(sent(&mut bench, "x", "y-z"), new("e-x-y%2Dz"));
+    assert_eq!(sent(&mut bench, "x", "y%2Dz"), new("e-x-y%252Dz"));
+    assert_eq!(sent(&mut bench, "x-y", "z"), again("e-x-y-z"));
+
+    let config: VerificationConfig = serde_json::from_value(of("{json:/a}{json:/b}")).unwrap();
+    let problems = Verifier::try_new("source", &config).unwrap_err();
+    assert!(problems.iter().any(|one| one.message.contains("side by side")), "{problems:?}");
+    let config = json!({"scheme": "none", "event": {"id": ["{json:/a}{json:/b}"]}});
+    let config: VerificationConfig = serde_json::from_value(config).unwrap();
+    let problems = Verifier::try_new("source", &config).unwrap_err();
+    assert_eq!(problems[0].path, "source.event.id", "{problems:?}");
+}

@@ -56,6 +56,7 @@ fn configuration(receiver: &Receiver) -> String {
         "source": [
             { "name": "shop", "scheme": "standard-webhooks", "secrets": [WHSEC] },
             { "name": "chat", "scheme": "slack", "secrets": [SLACK] },
+            { "name": "bulk", "scheme": "none", "split": "json:/items", "event": { "id": "json:/id", "type": "json:/is" } },
         ],
         "subscription": [
             {
@@ -65,6 +66,7 @@ fn configuration(receiver: &Receiver) -> String {
                 "endpoint": endpoint("/orders"),
             },
             { "id": "all", "sources": ["shop"], "endpoint": endpoint("/all") },
+            { "id": "items", "sources": ["bulk"], "filter": "message.n > 1", "endpoint": endpoint("/items") },
             { "id": "refunds", "filter": r#"event.type == "refund""#, "endpoint": endpoint("/refunds") },
         ],
     })
@@ -313,6 +315,31 @@ async fn the_data_of_an_event_that_comes_with_get_is_its_query() {
     let receipt: Value = serde_json::from_str(&answer.body).unwrap();
     let key = format!("data/form/{}", receipt["id"].as_str().unwrap());
     assert_eq!(app.shared.value(&key), Some(Bytes::from("a=1&b=%20")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_of_a_body_is_an_event_with_its_own_data() {
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let app = serve(&receiver).await;
+    let body = r#"{"items":[{"id":"a","is":"x","n":1},{"id":"b","is":"x","n": 2}]}"#;
+    let answer = send(app.address, http::Request::post("/in/bulk"), body).await;
+    assert_eq!(
+        answer.body, r#"{"status":"accepted","events":2,"duplicates":0,"deliveries":1}"#,
+        "{answer:?}"
+    );
+    let request = timeout(SOON, receiver.requests.recv()).await.unwrap().unwrap();
+    assert_eq!(request.uri().path(), "/items");
+    assert_eq!(request.body().as_ref(), br#"{"id":"b","is":"x","n": 2}"#);
+    assert_eq!(app.shared.value("data/bulk/a"), Some(Bytes::from(r#"{"id":"a","is":"x","n":1}"#)));
+    assert_eq!(settled(&app, "delivery/items/bulk/b").await["status"], "delivered");
+
+    // Of those that are sent again, what was kept is known.
+    let body = r#"{"items":[{"id":"b","is":"x","n": 2},{"id":"c","is":"x","n":0}]}"#;
+    let answer = send(app.address, http::Request::post("/in/bulk"), body).await;
+    assert_eq!(
+        answer.body, r#"{"status":"accepted","events":1,"duplicates":1,"deliveries":0}"#,
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

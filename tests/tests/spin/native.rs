@@ -48,6 +48,22 @@ fn requests() -> Vec<(&'static str, Builder, String)> {
         ("another method", standard_webhooks("msg_9", ORDER).method("DELETE"), text(ORDER)),
         ("another method without a signature", plain("DELETE", "/in/shop"), String::new()),
         ("a GET", plain("GET", "/in/shop"), String::new()),
+        (
+            "a body of several events",
+            plain("POST", "/in/bulk"),
+            text(r#"{"items":[{"id":"a","is":"x","n":1},{"id":"b","is":"x","n":2}]}"#),
+        ),
+        (
+            "several events, of which one is repeated",
+            plain("POST", "/in/bulk"),
+            text(r#"{"items":[{"id":"b","is":"x","n":2},{"id":"c","is":"x","n":3}]}"#),
+        ),
+        (
+            "several events, all of them repeated",
+            plain("POST", "/in/bulk"),
+            text(r#"{"items":[{"id":"c","is":"x","n":3},{"id":"a","is":"x","n":1}]}"#),
+        ),
+        ("several events that are none", plain("POST", "/in/bulk"), text(r#"{"items":[]}"#)),
         ("a body over the limit", plain("POST", "/in/shop"), "x".repeat(LIMIT + 1)),
     ]
 }

@@ -209,14 +209,15 @@ pub(super) fn event(node: &Node<'_>, scheme: &mut Scheme) {
 /// `"{header:x}"`, `["{header:x}", "{header:y}"]` for both together, or `{ when = […], all = […] }`.
 fn identifier(node: &Node<'_>) -> Option<Identifier> {
     let parts = |node: &Node<'_>| {
-        let parts: Vec<Template> = node.items()?.filter_map(|item| parsed(&item, Template::parse)).collect();
+        let parts: Vec<Template> =
+            node.items()?.filter_map(|item| parsed(&item, Template::parse_distinct)).collect();
         if parts.is_empty() {
             node.report("names no place");
         }
         Some(parts)
     };
     match node.value() {
-        Value::String(_) => parsed(node, Template::parse).map(Identifier::of),
+        Value::String(_) => parsed(node, Template::parse_distinct).map(Identifier::of),
         Value::Array(_) => Some(Identifier { when: Vec::new(), parts: parts(node)? }),
         _ => {
             let table = node.table(&["when", "all"])?;

@@ -103,12 +103,12 @@ impl Identifier {
             return None;
         }
         if let [only] = self.parts.as_slice() {
-            return only.text(scope);
+            return only.distinct_text(scope);
         }
         let parts: Option<Vec<String>> = self
             .parts
             .iter()
-            .map(|part| Some(part.text(scope)?.replace('%', "%25").replace(' ', "%20")))
+            .map(|part| Some(part.distinct_text(scope)?.replace('%', "%25").replace(' ', "%20")))
             .collect();
         parts.map(|parts| parts.join(" "))
     }

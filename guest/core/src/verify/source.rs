@@ -80,7 +80,7 @@ fn covers_query(variant: &Variant) -> bool {
 }
 
 fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &mut Vec<Problem>) {
-    let mut template = |key: &str, text: &str| match read(text) {
+    let mut template = |key: &str, text: &str| match read(text, key.starts_with("id")) {
         Ok(template) => template,
         Err(message) => {
             problems.push(Problem::new(format!("{path}.{key}"), message));
@@ -119,10 +119,11 @@ fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &m
     }
 }
 
-/// A place, a template, or nothing for `none`.
-fn read(text: &str) -> Result<Option<Template>, String> {
+/// A place, a template, or nothing for `none`. What is read from it may have to be `distinct`.
+fn read(text: &str, distinct: bool) -> Result<Option<Template>, String> {
     let template = match text {
         NONE => return Ok(None),
+        text if text.contains(['{', '}']) && distinct => Template::parse_distinct(text)?,
         text if text.contains(['{', '}']) => Template::parse(text)?,
         text => Template::of(Place::parse(text)?),
     };

@@ -94,6 +94,20 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// Reads a template whose text tells one thing from another: values side by side would make one text of different
+    /// ones.
+    pub(crate) fn parse_distinct(text: &str) -> Result<Self, String> {
+        let template = Self::parse(text)?;
+        if template.0.windows(2).any(|pair| pair.iter().all(|part| !matches!(part, Part::Literal(_)))) {
+            return Err(
+                "two places stand side by side, so that different ids would have the same text: put a \
+                        character such as `-` between them"
+                    .to_owned(),
+            );
+        }
+        Ok(template)
+    }
+
     /// A template of one place alone.
     pub(crate) fn of(place: Place) -> Self {
         Self(vec![Part::Value { transform: Transform::Plain, place, optional: false }])
@@ -159,14 +173,39 @@ impl Template {
     pub(crate) fn text(&self, scope: &Scope<'_>) -> Option<String> {
         let mut result = Vec::new();
         for part in &self.0 {
-            let piece = part.evaluate(scope).ok()?;
-            let optional = matches!(part, Part::Value { optional: true, .. });
-            if piece.is_empty() && !optional {
-                return None;
-            }
-            result.extend_from_slice(&piece);
+            result.extend_from_slice(&part.present(scope)?);
         }
         String::from_utf8(result).ok().filter(|text| !text.is_empty())
+    }
+
+    /// The same text, of which no two lists of values have the same: in each value behind the first, the characters of
+    /// the literal in front of it, and `%`, are percent-encoded. So the last such literal is always the template's own.
+    pub(crate) fn distinct_text(&self, scope: &Scope<'_>) -> Option<String> {
+        let mut result = String::new();
+        let mut literal = "";
+        let mut is_first = true;
+        for part in &self.0 {
+            let piece = part.present(scope)?;
+            let piece = std::str::from_utf8(&piece).ok()?;
+            if let Part::Literal(text) = part {
+                literal = text;
+                result.push_str(piece);
+            } else if std::mem::take(&mut is_first) {
+                result.push_str(piece);
+            } else {
+                for character in piece.chars() {
+                    if character == '%' || literal.contains(character) {
+                        let mut bytes = [0; 4];
+                        for byte in character.encode_utf8(&mut bytes).bytes() {
+                            result.push_str(&format!("%{byte:02X}"));
+                        }
+                    } else {
+                        result.push(character);
+                    }
+                }
+            }
+        }
+        (!result.is_empty()).then_some(result)
     }
 }
 
@@ -196,6 +235,13 @@ impl Part {
             None if inside == "contentful-path" => value(Transform::ContentfulPath, "path-and-query"),
             _ => value(Transform::Plain, inside),
         }
+    }
+
+    /// What it evaluates to, if that is there: only an optional value may be empty.
+    fn present<'a>(&'a self, scope: &Scope<'a>) -> Option<Cow<'a, [u8]>> {
+        let piece = self.evaluate(scope).ok()?;
+        let optional = matches!(self, Self::Value { optional: true, .. });
+        (optional || !piece.is_empty()).then_some(piece)
     }
 
     fn evaluate<'a>(&'a self, scope: &Scope<'a>) -> Result<Cow<'a, [u8]>, String> {
