@@ -186,3 +186,23 @@ fn a_filter_is_tried_on_a_message_and_header_fields_as_it_sees_them() {
     let both = json!({"filter": "true", "message": {}, "event_id": "x"});
     assert_eq!(test(both).problem(422), "invalid-document");
 }
+
+#[test]
+fn what_a_document_says_literally_and_hardly_means_is_told_when_it_is_written_and_shown() {
+    let gateway = Gateway::set_up(&setup(None, ""));
+    let source = json!({"scheme": "github", "secrets": ["$HUB_SECRET"]});
+    let written = gateway.api("PUT", "/v1/sources/hub", Some(&source)).expect(201).json();
+    for shown in [written, gateway.get("/v1/sources/hub")] {
+        assert_eq!(shown["warnings"][0]["path"], "secrets[0]", "{shown}");
+        assert_eq!(shown["warnings"][0]["hint"], "write \"env:HUB_SECRET\"", "{shown}");
+    }
+    let subscription = json!({
+        "sources": ["hub"],
+        "endpoint": {"url": "https://example.com/", "headers": {"authorization": "Bearer {{ token }}"}},
+    });
+    let written = gateway.api("PUT", "/v1/subscriptions/hub", Some(&subscription)).expect(201).json();
+    for shown in [written, gateway.get("/v1/subscriptions/hub")] {
+        assert_eq!(shown["warnings"][0]["path"], "endpoint.headers.authorization", "{shown}");
+    }
+    assert!(gateway.get("/v1/sources/file").get("warnings").is_none());
+}

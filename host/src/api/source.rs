@@ -32,6 +32,9 @@ pub(super) struct SourceDocument {
     /// Why it cannot be used as it is stored, and takes no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<DocumentProblem>,
+    /// What is odd about it, though it can be used. Told when it is written, and when it is shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<DocumentProblem>,
     /// The path that requests are sent to.
     path: String,
     /// The provider, `custom`, or `none`; `null` if it cannot be used.
@@ -218,6 +221,7 @@ impl From<&Source> for SourceDocument {
             origin: source.origin,
             updated: source.updated.and_then(UnixMillis::rfc3339),
             problems: source.problems.iter().cloned().map(DocumentProblem::from).collect(),
+            warnings: source.warnings().into_iter().map(DocumentProblem::from).collect(),
             path: format!("/in/{}", source.name),
             scheme: verification.map(|verification| verification.scheme.clone()),
             public_url: verification.and_then(|verification| verification.public_url.clone()),

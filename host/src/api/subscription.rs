@@ -176,8 +176,10 @@ pub(super) async fn delete(
 async fn shown(api: &Api, entry: &Subscription) -> Result<SubscriptionDocument, ProblemDetails> {
     let backlog = api.store.backlog().await?;
     let open = backlog.into_iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, open)| open);
-    let warnings = entry.config().map(|config| api.subscriptions.routing().warnings(config));
-    Ok(document(api, entry, open).with_warnings(warnings.unwrap_or_default()))
+    let mut warnings = entry.doubts();
+    warnings
+        .extend(entry.config().into_iter().flat_map(|config| api.subscriptions.routing().warnings(config)));
+    Ok(document(api, entry, open).with_warnings(warnings))
 }
 
 fn document(api: &Api, entry: &Subscription, open: u64) -> SubscriptionDocument {

@@ -1,6 +1,7 @@
 //! Listings that come in pages.
 
 use super::client::Client;
+use super::table::plain;
 use super::{Failure, Format, Output};
 use anstream::eprintln;
 use clap::Args;
@@ -109,4 +110,27 @@ pub(super) fn members(
 pub(super) fn member(title: &str, value: &str, output: &mut Output) -> Result<(), Failure> {
     const WIDTH: usize = 14;
     output.paragraph(&format!("{title:WIDTH$}"), &" ".repeat(WIDTH), value)
+}
+
+/// Writes what is wrong with a document, and what is odd about it.
+pub(super) fn problems(document: &Value, output: &mut Output) -> Result<(), Failure> {
+    for (title, key) in [("problem", "problems"), ("warning", "warnings")] {
+        for problem in document.get(key).and_then(Value::as_array).into_iter().flatten() {
+            let told = format!("{}: {}", text(problem, "/path"), text(problem, "/message"));
+            member(title, &told, output)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells what is odd about a document that was written, with what would help, beside the output.
+pub(super) fn warn(document: &Value) {
+    for warning in document.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+        let [path, message] = ["/path", "/message"].map(|cell| plain(&text(warning, cell)));
+        eprintln!("warning: {path}: {message}");
+        let hint = text(warning, "/hint");
+        if !hint.is_empty() {
+            eprintln!("hint: {}", plain(&hint));
+        }
+    }
 }

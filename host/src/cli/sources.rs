@@ -103,10 +103,7 @@ async fn show(name: &str, client: &Client, output: &mut Output) -> Result<(), Fa
     ];
     page::members(&source, &shown, output)?;
     let list = |key: &str| source.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    for problem in list("problems") {
-        let problem = format!("{}: {}", text(&problem, "/path"), text(&problem, "/message"));
-        page::member("problem", &problem, output)?;
-    }
+    page::problems(&source, output)?;
     for secret in list("secrets") {
         page::member("secret", &text(&secret, "/name"), output)?;
     }
@@ -126,7 +123,9 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output) -> Result<(),
         Format::Json => output.json(&item),
         Format::Text => {
             let done = if new { "created" } else { "replaced" };
-            output.line(format_args!("source {} is {done}", plain(&name)))
+            output.line(format_args!("source {} is {done}", plain(&name)))?;
+            page::warn(&item);
+            Ok(())
         }
     }
 }

@@ -203,10 +203,7 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
         let stopped = [("stopped", "/stopped/since"), ("reason", "/stopped/reason")];
         page::members(&item, &stopped, output)?;
     }
-    for problem in item.pointer("/problems").and_then(Value::as_array).into_iter().flatten() {
-        let problem = format!("{}: {}", text(problem, "/path"), text(problem, "/message"));
-        page::member("problem", &problem, output)?;
-    }
+    page::problems(&item, output)?;
     let document = item.get("subscription").unwrap_or(&Value::Null);
     let document = serde_json::to_string_pretty(document)
         .map_err(|error| Failure::failed(format_args!("failed to write JSON: {error}")))?;
@@ -223,15 +220,7 @@ async fn put(args: &PutArgs, client: &Client, output: &mut Output) -> Result<(),
         Format::Text => {
             let done = if new { "created" } else { "replaced" };
             output.line(format_args!("subscription {} is {done}", plain(id)))?;
-            for warning in item.pointer("/warnings").and_then(Value::as_array).into_iter().flatten() {
-                let [path, message] =
-                    ["/path", "/message"].map(|cell| plain(&text(warning, cell)).to_string());
-                anstream::eprintln!("warning: {path}: {message}");
-                let hint = text(warning, "/hint");
-                if !hint.is_empty() {
-                    anstream::eprintln!("hint: {}", plain(&hint));
-                }
-            }
+            page::warn(&item);
             Ok(())
         }
     }

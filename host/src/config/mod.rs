@@ -23,7 +23,7 @@ pub use error::{ConfigError, ConfigProblem};
 pub use network::NetworkList;
 pub use reference::ReferenceList;
 pub use source::SourceReader;
-pub(crate) use source::{forgotten_within, window_key};
+pub(crate) use source::{forgotten_within, source_doubts, window_key};
 pub use status::{ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};
 pub use subscription::SubscriptionReader;
 pub(crate) use subscription::{allow, hide_url};

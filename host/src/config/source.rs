@@ -33,7 +33,7 @@ impl SourceReader {
         let mut value: Value = serde_json::from_slice(document)
             .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
         let permitted = |reference: &str| self.references.permits(reference);
-        let mut problems = self.resolver.resolve_source(&mut value, "", &permitted).problems;
+        let mut problems = self.resolver.resolve_source(&mut value, "", &permitted);
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
         let fresh = |problems: &[Problem], found: Vec<Problem>| -> Vec<Problem> {
             let known = |one: &Problem| problems.iter().any(|other| overlap(&one.path, &other.path));
@@ -44,10 +44,7 @@ impl SourceReader {
         let Some(source) = source else { return Err(problems) };
         let judged = Verifier::judge(WITHIN, &source.verification);
         let short = forgotten_within(&source.name, judged.replay_window, self.retention);
-        let judged = judged.result.err().into_iter().flatten();
-        // Paths begin at the source itself.
-        let here = |path: String| path.strip_prefix(&format!("{WITHIN}.")).map(str::to_owned).unwrap_or(path);
-        let judged = judged.map(|one| Problem { path: here(one.path), ..one }).collect();
+        let judged = judged.result.err().into_iter().flatten().map(here).collect();
         problems.extend(fresh(&problems, judged));
         problems
             .extend(short.map(|(message, hint)| Problem::new(window_key(&source), message).with_hint(hint)));
@@ -57,6 +54,19 @@ impl SourceReader {
 
 /// What a source is called while it is judged by itself.
 const WITHIN: &str = "source";
+
+/// What is odd about the verification of a source that is written at run time, though it can be used.
+pub(crate) fn source_doubts(source: &SourceConfig) -> Vec<Problem> {
+    Verifier::judge(WITHIN, &source.verification).warnings.into_iter().map(here).collect()
+}
+
+/// The problem with a path that begins at the source itself.
+fn here(problem: Problem) -> Problem {
+    match problem.path.strip_prefix(WITHIN).and_then(|path| path.strip_prefix('.')) {
+        Some(path) => Problem { path: path.to_owned(), ..problem },
+        None => problem,
+    }
+}
 
 /// The key of a source that says how long its window is.
 pub(crate) fn window_key(source: &SourceConfig) -> &'static str {

@@ -39,7 +39,7 @@ impl SubscriptionReader {
             .map_err(|error| vec![Problem::new("", format!("the document is not JSON: {error}"))])?;
         let written = value.clone();
         let permitted = |reference: &str| self.references.permits(reference);
-        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted).problems;
+        let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted);
         let read = read_subscription(&value, "");
         // Judged by itself, so that what else is wrong does not hide it.
         if let Some(Ok(endpoint)) = value.get("endpoint").map(|value| read_endpoint(value, "endpoint")) {

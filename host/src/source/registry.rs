@@ -1,6 +1,7 @@
 //! Which sources there are.
 
 use super::{SourceReader, SourceTable};
+use crate::config::{secret, source_doubts};
 use crate::store::{Store, StoreError, StoredSource};
 use crate::subscription::{Origin, shown_without};
 use anglerfish_core::config::{Document, SOURCE_SECRETS, SourceConfig};
@@ -32,6 +33,16 @@ impl Source {
     #[must_use]
     pub fn shown(&self) -> Option<Value> {
         self.document.as_ref().map(|document| shown_without(document, SOURCE_SECRETS))
+    }
+
+    /// What is odd about it, though it can be used: `$SECRET` in place of a secret, a parameter that its provider's
+    /// handshake needs. Of one of the configuration file it is said when the file is read.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        let Some(document) = &self.document else { return Vec::new() };
+        let mut warnings = secret::doubts(document, SOURCE_SECRETS);
+        warnings.extend(self.config.iter().flat_map(source_doubts));
+        warnings
     }
 
     /// The source as it runs; `None` if it has problems.

@@ -4,8 +4,9 @@ use super::{
     Dispatch, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,
     SubscriptionError, SubscriptionStanding, document, removal,
 };
+use crate::config::secret;
 use crate::store::{Store, StoreError, StoredSubscription};
-use anglerfish_core::config::{DeliveryMode, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{DeliveryMode, SUBSCRIPTION_SECRETS, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -59,6 +60,12 @@ impl Subscription {
     #[must_use]
     pub fn shown(&self) -> Value {
         document::shown(&self.document)
+    }
+
+    /// What its writer hardly means as it stands: `$TOKEN` in place of a secret.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Problem> {
+        secret::doubts(&self.document, SUBSCRIPTION_SECRETS)
     }
 
     /// The subscription as it runs; `None` if it has problems.

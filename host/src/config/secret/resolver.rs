@@ -1,11 +1,10 @@
 //! Puts secrets where they are referred to.
 
-use super::text::{Piece, doubtful, pieces};
+use super::place::for_each_in_configuration;
+use super::text::{Piece, pieces};
 use crate::config::environment::Environment;
 use crate::config::file::read_text;
-use anglerfish_core::config::{
-    CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretPlace, for_each_secret, item_path,
-};
+use anglerfish_core::config::{SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretPlace, for_each_secret};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -23,15 +22,6 @@ pub(crate) struct Resolver {
     pub(crate) directory: PathBuf,
     /// The variables.
     pub(crate) environment: Environment,
-}
-
-/// What was found while references were resolved.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    /// References that lead nowhere or may not be used.
-    pub(crate) problems: Vec<Problem>,
-    /// What can be meant as it stands, and hardly is.
-    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Environment {
@@ -83,19 +73,12 @@ impl Resolver {
 
     /// Replaces references at every place of the configuration that can hold a secret. A reference that leads nowhere
     /// is a problem and stays as it is.
-    pub(crate) fn resolve_configuration(&self, document: &mut Value) -> Findings {
-        let mut findings = Findings::default();
-        let mut resolve = |path: &str, value: &mut Value, _| {
-            self.resolve_value(path, value, &|_| true, &mut findings);
-        };
-        for_each_secret(document, "", CONFIGURATION_SECRETS, &mut resolve);
-        for (key, places) in [("source", SOURCE_SECRETS), ("subscription", SUBSCRIPTION_SECRETS)] {
-            let items = document.get_mut(key).and_then(Value::as_array_mut);
-            for (index, item) in items.into_iter().flatten().enumerate() {
-                for_each_secret(item, &item_path(key, index), places, &mut resolve);
-            }
-        }
-        findings
+    pub(crate) fn resolve_configuration(&self, document: &mut Value) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for_each_in_configuration(document, &mut |path, value| {
+            problems.extend(self.resolve_value(path, value, &|_| true).err());
+        });
+        problems
     }
 
     /// The same for one subscription, with the references that are `permitted`; others are a problem, too, and not
@@ -105,7 +88,7 @@ impl Resolver {
         document: &mut Value,
         path: &str,
         permitted: &Permitted<'_>,
-    ) -> Findings {
+    ) -> Vec<Problem> {
         self.resolve_places(SUBSCRIPTION_SECRETS, document, path, permitted)
     }
 
@@ -115,7 +98,7 @@ impl Resolver {
         document: &mut Value,
         path: &str,
         permitted: &Permitted<'_>,
-    ) -> Findings {
+    ) -> Vec<Problem> {
         self.resolve_places(SOURCE_SECRETS, document, path, permitted)
     }
 
@@ -125,47 +108,34 @@ impl Resolver {
         document: &mut Value,
         path: &str,
         permitted: &Permitted<'_>,
-    ) -> Findings {
-        let mut findings = Findings::default();
+    ) -> Vec<Problem> {
+        let mut problems = Vec::new();
         for_each_secret(document, path, places, &mut |path, value, _| {
-            self.resolve_value(path, value, permitted, &mut findings);
+            problems.extend(self.resolve_value(path, value, permitted).err());
         });
-        findings
+        problems
     }
 
-    fn resolve_value(
-        &self,
-        path: &str,
-        value: &mut Value,
-        permitted: &Permitted<'_>,
-        findings: &mut Findings,
-    ) {
-        let Value::String(text) = value else { return };
-        let pieces = match pieces(text) {
-            Ok(pieces) => pieces,
-            Err(misread) => {
-                let problem = Problem::new(path, misread.message);
-                return findings.problems.push(problem.with_hint(misread.hint));
-            }
-        };
-        if let Some((message, hint)) = doubtful(text) {
-            findings.warnings.push(Problem::new(path, message).with_hint(hint));
-        }
+    fn resolve_value(&self, path: &str, value: &mut Value, permitted: &Permitted<'_>) -> Result<(), Problem> {
+        let Value::String(text) = value else { return Ok(()) };
+        let pieces =
+            pieces(text).map_err(|misread| Problem::new(path, misread.message).with_hint(misread.hint))?;
         let mut resolved = String::with_capacity(text.len());
         for piece in pieces {
             match piece {
                 Piece::Literal(literal) => resolved.push_str(literal),
                 Piece::Reference(reference) if !permitted(reference) => {
                     let problem = Problem::new(path, "this reference may not be used at run time");
-                    return findings.problems.push(problem.with_hint("name it in `references` of [admin]"));
+                    return Err(problem.with_hint("name it in `references` of [admin]"));
                 }
-                Piece::Reference(reference) => match self.resolve(reference) {
-                    Ok(secret) => resolved.push_str(secret.as_deref().unwrap_or(reference)),
-                    Err(message) => return findings.problems.push(Problem::new(path, message)),
-                },
+                Piece::Reference(reference) => {
+                    let secret = self.resolve(reference).map_err(|message| Problem::new(path, message))?;
+                    resolved.push_str(secret.as_deref().unwrap_or(reference));
+                }
             }
         }
         *text = resolved;
+        Ok(())
     }
 }
 
@@ -187,8 +157,8 @@ mod tests {
             "url": "https://example.com/${env:TOKEN}",
             "headers": {"a": "Bearer ${env:TOKEN}", "b": "${env:USER}:${env:TOKEN}", "c": "env:TOKEN"}
         }});
-        let findings = resolver(Path::new("")).resolve_subscription(&mut document, "", &|_| true);
-        assert!(findings.problems.is_empty() && findings.warnings.is_empty(), "{findings:?}");
+        let problems = resolver(Path::new("")).resolve_subscription(&mut document, "", &|_| true);
+        assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(document["endpoint"]["url"], "https://example.com/hunter2");
         assert_eq!(
             document["endpoint"]["headers"],
@@ -200,8 +170,8 @@ mod tests {
     fn a_reference_within_a_text_has_to_be_permitted_too() {
         let mut document = json!({"endpoint": {"headers": {"a": "Bearer ${env:TOKEN}"}}});
         let permitted = |reference: &str| reference == "env:USER";
-        let findings = resolver(Path::new("")).resolve_subscription(&mut document, "", &permitted);
-        assert_eq!(findings.problems[0].path, "endpoint.headers.a");
+        let problems = resolver(Path::new("")).resolve_subscription(&mut document, "", &permitted);
+        assert_eq!(problems[0].path, "endpoint.headers.a");
         assert!(!document.to_string().contains("hunter2"));
     }
 
@@ -210,7 +180,7 @@ mod tests {
         let environment = [("A".to_owned(), OsString::from("${env:B} env:B"))].into_iter().collect();
         let mut document = json!({"endpoint": {"secret": "env:A"}});
         let resolver = Resolver { directory: PathBuf::new(), environment };
-        assert!(resolver.resolve_subscription(&mut document, "", &|_| true).problems.is_empty());
+        assert!(resolver.resolve_subscription(&mut document, "", &|_| true).is_empty());
         assert_eq!(document["endpoint"]["secret"], "${env:B} env:B");
     }
 
@@ -219,16 +189,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("secret"), "\u{feff}hunter2\r\n").unwrap();
         let mut document = json!({"source": [{"secrets": ["file:secret"]}]});
-        assert!(resolver(directory.path()).resolve_configuration(&mut document).problems.is_empty());
+        assert!(resolver(directory.path()).resolve_configuration(&mut document).is_empty());
         assert_eq!(document["source"][0]["secrets"][0], "hunter2");
-    }
-
-    #[test]
-    fn a_variable_of_a_shell_is_a_warning() {
-        let mut document = json!({"source": [{"secrets": ["$GITHUB_SECRET"]}]});
-        let findings = resolver(Path::new("")).resolve_configuration(&mut document);
-        assert!(findings.problems.is_empty());
-        assert_eq!(findings.warnings[0].path, "source[0].secrets[0]");
-        assert_eq!(findings.warnings[0].hint.as_deref(), Some("write \"env:GITHUB_SECRET\""));
     }
 }

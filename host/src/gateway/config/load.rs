@@ -6,7 +6,7 @@ use crate::api::AdminConfig;
 use crate::config::environment::{self, Environment};
 use crate::config::file::read_text;
 use crate::config::place::{Place, Places};
-use crate::config::secret::{Findings, Resolver};
+use crate::config::secret::{Resolver, configuration_doubts};
 use crate::config::{ConfigError, ConfigProblem, SourceReader, SubscriptionReader, allow, hide_url, syntax};
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
@@ -125,8 +125,8 @@ impl Config {
 
         let mut resolved = document.clone();
         let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
-        let Findings { problems: unresolved, warnings: mut odd } =
-            resolver.resolve_configuration(&mut resolved);
+        let mut odd = configuration_doubts(&document);
+        let unresolved = resolver.resolve_configuration(&mut resolved);
 
         let (sections, found) = Sections::read(&resolved);
         let Sections { mut server, admin, out, outbound, store, log, telemetry } = sections;
