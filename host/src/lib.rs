@@ -19,7 +19,6 @@ pub mod api;
 pub mod cli;
 #[doc(hidden)]
 pub mod clock;
-mod cloudevent;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]

@@ -20,6 +20,8 @@ fn subscription(number: usize) -> SubscriptionConfig {
             url: format!("https://receiver-{number}.example.com/hooks").into(),
             method: "POST".into(),
             headers: Vec::new(),
+            signature: anglerfish_core::config::SignatureStyle::default(),
+            rotation_overlap: anglerfish_core::config::SignatureStyle::OVERLAP,
             secrets: Vec::new(),
             allow_private: false,
             allow_networks: Vec::new(),

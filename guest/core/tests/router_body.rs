@@ -9,10 +9,13 @@
 
 mod router_support;
 
+use anglerfish_core::attempt::{Outgoing, Sending};
+use anglerfish_core::config::{ContentMode, ForwardHeaders, SignatureStyle};
 use anglerfish_core::decision::Decision;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Explanation, Router, VerdictOutcome, VerificationOutcome, VerificationReport};
+use anglerfish_core::sign::Signer;
 use router_support::Memory;
 use serde_json::{Value, json};
 
@@ -139,9 +142,17 @@ fn a_packed_body_is_unpacked_for_filters_and_signed_as_it_came_unless_the_defini
         let request = request("POST", "http://h/in/x", &headers, &packed);
         let (event, matching) = matched(&mut router(&definition, &["message.a == 1"]), &request);
         assert_eq!((event.kind.as_str(), matching.len()), ("1", 1));
-        let sent =
-            anglerfish_core::attempt::headers(&http::HeaderMap::new(), &[], &event, &packed, NOW).unwrap();
-        assert_eq!(sent["content-encoding"], "gzip", "the subscriber is told how to read it");
+        let outgoing = Outgoing {
+            uri: http::Uri::from_static("https://example.com/"),
+            method: http::Method::POST,
+            headers: http::HeaderMap::new(),
+            content: ContentMode::default(),
+            forward: ForwardHeaders::default(),
+            signer: Signer::try_new(&SignatureStyle::default(), &[]).unwrap(),
+        };
+        let sending = Sending { event: &event, data: &packed, received: &[], own: &[], now: NOW };
+        let sent = outgoing.request(&sending).unwrap();
+        assert_eq!(sent.headers()["content-encoding"], "gzip", "the subscriber is told how to read it");
         // The signature covers all of it in either case.
         let mut changed = packed.clone();
         changed[4] ^= 1;

@@ -1,25 +1,23 @@
 //! One delivery as an HTTP request.
 
 use crate::table::Destination;
-use anglerfish_core::attempt::{self, HeaderError};
+use anglerfish_core::attempt::{OutgoingError, Sending};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 
-/// Builds the request of one attempt.
+/// Builds the request of one attempt. Nothing is handed on of the received header fields: they are not kept here.
 pub(crate) fn build(
     destination: &Destination,
     event: &Event,
     data: Bytes,
     now: UnixMillis,
-) -> Result<Request<Full<Bytes>>, HeaderError> {
-    let mut headers = attempt::headers(&destination.headers, &destination.secrets, event, &data, now)?;
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(data.len()));
-    let mut request = Request::new(Full::new(data));
-    *request.method_mut() = destination.method.clone();
-    *request.uri_mut() = destination.uri.clone();
-    *request.headers_mut() = headers;
-    Ok(request)
+) -> Result<Request<Full<Bytes>>, OutgoingError> {
+    let sending = Sending { event, data: &data, received: &[], own: &[], now };
+    let (mut head, body) = destination.outgoing.request(&sending)?.into_parts();
+    let body = body.map_or(data, Bytes::from);
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Ok(Request::from_parts(head, Full::new(body)))
 }

@@ -2,12 +2,13 @@
 
 use crate::binding::Router;
 use crate::convert;
+use anglerfish_core::attempt::Outgoing;
 use anglerfish_core::config::{
     DeliveryConfig, DeliveryMode, SubscriptionConfig, key_path, read_document, refuse_references,
 };
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
-use anglerfish_core::sign::SigningSecret;
+use anglerfish_core::sign::Signer;
 use anglerfish_core::verify::VerificationConfig;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use spin_sdk::variables;
@@ -55,14 +56,8 @@ pub(crate) struct Table {
 
 /// A subscription's endpoint, made ready once, and its policy.
 pub(crate) struct Destination {
-    /// Where to send.
-    pub(crate) uri: Uri,
-    /// How to send.
-    pub(crate) method: Method,
-    /// The configured fields, and `user-agent`.
-    pub(crate) headers: HeaderMap,
-    /// What signs; empty means unsigned.
-    pub(crate) secrets: Vec<SigningSecret>,
+    /// What is sent; the configured fields include `user-agent`.
+    pub(crate) outgoing: Outgoing,
     /// What counts as delivered, and how long to wait.
     pub(crate) delivery: DeliveryConfig,
 }
@@ -161,14 +156,15 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
         headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
     }
     headers.entry(header::USER_AGENT).or_insert(AGENT);
-    let secrets = endpoint.secrets.iter().map(|secret| SigningSecret::parse(secret.reveal()));
-    Some(Destination {
+    let outgoing = Outgoing {
         uri: endpoint.url.reveal().parse().ok()?,
         method: Method::from_bytes(endpoint.method.as_bytes()).ok()?,
         headers,
-        secrets: secrets.collect::<Result<_, _>>().ok()?,
-        delivery: subscription.delivery,
-    })
+        content: subscription.delivery.content,
+        forward: subscription.delivery.forward_headers.clone(),
+        signer: Signer::try_new(&endpoint.signature, &endpoint.secrets).ok()?,
+    };
+    Some(Destination { outgoing, delivery: subscription.delivery })
 }
 
 fn lines(problems: &[Problem]) -> String {

@@ -130,12 +130,19 @@ pub(super) struct EndpointBody {
     /// `admin.references` of the configuration names; other values are not shown again.
     #[schema(required = false)]
     headers: BTreeMap<String, String>,
-    /// What signs deliveries the Standard Webhooks way, `whsec_…` or `whsk_…`, or a reference to it.
+    /// How requests are signed: `standard-webhooks` (the default), or as a provider signs, such as `github` or `stripe`.
+    #[schema(required = false)]
+    signature: String,
+    /// What signs them, or a reference to it; for Standard Webhooks `whsec_…` or `whsk_…`.
     #[schema(required = false)]
     secret: String,
-    /// Several at once, while one is rotated; in place of `secret`.
+    /// Several, which sign together while one is rotated; in place of `secret`: texts, or tables
+    /// `{value, not_before, not_after}`.
     #[schema(required = false, min_items = 1, max_items = 10)]
-    secrets: Vec<String>,
+    secrets: Vec<Value>,
+    /// How long the old key signs along after a rotation, such as `24h`.
+    #[schema(required = false)]
+    rotation_overlap: String,
     /// Whether private, loopback and link-local addresses may be called.
     #[schema(required = false, default = false)]
     allow_private: bool,
@@ -191,6 +198,8 @@ pub(super) struct DeliveryBody {
     backlog: BacklogBody,
     #[schema(required = false)]
     ordering: OrderingBody,
+    #[schema(required = false)]
+    content: ContentWord,
     /// Header fields of the received request that are sent along, such as `x-github-*`.
     #[schema(required = false, max_items = 64)]
     forward_headers: Vec<String>,
@@ -265,6 +274,21 @@ pub(super) enum DisableBody {
     Switch(bool),
     /// After so long.
     After(String),
+}
+
+/// In which form events are sent. `cloudevent-binary` (the default): the data as it came in, the attributes in `ce-` header
+/// fields. `cloudevent`: one JSON document of both. `envelope`: one JSON document with `type`, `timestamp` and `data`.
+/// `raw`: the data as it came in, without the attributes.
+#[derive(ToSchema)]
+#[schema(as = Content)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum ContentWord {
+    #[serde(rename = "cloudevent-binary")]
+    CloudEventBinary,
+    CloudEvent,
+    Envelope,
+    Raw,
 }
 
 /// Which deliveries wait for each other, so that they are made in the order of the log; `none` by default.

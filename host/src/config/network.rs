@@ -47,6 +47,7 @@ impl NetworkList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anglerfish_core::config::SignatureStyle;
 
     fn refused(list: &[&str], allow_private: bool, networks: &[&str]) -> Vec<String> {
         let list = NetworkList::new(list.iter().map(|network| network.parse().unwrap()).collect());
@@ -54,7 +55,9 @@ mod tests {
             url: "http://10.0.0.1/".into(),
             method: "POST".into(),
             headers: Vec::new(),
+            signature: SignatureStyle::default(),
             secrets: Vec::new(),
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
         };

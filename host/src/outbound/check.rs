@@ -38,13 +38,16 @@ pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anglerfish_core::config::SignatureStyle;
 
     fn problem(url: &str, allow_private: bool, networks: &[&str]) -> Option<String> {
         endpoint_problem(&EndpointConfig {
             url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
+            signature: SignatureStyle::default(),
             secrets: Vec::new(),
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
         })

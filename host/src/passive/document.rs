@@ -2,8 +2,8 @@
 
 use super::request::NamedToken;
 use crate::api::ProblemDetails;
-use crate::cloudevent::{CloudEvent, DataForm};
 use crate::delivery::LeasedMessage;
+use anglerfish_core::attempt::{CloudEvent, DataForm};
 use anglerfish_core::policy::Settled;
 use anglerfish_core::request::UnixMillis;
 use http::StatusCode;

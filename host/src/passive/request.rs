@@ -1,8 +1,8 @@
 //! What subscribers ask for. All problems of a body are told at once, each with its place.
 
 use crate::api::ProblemDetails;
-use crate::cloudevent::DataForm;
 use crate::delivery::{MessageToken, Returned, Wanted};
+use anglerfish_core::attempt::DataForm;
 use anglerfish_core::config::{Node, Problems, Table};
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;

@@ -1,5 +1,9 @@
-//! The request of one attempt: the fields that every shell sends with an event's data, whatever sends them.
+//! One attempt to deliver an event: what is sent.
 
-mod header;
+mod cloudevent;
+mod field;
+mod outgoing;
 
-pub use header::{HeaderError, headers};
+pub use cloudevent::{CloudEvent, DataForm, Envelope};
+pub use field::HeaderError;
+pub use outgoing::{Outgoing, OutgoingError, Sending};

@@ -1,7 +1,8 @@
 //! When an attempt counts, and how much at once.
 
 use super::{
-    BacklogConfig, BreakerConfig, ForwardHeaders, OrderingConfig, RateConfig, RetryConfig, StatusSet,
+    BacklogConfig, BreakerConfig, ContentMode, ForwardHeaders, OrderingConfig, RateConfig, RetryConfig,
+    StatusSet,
 };
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct DeliveryConfig {
     pub backlog: Option<BacklogConfig>,
     /// Which deliveries wait for each other.
     pub ordering: OrderingConfig,
+    /// In which form events are sent.
+    pub content: ContentMode,
     /// Which header fields of the received request are sent along.
     pub forward_headers: ForwardHeaders,
 }
@@ -89,6 +92,7 @@ impl Default for DeliveryConfig {
             disable_after: Some(Duration::from_hours(5 * 24)),
             backlog: None,
             ordering: OrderingConfig::None,
+            content: ContentMode::default(),
             forward_headers: ForwardHeaders::default(),
         }
     }

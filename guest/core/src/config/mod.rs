@@ -5,26 +5,27 @@
 //! the same words, so they are read by the same code.
 
 mod access_token;
+mod content;
 mod delivery;
 mod endpoint_url;
 mod flow;
-mod forward;
 mod ordering;
 mod read;
 mod reference;
 mod retry;
 mod secret;
 mod secret_place;
+mod signature;
 mod source;
 mod status;
 mod subscription;
 
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
 pub use access_token::{AccessToken, ParseHashError};
+pub use content::{ContentMode, ForwardHeaders};
 pub use delivery::{DeliveryConfig, DeliveryMode};
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
-pub use forward::ForwardHeaders;
 pub use ordering::OrderingConfig;
 pub use read::{
     Document, read_delivery, read_document, read_endpoint, read_rate, read_source, read_subscription,
@@ -35,6 +36,7 @@ pub use secret::Secret;
 pub use secret_place::{
     CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
 };
+pub use signature::{SignatureStyle, SigningKeyConfig};
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{EndpointConfig, SubscriptionConfig, WhenRemoved};

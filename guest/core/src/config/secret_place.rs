@@ -42,7 +42,7 @@ pub const SUBSCRIPTION_SECRETS: &[SecretPlace] = &[
     whole(&["tokens"]),
     whole(&["endpoint", "headers"]),
     whole(&["endpoint", "secret"]),
-    whole(&["endpoint", "secrets"]),
+    SecretPlace { keys: &["endpoint", "secrets"], kind: SecretKind::Whole, member: Some("value") },
     SecretPlace { keys: &["endpoint", "url"], kind: SecretKind::Url, member: None },
 ];
 

@@ -1,6 +1,7 @@
 //! Who wants which events, and where they go.
 
-use super::{AccessToken, DeliveryConfig, EndpointUrl, Secret};
+use super::{AccessToken, DeliveryConfig, EndpointUrl, Secret, SignatureStyle, SigningKeyConfig};
+use std::time::Duration;
 
 /// A subscription, valid by construction.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +41,12 @@ pub struct EndpointConfig {
     pub method: String,
     /// Header fields to add.
     pub headers: Vec<(String, Secret)>,
-    /// Standard Webhooks signing secrets (`whsec_…` or `whsk_…`), all used at once while one is rotated; none means unsigned.
-    pub secrets: Vec<Secret>,
+    /// How requests are signed.
+    pub signature: SignatureStyle,
+    /// What signs them, all at once while one is rotated; none means unsigned.
+    pub secrets: Vec<SigningKeyConfig>,
+    /// How long the old key signs along when another one takes its place.
+    pub rotation_overlap: Duration,
     /// Whether private, loopback and link-local addresses may be called.
     pub allow_private: bool,
     /// Networks that may be called although they are private, in CIDR notation.

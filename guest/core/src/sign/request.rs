@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use crate::request::{Header, Request, UnixMillis};
-use crate::verify::{UnsignedRequest, Verification, VerificationConfig, Verifier};
+use crate::verify::{SigningKeys, UnsignedRequest, Verification, VerificationConfig, Verifier};
 
 /// A request to be signed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +56,19 @@ pub enum SignError {
 /// If the configuration is wrong, the scheme is asymmetric, or the request lacks what the scheme wants to sign.
 pub fn sign(config: &VerificationConfig, input: &SignInput<'_>) -> Result<Signed, SignError> {
     let verifier = Verifier::try_new("", config).map_err(SignError::Configuration)?;
+    if verifier.variants() == 0 {
+        let headers = input.headers.to_vec();
+        return Ok(Signed { url: input.url.to_owned(), headers, body: input.body.to_vec() });
+    }
+    sign_by(&verifier, input, SigningKeys::First)
+}
+
+/// Signs a request in the first variant in which that can be done.
+pub(super) fn sign_by(
+    verifier: &Verifier,
+    input: &SignInput<'_>,
+    by: SigningKeys,
+) -> Result<Signed, SignError> {
     let unsigned = UnsignedRequest {
         method: input.method,
         url: input.url,
@@ -67,10 +80,10 @@ pub fn sign(config: &VerificationConfig, input: &SignInput<'_>) -> Result<Signed
     };
     let mut reason = None;
     for variant in 0..verifier.variants() {
-        match verifier.fill(variant, &unsigned) {
+        match verifier.fill(variant, &unsigned, by) {
             Ok(Some((url, headers, body))) => {
                 let signed = Signed { url, headers, body };
-                match check(&verifier, input, &signed) {
+                match check(verifier, input, &signed) {
                     Ok(()) => return Ok(signed),
                     Err(unfit) => reason.get_or_insert(unfit),
                 };
@@ -80,10 +93,6 @@ pub fn sign(config: &VerificationConfig, input: &SignInput<'_>) -> Result<Signed
                 reason.get_or_insert(unfit);
             }
         }
-    }
-    if verifier.variants() == 0 {
-        let headers = input.headers.to_vec();
-        return Ok(Signed { url: input.url.to_owned(), headers, body: input.body.to_vec() });
     }
     Err(reason.map_or(SignError::Asymmetric(verifier.scheme()), SignError::Unfit))
 }

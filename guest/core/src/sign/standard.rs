@@ -109,13 +109,23 @@ pub fn standard_webhooks(
     unix_seconds: u64,
     body: &[u8],
 ) -> StandardHeaders {
-    let head = format!("{id}.{unix_seconds}.");
-    let signatures: Vec<String> = secrets.iter().map(|secret| secret.sign(&head, body)).collect();
     StandardHeaders {
         id: id.to_owned(),
         timestamp: unix_seconds.to_string(),
-        signature: signatures.join(" "),
+        signature: signatures(secrets, id, unix_seconds, body),
     }
+}
+
+/// The value of `webhook-signature`; empty without a key.
+pub(super) fn signatures<'a>(
+    secrets: impl IntoIterator<Item = &'a SigningSecret>,
+    id: &str,
+    unix_seconds: u64,
+    body: &[u8],
+) -> String {
+    let head = format!("{id}.{unix_seconds}.");
+    let signatures: Vec<String> = secrets.into_iter().map(|secret| secret.sign(&head, body)).collect();
+    signatures.join(" ")
 }
 
 #[cfg(test)]

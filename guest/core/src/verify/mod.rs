@@ -46,5 +46,5 @@ pub use verifier::Verifier;
 pub(crate) use identity::part_id;
 pub(crate) use json::{Json, Names, Read};
 pub(crate) use key::{BASE64, signing_key};
-pub(crate) use signer::UnsignedRequest;
+pub(crate) use signer::{SigningKeys, UnsignedRequest};
 pub(crate) use source::place_problem;

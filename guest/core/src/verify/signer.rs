@@ -26,6 +26,15 @@ pub(crate) struct UnsignedRequest<'a> {
     pub(crate) kind: Option<&'a str>,
 }
 
+/// Which of several keys sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SigningKeys {
+    /// The first.
+    First,
+    /// Those that count at the time of the request: all of them where there is room, else the first of them.
+    All,
+}
+
 /// URL, header fields and body.
 pub(crate) type Filled = (String, Vec<(String, String)>, Vec<u8>);
 
@@ -42,15 +51,27 @@ impl Verifier {
         self.scheme.variants.len()
     }
 
-    /// Signs a request in one variant; `None` if what verifies it cannot sign it.
-    pub(crate) fn fill(&self, index: usize, blank: &UnsignedRequest<'_>) -> Result<Option<Filled>, String> {
-        let (Some(variant), Some(secret)) = (self.scheme.variants.get(index), self.secrets.first()) else {
-            return Ok(None);
+    /// Signs a request in one variant; `None` if what verifies it cannot sign it. Of several keys the first signs, or all
+    /// where the signatures stand in a list.
+    pub(crate) fn fill(
+        &self,
+        index: usize,
+        blank: &UnsignedRequest<'_>,
+        by: SigningKeys,
+    ) -> Result<Option<Filled>, String> {
+        let Some(variant) = self.scheme.variants.get(index) else { return Ok(None) };
+        let signs = |secret: &&Secret| match by {
+            SigningKeys::First => true,
+            SigningKeys::All => {
+                secret.not_before.is_none_or(|from| from <= blank.timestamp)
+                    && secret.not_after.is_none_or(|until| blank.timestamp < until)
+            }
         };
-        let Some(Some(key)) = secret.keys.get(index) else { return Ok(None) };
-        if !variant.algorithm.is_symmetric() && !secret.text.starts_with("whsk_") {
-            return Ok(None);
-        }
+        let mut usable = self.secrets.iter().filter(signs).map(|secret| {
+            let key = secret.keys.get(index)?.as_ref()?;
+            (variant.algorithm.is_symmetric() || secret.text.starts_with("whsk_")).then_some((secret, key))
+        });
+        let Some(Some((secret, key))) = usable.next() else { return Ok(None) };
         let url = self.public_url.as_deref().unwrap_or(blank.url).to_owned();
         let mut draft = RequestDraft { url, headers: blank.headers.to_vec(), body: blank.body.to_vec() };
         self.announce(variant, blank, &mut draft);
@@ -76,7 +97,17 @@ impl Verifier {
         let Some(each) = &variant.each else {
             let signature = self.signature(variant, key, secret, blank, &draft, stamp.as_deref(), None)?;
             let field = variant.signatures.first().ok_or("the scheme has no place for a signature")?;
-            draft.put(&field.place, &variant.compose(field, &signature, stamp.as_deref()))?;
+            let mut composed = variant.compose(field, &signature, stamp.as_deref());
+            // A list that names places is not grown: what stands behind it would be read as something else.
+            if let (SigningKeys::All, Some(separator), None) = (by, field.separator, field.position) {
+                for (secret, key) in usable.flatten() {
+                    let more = self.signature(variant, key, secret, blank, &draft, stamp.as_deref(), None)?;
+                    composed.push(separator);
+                    composed.push_str(&field.prefix);
+                    composed.push_str(&more);
+                }
+            }
+            draft.put(&field.place, &composed)?;
             return Ok(Some((draft.url, draft.headers, draft.body)));
         };
         let mut json = draft.json()?;

@@ -11,7 +11,7 @@ use super::template::Template;
 use super::verification::{Attributes, SecretName, TraceStep, Verification, Verified};
 use crate::decision::{Answer, Fetch, Rejection, RejectionCode};
 use crate::message::{Message, ReceivedBody};
-use crate::request::Request;
+use crate::request::{Request, UnixMillis};
 use anglerfish_filter::table::Table;
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
@@ -126,6 +126,14 @@ impl Verifier {
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether any of its secrets counts at this time.
+    pub(crate) fn has_key_at(&self, now: UnixMillis) -> bool {
+        self.secrets.iter().any(|secret| {
+            secret.not_before.is_none_or(|from| from <= now)
+                && secret.not_after.is_none_or(|until| now < until)
+        })
     }
 
     /// The lower-case names of header fields that carry a secret itself; shells neither store nor show them.

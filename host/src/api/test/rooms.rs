@@ -14,7 +14,8 @@ use crate::subscription::{
 };
 use crate::telemetry::Activity;
 use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, Secret, SourceConfig, SubscriptionConfig, WhenRemoved,
+    DeliveryConfig, EndpointConfig, SignatureStyle, SigningKeyConfig, SourceConfig, SubscriptionConfig,
+    WhenRemoved,
 };
 use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::delivery::Standing;
@@ -274,7 +275,9 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
             url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
-            secrets: secret.map(Secret::new).into_iter().collect(),
+            signature: SignatureStyle::default(),
+            secrets: secret.map(SigningKeyConfig::new).into_iter().collect(),
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: false,
             allow_networks: Vec::new(),
         }),

@@ -6,7 +6,7 @@ use super::target::Target;
 use crate::clock::now;
 use crate::outbound::{Redactor, Watch, is_local, words};
 use crate::store::{Attempt, LeasedDelivery};
-use anglerfish_core::attempt::HeaderError;
+use anglerfish_core::attempt::OutgoingError;
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};
@@ -63,7 +63,7 @@ pub(in crate::delivery) enum NoAnswer {
     #[error("{0}")]
     Local(String),
     #[error(transparent)]
-    Header(#[from] HeaderError),
+    Unsendable(#[from] OutgoingError),
 }
 
 impl HttpAttempt {

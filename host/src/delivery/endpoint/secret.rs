@@ -25,8 +25,8 @@ impl EndpointSecrets {
                 of_header(value.reveal(), &mut found);
             }
         }
-        for secret in &endpoint.secrets {
-            let text = secret.reveal();
+        for key in &endpoint.secrets {
+            let text = key.value.reveal();
             found.push(text.to_owned());
             found.extend(text.split_once('_').map(|(_, key)| key.to_owned()));
         }
@@ -71,6 +71,7 @@ fn of_url(url: &str, secret: bool, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anglerfish_core::config::{SignatureStyle, SigningKeyConfig};
 
     fn redact(endpoint: &EndpointConfig, text: &str) -> String {
         EndpointSecrets::of(endpoint).redactor().redact(text).into_owned()
@@ -85,7 +86,9 @@ mod tests {
                 ("content-type".into(), Secret::new("application/json")),
                 ("x-key".into(), Secret::new("k3y9")),
             ],
-            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            signature: SignatureStyle::default(),
+            secrets: vec![SigningKeyConfig::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: false,
             allow_networks: Vec::new(),
         }

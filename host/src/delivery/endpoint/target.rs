@@ -2,8 +2,10 @@
 
 use super::secret::EndpointSecrets;
 use crate::outbound::{Client, FixedNames, Guard, NetworkError, Outbound};
-use anglerfish_core::config::{ForwardHeaders, SubscriptionConfig};
-use anglerfish_core::sign::{SigningSecret, SigningSecretError};
+use anglerfish_core::attempt::Outgoing;
+use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::sign::Signer;
 use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
@@ -33,8 +35,8 @@ pub(in crate::delivery) enum TargetError {
     TooManyHeaders,
     #[error(transparent)]
     Network(#[from] NetworkError),
-    #[error("signing secret {place}: {error}")]
-    Secret { place: usize, error: SigningSecretError },
+    #[error("{}", .0.message)]
+    Signature(Problem),
 }
 
 impl TargetError {
@@ -48,7 +50,7 @@ impl TargetError {
             Self::HeaderValue(name) | Self::Framing(name) => format!("endpoint.headers.{name}"),
             Self::TooManyHeaders => "endpoint.headers".to_owned(),
             Self::Network(_) => "endpoint.allow_networks".to_owned(),
-            Self::Secret { .. } => "endpoint.secret".to_owned(),
+            Self::Signature(problem) => format!("endpoint.{}", problem.path),
         }
     }
 }
@@ -57,13 +59,8 @@ impl TargetError {
 #[derive(Debug)]
 pub(in crate::delivery) struct Target {
     pub(in crate::delivery) client: Client,
-    pub(in crate::delivery) uri: Uri,
-    pub(in crate::delivery) method: Method,
-    /// The configured fields, and `user-agent`.
-    pub(in crate::delivery) headers: HeaderMap,
-    /// Which fields of the received request are sent along.
-    pub(super) forward: ForwardHeaders,
-    pub(in crate::delivery) secrets: Vec<SigningSecret>,
+    /// What is sent; the configured fields include `user-agent`.
+    pub(super) outgoing: Outgoing,
     /// What must not be kept of what it answers.
     pub(super) hidden: EndpointSecrets,
 }
@@ -75,19 +72,24 @@ impl Target {
         outbound: &Outbound,
     ) -> Result<Self, TargetError> {
         let endpoint = config.endpoint.as_ref().ok_or(TargetError::Missing)?;
-        let secret = |(index, secret): (usize, &anglerfish_core::config::Secret)| {
-            SigningSecret::parse(secret.reveal())
-                .map_err(|error| TargetError::Secret { place: index + 1, error })
-        };
+        let signer = Signer::try_new(&endpoint.signature, &endpoint.secrets).map_err(|problems| {
+            let problem = problems.into_iter().next();
+            TargetError::Signature(problem.unwrap_or_else(|| Problem::new("signature", "cannot be used")))
+        })?;
         let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks)?;
         Ok(Self {
             client: outbound.client(guard, FixedNames::default(), config.delivery.concurrency),
-            uri: uri(endpoint.url.reveal())?,
-            method: Method::from_bytes(endpoint.method.as_bytes())
-                .map_err(|_| TargetError::Method(endpoint.method.clone()))?,
-            headers: headers(endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())))?,
-            forward: config.delivery.forward_headers.clone(),
-            secrets: endpoint.secrets.iter().enumerate().map(secret).collect::<Result<_, _>>()?,
+            outgoing: Outgoing {
+                uri: uri(endpoint.url.reveal())?,
+                method: Method::from_bytes(endpoint.method.as_bytes())
+                    .map_err(|_| TargetError::Method(endpoint.method.clone()))?,
+                headers: headers(
+                    endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())),
+                )?,
+                content: config.delivery.content,
+                forward: config.delivery.forward_headers.clone(),
+                signer,
+            },
             hidden: EndpointSecrets::of(endpoint),
         })
     }

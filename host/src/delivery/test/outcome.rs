@@ -3,7 +3,7 @@
 use super::receiver::Receiver;
 use super::rig::{Rig, event, subscription};
 use crate::store::DeliveryStatus;
-use anglerfish_core::config::{Schedule, Secret, StatusSet};
+use anglerfish_core::config::{Schedule, Secret, SigningKeyConfig, StatusSet};
 use axum::body::Body;
 use futures_util::{StreamExt, stream};
 use http::header::{LOCATION, RETRY_AFTER};
@@ -270,8 +270,8 @@ async fn an_endpoint_that_cannot_be_called_is_refused_with_its_place() {
         ("endpoint.allow_networks", |config| {
             config.endpoint.as_mut().unwrap().allow_networks = vec!["10.0.0.0".into()]
         }),
-        ("endpoint.secret", |config| {
-            config.endpoint.as_mut().unwrap().secrets = vec![Secret::new("hunter2")]
+        ("endpoint.secrets[0]", |config| {
+            config.endpoint.as_mut().unwrap().secrets = vec![SigningKeyConfig::new("hunter2")]
         }),
     ] {
         let mut config = good.clone();

@@ -8,7 +8,9 @@ use crate::store::{
     LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions, SqliteStore, Store,
 };
 pub(super) use anglerfish_core::config::SubscriptionConfig as Config;
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, RetryConfig, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{
+    DeliveryConfig, EndpointConfig, RetryConfig, SignatureStyle, SubscriptionConfig, WhenRemoved,
+};
 use anglerfish_core::event::Event;
 use std::path::Path;
 use std::sync::Arc;
@@ -136,7 +138,9 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
             url: url.into(),
             method: "POST".into(),
             headers: Vec::new(),
+            signature: SignatureStyle::default(),
             secrets: Vec::new(),
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: true,
             allow_networks: Vec::new(),
         }),

@@ -1,15 +1,22 @@
 //! Reading where deliveries go.
 
-use crate::config::{EndpointConfig, Secret};
-use crate::node::{Node, Table};
-use crate::sign::SigningSecret;
-use crate::verify::BASE64;
-use base64::Engine;
+use super::signature::{self, Signed};
+use crate::config::{EndpointConfig, EndpointUrl, Secret};
+use crate::node::Node;
 use http::{HeaderName, HeaderValue, Uri};
 use std::str::FromStr;
 
-pub(super) const KEYS: &[&str] =
-    &["url", "method", "headers", "secret", "secrets", "allow_private", "allow_networks"];
+pub(super) const KEYS: &[&str] = &[
+    "url",
+    "method",
+    "headers",
+    "signature",
+    "secret",
+    "secrets",
+    "rotation_overlap",
+    "allow_private",
+    "allow_networks",
+];
 
 /// Servers take 8 KB of a request's target as a rule (RFC 9110, section 4.1, asks for 8000 bytes at least).
 const LONGEST_URL: usize = 8000;
@@ -17,8 +24,6 @@ const LONGEST_URL: usize = 8000;
 const MOST_HEADERS: usize = 64;
 /// Bytes of the configured fields' names and values together.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
-/// Signing secrets: one is in use, another takes its place.
-const MOST_SECRETS: usize = 10;
 const MOST_NETWORKS: usize = 100;
 
 /// Methods that carry a body and ask for something to be done with it.
@@ -47,14 +52,23 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
     let url = table.require("url").and_then(|node| url(&node));
     let method = table.get("method").map_or(Some("POST"), |node| method(&node));
     let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();
-    let secrets = secrets(&table);
+    let url = url.map(EndpointUrl::from);
+    let Signed { signature, secrets, rotation_overlap } = signature::read(&table);
     let allow_private = table.get("allow_private").is_some_and(|node| node.boolean() == Some(true));
     let allow_networks = table.get("allow_networks").and_then(|node| networks(&node)).unwrap_or_default();
     if node.problem_count() != before {
         return None;
     }
-    let method = method?.to_owned();
-    Some(EndpointConfig { url: url?.into(), method, headers, secrets, allow_private, allow_networks })
+    Some(EndpointConfig {
+        url: url?,
+        method: method?.to_owned(),
+        headers,
+        signature,
+        secrets,
+        rotation_overlap,
+        allow_private,
+        allow_networks,
+    })
 }
 
 /// An absolute `http` or `https` URL without credentials and without a fragment.
@@ -137,41 +151,6 @@ fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
         return None;
     }
     Some(headers)
-}
-
-/// `secret = "whsec_…"`, or `secrets = ["whsec_…", …]` while one is rotated.
-fn secrets(table: &Table<'_>) -> Vec<Secret> {
-    match (table.get("secret"), table.get("secrets")) {
-        (Some(_), Some(several)) => {
-            several.report("give either \"secret\" or \"secrets\"");
-            Vec::new()
-        }
-        (Some(one), None) => secret(&one).into_iter().collect(),
-        (None, Some(several)) => {
-            let Some(items) = several.items_up_to(MOST_SECRETS) else { return Vec::new() };
-            if items.len() == 0 {
-                several.report("names no secret; leave the key out to send unsigned requests");
-            }
-            items.filter_map(|item| secret(&item)).collect()
-        }
-        (None, None) => Vec::new(),
-    }
-}
-
-/// A key that signs deliveries. Standard Webhooks asks for 24 to 64 bytes of a symmetric one.
-fn secret(node: &Node<'_>) -> Option<Secret> {
-    let text = node.text()?;
-    if let Err(error) = SigningSecret::parse(text) {
-        let hint = "make one with: echo whsec_$(openssl rand -base64 32)";
-        node.report_with_hint(error.to_string(), hint);
-        return None;
-    }
-    let key = text.strip_prefix("whsec_").and_then(|encoded| BASE64.decode(encoded).ok());
-    if let Some(key) = key.filter(|key| !(24..=64).contains(&key.len())) {
-        node.report(format!("holds a key of {} bytes; 24 to 64 are taken", key.len()));
-        return None;
-    }
-    Some(Secret::new(text))
 }
 
 fn networks(node: &Node<'_>) -> Option<Vec<String>> {

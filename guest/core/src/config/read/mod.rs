@@ -10,6 +10,7 @@ mod flow;
 mod ordering;
 mod policy;
 mod retry;
+mod signature;
 mod source;
 mod source_event;
 mod subscription;

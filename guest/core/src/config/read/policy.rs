@@ -1,7 +1,7 @@
 //! Reading when an attempt counts, and how much at once.
 
 use super::{flow, ordering, retry};
-use crate::config::{DeliveryConfig, ForwardHeaders, StatusSet};
+use crate::config::{ContentMode, DeliveryConfig, ForwardHeaders, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,9 +18,13 @@ pub(super) const KEYS: &[&str] = &[
     "disable_after",
     "backlog",
     "ordering",
+    "content",
     "forward_headers",
     "retry",
 ];
+
+/// Those that say what a request to the endpoint is like.
+pub(super) const SENT: &[&str] = &["content", "forward_headers"];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -80,6 +84,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     if let Some(ordering) = table.get("ordering").and_then(|node| ordering::read(&node)) {
         config.ordering = ordering;
     }
+    if let Some(content) = table.get("content").and_then(|node| content(&node)) {
+        config.content = content;
+    }
     if let Some(headers) = table.get("forward_headers").and_then(|node| forward_headers(&node)) {
         config.forward_headers = headers;
     }
@@ -87,6 +94,16 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
         config.retry = retry;
     }
     (node.problem_count() == before).then_some(config)
+}
+
+fn content(node: &Node<'_>) -> Option<ContentMode> {
+    let word = node.string()?;
+    let mode = ContentMode::ALL.into_iter().find(|mode| mode.word() == word);
+    if mode.is_none() {
+        let words = ContentMode::ALL.map(|mode| format!("{:?}", mode.word()));
+        node.report(format!("must be one of {}", words.join(", ")));
+    }
+    mode
 }
 
 fn forward_headers(node: &Node<'_>) -> Option<ForwardHeaders> {

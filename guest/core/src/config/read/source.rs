@@ -120,7 +120,7 @@ fn secret(node: &Node<'_>) -> Option<SecretConfig> {
 }
 
 /// An instant as RFC 3339 text.
-fn instant(node: &Node<'_>) -> Option<UnixMillis> {
+pub(super) fn instant(node: &Node<'_>) -> Option<UnixMillis> {
     let instant = UnixMillis::from_rfc3339(node.string()?);
     if instant.is_none() {
         let hint = "write an instant with its offset, such as 2026-01-31T00:00:00Z";

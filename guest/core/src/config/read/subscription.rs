@@ -31,6 +31,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     if mode == Some(DeliveryMode::Passive) {
         reachable(&table);
     }
+    if endpoint.is_none() {
+        unsent(&table);
+    }
     let endpoint = endpoint.and_then(|node| endpoint::read(&node));
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
     let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();
@@ -57,6 +60,19 @@ fn reachable(table: &Table<'_>) {
     if table.get("tokens").is_none() && table.get("endpoint").is_none() {
         let hint = "give tokens for the subscriber, or an endpoint for sending on demand";
         table.report_missing("tokens", "missing key of a passive subscription", hint);
+    }
+}
+
+/// Reports what is said of requests where none are made: a lease gives events as CloudEvents, whatever is asked for here.
+fn unsent(subscription: &Table<'_>) {
+    let Some(delivery) = subscription.get("delivery").filter(|node| node.value().is_object()) else { return };
+    for (key, value) in delivery.members().into_iter().flatten() {
+        if policy::SENT.contains(&key) {
+            value.report_with_hint(
+                "says what is sent, and there is no endpoint to send to",
+                "leave the key out",
+            );
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which header fields of a received request go on to an endpoint.
+//! What is sent of an event: in which form, and with which header fields of the received request.
 
 use http::HeaderName;
 use std::str::FromStr;
@@ -19,6 +19,36 @@ const KEPT: &[&str] = &[
     "upgrade",
 ];
 const KEPT_PREFIXES: &[&str] = &["ce-", "proxy-", "webhook-"];
+
+/// In which form an event is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContentMode {
+    /// The data as it came in, with the attributes in `ce-` header fields: CloudEvents in binary mode.
+    #[default]
+    CloudEventBinary,
+    /// One JSON document with the attributes and the data: CloudEvents in structured mode.
+    CloudEvent,
+    /// One JSON document with `type`, `timestamp` and `data`, as Standard Webhooks suggests it.
+    Envelope,
+    /// The data as it came in, and nothing that says more of the event.
+    Raw,
+}
+
+impl ContentMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::CloudEventBinary, Self::CloudEvent, Self::Envelope, Self::Raw];
+
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::CloudEventBinary => "cloudevent-binary",
+            Self::CloudEvent => "cloudevent",
+            Self::Envelope => "envelope",
+            Self::Raw => "raw",
+        }
+    }
+}
 
 /// Names of header fields, in lower case; one that ends with `*` stands for all that begin so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

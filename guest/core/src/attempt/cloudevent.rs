@@ -1,6 +1,7 @@
-//! An event in CloudEvents' JSON format, with its data: "JSON Event Format for CloudEvents", version 1.0.2.
+//! An event with its data as one JSON document: in CloudEvents' JSON format ("JSON Event Format for CloudEvents", version
+//! 1.0.2), or in the envelope that Standard Webhooks suggests ("Payload structure").
 
-use anglerfish_core::event::Event;
+use crate::event::Event;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::ser::{SerializeMap, Serializer};
@@ -15,7 +16,7 @@ const TAKEN: [&str; 9] =
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum DataForm {
+pub enum DataForm {
     /// JSON as it is, other text as a string, all else in base64.
     #[default]
     Plain,
@@ -29,7 +30,7 @@ pub(crate) enum DataForm {
 /// Text of another kind stands there as a string. Whatever is neither, and JSON that not every parser would take, stands
 /// in `data_base64`.
 #[derive(Debug)]
-pub(crate) struct CloudEvent<'a> {
+pub struct CloudEvent<'a> {
     event: &'a Event,
     data: Data<'a>,
 }
@@ -45,7 +46,7 @@ enum Data<'a> {
 impl<'a> CloudEvent<'a> {
     /// An event and its data.
     #[must_use]
-    pub(crate) fn new(event: &'a Event, data: &'a [u8], form: DataForm) -> Self {
+    pub fn new(event: &'a Event, data: &'a [u8], form: DataForm) -> Self {
         let data = match form {
             _ if data.is_empty() => Data::None,
             DataForm::Base64 => Data::Base64(data),
@@ -127,10 +128,48 @@ impl Serialize for CloudEvent<'_> {
     }
 }
 
+/// An event as Standard Webhooks suggests the body of a webhook, to be serialised: `type`, `timestamp` and `data`, and
+/// beside them `id`, `source` and, where there is one, `subject`. The data is written as in [`CloudEvent`]; without any,
+/// `data` is null.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    event: &'a Event,
+    data: Data<'a>,
+}
+
+impl<'a> Envelope<'a> {
+    /// An event and its data.
+    #[must_use]
+    pub fn new(event: &'a Event, data: &'a [u8]) -> Self {
+        Self { event, data: CloudEvent::new(event, data, DataForm::Plain).data }
+    }
+}
+
+impl Serialize for Envelope<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, data } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &event.kind)?;
+        map.serialize_entry("timestamp", &event.time.rfc3339())?;
+        map.serialize_entry("id", &event.id)?;
+        map.serialize_entry("source", &event.source)?;
+        if let Some(subject) = &event.subject {
+            map.serialize_entry("subject", subject)?;
+        }
+        match data {
+            Data::None => map.serialize_entry("data", &())?,
+            Data::Json(raw) => map.serialize_entry("data", raw)?,
+            Data::Text(text) => map.serialize_entry("data", text)?,
+            Data::Base64(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes))?,
+        }
+        map.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anglerfish_core::request::UnixMillis;
+    use crate::request::UnixMillis;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -200,6 +239,21 @@ mod tests {
         assert!(text(Some("application/json"), b"{}", DataForm::Base64).contains("\"data_base64\":\"e30=\""));
         let without = text(Some("application/json"), b"", DataForm::Plain);
         assert!(!without.contains("\"data\"") && !without.contains("\"data_base64\""), "{without}");
+    }
+
+    #[test]
+    fn an_envelope_has_the_type_the_time_and_the_data() {
+        let text = |kind: Option<&str>, data: &[u8]| {
+            serde_json::to_string(&Envelope::new(&event(kind), data)).unwrap()
+        };
+        let head = r#""type":"order.paid","timestamp":"2023-11-14T22:13:20Z","id":"evt_1","source":"shop","subject":"42""#;
+        assert_eq!(
+            text(Some("application/json"), b"{\"n\": 1.50}"),
+            format!("{{{head},\"data\":{{\"n\": 1.50}}}}")
+        );
+        assert_eq!(text(Some("text/plain"), b"a"), format!("{{{head},\"data\":\"a\"}}"));
+        assert_eq!(text(Some("image/png"), b"a"), format!("{{{head},\"data_base64\":\"YQ==\"}}"));
+        assert_eq!(text(None, b""), format!("{{{head},\"data\":null}}"));
     }
 
     proptest! {

@@ -1,9 +1,6 @@
-//! The header fields of one attempt: the event's attributes as CloudEvents in binary mode, and the fields of Standard
-//! Webhooks.
+//! The header fields of one attempt.
 
 use crate::event::{CONTENT_CODING, Event};
-use crate::request::UnixMillis;
-use crate::sign::{SigningSecret, standard_webhooks};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -12,12 +9,6 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 /// printable ASCII, and of that the space, the double quote and the percent sign.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
-/// How many fields are put beside the configured ones, at most.
-const OWN: usize = 13;
-
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
 const CE_ID: HeaderName = HeaderName::from_static("ce-id");
 const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
@@ -28,52 +19,26 @@ const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
 /// A field's value has bytes that HTTP does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the value of header `{0}` cannot be sent")]
-pub struct HeaderError(HeaderName);
+pub struct HeaderError(pub(super) HeaderName);
 
-/// The fields of an attempt at `now`: the `configured` ones, the data's content type unless one is configured, the
-/// event's attributes (CloudEvents 1.0, HTTP binding, binary mode), and the fields of Standard Webhooks.
-///
-/// `webhook-id` and `webhook-timestamp` are sent without secrets too: the id is what a receiver tells repetitions by.
-/// It is the event's id, encoded as `ce-id` is, which leaves the ids of every provider as they are; so any id at all
-/// can be sent, two ids never become one, and the signature is made over what the receiver reads.
-///
-/// # Errors
-///
-/// A content type or a signature that cannot be the value of a field. The error names the field, never the value.
-pub fn headers(
-    configured: &HeaderMap,
-    secrets: &[SigningSecret],
-    event: &Event,
-    data: &[u8],
-    now: UnixMillis,
-) -> Result<HeaderMap, HeaderError> {
-    let mut headers = HeaderMap::with_capacity(configured.len() + OWN);
-    headers.clone_from(configured);
+/// What the data is, as it came in, unless the endpoint has a field of its own for it.
+pub(super) fn put_data(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> {
     if let Some(kind) = event.datacontenttype.as_deref()
         && !headers.contains_key(CONTENT_TYPE)
     {
-        put(&mut headers, CONTENT_TYPE, kind)?;
+        put(headers, CONTENT_TYPE, kind)?;
     }
-    // The data goes out as it came in.
     if let Some(coding) = event.extensions.get(CONTENT_CODING)
         && !headers.contains_key(CONTENT_ENCODING)
     {
-        put(&mut headers, CONTENT_ENCODING, coding)?;
+        put(headers, CONTENT_ENCODING, coding)?;
     }
-    put_event(&mut headers, event)?;
-    let id = encoded(&event.id);
-    if !secrets.is_empty() {
-        let signed = standard_webhooks(secrets, &id, now.seconds(), data);
-        put(&mut headers, WEBHOOK_SIGNATURE, &signed.signature)?;
-    }
-    put(&mut headers, WEBHOOK_ID, &id)?;
-    headers.insert(WEBHOOK_TIMESTAMP, now.seconds().into());
-    Ok(headers)
+    Ok(())
 }
 
 /// The event's attributes, as CloudEvents in binary mode. A time that RFC 3339 cannot say (after the year 9999) is
 /// left out; it is an optional attribute.
-fn put_event(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> {
+pub(super) fn put_event(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> {
     headers.insert(CE_SPECVERSION, HeaderValue::from_static("1.0"));
     put(headers, CE_ID, &encoded(&event.id))?;
     put(headers, CE_SOURCE, &encoded(&event.source))?;
@@ -93,19 +58,20 @@ fn put_event(headers: &mut HeaderMap, event: &Event) -> Result<(), HeaderError> 
     Ok(())
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), HeaderError> {
+pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), HeaderError> {
     let value = HeaderValue::from_str(value).map_err(|_| HeaderError(name.clone()))?;
     headers.insert(name, value);
     Ok(())
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::UnixMillis;
 
     fn event(id: &str) -> Event {
         Event {
