@@ -89,7 +89,8 @@ fn requests_are_signed_as_another_provider_signs_them() {
         let refused = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(422).text();
         assert!(refused.contains(place), "{refused}");
     }
-    let refused = json!({"id": "b", "mode": "passive", "tokens": ["0123456789abcdef"], "delivery": {"content": "raw"}});
+    let refused =
+        json!({"id": "b", "mode": "passive", "tokens": ["0123456789abcdef"], "delivery": {"content": "raw"}});
     let refused = gateway.api("POST", "/v1/subscriptions", Some(&refused)).expect(422).text();
     assert!(refused.contains("there is no endpoint"), "{refused}");
 }
