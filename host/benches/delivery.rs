@@ -13,7 +13,9 @@ use anglerfish::store::{
     Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions,
     SqliteStore, Store,
 };
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{
+    DeliveryConfig, EndpointConfig, Secret, StartPoint, SubscriptionConfig, WhenRemoved,
+};
 use anglerfish_core::event::Event;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -184,6 +186,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
+        start: StartPoint::Now,
         when_removed: WhenRemoved::End,
     }
 }

@@ -14,6 +14,8 @@
 
 #[doc(hidden)]
 pub mod api;
+#[doc(hidden)]
+pub mod bulk;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

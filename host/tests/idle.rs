@@ -2,7 +2,7 @@
 
 use anglerfish::delivery::{Deliveries, DeliveryOptions};
 use anglerfish::store::{SqliteOptions, SqliteStore};
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, StartPoint, SubscriptionConfig, WhenRemoved};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig::default(),
+        start: StartPoint::Now,
         when_removed: WhenRemoved::End,
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Listing<T> {
 pub(super) enum Kind {
     Event,
     Delivery,
+    Job,
     Rejection,
     Subscription,
 }
@@ -31,6 +32,7 @@ impl Kind {
         match self {
             Self::Event => "event:",
             Self::Delivery => "delivery:",
+            Self::Job => "job:",
             Self::Rejection => "rejection:",
             Self::Subscription => "subscription:",
         }

@@ -13,6 +13,7 @@ mod event;
 mod explain;
 mod fault;
 mod health;
+mod job;
 mod openapi;
 mod problem;
 mod publish;

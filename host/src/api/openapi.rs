@@ -26,6 +26,7 @@ use utoipa::OpenApi;
         (name = "configuration", description = "What the gateway goes by"),
         (name = "events", description = "The log"),
         (name = "deliveries", description = "What became of events"),
+        (name = "jobs", description = "Work on many deliveries"),
         (name = "subscriptions", description = "Who wants what"),
         (name = "sources", description = "Where requests come in"),
         (name = "rejections", description = "What was refused lately"),

@@ -2,9 +2,10 @@
 
 use super::access::{Access, guard};
 use super::{
-    Configuration, ProblemDetails, activity, config, delivery, event, explain, health, openapi, publish,
+    Configuration, ProblemDetails, activity, config, delivery, event, explain, health, job, openapi, publish,
     rejection, schedule, sending, source, subscription, trial,
 };
+use crate::bulk::Jobs;
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::source::Sources;
@@ -44,6 +45,8 @@ pub struct Api {
     pub scrape: Arc<Scrape>,
     /// The clock.
     pub clock: Clock,
+    /// Work on many deliveries.
+    pub jobs: Jobs,
     /// What reads the configuration again.
     pub configuration: Arc<dyn Configuration>,
 }
@@ -83,6 +86,9 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(delivery::list))
         .routes(routes!(delivery::show))
         .routes(routes!(delivery::retry))
+        .routes(routes!(job::list, job::create))
+        .routes(routes!(job::show))
+        .routes(routes!(job::cancel))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))
         .routes(routes!(rejection::list))

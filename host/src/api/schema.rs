@@ -3,6 +3,7 @@
 //! They are read by the core's own reader, which tells every problem at once with its place; these types only describe
 //! what it takes. A test holds the two against each other.
 
+use super::job::LogPlace;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -35,6 +36,10 @@ pub(super) struct SubscriptionBody {
     endpoint: EndpointBody,
     #[schema(required = false)]
     delivery: DeliveryBody,
+    /// From where in the log on it gets events when it is new: `now` (the default), `earliest`, a position, or a time. What is
+    /// in the log already comes by a job. It says nothing any more when the subscription is replaced.
+    #[schema(required = false)]
+    start: LogPlace,
     /// What becomes of its open deliveries when it is removed; `end` by default.
     #[schema(required = false)]
     when_removed: WhenRemovedBody,
@@ -339,10 +344,24 @@ pub(super) enum OrderingBy {
 #[schema(as = BacklogLimit)]
 #[expect(dead_code, reason = "it only describes what is read")]
 pub(super) struct BacklogBody {
-    #[schema(minimum = 1, maximum = 1_000_000_000_u64)]
+    /// How many, unless `bytes` says it alone.
+    #[schema(required = false, minimum = 1, maximum = 1_000_000_000_u64)]
     max: u64,
+    /// With how much data together: bytes, or text with a unit such as `1GiB`.
+    #[schema(required = false)]
+    bytes: SizeBody,
     #[schema(required = false)]
     full: OverflowWord,
+}
+
+/// A number of bytes.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(as = Size)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum SizeBody {
+    Bytes(u64),
+    Text(String),
 }
 
 /// What becomes of what is too much: `refuse` (the default) makes the new delivery dead from the start, `drop-oldest` ends the
@@ -422,7 +441,7 @@ mod tests {
         let document = json!({
             "id": "a", (odd): 1,
             "endpoint": {"url": "http://example.com/", (odd): 1},
-            "delivery": {(odd): 1, "retry": {(odd): 1}, "rate": {(odd): 1}, "breaker": {(odd): 1}}
+            "delivery": {(odd): 1, "retry": {(odd): 1}, "rate": {(odd): 1}, "breaker": {(odd): 1}, "backlog": {(odd): 1}}
         });
         let mut problems = read_subscription(&document, "").unwrap_err();
         problems.extend(read_source(&json!({"name": "a", "scheme": "none", (odd): 1}), "source").1);
@@ -435,6 +454,7 @@ mod tests {
             ("delivery.retry.", "RetryPolicy"),
             ("delivery.rate.", "Rate"),
             ("delivery.breaker.", "BreakerRule"),
+            ("delivery.backlog.", "BacklogLimit"),
         ] {
             let path = format!("{path}{odd}");
             let problem = problems.iter().find(|problem| problem.path == path).unwrap();

@@ -1,160 +1,105 @@
-//! The same thing done to all items of a listing, page by page.
+//! The same thing done to many: asked of the gateway as a job, and watched.
 
 use super::client::Client;
-use super::page::{self, Page};
-use super::table::plain;
+use super::jobs;
+use super::page::{Page, text};
 use super::{Failure, Format, Outcome, Output};
-use anstream::eprintln;
 use clap::Args;
-use futures_util::StreamExt;
-use futures_util::stream;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-/// How many items are asked for at once, and how many requests are under way at once.
-const STEP: &str = "100";
-const CONCURRENCY: usize = 8;
-
-/// How many refusals are told one by one.
-const TOLD: u64 = 10;
+/// How many items are counted at once.
+const PAGE: &str = "500";
 
 /// How a bulk command goes about it.
 #[derive(Debug, Args)]
 pub(super) struct BulkArgs {
-    /// Only say how many there are
-    #[arg(long)]
+    /// Only say how many there are to choose from
+    #[arg(long, conflicts_with = "detach")]
     dry_run: bool,
-    /// Where to go on, as a run that broke off said
-    #[arg(long, value_name = "CURSOR")]
-    resume: Option<String>,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
-/// What is done, in words and as addresses.
+/// Whether a job is waited for.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct WatchArgs {
+    /// Say the number of the job and do not wait for its end; `anglerfish jobs`
+    /// shows it
+    #[arg(long)]
+    detach: bool,
+}
+
+/// What is done, in words and as documents.
 pub(super) struct Bulk<'a> {
     /// The listing: `events`, `deliveries`.
     pub(super) listing: &'a str,
     /// What of it.
     pub(super) query: Vec<(&'a str, Option<String>)>,
-    /// The last segment of the address that each item is posted to.
-    pub(super) action: &'a str,
-    /// What happened to an item, as a participle: `retried`.
+    /// What happens to an item, as a participle: `retried`.
     pub(super) done: &'a str,
-    /// Members of an item that its address's query names.
-    pub(super) select: &'a [&'a str],
-    /// What is posted.
-    pub(super) body: Option<Value>,
-}
-
-/// What became of the items.
-#[derive(Default)]
-struct Count {
-    done: u64,
-    refused: u64,
+    /// The jobs that do it.
+    pub(super) jobs: Vec<Value>,
 }
 
 impl Bulk<'_> {
-    /// Goes through the listing from its newest item to its oldest.
+    /// Has it done, or counts what would be done.
     pub(super) async fn run(
         &self,
         args: &BulkArgs,
         client: &Client,
         output: &mut Output,
     ) -> Result<Outcome, Failure> {
-        let progress = bar(if args.dry_run { "chosen" } else { self.done });
-        let mut count = Count::default();
-        let mut cursor = args.resume.clone();
+        if args.dry_run {
+            return self.count(client, output).await;
+        }
+        let mut is_fine = true;
+        for job in &self.jobs {
+            is_fine &= start(job, args.watch, client, output).await?.code() == 0;
+        }
+        Ok(Outcome::of(is_fine))
+    }
+
+    async fn count(&self, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+        let mut count = 0;
+        let mut cursor: Option<String> = None;
         loop {
-            let page = match self.page(client, cursor.as_deref()).await {
-                Ok(page) => page,
-                Err(failure) => return Err(broken_off(failure, cursor.as_deref(), &progress)),
-            };
-            if args.dry_run {
-                count.done += page.items.len() as u64;
-            } else if let Err(failure) = self.step(client, &page.items, &mut count, &progress).await {
-                return Err(broken_off(failure, cursor.as_deref(), &progress));
-            }
-            progress.set_position(count.done + count.refused);
+            let mut query: Vec<(&str, Option<&str>)> =
+                self.query.iter().map(|(name, value)| (*name, value.as_deref())).collect();
+            query.push(("limit", Some(PAGE)));
+            query.push(("cursor", cursor.as_deref()));
+            let page: Page = client.get(&[self.listing], &query).await?;
+            count += page.items.len();
             cursor = page.next;
             if cursor.is_none() {
                 break;
             }
         }
-        progress.finish_and_clear();
-        let done = if args.dry_run { "chosen" } else { self.done };
         match output.format() {
-            Format::Json => output.json(&json!({done: count.done, "refused": count.refused}))?,
-            Format::Text if args.dry_run => {
-                output.line(format_args!("{} {} would be {}", count.done, self.listing, self.done))?;
-            }
-            Format::Text => {
-                output.line(format_args!(
-                    "{} {} {done}, {} refused",
-                    count.done, self.listing, count.refused
-                ))?;
-            }
+            Format::Json => output.json(&json!({"chosen": count}))?,
+            Format::Text => output.line(format_args!("{count} {} would be {}", self.listing, self.done))?,
         }
-        Ok(Outcome::of(count.refused == 0))
-    }
-
-    async fn page(&self, client: &Client, cursor: Option<&str>) -> Result<Page, Failure> {
-        let mut query: Vec<(&str, Option<&str>)> =
-            self.query.iter().map(|(name, value)| (*name, value.as_deref())).collect();
-        query.push(("limit", Some(STEP)));
-        query.push(("cursor", cursor));
-        client.get(&[self.listing], &query).await
-    }
-
-    /// Does it to the items of one page. Some of them may be done already when it breaks off; doing them again is
-    /// harmless to the receivers, who see the same `webhook-id`.
-    async fn step(
-        &self,
-        client: &Client,
-        items: &[Value],
-        count: &mut Count,
-        progress: &ProgressBar,
-    ) -> Result<(), Failure> {
-        let mut answers = stream::iter(items)
-            .map(async |item| {
-                let id = page::text(item, "/id");
-                let members: Vec<(&str, String)> =
-                    self.select.iter().map(|name| (*name, page::text(item, &format!("/{name}")))).collect();
-                let query: Vec<(&str, Option<&str>)> =
-                    members.iter().map(|(name, value)| (*name, Some(value.as_str()))).collect();
-                let refusal =
-                    client.try_post(&[self.listing, &id, self.action], &query, self.body.as_ref()).await;
-                (id, refusal)
-            })
-            .buffer_unordered(CONCURRENCY);
-        while let Some((id, refusal)) = answers.next().await {
-            match refusal? {
-                None => count.done += 1,
-                Some(words) => {
-                    count.refused += 1;
-                    if count.refused <= TOLD {
-                        progress.suspend(|| eprintln!("{}: {words}", plain(&id)));
-                    }
-                }
-            }
-            progress.inc(1);
-        }
-        Ok(())
+        Ok(Outcome::Fine)
     }
 }
 
-/// A bar without an end: how many items there are is known only at the end. It is drawn on a terminal only.
-fn bar(done: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos} {msg} ({per_sec}, {elapsed})");
-    let bar = ProgressBar::new_spinner().with_message(done.to_owned());
-    if let Ok(style) = style { bar.with_style(style) } else { bar }
-}
-
-/// Says where to go on.
-fn broken_off(failure: Failure, cursor: Option<&str>, progress: &ProgressBar) -> Failure {
-    progress.finish_and_clear();
-    match cursor {
-        Some(cursor) => {
-            failure.with_hint(format_args!("the same command with --resume {cursor} goes on from there"))
-        }
-        None => failure,
+/// Makes a job, and watches it to its end unless that is not wanted.
+pub(super) async fn start(
+    job: &Value,
+    watch: WatchArgs,
+    client: &Client,
+    output: &mut Output,
+) -> Result<Outcome, Failure> {
+    let made: Value = client.post(&["jobs"], &[], Some(job)).await?;
+    let id = text(&made, "/id");
+    if !watch.detach {
+        return jobs::follow(&id, client, output).await;
     }
+    match output.format() {
+        Format::Json => output.json(&made)?,
+        Format::Text => {
+            output
+                .line(format_args!("job {id} is running: `anglerfish jobs show {id} --follow` watches it"))?;
+        }
+    }
+    Ok(Outcome::Fine)
 }

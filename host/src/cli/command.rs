@@ -3,8 +3,8 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    check, completions, deliveries, events, explain, filter, init, manual, providers, rejections, reload,
-    schedule, send, serve, sink, sources, subscriptions,
+    check, completions, deliveries, events, explain, filter, init, jobs, manual, providers, rejections,
+    reload, schedule, send, serve, sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -52,6 +52,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Look into the deliveries of a running gateway
     Deliveries(deliveries::DeliveriesArgs),
+    /// Look at the bulk work of a running gateway, and end it
+    Jobs(jobs::JobsArgs),
     /// Look into what a running gateway refused lately
     Rejections(rejections::RejectionsArgs),
     /// Look at the sources of a running gateway
@@ -83,6 +85,7 @@ impl Command {
             Self::Explain(args) => block_on(explain::run(args, output)),
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
+            Self::Jobs(args) => block_on(jobs::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
             Self::Sources(args) => block_on(sources::run(args, output)),
             Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),

@@ -7,7 +7,7 @@ use super::period::PeriodArgs;
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output};
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The arguments of `deliveries`.
 #[derive(Debug, Args)]
@@ -73,8 +73,9 @@ struct ListArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without an id all deliveries that the options choose become due, newest first;
-`--status dead` alone chooses all that died.
+#[command(after_help = "Without an id a job makes all deliveries due that the options choose, oldest
+first; `--status dead` alone chooses all that died. It goes on if this command
+is broken off: `anglerfish jobs` shows and ends it.
 
 Examples:
   anglerfish deliveries retry 17
@@ -192,8 +193,13 @@ async fn retry(args: &RetryArgs, client: &Client, output: &mut Output) -> Result
         let [since, until] = args.period.query();
         let status = Some(status.word().to_owned());
         let query = vec![("subscription", args.subscription.clone()), ("status", status), since, until];
-        let bulk =
-            Bulk { listing: "deliveries", query, action: "retry", done: "retried", select: &[], body: None };
+        let mut job = json!({"kind": "retry"});
+        for (name, value) in
+            query.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
+        {
+            job[name] = value.as_str().into();
+        }
+        let bulk = Bulk { listing: "deliveries", query, done: "retried", jobs: vec![job] };
         return bulk.run(&args.bulk, client, output).await;
     };
     if !args.period.is_unbounded() {

@@ -79,9 +79,10 @@ struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without an id all events that the options choose are delivered again, newest
-first; those that no subscription had are refused unless --subscription says
-for whom.
+#[command(after_help = "Without an id a job delivers all events again that the options choose, oldest
+first: to those that had them, or to each --subscription what it wants of them
+now. It goes on if this command is broken off: `anglerfish jobs` shows and ends
+it.
 
 Examples:
   anglerfish events replay evt_1
@@ -277,9 +278,26 @@ async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Resu
                 .with_hint("give its id, or choose several with --source, --type, --since and --until"));
         }
         let [since, until] = args.period.query();
-        let query = vec![("source", args.source.clone()), ("type", args.kind.clone()), since, until];
-        let bulk =
-            Bulk { listing: "events", query, action: "replay", done: "replayed", select: &["source"], body };
+        let query =
+            vec![("source", args.source.clone()), ("type", args.kind.clone()), since.clone(), until.clone()];
+        let mut job = json!({"kind": "replay", "from": since.1.as_deref().unwrap_or("earliest")});
+        for (name, value) in [("source", &args.source), ("type", &args.kind), ("until", &until.1)] {
+            if let Some(value) = value {
+                job[name] = value.as_str().into();
+            }
+        }
+        let jobs = match &args.subscriptions[..] {
+            [] => vec![job],
+            several => {
+                let one = |id: &String| {
+                    let mut job = job.clone();
+                    job["subscription"] = id.as_str().into();
+                    job
+                };
+                several.iter().map(one).collect()
+            }
+        };
+        let bulk = Bulk { listing: "events", query, done: "replayed", jobs };
         return bulk.run(&args.bulk, client, output).await;
     };
     if !args.period.is_unbounded() {

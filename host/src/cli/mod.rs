@@ -17,6 +17,7 @@ mod explain;
 mod filter;
 mod init;
 mod input;
+mod jobs;
 mod manual;
 mod output;
 mod page;

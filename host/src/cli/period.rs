@@ -3,6 +3,7 @@
 use crate::clock;
 use anglerfish_core::request::UnixMillis;
 use clap::Args;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Which time a listing is of.
@@ -44,6 +45,20 @@ impl PeriodArgs {
     }
 }
 
+/// A place in the log, as the API takes it: a position, a word for one, or a time.
+pub(super) fn place(text: &str) -> Result<Value, String> {
+    match text {
+        "earliest" => Ok(text.into()),
+        _ if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
+            text.parse::<u64>().map(Value::from).map_err(|error| error.to_string())
+        }
+        _ => match instant(text)?.rfc3339() {
+            Some(time) => Ok(time.into()),
+            None => Err("a time that cannot be written".to_owned()),
+        },
+    }
+}
+
 fn instant(text: &str) -> Result<UnixMillis, String> {
     if let Some(instant) = UnixMillis::from_rfc3339(text) {
         return Ok(instant);
@@ -57,6 +72,17 @@ fn instant(text: &str) -> Result<UnixMillis, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_in_the_log_is_a_position_or_a_time() {
+        assert_eq!(place("1200"), Ok(1200.into()));
+        assert_eq!(place("earliest"), Ok("earliest".into()));
+        assert_eq!(place("1970-01-01T00:00:01Z"), Ok("1970-01-01T00:00:01Z".into()));
+        assert!(place("2h").unwrap().is_string());
+        for wrong in ["", "later", "-1", "99999999999999999999999"] {
+            assert!(place(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_time_is_an_instant_or_how_long_ago_it_was() {

@@ -1,8 +1,10 @@
 //! `anglerfish subscriptions`: who wants what, of a running gateway.
 
+use super::bulk::{self, WatchArgs};
 use super::client::{ApiArgs, Client};
 use super::filter::Sample;
 use super::page::{self, PageArgs, text};
+use super::period::place;
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output, input};
 use clap::{Args, Subcommand};
@@ -33,6 +35,8 @@ enum Command {
     /// Let the attempts of a paused or disabled subscription go on
     #[command(alias = "enable")]
     Resume(OneArgs),
+    /// Deliver to a subscription again from a point of the log on
+    Replay(ReplayArgs),
     /// Say whether a subscription wants an event, and why
     Test(TestArgs),
 }
@@ -87,6 +91,38 @@ struct SendArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "A job goes through the log, oldest first, and asks the filter of the
+subscription anew. It goes on if this command is broken off: `anglerfish jobs`
+shows and ends it.
+
+Examples:
+  anglerfish subscriptions replay orders --from 1200
+  anglerfish subscriptions replay orders --from 2days --missing")]
+struct ReplayArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The subscription's id
+    id: String,
+    /// Where to begin: a position, `earliest`, a time, or how long ago: 2h, 3days
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    from: Value,
+    /// Where to end, before this place; without it with the newest event
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    until: Option<Value>,
+    /// Only events of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only events that have no delivery to the subscription
+    #[arg(long)]
+    missing: bool,
+    #[command(flatten)]
+    watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Examples:
   anglerfish subscriptions test orders --event evt_1
   anglerfish subscriptions test --filter 'message.quantity > 3' --event evt_1
@@ -126,9 +162,22 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
         Command::Pause(args) => stand(&args.id, "pause", &args.api.client()?, output).await?,
         Command::Send(args) => send(&args, &args.api.client()?, output).await?,
         Command::Resume(args) => stand(&args.id, "resume", &args.api.client()?, output).await?,
+        Command::Replay(args) => return replay(&args, &args.api.client()?, output).await,
         Command::Test(args) => return test(&args, &args.api.client()?, output).await,
     }
     Ok(Outcome::Fine)
+}
+
+async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let ReplayArgs { id, from, until, source, kind, missing, watch, .. } = args;
+    let mut job = json!({"kind": "replay", "subscription": id, "from": from, "missing": missing});
+    let text = |text: &Option<String>| text.as_deref().map(Value::from);
+    for (name, value) in [("until", until.clone()), ("source", text(source)), ("type", text(kind))] {
+        if let Some(value) = value {
+            job[name] = value;
+        }
+    }
+    bulk::start(&job, *watch, client, output).await
 }
 
 async fn list(page: &PageArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {

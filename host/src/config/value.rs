@@ -3,7 +3,6 @@
 use anglerfish_core::config::Node;
 use bytesize::ByteSize;
 use ipnet::IpNet;
-use serde_json::Value;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -38,22 +37,7 @@ pub(crate) fn count(node: &Node<'_>, bounds: RangeInclusive<u64>) -> Option<usiz
 
 /// A number of bytes within bounds, with or without a unit.
 pub(crate) fn size(node: &Node<'_>, bounds: RangeInclusive<ByteSize>) -> Option<u64> {
-    let size = match node.value() {
-        Value::Number(number) => number.as_u64().map(ByteSize::b),
-        Value::String(text) => ByteSize::from_str(text).ok(),
-        _ => None,
-    };
-    match size {
-        None => {
-            node.report_with_hint("not a size", "write bytes, or a number with a unit such as \"1MiB\"");
-            None
-        }
-        Some(size) if !bounds.contains(&size) => {
-            node.report(format!("must be from {} to {}", bounds.start(), bounds.end()));
-            None
-        }
-        Some(size) => Some(size.as_u64()),
-    }
+    node.size(bounds.start().as_u64()..=bounds.end().as_u64())
 }
 
 /// Networks in CIDR notation; those that are none are reported and left out.

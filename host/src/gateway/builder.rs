@@ -7,6 +7,7 @@ use super::running::Gateway;
 use super::source_table::GatewaySources;
 use super::wiring::{self, Listeners, Queues, SharedReader};
 use crate::api::{self, Access, Api};
+use crate::bulk::Jobs;
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
 use crate::fetch::DocumentCache;
@@ -135,6 +136,7 @@ pub struct BuiltGateway {
     pub(super) deliveries: Deliveries,
     pub(super) service: Arc<Ingress>,
     pub(super) operational: OperationalEvents,
+    pub(super) jobs: Jobs,
     pub(super) api: Router,
     pub(super) reloader: Reloader,
     pub(super) retention: watch::Sender<Duration>,
@@ -215,6 +217,7 @@ impl BuiltGateway {
         };
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
+        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone());
         let scrape = Scrape::new(registry, Arc::clone(store), clock::now).with_names(move || listed.names());
         let api = Api {
             store: Arc::clone(store),
@@ -226,6 +229,7 @@ impl BuiltGateway {
             readiness: readiness.clone(),
             scrape: Arc::new(scrape),
             clock: Arc::new(clock::now),
+            jobs: jobs.clone(),
             configuration: Arc::new(reloader.clone()),
         };
         Ok(Self {
@@ -238,6 +242,7 @@ impl BuiltGateway {
             deliveries,
             service,
             operational,
+            jobs,
             api: api::router(api, access),
             reloader,
             retention,

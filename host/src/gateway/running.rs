@@ -47,6 +47,7 @@ struct Parts {
     admin: Part,
     out: Option<Part>,
     operational: JoinHandle<()>,
+    jobs: JoinHandle<()>,
     retention: JoinHandle<()>,
     stop_retention: CancellationToken,
 }
@@ -87,6 +88,7 @@ impl Gateway {
             deliveries,
             service,
             operational,
+            jobs,
             api,
             reloader,
             retention,
@@ -96,6 +98,7 @@ impl Gateway {
         // Nothing can fail any more: a start that fails makes no attempt.
         deliveries.start();
         let operational = supervisor.spawn("operational events", move || operational.clone().run());
+        let jobs = supervisor.spawn("jobs", move || jobs.clone().run());
         let ending = Ending::default();
         let (told, watcher) = (ending.clone(), supervisor.clone());
         let ingress = Part {
@@ -127,6 +130,7 @@ impl Gateway {
                 admin,
                 out,
                 operational,
+                jobs,
                 retention,
                 stop_retention,
             }),
@@ -204,6 +208,7 @@ impl Parts {
         self.admin.end(end - CLOSING.min((end - first) / 4)).await;
         self.retention.abort();
         self.operational.abort();
+        self.jobs.abort();
         let end = end.max(Instant::now() + MOMENT);
         if timeout_at(end, self.store.close()).await.is_err() {
             tracing::error!("the store did not close in time; what was accepted is on disk");
@@ -215,6 +220,7 @@ impl Parts {
         self.stop_retention.cancel();
         self.retention.abort();
         self.operational.abort();
+        self.jobs.abort();
         for part in [Some(&self.ingress), Some(&self.admin), self.out.as_ref()].into_iter().flatten() {
             part.ending.stop.cancel();
             part.ending.abort.cancel();

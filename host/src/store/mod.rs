@@ -14,17 +14,18 @@ mod section;
 mod sqlite;
 
 pub use contract::{
-    DeliveryStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, RetentionStore, SourceStore, Store,
+    DeliveryStore, JobStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, RetentionStore, SourceStore, Store,
     SubscriptionStore,
 };
 pub use model::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
-    DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, KeyOverlay, Lease, LeaseTerms,
-    LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, NewEvent, Oldest, Order, Origin, OverflowCounts,
-    Owner, Page, Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Settlement,
+    DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, Job, JobAction, JobId, JobItem,
+    JobQuery, JobState, JobStep, JobStepped, JobWork, KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased,
+    LeasedDelivery, LogEntry, LogPart, NewEvent, NewJob, Oldest, Order, Origin, OverflowCounts, Owner, Page,
+    Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable, Settlement,
     StoreError, StoredSource, StoredStanding, StoredSubscription,
 };
-use model::{WAITS, dropped, refused};
+use model::{Limit, WAITS, dropped, refused};
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 pub use anglerfish_core::policy::Settled;

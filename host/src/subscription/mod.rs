@@ -9,6 +9,7 @@ mod port;
 mod registry;
 mod reload;
 mod removal;
+mod start;
 mod strict;
 mod write;
 
@@ -21,5 +22,6 @@ pub use port::{
 };
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};
+pub use start::position;
 pub(crate) use strict::parse as parse_strictly;
 pub use write::Deletion;

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 /// Where a subscription was written.
@@ -115,6 +116,8 @@ pub(super) struct Shared {
     pub(super) routing: Arc<dyn Routing>,
     pub(super) dispatch: Arc<dyn Dispatch>,
     pub(super) reader: Reader,
+    /// Told when one may have begun that has a job.
+    pub(super) begun: Notify,
 }
 
 impl Subscriptions {
@@ -178,6 +181,7 @@ impl Subscriptions {
             routing,
             dispatch,
             reader,
+            begun: Notify::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -214,6 +218,11 @@ impl Subscriptions {
         let mut rest = entries.range::<str, _>((start, Bound::Unbounded)).map(|(_, entry)| Arc::clone(entry));
         let items = rest.by_ref().take(limit).collect();
         (items, rest.next().is_some())
+    }
+
+    /// Waits until a subscription may have begun that gets what is in the log already. One waits at a time.
+    pub async fn begun(&self) {
+        self.shared.begun.notified().await;
     }
 
     /// Tells a subscription's queue that deliveries became due.

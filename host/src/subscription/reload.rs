@@ -3,7 +3,7 @@
 use super::registry::{self, Shared};
 use super::removal;
 use super::{Declared, Origin, Reader, Subscription, SubscriptionError, Subscriptions};
-use crate::store::StoredSubscription;
+use crate::store::{StoreError, StoredSubscription};
 use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -100,7 +100,7 @@ impl Reload {
     /// What cannot be done for one subscription is logged and holds up no other: all were checked before.
     pub async fn enlist(&self) {
         // Those that come back: what is committed for them from now on is to be delivered.
-        if let Err(error) = self.shared.store.declare(removal::declared(&self.entries)).await {
+        if let Err(error) = self.declare().await {
             tracing::error!(%error, "the store could not be told which subscriptions the file has");
         }
         for entry in self.entries.values() {
@@ -112,6 +112,12 @@ impl Reload {
         }
     }
 
+    async fn declare(&self) -> Result<(), StoreError> {
+        let store = &*self.shared.store;
+        let declared = removal::declared(store, &self.entries, crate::clock::now()).await?;
+        store.declare(declared).await.map(drop)
+    }
+
     /// Lets go of those that are gone. The routing table of the others is in use when this is called.
     pub async fn apply(self, now: UnixMillis) -> SubscriptionChanges {
         let Self { shared, _writer, entries } = self;
@@ -119,6 +125,7 @@ impl Reload {
             let mut current = shared.entries.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *current, entries.clone())
         };
+        shared.begun.notify_one();
         let changes = changes(&old, &entries);
         let mut waiting = Vec::new();
         for (id, entry) in &old {

@@ -1,7 +1,7 @@
 //! Subscriptions that were taken out of the configuration file.
 
 use super::registry::Subscription;
-use super::{Dispatch, Origin};
+use super::{Dispatch, Origin, start};
 use crate::store::{DeclaredSubscription, Store, StoreError};
 use anglerfish_core::config::WhenRemoved;
 use anglerfish_core::request::UnixMillis;
@@ -12,13 +12,21 @@ use std::sync::Arc;
 pub(super) const REMOVED: &str = "the subscription was removed from the configuration file";
 
 /// The subscriptions of the file, as the store is told of them.
-pub(super) fn declared(entries: &BTreeMap<String, Arc<Subscription>>) -> Vec<DeclaredSubscription> {
-    let file = entries.values().filter(|entry| entry.origin == Origin::File);
-    file.map(|entry| DeclaredSubscription {
-        id: entry.id.clone(),
-        waits: entry.when_removed() == WhenRemoved::Wait,
-    })
-    .collect()
+pub(super) async fn declared(
+    store: &dyn Store,
+    entries: &BTreeMap<String, Arc<Subscription>>,
+    now: UnixMillis,
+) -> Result<Vec<DeclaredSubscription>, StoreError> {
+    let mut declared = Vec::new();
+    for entry in entries.values().filter(|entry| entry.origin == Origin::File) {
+        let point = entry.config().map(|config| config.start).unwrap_or_default();
+        declared.push(DeclaredSubscription {
+            id: entry.id.clone(),
+            waits: entry.when_removed() == WhenRemoved::Wait,
+            start: start::job(store, &entry.id, point, now).await?,
+        });
+    }
+    Ok(declared)
 }
 
 /// Tells the store which subscriptions the file has now, and ends the open deliveries of those that it had before and
@@ -29,7 +37,7 @@ pub(super) async fn reconcile(
     entries: &BTreeMap<String, Arc<Subscription>>,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    for removed in store.declare(declared(entries)).await? {
+    for removed in store.declare(declared(store, entries, now).await?).await? {
         if removed.waits || entries.contains_key(&removed.id) {
             continue;
         }

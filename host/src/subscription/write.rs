@@ -1,7 +1,7 @@
 //! Writing subscriptions at run time: validate, persist, apply; on a failure all is put back.
 
 use super::registry::Shared;
-use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, strict};
+use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, start, strict};
 use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -106,7 +106,14 @@ impl Shared {
             text,
             config: Some(config.clone()),
         });
-        self.store.put_subscription(entry.stored()).await?;
+        let start = match &previous {
+            None => start::job(&*self.store, &config.id, config.start, now).await?,
+            Some(_) => None,
+        };
+        match start {
+            Some(start) => self.store.begin_subscription(entry.stored(), start).await?,
+            None => self.store.put_subscription(entry.stored()).await?,
+        }
         if let Err(error) = self.apply(&config).await {
             return Err(self.undo(&config.id, previous.as_deref(), error).await);
         }
@@ -114,6 +121,7 @@ impl Shared {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(config.id.clone(), Arc::clone(&entry));
+        self.begun.notify_one();
         tracing::info!(subscription = config.id, created = previous.is_none(), "subscription written");
         Ok((entry, previous.is_none()))
     }

@@ -46,8 +46,10 @@ impl Default for BreakerConfig {
 /// How many deliveries of a subscription may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacklogConfig {
-    /// So many.
-    pub max: u64,
+    /// So many; `None` is as many as there is room for.
+    pub max: Option<u64>,
+    /// So many bytes of data together; what does not fit by itself goes alone.
+    pub bytes: Option<u64>,
     /// What becomes of what is too much.
     pub full: Overflow,
 }

@@ -17,6 +17,7 @@ mod secret;
 mod secret_place;
 mod signature;
 mod source;
+mod start;
 mod status;
 mod subscription;
 
@@ -38,5 +39,6 @@ pub use secret_place::{
 };
 pub use signature::{SignatureStyle, SigningKeyConfig};
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
+pub use start::{StartPoint, read_start};
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{EndpointConfig, SubscriptionConfig, WhenRemoved};

@@ -1,6 +1,6 @@
 //! Who wants which events, and where they go.
 
-use super::{AccessToken, DeliveryConfig, EndpointUrl, Secret, SignatureStyle, SigningKeyConfig};
+use super::{AccessToken, DeliveryConfig, EndpointUrl, Secret, SignatureStyle, SigningKeyConfig, StartPoint};
 use std::time::Duration;
 
 /// A subscription, valid by construction.
@@ -18,6 +18,8 @@ pub struct SubscriptionConfig {
     pub tokens: Vec<AccessToken>,
     /// How they are delivered.
     pub delivery: DeliveryConfig,
+    /// From where in the log on it gets events, when it is new; once it is there, this says nothing any more.
+    pub start: StartPoint,
     /// What becomes of its open deliveries when it is removed.
     pub when_removed: WhenRemoved,
 }

@@ -3,6 +3,7 @@
 use super::path::{item_path, key_path};
 use super::suggestion::nearest;
 use crate::problem::Problem;
+use bytesize::ByteSize;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
@@ -264,6 +265,24 @@ impl<'a> Node<'a> {
             return None;
         }
         Some(value)
+    }
+
+    /// A number of bytes within bounds, with or without a unit: `4096`, `"1MiB"`.
+    pub fn size(&self, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let size = match self.value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok().map(|size: ByteSize| size.as_u64()),
+            _ => None,
+        };
+        let Some(size) = size else {
+            self.report_with_hint("not a size", "write bytes, or a number with a unit such as \"1MiB\"");
+            return None;
+        };
+        if !bounds.contains(&size) {
+            self.report(format!("must be from {} to {}", ByteSize(*bounds.start()), ByteSize(*bounds.end())));
+            return None;
+        }
+        Some(size)
     }
 
     /// A duration within bounds, as text with units: `15s`, `5m`, `1h30m`, `250ms`.

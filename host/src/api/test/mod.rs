@@ -4,6 +4,7 @@ mod access;
 mod delivery;
 mod event;
 mod health;
+mod job;
 mod openapi;
 mod publish;
 mod rejection;
@@ -12,6 +13,7 @@ mod source;
 mod subscription;
 
 use super::{Access, Api, router};
+use crate::bulk::Jobs;
 use crate::gateway::Config;
 use crate::publish::Publisher;
 use crate::rejection::Rejections;
@@ -49,6 +51,7 @@ pub(crate) struct Bench {
     queues: Arc<Queues>,
     readiness: Readiness,
     rejections: Rejections,
+    jobs: Jobs,
     router: Router,
 }
 
@@ -94,9 +97,12 @@ impl Bench {
             queues.clone(),
         );
         let (readiness, rejections) = (Readiness::new(), Rejections::default());
+        let subscriptions = subscriptions.await.unwrap();
+        let jobs = Jobs::new(store.clone(), subscriptions.clone());
         let api = Api {
             store: store.clone(),
-            subscriptions: subscriptions.await.unwrap(),
+            subscriptions,
+            jobs: jobs.clone(),
             sources: sources_of(store.clone(), table.clone()).await,
             publisher: Publisher::new(store.clone() as Arc<dyn Store>, table.clone(), queues.clone()),
             rejections: rejections.clone(),
@@ -107,7 +113,7 @@ impl Bench {
             configuration: Arc::new(rooms::Fixed),
         };
         let access = Access::new(token.map(Secret::new).as_ref(), "127.0.0.1:8081".parse().unwrap());
-        Self { directory, store, table, queues, readiness, rejections, router: router(api, access) }
+        Self { directory, store, table, queues, readiness, rejections, jobs, router: router(api, access) }
     }
 
     /// Ends this gateway and starts another on the same data.

@@ -14,8 +14,8 @@ use crate::subscription::{
 };
 use crate::telemetry::Activity;
 use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, SignatureStyle, SigningKeyConfig, SourceConfig, SubscriptionConfig,
-    WhenRemoved,
+    DeliveryConfig, EndpointConfig, Node, Problems, SignatureStyle, SigningKeyConfig, SourceConfig,
+    SubscriptionConfig, WhenRemoved, read_start,
 };
 use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::delivery::Standing;
@@ -260,6 +260,8 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         })
     };
     let (id, url) = (text("/id", "id"), text("/endpoint/url", "endpoint.url"));
+    let start =
+        document.get("start").and_then(|start| read_start(&Node::root(start, "start", &Problems::default())));
     let secret = document.pointer("/endpoint/secret").and_then(Value::as_str);
     if secret == Some("env:GONE") {
         problems.push(Problem::new("endpoint.secret", "the environment variable GONE is not set"));
@@ -283,6 +285,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig::default(),
+        start: start.unwrap_or_default(),
         when_removed: if document.get("when_removed").and_then(Value::as_str) == Some("wait") {
             WhenRemoved::Wait
         } else {

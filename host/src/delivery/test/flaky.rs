@@ -2,10 +2,10 @@
 
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
-    Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried,
-    Settlement, SourceStore, SqliteStore, Store, StoreError, StoredSource, StoredStanding,
-    StoredSubscription, SubscriptionStore,
+    Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
+    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page,
+    Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, SqliteStore,
+    Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
@@ -195,6 +195,39 @@ impl SourceStore for Flaky {
 }
 
 #[async_trait]
+impl JobStore for Flaky {
+    async fn add_job(&self, job: NewJob) -> Result<Job, StoreError> {
+        self.inner.add_job(job).await
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Page<Job>, StoreError> {
+        self.inner.jobs(query).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.inner.job(id).await
+    }
+
+    async fn retryable(&self, job: &Job, limit: usize) -> Result<Retryable, StoreError> {
+        self.inner.retryable(job, limit).await
+    }
+
+    async fn step(&self, step: JobStep) -> Result<JobStepped, StoreError> {
+        self.reach()?.step(step).await
+    }
+
+    async fn end_job(
+        &self,
+        id: JobId,
+        state: JobState,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Job>, StoreError> {
+        self.inner.end_job(id, state, reason, now).await
+    }
+}
+
+#[async_trait]
 impl SubscriptionStore for Flaky {
     async fn subscriptions(&self) -> Result<Vec<StoredSubscription>, StoreError> {
         self.inner.subscriptions().await
@@ -202,6 +235,14 @@ impl SubscriptionStore for Flaky {
 
     async fn put_subscription(&self, subscription: StoredSubscription) -> Result<(), StoreError> {
         self.inner.put_subscription(subscription).await
+    }
+
+    async fn begin_subscription(
+        &self,
+        subscription: StoredSubscription,
+        start: NewJob,
+    ) -> Result<(), StoreError> {
+        self.inner.begin_subscription(subscription, start).await
     }
 
     async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {

@@ -9,7 +9,7 @@ use crate::store::{
 };
 pub(super) use anglerfish_core::config::SubscriptionConfig as Config;
 use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, RetryConfig, SignatureStyle, SubscriptionConfig, WhenRemoved,
+    DeliveryConfig, EndpointConfig, RetryConfig, SignatureStyle, StartPoint, SubscriptionConfig, WhenRemoved,
 };
 use anglerfish_core::event::Event;
 use std::path::Path;
@@ -152,6 +152,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
             breaker: None,
             ..DeliveryConfig::default()
         },
+        start: StartPoint::Now,
         when_removed: WhenRemoved::End,
     }
 }

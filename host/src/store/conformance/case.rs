@@ -1,8 +1,10 @@
 //! The cases.
 
 mod backlog;
+mod bulk;
 
 pub(super) use backlog::*;
+pub(super) use bulk::*;
 
 use super::*;
 use crate::store::{
@@ -255,12 +257,15 @@ pub(super) async fn whatever_is_committed_for_an_abandoned_subscription_is_dead_
     store.put_subscription(back).await.unwrap();
     assert_eq!(put(store, "b", &["one"]).await.1.len(), 1);
     store.abandon("one", "deleted", NOW).await.unwrap();
-    store.declare(vec![DeclaredSubscription { id: "one".to_owned(), waits: false }]).await.unwrap();
+    store
+        .declare(vec![DeclaredSubscription { id: "one".to_owned(), waits: false, start: None }])
+        .await
+        .unwrap();
     assert_eq!(put(store, "c", &["one"]).await.1.len(), 1);
 }
 
 pub(super) async fn says_which_declared_subscriptions_are_gone(store: &dyn Store) {
-    let declared = |id: &str, waits| DeclaredSubscription { id: id.to_owned(), waits };
+    let declared = |id: &str, waits| DeclaredSubscription { id: id.to_owned(), waits, start: None };
     let removed = |id: &str, waits| RemovedSubscription { id: id.to_owned(), waits };
     let first = vec![declared("b", true), declared("c", false), declared("a", false)];
     assert!(store.declare(first).await.unwrap().is_empty());

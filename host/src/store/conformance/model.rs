@@ -1,15 +1,17 @@
 //! A store in memory that does everything in the simplest way.
 
+mod bulk;
 mod delivery;
 mod log;
 
+use super::NOW;
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
-    DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, LEASE_BYTES,
-    Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogPart, LogStore, NewEvent, Oldest,
-    Order, OverflowCounts, Page, Recorded, RemovedSubscription, Repetitions, RetentionStore, Retried,
-    Settled, Settlement, SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription,
-    SubscriptionStore, WAITS, dropped, refused,
+    DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobState, KeyReader,
+    KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
+    LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
+    Repetitions, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError, StoredSource,
+    StoredStanding, StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
@@ -46,6 +48,7 @@ struct State {
     standings: BTreeMap<String, StoredStanding>,
     bounds: BTreeMap<String, BacklogConfig>,
     overflows: BTreeMap<String, OverflowCounts>,
+    jobs: BTreeMap<JobId, Job>,
 }
 
 struct Row {
@@ -88,29 +91,56 @@ impl State {
         rows.filter(|row| row.delivery.subscription == subscription).count() as u64
     }
 
-    /// Why there is no room for one more.
-    fn make_room(&mut self, subscription: &str, newer: DeliveryId, now: UnixMillis) -> Option<String> {
+    /// Of which limit, by how many deliveries and by how many bytes one more is too much.
+    fn surplus(&self, subscription: &str, size: u64) -> Option<(Limit, u64, u64)> {
         let bound = *self.bounds.get(subscription)?;
         let open = self.open(subscription);
-        if open < bound.max || bound.full == Overflow::PushBack {
+        let rows = self.deliveries.values().filter(|row| row.is_open());
+        let rows = rows.filter(|row| row.delivery.subscription == subscription);
+        let bytes: u64 = rows.map(|row| self.events[&row.delivery.seq].0.data.len() as u64).sum();
+        let more = bound.max.map_or(0, |max| (open + 1).saturating_sub(max));
+        let too_large = bound.bytes.map_or(0, |most| (bytes + size).saturating_sub(most).min(bytes));
+        match (more, too_large) {
+            (0, 0) => None,
+            (0, _) => Some((Limit::Bytes(bound.bytes.unwrap()), 0, too_large)),
+            _ => Some((Limit::Deliveries(bound.max.unwrap()), more, too_large)),
+        }
+    }
+
+    /// Why there is no room for one more.
+    fn make_room(
+        &mut self,
+        subscription: &str,
+        size: u64,
+        newer: DeliveryId,
+        now: UnixMillis,
+    ) -> Option<String> {
+        let bound = *self.bounds.get(subscription)?;
+        if bound.full == Overflow::PushBack {
             return None;
         }
+        let (limit, more, bytes) = self.surplus(subscription, size)?;
         let mut free = self.free(subscription, now);
         // Parked ones come last.
         let parked = self.deliveries.values().filter(|row| row.is_open() && row.parked);
         let parked = parked.filter(|row| row.delivery.subscription == subscription);
         free.extend(parked.map(|row| (UnixMillis(u64::MAX), row.delivery.id)));
-        free.truncate((open - bound.max + 1).min(64) as usize);
+        let (mut freed, mut chosen) = (0, 0);
+        while chosen < free.len() && (freed < bytes || (chosen as u64) < more.min(64)) {
+            freed += self.events[&self.deliveries[&free[chosen].1].delivery.seq].0.data.len() as u64;
+            chosen += 1;
+        }
+        free.truncate(if freed < bytes { 0 } else { chosen });
         let counts = self.overflows.entry(subscription.to_owned()).or_default();
         if bound.full == Overflow::Refuse || free.is_empty() {
             counts.refused += 1;
-            return Some(refused(bound.max));
+            return Some(refused(limit));
         }
         counts.dropped += free.len() as u64;
         for (_, id) in free {
             let row = self.deliveries.get_mut(&id).unwrap();
             (row.delivery.status, row.delivery.due) = (DeliveryStatus::Dead, None);
-            (row.delivery.ended, row.delivery.reason) = (Some(now), Some(dropped(bound.max, newer)));
+            (row.delivery.ended, row.delivery.reason) = (Some(now), Some(dropped(limit, newer)));
             row.parked = false;
             let lane = row.lane.clone();
             self.free_lane(subscription, lane, now);
@@ -157,7 +187,8 @@ impl State {
         let (event_id, source, kind) = (event.id.clone(), event.source.clone(), event.kind.clone());
         let mut reason = self.abandoned.get(subscription).cloned();
         if reason.is_none() && order.is_some() {
-            reason = self.make_room(subscription, id, now);
+            let size = self.events[&seq].0.data.len() as u64;
+            reason = self.make_room(subscription, size, id, now);
         }
         let dead = reason.is_some();
         let before = |row: &&Row| row.delivery.seq == seq && row.delivery.subscription == subscription;
@@ -290,7 +321,18 @@ impl SubscriptionStore for ModelStore {
         Ok(())
     }
 
+    async fn begin_subscription(
+        &self,
+        subscription: StoredSubscription,
+        start: NewJob,
+    ) -> Result<(), StoreError> {
+        self.put_subscription(subscription).await?;
+        self.state().add_job(start);
+        Ok(())
+    }
+
     async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
+        self.state().cancel_jobs_of(id, "the subscription is gone", NOW);
         Ok(self.state().subscriptions.remove(id).is_some())
     }
 
@@ -299,11 +341,20 @@ impl SubscriptionStore for ModelStore {
         declared: Vec<DeclaredSubscription>,
     ) -> Result<Vec<RemovedSubscription>, StoreError> {
         let mut state = self.state();
+        for one in &declared {
+            if let Some(start) = one.start.clone().filter(|_| !state.declared.contains_key(&one.id)) {
+                state.add_job(start);
+            }
+        }
         let now: BTreeMap<_, _> = declared.into_iter().map(|one| (one.id, one.waits)).collect();
         state.abandoned.retain(|id, _| !now.contains_key(id));
         let before = std::mem::replace(&mut state.declared, now);
         let gone = before.into_iter().filter(|(id, _)| !state.declared.contains_key(id));
-        Ok(gone.map(|(id, waits)| RemovedSubscription { id, waits }).collect())
+        let gone: Vec<_> = gone.map(|(id, waits)| RemovedSubscription { id, waits }).collect();
+        for removed in &gone {
+            state.cancel_jobs_of(&removed.id, "the subscription is gone", NOW);
+        }
+        Ok(gone)
     }
 
     async fn standings(&self) -> Result<Vec<StoredStanding>, StoreError> {
@@ -323,6 +374,7 @@ impl SubscriptionStore for ModelStore {
     async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
         let mut state = self.state();
         state.standings.remove(subscription);
+        state.cancel_jobs_of(subscription, reason, now);
         state.abandoned.insert(subscription.to_owned(), reason.to_owned());
         let mut ended = 0;
         for row in state.deliveries.values_mut().filter(|row| row.delivery.subscription == subscription) {
@@ -362,7 +414,8 @@ impl KeyStore for ModelStore {
 impl RetentionStore for ModelStore {
     async fn expire(&self, before: UnixMillis, _limit: usize) -> Result<usize, StoreError> {
         let mut state = self.state();
-        let State { events, deliveries, keys, expired, .. } = &mut *state;
+        let State { events, deliveries, keys, expired, jobs, .. } = &mut *state;
+        jobs.retain(|_, job| job.state == JobState::Running || job.ended.is_none_or(|ended| ended >= before));
         let mut gone = 0;
         deliveries.retain(|_, row| {
             let old = row.lease.is_none() && row.delivery.ended.is_some_and(|ended| ended < before);

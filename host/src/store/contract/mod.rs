@@ -3,6 +3,7 @@
 //! What a method reports as done is on disk when it returns. All methods may be called from any task at once. No store
 //! may need a row for what was delivered long ago, or look at every subscription to find the ones with work.
 
+mod bulk;
 mod delivery;
 mod key;
 mod log;
@@ -10,6 +11,7 @@ mod retention;
 mod source;
 mod subscription;
 
+pub use bulk::JobStore;
 pub use delivery::{DeliveryStore, LEASE_BYTES};
 pub use key::{KeyReader, KeyStore};
 pub use log::LogStore;
@@ -23,7 +25,7 @@ use async_trait::async_trait;
 /// The durable state of one gateway.
 #[async_trait]
 pub trait Store:
-    LogStore + DeliveryStore + SourceStore + SubscriptionStore + KeyStore + RetentionStore
+    LogStore + DeliveryStore + JobStore + SourceStore + SubscriptionStore + KeyStore + RetentionStore
 {
     /// Whether the store can take commits now.
     ///

@@ -1,7 +1,7 @@
 //! Which subscriptions there are, and which are gone.
 
 use crate::store::{
-    DeclaredSubscription, RemovedSubscription, StoreError, StoredStanding, StoredSubscription,
+    DeclaredSubscription, NewJob, RemovedSubscription, StoreError, StoredStanding, StoredSubscription,
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -26,7 +26,18 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     /// Nothing was written.
     async fn put_subscription(&self, subscription: StoredSubscription) -> Result<(), StoreError>;
 
-    /// Deletes a subscription; `false` if there is none.
+    /// Writes a new subscription together with the job that gives it what is in the log already: both or none.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn begin_subscription(
+        &self,
+        subscription: StoredSubscription,
+        start: NewJob,
+    ) -> Result<(), StoreError>;
+
+    /// Deletes a subscription, and cancels its jobs; `false` if there is none.
     ///
     /// # Errors
     ///
@@ -34,7 +45,8 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError>;
 
     /// Says which subscriptions the configuration file has now; they are no longer abandoned. Returns those that it had
-    /// before and has no more, in the order of their ids; what becomes of their deliveries is the caller's to say.
+    /// before and has no more, in the order of their ids, with their jobs cancelled; what becomes of their deliveries is
+    /// the caller's to say. Those that it did not have before begin with their job, if they have one.
     ///
     /// # Errors
     ///
@@ -58,8 +70,8 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     /// It stands as it did.
     async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError>;
 
-    /// Ends the open deliveries of a subscription as dead, for this reason, says how many there were, and forgets how it
-    /// stood. From now on whatever is committed for it is dead from the start, until it is written or declared again.
+    /// Ends the open deliveries of a subscription as dead, for this reason, says how many there were, cancels its jobs
+    /// and forgets how it stood. From now on whatever is committed for it is dead from the start, until it is written or declared again.
     ///
     /// # Errors
     ///

@@ -2,6 +2,7 @@
 
 use super::DeliveryId;
 use anglerfish_core::config::Overflow;
+use std::fmt;
 
 /// What a full backlog had no room for, since the store was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,12 +27,32 @@ impl OverflowCounts {
     }
 }
 
+/// What of a bound was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Limit {
+    /// How many may be open.
+    Deliveries(u64),
+    /// How many bytes of data they may have together.
+    Bytes(u64),
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deliveries(most) => write!(formatter, "{most} deliveries were open, and no more may be"),
+            Self::Bytes(most) => {
+                write!(formatter, "with it more than {most} bytes of data were open, and no more may be")
+            }
+        }
+    }
+}
+
 /// Why a delivery that found the backlog full is dead from the start.
-pub(in crate::store) fn refused(max: u64) -> String {
-    format!("refused: {max} deliveries were open, and no more may be")
+pub(in crate::store) fn refused(limit: Limit) -> String {
+    format!("refused: {limit}")
 }
 
 /// Why a delivery was ended for a newer one.
-pub(in crate::store) fn dropped(max: u64, newer: DeliveryId) -> String {
-    format!("dropped for delivery {newer}: {max} deliveries were open, and no more may be")
+pub(in crate::store) fn dropped(limit: Limit, newer: DeliveryId) -> String {
+    format!("dropped for delivery {newer}: {limit}")
 }

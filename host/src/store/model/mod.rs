@@ -1,6 +1,7 @@
 //! What goes into a store and comes out of it.
 
 mod bound;
+mod bulk;
 mod commit;
 mod delivery;
 mod entry;
@@ -11,7 +12,10 @@ mod source;
 mod subscription;
 
 pub use bound::OverflowCounts;
-pub(in crate::store) use bound::{dropped, refused};
+pub(in crate::store) use bound::{Limit, dropped, refused};
+pub use bulk::{
+    Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork, NewJob, Retryable,
+};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub(in crate::store) use delivery::WAITS;
 pub use delivery::{

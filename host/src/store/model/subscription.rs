@@ -1,5 +1,6 @@
 //! Subscriptions as the store knows them.
 
+use super::NewJob;
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;
 
@@ -21,6 +22,8 @@ pub struct DeclaredSubscription {
     pub id: String,
     /// Whether its open deliveries wait for it to come back when it is taken out of the file, rather than end.
     pub waits: bool,
+    /// The job that gives it what is in the log already, if it is new and is to start in the past.
+    pub start: Option<NewJob>,
 }
 
 /// A subscription that was in the configuration file before and is no more.

@@ -1,7 +1,7 @@
 //! One transaction of the writer.
 
 use super::backlog::{Backlog, Change};
-use super::bound::BoundMap;
+use super::bound::BoundSnapshot;
 use super::lane::PARKED;
 use super::lease::{LeaseGuard, Leases};
 use super::segment::Segment;
@@ -10,6 +10,13 @@ use anglerfish_core::config::Overflow;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// How much data a delivery has.
+const SIZE: &str = "SELECT length(e.data) FROM deliveries d JOIN events e ON e.seq = d.seq WHERE d.id = ?1";
+
+/// How much data the open deliveries of a subscription have together: as many look-ups as there are.
+const SIZES: &str = "SELECT coalesce(sum(length(e.data)), 0) FROM deliveries d JOIN events e ON e.seq = d.seq \
+     WHERE d.subscription = ?1 AND d.due IS NOT NULL";
 
 /// The statements of every transaction, prepared once.
 pub(super) struct Statements<'c> {
@@ -95,6 +102,8 @@ pub(super) enum Making<'a> {
     New(&'a [(String, String)]),
     /// By hand, of an event that is in the log: in the order that it had, and beside what a bound allows.
     Again,
+    /// By a job that has looked for room: with the ordering key that was decided anew, or in the order that the event had.
+    Bulk(Option<&'a Option<String>>),
 }
 
 /// A delivery that was made and is open.
@@ -114,12 +123,14 @@ pub(super) struct Batch<'b, 'c> {
     /// Whether the transaction before this one failed.
     pub(super) doubtful: bool,
     /// How much may be open for whom.
-    pub(super) bounds: BoundMap,
+    pub(super) bounds: BoundSnapshot,
     /// What there was no room for.
     pub(super) overflows: Vec<(String, Overflow)>,
     backlog: &'b Backlog,
     /// How many more are open than the backlog says, of those that have a bound.
     opened: HashMap<Arc<str>, i64>,
+    /// How many bytes of data are open, of those that have a bound by that and were asked about.
+    bytes: HashMap<Arc<str>, i64>,
     names: &'b mut Names,
     before: Segment,
     segment: Segment,
@@ -132,7 +143,7 @@ impl<'b, 'c> Batch<'b, 'c> {
         connection: &'c Connection,
         statements: &'b mut Statements<'c>,
         leases: &'b Arc<Leases>,
-        (backlog, bounds): (&'b Backlog, BoundMap),
+        (backlog, bounds): (&'b Backlog, BoundSnapshot),
         names: &'b mut Names,
         segment: Segment,
         doubtful: bool,
@@ -146,6 +157,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             overflows: Vec::new(),
             backlog,
             opened: HashMap::new(),
+            bytes: HashMap::new(),
             names,
             before: segment,
             segment,
@@ -157,6 +169,11 @@ impl<'b, 'c> Batch<'b, 'c> {
     /// The position of the next event. It counts only after [`Self::use_event`].
     pub(super) fn next_event(&self) -> EventSeq {
         EventSeq(self.segment.event + 1)
+    }
+
+    /// The delivery that was made last.
+    pub(super) fn last_delivery(&self) -> DeliveryId {
+        DeliveryId(self.segment.delivery)
     }
 
     /// Marks the next event's position as used, by one that was received then.
@@ -187,11 +204,12 @@ impl<'b, 'c> Batch<'b, 'c> {
             let lane = match making {
                 Making::New(ordering) => {
                     if dead.is_none() {
-                        dead = self.make_room(subscription, DeliveryId(id), now)?;
+                        dead = self.make_room(subscription, seq, DeliveryId(id), now)?;
                     }
                     ordering.iter().find(|(name, _)| name == subscription).map(|(_, key)| key.clone())
                 }
-                Making::Again => self.lane_before(seq, subscription)?,
+                Making::Bulk(Some(lane)) => lane.clone(),
+                Making::Again | Making::Bulk(None) => self.lane_before(seq, subscription)?,
             };
             let is_parked = match &lane {
                 Some(lane) if dead.is_none() => self.has_open(subscription, lane)?,
@@ -214,7 +232,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             ])?;
             if dead.is_none() {
                 let name = self.names.get(subscription);
-                self.count(&name, DeliveryId(id), 1);
+                self.count(&name, DeliveryId(id), 1)?;
                 made.push(Made { id: DeliveryId(id), subscription: name, is_parked });
             }
         }
@@ -236,14 +254,46 @@ impl<'b, 'c> Batch<'b, 'c> {
     }
 
     /// Counts a delivery that was opened (1) or ended (-1) once the transaction is committed.
-    pub(super) fn count(&mut self, subscription: &str, delivery: DeliveryId, by: i64) {
-        if by != 0 {
-            let subscription = self.names.get(subscription);
-            if self.bounds.contains_key(&*subscription) {
-                *self.opened.entry(Arc::clone(&subscription)).or_default() += by;
-            }
-            self.changes.push(Change { subscription, delivery, by });
+    pub(super) fn count(
+        &mut self,
+        subscription: &str,
+        delivery: DeliveryId,
+        by: i64,
+    ) -> rusqlite::Result<()> {
+        if by == 0 {
+            return Ok(());
         }
+        let subscription = self.names.get(subscription);
+        if let Some(bound) = self.bounds.of(&subscription) {
+            *self.opened.entry(Arc::clone(&subscription)).or_default() += by;
+            let known =
+                self.bytes.get(&subscription).copied().or_else(|| self.bounds.bytes_of(&subscription));
+            // What is not known yet is counted when it is asked for, with this one.
+            if let (Some(known), Some(_)) = (known, bound.bytes) {
+                let size: i64 =
+                    self.connection.prepare_cached(SIZE)?.query_row([delivery.0], |row| row.get(0))?;
+                self.bytes.insert(Arc::clone(&subscription), known + by * size);
+            }
+        }
+        self.changes.push(Change { subscription, delivery, by });
+        Ok(())
+    }
+
+    /// How many bytes of data the open deliveries of a subscription have, with what this transaction has changed.
+    pub(super) fn open_bytes(&mut self, subscription: &str) -> rusqlite::Result<u64> {
+        let known = self.bytes.get(subscription).copied().or_else(|| self.bounds.bytes_of(subscription));
+        let bytes = match known {
+            Some(bytes) => bytes,
+            None => self.connection.prepare_cached(SIZES)?.query_row([subscription], |row| row.get(0))?,
+        };
+        let name = self.names.get(subscription);
+        self.bytes.insert(name, bytes);
+        Ok(u64::try_from(bytes).unwrap_or_default())
+    }
+
+    /// How many were open before this transaction.
+    pub(super) fn open_before(&self, subscription: &str) -> u64 {
+        self.backlog.of(subscription)
     }
 
     /// How many deliveries of a subscription with a bound are open, with what this transaction has changed.
@@ -272,6 +322,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             settled: std::mem::take(&mut self.settled),
             changes: std::mem::take(&mut self.changes),
             overflows: std::mem::take(&mut self.overflows),
+            bytes: (self.bounds.clone(), std::mem::take(&mut self.bytes)),
         })
     }
 }
@@ -289,4 +340,6 @@ pub(super) struct Committed {
     pub(super) settled: Vec<Lease>,
     pub(super) changes: Vec<Change>,
     pub(super) overflows: Vec<(String, Overflow)>,
+    /// How many bytes are open now, by the bounds that it was counted for.
+    pub(super) bytes: (BoundSnapshot, HashMap<Arc<str>, i64>),
 }

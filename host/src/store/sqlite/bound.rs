@@ -1,11 +1,11 @@
 //! How much may be open for each subscription, and what a full backlog has no room for.
 
 use super::batch::Batch;
-use crate::store::{DeliveryId, OverflowCounts, dropped, refused};
+use crate::store::{DeliveryId, EventSeq, Limit, OverflowCounts, dropped, refused};
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::request::UnixMillis;
 use rusqlite::params;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,40 @@ use std::time::{Duration, Instant};
 /// writer a moment.
 const MOST_DROPPED: u64 = 64;
 
+/// How many one new one with much data can push out.
+const MOST_DROPPED_FOR_BYTES: usize = 4096;
+
 /// A full backlog is told of no more often than this.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// The bounds of those subscriptions that have one.
-pub(super) type BoundMap = Arc<HashMap<String, BacklogConfig>>;
+type BoundMap = Arc<HashMap<String, BacklogConfig>>;
+
+/// The bounds as they were at one moment, with what was known of how many bytes are open.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BoundSnapshot {
+    bounds: BoundMap,
+    bytes: Arc<HashMap<Arc<str>, i64>>,
+    /// Which of the bounds' generations these are.
+    generation: u64,
+}
+
+impl BoundSnapshot {
+    /// The bound of a subscription.
+    pub(super) fn of(&self, subscription: &str) -> Option<BacklogConfig> {
+        self.bounds.get(subscription).copied()
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bounds.is_empty()
+    }
+
+    /// How many bytes of data it has open, if that is known.
+    pub(super) fn bytes_of(&self, subscription: &str) -> Option<i64> {
+        self.bytes.get(subscription).copied()
+    }
+}
 
 /// Bounds, and what came of them. They are not written down.
 #[derive(Debug, Default)]
@@ -25,7 +54,7 @@ pub(super) struct Bounds(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    bounds: BoundMap,
+    now: BoundSnapshot,
     counts: BTreeMap<String, OverflowCounts>,
     told: HashMap<String, Instant>,
 }
@@ -34,19 +63,46 @@ impl Bounds {
     /// Bounds a subscription's backlog from now on, or does so no more.
     pub(super) fn set(&self, subscription: &str, bound: Option<BacklogConfig>) {
         let mut state = self.state();
-        if state.bounds.get(subscription).copied() == bound {
+        let before = state.now.of(subscription);
+        if before == bound {
             return;
         }
-        let bounds = Arc::make_mut(&mut state.bounds);
+        let bounds = Arc::make_mut(&mut state.now.bounds);
         match bound {
             Some(bound) => bounds.insert(subscription.to_owned(), bound),
             None => bounds.remove(subscription),
         };
+        if before.and_then(|bound| bound.bytes).is_some() != bound.and_then(|bound| bound.bytes).is_some() {
+            // A transaction under way may have counted for it, or not: what it brings home does not count.
+            state.now.generation += 1;
+            Arc::make_mut(&mut state.now.bytes).remove(subscription);
+        }
     }
 
     /// All of them, as they are now.
-    pub(super) fn now(&self) -> BoundMap {
-        Arc::clone(&self.state().bounds)
+    pub(super) fn now(&self) -> BoundSnapshot {
+        self.state().now.clone()
+    }
+
+    /// Keeps how many bytes are open once a transaction is committed.
+    pub(super) fn keep(&self, (counted, bytes): (BoundSnapshot, HashMap<Arc<str>, i64>)) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        // The snapshots are let go of first, so that nothing is copied.
+        let generation = counted.generation;
+        drop(counted);
+        if state.now.generation == generation {
+            Arc::make_mut(&mut state.now.bytes).extend(bytes);
+        } else {
+            state.now.bytes = Arc::default();
+        }
+    }
+
+    /// Forgets how many bytes are open, when it is not known how far a transaction got.
+    pub(super) fn forget(&self) {
+        self.state().now.bytes = Arc::default();
     }
 
     /// What came of them so far.
@@ -61,7 +117,7 @@ impl Bounds {
         }
         let mut state = self.state();
         for (subscription, overflow) in overflows {
-            let max = state.bounds.get(&subscription).map(|bound| bound.max);
+            let bound = state.now.of(&subscription);
             let counts = state.counts.entry(subscription.clone()).or_default();
             let count = match overflow {
                 Overflow::Refuse => &mut counts.refused,
@@ -73,7 +129,8 @@ impl Bounds {
             let now = Instant::now();
             if state.told.get(&subscription).is_none_or(|told| now.duration_since(*told) >= SILENCE) {
                 let full = overflow.word();
-                tracing::warn!(subscription, max, full, count, "the backlog is full");
+                let (max, bytes) = (bound.and_then(|bound| bound.max), bound.and_then(|bound| bound.bytes));
+                tracing::warn!(subscription, max, bytes, full, count, "the backlog is full");
                 state.told.insert(subscription, now);
             }
         }
@@ -84,84 +141,156 @@ impl Bounds {
     }
 }
 
+/// By how much a new delivery is too much.
+#[derive(Debug, Clone, Copy)]
+struct Surplus {
+    limit: Limit,
+    /// How many have to end for it.
+    deliveries: u64,
+    /// How many bytes have to go for it.
+    bytes: u64,
+}
+
 impl Batch<'_, '_> {
-    /// The subscription among these, if there is one, whose full backlog turns a commit away.
+    /// By how much a new delivery with so many bytes is too much, if it is.
+    fn surplus(
+        &mut self,
+        subscription: &str,
+        bound: BacklogConfig,
+        size: u64,
+    ) -> rusqlite::Result<Option<Surplus>> {
+        let mut surplus = None;
+        let deliveries = bound.max.map_or(0, |max| (self.open(subscription) + 1).saturating_sub(max));
+        if let Some(max) = bound.max.filter(|_| deliveries > 0) {
+            surplus = Some(Surplus { limit: Limit::Deliveries(max), deliveries, bytes: 0 });
+        }
+        if let Some(most) = bound.bytes {
+            let open = self.open_bytes(subscription)?;
+            // What does not fit by itself goes once nothing else is there.
+            let bytes = (open + size).saturating_sub(most).min(open);
+            if bytes > 0 {
+                let limit = surplus.map_or(Limit::Bytes(most), |known: Surplus| known.limit);
+                surplus = Some(Surplus { limit, deliveries, bytes });
+            }
+        }
+        Ok(surplus)
+    }
+
+    /// Whether a delivery of an event would find room, whatever is done where there is none.
+    pub(super) fn has_room(&mut self, subscription: &str, seq: EventSeq) -> rusqlite::Result<bool> {
+        let Some(bound) = self.bounds.of(subscription) else { return Ok(true) };
+        let size = self.size_of(bound, seq)?;
+        Ok(self.surplus(subscription, bound, size)?.is_none())
+    }
+
+    /// How much data an event has, where that matters.
+    fn size_of(&self, bound: BacklogConfig, seq: EventSeq) -> rusqlite::Result<u64> {
+        if bound.bytes.is_none() {
+            return Ok(0);
+        }
+        let sql = "SELECT length(data) FROM events WHERE seq = ?1";
+        self.connection.prepare_cached(sql)?.query_row([seq.0], |row| row.get(0))
+    }
+
+    /// The subscription among these, if there is one, whose full backlog turns a commit away; each with how much data it is
+    /// to get.
     pub(super) fn turned_away<'a>(
         &mut self,
-        mut subscriptions: impl Iterator<Item = &'a String>,
-    ) -> Option<String> {
+        subscriptions: impl Iterator<Item = (&'a String, usize)>,
+    ) -> rusqlite::Result<Option<String>> {
         if self.bounds.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let full = subscriptions.find(|subscription| {
-            let bound = self.bounds.get(subscription.as_str());
-            bound
-                .is_some_and(|bound| bound.full == Overflow::PushBack && self.open(subscription) >= bound.max)
-        })?;
-        self.overflows.push((full.clone(), Overflow::PushBack));
-        Some(full.clone())
+        let mut seen = HashSet::new();
+        for (subscription, size) in subscriptions {
+            let Some(bound) = self.bounds.of(subscription) else { continue };
+            // What finds room for its first is taken as a whole.
+            if bound.full != Overflow::PushBack || !seen.insert(subscription) {
+                continue;
+            }
+            if self.surplus(subscription, bound, size as u64)?.is_some() {
+                self.overflows.push((subscription.clone(), Overflow::PushBack));
+                return Ok(Some(subscription.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes room for a new delivery of a subscription; says why there is none.
     pub(super) fn make_room(
         &mut self,
         subscription: &str,
+        seq: EventSeq,
         newer: DeliveryId,
         now: i64,
     ) -> rusqlite::Result<Option<String>> {
-        let Some(bound) = self.bounds.get(subscription).copied() else { return Ok(None) };
-        let open = self.open(subscription);
+        let Some(bound) = self.bounds.of(subscription) else { return Ok(None) };
         // Whoever is turned away is so before: a request that found room is taken as a whole.
-        if open < bound.max || bound.full == Overflow::PushBack {
+        if bound.full == Overflow::PushBack {
             return Ok(None);
         }
-        if bound.full == Overflow::DropOldest {
-            let surplus = (open - bound.max + 1).min(MOST_DROPPED);
-            if self.drop_oldest(subscription, surplus, &dropped(bound.max, newer), now)? > 0 {
-                return Ok(None);
-            }
+        let size = self.size_of(bound, seq)?;
+        let Some(surplus) = self.surplus(subscription, bound, size)? else { return Ok(None) };
+        if bound.full == Overflow::DropOldest
+            && self.drop_oldest(subscription, surplus, &dropped(surplus.limit, newer), now)?
+        {
+            return Ok(None);
         }
         self.overflows.push((subscription.to_owned(), Overflow::Refuse));
-        Ok(Some(refused(bound.max)))
+        Ok(Some(refused(surplus.limit)))
     }
 
-    /// Ends those that have been due for longest, but for those that somebody works on. Says how many there were.
+    /// Ends those that have been due for longest, but for those that somebody works on. Says whether there is room now; if
+    /// there cannot be, none was ended.
     fn drop_oldest(
         &mut self,
         subscription: &str,
-        most: u64,
+        surplus: Surplus,
         reason: &str,
         now: i64,
-    ) -> rusqlite::Result<usize> {
+    ) -> rusqlite::Result<bool> {
         let mut chosen = Vec::new();
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, lane FROM deliveries WHERE subscription = ?1 AND due IS NOT NULL ORDER BY due, id",
-        )?;
+        let mut freed = 0;
+        // Nobody looks up sizes that do not matter.
+        let size = if surplus.bytes > 0 { "length(e.data)" } else { "0" };
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT d.id, d.lane, {size} FROM deliveries d JOIN events e ON e.seq = d.seq \
+             WHERE d.subscription = ?1 AND d.due IS NOT NULL ORDER BY d.due, d.id"
+        ))?;
         let mut rows = statement.query([subscription])?;
         let clock = UnixMillis(u64::try_from(now).unwrap_or_default());
-        while let Some(row) = rows.next()? {
+        let enough = |chosen: usize, freed: u64| {
+            chosen as u64 >= surplus.deliveries.min(MOST_DROPPED) && freed >= surplus.bytes
+        };
+        while !enough(chosen.len(), freed)
+            && chosen.len() < MOST_DROPPED_FOR_BYTES
+            && let Some(row) = rows.next()?
+        {
             let id = DeliveryId(row.get(0)?);
             if self.leases.holds(id, clock) {
                 continue;
             }
+            freed += row.get::<_, u64>(2)?;
             chosen.push((id, row.get::<_, Option<String>>(1)?));
-            if chosen.len() as u64 == most {
-                break;
-            }
         }
         drop(rows);
+        drop(statement);
+        // A bound that was lowered by far is come to step by step.
+        if chosen.is_empty() || freed < surplus.bytes {
+            return Ok(false);
+        }
         let mut end = self.connection.prepare_cached(
             "UPDATE deliveries SET status = 'dead', due = NULL, planned = NULL, reason = ?2, \
              ended_after = max(?3 - created, 0) WHERE id = ?1",
         )?;
         for (id, lane) in &chosen {
             end.execute(params![id.0, reason, now])?;
-            self.count(subscription, *id, -1);
+            self.count(subscription, *id, -1)?;
             if let Some(lane) = lane {
                 self.free_lane(subscription, lane, now)?;
             }
             self.overflows.push((subscription.to_owned(), Overflow::DropOldest));
         }
-        Ok(chosen.len())
+        Ok(true)
     }
 }

@@ -148,8 +148,10 @@ impl Write for ApplyCommit {
                 return Ok(Applied::Conflict);
             }
         }
-        let wanted = decision.events.iter().flat_map(|accepted| &accepted.subscriptions);
-        if let Some(full) = batch.turned_away(wanted) {
+        let wanted = decision.events.iter().flat_map(|accepted| {
+            accepted.subscriptions.iter().map(|subscription| (subscription, accepted.data.len()))
+        });
+        if let Some(full) = batch.turned_away(wanted)? {
             return Ok(Applied::Full(full));
         }
         let mut seqs = Vec::with_capacity(decision.events.len());

@@ -8,7 +8,7 @@
 use super::batch::Batch;
 use super::job::Write;
 use super::row::ENDED;
-use super::{segment, subscription};
+use super::{bulk, segment, subscription};
 use crate::store::{DeliveryId, EventSeq, FailedFilter};
 use anglerfish_core::request::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -143,6 +143,7 @@ impl Write for Expire {
                 .execute(params![before, limit])?;
             segment::forget(connection)?;
             subscription::forget_abandoned(connection, before.saturating_sub(MARKED))?;
+            bulk::forget(connection, *before)?;
         }
         Ok(gone)
     }

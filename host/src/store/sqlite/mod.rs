@@ -4,8 +4,8 @@
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
 //!   the log.
-//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`source`], [`subscription`], [`standing`] and
-//!   [`expiry`] are the jobs.
+//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`bulk`], [`source`], [`subscription`], [`standing`] and
+//!   [`expiry`] are what it is handed.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
 //!   of a subscription begin; [`bound`] how many may be,
 //!   [`lane`] which of them wait for each other.
@@ -15,6 +15,7 @@
 mod backlog;
 mod batch;
 mod bound;
+mod bulk;
 mod commit;
 mod connection;
 mod details;

@@ -45,33 +45,42 @@ impl Write for Retry {
     type Out = Retried;
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Retried> {
-        let found = batch
-            .statements
-            .read_delivery
-            .query_row([self.id.0], |row| {
-                let lane = row.get::<_, Option<String>>(6)?;
-                Ok((row.get::<_, String>(0)?, row.get::<_, DeliveryStatus>(1)?, lane))
-            })
-            .optional()?;
-        let Some((subscription, status, lane)) = found else { return Ok(Retried::Unknown) };
-        if batch.leases.holds(self.id, self.now) {
-            return Ok(Retried::Leased);
-        }
-        let is_behind = match lane {
-            Some(lane) => batch.is_behind(&subscription, &lane, self.id.0)?,
-            None => false,
-        };
-        let due = if is_behind { PARKED } else { self.due };
-        batch
-            .connection
-            .prepare_cached(
-                "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?3, ended_after = NULL, \
-                 tries = 0, reason = NULL WHERE id = ?1",
-            )?
-            .execute(params![self.id.0, due, self.due])?;
-        batch.count(&subscription, self.id, i64::from(status != DeliveryStatus::Pending));
-        Ok(Retried::Due)
+        reopen(batch, self.id, self.now, self.due)
     }
+}
+
+/// Makes a delivery due again, whatever its status.
+pub(super) fn reopen(
+    batch: &mut Batch<'_, '_>,
+    id: DeliveryId,
+    now: UnixMillis,
+    due: i64,
+) -> rusqlite::Result<Retried> {
+    let found = batch
+        .statements
+        .read_delivery
+        .query_row([id.0], |row| {
+            let lane = row.get::<_, Option<String>>(6)?;
+            Ok((row.get::<_, String>(0)?, row.get::<_, DeliveryStatus>(1)?, lane))
+        })
+        .optional()?;
+    let Some((subscription, status, lane)) = found else { return Ok(Retried::Unknown) };
+    if batch.leases.holds(id, now) {
+        return Ok(Retried::Leased);
+    }
+    let is_behind = match lane {
+        Some(lane) => batch.is_behind(&subscription, &lane, id.0)?,
+        None => false,
+    };
+    batch
+        .connection
+        .prepare_cached(
+            "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?3, ended_after = NULL, \
+             tries = 0, reason = NULL WHERE id = ?1",
+        )?
+        .execute(params![id.0, if is_behind { PARKED } else { due }, due])?;
+    batch.count(&subscription, id, i64::from(status != DeliveryStatus::Pending))?;
+    Ok(Retried::Due)
 }
 
 /// Open deliveries that were planned by a clock that has been put back since, at most so many.

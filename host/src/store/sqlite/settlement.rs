@@ -75,7 +75,7 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         attempt.error,
         attempt.answer,
     ])?;
-    batch.count(&subscription, id, i64::from(due.is_some()) - i64::from(open));
+    batch.count(&subscription, id, i64::from(due.is_some()) - i64::from(open))?;
     let is_freed = match lane {
         Some(lane) if due.is_none() => batch.free_lane(&subscription, &lane, now)?,
         _ => false,

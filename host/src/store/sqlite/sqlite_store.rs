@@ -3,6 +3,7 @@
 use super::backlog::Backlog;
 use super::batch::{Batch, Statements};
 use super::bound::Bounds;
+use super::bulk;
 use super::commit::{Applied, ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
@@ -24,10 +25,10 @@ use super::writer::{Shared, Writer};
 use super::{lane, leasing, listing, private, reading};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
-    Due, EventQuery, EventRecord, EventSeq, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart,
-    LogStore, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore, Retried,
-    Settlement, SourceStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription,
-    SubscriptionStore,
+    Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
+    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page,
+    Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, Store,
+    StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::BacklogConfig;
@@ -257,6 +258,40 @@ impl DeliveryStore for SqliteStore {
 }
 
 #[async_trait]
+impl JobStore for SqliteStore {
+    async fn add_job(&self, job: NewJob) -> Result<Job, StoreError> {
+        self.writer.write(bulk::Add(job)).await
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Page<Job>, StoreError> {
+        self.readers.read(move |connection| bulk::list(connection, &query)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.readers.read(move |connection| bulk::one(connection, id)).await
+    }
+
+    async fn retryable(&self, job: &Job, limit: usize) -> Result<Retryable, StoreError> {
+        let job = job.clone();
+        self.readers.read(move |connection| bulk::retryable(connection, &job, limit)).await
+    }
+
+    async fn step(&self, step: JobStep) -> Result<JobStepped, StoreError> {
+        self.writer.write(bulk::Step(step)).await
+    }
+
+    async fn end_job(
+        &self,
+        id: JobId,
+        state: JobState,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Job>, StoreError> {
+        self.writer.write(bulk::End { id, state, reason: reason.to_owned(), now: clamp(now) }).await
+    }
+}
+
+#[async_trait]
 impl SourceStore for SqliteStore {
     async fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
         self.readers.read(source::list).await
@@ -281,15 +316,25 @@ impl SubscriptionStore for SqliteStore {
         self.writer.write(subscription::Put(subscription)).await
     }
 
+    async fn begin_subscription(
+        &self,
+        subscription: StoredSubscription,
+        start: NewJob,
+    ) -> Result<(), StoreError> {
+        self.writer.write(subscription::Begin(subscription::Put(subscription), start)).await
+    }
+
     async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
-        self.writer.write(subscription::Delete(id.to_owned())).await
+        let now = clamp(crate::clock::now());
+        self.writer.write(subscription::Delete { id: id.to_owned(), now }).await
     }
 
     async fn declare(
         &self,
         declared: Vec<DeclaredSubscription>,
     ) -> Result<Vec<RemovedSubscription>, StoreError> {
-        self.writer.write(subscription::Declare(declared)).await
+        let now = clamp(crate::clock::now());
+        self.writer.write(subscription::Declare { declared, now }).await
     }
 
     async fn standings(&self) -> Result<Vec<StoredStanding>, StoreError> {

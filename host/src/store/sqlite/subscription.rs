@@ -1,10 +1,11 @@
 //! Subscriptions: those that were written at run time, those that the configuration file has, and those that are gone.
 
 use super::batch::Batch;
+use super::bulk;
 use super::job::Write;
 use super::row::{clamp, time};
 use super::standing;
-use crate::store::{DeclaredSubscription, DeliveryId, RemovedSubscription, StoredSubscription};
+use crate::store::{DeclaredSubscription, DeliveryId, NewJob, RemovedSubscription, StoredSubscription};
 use rusqlite::{Connection, params};
 
 /// All that were written at run time, by id.
@@ -36,31 +37,55 @@ impl Write for Put {
     }
 }
 
+/// Writes a new one with the job that it begins with.
+#[derive(Debug)]
+pub(super) struct Begin(pub(super) Put, pub(super) NewJob);
+
+impl Write for Begin {
+    type Out = ();
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
+        let Self(put, start) = self;
+        put.apply(batch)?;
+        bulk::insert(batch, start).map(drop)
+    }
+}
+
 /// A subscription that is there is not abandoned.
 fn welcome(batch: &Batch<'_, '_>, id: &str) -> rusqlite::Result<()> {
     batch.connection.prepare_cached("DELETE FROM abandoned WHERE subscription = ?1")?.execute([id]).map(drop)
 }
 
+/// What cancels the jobs of one that is gone.
+const GONE: &str = "the subscription is gone";
+
 /// Deletes one.
 #[derive(Debug)]
-pub(super) struct Delete(pub(super) String);
+pub(super) struct Delete {
+    pub(super) id: String,
+    pub(super) now: i64,
+}
 
 impl Write for Delete {
     /// Whether it was there.
     type Out = bool;
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<bool> {
+        bulk::cancel_of(batch, &self.id, GONE, self.now)?;
         batch
             .connection
             .prepare_cached("DELETE FROM subscriptions WHERE id = ?1")?
-            .execute([&self.0])
+            .execute([&self.id])
             .map(|deleted| deleted > 0)
     }
 }
 
 /// Replaces what is known of the configuration file.
 #[derive(Debug)]
-pub(super) struct Declare(pub(super) Vec<DeclaredSubscription>);
+pub(super) struct Declare {
+    pub(super) declared: Vec<DeclaredSubscription>,
+    pub(super) now: i64,
+}
 
 impl Write for Declare {
     type Out = Vec<RemovedSubscription>;
@@ -74,9 +99,14 @@ impl Write for Declare {
         connection.execute("DELETE FROM declared", ())?;
         let mut insert =
             connection.prepare_cached("INSERT OR REPLACE INTO declared (id, waits) VALUES (?1, ?2)")?;
-        for DeclaredSubscription { id, waits } in &self.0 {
+        for DeclaredSubscription { id, waits, start } in &self.declared {
             insert.execute(params![id, waits])?;
             welcome(batch, id)?;
+            if let Some(start) = start
+                && before.binary_search_by(|known| known.id.cmp(id)).is_err()
+            {
+                bulk::insert(batch, start)?;
+            }
         }
         let mut known = connection.prepare_cached("SELECT 1 FROM declared WHERE id = ?1")?;
         let mut failed = Ok(());
@@ -87,7 +117,11 @@ impl Write for Declare {
                 false
             }
         });
-        failed.map(|()| before)
+        failed?;
+        for removed in &before {
+            bulk::cancel_of(batch, &removed.id, GONE, self.now)?;
+        }
+        Ok(before)
     }
 }
 
@@ -114,6 +148,7 @@ impl Write for Abandon {
             )?
             .execute(params![self.subscription, self.reason, self.now])?;
         standing::forget(batch, &self.subscription)?;
+        bulk::cancel_of(batch, &self.subscription, &self.reason, self.now)?;
         let ended = connection
             .prepare_cached(
                 "UPDATE deliveries SET status = 'dead', due = NULL, planned = NULL, reason = ?2, \
@@ -125,7 +160,7 @@ impl Write for Abandon {
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         for id in &ended {
-            batch.count(&self.subscription, *id, -1);
+            batch.count(&self.subscription, *id, -1)?;
         }
         Ok(ended.len())
     }

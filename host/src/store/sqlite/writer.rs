@@ -182,6 +182,7 @@ fn recover<'c>(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Resu
         connection.execute_batch("ROLLBACK")?;
     }
     shared.backlog.recount(connection)?;
+    shared.bounds.forget();
     Thread::begin(connection, shared)
 }
 
@@ -327,6 +328,7 @@ impl Thread<'_> {
         self.segment = committed.segment;
         shared.backlog.apply(committed.changes);
         shared.bounds.apply(committed.overflows);
+        shared.bounds.keep(committed.bytes);
         shared.leases.end(&committed.settled);
         let head = EventSeq(committed.segment.event);
         shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);

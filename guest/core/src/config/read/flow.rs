@@ -17,6 +17,8 @@ const MOST_FAILURES: u64 = 100_000;
 /// The last attempts are kept as bits of one number.
 const MOST_LAST: u64 = 64;
 const MOST_OPEN: u64 = 1_000_000_000;
+/// The most bytes of data that a backlog can be held to: more than any disk has.
+const MOST_BYTES: u64 = 1 << 50;
 const PROBE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
 const DISABLE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
@@ -90,10 +92,19 @@ pub(super) fn disable_after(node: &Node<'_>) -> Option<Option<Duration>> {
     node.duration(DISABLE).map(Some)
 }
 
-/// `{ max = 100_000, full = "refuse" }`.
+/// `{ max = 100_000, bytes = "1GiB", full = "refuse" }`.
 pub(super) fn backlog(node: &Node<'_>) -> Option<BacklogConfig> {
-    let table = node.table(&["max", "full"])?;
-    let max = table.require("max").and_then(|node| node.integer(1..=MOST_OPEN));
+    let table = node.table(&["max", "bytes", "full"])?;
+    let before = node.problem_count();
+    let max = table.get("max").and_then(|node| node.integer(1..=MOST_OPEN));
+    let bytes = table.get("bytes").and_then(|node| node.size(1..=MOST_BYTES));
+    if table.get("max").is_none() && table.get("bytes").is_none() {
+        table.report_missing(
+            "max",
+            "missing key",
+            "say how many deliveries may wait, or with \"bytes\" how much data",
+        );
+    }
     let full = match table.get("full") {
         None => Overflow::default(),
         Some(node) => {
@@ -105,7 +116,7 @@ pub(super) fn backlog(node: &Node<'_>) -> Option<BacklogConfig> {
             full
         }
     };
-    Some(BacklogConfig { max: max?, full })
+    (node.problem_count() == before).then_some(BacklogConfig { max, bytes, full })
 }
 
 #[cfg(test)]
@@ -150,18 +161,23 @@ mod tests {
 
     #[test]
     fn reads_how_much_may_wait() {
-        for (value, max, full) in [
-            (json!({"max": 1}), 1, Overflow::Refuse),
-            (json!({"max": 100_000, "full": "drop-oldest"}), 100_000, Overflow::DropOldest),
-            (json!({"max": 5, "full": "push-back"}), 5, Overflow::PushBack),
+        for (value, max, bytes, full) in [
+            (json!({"max": 1}), Some(1), None, Overflow::Refuse),
+            (json!({"max": 100_000, "full": "drop-oldest"}), Some(100_000), None, Overflow::DropOldest),
+            (json!({"max": 5, "full": "push-back"}), Some(5), None, Overflow::PushBack),
+            (json!({"bytes": "1GiB"}), None, Some(1 << 30), Overflow::Refuse),
+            (json!({"max": 5, "bytes": 4096}), Some(5), Some(4096), Overflow::Refuse),
         ] {
-            assert_eq!(read(&value, backlog), Ok(BacklogConfig { max, full }), "{value}");
+            assert_eq!(read(&value, backlog), Ok(BacklogConfig { max, bytes, full }), "{value}");
         }
         for (value, path) in [
             (json!({}), "x.max"),
             (json!({"max": 0}), "x.max"),
             (json!({"max": 1, "full": "drop"}), "x.full"),
-            (json!({"max": 1, "bytes": 1}), "x.bytes"),
+            (json!({"full": "refuse"}), "x.max"),
+            (json!({"max": 1, "bytes": 0}), "x.bytes"),
+            (json!({"max": 1, "bytes": "a lot"}), "x.bytes"),
+            (json!({"max": 1, "byte": 1}), "x.byte"),
             (json!(7), "x"),
         ] {
             let problems = read(&value, backlog).unwrap_err();

@@ -1,11 +1,13 @@
 //! Reading a subscription.
 
 use super::{endpoint, policy, source};
-use crate::config::{AccessToken, DeliveryConfig, DeliveryMode, SubscriptionConfig, WhenRemoved};
+use crate::config::{
+    AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved, read_start,
+};
 use crate::node::{Node, Table};
 
 pub(super) const KEYS: &[&str] =
-    &["id", "sources", "filter", "mode", "tokens", "endpoint", "delivery", "when_removed"];
+    &["id", "sources", "filter", "mode", "tokens", "endpoint", "delivery", "start", "when_removed"];
 
 /// Tokens of a subscriber: one is in use, another takes its place.
 const MOST_TOKENS: usize = 10;
@@ -36,12 +38,14 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     }
     let endpoint = endpoint.and_then(|node| endpoint::read(&node));
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
+    let start = table.get("start").map_or(Some(StartPoint::Now), |node| read_start(&node));
     let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();
     if node.problem_count() != before {
         return None;
     }
     let delivery = DeliveryConfig { mode: mode?, ..delivery };
-    Some(SubscriptionConfig { id: id?, sources, filter, endpoint, tokens, delivery, when_removed })
+    let start = start?;
+    Some(SubscriptionConfig { id: id?, sources, filter, endpoint, tokens, delivery, start, when_removed })
 }
 
 fn mode(node: &Node<'_>) -> Option<DeliveryMode> {

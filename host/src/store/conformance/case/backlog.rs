@@ -71,7 +71,7 @@ pub(in crate::store::conformance) async fn deliveries_of_one_key_fall_due_one_af
 }
 
 pub(in crate::store::conformance) async fn a_full_backlog_refuses_what_is_new(store: &dyn Store) {
-    store.bound("one", Some(BacklogConfig { max: 2, full: Overflow::Refuse }));
+    store.bound("one", Some(BacklogConfig { max: Some(2), bytes: None, full: Overflow::Refuse }));
     let CommitOutcome::Committed { deliveries, .. } = store
         .commit(commit(vec![event("a", &["one"]), event("b", &["one"]), event("c", &["one", "two"])]))
         .await
@@ -105,7 +105,7 @@ pub(in crate::store::conformance) async fn a_full_backlog_refuses_what_is_new(st
 }
 
 pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_oldest_and_free(store: &dyn Store) {
-    store.bound("one", Some(BacklogConfig { max: 2, full: Overflow::DropOldest }));
+    store.bound("one", Some(BacklogConfig { max: Some(2), bytes: None, full: Overflow::DropOldest }));
     // The first is being worked on.
     store.commit(commit(vec![event("a", &["one"])])).await.unwrap();
     for id in ["b", "c", "d"] {
@@ -123,7 +123,7 @@ pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_oldest_a
     );
 
     // A lower bound is come to with the next one; where all are being worked on, the new one has to go.
-    store.bound("one", Some(BacklogConfig { max: 1, full: Overflow::DropOldest }));
+    store.bound("one", Some(BacklogConfig { max: Some(1), bytes: None, full: Overflow::DropOldest }));
     store.commit(commit(vec![event("e", &["one"])])).await.unwrap();
     assert_eq!(statuses(store).await[3..], [Dead, Pending]);
     store.commit(commit(vec![event("f", &["one"])])).await.unwrap();
@@ -131,7 +131,7 @@ pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_oldest_a
 }
 
 pub(in crate::store::conformance) async fn a_full_backlog_turns_a_commit_away_as_a_whole(store: &dyn Store) {
-    store.bound("one", Some(BacklogConfig { max: 1, full: Overflow::PushBack }));
+    store.bound("one", Some(BacklogConfig { max: Some(1), bytes: None, full: Overflow::PushBack }));
     let written = Commit {
         keys: KeyOverlay { reads: vec![("k".into(), None)], writes: vec![("k".into(), Some("1".into()))] },
         ..commit(vec![event("c", &["two", "one"])])
@@ -148,4 +148,55 @@ pub(in crate::store::conformance) async fn a_full_backlog_turns_a_commit_away_as
     store.commit(commit(vec![event("d", &["two"])])).await.unwrap();
     store.abandon("one", "deleted", NOW).await.unwrap();
     assert!(matches!(store.commit(written).await.unwrap(), CommitOutcome::Committed { .. }));
+}
+
+pub(in crate::store::conformance) async fn a_full_backlog_is_one_of_bytes_too(store: &dyn Store) {
+    let bound = |full| Some(BacklogConfig { max: None, bytes: Some(6), full });
+    let sized = |id: &str, size: usize| NewEvent { data: vec![b'x'; size].into(), ..event(id, &["one"]) };
+    // What is open before there is a bound counts, too.
+    store.commit(Commit { lease: None, ..commit(vec![sized("a", 4)]) }).await.unwrap();
+    store.bound("one", bound(Overflow::Refuse));
+    use DeliveryStatus::{Dead, Pending};
+    store
+        .commit(Commit { lease: None, ..commit(vec![sized("b", 3), sized("c", 2), sized("d", 1)]) })
+        .await
+        .unwrap();
+    assert_eq!(statuses(store).await, [Pending, Dead, Pending, Dead]);
+    let (refused, _) = store.delivery(DeliveryId(2)).await.unwrap().unwrap();
+    let reason = "refused: with it more than 6 bytes of data were open, and no more may be";
+    assert_eq!(refused.reason.as_deref(), Some(reason));
+
+    // The oldest go until there is room: one of four bytes for one of three.
+    store.bound("one", bound(Overflow::DropOldest));
+    store.commit(Commit { lease: None, ..commit(vec![sized("e", 3)]) }).await.unwrap();
+    assert_eq!(statuses(store).await, [Dead, Dead, Pending, Dead, Pending]);
+    // What does not fit by itself goes alone.
+    store.commit(commit(vec![sized("f", 100)])).await.unwrap();
+    assert_eq!(statuses(store).await, [Dead, Dead, Dead, Dead, Dead, Pending]);
+    // It is being worked on: nothing can be dropped for the next one.
+    let CommitOutcome::Committed { deliveries, .. } =
+        store.commit(commit(vec![sized("g", 1)])).await.unwrap()
+    else {
+        panic!("a conflict")
+    };
+    assert!(deliveries.is_empty());
+    assert_eq!(statuses(store).await[5..], [Pending, Dead]);
+
+    store.bound("one", bound(Overflow::PushBack));
+    assert!(matches!(store.commit(commit(vec![sized("h", 1)])).await, Err(StoreError::Full(_))));
+    let held = store.lease("one", later(1), 9, terms("me", later(1000))).await.unwrap().deliveries;
+    assert!(held.is_empty(), "{held:?}");
+    store.abandon("one", "deleted", NOW).await.unwrap();
+    store
+        .put_subscription(StoredSubscription { id: "one".into(), document: "{}".into(), updated: NOW })
+        .await
+        .unwrap();
+    store.commit(commit(vec![sized("i", 6)])).await.unwrap();
+    assert!(matches!(store.commit(commit(vec![sized("j", 1)])).await, Err(StoreError::Full(_))));
+    // A bound that is taken away and given anew counts anew.
+    store.bound("one", None);
+    store.commit(commit(vec![sized("k", 7)])).await.unwrap();
+    store.bound("one", bound(Overflow::Refuse));
+    store.commit(commit(vec![sized("l", 1)])).await.unwrap();
+    assert_eq!(statuses(store).await[7..], [Pending, Pending, Dead]);
 }

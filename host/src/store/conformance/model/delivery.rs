@@ -2,6 +2,27 @@
 
 use super::*;
 
+impl State {
+    pub(super) fn reopen(&mut self, id: DeliveryId, now: UnixMillis) -> Retried {
+        let Some(row) = self.deliveries.get_mut(&id) else { return Retried::Unknown };
+        if row.lease.is_some_and(|(_, until)| until > now) {
+            return Retried::Leased;
+        }
+        let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
+        let parked = self.is_taken(&subscription, lane.as_ref(), Some(id));
+        let row = self.deliveries.get_mut(&id).unwrap();
+        (row.tries, row.planned, row.parked) = (0, now, parked);
+        row.delivery = Delivery {
+            status: DeliveryStatus::Pending,
+            due: (!parked).then_some(now),
+            ended: None,
+            reason: parked.then(|| WAITS.to_owned()),
+            ..row.delivery.clone()
+        };
+        Retried::Due
+    }
+}
+
 #[async_trait]
 impl DeliveryStore for ModelStore {
     async fn lease(
@@ -93,23 +114,7 @@ impl DeliveryStore for ModelStore {
     }
 
     async fn retry(&self, id: DeliveryId, now: UnixMillis) -> Result<Retried, StoreError> {
-        let mut state = self.state();
-        let Some(row) = state.deliveries.get_mut(&id) else { return Ok(Retried::Unknown) };
-        if row.lease.is_some_and(|(_, until)| until > now) {
-            return Ok(Retried::Leased);
-        }
-        let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
-        let parked = state.is_taken(&subscription, lane.as_ref(), Some(id));
-        let row = state.deliveries.get_mut(&id).unwrap();
-        (row.tries, row.planned, row.parked) = (0, now, parked);
-        row.delivery = Delivery {
-            status: DeliveryStatus::Pending,
-            due: (!parked).then_some(now),
-            ended: None,
-            reason: parked.then(|| WAITS.to_owned()),
-            ..row.delivery.clone()
-        };
-        Ok(Retried::Due)
+        Ok(self.state().reopen(id, now))
     }
 
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {

@@ -20,11 +20,15 @@ impl LogStore for ModelStore {
         if changed || known {
             return Ok(CommitOutcome::Conflict);
         }
-        let is_full = |id: &&String| {
+        let mut seen = BTreeSet::new();
+        let wanted =
+            commit.events.iter().flat_map(|new| new.subscriptions.iter().map(move |id| (id, &new.data)));
+        let mut wanted = wanted.filter(|(id, _)| seen.insert(*id));
+        let full = wanted.find(|(id, data)| {
             let bound = state.bounds.get(*id).filter(|bound| bound.full == Overflow::PushBack);
-            bound.is_some_and(|bound| state.open(id) >= bound.max)
-        };
-        if let Some(full) = commit.events.iter().flat_map(|new| &new.subscriptions).find(is_full).cloned() {
+            bound.is_some() && state.surplus(id, data.len() as u64).is_some()
+        });
+        if let Some(full) = full.map(|(id, _)| id.clone()) {
             state.overflows.entry(full.clone()).or_default().pushed_back += 1;
             return Err(StoreError::Full(full));
         }

@@ -1,0 +1,217 @@
+//! What a job does next.
+
+use crate::store::{
+    DeliveryId, DeliveryQuery, EventSeq, Job, JobAction, JobItem, JobStep, JobWork, LogEntry, LogPart, Store,
+    StoreError,
+};
+use crate::subscription::{PastEvent, Subscriptions};
+use anglerfish_core::config::{OPERATIONAL_SOURCE, SubscriptionConfig};
+use anglerfish_core::request::UnixMillis;
+use std::collections::BTreeSet;
+
+/// How many deliveries of a subscription may be open for a job to make more. What comes new waits behind no more of them.
+const MOST_OPEN: u64 = 1000;
+
+/// How many entries a step reads at most, and with how many bytes of data.
+const ENTRIES: (usize, usize) = (200, 4 << 20);
+
+/// How many deliveries a step looks at.
+const DELIVERIES: usize = 500;
+
+/// How long a new subscription's job follows the log, in milliseconds: longer than a decision that was made before the
+/// subscription was in the routing table takes to be committed.
+const SETTLING: u64 = 10_000;
+
+/// Why there is no step.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Nothing can be done now, and why.
+    Wait(String),
+    /// Nothing can be done any more, and why.
+    End(String),
+    /// The store cannot be read.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What makes steps ready.
+pub(super) struct Stepper<'s> {
+    pub(super) store: &'s dyn Store,
+    pub(super) subscriptions: &'s Subscriptions,
+}
+
+impl Stepper<'_> {
+    /// The next step of a job.
+    pub(super) async fn prepare(&self, job: &Job, now: UnixMillis) -> Result<JobStep, Halt> {
+        let age = now.0.saturating_sub(job.created.0);
+        let config = match job.work.subscription() {
+            Some(id) => Some(self.config(id, age)?),
+            None => None,
+        };
+        let mut step = JobStep {
+            job: job.id,
+            from: job.place,
+            to: job.place,
+            examined: 0,
+            items: Vec::new(),
+            most_open: MOST_OPEN,
+            last: None,
+            now,
+        };
+        if let JobWork::Retry { .. } = &job.work {
+            self.retry(job, &mut step).await?;
+            return Ok(step);
+        }
+        let last = if job.follows { self.store.head().borrow().0 } else { job.last };
+        if job.follows && age >= SETTLING {
+            step.last = Some(last);
+        }
+        if job.place >= last {
+            let waits = job.follows && step.last.is_none();
+            return if waits {
+                Err(Halt::Wait("it follows the log for a few seconds".into()))
+            } else {
+                Ok(step)
+            };
+        }
+        self.replay(job, last, config.as_ref(), &mut step).await?;
+        Ok(step)
+    }
+
+    fn config(&self, id: &str, age: u64) -> Result<SubscriptionConfig, Halt> {
+        match self.subscriptions.get(id) {
+            // It is made together with its job, and a moment later in use.
+            None if age < SETTLING => Err(Halt::Wait(format!("subscription `{id}` is not in use yet"))),
+            None => Err(Halt::End(format!("there is no subscription `{id}`"))),
+            Some(entry) => match entry.config() {
+                Some(config) => Ok(config.clone()),
+                None => Err(Halt::Wait(format!("subscription `{id}` cannot be used as it is stored"))),
+            },
+        }
+    }
+
+    async fn retry(&self, job: &Job, step: &mut JobStep) -> Result<(), Halt> {
+        let found = self.store.retryable(job, DELIVERIES).await?;
+        (step.to, step.examined) = (found.to, found.examined);
+        // Those of a subscription that is gone stay as they are.
+        let there = found.deliveries.into_iter().filter(|(_, id, _)| self.subscriptions.get(id).is_some());
+        step.items = there
+            .map(|(id, _, examined)| JobItem { place: id.0, examined, action: JobAction::Retry(id) })
+            .collect();
+        Ok(())
+    }
+
+    async fn replay(
+        &self,
+        job: &Job,
+        last: i64,
+        config: Option<&SubscriptionConfig>,
+        step: &mut JobStep,
+    ) -> Result<(), Halt> {
+        let entries = match self.store.read(EventSeq(job.place), ENTRIES.0, ENTRIES.1).await? {
+            LogPart::Entries(entries) => entries,
+            LogPart::Gap { oldest } => {
+                step.to = (oldest.0 - 1).min(last);
+                return Ok(());
+            }
+        };
+        step.to = entries.last().map_or(last, |entry| entry.seq.0.min(last));
+        for entry in entries.into_iter().filter(|entry| entry.seq.0 <= last) {
+            step.examined += 1;
+            let place = entry.seq.0;
+            for action in self.actions(job, config, entry).await? {
+                step.items.push(JobItem { place, examined: step.examined, action });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be done about an entry.
+    async fn actions(
+        &self,
+        job: &Job,
+        config: Option<&SubscriptionConfig>,
+        entry: LogEntry,
+    ) -> Result<Vec<JobAction>, Halt> {
+        let mut unless_after = None;
+        match &job.work {
+            JobWork::Retry { .. } => return Ok(Vec::new()),
+            // What has a delivery already, came it when it may.
+            JobWork::Start { .. } => unless_after = Some(DeliveryId(0)),
+            JobWork::Replay { source, kind, missing, .. } => {
+                let differs =
+                    |wanted: &Option<String>, is: &str| wanted.as_ref().is_some_and(|one| one != is);
+                if differs(source, &entry.event.source) || differs(kind, &entry.event.kind) {
+                    return Ok(Vec::new());
+                }
+                if *missing {
+                    unless_after = Some(DeliveryId(0));
+                }
+            }
+        }
+        match config {
+            Some(config) => Ok(self.decide(config, entry, unless_after).await?.into_iter().collect()),
+            None => {
+                let had = self.had(entry.seq).await?.into_iter();
+                let there = had.filter(|id| self.subscriptions.get(id).is_some());
+                // Where some were left for later, the others are not to get it twice.
+                let (seq, unless_after) = (entry.seq, Some(job.newest));
+                Ok(there
+                    .map(|subscription| JobAction::Deliver { seq, subscription, lane: None, unless_after })
+                    .collect())
+            }
+        }
+    }
+
+    /// Whether a subscription wants an event now, as if it came in at this moment.
+    async fn decide(
+        &self,
+        config: &SubscriptionConfig,
+        entry: LogEntry,
+        unless_after: Option<DeliveryId>,
+    ) -> Result<Option<JobAction>, Halt> {
+        let names = config.sources.contains(&entry.event.source);
+        // The gateway's own events are for those who ask for them by name.
+        if !names && (!config.sources.is_empty() || entry.event.source == OPERATIONAL_SOURCE) {
+            return Ok(None);
+        }
+        let seq = entry.seq;
+        let past = PastEvent {
+            event: entry.event,
+            headers: entry.request.unwrap_or_default().headers,
+            data: entry.data,
+            received: entry.received,
+        };
+        let routed = self.subscriptions.routing().route(past).await;
+        let routed = routed.map_err(|error| Halt::Wait(error.to_string()))?;
+        if routed.failures.iter().any(|failure| failure.subscription == config.id) {
+            return Ok(Some(JobAction::Fail));
+        }
+        let intent = routed.intents.into_iter().find(|intent| intent.subscription == config.id);
+        Ok(intent.map(|intent| JobAction::Deliver {
+            seq,
+            subscription: intent.subscription,
+            lane: Some(intent.ordering_key),
+            unless_after,
+        }))
+    }
+
+    /// The subscriptions that had deliveries of an event.
+    async fn had(&self, seq: EventSeq) -> Result<BTreeSet<String>, StoreError> {
+        let mut names = BTreeSet::new();
+        let mut query = DeliveryQuery { event: Some(seq), limit: 500, ..DeliveryQuery::default() };
+        loop {
+            let page = self.store.deliveries(query.clone()).await?;
+            query.cursor = page.items.last().map(|delivery| delivery.id);
+            names.extend(page.items.into_iter().map(|delivery| delivery.subscription));
+            if !page.more {
+                return Ok(names);
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Where in the log a subscription begins.
+
+use crate::store::{JobWork, NewJob, Store, StoreError};
+use anglerfish_core::config::StartPoint;
+use anglerfish_core::request::UnixMillis;
+
+/// The job that gives a new subscription what is in the log already; `None` if it begins with what comes.
+///
+/// It follows the log for a while: what was decided before the subscription was in the routing table may be committed
+/// after that, and is its own all the same.
+pub(super) async fn job(
+    store: &dyn Store,
+    id: &str,
+    point: StartPoint,
+    created: UnixMillis,
+) -> Result<Option<NewJob>, StoreError> {
+    let Some(after) = position(store, point).await? else { return Ok(None) };
+    let work = JobWork::Start { subscription: id.to_owned() };
+    Ok(Some(NewJob { work, after, last: None, follows: true, created }))
+}
+
+/// The position in the log behind which a place begins; `None` is that of the future.
+///
+/// # Errors
+///
+/// The store cannot be read.
+pub async fn position(store: &dyn Store, point: StartPoint) -> Result<Option<i64>, StoreError> {
+    Ok(match point {
+        StartPoint::Now => None,
+        StartPoint::Earliest => Some(0),
+        StartPoint::Position(position) => Some(i64::try_from(position).unwrap_or(i64::MAX) - 1),
+        StartPoint::Time(time) => Some(store.at(time).await?.0),
+    })
+}
