@@ -82,6 +82,18 @@ impl Bulk<'_> {
     }
 }
 
+/// A job as it is asked for, with those members that there are.
+pub(super) fn job<'a>(kind: &str, members: impl IntoIterator<Item = (&'a str, Option<Value>)>) -> Value {
+    let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let kind = ("kind".to_owned(), Value::from(kind));
+    Value::Object(members.chain([kind]).collect())
+}
+
+/// A text as a member.
+pub(super) fn member(text: Option<&String>) -> Option<Value> {
+    text.map(|text| text.as_str().into())
+}
+
 /// Makes a job, and watches it to its end unless that is not wanted.
 pub(super) async fn start(
     job: &Value,

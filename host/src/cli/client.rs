@@ -131,26 +131,6 @@ impl Client {
         Ok(self.send(Method::DELETE, segments, &[], None).await?.1)
     }
 
-    /// Asks for something to be done that may be refused: `Ok(Some(words))` if it was, an error if nothing was answered
-    /// or the gateway is in trouble.
-    pub(super) async fn try_post(
-        &self,
-        segments: &[&str],
-        query: &[(&str, Option<&str>)],
-        body: Option<&Value>,
-    ) -> Result<Option<String>, Failure> {
-        let (status, answer) = self.answer(Method::POST, segments, query, body).await?;
-        match self.refused(status, &answer) {
-            _ if status.is_success() => Ok(None),
-            Failure::Misuse { message, .. } | Failure::Failed { message, .. }
-                if status.is_client_error() && status != StatusCode::UNAUTHORIZED =>
-            {
-                Ok(Some(message))
-            }
-            failure => Err(failure),
-        }
-    }
-
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,

@@ -1,13 +1,13 @@
 //! `anglerfish deliveries`: the deliveries of a running gateway.
 
-use super::bulk::{Bulk, BulkArgs};
+use super::bulk::{self, Bulk, BulkArgs};
 use super::client::{ApiArgs, Client};
 use super::page::{self, PageArgs, text};
 use super::period::PeriodArgs;
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output};
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The arguments of `deliveries`.
 #[derive(Debug, Args)]
@@ -193,12 +193,7 @@ async fn retry(args: &RetryArgs, client: &Client, output: &mut Output) -> Result
         let [since, until] = args.period.query();
         let status = Some(status.word().to_owned());
         let query = vec![("subscription", args.subscription.clone()), ("status", status), since, until];
-        let mut job = json!({"kind": "retry"});
-        for (name, value) in
-            query.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
-        {
-            job[name] = value.as_str().into();
-        }
+        let job = bulk::job("retry", query.iter().map(|(name, value)| (*name, bulk::member(value.as_ref()))));
         let bulk = Bulk { listing: "deliveries", query, done: "retried", jobs: vec![job] };
         return bulk.run(&args.bulk, client, output).await;
     };

@@ -1,6 +1,6 @@
 //! `anglerfish events`: the log of a running gateway.
 
-use super::bulk::{Bulk, BulkArgs};
+use super::bulk::{self, Bulk, BulkArgs};
 use super::client::{ApiArgs, Client};
 use super::deliveries::delivery_table;
 use super::page::{self, Page, PageArgs, text};
@@ -280,22 +280,20 @@ async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Resu
         let [since, until] = args.period.query();
         let query =
             vec![("source", args.source.clone()), ("type", args.kind.clone()), since.clone(), until.clone()];
-        let mut job = json!({"kind": "replay", "from": since.1.as_deref().unwrap_or("earliest")});
-        for (name, value) in [("source", &args.source), ("type", &args.kind), ("until", &until.1)] {
-            if let Some(value) = value {
-                job[name] = value.as_str().into();
-            }
-        }
+        let from = since.1.clone().unwrap_or_else(|| "earliest".to_owned());
+        let job = |subscription: Option<&String>| {
+            let members = [
+                ("subscription", subscription),
+                ("from", Some(&from)),
+                ("until", until.1.as_ref()),
+                ("source", args.source.as_ref()),
+                ("type", args.kind.as_ref()),
+            ];
+            bulk::job("replay", members.map(|(name, value)| (name, bulk::member(value))))
+        };
         let jobs = match &args.subscriptions[..] {
-            [] => vec![job],
-            several => {
-                let one = |id: &String| {
-                    let mut job = job.clone();
-                    job["subscription"] = id.as_str().into();
-                    job
-                };
-                several.iter().map(one).collect()
-            }
+            [] => vec![job(None)],
+            several => several.iter().map(|id| job(Some(id))).collect(),
         };
         let bulk = Bulk { listing: "events", query, done: "replayed", jobs };
         return bulk.run(&args.bulk, client, output).await;

@@ -170,13 +170,15 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
 
 async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
     let ReplayArgs { id, from, until, source, kind, missing, watch, .. } = args;
-    let mut job = json!({"kind": "replay", "subscription": id, "from": from, "missing": missing});
-    let text = |text: &Option<String>| text.as_deref().map(Value::from);
-    for (name, value) in [("until", until.clone()), ("source", text(source)), ("type", text(kind))] {
-        if let Some(value) = value {
-            job[name] = value;
-        }
-    }
+    let members = [
+        ("subscription", bulk::member(Some(id))),
+        ("from", Some(from.clone())),
+        ("until", until.clone()),
+        ("source", bulk::member(source.as_ref())),
+        ("type", bulk::member(kind.as_ref())),
+        ("missing", Some((*missing).into())),
+    ];
+    let job = bulk::job("replay", members);
     bulk::start(&job, *watch, client, output).await
 }
 
