@@ -14,7 +14,8 @@ use anglerfish::store::{
     SqliteStore, Store,
 };
 use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, Secret, StartPoint, SubscriptionConfig, WhenRemoved,
+    DeliveryConfig, EndpointConfig, SignatureStyle, SigningKeyConfig, StartPoint, SubscriptionConfig,
+    WhenRemoved,
 };
 use anglerfish_core::event::Event;
 use bytes::Bytes;
@@ -180,7 +181,9 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             url: format!("http://{address}/").into(),
             method: "POST".into(),
             headers: Vec::new(),
-            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            signature: SignatureStyle::default(),
+            secrets: vec![SigningKeyConfig::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: true,
             allow_networks: Vec::new(),
         }),

@@ -10,7 +10,7 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::sign::Signer;
 use anglerfish_core::verify::VerificationConfig;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use spin_sdk::variables;
 use std::cell::RefCell;
 use std::collections::HashMap;
