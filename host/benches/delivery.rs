@@ -13,10 +13,7 @@ use anglerfish::store::{
     Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions,
     SqliteStore, Store,
 };
-use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, SignatureStyle, SigningKeyConfig, StartPoint, SubscriptionConfig,
-    WhenRemoved,
-};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::event::Event;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -181,15 +178,12 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             url: format!("http://{address}/").into(),
             method: "POST".into(),
             headers: Vec::new(),
-            signature: SignatureStyle::default(),
-            secrets: vec![SigningKeyConfig::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
-            rotation_overlap: SignatureStyle::OVERLAP,
+            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
             allow_private: true,
             allow_networks: Vec::new(),
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
-        start: StartPoint::Now,
         when_removed: WhenRemoved::End,
     }
 }
