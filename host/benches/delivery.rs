@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
 mod loopback;
+mod plain;
 
 use anglerfish::clock::now;
 use anglerfish::delivery::{Deliveries, DeliveryOptions};
@@ -13,16 +14,15 @@ use anglerfish::store::{
     Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions,
     SqliteStore, Store,
 };
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, Secret, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{
+    DeliveryConfig, EndpointConfig, SignatureStyle, SigningKeyConfig, StartPoint, SubscriptionConfig,
+    WhenRemoved,
+};
 use anglerfish_core::event::Event;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use loopback::{fsync, receiver};
+use plain::{plain, rate};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,7 +40,11 @@ fn main() {
     let mut best = [0.0f64; 3];
     for _ in 0..ROUNDS {
         let rates = runtime.block_on(async {
-            [plain(address, count).await, backlog(address, count).await, live(address, count).await]
+            [
+                plain(address, count, CONCURRENCY, BODY).await,
+                backlog(address, count).await,
+                live(address, count).await,
+            ]
         });
         for (best, rate) in best.iter_mut().zip(rates) {
             *best = best.max(rate);
@@ -51,31 +55,6 @@ fn main() {
     println!("queue, from a backlog  {backlog:>8.0}/s  ratio {:.2}", backlog / plain);
     println!("commit, queue, record  {live:>8.0}/s  ratio {:.2}", live / plain);
     println!("fsync of 4 KiB         {:>8.2?} (median)", fsync());
-}
-
-/// The client alone.
-async fn plain(address: SocketAddr, count: usize) -> f64 {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-    let body = Bytes::from(vec![b'x'; BODY]);
-    let begun = Instant::now();
-    let loops = (0..CONCURRENCY).map(|_| {
-        let (client, body) = (client.clone(), body.clone());
-        tokio::spawn(async move {
-            for _ in 0..count / CONCURRENCY {
-                let request = Request::post(format!("http://{address}/"))
-                    .header("content-type", "application/json")
-                    .body(Full::new(body.clone()))
-                    .unwrap();
-                let response = client.request(request).await.unwrap();
-                assert!(response.status().is_success());
-                response.into_body().collect().await.unwrap();
-            }
-        })
-    });
-    join_all(loops).await;
-    rate(count, begun)
 }
 
 /// Everything is in the store before the queue starts.
@@ -178,17 +157,15 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             url: format!("http://{address}/").into(),
             method: "POST".into(),
             headers: Vec::new(),
-            secrets: vec![Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            secrets: vec![SigningKeyConfig::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+            signature: SignatureStyle::default(),
+            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: true,
             allow_networks: Vec::new(),
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
         when_removed: WhenRemoved::End,
+        start: StartPoint::Now,
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
-fn rate(count: usize, begun: Instant) -> f64 {
-    count as f64 / begun.elapsed().as_secs_f64()
 }

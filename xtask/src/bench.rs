@@ -18,6 +18,9 @@ pub(crate) struct BenchArguments {
     /// Connections at once
     #[arg(long, value_delimiter = ',', default_value = "1,16,256")]
     connections: Vec<usize>,
+    /// Also measure deliveries at fan-out 1, 10 and 100, a noisy neighbourhood, and memory (ten minutes)
+    #[arg(long)]
+    deliveries: bool,
 }
 
 /// One measurement.
@@ -60,6 +63,19 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<ExitCode> {
     let result = measure(arguments, &release, &binary, &work);
     fs::remove_dir_all(&work)?;
     result?;
+    if arguments.deliveries {
+        for bench in ["fanout", "neighbour", "memory"] {
+            println!();
+            command::run(command::cargo().args([
+                "bench",
+                "--quiet",
+                "--package",
+                "anglerfish",
+                "--bench",
+                bench,
+            ]))?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
-/// Starts a receiver on a thread of its own. It calls `arrived` with the header fields of each request, and answers 200.
+/// Starts a receiver on a thread of its own. It calls `arrived` with the header fields of each request, and answers 200; at
+/// `/fail` it answers 500, and at `/hang` never, and tells of neither.
 pub(crate) fn receiver(arrived: impl Fn(&http::HeaderMap) + Send + Sync + 'static) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -28,10 +29,21 @@ pub(crate) fn receiver(arrived: impl Fn(&http::HeaderMap) + Send + Sync + 'stati
                 stream.set_nodelay(true).unwrap();
                 let arrived = Arc::clone(&arrived);
                 let answer = service_fn(move |request: Request<Incoming>| {
-                    arrived(request.headers());
-                    async {
+                    let path = request.uri().path();
+                    let (fails, hangs) = (path == "/fail", path == "/hang");
+                    if !fails && !hangs {
+                        arrived(request.headers());
+                    }
+                    async move {
                         let _ = request.into_body().collect().await;
-                        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+                        if hangs {
+                            std::future::pending::<()>().await;
+                        }
+                        let mut response = Response::new(Empty::<Bytes>::new());
+                        if fails {
+                            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+                        }
+                        Ok::<_, Infallible>(response)
                     }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
