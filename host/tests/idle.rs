@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How many there are.
 const COUNT: usize = 100_000;
 /// What each may take, in bytes.
-const MOST: usize = 3 * 1024;
+const MOST: usize = 1536;
 
 fn subscription(number: usize) -> SubscriptionConfig {
     SubscriptionConfig {

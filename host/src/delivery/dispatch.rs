@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::driver::{Driver, DriverContext};
-use super::endpoint::{Endpoint, HttpEndpoint, Target};
+use super::endpoint::{Endpoint, HttpEndpoint, Target, TargetError};
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
 use super::notice::{Notices, StandingNotice};
@@ -77,6 +77,8 @@ struct Shared {
     passive: Arc<PassiveRegistry>,
     outbound: Outbound,
     host_rates: BTreeMap<String, RateConfig>,
+    /// The policy that was put last.
+    policy: Mutex<Arc<DeliveryConfig>>,
     runtime: Handle,
     supervisor: Supervisor,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -133,6 +135,7 @@ impl Deliveries {
             passive: passive.map_err(rustls::Error::from)?,
             outbound,
             host_rates: options.host_rates,
+            policy: Mutex::default(),
             runtime,
             supervisor: options.supervisor,
             task: Mutex::default(),
@@ -172,19 +175,20 @@ impl Deliveries {
     /// What is wrong with the endpoint, with its place in the subscription; all is as it was.
     pub fn put(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
         self.check(subscription)?;
-        let policy = subscription.delivery.clone();
+        let policy = self.policy(&subscription.delivery);
         let (id, outbound) = (subscription.id.clone(), self.shared.outbound.clone());
         let (mode, has_endpoint) = (policy.mode, subscription.endpoint.is_some());
         let tokens = subscription.tokens.clone();
         let shared =
             subscription.endpoint.as_ref().and_then(|endpoint| self.host_rate(endpoint.url.reveal()));
-        let subscription = subscription.clone();
-        // A client is made with the first attempt: most subscriptions are idle. That it can be made was just seen.
+        // A client is made with the first attempt: most subscriptions are idle. That it can be made was just seen. Until
+        // then no more is kept than it takes.
+        let (kept, its) = (subscription.endpoint.clone().map(Box::new), Arc::clone(&policy));
         let endpoint = move || {
-            let target = target(&subscription, &outbound).ok()?;
+            let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
             Some(Arc::new(HttpEndpoint(target)) as Arc<dyn Endpoint>)
         };
-        let settings = Arc::new(Settings { policy: Arc::new(policy), shared, endpoint: Box::new(endpoint) });
+        let settings = Arc::new(Settings { policy, shared, endpoint: Box::new(endpoint) });
         match mode {
             DeliveryMode::Push => self.let_go_of_passive(&id),
             DeliveryMode::Passive => {
@@ -203,6 +207,15 @@ impl Deliveries {
         let endpoint = Box::new(move || Some(Arc::clone(&endpoint)));
         self.let_go_of_passive(id);
         self.put_settings(id, Arc::new(Settings { policy: Arc::new(policy), shared: None, endpoint }));
+    }
+
+    /// A policy, shared with the subscription that was put before if that has the same: most have.
+    fn policy(&self, policy: &DeliveryConfig) -> Arc<DeliveryConfig> {
+        let mut last = self.shared.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if **last != *policy {
+            *last = Arc::new(policy.clone());
+        }
+        Arc::clone(&last)
     }
 
     /// The rate that an endpoint shares with others of its host.
@@ -410,7 +423,9 @@ fn seed() -> u64 {
 }
 
 fn target(subscription: &SubscriptionConfig, outbound: &Outbound) -> Result<Target, Problem> {
-    Target::try_new(subscription, outbound).map_err(|error| Problem::new(error.path(), error.to_string()))
+    let told = |error: TargetError| Problem::new(error.path(), error.to_string());
+    let endpoint = subscription.endpoint.as_ref().ok_or(TargetError::Missing).map_err(told)?;
+    Target::try_new(endpoint, &subscription.delivery, outbound).map_err(told)
 }
 
 #[async_trait]

@@ -21,7 +21,7 @@ pub(super) struct Slot {
     /// Made with the first attempt, and let go of when it is idle: most subscriptions are.
     endpoint: Option<Arc<dyn Endpoint>>,
     used: Duration,
-    metrics: Option<SubscriptionMetrics>,
+    metrics: Option<Box<SubscriptionMetrics>>,
     /// Who waits for its end.
     waiting: Vec<oneshot::Sender<()>>,
     /// Who waits until it is written down how it stands.
@@ -48,7 +48,7 @@ impl Slot {
 
     /// Its metrics, looked up once.
     pub(super) fn metrics(&mut self, all: &DeliveryMetrics) -> &SubscriptionMetrics {
-        self.metrics.get_or_insert_with(|| all.of(&self.name))
+        self.metrics.get_or_insert_with(|| Box::new(all.of(&self.name)))
     }
 }
 

@@ -7,7 +7,7 @@ mod secret;
 mod target;
 
 pub(super) use http::HttpEndpoint;
-pub(super) use target::Target;
+pub(super) use target::{Target, TargetError};
 
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};

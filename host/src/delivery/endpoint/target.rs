@@ -3,7 +3,7 @@
 use super::secret::EndpointSecrets;
 use crate::outbound::{Client, FixedNames, Guard, NetworkError, Outbound};
 use anglerfish_core::attempt::Outgoing;
-use anglerfish_core::config::SubscriptionConfig;
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::sign::Signer;
 use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
@@ -68,17 +68,17 @@ pub(in crate::delivery) struct Target {
 impl Target {
     /// Makes an endpoint ready.
     pub(in crate::delivery) fn try_new(
-        config: &SubscriptionConfig,
+        endpoint: &EndpointConfig,
+        delivery: &DeliveryConfig,
         outbound: &Outbound,
     ) -> Result<Self, TargetError> {
-        let endpoint = config.endpoint.as_ref().ok_or(TargetError::Missing)?;
         let signer = Signer::try_new(&endpoint.signature, &endpoint.secrets).map_err(|problems| {
             let problem = problems.into_iter().next();
             TargetError::Signature(problem.unwrap_or_else(|| Problem::new("signature", "cannot be used")))
         })?;
         let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks)?;
         Ok(Self {
-            client: outbound.client(guard, FixedNames::default(), config.delivery.concurrency),
+            client: outbound.client(guard, FixedNames::default(), delivery.concurrency),
             outgoing: Outgoing {
                 uri: uri(endpoint.url.reveal())?,
                 method: Method::from_bytes(endpoint.method.as_bytes())
@@ -86,8 +86,8 @@ impl Target {
                 headers: headers(
                     endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())),
                 )?,
-                content: config.delivery.content,
-                forward: config.delivery.forward_headers.clone(),
+                content: delivery.content,
+                forward: delivery.forward_headers.clone(),
                 signer,
             },
             hidden: EndpointSecrets::of(endpoint),
