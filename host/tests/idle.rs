@@ -25,6 +25,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
             secrets: Vec::new(),
             allow_private: false,
             allow_networks: Vec::new(),
+            ..EndpointConfig::new("")
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig::default(),

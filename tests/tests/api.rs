@@ -90,7 +90,7 @@ fn a_document_with_problems_is_refused_with_all_of_them_and_changes_nothing() {
     let gateway = Gateway::start(SOURCE);
     let create = |document: &Value| gateway.api("POST", "/v1/subscriptions", Some(document));
 
-    let syntax = create(&subscription("a", "http://127.0.0.1:1/", Some("message.n >\n  && 1")));
+    let syntax = create(&subscription("a", "http://127.0.0.1:1029/", Some("message.n >\n  && 1")));
     assert_eq!(syntax.problem(422), "invalid-document");
     let problems = syntax.json()["problems"].clone();
     assert_eq!(problems[0]["path"], "filter", "{problems}");
@@ -113,7 +113,7 @@ fn a_document_with_problems_is_refused_with_all_of_them_and_changes_nothing() {
     }
     assert!(!several.text().contains("hunter2"), "{}", several.text());
 
-    let _ = create(&subscription("a", "http://127.0.0.1:1/", Some("message.n + \"x\" == 1 ? 2 : 3")))
+    let _ = create(&subscription("a", "http://127.0.0.1:1029/", Some("message.n + \"x\" == 1 ? 2 : 3")))
         .problem(422);
     let request = Request {
         method: "POST".into(),
@@ -134,7 +134,7 @@ fn what_stands_in_the_file_is_changed_in_the_file_only() {
         receiver.url("/fixed")
     );
     let gateway = Gateway::start(&text);
-    let other = subscription("fixed", "http://127.0.0.1:1/", None);
+    let other = subscription("fixed", "http://127.0.0.1:1029/", None);
     let _ = gateway.api("POST", "/v1/subscriptions", Some(&other)).problem(409);
     let _ = gateway.api("PUT", "/v1/subscriptions/fixed", Some(&other)).problem(409);
     let _ = gateway.api("DELETE", "/v1/subscriptions/fixed", None).problem(409);
@@ -183,7 +183,7 @@ fn listings_give_everything_once_in_parts_of_any_size() {
 #[test]
 fn secrets_are_not_shown_and_what_is_shown_cannot_be_taken_for_them() {
     let gateway = Gateway::start(SOURCE);
-    let mut document = subscription("a", "http://127.0.0.1:1/", None);
+    let mut document = subscription("a", "http://127.0.0.1:1029/", None);
     document["endpoint"]["headers"] = json!({"authorization": "Bearer hunter2hunter2"});
     let created = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
     let shown = gateway.api("GET", "/v1/subscriptions/a", None).expect(200);
@@ -304,7 +304,7 @@ fn a_document_that_is_too_large_in_any_way_is_refused_and_never_stops_a_start() 
     let mut gateway = Gateway::start(SOURCE);
     let fields: serde_json::Map<String, Value> =
         (0..10_000).map(|number| (format!("x{number:x}"), json!("y"))).collect();
-    let endpoint = json!({"url": "http://127.0.0.1:1/", "headers": fields});
+    let endpoint = json!({"url": "http://127.0.0.1:1029/", "headers": fields});
     let answer = gateway.api("POST", "/v1/subscriptions", Some(&json!({"id": "p", "endpoint": endpoint})));
     assert_eq!(answer.problem(422), "invalid-document");
     assert_eq!(answer.json()["problems"][0]["path"], "endpoint.headers");

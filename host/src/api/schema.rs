@@ -154,6 +154,32 @@ pub(super) struct EndpointBody {
     /// Private networks that may be called, such as `10.0.0.0/8`.
     #[schema(required = false, max_items = 100)]
     allow_networks: Vec<String>,
+    /// Whether a public address may be called without TLS.
+    #[schema(required = false, default = false)]
+    allow_http: bool,
+    /// Ports that may be called although nobody takes webhooks there as a rule, such as 25.
+    #[schema(required = false, max_items = 100)]
+    allow_ports: Vec<u16>,
+    #[schema(required = false)]
+    tls: EndpointTlsBody,
+}
+
+/// TLS with one endpoint. Its values are not shown again unless they are references, `env:NAME` or `file:PATH`, that
+/// `admin.references` of the configuration names.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = EndpointTls)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct EndpointTlsBody {
+    /// The authorities that the endpoint's certificate may be from (PEM), in the place of all others.
+    #[schema(required = false)]
+    roots: String,
+    /// The certificate that is shown to the endpoint, and those that lead to its authority (PEM); needs `key`.
+    #[schema(required = false)]
+    certificate: String,
+    /// Its key (PEM).
+    #[schema(required = false)]
+    key: String,
 }
 
 /// The method of deliveries; `POST` by default.
@@ -440,7 +466,7 @@ mod tests {
         let odd = "kkkkkkkkkkkkkk";
         let document = json!({
             "id": "a", (odd): 1,
-            "endpoint": {"url": "http://example.com/", (odd): 1},
+            "endpoint": {"url": "http://example.com/", (odd): 1, "tls": {(odd): 1}},
             "delivery": {(odd): 1, "retry": {(odd): 1}, "rate": {(odd): 1}, "breaker": {(odd): 1}, "backlog": {(odd): 1}}
         });
         let mut problems = read_subscription(&document, "").unwrap_err();
@@ -450,6 +476,7 @@ mod tests {
             ("", "SubscriptionDocument"),
             ("source.", "SourceDocument"),
             ("endpoint.", "Endpoint"),
+            ("endpoint.tls.", "EndpointTls"),
             ("delivery.", "DeliveryPolicy"),
             ("delivery.retry.", "RetryPolicy"),
             ("delivery.rate.", "Rate"),

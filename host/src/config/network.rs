@@ -60,6 +60,7 @@ mod tests {
             rotation_overlap: SignatureStyle::OVERLAP,
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
+            ..EndpointConfig::new("")
         };
         list.refuse(&endpoint, "endpoint").into_iter().map(|problem| problem.path).collect()
     }

@@ -31,6 +31,7 @@ impl Difference {
             ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
             ("outbound.host_rates", o.host_rates == n.host_rates),
             ("outbound.proxy", o.proxy == n.proxy),
+            ("outbound.roots", o.roots == n.roots),
             ("telemetry.otlp", old.telemetry == new.telemetry),
             ("log.format", old.log.format == new.log.format),
         ];

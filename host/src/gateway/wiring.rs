@@ -37,6 +37,7 @@ pub(super) fn outbound(config: &Config, descriptors: Descriptors) -> Result<Outb
         max_connections: wanted.min(defaults.max_connections),
         max_connections_per_host: config.max_connections_per_host,
         proxy: config.proxy.clone(),
+        only_roots: config.roots.clone(),
         ..defaults
     })?)
 }

@@ -2,9 +2,19 @@
 
 use super::guard::Guard;
 use super::literal::{Host, host};
-use anglerfish_core::config::EndpointConfig;
+use super::tls::endpoint_tls;
+use anglerfish_core::config::{EndpointConfig, EndpointTls};
 use http::Uri;
+use rustls::RootCertStore;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// What of TLS with an endpoint cannot be used, with its key.
+#[must_use]
+pub fn tls_problem(tls: &EndpointTls) -> Option<(&'static str, String)> {
+    let none = Arc::new(RootCertStore::empty());
+    endpoint_tls(tls, &none).err().map(|error| (error.key(), error.to_string()))
+}
 
 /// Why every attempt at an endpoint would be refused, as far as its host tells without a name server. What a secret URL
 /// holds is not named.
@@ -13,8 +23,11 @@ pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
     let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks).ok()?;
     let uri: Uri = endpoint.url.reveal().parse().ok()?;
     let named = uri.host()?;
+    let is_plain = uri.scheme_str() == Some("http") && !endpoint.allow_http;
+    let opens_private = endpoint.allow_private || !endpoint.allow_networks.is_empty();
     let refused = |address: IpAddr| guard.check(address).err();
     let refused = match host(named) {
+        Host::Address(address) if is_plain && guard.is_public(address) => return Some(PLAIN.to_owned()),
         Host::Address(address) => refused(address)?,
         Host::Neither if endpoint.url.is_secret() => {
             return Some("its host is neither an address nor a name".into());
@@ -23,7 +36,8 @@ pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
         Host::Name => {
             let bare = named.strip_suffix('.').unwrap_or(named).to_ascii_lowercase();
             if bare != "localhost" && !bare.ends_with(".localhost") {
-                return None;
+                // Where nothing private may be called its address is a public one, if it is called at all.
+                return (is_plain && !opens_private).then(|| PLAIN.to_owned());
             }
             // One of the two that may be called is enough.
             refused(Ipv6Addr::LOCALHOST.into()).and(refused(Ipv4Addr::LOCALHOST.into()))?
@@ -34,6 +48,10 @@ pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
         refused.class()
     ))
 }
+
+/// What is said of a public endpoint without TLS.
+const PLAIN: &str =
+    "deliveries would be refused: it is called without TLS, which only allow_http = true permits";
 
 #[cfg(test)]
 mod tests {
@@ -50,6 +68,7 @@ mod tests {
             rotation_overlap: SignatureStyle::OVERLAP,
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
+            ..EndpointConfig::new("")
         })
     }
 
@@ -64,6 +83,8 @@ mod tests {
             ("https://[fd00::1]/", "a unique local address"),
             ("https://169.254.169.254/", "a link-local address"),
             ("https://127.0.0.256/", "neither an address nor a name"),
+            ("http://example.com/", "called without TLS"),
+            ("http://1.1.1.1/", "called without TLS"),
         ] {
             let said = problem(url, false, &[]).unwrap_or_default();
             assert!(said.contains(word), "{url}: {said}");
@@ -74,6 +95,8 @@ mod tests {
     fn has_nothing_against_what_may_be_called_or_is_not_known_yet() {
         assert_eq!(problem("https://example.com/", false, &[]), None);
         assert_eq!(problem("https://1.1.1.1/", false, &[]), None);
+        // Where something private may be called, its name tells nothing.
+        assert_eq!(problem("http://inside.test/", false, &["10.0.0.0/8"]), None);
         assert_eq!(problem("http://127.0.0.1/", true, &[]), None);
         assert_eq!(problem("http://127.0.0.1/", false, &["127.0.0.0/8"]), None);
         assert_eq!(problem("http://localhost/", false, &["127.0.0.0/8"]), None);

@@ -8,6 +8,8 @@ use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as PooledClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a connection stays open without a request.
@@ -25,6 +27,17 @@ impl Outbound {
     /// A client that calls what `guard` permits and keeps up to `idle` connections open. It opens nothing before the
     /// first request.
     pub(crate) fn client(&self, guard: Guard, names: FixedNames, idle: usize) -> Client {
+        self.client_with(guard, names, idle, self.tls())
+    }
+
+    /// The same with TLS of its own.
+    pub(crate) fn client_with(
+        &self,
+        guard: Guard,
+        names: FixedNames,
+        idle: usize,
+        tls: Arc<ClientConfig>,
+    ) -> Client {
         let connector = GuardedConnector::new(self.clone(), guard, names);
         PooledClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -33,6 +46,6 @@ impl Outbound {
             .pool_max_idle_per_host(idle)
             .http1_max_buf_size(HEAD_LIMIT)
             .http2_max_header_list_size(64 * 1024)
-            .build(HttpsConnector::from((connector, self.tls())))
+            .build(HttpsConnector::from((connector, tls)))
     }
 }

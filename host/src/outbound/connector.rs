@@ -4,7 +4,7 @@
 use super::Outbound;
 use super::connections::Own;
 use super::failure::words;
-use super::guard::Guard;
+use super::guard::{Guard, Plain};
 use super::literal::{Host, host};
 use super::names::NameError;
 use super::proxy::{Proxy, ProxyError};
@@ -53,10 +53,11 @@ impl GuardedConnector {
 
     async fn connect(self, uri: Uri) -> Result<Counted, BoxError> {
         let (host, port) = (uri.host().unwrap_or_default(), port(&uri));
+        let is_plain = uri.scheme_str() != Some("https");
         if let Some(proxy) = self.outbound.proxy() {
-            return self.connect_through(proxy, host, port).await;
+            return self.connect_through(proxy, host, port, is_plain).await;
         }
-        let addresses = self.addresses(host, port).await?;
+        let addresses = self.addresses(host, port, is_plain).await?;
         let to = format!("{host}:{port}");
         let permit = here(self.outbound.connections().permit(&to, &self.own)).await?;
         let stream = connect(addresses).await?;
@@ -66,10 +67,22 @@ impl GuardedConnector {
     }
 
     /// A connection that the proxy makes. Unless it resolves names itself, it gets an address that was checked here.
-    async fn connect_through(&self, proxy: &Proxy, text: &str, port: u16) -> Result<Counted, BoxError> {
+    async fn connect_through(
+        &self,
+        proxy: &Proxy,
+        text: &str,
+        port: u16,
+        is_plain: bool,
+    ) -> Result<Counted, BoxError> {
         let target = match host(text) {
-            Host::Name if proxy.resolves() && !self.names.contains_key(text) => format!("{text}:{port}"),
-            _ => match self.addresses(text, port).await?.first() {
+            Host::Name if proxy.resolves() && !self.names.contains_key(text) => {
+                // Nobody here knows whether its address is a public one.
+                if is_plain && !self.guard.allows_http() {
+                    return Err(Plain.into());
+                }
+                format!("{text}:{port}")
+            }
+            _ => match self.addresses(text, port, is_plain).await?.first() {
                 Some(address) => address.to_string(),
                 None => return Err(NameError::unfit(text).into()),
             },
@@ -94,7 +107,7 @@ impl GuardedConnector {
     }
 
     /// The addresses of a host that may be called.
-    async fn addresses(&self, text: &str, port: u16) -> Result<Arc<[SocketAddr]>, BoxError> {
+    async fn addresses(&self, text: &str, port: u16, is_plain: bool) -> Result<Arc<[SocketAddr]>, BoxError> {
         // An IPv4 address written in IPv6 goes out as IPv4.
         let whole = |address: &IpAddr| SocketAddr::new(address.to_canonical(), port);
         let found = match (self.names.get(text), host(text)) {
@@ -105,7 +118,16 @@ impl GuardedConnector {
                 here(self.outbound.names().addresses(text)).await?.iter().map(whole).collect()
             }
         };
-        permitted(&self.guard, text, &found)
+        let permitted = permitted(&self.guard, text, &found)?;
+        if !is_plain {
+            return Ok(permitted);
+        }
+        let private: Vec<SocketAddr> = permitted
+            .iter()
+            .copied()
+            .filter(|address| self.guard.check_plain(address.ip()).is_ok())
+            .collect();
+        if private.is_empty() { Err(Plain.into()) } else { Ok(private.into()) }
     }
 }
 
@@ -214,6 +236,19 @@ mod tests {
         }
         let none = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         assert!(none.is_err(), "a connection was made");
+    }
+
+    #[tokio::test]
+    async fn without_tls_only_what_is_private_and_allowed_is_called() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let guard = Guard::try_new(false, &["127.0.0.0/8".into()]).unwrap().allow_http(false);
+        let call = async |uri: String| connector(guard.clone()).call(uri.parse().unwrap()).await.map(drop);
+        call(format!("http://127.0.0.1:{port}/")).await.unwrap();
+        for host in ["1.1.1.1", "[2606:4700::1111]", "[::ffff:1.1.1.1]"] {
+            let error = words(&*call(format!("http://{host}/")).await.unwrap_err());
+            assert!(error.contains("a public address is called without TLS"), "{host}: {error}");
+        }
     }
 
     #[tokio::test]

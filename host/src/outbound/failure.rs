@@ -1,10 +1,12 @@
 //! Why a call had no answer, in an operator's words, and whether the reason is on this side.
 
 use super::connections::NoFreeConnection;
-use super::guard::Refused;
+use super::guard::{Plain, Refused};
 use super::names::NameError;
 use super::proxy::ProxyError;
-use rustls::{CertificateError, Error as TlsError};
+use anglerfish_core::request::UnixMillis;
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
@@ -17,6 +19,9 @@ pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
 fn known(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(refused) = error.downcast_ref::<Refused>() {
         return Some(refused.to_string());
+    }
+    if let Some(plain) = error.downcast_ref::<Plain>() {
+        return Some(plain.to_string());
     }
     if let Some(unresolved) = error.downcast_ref::<NameError>() {
         return Some(unresolved.to_string());
@@ -110,23 +115,74 @@ fn http(error: &hyper::Error) -> Option<String> {
 fn tls(error: &TlsError) -> String {
     match error {
         TlsError::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "certificate has expired".into()
+            CertificateError::Expired => "certificate has expired".into(),
+            CertificateError::ExpiredContext { not_after, .. } => {
+                format!("certificate has expired{}", at("on", *not_after))
             }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "certificate is not valid yet".into()
+            CertificateError::NotValidYet => "certificate is not valid yet".into(),
+            CertificateError::NotValidYetContext { not_before, .. } => {
+                format!("certificate is not valid yet{}", at("but from", *not_before))
             }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "certificate is for another host".into()
-            }
+            CertificateError::NotValidForName => "certificate is for another host".into(),
+            CertificateError::NotValidForNameContext { presented, .. } => for_others(presented),
             CertificateError::UnknownIssuer => "certificate is from an unknown issuer".into(),
             CertificateError::Revoked => "certificate is revoked".into(),
             other => format!("certificate is not valid: {other}"),
         },
-        TlsError::AlertReceived(alert) => format!("the endpoint refused the handshake: {alert:?}"),
+        TlsError::AlertReceived(alert) => alert_words(*alert),
         TlsError::InvalidMessage(_) => "the endpoint does not speak tls".into(),
+        TlsError::PeerIncompatible(reason) => {
+            format!("the endpoint speaks no version of tls that is safe, 1.2 or 1.3: {reason:?}")
+        }
         other => other.to_string(),
     }
+}
+
+/// An instant behind a word; nothing if it cannot be written.
+fn at(word: &str, time: UnixTime) -> String {
+    let time = UnixMillis(time.as_secs().saturating_mul(1000)).rfc3339();
+    time.map(|time| format!(" {word} {time}")).unwrap_or_default()
+}
+
+/// Names that a certificate is for. They come from outside: few of them, and only what names are made of.
+fn for_others(presented: &[String]) -> String {
+    // They are told as `DnsName("…")`.
+    let bare = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name));
+    let is_name = |name: &&str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-*:".contains(&byte);
+        (1..256).contains(&name.len()) && name.bytes().all(fits)
+    };
+    let names: Vec<&str> = bare.filter(is_name).take(3).collect();
+    match (names.is_empty(), presented.len() > names.len()) {
+        (true, _) => "certificate is for another host".to_owned(),
+        (false, false) => format!("certificate is for another host: {}", names.join(", ")),
+        (false, true) => format!("certificate is for another host: {}, …", names.join(", ")),
+    }
+}
+
+/// What an endpoint says that breaks the handshake off (RFC 8446, section 6.2).
+fn alert_words(alert: AlertDescription) -> String {
+    use AlertDescription as Alert;
+    let words = match alert {
+        Alert::CertificateRequired => {
+            "the endpoint asks for a client certificate, and `endpoint.tls` has none"
+        }
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateUnknown
+        | Alert::AccessDenied => "the endpoint does not take the client certificate",
+        Alert::CertificateExpired => "the endpoint says that the client certificate has expired",
+        Alert::CertificateRevoked => "the endpoint says that the client certificate is revoked",
+        Alert::UnknownCA => "the endpoint does not know the authority of the client certificate",
+        Alert::HandshakeFailure | Alert::InsufficientSecurity => {
+            "the endpoint has no cipher in common with this gateway, or asks for a client certificate"
+        }
+        Alert::ProtocolVersion => "the endpoint speaks no version of tls that is safe, 1.2 or 1.3",
+        Alert::UnrecognisedName => "the endpoint does not serve this host name",
+        Alert::NoApplicationProtocol => "the endpoint speaks neither http/1.1 nor http/2",
+        other => return format!("the endpoint refused the handshake: {other:?}"),
+    };
+    words.to_owned()
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
@@ -156,6 +212,34 @@ mod tests {
         assert_eq!(words(&Outer(nested)), "tls: certificate is from an unknown issuer");
         let eof = io::Error::other(io::Error::new(ErrorKind::UnexpectedEof, "tls handshake eof"));
         assert_eq!(words(&eof), "connection closed");
+    }
+
+    #[test]
+    fn what_is_wrong_with_tls_is_told_in_words() {
+        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1));
+        for (error, said) in [
+            (
+                TlsError::InvalidCertificate(CertificateError::ExpiredContext { time, not_after: time }),
+                "certificate has expired on 1970-01-01T00:00:01Z",
+            ),
+            (
+                TlsError::InvalidCertificate(CertificateError::NotValidForNameContext {
+                    expected: "a.test".try_into().unwrap(),
+                    presented: vec!["DnsName(\"b.test\")".into(), "x\u{1b}[31m".into()],
+                }),
+                "certificate is for another host: b.test, …",
+            ),
+            (
+                TlsError::AlertReceived(AlertDescription::CertificateRequired),
+                "the endpoint asks for a client certificate, and `endpoint.tls` has none",
+            ),
+            (
+                TlsError::AlertReceived(AlertDescription::DecodeError),
+                "the endpoint refused the handshake: DecodeError",
+            ),
+        ] {
+            assert_eq!(words(&Outer(io::Error::other(error))), format!("tls: {said}"));
+        }
     }
 
     #[test]

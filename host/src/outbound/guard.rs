@@ -61,6 +61,7 @@ const fn v6(address: [u16; 8], prefix: u8) -> Ipv6Net {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Guard {
     allow_private: bool,
+    allow_http: bool,
     allow_networks: Vec<IpNet>,
 }
 
@@ -79,6 +80,11 @@ pub(crate) struct Refused {
     class: &'static str,
 }
 
+/// A public address was to be called without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("refused: a public address is called without TLS, which only allow_http = true permits")]
+pub(crate) struct Plain;
+
 impl Refused {
     /// What the address is for, with its article.
     pub(crate) fn class(&self) -> &'static str {
@@ -91,7 +97,7 @@ impl Guard {
     pub(crate) fn try_new(allow_private: bool, allow_networks: &[String]) -> Result<Self, NetworkError> {
         let parse = |text: &String| text.parse().map_err(|_| NetworkError(text.clone()));
         let allow_networks = allow_networks.iter().map(parse).collect::<Result<_, _>>()?;
-        Ok(Self { allow_private, allow_networks })
+        Ok(Self { allow_private, allow_http: true, allow_networks })
     }
 
     /// Whether an address may be called.
@@ -102,6 +108,26 @@ impl Guard {
             Some(class) if !self.permits(address) => Err(Refused { address, class }),
             _ => Ok(()),
         }
+    }
+
+    /// The same, and whether public addresses may be called without TLS.
+    pub(crate) fn allow_http(self, allow_http: bool) -> Self {
+        Self { allow_http, ..self }
+    }
+
+    /// Whether an address may be called without TLS: what is said to a public one others read on the way.
+    pub(crate) fn check_plain(&self, address: IpAddr) -> Result<(), Plain> {
+        if self.allow_http || !self.is_public(address) { Ok(()) } else { Err(Plain) }
+    }
+
+    /// Whether everything may be called without TLS, whatever its address.
+    pub(crate) fn allows_http(&self) -> bool {
+        self.allow_http
+    }
+
+    /// Whether an address is a public one.
+    pub(crate) fn is_public(&self, address: IpAddr) -> bool {
+        class(address.to_canonical()).is_none()
     }
 
     fn permits(&self, address: IpAddr) -> bool {

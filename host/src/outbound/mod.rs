@@ -25,7 +25,7 @@ mod test;
 mod tls;
 mod waiting;
 
-pub use check::endpoint_problem;
+pub use check::{endpoint_problem, tls_problem};
 pub(crate) use client::Client;
 pub(crate) use connector::FixedNames;
 pub(crate) use failure::{is_local, words};
@@ -37,5 +37,5 @@ pub use proxy::{Proxy, ProxyUrlError};
 pub(crate) use redactor::Redactor;
 pub use section::OutboundConfig;
 pub use server::NameServers;
-pub(crate) use tls::tls;
+pub(crate) use tls::{EndpointTlsError, tls};
 pub(crate) use waiting::Watch;

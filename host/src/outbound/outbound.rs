@@ -5,9 +5,10 @@ use super::guard::NetworkError;
 use super::names::{LOOK_UPS, Names};
 use super::proxy::Proxy;
 use super::server::NameServers;
-use super::tls::tls;
-use rustls::ClientConfig;
+use super::tls::{EndpointTlsError, endpoint_tls, given_roots, system_roots, tls_with};
+use anglerfish_core::config::EndpointTls;
 use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const DESCRIPTORS_OF_A_LOOK_UP: usize = 4;
 pub struct OutboundOptions {
     /// Authorities to trust besides those of the system.
     pub roots: Vec<CertificateDer<'static>>,
+    /// Authorities to trust in the place of all those.
+    pub only_roots: Option<Vec<CertificateDer<'static>>>,
     /// Who is asked for the addresses of names.
     pub name_servers: NameServers,
     /// How many names may be looked up at once; each takes up to four file descriptors for its time.
@@ -41,6 +44,7 @@ impl OutboundOptions {
         let max_connections = descriptors.saturating_sub(max_look_ups * DESCRIPTORS_OF_A_LOOK_UP).max(1);
         Self {
             roots: Vec::new(),
+            only_roots: None,
             name_servers: NameServers::default(),
             max_look_ups,
             max_connections,
@@ -78,6 +82,7 @@ pub struct Outbound {
 
 #[derive(Debug)]
 struct Shared {
+    roots: Arc<RootCertStore>,
     tls: Arc<ClientConfig>,
     names: Names,
     connections: Connections,
@@ -92,8 +97,13 @@ impl Outbound {
     /// If TLS cannot be set up.
     pub fn try_new(options: OutboundOptions) -> Result<Self, OutboundError> {
         let per_host = options.max_connections_per_host.unwrap_or(options.max_connections);
+        let roots = match &options.only_roots {
+            Some(roots) => given_roots(roots)?,
+            None => system_roots(&options.roots)?,
+        };
         let shared = Shared {
-            tls: tls(&options.roots)?,
+            tls: tls_with(Arc::clone(&roots))?,
+            roots,
             names: Names::new(options.name_servers, options.max_look_ups),
             connections: Connections::new(options.max_connections, per_host, options.connection_wait),
             proxy: options.proxy,
@@ -121,5 +131,13 @@ impl Outbound {
 
     pub(super) fn tls(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.shared.tls)
+    }
+
+    /// TLS with an endpoint: its own where it has rules of its own, else that of all others.
+    pub(crate) fn endpoint_tls(&self, tls: &EndpointTls) -> Result<Arc<ClientConfig>, EndpointTlsError> {
+        if *tls == EndpointTls::default() {
+            return Ok(self.tls());
+        }
+        endpoint_tls(tls, &self.shared.roots)
     }
 }

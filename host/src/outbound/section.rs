@@ -1,10 +1,12 @@
 //! How others are called: `[outbound]`.
 
 use super::Proxy;
+use super::tls::read_roots;
 use crate::config::section::{Keys, Kind, Section};
 use crate::config::value::count;
 use anglerfish_core::config::{Node, RateConfig, Table, read_rate};
 use http::Uri;
+use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 
 /// Hosts with a rate of their own.
@@ -21,6 +23,8 @@ pub struct OutboundConfig {
     pub host_rates: BTreeMap<String, RateConfig>,
     /// A proxy through which everything goes out.
     pub proxy: Option<Proxy>,
+    /// The authorities that others' certificates may be from, in the place of the system's.
+    pub roots: Option<Vec<CertificateDer<'static>>>,
 }
 
 impl Section for OutboundConfig {
@@ -31,6 +35,7 @@ impl Section for OutboundConfig {
         // A table by host; a variable cannot say one.
         ("host_rates", Kind::Text),
         ("proxy", Kind::Text),
+        ("roots", Kind::Text),
         ("proxy_resolves", Kind::Boolean),
     ];
 
@@ -50,6 +55,13 @@ impl Section for OutboundConfig {
                 }
             }
         }
+        config.roots = table.get("roots").and_then(|node| {
+            let read = read_roots(node.text()?);
+            read.map_err(|problem| {
+                node.report_with_hint(problem, "write file:PATH for a file of certificates in PEM")
+            })
+            .ok()
+        });
         let resolves = table.get("proxy_resolves").and_then(|node| node.boolean()).unwrap_or_default();
         config.proxy = table.get("proxy").and_then(|node| {
             let proxy = Proxy::try_new(node.text()?, resolves);

@@ -1,8 +1,36 @@
 //! TLS for everything that leaves.
 
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use anglerfish_core::config::EndpointTls;
+use rustls::client::WantsClientCert;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use std::sync::Arc;
+
+/// What of TLS with an endpoint cannot be used. Never names a value: it may be a key.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum EndpointTlsError {
+    /// The authorities.
+    #[error("{0}")]
+    Roots(String),
+    /// The certificate that is shown.
+    #[error("{0}")]
+    Certificate(String),
+    /// Its key.
+    #[error("{0}")]
+    Key(String),
+}
+
+impl EndpointTlsError {
+    /// The key of `endpoint.tls` that it is about.
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Self::Roots(_) => "roots",
+            Self::Certificate(_) => "certificate",
+            Self::Key(_) => "key",
+        }
+    }
+}
 
 /// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1; shared by all clients, so that sessions are resumed.
 ///
@@ -14,6 +42,11 @@ use std::sync::Arc;
 ///
 /// One of `roots` is not a certificate.
 pub(crate) fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
+    Ok(Arc::new(with_alpn(builder(system_roots(roots)?)?.with_no_client_auth())))
+}
+
+/// The authorities of the system, and these.
+pub(super) fn system_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
     let mut store = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
@@ -27,11 +60,83 @@ pub(crate) fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>
     for root in roots {
         store.add(root.clone())?;
     }
+    Ok(Arc::new(store))
+}
+
+/// These authorities and no others.
+pub(super) fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone())?;
+    }
+    Ok(Arc::new(store))
+}
+
+/// TLS that holds others to these authorities.
+pub(super) fn tls_with(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    Ok(Arc::new(with_alpn(builder(roots)?.with_no_client_auth())))
+}
+
+/// TLS with one endpoint that has rules of its own; `roots` are those of all others.
+pub(super) fn endpoint_tls(
+    tls: &EndpointTls,
+    roots: &Arc<RootCertStore>,
+) -> Result<Arc<ClientConfig>, EndpointTlsError> {
+    let roots = match &tls.roots {
+        None => Arc::clone(roots),
+        Some(pem) => {
+            let own = read_roots(pem).map_err(EndpointTlsError::Roots)?;
+            given_roots(&own).map_err(|error| EndpointTlsError::Roots(unfit(&error)))?
+        }
+    };
+    let builder = builder(roots).map_err(|error| EndpointTlsError::Roots(error.to_string()))?;
+    let Some(client) = &tls.client else { return Ok(Arc::new(with_alpn(builder.with_no_client_auth()))) };
+    let chain = certificates(&client.chain).map_err(EndpointTlsError::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(client.key.reveal().as_bytes())
+        .map_err(|_| EndpointTlsError::Key("holds no private key in PEM that can be read".to_owned()))?;
+    let config = builder.with_client_auth_cert(chain, key);
+    let config = config.map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            EndpointTlsError::Key("is not the key of the certificate".to_owned())
+        }
+        rustls::Error::InvalidCertificate(_) => EndpointTlsError::Certificate(unfit(&error)),
+        // What it says of a key does not show the key.
+        error => EndpointTlsError::Key(format!("cannot be used: {error}")),
+    })?;
+    Ok(Arc::new(with_alpn(config)))
+}
+
+/// The authorities in a PEM text.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub(super) fn read_roots(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let roots = certificates(pem)?;
+    given_roots(&roots).map_err(|error| unfit(&error))?;
+    Ok(roots)
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err("holds no certificate".to_owned()),
+        Ok(found) => Ok(found),
+        Err(_) => Err("holds a certificate in PEM that cannot be read".to_owned()),
+    }
+}
+
+fn unfit(error: &rustls::Error) -> String {
+    format!("holds a certificate that cannot be used: {error}")
+}
+
+fn builder(roots: Arc<RootCertStore>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots))
+}
+
+fn with_alpn(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    config
 }

@@ -139,7 +139,7 @@ impl Faults<'_> {
                     let path = format!("/v1/subscriptions/passing-{}", self.random.u8(..10));
                     let filter = format!("message.n == {}", self.random.u32(..));
                     let document = json!({
-                        "filter": filter, "endpoint": {"url": "http://127.0.0.1:9/", "allow_private": true}
+                        "filter": filter, "endpoint": {"url": "http://127.0.0.1:1029/", "allow_private": true}
                     });
                     for method in ["PUT", "DELETE"] {
                         let answer =

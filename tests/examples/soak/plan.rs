@@ -94,7 +94,7 @@ pub(crate) fn tables(ports: &[u16], extra: bool) -> String {
     }
     if extra {
         text.push_str(
-            "[[subscription]]\nid = \"passing\"\n[subscription.endpoint]\nurl = \"http://127.0.0.1:9/\"\n\
+            "[[subscription]]\nid = \"passing\"\n[subscription.endpoint]\nurl = \"http://127.0.0.1:1029/\"\n\
              allow_private = true\n",
         );
     }

@@ -169,7 +169,7 @@ fn decision_timeout_ends_a_decision_with_500_and_the_next_one_is_made() {
             format!("message.list.all(a, message.list.all(b, message.list.all(c, a + b + c >= -{number})))");
         text.push_str(&format!(
             "[[subscription]]\nid = \"s{number}\"\nfilter = '''{slow}'''\n\
-             endpoint = {{ url = \"http://127.0.0.1:1/\" }}\n"
+             endpoint = {{ url = \"http://127.0.0.1:1029/\" }}\n"
         ));
     }
     let gateway = Gateway::set_up(&Setup {

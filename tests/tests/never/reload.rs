@@ -147,7 +147,7 @@ fn what_is_open_of_one_that_says_so_waits_over_reloads_and_starts_and_goes_on_wh
 
     // Taken out while the gateway is down, and then ended by hand.
     let closed =
-        format!("{SOURCE}{}", waiting(&receiver).replace(&receiver.url("/a"), "http://127.0.0.1:1/"));
+        format!("{SOURCE}{}", waiting(&receiver).replace(&receiver.url("/a"), "http://127.0.0.1:1029/"));
     reload(&gateway, &closed, RELOADED);
     let _ = post(&gateway, "d-2", b"{}").expect(202);
     gateway.kill();

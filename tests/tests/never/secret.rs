@@ -80,11 +80,11 @@ endpoint = {{ url = "{failing}", secrets = ["env:ORDERS_SECRET"], headers = {{ x
 delivery = {{ timeout = "200ms", retry = {{ delays = ["1ms"] }} }}
 [[subscription]]
 id = "refused"
-endpoint = {{ url = "http://127.0.0.1:1/?token={url}", headers = {{ x-key = "{header}" }} }}
+endpoint = {{ url = "http://127.0.0.1:1029/?token={url}", headers = {{ x-key = "{header}" }} }}
 delivery = {{ retry = {{ delays = [] }} }}
 [[subscription]]
 id = "unreachable"
-endpoint = {{ url = "https://127.0.0.1:1/?token={url}", headers = {{ x-key = "{header}" }}, allow_private = true }}
+endpoint = {{ url = "https://127.0.0.1:1029/?token={url}", headers = {{ x-key = "{header}" }}, allow_private = true }}
 delivery = {{ retry = {{ delays = [] }} }}
 "#,
         shop = whsec("shop"),
@@ -230,7 +230,7 @@ fn provoke_api(gateway: &Gateway, writings: &mut Writings) {
         writings.add("a refusal of the management API", answer.text());
     }
     let document = json!({"id": "at-run-time", "filter": "false", "endpoint": {
-        "url": "http://127.0.0.1:1/", "secrets": ["env:ORDERS_SECRET", whsec("at-run-time")],
+        "url": "http://127.0.0.1:1029/", "secrets": ["env:ORDERS_SECRET", whsec("at-run-time")],
         "headers": {"authorization": marked("typed")}
     }});
     let created = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
@@ -295,7 +295,7 @@ fn provoke_commands(gateway: &Gateway, writings: &mut Writings, expected: &mut V
                 "--secret",
                 &marked("typed"),
                 "--url",
-                "http://127.0.0.1:1/",
+                "http://127.0.0.1:1029/",
                 "stdin",
             ],
             &[
@@ -305,7 +305,7 @@ fn provoke_commands(gateway: &Gateway, writings: &mut Writings, expected: &mut V
                 "--secret",
                 &marked("typed"),
                 "--url",
-                "http://127.0.0.1:1/",
+                "http://127.0.0.1:1029/",
                 "stdin",
             ],
             &["send", "--scheme", "github", "--secret", "env:HIDDEN", "--url", "nowhere", "stdin"],

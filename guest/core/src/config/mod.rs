@@ -41,4 +41,4 @@ pub use signature::{SignatureStyle, SigningKeyConfig};
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use start::{StartPoint, read_start};
 pub use status::{ParseStatusError, StatusSet};
-pub use subscription::{EndpointConfig, SubscriptionConfig, WhenRemoved};
+pub use subscription::{ClientCertificate, EndpointConfig, EndpointTls, SubscriptionConfig, WhenRemoved};

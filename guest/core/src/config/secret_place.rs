@@ -29,7 +29,7 @@ const fn whole(keys: &'static [&'static str]) -> SecretPlace {
 
 /// Of the host's own tables.
 pub const CONFIGURATION_SECRETS: &[SecretPlace] =
-    &[whole(&["admin", "token"]), whole(&["outbound", "proxy"])];
+    &[whole(&["admin", "token"]), whole(&["outbound", "proxy"]), whole(&["outbound", "roots"])];
 
 /// Of a source.
 pub const SOURCE_SECRETS: &[SecretPlace] = &[
@@ -42,6 +42,7 @@ pub const SUBSCRIPTION_SECRETS: &[SecretPlace] = &[
     whole(&["tokens"]),
     whole(&["endpoint", "headers"]),
     whole(&["endpoint", "secret"]),
+    whole(&["endpoint", "tls"]),
     SecretPlace { keys: &["endpoint", "secrets"], kind: SecretKind::Whole, member: Some("value") },
     SecretPlace { keys: &["endpoint", "url"], kind: SecretKind::Url, member: None },
 ];

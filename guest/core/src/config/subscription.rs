@@ -53,4 +53,48 @@ pub struct EndpointConfig {
     pub allow_private: bool,
     /// Networks that may be called although they are private, in CIDR notation.
     pub allow_networks: Vec<String>,
+    /// Whether a public address may be called without TLS.
+    pub allow_http: bool,
+    /// Ports that may be called although nobody takes webhooks there as a rule.
+    pub allow_ports: Vec<u16>,
+    /// Whom it is taken for, and what it is shown.
+    pub tls: EndpointTls,
+}
+
+impl EndpointConfig {
+    /// One at this URL, with all else as it is by default.
+    #[must_use]
+    pub fn new(url: impl Into<EndpointUrl>) -> Self {
+        Self {
+            url: url.into(),
+            method: "POST".to_owned(),
+            headers: Vec::new(),
+            signature: SignatureStyle::default(),
+            secrets: Vec::new(),
+            rotation_overlap: SignatureStyle::OVERLAP,
+            allow_private: false,
+            allow_networks: Vec::new(),
+            allow_http: false,
+            allow_ports: Vec::new(),
+            tls: EndpointTls::default(),
+        }
+    }
+}
+
+/// TLS with one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointTls {
+    /// The authorities that its certificate may be from (PEM), in the place of those that all others are held to.
+    pub roots: Option<String>,
+    /// What shows the endpoint who calls.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate that is shown to an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those that lead to its authority (PEM).
+    pub chain: String,
+    /// Its key (PEM).
+    pub key: Secret,
 }

@@ -282,6 +282,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
             rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: false,
             allow_networks: Vec::new(),
+            ..EndpointConfig::new("")
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig::default(),

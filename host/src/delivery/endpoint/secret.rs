@@ -91,6 +91,7 @@ mod tests {
             rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: false,
             allow_networks: Vec::new(),
+            ..EndpointConfig::new("")
         }
     }
 

@@ -1,7 +1,7 @@
 //! A subscription's endpoint, made ready once so that an attempt only fills in what is its own.
 
 use super::secret::EndpointSecrets;
-use crate::outbound::{Client, FixedNames, Guard, NetworkError, Outbound};
+use crate::outbound::{Client, EndpointTlsError, FixedNames, Guard, NetworkError, Outbound};
 use anglerfish_core::attempt::Outgoing;
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig};
 use anglerfish_core::problem::Problem;
@@ -35,6 +35,8 @@ pub(in crate::delivery) enum TargetError {
     TooManyHeaders,
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Tls(#[from] EndpointTlsError),
     #[error("{}", .0.message)]
     Signature(Problem),
 }
@@ -50,6 +52,7 @@ impl TargetError {
             Self::HeaderValue(name) | Self::Framing(name) => format!("endpoint.headers.{name}"),
             Self::TooManyHeaders => "endpoint.headers".to_owned(),
             Self::Network(_) => "endpoint.allow_networks".to_owned(),
+            Self::Tls(error) => format!("endpoint.tls.{}", error.key()),
             Self::Signature(problem) => format!("endpoint.{}", problem.path),
         }
     }
@@ -77,8 +80,10 @@ impl Target {
             TargetError::Signature(problem.unwrap_or_else(|| Problem::new("signature", "cannot be used")))
         })?;
         let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks)?;
+        let guard = guard.allow_http(endpoint.allow_http);
+        let (names, idle) = (FixedNames::default(), delivery.concurrency);
         Ok(Self {
-            client: outbound.client(guard, FixedNames::default(), delivery.concurrency),
+            client: outbound.client_with(guard, names, idle, outbound.endpoint_tls(&endpoint.tls)?),
             outgoing: Outgoing {
                 uri: uri(endpoint.url.reveal())?,
                 method: Method::from_bytes(endpoint.method.as_bytes())

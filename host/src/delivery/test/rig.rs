@@ -143,6 +143,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
             rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: true,
             allow_networks: Vec::new(),
+            ..EndpointConfig::new("")
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig {

@@ -98,7 +98,7 @@ async fn a_certificate_for_another_host_is_an_error_in_words() {
     });
     rig.deliveries.put(&config(receiver.port)).unwrap();
     let (_, attempts) = rig.settled("a").await;
-    assert_eq!(attempts[0].error.as_deref(), Some("tls: certificate is for another host"));
+    assert_eq!(attempts[0].error.as_deref(), Some("tls: certificate is for another host: elsewhere.test"));
 }
 
 #[tokio::test]

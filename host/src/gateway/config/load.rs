@@ -153,6 +153,9 @@ impl Config {
             problems.extend(short);
             problems.extend(judged.result.err().into_iter().flatten());
         }
+        for (path, subscription) in &routing.subscriptions {
+            problems.extend(review::tls(path, subscription));
+        }
         if !problems.is_empty() {
             let subscriptions =
                 document.get("subscription").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);

@@ -2,7 +2,7 @@
 
 use crate::config::{allow, forgotten_within, hide_url, window_key};
 use crate::gateway::routing::source_facts;
-use crate::outbound::endpoint_problem;
+use crate::outbound::{endpoint_problem, tls_problem};
 use anglerfish_core::config::{
     Document, EndpointConfig, OrderingConfig, SourceConfig, SubscriptionConfig, item_path, key_path,
     read_endpoint,
@@ -34,6 +34,13 @@ fn filter(path: &str, subscription: &RoutingSubscription, sources: &[SourceFacts
 /// Where deliveries would be refused as things are.
 pub(super) fn endpoint(path: &str, endpoint: &EndpointConfig) -> Option<Problem> {
     endpoint_problem(endpoint).map(|problem| Problem::new(format!("{path}.endpoint.url"), problem))
+}
+
+/// What of TLS with an endpoint cannot be used.
+pub(super) fn tls(path: &str, subscription: &SubscriptionConfig) -> Option<Problem> {
+    let endpoint = subscription.endpoint.as_ref()?;
+    let (key, problem) = tls_problem(&endpoint.tls)?;
+    Some(Problem::new(format!("{path}.endpoint.tls.{key}"), problem))
 }
 
 /// What is odd about the subscriptions of a document that has problems: each filter and each endpoint by itself, whatever is

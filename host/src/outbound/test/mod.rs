@@ -1,6 +1,7 @@
 //! Calling others, with name servers of the test's own.
 
 mod address;
+mod certificate;
 mod name;
 mod name_server;
 mod proxy;

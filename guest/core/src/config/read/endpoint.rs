@@ -1,7 +1,7 @@
 //! Reading where deliveries go.
 
 use super::signature::{self, Signed};
-use crate::config::{EndpointConfig, EndpointUrl, Secret};
+use crate::config::{ClientCertificate, EndpointConfig, EndpointTls, EndpointUrl, Secret};
 use crate::node::Node;
 use http::{HeaderName, HeaderValue, Uri};
 use std::str::FromStr;
@@ -16,6 +16,9 @@ pub(super) const KEYS: &[&str] = &[
     "rotation_overlap",
     "allow_private",
     "allow_networks",
+    "allow_http",
+    "allow_ports",
+    "tls",
 ];
 
 /// Servers take 8 KB of a request's target as a rule (RFC 9110, section 4.1, asks for 8000 bytes at least).
@@ -49,12 +52,15 @@ const RESERVED: &[&str] = &[
 pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
     let table = node.table(KEYS)?;
     let before = node.problem_count();
-    let url = table.require("url").and_then(|node| url(&node));
+    let allow_ports = table.get("allow_ports").and_then(|node| ports(&node)).unwrap_or_default();
+    let url = table.require("url").and_then(|node| url(&node).filter(|url| port(&node, url, &allow_ports)));
     let method = table.get("method").map_or(Some("POST"), |node| method(&node));
     let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();
     let url = url.map(EndpointUrl::from);
     let Signed { signature, secrets, rotation_overlap } = signature::read(&table);
     let allow_private = table.get("allow_private").is_some_and(|node| node.boolean() == Some(true));
+    let allow_http = table.get("allow_http").is_some_and(|node| node.boolean() == Some(true));
+    let tls = table.get("tls").and_then(|node| tls(&node)).unwrap_or_default();
     let allow_networks = table.get("allow_networks").and_then(|node| networks(&node)).unwrap_or_default();
     if node.problem_count() != before {
         return None;
@@ -68,6 +74,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
         rotation_overlap,
         allow_private,
         allow_networks,
+        allow_http,
+        allow_ports,
+        tls,
     })
 }
 
@@ -104,6 +113,66 @@ fn url_problem(text: &str, uri: &Uri) -> Option<&'static str> {
         return Some("has no valid port after the host");
     }
     text.contains('#').then_some("must not have a fragment (#…)")
+}
+
+/// Ports from 1024 on where something else listens as a rule: those that browsers do not call (the Fetch standard, "port
+/// blocking"), and well-known stores of data, which take a line of a request for a command at times.
+const ODD_PORTS: &[u16] = &[
+    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667, 6668,
+    6669, 6679, 6697, 9200, 9300, 10080, 11211, 27017,
+];
+
+/// Below this number only the two ports of HTTP are where webhooks are taken.
+const FIRST_FREE: u16 = 1024;
+
+/// Ports that the operator names.
+const MOST_PORTS: usize = 100;
+
+/// Whether a URL's port may be called; reports it otherwise.
+fn port(node: &Node<'_>, url: &str, allowed: &[u16]) -> bool {
+    let uri = url.split('#').next().unwrap_or_default().parse::<Uri>().ok();
+    let Some(port) = uri.and_then(|uri| uri.port_u16()) else { return true };
+    let is_odd = (port < FIRST_FREE && !matches!(port, 80 | 443)) || ODD_PORTS.contains(&port);
+    if !is_odd || allowed.contains(&port) {
+        return true;
+    }
+    let hint = format!("if it is meant, name it beside the url: allow_ports = [{port}]");
+    node.report_with_hint(format!("port {port} is not one where webhooks are taken as a rule"), hint);
+    false
+}
+
+fn ports(node: &Node<'_>) -> Option<Vec<u16>> {
+    let items = node.items_up_to(MOST_PORTS)?;
+    Some(items.filter_map(|item| u16::try_from(item.integer(1..=65535)?).ok()).collect())
+}
+
+/// Bytes of certificates and keys: a bundle of an operating system's authorities has 200 KB.
+const LONGEST_PEM: usize = 512 * 1024;
+
+/// `{ roots = "file:internal.pem", certificate = "file:client.pem", key = "file:client.key" }`.
+fn tls(node: &Node<'_>) -> Option<EndpointTls> {
+    let table = node.table(&["roots", "certificate", "key"])?;
+    let pem = |key: &'static str, what: &str| {
+        let node = table.get(key)?;
+        let text = node.text_up_to(LONGEST_PEM)?;
+        if !text.contains("-----BEGIN ") {
+            // It is not quoted: it may be a key.
+            node.report_with_hint(
+                format!("is no PEM: {what} begins with -----BEGIN"),
+                "write file:PATH for a file",
+            );
+        }
+        Some(text.to_owned())
+    };
+    let (roots, chain) = (pem("roots", "a certificate"), pem("certificate", "a certificate"));
+    let key = pem("key", "a key");
+    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+        if table.get(one).is_some() && table.get(other).is_none() {
+            table.report_missing(other, "missing key", format!("\"{one}\" says nothing without it"));
+        }
+    }
+    let client = chain.zip(key).map(|(chain, key)| ClientCertificate { chain, key: Secret::new(key) });
+    Some(EndpointTls { roots, client })
 }
 
 fn method(node: &Node<'_>) -> Option<&'static str> {
@@ -168,4 +237,41 @@ fn networks(node: &Node<'_>) -> Option<Vec<String>> {
         }
     }
     Some(networks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Problems;
+    use serde_json::{Value, json};
+
+    fn problems(endpoint: &Value) -> Vec<String> {
+        let problems = Problems::default();
+        let read = read(&Node::root(endpoint, "endpoint", &problems));
+        let told: Vec<String> = problems.into_vec().into_iter().map(|problem| problem.path).collect();
+        assert_eq!(read.is_some(), told.is_empty(), "{endpoint}");
+        told
+    }
+
+    #[test]
+    fn odd_ports_are_refused_unless_they_are_named() {
+        for port in [22, 25, 443, 444, 1023, 1024, 5432, 6379, 8080, 11211, 27017, 65535] {
+            let is_odd = matches!(port, 22 | 25 | 444 | 1023 | 5432 | 6379 | 11211 | 27017);
+            let url = format!("https://example.com:{port}/x");
+            assert_eq!(problems(&json!({"url": url})).len(), usize::from(is_odd), "{port}");
+            assert!(problems(&json!({"url": url, "allow_ports": [port]})).is_empty(), "{port}");
+        }
+        assert_eq!(problems(&json!({"url": "https://example.com/", "allow_ports": [0, 70_000]})).len(), 2);
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key_and_both_are_pem() {
+        let with = |tls: Value| problems(&json!({"url": "https://example.com/", "tls": tls}));
+        let pem = "-----BEGIN X-----";
+        assert!(with(json!({"roots": pem, "certificate": pem, "key": pem})).is_empty());
+        assert_eq!(with(json!({"certificate": pem})), ["endpoint.tls.key"]);
+        assert_eq!(with(json!({"key": pem})), ["endpoint.tls.certificate"]);
+        assert_eq!(with(json!({"roots": "/etc/ssl/roots.pem"})), ["endpoint.tls.roots"]);
+        assert_eq!(with(json!({"ca": pem})), ["endpoint.tls.ca"]);
+    }
 }
