@@ -162,6 +162,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             rotation_overlap: SignatureStyle::OVERLAP,
             allow_private: true,
             allow_networks: Vec::new(),
+            ..EndpointConfig::new("")
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
