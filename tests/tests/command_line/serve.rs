@@ -179,7 +179,7 @@ fn an_address_that_is_taken_is_named_with_its_key() {
 #[test]
 fn a_configuration_with_problems_does_not_start_and_touches_nothing() {
     let rest = "[[source]]\nname = \"a\"\nscheme = \"nothing\"\n[[subscription]]\nid = \"b\"\nfilter = \"nope(\"\n\
-                endpoint = { url = \"http://h\" }\n";
+                endpoint = { url = \"https://h\" }\n";
     let gateway = Gateway::prepare(&Setup { rest: rest.into(), ..Setup::default() });
     std::fs::remove_dir_all(gateway.directory().join("data")).ok();
     let served = gateway.run(&["serve"], b"").expect(2);
@@ -191,7 +191,7 @@ fn a_configuration_with_problems_does_not_start_and_touches_nothing() {
 
 #[test]
 fn what_only_the_component_sees_is_told_with_its_place_too() {
-    let rest = "[[subscription]]\nid = \"b\"\nfilter = '''\nmessage.a &&\n  nope(1)'''\nendpoint = { url = \"http://h\" }\n";
+    let rest = "[[subscription]]\nid = \"b\"\nfilter = '''\nmessage.a &&\n  nope(1)'''\nendpoint = { url = \"https://h\" }\n";
     let gateway = Gateway::prepare(&Setup { rest: rest.into(), ..Setup::default() });
     let served = gateway.run(&["serve"], b"").expect(2);
     assert!(served.stderr.contains("subscription[0].filter: "), "{}", served.stderr);
