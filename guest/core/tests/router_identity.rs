@@ -14,7 +14,7 @@ use anglerfish_core::decision::Decision;
 use anglerfish_core::request::{Header, Request, UnixMillis};
 use anglerfish_core::router::{Router, RoutingDocument, RoutingSource};
 use anglerfish_core::verify::{
-    IdentityKind, Repetition, Verification, VerificationConfig, Verifier, catalogue,
+    DeduplicateConfig, IdentityKind, Repetition, Verification, VerificationConfig, Verifier, catalogue,
 };
 use router_support::Memory;
 use serde_json::{Value, json};
@@ -368,4 +368,38 @@ fn values_that_a_definition_joins_by_text_of_its_own_never_look_like_others() {
     let config: VerificationConfig = serde_json::from_value(config).unwrap();
     let problems = Verifier::try_new("source", &config).unwrap_err();
     assert_eq!(problems[0].path, "source.event.id", "{problems:?}");
+}
+
+#[test]
+fn what_is_the_same_in_every_request_is_no_identifier() {
+    let problems = |config: Value| {
+        let config: VerificationConfig = serde_json::from_value(config).unwrap();
+        Verifier::try_new("source", &config).unwrap_err()
+    };
+    for id in [
+        "{{json:/a}}",
+        "{{ json:/a }}",
+        "order-{{json:/a}}",
+        "json:/a:{json:/b}",
+        "method",
+        "path",
+        "url",
+        "{method}-{path}",
+    ] {
+        let found = problems(json!({"scheme": "none", "event": {"id": [id]}}));
+        assert_eq!(found[0].path, "source.event.id", "{id}: {found:?}");
+    }
+    let by = DeduplicateConfig::By { places: vec!["method".into(), "path".into()], within_seconds: None };
+    let config = VerificationConfig { scheme: "none".into(), deduplicate: Some(by), ..Default::default() };
+    let found = Verifier::try_new("source", &config).unwrap_err();
+    assert_eq!(found[0].path, "source.deduplicate.by", "{found:?}");
+}
+
+#[test]
+fn an_id_that_looks_like_the_hash_of_another_one_is_not_taken_for_it() {
+    let mut bench = Bench::of(&json!({"scheme": "none", "event": {"id": ["body"]}}));
+    let long = "x".repeat(300);
+    let Came::New(hash) = bench.post(&[], &long, 0) else { panic!("it is new") };
+    assert!(hash.starts_with("sha256:"), "{hash}");
+    assert!(matches!(bench.post(&[], &hash, 0), Came::New(_)));
 }

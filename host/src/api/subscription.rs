@@ -176,9 +176,7 @@ pub(super) async fn delete(
 async fn shown(api: &Api, entry: &Subscription) -> Result<SubscriptionDocument, ProblemDetails> {
     let backlog = api.store.backlog().await?;
     let open = backlog.into_iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, open)| open);
-    let mut warnings = entry.doubts();
-    warnings
-        .extend(entry.config().into_iter().flat_map(|config| api.subscriptions.routing().warnings(config)));
+    let warnings = api.subscriptions.warnings(entry);
     Ok(document(api, entry, open).with_warnings(warnings))
 }
 

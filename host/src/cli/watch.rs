@@ -7,6 +7,10 @@ use std::time::{Duration, SystemTime};
 /// a network, which notifications of the system do not all tell of.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// For how long it has to stay as it is before it is read: whoever writes it in parts pauses, and half of a configuration
+/// is one without the other half's subscriptions.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// What tells two states of a file apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct State {
@@ -19,28 +23,41 @@ struct State {
 pub(super) struct FileWatch {
     file: PathBuf,
     seen: Option<State>,
+    /// Whether it was told that it is gone.
+    is_missed: bool,
 }
 
 impl FileWatch {
     /// Begins with the file as it is.
     pub(super) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), seen: state(file) }
+        Self { file: file.to_owned(), seen: state(file), is_missed: false }
     }
 
-    /// Waits until it is another one than before, and has stayed so for a moment: an editor may write it in parts.
+    /// Waits until it is another one than before, and has stayed so for [`SETTLED`].
     ///
     /// May be dropped at any time: a change that was seen and not yet told is told by the next call.
     pub(super) async fn changed(&mut self) {
+        let mut last = state(&self.file);
+        let mut same = Duration::ZERO;
         loop {
             tokio::time::sleep(LOOK).await;
             let now = state(&self.file);
-            if now.is_none() || now == self.seen {
+            same = if now == last { same + LOOK } else { Duration::ZERO };
+            last = now;
+            if same < SETTLED || last == self.seen {
                 continue;
             }
-            tokio::time::sleep(LOOK).await;
-            if state(&self.file) == now {
-                self.seen = now;
-                return;
+            match &last {
+                Some(_) => {
+                    (self.seen, self.is_missed) = (last, false);
+                    return;
+                }
+                None if !self.is_missed => {
+                    self.is_missed = true;
+                    let file = self.file.display();
+                    tracing::warn!(%file, "the configuration's file is gone; the gateway goes on by what it said");
+                }
+                None => {}
             }
         }
     }
@@ -63,7 +80,7 @@ mod tests {
         std::fs::write(&file, "one").unwrap();
         let mut watch = FileWatch::new(&file);
         std::fs::remove_file(&file).unwrap();
-        assert!(tokio::time::timeout(LOOK * 3, watch.changed()).await.is_err());
+        assert!(tokio::time::timeout(SETTLED + LOOK * 3, watch.changed()).await.is_err());
         std::fs::write(folder.path().join("new"), "another").unwrap();
         std::fs::rename(folder.path().join("new"), &file).unwrap();
         tokio::time::timeout(LOOK * 100, watch.changed()).await.expect("the change is seen");

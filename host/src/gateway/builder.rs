@@ -193,7 +193,7 @@ impl BuiltGateway {
         let service = Arc::new(service);
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
-        wiring::warn(&config);
+        wiring::warn(&config, &sources, &subscriptions);
         let out = out.map(|listener| {
             let metrics = OutMetrics::register(&mut registry);
             (listener, passive::router(Out::new(deliveries.clone(), metrics)))

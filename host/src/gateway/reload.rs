@@ -185,8 +185,8 @@ impl Reloader {
         for gone in stored.apply() {
             rooms.ingress.delete_source(&gone);
         }
-        wiring::warn(&new);
         let changes = subscriptions.apply(clock::now()).await;
+        wiring::warn(&new, &rooms.sources, &rooms.subscriptions);
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {
             rooms.access.replace(new.admin.token.as_ref());
         }

@@ -57,8 +57,13 @@ impl fmt::Display for Refusal {
 
 /// The changes of subscriptions as lines.
 pub(super) fn subscription_lines(changes: &SubscriptionChanges) -> Vec<String> {
-    let SubscriptionChanges { added, removed, changed } = changes;
-    let kinds = [(added, "added"), (changed, "changed"), (removed, "removed")];
+    let SubscriptionChanges { added, removed, changed, invalid } = changes;
+    let kinds = [
+        (added, "added"),
+        (changed, "changed"),
+        (removed, "removed"),
+        (invalid, "cannot be used any more: `anglerfish subscriptions show` tells why"),
+    ];
     kinds
         .into_iter()
         .flat_map(|(ids, what)| ids.iter().map(move |id| format!("subscription {id} {what}")))

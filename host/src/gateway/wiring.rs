@@ -8,9 +8,9 @@ use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};
-use crate::source::SourceReader;
+use crate::source::{SourceReader, Sources};
 use crate::store::{LeasedDelivery, Store};
-use crate::subscription::{Declared, Reader, Subscriptions};
+use crate::subscription::{Declared, Origin, Reader, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
@@ -196,10 +196,22 @@ impl<T: 'static> SharedReader<T> {
     }
 }
 
-/// Says in the log what may be meant as it stands and hardly is.
-pub(super) fn warn(config: &Config) {
+/// Says in the log what may be meant as it stands and hardly is, in the file and in what was written at run time.
+pub(super) fn warn(config: &Config, sources: &Sources, subscriptions: &Subscriptions) {
     for warning in &config.warnings {
         tracing::warn!("{}", warning.as_warning());
+    }
+    for source in sources.list() {
+        for warning in source.warnings() {
+            tracing::warn!(source = source.name, "{warning}");
+        }
+    }
+    for subscription in subscriptions.list(None, usize::MAX).0 {
+        if subscription.origin == Origin::Api {
+            for warning in subscriptions.warnings(&subscription) {
+                tracing::warn!(subscription = subscription.id, "{warning}");
+            }
+        }
     }
 }
 

@@ -205,7 +205,7 @@ impl Ingress {
         let mut refusal = Refusal {
             source,
             known: !Arc::ptr_eq(&known, &self.unknown),
-            peer: peer.ip(),
+            peer: address::sender(&request, peer, &live.config.forwarded),
             method: request.method().clone(),
             path: &path,
             request: None,

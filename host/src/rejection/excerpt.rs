@@ -1,9 +1,26 @@
 //! The beginning of a body, to recognise it by.
 
+use regex_lite::Regex;
+use std::sync::LazyLock;
+
+/// What members and fields are called that hold secrets, in any case, as a part of the name.
+const SECRET_NAMES: &str = "token|secret|passw|passcode|passphrase|pwd|signature|credential|authorization|api_?-?key|private_?-?key|otp";
+
+/// A member of a JSON object with such a name, and its text or number.
+static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(r#"(?i)("[^"]*(?:{SECRET_NAMES})[^"]*"\s*:\s*)("(?:[^"\\]|\\.)*"?|[-\d.eE+]+)"#)).ok()
+});
+
+/// A field of a form with such a name, and its value.
+static FIELD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(r#"(?i)((?:^|&)[^=&\s"]*(?:{SECRET_NAMES})[^=&\s"]*=)([^&]*)"#)).ok()
+});
+
 /// How much of a body is shown, in bytes.
 const LONGEST: usize = 512;
 
-/// The beginning of a body as text; bytes that are no UTF-8 become U+FFFD.
+/// The beginning of a body as text, without the values of what is named as secrets are; bytes that are no UTF-8 become
+/// U+FFFD.
 pub(super) fn excerpt(body: &[u8]) -> String {
     let head = body.get(..LONGEST).unwrap_or(body);
     // A character that the end cuts through is left out instead of shown broken.
@@ -11,7 +28,14 @@ pub(super) fn excerpt(body: &[u8]) -> String {
         Err(error) if error.error_len().is_none() && head.len() < body.len() => error.valid_up_to(),
         _ => head.len(),
     };
-    String::from_utf8_lossy(head.get(..whole).unwrap_or_default()).into_owned()
+    without_secrets(&String::from_utf8_lossy(head.get(..whole).unwrap_or_default()))
+}
+
+/// Senders put tokens into bodies, too. What cannot be looked through is not shown.
+fn without_secrets(text: &str) -> String {
+    let (Some(member), Some(field)) = (&*MEMBER, &*FIELD) else { return String::new() };
+    let text = member.replace_all(text, "$1\"…\"");
+    field.replace_all(&text, "$1…").into_owned()
 }
 
 /// A URL with the names of its parameters and without their values: senders put tokens there.
@@ -55,6 +79,23 @@ mod tests {
         let odd = format!("x{long}");
         assert_eq!(excerpt(odd.as_bytes()), format!("x{}", "é".repeat(255)));
         assert_eq!(excerpt(b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn an_excerpt_shows_no_value_of_what_is_named_as_secrets_are() {
+        for (body, shown) in [
+            (r#"{"passcode": "old-right", "a": 1}"#, r#"{"passcode": "…", "a": 1}"#),
+            (
+                r#"{"verification_token":"x\"y","n":{"apiKey":17}}"#,
+                r#"{"verification_token":"…","n":{"apiKey":"…"}}"#,
+            ),
+            (r#"{"id":"e","clientSecret":"cut o"#, r#"{"id":"e","clientSecret":"…""#),
+            ("password=hunter2&token=abc&x=1", "password=…&token=…&x=1"),
+            ("x=1&Access_Token=abc%20d", "x=1&Access_Token=…"),
+            (r#"{"type":"order","quantity":3}"#, r#"{"type":"order","quantity":3}"#),
+        ] {
+            assert_eq!(excerpt(body.as_bytes()), shown);
+        }
     }
 
     #[test]

@@ -66,8 +66,9 @@ impl Shared {
         if previous.as_ref().is_some_and(|entry| entry.origin == Origin::File) {
             return Err(SourceError::FromFile(name.to_owned()));
         }
-        let (document, text) = parse(name, text)?;
+        let (document, text, misnamed) = parse(name, text)?;
         let mut problems = refuse_hidden_at(&document, SOURCE_SECRETS);
+        problems.extend(misnamed);
         let config = match (self.reader)(text.as_bytes()) {
             Ok(config) if problems.is_empty() => config,
             read => {
@@ -145,7 +146,8 @@ fn half_applied(name: &str, first: &dyn Display, second: &dyn Display) -> Source
 }
 
 /// The document with its name: that of the address, if it has none.
-fn parse(name: &str, text: String) -> Result<(Value, String), SourceError> {
+/// A name of its own that is another one is a problem beside those that the rest of it has.
+fn parse(name: &str, text: String) -> Result<(Value, String, Option<Problem>), SourceError> {
     let invalid = |problem| Err(SourceError::Invalid(vec![problem]));
     if text.len() > LONGEST_DOCUMENT {
         let message = format!("is {} bytes long; at most {LONGEST_DOCUMENT} are taken", text.len());
@@ -155,14 +157,17 @@ fn parse(name: &str, text: String) -> Result<(Value, String), SourceError> {
         Ok(document) => document,
         Err(error) => return invalid(Problem::new("", error.to_string())),
     };
-    let Some(members) = document.as_object_mut() else { return Ok((document, text)) };
+    let Some(members) = document.as_object_mut() else { return Ok((document, text, None)) };
     match members.get("name") {
-        Some(Value::String(own)) if own == name => Ok((document, text)),
-        Some(_) => invalid(Problem::new("name", format!("is not `{name}`, as the address says"))),
+        Some(Value::String(own)) if own == name => Ok((document, text, None)),
+        Some(_) => {
+            let problem = Problem::new("name", format!("is not `{name}`, as the address says"));
+            Ok((document, text, Some(problem)))
+        }
         None => {
             members.insert("name".into(), name.into());
             let text = document.to_string();
-            Ok((document, text))
+            Ok((document, text, None))
         }
     }
 }

@@ -64,8 +64,7 @@ impl Subscription {
     }
 
     /// What its writer hardly means as it stands: `$TOKEN` in place of a secret.
-    #[must_use]
-    pub fn doubts(&self) -> Vec<Problem> {
+    pub(super) fn doubts(&self) -> Vec<Problem> {
         secret::doubts(&self.document, SUBSCRIPTION_SECRETS)
     }
 
@@ -265,6 +264,16 @@ impl Subscriptions {
     /// Why nothing was sent, or why what was sent could not be recorded.
     pub async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {
         self.shared.dispatch.send(id, quantity, concurrency).await
+    }
+
+    /// What is odd about one of them, though it can be used.
+    #[must_use]
+    pub fn warnings(&self, subscription: &Subscription) -> Vec<Problem> {
+        let mut warnings = subscription.doubts();
+        warnings.extend(
+            subscription.config().into_iter().flat_map(|config| self.shared.routing.warnings(config)),
+        );
+        warnings
     }
 
     /// The routing table.

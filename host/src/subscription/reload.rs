@@ -28,6 +28,8 @@ pub struct SubscriptionChanges {
     pub removed: Vec<String>,
     /// Those of the file that read otherwise.
     pub changed: Vec<String>,
+    /// Those of the store that can be used no more: their source is gone from the file, say.
+    pub invalid: Vec<String>,
 }
 
 impl Subscriptions {
@@ -133,6 +135,11 @@ impl Reload {
             if gone && entry.config().is_some() {
                 shared.dispatch.remove(id).await;
             }
+            if changes.invalid.contains(id) {
+                let problem = entries.get(id).and_then(|entry| entry.problems.first());
+                let problem = problem.map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(subscription = id, "a stored subscription cannot be used any more: {problem}");
+            }
             if entries.contains_key(id) {
                 continue;
             }
@@ -162,6 +169,9 @@ fn changes(
             None => changes.added.push(id.clone()),
             Some(before) if entry.origin == Origin::File && before.config != entry.config => {
                 changes.changed.push(id.clone());
+            }
+            Some(before) if before.config.is_some() && entry.config.is_none() => {
+                changes.invalid.push(id.clone());
             }
             Some(_) => {}
         }

@@ -81,8 +81,8 @@ impl Shared {
         {
             return Err(SubscriptionError::FromFile(id.clone()));
         }
-        let (document, text) = parse(id.as_deref(), text)?;
-        let config = self.read(&document, &text)?;
+        let (document, text, misnamed) = parse(id.as_deref(), text)?;
+        let config = self.read(&document, &text, misnamed)?;
         // Nobody needs to read a token again: what is kept of one from here on is its hash.
         let (document, text) = document::without_tokens(document, text);
         let previous = self.get(&config.id);
@@ -213,8 +213,14 @@ impl Shared {
     }
 
     /// Reads a document, with all its problems at once.
-    fn read(&self, document: &Value, text: &str) -> Result<SubscriptionConfig, SubscriptionError> {
+    fn read(
+        &self,
+        document: &Value,
+        text: &str,
+        misnamed: Option<Problem>,
+    ) -> Result<SubscriptionConfig, SubscriptionError> {
         let mut problems = document::refuse_hidden(document);
+        problems.extend(misnamed);
         match (self.reader)(text.as_bytes()) {
             Ok(config) if problems.is_empty() => Ok(config),
             read => {
@@ -234,7 +240,8 @@ fn half_applied(id: &str, first: &dyn Display, second: &dyn Display) -> Subscrip
 }
 
 /// The document with its id: the one of the address, if there is one and the document has none.
-fn parse(id: Option<&str>, text: String) -> Result<(Value, String), SubscriptionError> {
+/// An id of its own that is another one is a problem beside those that the rest of it has.
+fn parse(id: Option<&str>, text: String) -> Result<(Value, String, Option<Problem>), SubscriptionError> {
     let invalid = |problem| Err(SubscriptionError::Invalid(vec![problem]));
     if text.len() > LONGEST_DOCUMENT {
         let message = format!("is {} bytes long; at most {LONGEST_DOCUMENT} are taken", text.len());
@@ -244,14 +251,19 @@ fn parse(id: Option<&str>, text: String) -> Result<(Value, String), Subscription
         Ok(document) => document,
         Err(error) => return invalid(Problem::new("", error.to_string())),
     };
-    let (Some(id), Some(members)) = (id, document.as_object_mut()) else { return Ok((document, text)) };
+    let (Some(id), Some(members)) = (id, document.as_object_mut()) else {
+        return Ok((document, text, None));
+    };
     match members.get("id") {
-        Some(Value::String(own)) if own == id => Ok((document, text)),
-        Some(_) => invalid(Problem::new("id", format!("is not `{id}`, as the address says"))),
+        Some(Value::String(own)) if own == id => Ok((document, text, None)),
+        Some(_) => {
+            let problem = Problem::new("id", format!("is not `{id}`, as the address says"));
+            Ok((document, text, Some(problem)))
+        }
         None => {
             members.insert("id".into(), id.into());
             let text = document.to_string();
-            Ok((document, text))
+            Ok((document, text, None))
         }
     }
 }

@@ -72,7 +72,8 @@ impl Verifier {
             }
         }
         let replay_window = scheme.replay_window();
-        let warnings = missing_for_handshakes(path, config, &scheme);
+        let mut warnings = missing_for_handshakes(path, config, &scheme);
+        warnings.extend(odd_secrets(path, name, &config.secrets));
         if !problems.is_empty() {
             return Judgement { result: Err(problems), warnings, replay_window };
         }
@@ -105,6 +106,24 @@ fn missing_for_handshakes(path: &str, config: &VerificationConfig, scheme: &Sche
             Problem::new(format!("{path}.parameters.{}", parameter.name), message)
         })
         .collect()
+}
+
+/// Secrets that no request will match: what the field has in front of them is not theirs, and a user needs a password.
+fn odd_secrets(path: &str, scheme: &str, secrets: &[SecretConfig]) -> Vec<Problem> {
+    let odd = |secret: &SecretConfig| match scheme {
+        "bearer" if secret.value.starts_with("Bearer ") => {
+            Some("begins with `Bearer `, which is no part of the token: a request would have to say it twice")
+        }
+        "basic" if secret.value.starts_with("Basic ") => {
+            Some("begins with `Basic `: it is the user and the password as they are, `USER:PASSWORD`")
+        }
+        "basic" if !secret.value.contains(':') => {
+            Some("has no `:` between user and password, so no request will match it: `USER:PASSWORD`")
+        }
+        _ => None,
+    };
+    let found = secrets.iter().enumerate().filter_map(|(index, secret)| Some((index, odd(secret)?)));
+    found.map(|(index, message)| Problem::new(format!("{path}.secrets[{index}]"), message)).collect()
 }
 
 /// The name of the scheme, what it needs, and itself; nothing if there is none or it has problems.

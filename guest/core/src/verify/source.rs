@@ -40,6 +40,10 @@ pub(super) fn override_event(
                     Err(problem) => problems.push(problem),
                 }
             }
+            if found.len() == places.len() && !found.iter().any(tells_events_apart) {
+                let message = "these are the same in every request, which would make all of them one event";
+                problems.push(Problem::new(format!("{path}.deduplicate.by"), message));
+            }
             scheme.deduplication = Deduplication::By(found, *within_seconds);
         }
     }
@@ -127,10 +131,23 @@ fn read(text: &str, distinct: bool) -> Result<Option<Template>, String> {
         text if text.contains(['{', '}']) => Template::parse(text)?,
         text => Template::of(Place::parse(text)?),
     };
-    for place in template.places() {
-        comparable(place.clone())?;
+    let places = template.places();
+    for place in &places {
+        comparable((*place).clone())?;
+    }
+    if distinct && !places.iter().any(|place| tells_events_apart(place)) {
+        return Err(
+            "is the same in every request, which would make all of them one event: name a place of the \
+                    event's own, such as `json:/id` or `header:x-event-id`"
+                .to_owned(),
+        );
     }
     Ok(Some(template))
+}
+
+/// Whether a place differs from event to event, as its method and address do not.
+const fn tells_events_apart(place: &Place) -> bool {
+    matches!(place, Place::Header(_) | Place::Json(_) | Place::Query(_) | Place::Form(_) | Place::Body)
 }
 
 /// A place, or nothing for `none`.

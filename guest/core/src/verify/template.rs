@@ -98,6 +98,17 @@ impl Template {
     /// ones.
     pub(crate) fn parse_distinct(text: &str) -> Result<Self, String> {
         let template = Self::parse(text)?;
+        let kinds = ["header:", "json:", "query:", "form:"];
+        for part in &template.0 {
+            if let Part::Literal(literal) = part
+                && let Some(kind) = kinds.into_iter().find(|kind| literal.contains(kind))
+            {
+                return Err(format!(
+                    "`{kind}…` stands outside of braces and would be taken as it stands: write `{{{kind}…}}` with one \
+                     brace on each side"
+                ));
+            }
+        }
         if template.0.windows(2).any(|pair| pair.iter().all(|part| !matches!(part, Part::Literal(_)))) {
             return Err(
                 "two places stand side by side, so that different ids would have the same text: put a \

@@ -328,7 +328,12 @@ fn fill(reply: &Reply, scope: &Scope<'_>) -> Result<Answer, String> {
     })
 }
 
-/// An identifier as it is, or its hash if no provider would make such a one: two stay two either way.
+/// An identifier as it is, or its hash if no provider would make such a one: two stay two either way. What looks like such
+/// a hash is hashed, too.
 fn bounded(id: &str) -> String {
-    if is_plain(id) { id.to_owned() } else { format!("sha256:{}", hex::encode(Sha256::digest(id))) }
+    if is_plain(id) && !id.starts_with("sha256:") {
+        id.to_owned()
+    } else {
+        format!("sha256:{}", hex::encode(Sha256::digest(id)))
+    }
 }

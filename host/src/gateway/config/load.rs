@@ -3,6 +3,7 @@
 use super::review::{self, filter_problems, forgetful};
 use super::section::{self, Sections};
 use crate::api::AdminConfig;
+use crate::clock;
 use crate::config::environment::{self, Environment};
 use crate::config::file::read_text;
 use crate::config::place::{Place, Places};
@@ -150,6 +151,7 @@ impl Config {
             let short = forgetful(path, source, judged.replay_window, store.retention, written);
             let judged = judged.beside(&problems);
             odd.extend(judged.warnings);
+            odd.extend(review::inactive(path, source, clock::now()));
             problems.extend(short);
             problems.extend(judged.result.err().into_iter().flatten());
         }

@@ -8,9 +8,11 @@ use anglerfish_core::config::{
     read_endpoint,
 };
 use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{
     RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, review_filter,
 };
+use anglerfish_core::verify::SecretConfig;
 use anglerfish_filter::Expression;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -107,6 +109,18 @@ pub(in crate::gateway) fn unserved(
         let message = "nobody can lease with them: there is no `out.listen`";
         let hint = "write [out] and listen = \"127.0.0.1:8082\"";
         Problem::new("tokens", message).with_hint(hint)
+    })
+}
+
+/// Secrets of a source of which none counts at this moment: every request will be refused.
+pub(super) fn inactive(path: &str, source: &SourceConfig, now: UnixMillis) -> Option<Problem> {
+    let secrets = &source.verification.secrets;
+    let counts = |secret: &SecretConfig| {
+        secret.not_before.is_none_or(|from| from <= now) && secret.not_after.is_none_or(|until| now < until)
+    };
+    (!secrets.is_empty() && !secrets.iter().any(counts)).then(|| {
+        let message = "none of them counts now (`not_before`, `not_after`): every request will be refused";
+        Problem::new(format!("{path}.secrets"), message)
     })
 }
 
