@@ -51,6 +51,8 @@ pub mod source;
 #[doc(hidden)]
 pub mod store;
 #[doc(hidden)]
+pub mod stream;
+#[doc(hidden)]
 pub mod subscription;
 #[doc(hidden)]
 pub mod supervision;

@@ -19,6 +19,7 @@ mod ran;
 mod receiver;
 mod running;
 mod sign;
+mod stream;
 mod wait;
 
 pub use client::{Answer, Request, header, send};
@@ -29,4 +30,5 @@ pub use ran::Ran;
 pub use receiver::{Received, Receiver, Reply};
 pub use running::Running;
 pub use sign::{Headers, github, now, slack, standard, verify_standard};
+pub use stream::{SseEvent, Stream};
 pub use wait::{PATIENCE, eventually};

@@ -121,9 +121,11 @@ async fn load() -> Result<Table, TableError> {
         .subscriptions
         .into_iter()
         .map(|(path, subscription)| {
-            if subscription.delivery.mode == DeliveryMode::Passive {
-                let problem =
-                    Problem::new(key_path(&path, "mode"), "passive subscriptions are not kept here");
+            if subscription.delivery.mode != DeliveryMode::Push {
+                let problem = Problem::new(
+                    key_path(&path, "mode"),
+                    "nothing is kept here for subscribers who lease or read",
+                );
                 let hint = "run the native gateway, which has a store";
                 return Err(TableError::Problems(vec![problem.with_hint(hint)]));
             }

@@ -395,6 +395,9 @@ impl DeliveryDocument {
             Some(entry) if entry.is_passive() => {
                 Some("its subscription is passive; it is kept until the subscriber leases it")
             }
+            Some(entry) if entry.is_stream() => {
+                Some("its subscription is a stream now; it is kept for as long as nothing is delivered")
+            }
             Some(_) => None,
         };
         Self {

@@ -233,12 +233,14 @@ fn check_named(api: &Api, named: Vec<String>) -> Result<Vec<String>, ProblemDeta
         ));
     }
     for (index, id) in named.iter().enumerate() {
-        if api.subscriptions.get(id).is_none() {
-            problems.push(Problem::new(
-                format!("subscriptions[{index}]"),
-                format!("there is no subscription `{id}`"),
-            ));
-        }
+        let problem = match api.subscriptions.get(id) {
+            None => format!("there is no subscription `{id}`"),
+            Some(entry) if entry.is_stream() => {
+                format!("`{id}` is a stream, of which any position can be read again")
+            }
+            Some(_) => continue,
+        };
+        problems.push(Problem::new(format!("subscriptions[{index}]"), problem));
     }
     if problems.is_empty() {
         Ok(named.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
@@ -259,7 +261,7 @@ async fn had_deliveries(api: &Api, seq: EventSeq) -> Result<(Vec<String>, Vec<St
             break;
         }
     }
-    Ok(ids.into_iter().partition(|id| api.subscriptions.get(id).is_some()))
+    Ok(ids.into_iter().partition(|id| api.subscriptions.get(id).is_some_and(|entry| !entry.is_stream())))
 }
 
 /// The one event with this id, of this source if it is named.

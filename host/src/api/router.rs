@@ -2,8 +2,8 @@
 
 use super::access::{Access, guard};
 use super::{
-    Configuration, ProblemDetails, activity, config, delivery, event, explain, health, job, openapi, publish,
-    rejection, schedule, sending, source, subscription, trial,
+    Configuration, Presence, ProblemDetails, activity, config, delivery, event, explain, health, job,
+    openapi, publish, reader, rejection, schedule, sending, source, subscription, trial,
 };
 use crate::bulk::Jobs;
 use crate::publish::Publisher;
@@ -35,6 +35,8 @@ pub struct Api {
     pub sources: Sources,
     /// What events are published with.
     pub publisher: Publisher,
+    /// Who reads streams.
+    pub readers: Arc<dyn Presence>,
     /// What was refused lately.
     pub rejections: Rejections,
     /// What would be decided about a request.
@@ -91,6 +93,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(job::cancel))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))
+        .routes(routes!(reader::list))
         .routes(routes!(rejection::list))
         .routes(routes!(rejection::show))
         .routes(routes!(rejection::explain))

@@ -55,6 +55,8 @@ pub(super) enum ModeBody {
     Push,
     /// They are kept until the subscriber leases them at `/out`, or somebody has them sent on demand.
     Passive,
+    /// Nothing is delivered: readers read the log at `/out`, as the subscription sees it.
+    Stream,
 }
 
 /// What becomes of a subscription's open deliveries when it is deleted, or taken out of the configuration file.

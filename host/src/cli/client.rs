@@ -39,9 +39,21 @@ pub(super) struct ApiArgs {
     token: Option<String>,
 }
 
+/// A client of HTTP, with TLS where the URL asks for it.
+pub(super) type HttpsClient = HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A client of HTTP that trusts whom this machine trusts.
+pub(super) fn https() -> Result<HttpsClient, Failure> {
+    let tls = crate::outbound::tls(&[])
+        .map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    Ok(HttpClient::builder(TokioExecutor::new()).build(HttpsConnector::from((connector, tls))))
+}
+
 /// A client of one gateway.
 pub(super) struct Client {
-    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HttpsClient,
     base: String,
     authorization: Option<HeaderValue>,
 }
@@ -84,12 +96,8 @@ impl ApiArgs {
             value.set_sensitive(true);
             Ok::<_, Failure>(value)
         });
-        let tls = crate::outbound::tls(&[])
-            .map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
         Ok(Client {
-            http: HttpClient::builder(TokioExecutor::new()).build(HttpsConnector::from((connector, tls))),
+            http: https()?,
             base: self.api.trim_end_matches('/').to_owned(),
             authorization: authorization.transpose()?,
         })
@@ -265,7 +273,8 @@ fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
+/// What an error was in the end.
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

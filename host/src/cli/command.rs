@@ -3,8 +3,8 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    check, completions, deliveries, events, explain, filter, init, jobs, manual, providers, rejections,
-    reload, schedule, send, serve, sink, sources, subscriptions,
+    check, completions, deliveries, events, explain, filter, init, jobs, listen, manual, providers,
+    rejections, reload, schedule, send, serve, sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -64,6 +64,8 @@ enum Command {
     Send(send::SendArgs),
     /// Print what is sent here: a small receiver to try things out
     Sink(sink::SinkArgs),
+    /// Take a subscription's stream to this machine and post each event here
+    Listen(listen::ListenArgs),
     /// List the providers whose signatures are known
     Providers(providers::ProvidersArgs),
     /// Try out filters without a gateway
@@ -91,6 +93,7 @@ impl Command {
             Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),
             Self::Send(args) => block_on(send::run(args, output)),
             Self::Sink(args) => block_on(sink::run(args, output)),
+            Self::Listen(args) => block_on(listen::run(args, output)),
             Self::Providers(args) => providers::run(&args, output),
             Self::Filter(args) => filter::run(args, output),
             Self::Completions(args) => completions::run(&args, Cli::command(), output),

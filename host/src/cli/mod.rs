@@ -18,6 +18,7 @@ mod filter;
 mod init;
 mod input;
 mod jobs;
+mod listen;
 mod manual;
 mod output;
 mod page;

@@ -162,7 +162,7 @@ impl Deliveries {
     ///
     /// What is wrong with the endpoint, with its place in the subscription.
     pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
-        if subscription.delivery.mode == DeliveryMode::Passive && subscription.endpoint.is_none() {
+        if subscription.delivery.mode != DeliveryMode::Push && subscription.endpoint.is_none() {
             return Ok(());
         }
         target(subscription, &self.shared.outbound).map(drop)
@@ -190,7 +190,8 @@ impl Deliveries {
         };
         let settings = Arc::new(Settings { policy, shared, endpoint: Box::new(endpoint) });
         match mode {
-            DeliveryMode::Push => self.let_go_of_passive(&id),
+            // Of a stream deliveries are kept that were made before it was one.
+            DeliveryMode::Push | DeliveryMode::Stream => self.let_go_of_passive(&id),
             DeliveryMode::Passive => {
                 let settings = Arc::clone(&settings);
                 self.shared

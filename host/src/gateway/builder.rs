@@ -1,11 +1,12 @@
 //! From a configuration to a gateway that could run: all that can fail, and nothing that acts.
 
 use super::GatewayError;
+use super::exits::{self, Exits};
 use super::reload::{Loader, ReloadTargets, Reloader};
 use super::routing::EngineRouting;
 use super::running::Gateway;
 use super::source_table::GatewaySources;
-use super::wiring::{self, Listeners, Queues, SharedReader};
+use super::wiring::{self, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::Jobs;
 use crate::clock;
@@ -14,12 +15,13 @@ use crate::fetch::DocumentCache;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
-use crate::passive::{self, Out, OutMetrics};
+use crate::passive::{self, Out, OutMetrics, Refusals};
 use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Listener};
 use crate::source::{Sources, StoredSources};
 use crate::store::{SqliteOptions, SqliteStore, Store};
+use crate::stream::{self, StreamMetrics, StreamOut, Streams};
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use anglerfish_core::router::RoutingDocument;
@@ -134,6 +136,7 @@ pub struct BuiltGateway {
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
     pub(super) deliveries: Deliveries,
+    pub(super) streams: Streams,
     pub(super) service: Arc<Ingress>,
     pub(super) operational: OperationalEvents,
     pub(super) jobs: Jobs,
@@ -173,8 +176,10 @@ impl BuiltGateway {
         let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), config.out.listen));
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
-        let opened =
-            wiring::open_subscriptions(&config, store, Arc::clone(&routing), &deliveries, &reader).await;
+        let metrics_of_streams = StreamMetrics::register(&mut registry);
+        let streams = exits::streams(&config.out, store, &routing, metrics_of_streams);
+        let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
+        let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;
         let subscriptions = match opened {
             Ok(subscriptions) => subscriptions,
             Err(error) => {
@@ -183,7 +188,7 @@ impl BuiltGateway {
             }
         };
         let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
-        let outlet = Arc::new(Queues(deliveries.clone()));
+        let outlet = Arc::new(exits);
         let publisher =
             Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
         let operational =
@@ -195,8 +200,12 @@ impl BuiltGateway {
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config, &sources, &subscriptions);
         let out = out.map(|listener| {
-            let metrics = OutMetrics::register(&mut registry);
-            (listener, passive::router(Out::new(deliveries.clone(), metrics)))
+            let refusals = Refusals::new(OutMetrics::register(&mut registry));
+            let streams =
+                StreamOut::new(streams.clone(), Arc::clone(&refusals), &config.server.trusted_proxies);
+            let streams = stream::addresses().with_state(streams);
+            let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
+            (listener, passive::router(out, streams))
         });
         let access = Access::new(config.admin.token.as_ref(), admin.address());
         let (retention, _) = watch::channel(config.store.retention);
@@ -224,6 +233,7 @@ impl BuiltGateway {
             subscriptions,
             sources,
             publisher,
+            readers: Arc::new(streams.clone()),
             rejections,
             explainer: routing,
             readiness: readiness.clone(),
@@ -240,6 +250,7 @@ impl BuiltGateway {
             readiness,
             store: Arc::clone(store),
             deliveries,
+            streams,
             service,
             operational,
             jobs,

@@ -7,6 +7,7 @@ mod builder;
 mod config;
 mod difference;
 mod error;
+mod exits;
 mod reload;
 mod retention;
 mod routing;

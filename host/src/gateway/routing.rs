@@ -15,7 +15,7 @@ use anglerfish_core::router::{self, Explanation, RoutingSource, RoutingSubscript
 use anglerfish_core::verify::{BodyForm, Verifier};
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -25,6 +25,8 @@ pub(super) struct EngineRouting {
     left_out: Mutex<LeftOut>,
     /// Where the subscribers of passive subscriptions come, if anywhere.
     out: Option<SocketAddr>,
+    /// What is known of sources that somebody asked for; forgotten when any of them is another one.
+    json_fields: RwLock<HashMap<String, Arc<[String]>>>,
 }
 
 /// Stored subscriptions that the table has no room for. As long as there are some, the gateway is not ready.
@@ -37,13 +39,38 @@ struct LeftOut {
 impl EngineRouting {
     /// Wraps an engine.
     pub(super) fn new(engine: Arc<Engine>, out: Option<SocketAddr>) -> Self {
-        Self { current: RwLock::new(engine), left_out: Mutex::default(), out }
+        Self { current: RwLock::new(engine), left_out: Mutex::default(), out, json_fields: RwLock::default() }
     }
 
     /// From now on this engine is in use; calls under way end on the old one, which is returned.
     pub(super) fn replace(&self, engine: Arc<Engine>) -> Arc<Engine> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, engine)
+        let old = std::mem::replace(&mut *current, engine);
+        drop(current);
+        self.forget_fields();
+        old
+    }
+
+    /// The fields of a source's forms that hold JSON, besides `payload`.
+    pub(super) fn json_fields(&self, source: &str) -> Arc<[String]> {
+        let known = self.json_fields.read().unwrap_or_else(PoisonError::into_inner).get(source).cloned();
+        known.unwrap_or_else(|| {
+            // The lock is held, so that what is found of an old source is not noted behind its forgetting.
+            let mut known = self.json_fields.write().unwrap_or_else(PoisonError::into_inner);
+            let sources = self.engine().sources();
+            let found = sources.iter().find(|known| known.name == source);
+            let fields: Arc<[String]> =
+                found.map(|source| source_facts(source).json_fields.into()).unwrap_or_default();
+            // A source that is gone is not noted: its name is anybody's.
+            if found.is_some() {
+                known.insert(source.to_owned(), Arc::clone(&fields));
+            }
+            fields
+        })
+    }
+
+    fn forget_fields(&self) {
+        self.json_fields.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What filters matched is counted here, also by the engine that takes the place of this one.
@@ -57,12 +84,16 @@ impl EngineRouting {
 
     /// Adds or replaces a source.
     pub(super) async fn put_source(&self, source: RoutingSource) -> Result<(), RoutingError> {
-        Ok(self.engine().put_source(source).await?)
+        let put = self.engine().put_source(source).await;
+        self.forget_fields();
+        Ok(put?)
     }
 
     /// Removes a source that no subscription names.
     pub(super) async fn delete_source(&self, name: &str) -> Result<(), RoutingError> {
-        Ok(self.engine().delete_source(name).await?)
+        let deleted = self.engine().delete_source(name).await;
+        self.forget_fields();
+        Ok(deleted?)
     }
 
     /// Changes which subscriptions are left out, and what readiness says of them.

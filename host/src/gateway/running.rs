@@ -4,8 +4,9 @@ use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::delivery::Deliveries;
 use crate::gateway::Config;
 use crate::ingress::Fetcher;
-use crate::server::{Ending, Listener, RequestBody};
+use crate::server::{Ending, Listener, Peer, RequestBody};
 use crate::store::Store;
+use crate::stream::Streams;
 use crate::supervision::Supervisor;
 use crate::telemetry::Readiness;
 use axum::Router;
@@ -43,6 +44,7 @@ pub struct Gateway {
 struct Parts {
     store: Arc<dyn Store>,
     deliveries: Deliveries,
+    streams: Streams,
     ingress: Part,
     admin: Part,
     out: Option<Part>,
@@ -86,6 +88,7 @@ impl Gateway {
             readiness,
             store,
             deliveries,
+            streams,
             service,
             operational,
             jobs,
@@ -97,6 +100,7 @@ impl Gateway {
         let (ingress_address, admin_address) = (ingress.address(), admin.address());
         // Nothing can fail any more: a start that fails makes no attempt.
         deliveries.start();
+        streams.start(&supervisor);
         let operational = supervisor.spawn("operational events", move || operational.clone().run());
         let jobs = supervisor.spawn("jobs", move || jobs.clone().run());
         let ending = Ending::default();
@@ -111,9 +115,8 @@ impl Gateway {
         };
         let admin = Part::serve("management API", admin, api, &supervisor);
         let out_address = out.as_ref().map(|(listener, _)| listener.address());
-        let out = out.map(|(listener, router)| {
-            Part::serve("listener of passive subscriptions", listener, router, &supervisor)
-        });
+        let out = out
+            .map(|(listener, router)| Part::serve("listener of subscribers", listener, router, &supervisor));
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {
@@ -126,6 +129,7 @@ impl Gateway {
             parts: Some(Parts {
                 store,
                 deliveries,
+                streams,
                 ingress,
                 admin,
                 out,
@@ -195,7 +199,8 @@ impl Parts {
         // Senders and attempts side by side: what is accepted from now on is delivered after the next start.
         let attempts = self.deliveries.shutdown(first.saturating_duration_since(Instant::now()));
         let out = async {
-            // Who waits for a message is answered at once.
+            // Who waits for a message is answered at once, and who reads is told where to go on.
+            self.streams.stop();
             if let Some(out) = &mut self.out {
                 out.end(first).await;
             }
@@ -218,6 +223,7 @@ impl Parts {
     /// Ends all of it without waiting for anything.
     fn abort(self) {
         self.stop_retention.cancel();
+        self.streams.stop();
         self.retention.abort();
         self.operational.abort();
         self.jobs.abort();
@@ -243,7 +249,8 @@ impl Part {
         let (told, watcher) = (ending.clone(), supervisor.clone());
         let task = supervisor.spawn(name, move || {
             let router = router.clone();
-            let handle = move |request: Request<RequestBody>, _| {
+            let handle = move |mut request: Request<RequestBody>, peer| {
+                request.extensions_mut().insert(Peer(peer));
                 // A router of axum is always ready.
                 let answer = router.clone().call(request);
                 async move { answer.await.unwrap_or_else(|never| match never {}) }

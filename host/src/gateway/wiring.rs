@@ -1,15 +1,15 @@
 //! What each room is given of the configuration and of the rooms below it.
 
 use super::GatewayError;
+use super::exits::Exits;
 use super::routing::EngineRouting;
-use crate::delivery::Deliveries;
 use crate::engine::{Engine, EngineConfig, StartError};
 use crate::gateway::Config;
-use crate::ingress::{Credentials, ForwardedConfig, IngressConfig, Outlet};
+use crate::ingress::{Credentials, ForwardedConfig, IngressConfig};
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
-use crate::store::{LeasedDelivery, Store};
+use crate::store::Store;
 use crate::subscription::{Declared, Origin, Reader, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
@@ -40,15 +40,6 @@ pub(super) fn outbound(config: &Config, descriptors: Descriptors) -> Result<Outb
         only_roots: config.roots.clone(),
         ..defaults
     })?)
-}
-
-/// The delivery queues as ingress sees them.
-pub(super) struct Queues(pub(super) Deliveries);
-
-impl Outlet for Queues {
-    fn offer(&self, deliveries: Vec<LeasedDelivery>) {
-        self.0.offer(deliveries);
-    }
 }
 
 /// What the gateway listens on.
@@ -84,7 +75,9 @@ pub(super) async fn bind(config: &Config, descriptors: Descriptors) -> Result<Li
     let admin = bind_one(config.admin.listen, "admin.listen", Limits { connections, ..limits }).await?;
     let out = match config.out.listen {
         Some(address) => {
-            let limits = Limits { connections: subscribers, ..limits };
+            // A stream that is only silent is not idle.
+            let idle = limits.idle.max(config.out.heartbeat * 2);
+            let limits = Limits { connections: subscribers, idle, ..limits };
             Some(bind_one(address, "out.listen", limits).await?)
         }
         None => None,
@@ -146,14 +139,14 @@ pub(super) async fn open_subscriptions(
     config: &Config,
     store: &Arc<dyn Store>,
     routing: Arc<EngineRouting>,
-    deliveries: &Deliveries,
+    exits: &Exits,
     reader: &SharedReader<SubscriptionConfig>,
 ) -> Result<Subscriptions, GatewayError> {
-    deliveries.restore(store.standings().await?);
+    exits.deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
-        deliveries.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
+        exits.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
     }
-    let dispatch = Arc::new(deliveries.clone());
+    let dispatch = Arc::new(exits.clone());
     Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
 }
 

@@ -15,7 +15,7 @@ use crate::store::{
 };
 use crate::telemetry::{self, IngressMetrics, SharedRepeated, SourceMetrics, TRACE, TRACEPARENT};
 use anglerfish_core::answer::Fault;
-use anglerfish_core::decision::{AcceptedEvent, Decision, Fetch, FilterFailure};
+use anglerfish_core::decision::{AcceptedEvent, Decision, Fetch, FilterFailure, Intent};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
 use anglerfish_core::request::event_data;
 use async_trait::async_trait;
@@ -53,6 +53,11 @@ pub struct IngressConfig {
 
 /// Where new deliveries go when they are on disk.
 pub trait Outlet: Send + Sync {
+    /// The intents of which deliveries are made; what else wants an event finds it in the log.
+    fn to_deliver(&self, intents: Vec<Intent>) -> Vec<Intent> {
+        intents
+    }
+
     /// Takes leased deliveries; what it has no room for it gives back to the store.
     fn offer(&self, deliveries: Vec<LeasedDelivery>);
 }
@@ -449,7 +454,7 @@ impl Ingress {
             failures: { failures.into_iter() }
                 .map(|FilterFailure { subscription, reason }| FailedFilter { subscription, reason })
                 .collect(),
-            ..NewEvent::new(event, data, request.received).wanted(intents)
+            ..NewEvent::new(event, data, request.received).wanted(self.outlet.to_deliver(intents))
         }
     }
 

@@ -33,17 +33,20 @@ impl OutMetrics {
 
 /// Counts refusals, and tells of them now and then: whoever guesses must not fill the log.
 #[derive(Debug)]
-pub(super) struct Refusals {
+pub struct Refusals {
     metrics: OutMetrics,
     told: SharedRepeated,
 }
 
 impl Refusals {
-    pub(super) fn new(metrics: OutMetrics) -> Arc<Self> {
+    /// What is counted goes into these metrics.
+    #[must_use]
+    pub fn new(metrics: OutMetrics) -> Arc<Self> {
         Arc::new(Self { metrics, told: SharedRepeated::default() })
     }
 
-    fn note(&self) {
+    /// A request showed no right token.
+    pub fn note(&self) {
         self.metrics.unauthorized.inc();
         if let Some(count) = self.told.note("unauthorized") {
             tracing::warn!(count, "requests to /out showed no token, or none of the subscription's");

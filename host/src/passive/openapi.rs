@@ -1,30 +1,29 @@
 //! `/out/openapi.json`: the addresses below `/out` as an `OpenAPI` 3.1 document.
 
-use super::router;
+use super::router::{self, Out};
 use crate::api::{NoParameters, PROBLEM_JSON, ProblemBody, ProblemDetails, Query};
+use axum::extract::State;
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
-use std::sync::LazyLock;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(
     info(
-        title = "Anglerfish passive subscriptions",
+        title = "Anglerfish subscriptions, for their subscribers",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-        description = "Where the subscribers of passive subscriptions get what is kept for them. It has a listener of its own \
-            (`[out] listen`). Whoever asks shows a token of the subscription as `Authorization: Bearer`. Errors are problem \
+        description = "Where the subscribers of passive subscriptions get what is kept for them, and where streams are read. It has \
+            a listener of its own (`[out] listen`). Whoever asks shows a token of the subscription as `Authorization: Bearer`. Errors are problem \
             details (RFC 9457); programs tell them apart by `code`. Members of bodies that are not known are errors."
     ),
     servers((url = "http://127.0.0.1:8082")),
-    tags((name = "out", description = "Messages of passive subscriptions")),
+    tags((name = "out", description = "Messages of passive subscriptions, and streams")),
     security(("token" = [])),
     components(schemas(ProblemBody))
 )]
 struct Description;
-
-static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
 
 /// This document. It needs no token.
 #[utoipa::path(
@@ -32,9 +31,10 @@ static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
     responses((status = 200, description = "This document.", body = serde_json::Value))
 )]
 pub(super) async fn serve(
+    State(out): State<Out>,
     Query(NoParameters {}): Query<NoParameters>,
-) -> Result<([(HeaderName, &'static str); 1], &'static str), ProblemDetails> {
-    Ok(([(CONTENT_TYPE, "application/json")], &TEXT))
+) -> Result<([(HeaderName, &'static str); 1], String), ProblemDetails> {
+    Ok(([(CONTENT_TYPE, "application/json")], (*out.description).to_owned()))
 }
 
 /// Errors that every address with a subscription answers with.
@@ -52,9 +52,11 @@ const COMMON: [(&str, &str); 8] = [
     ("503", "The store is out of reach for now: `unavailable`. Leases stand as they did."),
 ];
 
-fn document() -> Value {
+/// The whole document, with what is described beside the addresses of this room.
+pub(super) fn document(others: OpenApi) -> Value {
     let mut described = Description::openapi();
     described.merge(router::addresses().into_openapi());
+    described.merge(others);
     let mut document = json!(described);
     let problem = json!({(PROBLEM_JSON): {"schema": {"$ref": "#/components/schemas/Problem"}}});
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn describes_every_address_with_its_errors_and_every_reference_leads_somewhere() {
-        let document = document();
+        let document = document(OpenApi::default());
         let paths = document["paths"].as_object().unwrap();
         let names: Vec<&str> = paths.keys().map(String::as_str).collect();
         let expected = ["ack", "extend", "lease", "nack"].map(|name| format!("/out/{{subscription}}/{name}"));

@@ -1,6 +1,7 @@
 //! The addresses below `/out`.
 
-use super::access::{OutMetrics, Refusals};
+use super::access::Refusals;
+use super::origin::{self, Origins};
 use super::{handler, openapi};
 use crate::api::{not_stored, unknown_address, unknown_method};
 use crate::delivery::Deliveries;
@@ -15,13 +16,16 @@ use utoipa_axum::routes;
 pub struct Out {
     pub(super) deliveries: Deliveries,
     pub(super) refusals: Arc<Refusals>,
+    origins: Origins,
+    /// The OpenAPI document.
+    pub(super) description: Arc<str>,
 }
 
 impl Out {
-    /// What is kept in these deliveries.
+    /// What is kept in these deliveries, for programs and for web pages of these origins.
     #[must_use]
-    pub fn new(deliveries: Deliveries, metrics: OutMetrics) -> Self {
-        Self { deliveries, refusals: Refusals::new(metrics) }
+    pub fn new(deliveries: Deliveries, refusals: Arc<Refusals>, origins: &[String]) -> Self {
+        Self { deliveries, refusals, origins: Origins::new(origins), description: "".into() }
     }
 }
 
@@ -31,7 +35,7 @@ impl fmt::Debug for Out {
     }
 }
 
-/// All of them, as they are described too.
+/// Those of passive subscriptions, as they are described too.
 pub(super) fn addresses() -> OpenApiRouter<Out> {
     OpenApiRouter::default()
         .routes(routes!(handler::lease))
@@ -41,11 +45,16 @@ pub(super) fn addresses() -> OpenApiRouter<Out> {
         .routes(routes!(openapi::serve))
 }
 
-/// The addresses below `/out`, each of which asks for a token of its subscription.
-pub fn router(out: Out) -> Router {
+/// The addresses below `/out` and `others` beside them, each of which asks for a token of its subscription.
+pub fn router(mut out: Out, others: OpenApiRouter) -> Router {
+    let (others, described) = others.split_for_parts();
+    out.description = openapi::document(described).to_string().into();
+    let origins = out.origins.clone();
     Router::from(addresses())
+        .with_state(out)
+        .merge(others)
         .fallback(unknown_address)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::map_response(not_stored))
-        .with_state(out)
+        .layer(middleware::from_fn_with_state(origins, origin::guard))
 }

@@ -1,33 +1,117 @@
-//! The listener of passive subscriptions: `[out]`.
+//! The listener of subscribers: `[out]`.
 
 use crate::config::section::{Keys, Kind, Section};
-use crate::config::value::{address, count, set};
-use anglerfish_core::config::Table;
+use crate::config::value::{SECOND, address, count, set};
+use anglerfish_core::config::{Node, Table};
+use http::Uri;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
-/// The listener of passive subscriptions: `[out]`.
+/// Pages of more sites than this are all pages.
+const MOST_ORIGINS: usize = 100;
+/// Proxies cut what is silent for a minute.
+const HEARTBEATS: RangeInclusive<Duration> = SECOND..=Duration::from_mins(1);
+const ROTATIONS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(24);
+
+/// The listener of subscribers, who lease or read: `[out]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutConfig {
     /// Where it listens; nowhere if that is not said.
     pub listen: Option<SocketAddr>,
-    /// Open connections; further ones wait. Whoever waits for a message has one.
+    /// Open connections; further ones wait. Whoever waits for a message or reads a stream has one.
     pub max_connections: usize,
+    /// Web pages that may ask, by their origins.
+    pub allowed_origins: Vec<String>,
+    /// How many may read streams at once.
+    pub max_readers: usize,
+    /// How many may read with one token.
+    pub max_readers_per_token: usize,
+    /// How many may read from one address.
+    pub max_readers_per_address: usize,
+    /// How long a stream is silent at most.
+    pub heartbeat: Duration,
+    /// After about how long a stream ends for its reader to begin another.
+    pub rotate_after: Duration,
 }
 
 impl Default for OutConfig {
     fn default() -> Self {
-        Self { listen: None, max_connections: 1024 }
+        Self {
+            listen: None,
+            max_connections: 1024,
+            allowed_origins: Vec::new(),
+            max_readers: 900,
+            max_readers_per_token: 100,
+            max_readers_per_address: 100,
+            heartbeat: Duration::from_secs(15),
+            rotate_after: Duration::from_mins(10),
+        }
     }
 }
 
 impl Section for OutConfig {
     const TABLE: &'static str = "out";
-    const KEYS: Keys = &[("listen", Kind::Text), ("max_connections", Kind::Integer)];
+    const KEYS: Keys = &[
+        ("listen", Kind::Text),
+        ("max_connections", Kind::Integer),
+        ("allowed_origins", Kind::List),
+        ("max_readers", Kind::Integer),
+        ("max_readers_per_token", Kind::Integer),
+        ("max_readers_per_address", Kind::Integer),
+        ("heartbeat", Kind::Text),
+        ("rotate_after", Kind::Text),
+    ];
 
     fn read(table: &Table<'_>) -> Self {
         let mut config = Self::default();
+        let many = |node: &Node<'_>| count(node, 1..=1_000_000);
         set(&mut config.listen, table.get("listen"), |node| address(node).map(Some));
-        set(&mut config.max_connections, table.get("max_connections"), |node| count(node, 1..=1_000_000));
+        set(&mut config.max_connections, table.get("max_connections"), many);
+        set(&mut config.allowed_origins, table.get("allowed_origins"), origins);
+        set(&mut config.max_readers, table.get("max_readers"), many);
+        set(&mut config.max_readers_per_token, table.get("max_readers_per_token"), many);
+        set(&mut config.max_readers_per_address, table.get("max_readers_per_address"), many);
+        set(&mut config.heartbeat, table.get("heartbeat"), |node| node.duration(HEARTBEATS));
+        set(&mut config.rotate_after, table.get("rotate_after"), |node| node.duration(ROTATIONS));
         config
+    }
+}
+
+/// Origins of web pages; what is none is reported and left out.
+fn origins(node: &Node<'_>) -> Option<Vec<String>> {
+    let mut origins = Vec::new();
+    for item in node.items_up_to(MOST_ORIGINS)? {
+        let Some(text) = item.text() else { continue };
+        if text == "*" || is_origin(text) {
+            origins.push(text.to_owned());
+        } else {
+            let hint = "write \"https://app.example\", without a path, or \"*\" for every page";
+            item.report_with_hint("not an origin", hint);
+        }
+    }
+    Some(origins)
+}
+
+/// A scheme, a host and perhaps a port, as browsers send it.
+fn is_origin(text: &str) -> bool {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@']))
+        && text.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for text in ["https://app.example", "http://localhost:3000", "http://[::1]:80"] {
+            assert!(is_origin(text), "{text}");
+        }
+        for text in ["app.example", "https://", "https://a/", "https://a/b", "https://u@a", "null", "ftp://a"]
+        {
+            assert!(!is_origin(text), "{text}");
+        }
     }
 }

@@ -97,7 +97,8 @@ impl Publisher {
         }
         let past = PastEvent { event: event.clone(), headers: Vec::new(), data: data.clone(), received: now };
         let routed = self.routing.route(past).await?;
-        let intents = routed.intents.into_iter().filter(|intent| wants(&intent.subscription));
+        let intents = routed.intents.into_iter().filter(|intent| wants(&intent.subscription)).collect();
+        let intents = self.outlet.to_deliver(intents);
         let failures = routed.failures.into_iter().filter(|failure| wants(&failure.subscription));
         let failures = failures
             .map(|failure| FailedFilter { subscription: failure.subscription, reason: failure.reason });
@@ -136,7 +137,8 @@ impl Publisher {
                         received: now,
                     };
                     let routed = self.routing.route(past).await?;
-                    receipt.deliveries = Some(routed.intents.len());
+                    let intents = self.outlet.to_deliver(routed.intents);
+                    receipt.deliveries = Some(intents.len());
                     let failed = routed.failures.into_iter();
                     let failures = failed.map(|failure| FailedFilter {
                         subscription: failure.subscription,
@@ -145,7 +147,7 @@ impl Publisher {
                     commit.events.push(NewEvent {
                         origin: Origin::Published,
                         failures: failures.collect(),
-                        ..NewEvent::new(event.clone(), data.clone(), now).wanted(routed.intents)
+                        ..NewEvent::new(event.clone(), data.clone(), now).wanted(intents)
                     });
                 }
                 receipts.push(receipt);

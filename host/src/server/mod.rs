@@ -5,9 +5,11 @@ mod connection;
 mod descriptor;
 mod framing;
 mod listener;
+mod peer;
 mod request_body;
 mod tracked;
 
 pub use descriptor::Descriptors;
 pub use listener::{Ending, Limits, Listener};
+pub use peer::Peer;
 pub use request_body::RequestBody;

@@ -21,9 +21,9 @@ pub use model::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, Due, EventQuery, EventRecord, EventSeq, FailedFilter, Job, JobAction, JobId, JobItem,
     JobQuery, JobState, JobStep, JobStepped, JobWork, KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased,
-    LeasedDelivery, LogEntry, LogPart, NewEvent, NewJob, Oldest, Order, Origin, OverflowCounts, Owner, Page,
-    Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable, Settlement,
-    StoreError, StoredSource, StoredStanding, StoredSubscription,
+    LeasedDelivery, LogEntry, LogId, LogPart, NewEvent, NewJob, Oldest, Order, Origin, OverflowCounts, Owner,
+    Page, Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable,
+    Settlement, StoreError, StoredSource, StoredStanding, StoredSubscription,
 };
 use model::{Limit, WAITS, dropped, refused};
 pub use sqlite::{SqliteOptions, SqliteStore};

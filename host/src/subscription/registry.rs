@@ -80,6 +80,12 @@ impl Subscription {
         self.config.as_ref().is_some_and(|config| config.delivery.mode == DeliveryMode::Passive)
     }
 
+    /// Whether it is only read: nothing is delivered to it.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.delivery.mode == DeliveryMode::Stream)
+    }
+
     /// What becomes of its open deliveries when it is removed; what cannot be used as it is written is asked too.
     #[must_use]
     pub fn when_removed(&self) -> WhenRemoved {

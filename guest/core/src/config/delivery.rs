@@ -14,6 +14,8 @@ pub enum DeliveryMode {
     Push,
     /// Deliveries are kept until the subscriber leases them, or somebody asks for attempts.
     Passive,
+    /// There are no deliveries: the subscriber reads the log, from whatever position it likes.
+    Stream,
 }
 
 impl DeliveryMode {
@@ -23,6 +25,7 @@ impl DeliveryMode {
         match self {
             Self::Push => "push",
             Self::Passive => "passive",
+            Self::Stream => "stream",
         }
     }
 }

@@ -12,9 +12,9 @@ pub struct SubscriptionConfig {
     pub sources: Vec<String>,
     /// A CEL expression; without one every event of the sources matches.
     pub filter: Option<String>,
-    /// Where its events go. A passive subscription may do without: its subscriber leases them.
+    /// Where its events go. A passive subscription may do without: its subscriber leases them; and a stream has none.
     pub endpoint: Option<EndpointConfig>,
-    /// What the subscriber of a passive one shows; several while one is rotated. Without any nobody can lease.
+    /// What its subscriber shows in order to lease or to read; several while one is rotated. Without any nobody can.
     pub tokens: Vec<AccessToken>,
     /// How they are delivered.
     pub delivery: DeliveryConfig,

@@ -6,6 +6,7 @@ mod decide;
 mod document;
 mod explain;
 mod explanation;
+mod filter_table;
 mod filters;
 mod handshake;
 mod headers;
@@ -20,5 +21,6 @@ pub use explain::explain_once;
 pub use explanation::{
     ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
 };
+pub use filter_table::{FilterTable, LoggedEvent};
 pub use review::{SourceFacts, check_filter, missing_fields, review_filter};
 pub use table::{Router, named_by};

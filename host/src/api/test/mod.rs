@@ -33,7 +33,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use rooms::{Queues, Table, read};
+use rooms::{Nobody, Queues, Table, read};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -105,6 +105,7 @@ impl Bench {
             jobs: jobs.clone(),
             sources: sources_of(store.clone(), table.clone()).await,
             publisher: Publisher::new(store.clone() as Arc<dyn Store>, table.clone(), queues.clone()),
+            readers: Arc::new(Nobody),
             rejections: rejections.clone(),
             explainer: table.clone(),
             readiness: readiness.clone(),

@@ -1,7 +1,7 @@
 //! The rooms beside the registry, as far as it sees them.
 
 use super::NOW;
-use crate::api::Configuration;
+use crate::api::{Configuration, Presence, ReaderDocument};
 use crate::config::{ConfigProblem, ConfigStatus, ReloadCause, ReloadOutcome, ReloadReport};
 use crate::engine::InboundRequest;
 use crate::ingress::Outlet;
@@ -328,5 +328,14 @@ impl Configuration for Fixed {
             changes: Vec::new(),
         };
         ConfigStatus { last: Some(last), ..self.status() }
+    }
+}
+
+/// Nobody reads.
+pub(super) struct Nobody;
+
+impl Presence for Nobody {
+    fn readers(&self, _: Option<&str>) -> Vec<ReaderDocument> {
+        Vec::new()
     }
 }

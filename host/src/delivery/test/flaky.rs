@@ -3,9 +3,9 @@
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
-    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page,
-    Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, SqliteStore,
-    Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts,
+    Page, Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore,
+    SqliteStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
@@ -82,6 +82,10 @@ impl LogStore for Flaky {
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
         self.inner.read(after, limit, bytes).await
+    }
+
+    fn identity(&self) -> LogId {
+        self.inner.identity()
     }
 
     fn head(&self) -> watch::Receiver<EventSeq> {

@@ -106,7 +106,7 @@ pub(in crate::gateway) fn unserved(
     listen: Option<SocketAddr>,
 ) -> Option<Problem> {
     (listen.is_none() && !subscription.tokens.is_empty()).then(|| {
-        let message = "nobody can lease with them: there is no `out.listen`";
+        let message = "nobody can lease or read with them: there is no `out.listen`";
         let hint = "write [out] and listen = \"127.0.0.1:8082\"";
         Problem::new("tokens", message).with_hint(hint)
     })

@@ -1,6 +1,8 @@
 //! The log of events.
 
-use crate::store::{Commit, CommitOutcome, EventQuery, EventRecord, EventSeq, LogPart, Page, StoreError};
+use crate::store::{
+    Commit, CommitOutcome, EventQuery, EventRecord, EventSeq, LogId, LogPart, Page, StoreError,
+};
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,6 +32,9 @@ pub trait LogStore: Send + Sync + 'static {
     ///
     /// The store cannot be read.
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError>;
+
+    /// What tells this log from others: it stays the same for as long as its positions mean the same entries.
+    fn identity(&self) -> LogId;
 
     /// The position of the newest entry, to be waited on; zero while there has been none.
     fn head(&self) -> watch::Receiver<EventSeq>;

@@ -118,6 +118,10 @@ pub struct LogEntry {
     pub data: Bytes,
 }
 
+/// What tells one log from another: drawn when the store is made, so that a position of one is not taken for one of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct LogId(pub u32);
+
 /// What a reader of the log gets.
 #[derive(Debug, Clone)]
 pub enum LogPart {

@@ -21,7 +21,9 @@ pub(in crate::store) use delivery::WAITS;
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,
 };
-pub use entry::{EventRecord, EventSeq, FailedFilter, LogEntry, LogPart, Origin, Repetitions, RequestRecord};
+pub use entry::{
+    EventRecord, EventSeq, FailedFilter, LogEntry, LogId, LogPart, Origin, Repetitions, RequestRecord,
+};
 pub use error::StoreError;
 pub use lease::{Due, Lease, LeaseTerms, LeaseToken, Leased, Owner};
 pub use query::{DeliveryQuery, EventQuery, Order, Page};

@@ -26,8 +26,8 @@ use super::{lane, leasing, listing, private, reading};
 use crate::store::{
     Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
     Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
-    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page,
-    Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, Store,
+    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts,
+    Page, Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, Store,
     StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
@@ -56,6 +56,7 @@ pub struct SqliteStore {
     backlog: Arc<Backlog>,
     bounds: Arc<Bounds>,
     head: watch::Receiver<EventSeq>,
+    identity: LogId,
     /// How far in the log the present round of expiry has come.
     expired: AtomicI64,
 }
@@ -95,6 +96,7 @@ impl SqliteStore {
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
         let bounds = Arc::new(Bounds::default());
+        let identity = reading::identity(&connection).map_err(fail)?;
         let (sender, head) = watch::channel(EventSeq::default());
         let shared = Shared {
             leases: Arc::clone(&leases),
@@ -107,7 +109,7 @@ impl SqliteStore {
         };
         let writer = Writer::spawn(connection, lock, shared, &options)?;
         let readers = Arc::new(Readers::new(path.to_owned(), options));
-        Ok(Self { writer, readers, leases, backlog, bounds, head, expired: AtomicI64::new(0) })
+        Ok(Self { writer, readers, leases, backlog, bounds, head, identity, expired: AtomicI64::new(0) })
     }
 }
 
@@ -143,6 +145,10 @@ impl LogStore for SqliteStore {
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
         self.readers.read(move |connection| reading::read(connection, after, limit, bytes)).await
+    }
+
+    fn identity(&self) -> LogId {
+        self.identity
     }
 
     fn head(&self) -> watch::Receiver<EventSeq> {

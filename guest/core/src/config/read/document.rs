@@ -218,19 +218,34 @@ mod tests {
     }
 
     #[test]
+    fn reads_a_stream_and_a_pushed_subscription_that_can_be_read_too() {
+        let tokens = json!(["0123456789abcdef"]);
+        let stream = read_subscription(&json!({"id": "a", "mode": "stream", "tokens": tokens}), "").unwrap();
+        assert_eq!((stream.delivery.mode, stream.endpoint), (DeliveryMode::Stream, None));
+        let value = json!({"id": "a", "tokens": tokens, "endpoint": {"url": "https://example.com"}});
+        let pushed = read_subscription(&value, "").unwrap();
+        assert_eq!((pushed.delivery.mode, pushed.tokens.len()), (DeliveryMode::Push, 1));
+    }
+
+    #[test]
     fn says_what_is_wrong_with_a_mode_and_its_tokens() {
         let push = json!({"url": "https://example.com"});
         for (value, problem) in [
-            (json!({"mode": "pull", "endpoint": push}), "mode: must be \"push\" or \"passive\""),
+            (json!({"mode": "pull", "endpoint": push}), "mode: must be \"push\", \"passive\" or \"stream\""),
             (
                 json!({"mode": "pull", "tokens": ["0123456789abcdef"]}),
-                "mode: must be \"push\" or \"passive\"",
+                "mode: must be \"push\", \"passive\" or \"stream\"",
             ),
             (json!({"mode": "push"}), "endpoint: missing key"),
             (json!({"mode": "passive"}), "tokens: missing key of a passive subscription"),
+            (json!({"mode": "stream"}), "tokens: missing key of a stream"),
             (
-                json!({"endpoint": push, "tokens": ["0123456789abcdef"]}),
-                "tokens: are for passive subscriptions only",
+                json!({"mode": "stream", "tokens": ["0123456789abcdef"], "endpoint": push}),
+                "endpoint: a stream is read and delivers nothing",
+            ),
+            (
+                json!({"mode": "stream", "tokens": ["0123456789abcdef"], "delivery": {"timeout": "1s"}}),
+                "delivery: a stream is read and delivers nothing",
             ),
             (json!({"mode": "passive", "tokens": []}), "tokens: names no token"),
             (

@@ -25,15 +25,17 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let sources = table.get("sources").and_then(|node| sources(&node)).unwrap_or_default();
     let filter = table.get("filter").and_then(|node| filter(&node));
     let mode = table.get("mode").map_or(Some(DeliveryMode::default()), |node| mode(&node));
-    let tokens = table.get("tokens").and_then(|node| tokens(&node, mode)).unwrap_or_default();
+    let tokens = table.get("tokens").and_then(|node| tokens(&node)).unwrap_or_default();
     let endpoint = match mode {
         Some(DeliveryMode::Push) => table.require("endpoint"),
-        Some(DeliveryMode::Passive) | None => table.get("endpoint"),
+        Some(DeliveryMode::Passive | DeliveryMode::Stream) | None => table.get("endpoint"),
     };
-    if mode == Some(DeliveryMode::Passive) {
-        reachable(&table);
+    match mode {
+        Some(DeliveryMode::Passive) => reachable(&table),
+        Some(DeliveryMode::Stream) => readable(&table),
+        Some(DeliveryMode::Push) | None => {}
     }
-    if endpoint.is_none() {
+    if endpoint.is_none() && mode != Some(DeliveryMode::Stream) {
         unsent(&table);
     }
     let endpoint = endpoint.and_then(|node| endpoint::read(&node));
@@ -52,8 +54,9 @@ fn mode(node: &Node<'_>) -> Option<DeliveryMode> {
     match node.string()? {
         "push" => Some(DeliveryMode::Push),
         "passive" => Some(DeliveryMode::Passive),
+        "stream" => Some(DeliveryMode::Stream),
         _ => {
-            node.report("must be \"push\" or \"passive\"");
+            node.report("must be \"push\", \"passive\" or \"stream\"");
             None
         }
     }
@@ -80,14 +83,23 @@ fn unsent(subscription: &Table<'_>) {
     }
 }
 
-fn tokens(node: &Node<'_>, mode: Option<DeliveryMode>) -> Option<Vec<AccessToken>> {
-    if mode == Some(DeliveryMode::Push) {
-        node.report_with_hint("are for passive subscriptions only", "write mode = \"passive\" beside it");
-        return None;
+/// Reports a stream that nobody could read, and what would have no effect on it.
+fn readable(table: &Table<'_>) {
+    if table.get("tokens").is_none() {
+        table.report_missing("tokens", "missing key of a stream", "give tokens for its readers");
     }
+    for key in ["endpoint", "delivery"] {
+        if let Some(node) = table.get(key) {
+            let hint = "leave it out, or choose another mode";
+            node.report_with_hint("a stream is read and delivers nothing", hint);
+        }
+    }
+}
+
+fn tokens(node: &Node<'_>) -> Option<Vec<AccessToken>> {
     let items = node.items_up_to(MOST_TOKENS)?;
     if items.len() == 0 {
-        node.report_with_hint("names no token", "leave the key out if nobody is to lease");
+        node.report_with_hint("names no token", "leave the key out if nobody is to lease or to read");
         return None;
     }
     Some(items.filter_map(|item| token(&item)).collect())

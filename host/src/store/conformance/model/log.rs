@@ -1,6 +1,7 @@
 //! The log.
 
 use super::*;
+use crate::store::LogId;
 
 #[async_trait]
 impl LogStore for ModelStore {
@@ -95,6 +96,10 @@ impl LogStore for ModelStore {
             });
         }
         Ok(LogPart::Entries(entries))
+    }
+
+    fn identity(&self) -> LogId {
+        LogId(1)
     }
 
     fn head(&self) -> watch::Receiver<EventSeq> {

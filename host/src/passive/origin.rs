@@ -1,0 +1,73 @@
+//! Which web pages may read: CORS, as "Fetch" has it, by a list.
+
+use crate::api::ProblemDetails;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderValue,
+    ORIGIN, VARY,
+};
+use http::uri::Authority;
+use http::{Method, StatusCode};
+use std::sync::Arc;
+
+/// Every page.
+const ANY: &str = "*";
+
+/// The web pages that may read, by their origins. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origins(Arc<[String]>);
+
+impl Origins {
+    pub(super) fn new(allowed: &[String]) -> Self {
+        Self(allowed.iter().map(|origin| origin.to_ascii_lowercase()).collect())
+    }
+
+    fn allows(&self, origin: &str) -> bool {
+        self.0.iter().any(|allowed| allowed == ANY || allowed.eq_ignore_ascii_case(origin))
+    }
+}
+
+/// Whether a page is of the very address that it asks.
+fn is_own(request: &Request, origin: &str) -> bool {
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    let asked = host.or_else(|| request.uri().authority().map(Authority::as_str));
+    let own = origin.split_once("://").map(|(_, authority)| authority);
+    matches!((asked, own), (Some(asked), Some(own)) if asked.eq_ignore_ascii_case(own))
+}
+
+/// Refuses pages of other sites that are not allowed, and tells browsers of those that are.
+///
+/// A browser would keep an answer from a page that is not allowed, but would have sent the request; here nothing is read for it.
+pub(super) async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    let mut sent = request.headers().get_all(ORIGIN).iter();
+    let Some(origin) = sent.next().cloned() else { return next.run(request).await };
+    let text = origin.to_str().unwrap_or_default();
+    let is_allowed = sent.next().is_none() && origins.allows(text);
+    if !is_allowed && !is_own(&request, text) {
+        let detail = "pages of this origin may not read here: `out.allowed_origins` has no such one";
+        return ProblemDetails::new(StatusCode::FORBIDDEN, "foreign-origin", detail).into_response();
+    }
+    let asks =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match asks && is_allowed {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => next.run(request).await,
+    };
+    let fields = response.headers_mut();
+    fields.append(VARY, HeaderValue::from_static("origin"));
+    if is_allowed {
+        fields.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let shown = HeaderValue::from_static("last-event-id, link, retry-after");
+        fields.insert(ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+        if asks {
+            fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+            let taken = HeaderValue::from_static("authorization, content-type, last-event-id");
+            fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, taken);
+            fields.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        }
+    }
+    response
+}

@@ -1,0 +1,78 @@
+//! One batch that is waited for: long poll.
+
+use super::handler::{Gap, at, field, gone};
+use super::item::DataStyle;
+use super::metric::Closed;
+use super::reader::{Next, Reader};
+use super::registry::Streams;
+use crate::api::ProblemDetails;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, LINK};
+use std::time::Duration;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+/// How much text an answer has, in bytes; its last events may go beyond.
+const BYTES: usize = 1 << 20;
+
+/// Events, and where to go on.
+#[derive(ToSchema)]
+#[schema(as = Batch)]
+#[expect(dead_code, reason = "it only describes what is written")]
+pub(super) struct BatchDocument {
+    /// The events in CloudEvents' JSON format, in the order of the log; none if nothing came in time.
+    #[schema(value_type = Vec<Object>)]
+    events: Vec<String>,
+    /// The position to go on behind (`after`). It moves also where the subscription wants nothing.
+    position: String,
+}
+
+/// The next events: those that are there, or those that come first while it waits.
+pub(super) async fn answer(
+    streams: &Streams,
+    mut reader: Reader,
+    data: DataStyle,
+    max: usize,
+    wait: Duration,
+    is_cloudevents: bool,
+) -> Result<Response, ProblemDetails> {
+    let end = Instant::now() + wait;
+    let (mut events, mut length) = (Vec::new(), 0);
+    while events.len() < max && length < BYTES {
+        // Only the first event is waited for.
+        let until = if events.is_empty() { end } else { Instant::now() };
+        match reader.next(max - events.len(), until).await {
+            Next::Items(items) => {
+                for item in &items {
+                    let text = item.json(data);
+                    length += text.len();
+                    events.push(text);
+                }
+            }
+            Next::Nothing | Next::Ended => break,
+            // What is there is handed out first; the next request is told.
+            Next::Gap { .. } if !events.is_empty() => break,
+            Next::Gap { to } => {
+                streams.shared.metrics.gap();
+                return Err(gone(streams, Gap::Expired, to));
+            }
+            Next::Failed(_) if !events.is_empty() => break,
+            Next::Failed(error) => {
+                reader.place.close(Closed::Failed);
+                return Err(error.into());
+            }
+        }
+    }
+    reader.place.close(Closed::Answered);
+    let position = at(streams, reader.position);
+    let events = events.join(",");
+    let (kind, text) = match is_cloudevents {
+        true => ("application/cloudevents-batch+json", format!("[{events}]")),
+        false => ("application/json", format!("{{\"events\":[{events}],\"position\":\"{position}\"}}")),
+    };
+    let mut response = (StatusCode::OK, text).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(LINK, field(&format!("<?after={position}>; rel=\"next\"")));
+    Ok(response)
+}

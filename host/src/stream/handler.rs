@@ -1,0 +1,219 @@
+//! What is at the address of streams.
+
+use super::access::Opened;
+use super::place::{Crowded, Visitor};
+use super::position::Position;
+use super::reader::Reader;
+use super::registry::{OpenError, Streams};
+use super::request::{Answer, LAST_EVENT_ID, Start, StreamQuery};
+use super::router::StreamOut;
+use super::{batch, lines, sse};
+use crate::api::{ProblemDetails, Query, internal};
+use crate::log::ReadError;
+use crate::store::EventSeq;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::HeaderValue;
+use http::{HeaderName, StatusCode};
+use std::time::Duration;
+
+/// When to come again if too many are there.
+const CROWDED: Duration = Duration::from_secs(5);
+
+/// Tells a proxy (nginx) to hand on at once what comes.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Where a stream begins, and what is to be said about that first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    /// Where it begins.
+    pub(super) position: EventSeq,
+    /// Why that is not where it was asked to.
+    pub(super) gap: Option<Gap>,
+}
+
+/// What of the log a reader cannot get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// It was deleted because of its age.
+    Expired,
+    /// The position is of another log, or this one does not reach so far.
+    Unknown,
+}
+
+impl Gap {
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "position-expired",
+            Self::Unknown => "position-unknown",
+        }
+    }
+
+    pub(super) const fn detail(self) -> &'static str {
+        match self {
+            Self::Expired => {
+                "events behind this position are no longer kept; `oldest` is where the log is whole from"
+            }
+            Self::Unknown => "the position is none of this log; `oldest` is where it begins",
+        }
+    }
+}
+
+/// Reads the log as a subscription sees it, from a position on.
+///
+/// As Server-Sent Events or JSON lines the answer has no end of its own: it goes on with what comes, says something at least
+/// every few seconds, and is ended now and then for the reader to begin again at its position. As one JSON document or
+/// CloudEvents batch it ends when there are events, or when the reader has waited long enough. Nothing is stored for a reader,
+/// and any number of them read the same.
+#[utoipa::path(
+    get, path = "/out/{subscription}", operation_id = "read", tag = "out",
+    params(("subscription" = String, Path, description = "The subscription's id."), StreamQuery),
+    responses(
+        (
+            status = 200,
+            description = "The events. `Last-Event-ID` says which position it begins behind.",
+            content(
+                (String = "text/event-stream"),
+                (String = "application/x-ndjson"),
+                (batch::BatchDocument = "application/json"),
+                (Vec<Object> = "application/cloudevents-batch+json"),
+            ),
+            headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
+        ),
+        (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
+        (
+            status = 410,
+            description = "What was asked for is no longer there: `position-expired`, or `position-unknown` for a position of \
+                another log. `oldest` is the position from which on nothing is missing. Server-Sent Events say so in an event \
+                `gap` and go on from there."
+        ),
+        (
+            status = 429,
+            description = "Too many read already, with this token or from this address: `too-many-readers`.",
+            headers(("Retry-After" = String, description = "When to come again, in seconds."))
+        ),
+    )
+)]
+pub(super) async fn read(
+    State(out): State<StreamOut>,
+    opened: Opened,
+    headers: http::HeaderMap,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response, ProblemDetails> {
+    let streams = &out.streams;
+    let answer = query.answer(&headers)?;
+    let beginning = begin(streams, query.start(&headers)?).await?;
+    let Opened { readable, token, address, agent } = opened;
+    if streams.is_stopping() {
+        return Err(ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the gateway stops")
+            .retry_after(CROWDED));
+    }
+    if let (Some(gap), false) = (beginning.gap, matches!(answer, Answer::Sse(_))) {
+        return Err(gone(streams, gap, beginning.position));
+    }
+    let subscription = readable.id.clone();
+    let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent };
+    let reader = streams.open(&readable, visitor, beginning.position)?;
+    let mut response = match answer {
+        Answer::Sse(style) => sse::answer(streams.clone(), reader, style, beginning.gap),
+        Answer::Lines(style) => lines::answer(streams.clone(), reader, style),
+        Answer::Batch { data, max, wait, is_cloudevents } => {
+            batch::answer(streams, reader, data, max, wait, is_cloudevents).await?
+        }
+    };
+    let fields = response.headers_mut();
+    fields.insert(LAST_EVENT_ID, field(&at(streams, beginning.position)));
+    fields.insert(BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Where to begin. What has been deleted or never was is found out here, so that the answer can say so.
+async fn begin(streams: &Streams, start: Start) -> Result<Beginning, ProblemDetails> {
+    let log = &streams.shared.log;
+    let head = *log.head().borrow();
+    let whole = |position| Beginning { position, gap: None };
+    let (wanted, is_earliest) = match start {
+        Start::Now => return Ok(whole(head)),
+        Start::Earliest => (EventSeq(0), true),
+        Start::At(time) => match log.at(time).await {
+            Ok(position) => (position, false),
+            Err(error) => return Err(unreadable(error)),
+        },
+        Start::Behind(Position { log, seq }) if log == streams.shared.identity && seq <= head => (seq, false),
+        Start::Behind(_) => {
+            let oldest = oldest(streams, EventSeq(0)).await?;
+            streams.shared.metrics.gap();
+            return Ok(Beginning { position: oldest, gap: Some(Gap::Unknown) });
+        }
+    };
+    let oldest = oldest(streams, wanted).await?;
+    if oldest == wanted || is_earliest {
+        return Ok(whole(oldest));
+    }
+    streams.shared.metrics.gap();
+    Ok(Beginning { position: oldest, gap: Some(Gap::Expired) })
+}
+
+/// The position, or the first one behind it from which on nothing is missing.
+async fn oldest(streams: &Streams, position: EventSeq) -> Result<EventSeq, ProblemDetails> {
+    match streams.shared.log.read(position, 1, 0).await {
+        Ok(_) => Ok(position),
+        Err(ReadError::Gap { oldest, .. }) => Ok(EventSeq(oldest.0.saturating_sub(1)).max(position)),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+fn unreadable(error: ReadError) -> ProblemDetails {
+    match error {
+        ReadError::Store(error) => error.into(),
+        gap @ ReadError::Gap { .. } => {
+            tracing::error!(error = %gap, "the log has a gap where it was just whole");
+            internal("the log cannot be read; see the log")
+        }
+    }
+}
+
+/// The answer to who asks for what is not there any more.
+pub(super) fn gone(streams: &Streams, gap: Gap, oldest: EventSeq) -> ProblemDetails {
+    ProblemDetails::new(StatusCode::GONE, gap.code(), gap.detail()).member("oldest", at(streams, oldest))
+}
+
+/// A position as readers name it.
+pub(super) fn at(streams: &Streams, seq: EventSeq) -> String {
+    Position { log: streams.shared.identity, seq }.to_string()
+}
+
+/// A value of a header field that is known to be one.
+pub(super) fn field(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// When a stream ends for its reader to begin another: about as long as is configured.
+pub(super) fn rotation(streams: &Streams) -> tokio::time::Instant {
+    let whole = streams.shared.options.rotate_after;
+    tokio::time::Instant::now() + whole.mul_f64(fastrand::f64().mul_add(0.2, 0.9))
+}
+
+/// When there is something to say, if nothing comes.
+pub(super) fn silence(streams: &Streams, reader: &Reader) -> tokio::time::Instant {
+    reader.place.asked();
+    tokio::time::Instant::now() + streams.shared.options.heartbeat
+}
+
+impl From<OpenError> for ProblemDetails {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Crowded(crowded) => {
+                let status = match crowded {
+                    Crowded::All => StatusCode::SERVICE_UNAVAILABLE,
+                    Crowded::Token | Crowded::Address => StatusCode::TOO_MANY_REQUESTS,
+                };
+                Self::new(status, "too-many-readers", crowded.to_string()).retry_after(CROWDED)
+            }
+            OpenError::Filter(problems) => {
+                tracing::error!(?problems, "the filter of a stream does not compile");
+                internal("the filter does not compile; see the log")
+            }
+        }
+    }
+}

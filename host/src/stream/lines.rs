@@ -1,0 +1,95 @@
+//! JSON lines: one line for each event, without end.
+
+use super::handler::{Gap, at, rotation, silence};
+use super::item::DataStyle;
+use super::metric::Closed;
+use super::reader::{Next, Reader};
+use super::registry::Streams;
+use crate::store::EventSeq;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::json;
+use std::convert::Infallible;
+use tokio::time::Instant;
+
+struct State {
+    streams: Streams,
+    reader: Reader,
+    style: DataStyle,
+    rotate: Instant,
+    /// What the reader knows of where it is; nothing at first.
+    told: Option<EventSeq>,
+    is_over: bool,
+}
+
+/// A line for each of a reader's events.
+pub(super) fn answer(streams: Streams, reader: Reader, style: DataStyle) -> Response {
+    let rotate = rotation(&streams);
+    let state = State { streams, reader, style, rotate, told: None, is_over: false };
+    // What is dropped half-way has moved nobody: the reader is in the state, which goes with it.
+    let body = stream::unfold(Box::new(state), |mut state| async move {
+        let part = state.next().await?;
+        Some((Ok::<_, Infallible>(part), state))
+    });
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
+    (kind, Body::from_stream(body)).into_response()
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.is_over {
+            return None;
+        }
+        if self.told.is_none() {
+            return Some(self.place());
+        }
+        let until = silence(&self.streams, &self.reader).min(self.rotate);
+        let next = self.reader.next(usize::MAX, until).await;
+        let log = self.streams.shared.identity;
+        Some(match next {
+            Next::Items(items) => {
+                self.told = Some(self.reader.position);
+                let mut part = BytesMut::new();
+                items.iter().for_each(|item| part.extend_from_slice(&item.line(log, self.style)));
+                part.freeze()
+            }
+            Next::Nothing if Instant::now() >= self.rotate => self.end(Closed::Rotated, "rotated"),
+            Next::Nothing if self.told == Some(self.reader.position) => Bytes::from_static(b"\n"),
+            // What the subscription does not want is behind it, too: it need not be read again.
+            Next::Nothing => self.place(),
+            Next::Gap { to } => {
+                self.told = Some(to);
+                self.streams.shared.metrics.gap();
+                let oldest = at(&self.streams, to);
+                let gap = Gap::Expired;
+                let gap = json!({"code": gap.code(), "detail": gap.detail(), "oldest": oldest});
+                line(&json!({"position": oldest, "gap": gap}))
+            }
+            Next::Ended if self.streams.is_stopping() => self.end(Closed::Stopping, "stopping"),
+            Next::Ended => self.end(Closed::Changed, "changed"),
+            Next::Failed(error) => {
+                tracing::warn!(%error, "a stream ends because the log cannot be read");
+                self.end(Closed::Failed, "unavailable")
+            }
+        })
+    }
+
+    /// Where the reader is.
+    fn place(&mut self) -> Bytes {
+        self.told = Some(self.reader.position);
+        line(&json!({"position": at(&self.streams, self.reader.position)}))
+    }
+
+    fn end(&mut self, closed: Closed, reason: &str) -> Bytes {
+        self.is_over = true;
+        self.reader.place.close(closed);
+        line(&json!({"position": at(&self.streams, self.reader.position), "end": {"reason": reason}}))
+    }
+}
+
+fn line(value: &serde_json::Value) -> Bytes {
+    Bytes::from(format!("{value}\n"))
+}

@@ -1,0 +1,32 @@
+//! Streams: reading the log over HTTP, as one subscription sees it.
+//!
+//! `GET /out/{subscription}` answers with Server-Sent Events, with JSON lines, or with one batch that is waited for. All three are
+//! cursors over the log: a position is all that a reader keeps, and whatever is missing behind it is said. Nothing is stored for
+//! a reader. Those near the end of the log share one read of it and one decision about each entry.
+
+mod access;
+mod batch;
+mod catch_up;
+mod feed;
+mod handler;
+mod item;
+mod lines;
+mod metric;
+mod options;
+mod place;
+mod position;
+mod presence;
+mod reader;
+mod registry;
+mod request;
+mod router;
+mod sse;
+mod tail;
+#[cfg(test)]
+mod test;
+
+pub use metric::StreamMetrics;
+pub use options::StreamOptions;
+pub use registry::{JsonFields, Streams};
+pub use router::StreamOut;
+pub(crate) use router::addresses;

@@ -1,0 +1,30 @@
+//! What is held to of readers.
+
+use std::time::Duration;
+
+/// What is held to of readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// How many may read at once.
+    pub readers: usize,
+    /// How many may read with one token.
+    pub readers_per_token: usize,
+    /// How many may read from one address.
+    pub readers_per_address: usize,
+    /// How long nothing is said at most.
+    pub heartbeat: Duration,
+    /// After how long a stream is ended for its reader to begin another: about so long, so that not all end at once.
+    pub rotate_after: Duration,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self {
+            readers: 1000,
+            readers_per_token: 100,
+            readers_per_address: 100,
+            heartbeat: Duration::from_secs(15),
+            rotate_after: Duration::from_mins(10),
+        }
+    }
+}

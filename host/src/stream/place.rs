@@ -1,0 +1,256 @@
+//! Who reads at this moment: how many may, and who they are.
+
+use super::metric::{Closed, StreamMetrics};
+use super::options::StreamOptions;
+use super::presence::ReaderRecord;
+use crate::clock;
+use crate::store::EventSeq;
+use anglerfish_core::request::UnixMillis;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A reader whose last part has not been asked for more for so long did not leave: it was cut off.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// How a stream is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Protocol {
+    Sse,
+    Lines,
+    Batch,
+}
+
+impl Protocol {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Sse => "sse",
+            Self::Lines => "lines",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+/// Who wants to read.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    pub(super) subscription: Arc<str>,
+    pub(super) protocol: Protocol,
+    pub(super) address: IpAddr,
+    /// What tells its token from others; the token cannot be told from it.
+    pub(super) token: [u8; 32],
+    /// How it calls itself.
+    pub(super) agent: Option<String>,
+}
+
+/// Why somebody may not read now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Crowded {
+    #[error("as many read already as `out.max_readers` allows")]
+    All,
+    #[error("as many read with this token already as `out.max_readers_per_token` allows")]
+    Token,
+    #[error("as many read from this address already as `out.max_readers_per_address` allows")]
+    Address,
+}
+
+/// Everybody who reads.
+pub(super) struct Places {
+    options: StreamOptions,
+    metrics: StreamMetrics,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    last: u64,
+    readers: BTreeMap<u64, Arc<Occupant>>,
+    tokens: HashMap<[u8; 32], usize>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+struct Occupant {
+    visitor: Visitor,
+    since: UnixMillis,
+    position: AtomicI64,
+    events: AtomicU64,
+    /// When it last asked for more.
+    asked: AtomicU64,
+}
+
+impl Places {
+    pub(super) fn new(options: StreamOptions, metrics: StreamMetrics) -> Arc<Self> {
+        Arc::new(Self { options, metrics, taken: Mutex::default() })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets somebody in. The place is given back when it is dropped.
+    pub(super) fn take(self: &Arc<Self>, visitor: Visitor) -> Result<Place, Crowded> {
+        let mut guard = self.taken();
+        let taken = &mut *guard;
+        let of_token = taken.tokens.get(&visitor.token).copied().unwrap_or_default();
+        let of_address = taken.addresses.get(&visitor.address).copied().unwrap_or_default();
+        let crowded = if taken.readers.len() >= self.options.readers {
+            Some(Crowded::All)
+        } else if of_token >= self.options.readers_per_token {
+            Some(Crowded::Token)
+        } else if of_address >= self.options.readers_per_address {
+            Some(Crowded::Address)
+        } else {
+            None
+        };
+        if let Some(crowded) = crowded {
+            drop(guard);
+            self.metrics.refused();
+            return Err(crowded);
+        }
+        taken.last += 1;
+        let number = taken.last;
+        *taken.tokens.entry(visitor.token).or_default() += 1;
+        *taken.addresses.entry(visitor.address).or_default() += 1;
+        let now = clock::now();
+        let occupant = Arc::new(Occupant {
+            visitor,
+            since: now,
+            position: AtomicI64::default(),
+            events: AtomicU64::default(),
+            asked: AtomicU64::new(now.0),
+        });
+        taken.readers.insert(number, Arc::clone(&occupant));
+        // Under the lock: who leaves takes the gauge of a subscription away with the last reader.
+        self.metrics.came(&occupant.visitor.subscription, occupant.visitor.protocol);
+        drop(guard);
+        Ok(Place { places: Arc::clone(self), number, occupant, closed: None })
+    }
+
+    /// Who reads, those who came first first; of one subscription if it is named.
+    pub(super) fn readers(&self, subscription: Option<&str>) -> Vec<ReaderRecord> {
+        let taken = self.taken();
+        let wanted = taken
+            .readers
+            .iter()
+            .filter(|(_, reader)| subscription.is_none_or(|wanted| *reader.visitor.subscription == *wanted));
+        wanted
+            .map(|(number, reader)| ReaderRecord {
+                number: *number,
+                subscription: Arc::clone(&reader.visitor.subscription),
+                protocol: reader.visitor.protocol.name(),
+                address: reader.visitor.address,
+                agent: reader.visitor.agent.clone(),
+                since: reader.since,
+                position: EventSeq(reader.position.load(Ordering::Relaxed)),
+                events: reader.events.load(Ordering::Relaxed),
+            })
+            .collect()
+    }
+
+    fn leave(&self, place: &Place) {
+        let Occupant { visitor, asked, .. } = &*place.occupant;
+        let mut taken = self.taken();
+        taken.readers.remove(&place.number);
+        release(&mut taken.tokens, &visitor.token);
+        release(&mut taken.addresses, &visitor.address);
+        let silent = clock::now().0.saturating_sub(asked.load(Ordering::Relaxed));
+        let closed = match place.closed {
+            Some(closed) => closed,
+            None if Duration::from_millis(silent) > STALLED => Closed::Stalled,
+            None => Closed::Left,
+        };
+        self.metrics.left(&visitor.subscription, visitor.protocol, closed);
+        drop(taken);
+    }
+}
+
+fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+/// A place among those who read.
+pub(super) struct Place {
+    places: Arc<Places>,
+    number: u64,
+    occupant: Arc<Occupant>,
+    closed: Option<Closed>,
+}
+
+impl Place {
+    /// The reader is here now, and asks for more.
+    pub(super) fn at(&self, position: EventSeq) {
+        self.occupant.position.store(position.0, Ordering::Relaxed);
+        self.asked();
+    }
+
+    /// The reader asks for more.
+    pub(super) fn asked(&self) {
+        self.occupant.asked.store(clock::now().0, Ordering::Relaxed);
+    }
+
+    /// It was given so many entries.
+    pub(super) fn gave(&self, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        self.occupant.events.fetch_add(events, Ordering::Relaxed);
+        self.places.metrics.gave(&self.occupant.visitor.subscription, self.occupant.visitor.protocol, events);
+    }
+
+    /// Why it ends, if it does not just leave.
+    pub(super) fn close(&mut self, closed: Closed) {
+        self.closed = Some(closed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let places = Arc::clone(&self.places);
+        places.leave(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visitor(token: u8, address: [u8; 4]) -> Visitor {
+        Visitor {
+            subscription: "a".into(),
+            protocol: Protocol::Sse,
+            address: address.into(),
+            token: [token; 32],
+            agent: None,
+        }
+    }
+
+    #[test]
+    fn each_limit_holds_and_a_place_that_is_left_is_free_again() {
+        let options = StreamOptions {
+            readers: 4,
+            readers_per_token: 2,
+            readers_per_address: 3,
+            ..StreamOptions::default()
+        };
+        let places = Places::new(options, StreamMetrics::default());
+        let take = |token, address| places.take(visitor(token, address));
+        let first = take(1, [10, 0, 0, 1]).unwrap();
+        let _second = take(1, [10, 0, 0, 1]).unwrap();
+        assert_eq!(take(1, [10, 0, 0, 2]).err(), Some(Crowded::Token));
+        let _third = take(2, [10, 0, 0, 1]).unwrap();
+        assert_eq!(take(3, [10, 0, 0, 1]).err(), Some(Crowded::Address));
+        let _fourth = take(2, [10, 0, 0, 2]).unwrap();
+        assert_eq!(take(3, [10, 0, 0, 3]).err(), Some(Crowded::All));
+        assert_eq!(places.readers(Some("a")).len(), 4);
+        assert!(places.readers(Some("b")).is_empty());
+        drop(first);
+        assert!(take(1, [10, 0, 0, 3]).is_ok());
+        assert_eq!(places.taken().readers.len(), 3, "the last one has left");
+        assert_eq!(places.taken().addresses.len(), 2);
+    }
+}

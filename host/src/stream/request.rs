@@ -1,0 +1,319 @@
+//! What a reader asks for.
+
+use super::item::{DataStyle, SseStyle};
+use super::place::Protocol;
+use super::position::Position;
+use crate::api::ProblemDetails;
+use anglerfish_core::request::UnixMillis;
+use http::HeaderMap;
+use http::header::{ACCEPT, HeaderName};
+use serde::Deserialize;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// The header field of `EventSource` that says up to where it has read; answers say in it where they begin.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Events of one batch.
+const MOST: usize = 1000;
+const EVENTS: usize = 100;
+
+/// Proxies cut what is silent for longer.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// How a stream is written, where `Accept` cannot say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = StreamFormat)]
+pub(super) enum Format {
+    /// Server-Sent Events, without end.
+    Sse,
+    /// JSON lines, without end.
+    Lines,
+    /// One JSON document, with the next position.
+    Json,
+    /// One CloudEvents batch, with the next position in `Link`.
+    Cloudevents,
+}
+
+/// How an event's data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = StreamData)]
+pub(super) enum Data {
+    /// CloudEvents' JSON format: JSON data as it is, other text as a string, all else in base64.
+    Cloudevent,
+    /// The same with all data in base64, so that every byte comes back.
+    Base64,
+    /// The data alone; only in Server-Sent Events.
+    Raw,
+}
+
+/// What `event` says in a stream of Server-Sent Events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = StreamEventName)]
+pub(super) enum EventName {
+    /// The event's type.
+    Type,
+    /// Nothing, so that a browser's `onmessage` gets all of them.
+    Message,
+}
+
+/// The parameters of a stream.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StreamQuery {
+    /// The token, where no `Authorization` can be sent: `EventSource` of browsers sends none.
+    #[param(required = false)]
+    #[expect(dead_code, reason = "it is read before the others, which are for whoever may read")]
+    access_token: Option<String>,
+    /// Where to begin: `now`, `earliest`, or a time such as `2026-01-31T12:00:00Z`.
+    #[param(required = false)]
+    from: Option<String>,
+    /// The position to begin behind.
+    #[param(required = false)]
+    after: Option<String>,
+    /// The same, as `EventSource` sends it in its header field, which counts more.
+    #[serde(rename = "last-event-id")]
+    #[param(required = false)]
+    last_event_id: Option<String>,
+    /// How the answer is written, if `Accept` does not say it.
+    #[param(required = false, inline)]
+    format: Option<Format>,
+    /// How data is written.
+    #[param(required = false, inline)]
+    data: Option<Data>,
+    /// What `event` says in Server-Sent Events.
+    #[param(required = false, inline)]
+    event: Option<EventName>,
+    /// How long a batch waits for its first event, up to `60s`; not at all by default.
+    #[param(required = false)]
+    wait: Option<String>,
+    /// How many events a batch has at most, up to 1000.
+    #[param(required = false, minimum = 1, maximum = 1000)]
+    max: Option<usize>,
+}
+
+/// Where somebody begins to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    Behind(Position),
+    Now,
+    Earliest,
+    At(UnixMillis),
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Sse(SseStyle),
+    Lines(DataStyle),
+    Batch { data: DataStyle, max: usize, wait: Duration, is_cloudevents: bool },
+}
+
+impl Answer {
+    pub(super) const fn protocol(self) -> Protocol {
+        match self {
+            Self::Sse(_) => Protocol::Sse,
+            Self::Lines(_) => Protocol::Lines,
+            Self::Batch { .. } => Protocol::Batch,
+        }
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> ProblemDetails {
+    ProblemDetails::bad_request("invalid-query", detail)
+}
+
+impl StreamQuery {
+    /// Where to begin: a browser that comes again sends the position in the header, and the address as it was.
+    pub(super) fn start(&self, headers: &HeaderMap) -> Result<Start, ProblemDetails> {
+        let sent = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
+        let named = [("after", &self.after), ("last-event-id", &self.last_event_id), ("from", &self.from)];
+        let mut named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let one = named.next();
+        if let (Some((one, _)), Some((other, _))) = (one, named.next()) {
+            return Err(invalid(format!("`{one}` and `{other}` both say where to begin; give one of them")));
+        }
+        match (sent, one) {
+            (Some(sent), _) => position("Last-Event-ID", sent.to_str().unwrap_or_default()),
+            (None, None | Some(("from", "now"))) => Ok(Start::Now),
+            (None, Some(("from", "earliest"))) => Ok(Start::Earliest),
+            (None, Some(("from", text))) => UnixMillis::from_rfc3339(text).map(Start::At).ok_or_else(|| {
+                invalid("`from` must be `now`, `earliest` or a time such as `2026-01-31T12:00:00Z`")
+            }),
+            (None, Some((name, text))) => position(name, text),
+        }
+    }
+
+    /// How the answer is written.
+    pub(super) fn answer(&self, headers: &HeaderMap) -> Result<Answer, ProblemDetails> {
+        let format = match self.format {
+            Some(format) => format,
+            None => accepted(headers)?.unwrap_or(match self.wait.is_some() || self.max.is_some() {
+                true => Format::Json,
+                false => Format::Sse,
+            }),
+        };
+        let is_batch = matches!(format, Format::Json | Format::Cloudevents);
+        if !is_batch && (self.wait.is_some() || self.max.is_some()) {
+            return Err(invalid("`wait` and `max` are for a batch, and a stream without end was asked for"));
+        }
+        if format != Format::Sse && self.event.is_some() {
+            return Err(invalid("`event` is for Server-Sent Events only"));
+        }
+        let data = match self.data.unwrap_or(Data::Cloudevent) {
+            Data::Cloudevent => DataStyle::CloudEvent,
+            Data::Base64 => DataStyle::Base64,
+            Data::Raw if format == Format::Sse => DataStyle::Raw,
+            Data::Raw => return Err(invalid("`data=raw` is for Server-Sent Events only")),
+        };
+        Ok(match format {
+            Format::Sse => Answer::Sse(SseStyle { data, is_named: self.event != Some(EventName::Message) }),
+            Format::Lines => Answer::Lines(data),
+            Format::Json | Format::Cloudevents => Answer::Batch {
+                data,
+                max: self.most()?,
+                wait: self.patience()?,
+                is_cloudevents: format == Format::Cloudevents,
+            },
+        })
+    }
+
+    fn most(&self) -> Result<usize, ProblemDetails> {
+        match self.max {
+            None => Ok(EVENTS),
+            Some(max) if (1..=MOST).contains(&max) => Ok(max),
+            Some(max) => Err(invalid(format!("`max` is {max}; it must be from 1 to {MOST}"))),
+        }
+    }
+
+    fn patience(&self) -> Result<Duration, ProblemDetails> {
+        let Some(text) = &self.wait else { return Ok(Duration::ZERO) };
+        let wait = duration(text).filter(|wait| *wait <= LONGEST_WAIT);
+        wait.ok_or_else(|| invalid("`wait` must be a time up to `60s`, such as `30s` or `500ms`"))
+    }
+}
+
+fn position(name: &str, text: &str) -> Result<Start, ProblemDetails> {
+    let position = Position::parse(text).map(Start::Behind);
+    position.ok_or_else(|| invalid(format!("`{name}` is not a position that this gateway gave")))
+}
+
+/// Whole seconds or milliseconds.
+fn duration(text: &str) -> Option<Duration> {
+    let number = |digits: &str| digits.parse::<u32>().ok().map(u64::from);
+    match text.strip_suffix("ms") {
+        Some(digits) => number(digits).map(Duration::from_millis),
+        None => match text.strip_suffix('m') {
+            Some(digits) => number(digits).map(|minutes| Duration::from_secs(minutes * 60)),
+            None => number(text.strip_suffix('s')?).map(Duration::from_secs),
+        },
+    }
+}
+
+/// The format that `Accept` names first; `None` if whatever there is will do.
+fn accepted(headers: &HeaderMap) -> Result<Option<Format>, ProblemDetails> {
+    let mut is_said = false;
+    for value in headers.get_all(ACCEPT) {
+        for range in value.to_str().unwrap_or_default().split(',') {
+            let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            is_said |= !essence.is_empty();
+            match essence.as_str() {
+                "text/event-stream" => return Ok(Some(Format::Sse)),
+                "application/x-ndjson" | "application/jsonl" | "application/json-lines" => {
+                    return Ok(Some(Format::Lines));
+                }
+                "application/json" => return Ok(Some(Format::Json)),
+                "application/cloudevents-batch+json" => return Ok(Some(Format::Cloudevents)),
+                "*/*" | "text/*" | "application/*" => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+    match is_said {
+        false => Ok(None),
+        true => Err(ProblemDetails::new(
+            http::StatusCode::NOT_ACCEPTABLE,
+            "not-acceptable",
+            "a stream is text/event-stream, application/x-ndjson, application/json or application/cloudevents-batch+json",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn query(text: &str) -> StreamQuery {
+        let uri = format!("/out/a?{text}").parse().unwrap();
+        axum::extract::Query::try_from_uri(&uri).unwrap().0
+    }
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    fn answer(text: &str, accept: &'static str) -> Result<Answer, String> {
+        query(text).answer(&headers(ACCEPT, accept)).map_err(|problem| problem.code().to_owned())
+    }
+
+    #[test]
+    fn the_header_of_a_reader_that_comes_again_counts_more_than_its_address() {
+        let text = "0000000100000000000000ff";
+        let behind = Ok(Start::Behind(Position::parse(text).unwrap()));
+        let start = |text: &str, sent| {
+            query(text).start(&headers(LAST_EVENT_ID, sent)).map_err(|problem| problem.code().to_owned())
+        };
+        assert_eq!(start("from=earliest", "0000000100000000000000ff"), behind);
+        assert_eq!(start(&format!("after={text}"), ""), behind);
+        assert_eq!(start(&format!("last-event-id={text}"), ""), behind);
+        assert_eq!(start("from=earliest", ""), Ok(Start::Earliest));
+        assert_eq!(start("from=now", ""), Ok(Start::Now));
+        assert_eq!(start("", ""), Ok(Start::Now));
+        assert_eq!(start("from=1970-01-01T00:00:01Z", ""), Ok(Start::At(UnixMillis(1000))));
+        let refused = Err("invalid-query".to_owned());
+        for text in ["from=yesterday", "after=1", "last-event-id=", &format!("from=now&after={text}")] {
+            assert_eq!(start(text, ""), refused, "{text}");
+        }
+        assert_eq!(start("from=earliest", "nonsense"), refused);
+    }
+
+    #[test]
+    fn the_format_is_what_the_address_says_or_the_header_or_server_sent_events() {
+        let sse = Ok(Answer::Sse(SseStyle::default()));
+        let lines = Ok(Answer::Lines(DataStyle::CloudEvent));
+        let batch = |max, seconds, is_cloudevents| {
+            Ok(Answer::Batch {
+                data: DataStyle::CloudEvent,
+                max,
+                wait: Duration::from_secs(seconds),
+                is_cloudevents,
+            })
+        };
+        assert_eq!(answer("", "*/*"), sse);
+        assert_eq!(answer("", "text/event-stream"), sse);
+        assert_eq!(answer("", "text/html, application/x-ndjson;q=0.9, */*"), lines);
+        assert_eq!(answer("format=lines", "text/event-stream"), lines);
+        assert_eq!(answer("", "application/json"), batch(100, 0, false));
+        assert_eq!(answer("wait=30s&max=5", "*/*"), batch(5, 30, false));
+        assert_eq!(answer("wait=1m", "application/cloudevents-batch+json"), batch(100, 60, true));
+        assert_eq!(answer("", "image/png"), Err("not-acceptable".to_owned()));
+        for text in [
+            "format=sse&wait=1s",
+            "wait=61s",
+            "wait=1h",
+            "wait=-1s",
+            "wait=1",
+            "max=0",
+            "max=1001",
+            "format=json&data=raw",
+            "format=lines&event=message",
+        ] {
+            assert_eq!(answer(text, "*/*"), Err("invalid-query".to_owned()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Reading, from the outside of one process.
+
+use super::metric::StreamMetrics;
+use super::options::StreamOptions;
+use super::place::{Protocol, Visitor};
+use super::reader::{Next, Reader};
+use super::registry::Streams;
+use crate::store::{
+    Commit, EventSeq, LogEntry, LogStore, NewEvent, Origin, RetentionStore, SqliteOptions, SqliteStore,
+};
+use crate::supervision::Supervisor;
+use anglerfish_core::config::{AccessToken, DeliveryConfig, DeliveryMode, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
+use bytes::Bytes;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn event(id: &str, kind: &str) -> Event {
+    Event {
+        id: id.to_owned(),
+        source: "shop".to_owned(),
+        kind: kind.to_owned(),
+        time: NOW,
+        datacontenttype: Some("application/json".to_owned()),
+        ..Event::default()
+    }
+}
+
+/// An entry of a log.
+pub(super) fn entry(seq: i64, kind: &str, data: &[u8]) -> LogEntry {
+    LogEntry {
+        seq: EventSeq(seq),
+        event: event(&format!("e{seq}"), kind),
+        origin: Origin::Request,
+        cause: None,
+        request: None,
+        received: NOW,
+        data: Bytes::copy_from_slice(data),
+    }
+}
+
+struct Rig {
+    store: Arc<SqliteStore>,
+    streams: Streams,
+    _directory: TempDir,
+}
+
+fn subscription(filter: Option<&str>) -> SubscriptionConfig {
+    SubscriptionConfig {
+        id: "feed".to_owned(),
+        sources: Vec::new(),
+        filter: filter.map(str::to_owned),
+        endpoint: None,
+        tokens: vec![AccessToken::of("a token that is long enough")],
+        delivery: DeliveryConfig { mode: DeliveryMode::Stream, ..DeliveryConfig::default() },
+        when_removed: WhenRemoved::End,
+    }
+}
+
+impl Rig {
+    fn new(filter: Option<&str>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
+        let fields = Arc::new(|_: &str| Arc::from([]));
+        let streams = Streams::new(store.clone(), fields, StreamOptions::default(), StreamMetrics::default());
+        streams.put(&subscription(filter));
+        Self { store, streams, _directory: directory }
+    }
+
+    async fn append(&self, numbers: std::ops::Range<u64>, received: UnixMillis) {
+        for number in numbers {
+            let kind = if number % 2 == 0 { "even" } else { "odd" };
+            let new =
+                NewEvent::new(event(&format!("e{number}"), kind), Bytes::from(number.to_string()), received);
+            self.store.commit(Commit { events: vec![new], ..Commit::new(received) }).await.unwrap();
+        }
+    }
+
+    fn read(&self, after: i64) -> Reader {
+        let readable = self.streams.get("feed").unwrap();
+        let visitor = Visitor {
+            subscription: "feed".into(),
+            protocol: Protocol::Sse,
+            address: Ipv4Addr::LOCALHOST.into(),
+            token: [0; 32],
+            agent: None,
+        };
+        self.streams.open(&readable, visitor, EventSeq(after)).unwrap()
+    }
+}
+
+/// The positions of the next so many entries.
+async fn seqs(reader: &mut Reader, count: usize) -> Vec<i64> {
+    let mut found = Vec::new();
+    while found.len() < count {
+        match reader.next(count - found.len(), Instant::now() + PATIENCE).await {
+            Next::Items(items) => found.extend(items.iter().map(|item| item.seq().0)),
+            Next::Nothing => panic!("only {found:?} came"),
+            _ => panic!("it ended with {found:?}"),
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_get_what_the_filter_wants_from_their_positions_and_then_what_comes() {
+    let rig = Rig::new(Some("event.type == 'odd'"));
+    rig.append(1..7, NOW).await;
+    rig.streams.start(&Supervisor::default());
+    let (mut whole, mut late) = (rig.read(0), rig.read(6));
+    assert_eq!(seqs(&mut whole, 2).await, [1, 3]);
+    rig.append(7..2000, NOW).await;
+    let expected: Vec<i64> = (7..2000).filter(|seq| seq % 2 == 1).collect();
+    assert_eq!(seqs(&mut whole, expected.len() + 1).await[1..], expected);
+    // Long behind what is kept in memory, and then in it.
+    assert_eq!(seqs(&mut late, expected.len()).await, expected);
+    rig.append(2001..2004, NOW).await;
+    assert_eq!(seqs(&mut whole, 2).await, [2000, 2002]);
+    // Nothing comes, and the position moves with what is not wanted.
+    rig.append(2004..2005, NOW).await;
+    while whole.position < EventSeq(2003) {
+        let next = whole.next(9, Instant::now() + Duration::from_millis(20)).await;
+        assert!(matches!(next, Next::Nothing));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_readers_beside_many_writers_miss_nothing_and_get_nothing_twice() {
+    let rig = Rig::new(None);
+    rig.streams.start(&Supervisor::default());
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let mut reader = rig.read(0);
+            tokio::spawn(async move { seqs(&mut reader, 800).await })
+        })
+        .collect();
+    let rig = Arc::new(rig);
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let rig = Arc::clone(&rig);
+            tokio::spawn(async move { rig.append(writer * 200..writer * 200 + 200, NOW).await })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), (1..=800).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_retention_overtakes_is_told_and_goes_on_where_the_log_is_whole() {
+    let rig = Rig::new(None);
+    rig.append(0..3, NOW).await;
+    rig.append(3..5, UnixMillis(NOW.0 + 100)).await;
+    let mut reader = rig.read(1);
+    while rig.store.expire(UnixMillis(NOW.0 + 50), 10).await.unwrap() > 0 {}
+    let next = reader.next(9, Instant::now() + PATIENCE).await;
+    assert!(matches!(next, Next::Gap { to: EventSeq(3) }));
+    assert_eq!(seqs(&mut reader, 2).await, [4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_is_written_anew_ends_its_streams_only_if_it_is_another_one() {
+    let rig = Rig::new(None);
+    rig.streams.start(&Supervisor::default());
+    let mut reader = rig.read(0);
+    rig.streams.put(&subscription(None));
+    assert!(matches!(reader.next(9, Instant::now()).await, Next::Nothing));
+    rig.streams.put(&subscription(Some("event.type == 'odd'")));
+    assert!(matches!(reader.next(9, Instant::now() + PATIENCE).await, Next::Ended));
+    let mut reader = rig.read(0);
+    rig.append(0..2, NOW).await;
+    assert_eq!(seqs(&mut reader, 1).await, [2]);
+    rig.streams.remove("feed");
+    assert!(matches!(reader.next(9, Instant::now() + PATIENCE).await, Next::Ended));
+    assert!(rig.streams.get("feed").is_none());
+}
+
+#[tokio::test]
+async fn a_position_is_of_one_log() {
+    let (one, other) = (Rig::new(None), Rig::new(None));
+    assert_ne!(one.store.identity(), other.store.identity(), "four bytes were drawn twice");
+    let path = one._directory.path().join("store.db");
+    let identity = one.store.identity();
+    let Rig { store, streams, _directory } = one;
+    crate::store::Store::close(&*store).await;
+    drop((streams, store));
+    let again = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    assert_eq!(again.identity(), identity);
+}

@@ -1,0 +1,493 @@
+//! Streams of the real binary: read over HTTP, without gap or repetition also when it is killed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+use anglerfish_tests::{
+    Answer, Contract, Gateway, Receiver, Request, Setup, SseEvent, Stream, eventually, free_port, send,
+};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const TOKEN: &str = "0123456789abcdef-feed";
+const OTHER: &str = "fedcba9876543210-feed";
+
+const FEED: &str = r#"
+[[subscription]]
+id = "feed"
+mode = "stream"
+tokens = ["env:FEED_TOKEN"]
+filter = "!has(message.hidden)"
+"#;
+
+struct Streaming {
+    gateway: Gateway,
+    out: SocketAddr,
+}
+
+impl Streaming {
+    fn start(keys: &str, rest: &str) -> Self {
+        let out = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let rest = format!(
+            "[out]\nlisten = \"{out}\"\n{keys}\n[[source]]\nname = \"shop\"\nscheme = \"none\"\n{rest}"
+        );
+        let environment =
+            vec![("FEED_TOKEN".to_owned(), TOKEN.to_owned()), ("OTHER".to_owned(), OTHER.to_owned())];
+        let gateway = Gateway::set_up(&Setup { rest, environment, ..Setup::default() });
+        Self { gateway, out }
+    }
+
+    fn publish(&self, body: &Value) {
+        let kind = [("content-type".to_owned(), "application/json".to_owned())];
+        let _ = self.gateway.post("shop", &kind, body.to_string().as_bytes()).expect(202);
+    }
+
+    fn numbers(&self, numbers: std::ops::Range<u64>) {
+        numbers.for_each(|number| self.publish(&json!({"n": number})));
+    }
+
+    fn open(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
+        let token = format!("Bearer {TOKEN}");
+        let mut fields = vec![("authorization", token.as_str())];
+        fields.extend(headers);
+        Stream::open(self.out, path, &fields).unwrap()
+    }
+
+    fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let request = Request { method: "GET".into(), path: path.into(), headers, ..Request::default() };
+        send(self.out, &request).unwrap()
+    }
+
+    fn poll(&self, query: &str) -> Value {
+        let token = format!("Bearer {TOKEN}");
+        self.ask(&format!("/out/feed?format=json&{query}"), &[("authorization", &token)]).expect(200).json()
+    }
+}
+
+/// The next events of a stream that are no signals of its own.
+fn events(stream: &mut Stream, count: usize) -> Vec<SseEvent> {
+    let (mut id, mut retry) = (String::new(), 0);
+    let mut next = || stream.event(&mut id, &mut retry).unwrap().expect("the stream goes on");
+    (0..count).map(|_| next()).collect()
+}
+
+fn number(text: &str) -> u64 {
+    serde_json::from_str::<Value>(text).unwrap()["data"]["n"].as_u64().unwrap()
+}
+
+#[test]
+fn a_stream_has_what_is_there_and_what_comes_and_nothing_is_delivered() {
+    let streaming = Streaming::start("heartbeat = \"1s\"", FEED);
+    streaming.numbers(0..2);
+    streaming.publish(&json!({"hidden": true}));
+    let mut stream = streaming.open("/out/feed?from=earliest", &[]);
+    assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
+    assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+    assert!(stream.header("cache-control").is_some_and(|value| value.contains("no-store")));
+    let start = stream.header("last-event-id").unwrap().to_owned();
+    let past = events(&mut stream, 2);
+    assert_eq!(past.iter().map(|event| number(&event.data)).collect::<Vec<_>>(), [0, 1]);
+    assert!(past[0].event == "shop" && start < past[0].id && past[0].id < past[1].id, "{past:?}");
+    streaming.numbers(2..3);
+    let came = events(&mut stream, 1);
+    assert_eq!(number(&came[0].data), 2);
+    let event: Value = serde_json::from_str(&came[0].data).unwrap();
+    assert_eq!((&event["specversion"], &event["source"]), (&json!("1.0"), &json!("shop")));
+    assert_eq!(streaming.gateway.get("/v1/deliveries")["items"], json!([]));
+    // A replay to it would be work for nobody.
+    let replay = json!({"subscriptions": ["feed"]});
+    let path = format!("/v1/events/{}/replay", event["id"].as_str().unwrap());
+    let answer = streaming.gateway.api("POST", &path, Some(&replay));
+    assert_eq!(answer.problem(422), "invalid-document");
+
+    // What the subscription does not want moves a silent reader on all the same.
+    streaming.publish(&json!({"hidden": true}));
+    let line = eventually("a position that moved", || {
+        let line = stream.line().unwrap()?;
+        line.strip_prefix("id: ").filter(|id| **id > *came[0].id).map(str::to_owned)
+    });
+    let mut again = streaming.open("/out/feed?from=earliest", &[("last-event-id", &line)]);
+    streaming.numbers(3..4);
+    assert_eq!(number(&events(&mut again, 1)[0].data), 3);
+}
+
+#[test]
+fn tokens_are_asked_for_and_never_logged() {
+    let streaming = Streaming::start("", &format!("[log]\nfilter = \"trace\"\n{FEED}"));
+    streaming.numbers(0..1);
+    let path = |token: &str| format!("/out/feed?format=json&from=earliest&access_token={token}");
+    let read = streaming.ask(&path(TOKEN), &[]).expect(200).json();
+    assert_eq!(read["events"].as_array().unwrap().len(), 1);
+    assert_eq!(streaming.ask(&path(OTHER), &[]).problem(401), "unauthorized");
+    assert_eq!(streaming.ask("/out/feed", &[]).problem(401), "unauthorized");
+    assert_eq!(streaming.ask("/out/nothing", &[("authorization", "Bearer x")]).problem(401), "unauthorized");
+    let both = streaming.ask(&path(TOKEN), &[("authorization", "Bearer x")]);
+    assert_eq!(both.problem(400), "invalid-query");
+    let mut stream = Stream::open(streaming.out, &format!("/out/feed?access_token={TOKEN}"), &[]).unwrap();
+    assert_eq!(stream.status, 200);
+    assert!(stream.line().unwrap().unwrap().starts_with("retry: "));
+    let metrics = streaming.gateway.api("GET", "/metrics", None).text();
+    assert!(
+        metrics.contains("anglerfish_stream_readers{subscription=\"feed\",protocol=\"sse\"} 1"),
+        "{metrics}"
+    );
+    let readers = streaming.gateway.get("/v1/readers?subscription=feed");
+    assert_eq!((&readers["total"], &readers["readers"][0]["protocol"]), (&json!(1), &json!("sse")));
+    assert_eq!(
+        (&readers["readers"][0]["address"], &readers["readers"][0]["behind"]),
+        (&json!("127.0.0.1"), &json!(0))
+    );
+    let log = streaming.gateway.log();
+    assert!(!log.contains(TOKEN) && !log.contains(OTHER), "{log}");
+}
+
+#[test]
+fn web_pages_of_other_sites_read_only_if_they_are_on_the_list() {
+    let streaming = Streaming::start("allowed_origins = [\"https://app.example\"]", FEED);
+    let path = format!("/out/feed?format=json&access_token={TOKEN}");
+    let answer = streaming.ask(&path, &[("origin", "https://app.example")]).expect(200);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    assert!(answer.header("access-control-expose-headers").unwrap().contains("last-event-id"));
+    for origin in ["https://evil.example", "null", "https://app.example.evil.example"] {
+        let answer = streaming.ask(&path, &[("origin", origin)]);
+        assert_eq!(answer.problem(403), "foreign-origin", "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    let own = format!("http://{}", streaming.out);
+    assert_eq!(
+        streaming.ask(&path, &[("origin", &own)]).expect(200).header("access-control-allow-origin"),
+        None
+    );
+    let headers = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let request =
+        Request { method: "OPTIONS".into(), path: "/out/feed".into(), headers, ..Request::default() };
+    let answer = send(streaming.out, &request).unwrap().expect(204);
+    assert!(answer.header("access-control-allow-headers").unwrap().contains("authorization"));
+}
+
+#[test]
+fn lines_and_batches_go_on_behind_a_position() {
+    let streaming = Streaming::start("heartbeat = \"1s\"", FEED);
+    streaming.numbers(0..5);
+    let mut lines = streaming.open("/out/feed?from=earliest", &[("accept", "application/x-ndjson")]);
+    assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+    let mut next = || serde_json::from_str::<Value>(&lines.line().unwrap().unwrap()).unwrap();
+    let start = next();
+    assert_eq!(start, json!({"position": lines_start(&start)}));
+    let third = (0..3).map(|_| next()).last().unwrap();
+    assert_eq!(third["event"]["data"]["n"], 2);
+
+    let after = third["position"].as_str().unwrap();
+    let batch = streaming.poll(&format!("after={after}&max=1"));
+    assert_eq!((&batch["events"][0]["data"]["n"], batch["events"].as_array().unwrap().len()), (&json!(3), 1));
+    let after = batch["position"].as_str().unwrap();
+    let batch = streaming.poll(&format!("after={after}&max=100"));
+    assert_eq!((&batch["events"][0]["data"]["n"], batch["events"].as_array().unwrap().len()), (&json!(4), 1));
+    let after = batch["position"].as_str().unwrap().to_owned();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| streaming.poll(&format!("after={after}&wait=60s")));
+        eventually("somebody waits", || {
+            let readers = streaming.gateway.get("/v1/readers");
+            let found = readers["readers"].as_array().unwrap().iter().any(|one| one["protocol"] == "batch");
+            found.then_some(())
+        });
+        streaming.numbers(5..6);
+        assert_eq!(waiting.join().unwrap()["events"][0]["data"]["n"], 5);
+    });
+    // A CloudEvents batch says in `Link` where to go on.
+    let token = format!("Bearer {TOKEN}");
+    let headers = [("authorization", token.as_str()), ("accept", "application/cloudevents-batch+json")];
+    let batch = streaming.ask("/out/feed?from=earliest&max=4", &headers).expect(200);
+    assert_eq!(batch.header("content-type"), Some("application/cloudevents-batch+json"));
+    assert_eq!(batch.json().as_array().unwrap().len(), 4);
+    let link = batch.header("link").unwrap();
+    let next = link.strip_prefix('<').and_then(|rest| rest.split('>').next()).unwrap();
+    let rest = streaming.ask(&format!("/out/feed{next}"), &headers).expect(200).json();
+    assert_eq!(
+        rest.as_array().unwrap().iter().map(|event| event["data"]["n"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [4, 5]
+    );
+
+    // In silence there are empty lines.
+    eventually("an empty line", || {
+        let line = lines.line().unwrap()?;
+        line.is_empty().then_some(())
+    });
+}
+
+fn lines_start(line: &Value) -> &str {
+    line["position"].as_str().expect("a position")
+}
+
+#[test]
+fn a_position_of_another_log_is_gone_and_a_stream_says_so() {
+    let streaming = Streaming::start("", FEED);
+    streaming.numbers(0..1);
+    let position = streaming.poll("from=earliest")["position"].as_str().unwrap().to_owned();
+    let ahead = format!("{}{:016x}", &position[..8], 1000);
+    let foreign = format!("{:08x}{}", u32::from_str_radix(&position[..8], 16).unwrap() ^ 1, &position[8..]);
+    let token = format!("Bearer {TOKEN}");
+    for after in [&ahead, &foreign] {
+        let answer =
+            streaming.ask(&format!("/out/feed?format=json&after={after}"), &[("authorization", &token)]);
+        assert_eq!(answer.problem(410), "position-unknown");
+        let oldest = answer.json()["oldest"].as_str().unwrap().to_owned();
+        assert_eq!(streaming.poll(&format!("after={oldest}"))["events"].as_array().unwrap().len(), 1);
+        let mut stream = streaming.open("/out/feed", &[("last-event-id", after)]);
+        let events = events(&mut stream, 2);
+        assert_eq!((&*events[0].event, number(&events[1].data)), ("gap", 0));
+        assert_eq!(serde_json::from_str::<Value>(&events[0].data).unwrap()["oldest"], oldest);
+    }
+    let nonsense = streaming.ask("/out/feed?after=nonsense", &[("authorization", &token)]);
+    assert_eq!(nonsense.problem(400), "invalid-query");
+}
+
+#[test]
+fn a_pushed_subscription_with_tokens_is_read_beside_its_deliveries() {
+    let receiver = Receiver::start();
+    let streaming = Streaming::start(
+        "",
+        &format!(
+            "[[subscription]]\nid = \"feed\"\ntokens = [\"env:FEED_TOKEN\"]\nendpoint = {{ url = \"{}\", allow_private = true }}\n",
+            receiver.url("/feed")
+        ),
+    );
+    let mut stream = streaming.open("/out/feed", &[]);
+    streaming.numbers(7..8);
+    assert_eq!(number(&events(&mut stream, 1)[0].data), 7);
+    eventually("the delivery", || (receiver.requests().len() == 1).then_some(()));
+}
+
+#[test]
+fn limits_hold_and_are_said() {
+    let keys = "max_readers = 3\nmax_readers_per_token = 2";
+    let rest = format!("{FEED}[[subscription]]\nid = \"b\"\nmode = \"stream\"\ntokens = [\"env:OTHER\"]\n");
+    let streaming = Streaming::start(keys, &rest);
+    let one = streaming.open("/out/feed", &[]);
+    let _two = streaming.open("/out/feed", &[]);
+    let token = format!("Bearer {TOKEN}");
+    let third = streaming.ask("/out/feed", &[("authorization", &token)]);
+    assert_eq!(third.problem(429), "too-many-readers");
+    assert!(third.header("retry-after").is_some());
+    let other = format!("Bearer {OTHER}");
+    let _three = Stream::open(streaming.out, "/out/b", &[("authorization", &other)]).unwrap();
+    assert_eq!(streaming.ask("/out/b", &[("authorization", &other)]).problem(503), "too-many-readers");
+    drop(one);
+    eventually("a place", || {
+        let stream = streaming.open("/out/feed", &[]);
+        (stream.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_stream_is_rotated_and_ends_with_the_gateway_or_the_subscription_and_says_where_to_go_on() {
+    let mut streaming = Streaming::start("heartbeat = \"1s\"\nrotate_after = \"5s\"", "");
+    let document = json!({"mode": "stream", "tokens": [TOKEN]});
+    let put = |streaming: &Streaming, document: &Value| {
+        let answer = streaming.gateway.api("PUT", "/v1/subscriptions/feed", Some(document));
+        assert!(answer.status < 300, "{}", answer.text());
+    };
+    put(&streaming, &document);
+    let ended = |stream: &mut Stream| -> (Value, u64) {
+        let (mut id, mut retry) = (String::new(), 0);
+        let event = stream.event(&mut id, &mut retry).unwrap().expect("a last word");
+        assert_eq!(event.event, "end");
+        let data: Value = serde_json::from_str(&event.data).unwrap();
+        assert_eq!(data["position"], id);
+        assert_eq!(stream.event(&mut id, &mut retry).unwrap(), None);
+        (data, retry)
+    };
+    let (data, retry) = ended(&mut streaming.open("/out/feed", &[]));
+    assert!(data["reason"] == "rotated" && retry < 1000, "{data}");
+    let mut stream = streaming.open("/out/feed", &[]);
+    put(&streaming, &json!({"mode": "stream", "tokens": [TOKEN], "filter": "message.n == 1"}));
+    assert_eq!(ended(&mut stream).0["reason"], "changed");
+    let mut stream = streaming.open("/out/feed", &[]);
+    // The token is another one: whoever has the old one is let go.
+    put(&streaming, &json!({"mode": "stream", "tokens": [OTHER]}));
+    assert_eq!(ended(&mut stream).0["reason"], "changed");
+    assert_eq!(streaming.open("/out/feed", &[]).status, 401);
+    put(&streaming, &document);
+    let mut stream = streaming.open("/out/feed", &[]);
+    streaming.gateway.signal_end();
+    let (data, retry) = ended(&mut stream);
+    assert!(data["reason"] == "stopping" && retry >= 1000, "{data} {retry}");
+    assert!(streaming.gateway.wait_end().success());
+}
+
+#[test]
+fn curl_reads_a_stream_as_it_comes() {
+    let streaming = Streaming::start("heartbeat = \"1s\"", FEED);
+    streaming.numbers(0..1);
+    let url = format!("http://{}/out/feed?from=earliest&event=message", streaming.out);
+    let curl = Command::new("curl")
+        .args(["-sN", "-H", &format!("authorization: Bearer {TOKEN}"), &url])
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut curl) = curl else {
+        assert!(std::env::var_os("CI").is_none(), "CI has curl");
+        return;
+    };
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(curl.stdout.take().unwrap()));
+    let mut data = || {
+        lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(number)).unwrap()
+    };
+    assert_eq!(data(), 0);
+    streaming.numbers(1..2);
+    assert_eq!(data(), 1);
+    drop(curl.kill());
+    drop(curl.wait());
+}
+
+#[test]
+fn the_answers_are_as_they_are_described() {
+    let streaming = Streaming::start("", FEED);
+    let contract = Contract::new(streaming.ask("/out/openapi.json", &[]).expect(200).json());
+    streaming.numbers(0..1);
+    let token = format!("Bearer {TOKEN}");
+    for path in [
+        "/out/feed?format=json&from=earliest",
+        "/out/feed?format=json&after=1",
+        "/out/feed?format=json&after=00000000000000000000000f",
+    ] {
+        let answer = streaming.ask(path, &[("authorization", &token)]);
+        contract.check("GET", path, &answer);
+    }
+}
+
+const EVENTS: usize = 1000;
+const KILLS: usize = 3;
+
+/// What one reader saw: positions, and how often each number came.
+#[derive(Default)]
+struct Seen {
+    last: String,
+    numbers: HashMap<u64, usize>,
+    connections: usize,
+}
+
+impl Seen {
+    fn take(&mut self, position: &str, number: u64) {
+        assert!(position > self.last.as_str(), "{position} came after {}", self.last);
+        position.clone_into(&mut self.last);
+        *self.numbers.entry(number).or_default() += 1;
+    }
+}
+
+#[test]
+fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_killed() {
+    let mut streaming = Streaming::start("", FEED);
+    let (out, ingress) = (streaming.out, streaming.gateway.ingress());
+    let start = streaming.poll("")["position"].as_str().unwrap().to_owned();
+    let (sent, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let token = format!("Bearer {TOKEN}");
+    let seen = std::thread::scope(|scope| {
+        let read = |read: fn(SocketAddr, &str, &mut Seen, &AtomicBool) -> std::io::Result<()>| {
+            let (start, token, done) = (start.clone(), &token, &done);
+            scope.spawn(move || {
+                let mut seen = Seen { last: start, ..Seen::default() };
+                while seen.numbers.len() < EVENTS && !done.load(Ordering::SeqCst) {
+                    seen.connections += 1;
+                    if read(out, token, &mut seen, done).is_err() {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
+                seen
+            })
+        };
+        let readers = [read(read_sse), read(read_lines), read(read_batches)];
+        scope.spawn(|| {
+            for number in 0..EVENTS {
+                let request = Request {
+                    method: "POST".into(),
+                    path: "/in/shop".into(),
+                    headers: vec![("content-type".into(), "application/json".into())],
+                    body: json!({"n": number}).to_string().into_bytes(),
+                    chunked: false,
+                };
+                // Without an id of its own it may come twice, which is two events: so the same number, but never none.
+                while !matches!(send(ingress, &request), Ok(answer) if answer.status == 202) {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for kill in 1..=KILLS {
+            eventually("a share of the events", || {
+                (sent.load(Ordering::SeqCst) >= EVENTS * kill / (KILLS + 1)).then_some(())
+            });
+            streaming.gateway.kill();
+            streaming.gateway.spawn();
+        }
+        eventually("all events are sent", || (sent.load(Ordering::SeqCst) == EVENTS).then_some(()));
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while !readers.iter().all(std::thread::ScopedJoinHandle::is_finished)
+            && std::time::Instant::now() < end
+        {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        done.store(true, Ordering::SeqCst);
+        readers.map(|reader| reader.join().unwrap())
+    });
+    // A number is sent again when a kill took the answer away, and then is two events at two positions.
+    let again = seen[0].numbers.values().filter(|count| **count > 1).count();
+    assert!(again <= KILLS, "{again} numbers came more than once");
+    for seen in &seen {
+        assert_eq!(seen.numbers.len(), EVENTS);
+        assert!(seen.connections > KILLS, "{} connections", seen.connections);
+    }
+}
+
+fn read_sse(out: SocketAddr, token: &str, seen: &mut Seen, done: &AtomicBool) -> std::io::Result<()> {
+    let last = seen.last.clone();
+    let mut stream = Stream::open(out, "/out/feed", &[("authorization", token), ("last-event-id", &last)])?;
+    let (mut id, mut retry) = (String::new(), 0);
+    while seen.numbers.len() < EVENTS && !done.load(Ordering::SeqCst) {
+        let Some(event) = stream.event(&mut id, &mut retry)? else { break };
+        if event.event == "shop" {
+            seen.take(&event.id, number(&event.data));
+        } else {
+            assert_eq!(event.event, "end", "{event:?}");
+        }
+    }
+    Ok(())
+}
+
+fn read_lines(out: SocketAddr, token: &str, seen: &mut Seen, done: &AtomicBool) -> std::io::Result<()> {
+    let path = format!("/out/feed?format=lines&after={}", seen.last);
+    let mut stream = Stream::open(out, &path, &[("authorization", token)])?;
+    while seen.numbers.len() < EVENTS && !done.load(Ordering::SeqCst) {
+        let Some(line) = stream.line()? else { break };
+        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+        assert!(line.get("gap").is_none(), "{line}");
+        if let Some(event) = line.get("event") {
+            seen.take(line["position"].as_str().unwrap(), event["data"]["n"].as_u64().unwrap());
+        }
+    }
+    Ok(())
+}
+
+fn read_batches(out: SocketAddr, token: &str, seen: &mut Seen, _: &AtomicBool) -> std::io::Result<()> {
+    let path = format!("/out/feed?format=json&max=50&wait=5s&after={}", seen.last);
+    let headers = vec![("authorization".to_owned(), token.to_owned())];
+    let answer = send(out, &Request { method: "GET".into(), path, headers, ..Request::default() })?;
+    let batch = answer.expect(200).json();
+    for event in batch["events"].as_array().unwrap() {
+        *seen.numbers.entry(event["data"]["n"].as_u64().unwrap()).or_default() += 1;
+    }
+    let position = batch["position"].as_str().unwrap();
+    assert!(position >= seen.last.as_str());
+    position.clone_into(&mut seen.last);
+    Ok(())
+}
