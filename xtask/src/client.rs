@@ -6,12 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The program and the package of Debian that it is in.
+const BROWSER: &str = "chromium-headless-shell";
+
 /// Where the clients are.
 pub(crate) struct Clients {
     /// The interpreter of a virtual environment that has the packages of `tests/clients/requirements.txt`.
     pub(crate) python: PathBuf,
     /// A directory with the packages of `tests/clients/package.json` in `node_modules`.
     pub(crate) node: PathBuf,
+    /// Chromium without a screen.
+    pub(crate) browser: &'static str,
 }
 
 /// Installs the clients, unless they are there already.
@@ -19,7 +24,8 @@ pub(crate) fn install() -> Result<Clients> {
     let sources = command::root().join("tests/clients");
     let target = command::target_directory().join("clients");
     fs::create_dir_all(&target)?;
-    Ok(Clients { python: python(&sources, &target)?, node: node(&sources, &target)? })
+    require(BROWSER, &[BROWSER])?;
+    Ok(Clients { python: python(&sources, &target)?, node: node(&sources, &target)?, browser: BROWSER })
 }
 
 fn python(sources: &Path, target: &Path) -> Result<PathBuf> {

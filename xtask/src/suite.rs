@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     tests.args(["test", "--workspace", "--no-fail-fast"]);
     tests.env("ANGLERFISH_TEST_BINARY", command::target_directory().join("debug/anglerfish"));
     tests.env("ANGLERFISH_TEST_PYTHON", &clients.python).env("ANGLERFISH_TEST_NODE", &clients.node);
+    tests.env("ANGLERFISH_TEST_BROWSER", clients.browser);
     counts.tests(&mut tests)?;
     for failure in &counts.failures {
         eprintln!("failed: {failure}");
