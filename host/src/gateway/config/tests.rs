@@ -332,7 +332,9 @@ fn tokens_of_a_passive_subscription_are_resolved_and_without_a_listener_they_are
     let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings,
-        ["anglerfish.toml:4:1: subscription[0].tokens: nobody can lease with them: there is no `out.listen`"]
+        [
+            "anglerfish.toml:4:1: subscription[0].tokens: nobody can lease or read with them: there is no `out.listen`"
+        ]
     );
     let config = parse(&format!("[out]\nlisten = \"127.0.0.1:0\"\n{text}"), &variables).unwrap();
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
