@@ -198,7 +198,9 @@ pub(super) async fn create(
     let now = api.now();
     let asked = {
         let problems = Problems::default();
-        let asked = read(&Node::root(&document, "", &problems), &|id| api.subscriptions.get(id).is_some());
+        let asked = read(&Node::root(&document, "", &problems), &|id| {
+            api.subscriptions.get(id).is_some_and(|entry| !entry.is_stream())
+        });
         let problems = problems.into_vec();
         asked.filter(|_| problems.is_empty()).ok_or_else(|| ProblemDetails::invalid(&problems))?
     };
@@ -355,7 +357,7 @@ fn subscription(table: &Table<'_>, is_there: &dyn Fn(&str) -> bool) -> Option<Op
     let Some(node) = table.get("subscription") else { return Some(None) };
     let id = node.text()?;
     if !is_there(id) {
-        node.report(format!("there is no subscription `{id}`"));
+        node.report(format!("there is no subscription `{id}` that anything is delivered to"));
         return None;
     }
     Some(Some(id.to_owned()))

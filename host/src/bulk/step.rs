@@ -158,7 +158,8 @@ impl Stepper<'_> {
             Some(config) => Ok(self.decide(config, entry, unless_after).await?.into_iter().collect()),
             None => {
                 let had = self.had(entry.seq).await?.into_iter();
-                let there = had.filter(|id| self.subscriptions.get(id).is_some());
+                let there =
+                    had.filter(|id| self.subscriptions.get(id).is_some_and(|entry| !entry.is_stream()));
                 // Where some were left for later, the others are not to get it twice.
                 let (seq, unless_after) = (entry.seq, Some(job.newest));
                 Ok(there

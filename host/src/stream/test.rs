@@ -9,7 +9,9 @@ use crate::store::{
     Commit, EventSeq, LogEntry, LogStore, NewEvent, Origin, RetentionStore, SqliteOptions, SqliteStore,
 };
 use crate::supervision::Supervisor;
-use anglerfish_core::config::{AccessToken, DeliveryConfig, DeliveryMode, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{
+    AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved,
+};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
@@ -60,6 +62,7 @@ fn subscription(filter: Option<&str>) -> SubscriptionConfig {
         endpoint: None,
         tokens: vec![AccessToken::of("a token that is long enough")],
         delivery: DeliveryConfig { mode: DeliveryMode::Stream, ..DeliveryConfig::default() },
+        start: StartPoint::Now,
         when_removed: WhenRemoved::End,
     }
 }

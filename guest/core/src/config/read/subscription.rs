@@ -88,7 +88,7 @@ fn readable(table: &Table<'_>) {
     if table.get("tokens").is_none() {
         table.report_missing("tokens", "missing key of a stream", "give tokens for its readers");
     }
-    for key in ["endpoint", "delivery"] {
+    for key in ["endpoint", "delivery", "start"] {
         if let Some(node) = table.get(key) {
             let hint = "leave it out, or choose another mode";
             node.report_with_hint("a stream is read and delivers nothing", hint);
