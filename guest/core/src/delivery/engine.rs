@@ -17,7 +17,7 @@ use super::turn::Turn;
 use crate::config::DeliveryConfig;
 use crate::policy::{Past, Settled};
 use crate::request::UnixMillis;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,6 +107,8 @@ pub struct Engine<P> {
     alarms: Alarms,
     outputs: VecDeque<Output<P>>,
     attempts: BTreeMap<AttemptId, Attempt>,
+    /// Which of them has a delivery. Only looked up, never walked through.
+    attempted: HashMap<i64, AttemptId>,
     next_attempt: u64,
     /// How many attempts are under way.
     running: usize,
@@ -159,6 +161,7 @@ impl<P> Engine<P> {
             alarms: Alarms::default(),
             outputs: VecDeque::new(),
             attempts: BTreeMap::new(),
+            attempted: HashMap::new(),
             next_attempt: 0,
             running: 0,
             unanswered: 0,

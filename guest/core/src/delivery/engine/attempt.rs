@@ -5,7 +5,7 @@ use crate::delivery::alarm::Alarm;
 use crate::delivery::backoff::Backoff;
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{AttemptId, Now, Output, Recorded, StoreFault};
+use crate::delivery::model::{AttemptId, Leased, Now, Output, Recorded, StoreFault, WorkLease};
 use crate::delivery::queue::Stage;
 use crate::policy::{self, AttemptOutcome, Settled};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl<P> Engine<P> {
                 if !is_seeded(Fault::LostProbe) {
                     queue.flow().forgo(now, attempt.probe);
                 }
-                self.attempts.remove(&id);
+                self.drop_attempt(id);
                 if is_seeded(Fault::SharedTrouble) {
                     self.registry.queues_mut().for_each(|queue| queue.flow().hold(until));
                 }
@@ -71,7 +71,7 @@ impl<P> Engine<P> {
         if !self.attempts.get(&id).is_some_and(|attempt| matches!(attempt.phase, Phase::Running)) {
             return;
         }
-        let Some(attempt) = self.attempts.remove(&id) else { return };
+        let Some(attempt) = self.drop_attempt(id) else { return };
         self.running = self.running.saturating_sub(1);
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
         if let Some(queue) = self.registry.get_mut(attempt.key) {
@@ -142,9 +142,36 @@ impl<P> Engine<P> {
         self.touch(key);
     }
 
+    fn drop_attempt(&mut self, id: AttemptId) -> Option<Attempt> {
+        let attempt = self.attempts.remove(&id)?;
+        if self.attempted.get(&attempt.lease.delivery) == Some(&id) {
+            self.attempted.remove(&attempt.lease.delivery);
+        }
+        Some(attempt)
+    }
+
+    /// What was leased without what is attempted already: a lease ran out under its attempt, as by a clock that was put
+    /// forward. The attempt goes on by the new lease, or is broken off with it if it is of a queue that was replaced; a second
+    /// one beside it would deliver twice, and out of order. Returns the leases that are over.
+    pub(super) fn adopt(&mut self, leased: &mut Leased<P>) -> Vec<WorkLease> {
+        let mut over = Vec::new();
+        leased.works.retain(|work| {
+            let id = self.attempted.get(&work.lease.delivery);
+            let Some(attempt) = id.and_then(|id| self.attempts.get_mut(id)) else { return true };
+            // What the store has already is settled by the old lease, or not at all.
+            if matches!(attempt.phase, Phase::Recording { is_sent: true, .. }) {
+                return true;
+            }
+            over.push(std::mem::replace(&mut attempt.lease, work.lease));
+            attempt.deadline = work.deadline;
+            false
+        });
+        over
+    }
+
     /// An attempt has its lease no more.
     pub(super) fn forget(&mut self, id: AttemptId) -> Option<Attempt> {
-        let mut attempt = self.attempts.remove(&id)?;
+        let mut attempt = self.drop_attempt(id)?;
         if let Phase::Recording { alarm, .. } = &mut attempt.phase {
             self.alarms.set_wait(Alarm::Record(id), alarm, None);
             self.recording = self.recording.saturating_sub(1);

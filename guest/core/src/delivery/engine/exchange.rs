@@ -76,7 +76,12 @@ impl<P> Engine<P> {
     }
 
     /// The answer to [`Output::Lease`].
-    pub fn handle_leased(&mut self, now: Now, key: SubscriptionKey, leased: Result<Leased<P>, StoreFault>) {
+    pub fn handle_leased(
+        &mut self,
+        now: Now,
+        key: SubscriptionKey,
+        mut leased: Result<Leased<P>, StoreFault>,
+    ) {
         self.observe(now);
         self.leasing = self.leasing.saturating_sub(1);
         let tries = self.registry.get(key).map_or(0, |queue| queue.lease_backoff.tries());
@@ -86,7 +91,9 @@ impl<P> Engine<P> {
             _ => drop(self.lessor.answered()),
         }
         let deadline = leased.as_ref().ok().and_then(|leased| leased.works.first()).map(|work| work.deadline);
+        let over = leased.as_mut().map_or_else(|_| Vec::new(), |leased| self.adopt(leased));
         let Some(queue) = self.registry.get_mut(key) else { return };
+        queue.returns.extend(over);
         match leased {
             Ok(leased) => queue.handle_leased(now, leased),
             Err(_) => queue.handle_unleased(now, random),

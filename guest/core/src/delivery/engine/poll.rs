@@ -256,6 +256,7 @@ impl<P> Engine<P> {
             probe,
             phase: Phase::Running,
         };
+        self.attempted.insert(attempt.lease.delivery, id);
         self.attempts.insert(id, attempt);
         Output::Attempt { subscription: key, attempt: id, work, policy }
     }
