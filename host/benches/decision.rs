@@ -45,6 +45,7 @@ fn document(scheme: &str) -> Vec<u8> {
         sources: vec!["hub".to_owned()],
         filter: Some(format!("event.source == \"hub\" && message.size == {number}")),
         ordering: OrderingConfig::None,
+        render: anglerfish_core::router::RenderConfig::default(),
     };
     let document = RoutingDocument {
         source: vec![RoutingSource { name: "hub".to_owned(), verification }],

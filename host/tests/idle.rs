@@ -19,6 +19,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
         endpoint: Some(EndpointConfig {
             url: format!("https://receiver-{number}.example.com/hooks").into(),
             method: "POST".into(),
+            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: Vec::new(),
             signature: anglerfish_core::config::SignatureStyle::default(),
             rotation_overlap: anglerfish_core::config::SignatureStyle::OVERLAP,

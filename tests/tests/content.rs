@@ -1,6 +1,6 @@
 //! What the real binary sends.
 
-use anglerfish_tests::{Gateway, Received, Receiver, Reply, Setup};
+use anglerfish_tests::{Gateway, Received, Receiver, Reply, Setup, eventually};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -93,4 +93,95 @@ fn requests_are_signed_as_another_provider_signs_them() {
         json!({"id": "b", "mode": "passive", "tokens": ["0123456789abcdef"], "delivery": {"content": "raw"}});
     let refused = gateway.api("POST", "/v1/subscriptions", Some(&refused)).expect(422).text();
     assert!(refused.contains("there is no endpoint"), "{refused}");
+}
+
+#[test]
+fn a_body_of_ones_own_and_values_in_the_url_are_made_of_each_event() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let endpoint = format!("secret = \"{KEY}\"\nheaders = {{ x-tenant = \"{{{{ message.tenant }}}}\" }}");
+    let delivery = "transform = '{\"id\": message.id, \"names\": message.items.map(i, i.name), \"by\": event.source}'\n\
+        breaker = { failures = 1 }\nretry = { delays = [\"10ms\"] }";
+    let mut setup = setup(&receiver, &endpoint, delivery);
+    setup.rest = setup.rest.replace("/hook\"", "/o/{{ message.id }}?k={{ event.type }}\"");
+    let gateway = Gateway::set_up(&setup);
+    // What is absent is an error that is seen, and the endpoint hears nothing of it.
+    post(&gateway, br#"{"id": "x", "items": []}"#);
+    let dead = eventually("the delivery is dead", || {
+        gateway.get("/v1/deliveries?status=dead")["items"].get(0).cloned()
+    });
+    let shown = gateway.get(&format!("/v1/deliveries/{}", dead["id"]));
+    let reason = shown.to_string();
+    assert!(reason.contains("`message.tenant`: there is no such field"), "{reason}");
+    assert_eq!(receiver.requests().len(), 0);
+    // That opened no breaker, though one failure would: the next one goes out.
+    post(
+        &gateway,
+        br#"{"id": "../a b?", "tenant": "north", "items": [{"name": "one"}, {"name": "two"}], "n": 1}"#,
+    );
+    let sent = receiver.wait(1).remove(0);
+    assert_eq!(sent.path, "/o/..%2Fa%20b%3F?k=s");
+    assert_eq!(sent.header("x-tenant"), Some("north"));
+    assert_eq!(sent.header("content-type"), Some("application/json"));
+    assert_eq!(sent.body, br#"{"id":"../a b?","names":["one","two"],"by":"s"}"#);
+    assert_eq!(sent.header("webhook-signature"), Some(&*signature(&sent)));
+    // Once the subscription is right, a retry by hand sends what was dead.
+    setup.rest = setup.rest.replace("{{ message.tenant }}", "{{ message.?tenant.orValue('none') }}");
+    gateway.write(&setup);
+    let _ = gateway.api("POST", "/v1/config/reload", None).expect(200);
+    let _ = gateway.run(&["deliveries", "retry", &dead["id"].to_string()], b"").expect(0);
+    let sent = receiver.wait(2).remove(1);
+    assert_eq!((sent.header("x-tenant"), sent.path.as_str()), (Some("none"), "/o/x?k=s"));
+}
+
+#[test]
+fn what_cannot_be_made_of_events_is_told_before_and_tried_without_one() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let gateway = Gateway::set_up(&setup(&receiver, "", ""));
+    for (endpoint, delivery, place) in [
+        ("https://{{ message.host }}/x", json!({}), "endpoint.url"),
+        ("https://example.com:{{ message.port }}/x", json!({}), "endpoint.url"),
+        ("https://example.com/{{ massage.id }}", json!({}), "endpoint.url"),
+        ("https://example.com/{{ message.id", json!({}), "endpoint.url"),
+        ("https://example.com/", json!({"transform": "{'a': }"}), "delivery.transform"),
+        ("https://example.com/", json!({"content": "binary"}), "delivery.content"),
+    ] {
+        let document = json!({"id": "b", "endpoint": {"url": endpoint}, "delivery": delivery});
+        let refused = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(422).text();
+        assert!(refused.contains(place), "{endpoint}: {refused}");
+    }
+    let trial = |transform: &str| {
+        let document = json!({"transform": transform, "message": {"id": 7}});
+        gateway.api("POST", "/v1/subscriptions/test", Some(&document)).expect(200).json()
+    };
+    assert_eq!(trial("{'n': message.id + 1}")["sent"], json!({"n": 8}));
+    assert_eq!(trial("message.x")["transform_error"], "`message.x`: there is no such field");
+    let event = br#"{"message": {"id": 7}}"#;
+    let run = |transform: &str| {
+        gateway.run(&["filter", "test", "true", "--event", "-", "--transform", transform], event)
+    };
+    assert!(run("{'n': message.id}").expect(0).stdout.contains("sent: {\"n\":7}\n"));
+    assert!(run("message.x").expect(1).stdout.contains("there is no such field"));
+}
+
+#[test]
+fn a_key_is_rotated_by_a_request_and_the_old_one_signs_along() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let gateway = Gateway::start(SOURCE);
+    let old = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+    let document = json!({"id": "a", "endpoint": {
+        "url": receiver.url("/"), "allow_networks": ["127.0.0.0/8"], "secret": old}});
+    let _ = gateway.api("POST", "/v1/subscriptions", Some(&document)).expect(201);
+    let rotate = |body: Value| gateway.api("POST", "/v1/subscriptions/a/rotate-secret", Some(&body));
+    let _ = rotate(json!({"secret": "no key"})).expect(422);
+    let _ = rotate(json!({"secret": KEY, "overlap": "soon"})).expect(422);
+    let shown = rotate(json!({"secret": KEY, "overlap": "1h"})).expect(200).text();
+    assert!(!shown.contains(KEY) && !shown.contains(old), "{shown}");
+    post(&gateway, b"{}");
+    let sent = receiver.wait(1).remove(0);
+    let signatures: Vec<&str> = sent.header("webhook-signature").expect("signed").split(' ').collect();
+    assert!(signatures.len() == 2 && signatures.contains(&&*signature(&sent)), "{signatures:?}");
+    let _ = rotate(json!({"secret": KEY, "overlap": "0s"})).expect(200);
+    post(&gateway, b"{}");
+    let sent = receiver.wait(2).remove(1);
+    assert_eq!(sent.header("webhook-signature"), Some(&*signature(&sent)));
 }

@@ -33,6 +33,7 @@ impl Bench {
             sources: Vec::new(),
             filter: Some((*filter).to_owned()),
             ordering: OrderingConfig::None,
+            render: anglerfish_core::router::RenderConfig::default(),
         });
         let document = RoutingDocument {
             source: vec![RoutingSource { name: "case".to_owned(), verification }],

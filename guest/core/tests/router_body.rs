@@ -10,7 +10,7 @@
 mod router_support;
 
 use anglerfish_core::attempt::{Outgoing, Sending};
-use anglerfish_core::config::{ContentMode, ForwardHeaders, SignatureStyle};
+use anglerfish_core::config::{ContentMode, EndpointTemplates, ForwardHeaders, SignatureStyle};
 use anglerfish_core::decision::Decision;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::{Header, Request, UnixMillis};
@@ -149,8 +149,11 @@ fn a_packed_body_is_unpacked_for_filters_and_signed_as_it_came_unless_the_defini
             content: ContentMode::default(),
             forward: ForwardHeaders::default(),
             signer: Signer::try_new(&SignatureStyle::default(), &[]).unwrap(),
+            templates: EndpointTemplates::default(),
+            is_transformed: false,
         };
-        let sending = Sending { event: &event, data: &packed, received: &[], own: &[], now: NOW };
+        let sending =
+            Sending { event: &event, data: &packed, received: &[], own: &[], rendered: None, now: NOW };
         let sent = outgoing.request(&sending).unwrap();
         assert_eq!(sent.headers()["content-encoding"], "gzip", "the subscriber is told how to read it");
         // The signature covers all of it in either case.

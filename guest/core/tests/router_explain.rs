@@ -45,6 +45,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
         sources: Vec::new(),
         filter: Some((*filter).to_owned()),
         ordering: OrderingConfig::None,
+        render: anglerfish_core::router::RenderConfig::default(),
     };
     let document = RoutingDocument {
         source: vec![RoutingSource {

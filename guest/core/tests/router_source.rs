@@ -35,6 +35,7 @@ fn subscription(id: &str, sources: &[&str], filter: &str) -> Vec<u8> {
         sources,
         filter: Some(filter.to_owned()),
         ordering: OrderingConfig::None,
+        render: anglerfish_core::router::RenderConfig::default(),
     };
     serde_json::to_vec(&subscription).unwrap()
 }

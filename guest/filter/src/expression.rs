@@ -10,7 +10,7 @@ use crate::ir::{NodeId, Path, Program, Span};
 use crate::lower::{Lowered, lower};
 use crate::problem::CompileError;
 use crate::syntax::parse;
-use crate::value::Value;
+use crate::value::{Value, to_json};
 use std::sync::LazyLock;
 
 /// A compiled expression.
@@ -78,6 +78,16 @@ impl Expression {
             Value::Double(value) => Ok(value.to_string()),
             _ => Err(EvalError { failure: Failure::NoOverload, node }),
         }
+    }
+
+    /// The value as JSON text of at most `most` bytes: see [`to_json`].
+    ///
+    /// # Errors
+    /// The expression has no value for this event, or one that JSON cannot say, or its text is longer.
+    pub fn evaluate_json<F: Facts + ?Sized>(&self, facts: &F, most: usize) -> Result<String, EvalError> {
+        let node = self.program.root();
+        let value = Evaluator::new(&self.program, facts, self.steps).value(node)?;
+        to_json(&value, most).map_err(|failure| EvalError { failure, node })
     }
 
     /// Why the event is a match or not: the first part that made the expression false or failed, with its values from the event.

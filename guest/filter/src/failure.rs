@@ -56,6 +56,8 @@ pub enum Failure {
     Exhausted,
     /// The expression's value is not a bool.
     NotBool,
+    /// What is written of the value would be longer than it may be.
+    TooLong,
 }
 
 impl fmt::Display for Failure {
@@ -83,6 +85,7 @@ impl fmt::Display for Failure {
             Self::UnknownZone => "the time zone is not known",
             Self::Exhausted => "the evaluation takes too many steps",
             Self::NotBool => "the value is not a bool",
+            Self::TooLong => "the text of the value is too long",
         })
     }
 }

@@ -7,7 +7,7 @@ mod convert;
 mod keys;
 
 use anglerfish_core::decision::Decision;
-use anglerfish_core::router::{Explanation, Router as Core};
+use anglerfish_core::router::{Explanation, Rendered, Router as Core};
 use bindings::exports::anglerfish::gateway::router::{Guest, GuestRouter, Router};
 use bindings::exports::anglerfish::gateway::types;
 use keys::KeyValueStore;
@@ -66,6 +66,22 @@ impl GuestRouter for RoutingTable {
         let headers: Vec<_> = headers.iter().map(convert::header).collect();
         let now = convert::instant(received);
         convert::routing(self.core.borrow_mut().route(&event, &headers, &data, now))
+    }
+
+    fn render(
+        &self,
+        subscription: String,
+        event: types::Event,
+        headers: Vec<types::Header>,
+        data: Vec<u8>,
+        received: types::UnixMillis,
+    ) -> Result<types::Rendered, String> {
+        let event = convert::event_in(event);
+        let headers: Vec<_> = headers.iter().map(convert::header).collect();
+        let now = convert::instant(received);
+        let Rendered { body, values } =
+            self.core.borrow_mut().render(&subscription, &event, &headers, &data, now)?;
+        Ok(types::Rendered { body, values })
     }
 
     fn explain(&self, request: types::Request) -> types::Explanation {

@@ -119,6 +119,19 @@ fn event(event: types::Event) -> Event {
     }
 }
 
+/// An event as the contract has it.
+pub(crate) fn event_out(event: &Event) -> types::Event {
+    types::Event {
+        id: event.id.clone(),
+        source: event.source.clone(),
+        kind: event.kind.clone(),
+        subject: event.subject.clone(),
+        time: event.time.0,
+        datacontenttype: event.datacontenttype.clone(),
+        extensions: event.extensions.clone().into_iter().collect(),
+    }
+}
+
 /// The core's problem, for those who read the log.
 pub(crate) fn problem(problem: types::Problem) -> anglerfish_core::problem::Problem {
     anglerfish_core::problem::Problem {

@@ -2,10 +2,11 @@
 
 use crate::record::{AttemptRecord, DeliveryRecord, DeliveryStatus, RecordError, Records};
 use crate::table::{Destination, Table};
-use crate::{clock, diagnostic, request};
+use crate::{clock, convert, diagnostic, request};
 use anglerfish_core::event::Event;
 use anglerfish_core::policy::{self, Answered, AttemptOutcome, FailureKind, Past, Settled};
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::Rendered;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
 use http::header::RETRY_AFTER;
@@ -28,7 +29,11 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
         return;
     };
     let started = clock::now();
-    let tried = attempt(destination, event, data, UnixMillis(started)).await;
+    let rendered = render(table, subscription, event, data, started);
+    let tried = match &rendered {
+        Ok(rendered) => attempt(destination, event, data, rendered.as_ref(), UnixMillis(started)).await,
+        Err(reason) => Err(Unanswered { kind: None, reason: reason.clone() }),
+    };
     let ended = clock::now();
     let outcome = match &tried {
         Ok(answer) => AttemptOutcome::Answered(Answered {
@@ -37,7 +42,8 @@ async fn deliver(table: &Table, event: &Event, data: &Bytes, subscription: &str)
             rate_limit_reset: answer.rate_limit_reset.as_deref(),
             is_abort: answer.is_abort,
         }),
-        Err(Unanswered { kind, .. }) => AttemptOutcome::Failed(*kind),
+        Err(Unanswered { kind: Some(kind), .. }) => AttemptOutcome::Failed(*kind),
+        Err(Unanswered { kind: None, .. }) => AttemptOutcome::Unsendable,
     };
     // The delivery was made with the event's record, just before the attempt. That a subscription is to be left alone,
     // or that nobody is there any more, has no effect here: see docs/spin.md.
@@ -81,8 +87,26 @@ struct Received {
 
 /// Why there was no answer.
 struct Unanswered {
-    kind: FailureKind,
+    /// `None` if there was nothing to send.
+    kind: Option<FailureKind>,
     reason: String,
+}
+
+/// What the subscription makes of the event, if it makes anything. The header fields that came with it are not kept here.
+fn render(
+    table: &Table,
+    subscription: &str,
+    event: &Event,
+    data: &Bytes,
+    now: u64,
+) -> Result<Option<Rendered>, String> {
+    let needed = table.destinations.get(subscription).is_some_and(|to| to.outgoing.needs_rendering());
+    if !needed {
+        return Ok(None);
+    }
+    let event = convert::event_out(event);
+    let made = table.router.render(subscription, &event, &[], data, now)?;
+    Ok(Some(Rendered { body: made.body, values: made.values }))
 }
 
 /// The head of the endpoint's answer, or why there was none.
@@ -90,11 +114,12 @@ async fn attempt(
     destination: &Destination,
     event: &Event,
     data: &Bytes,
+    rendered: Option<&Rendered>,
     now: UnixMillis,
 ) -> Result<Received, Unanswered> {
-    let unanswered = |kind, reason| Unanswered { kind, reason };
-    let request = request::build(destination, event, data.clone(), now)
-        .map_err(|error| unanswered(FailureKind::Connection, error.to_string()))?;
+    let unanswered = |kind, reason| Unanswered { kind: Some(kind), reason };
+    let request = request::build(destination, event, data.clone(), rendered, now)
+        .map_err(|error| Unanswered { kind: None, reason: error.to_string() })?;
     let timeout = destination.delivery.timeout;
     // The head of the answer settles an attempt; its body is not read.
     match select(pin!(send(request)), pin!(sleep(timeout))).await {

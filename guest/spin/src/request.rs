@@ -4,6 +4,7 @@ use crate::table::Destination;
 use anglerfish_core::attempt::{OutgoingError, Sending};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::Rendered;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
@@ -13,9 +14,10 @@ pub(crate) fn build(
     destination: &Destination,
     event: &Event,
     data: Bytes,
+    rendered: Option<&Rendered>,
     now: UnixMillis,
 ) -> Result<Request<Full<Bytes>>, OutgoingError> {
-    let sending = Sending { event, data: &data, received: &[], own: &[], now };
+    let sending = Sending { event, data: &data, received: &[], own: &[], rendered, now };
     let (mut head, body) = destination.outgoing.request(&sending)?.into_parts();
     let body = body.map_or(data, Bytes::from);
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -165,6 +165,8 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
         content: subscription.delivery.content,
         forward: subscription.delivery.forward_headers.clone(),
         signer: Signer::try_new(&endpoint.signature, &endpoint.secrets).ok()?,
+        templates: endpoint.templates.clone(),
+        is_transformed: subscription.delivery.transform.is_some(),
     };
     Some(Destination { outgoing, delivery: subscription.delivery })
 }

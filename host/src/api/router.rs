@@ -99,6 +99,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(rejection::explain))
         .routes(routes!(subscription::list, subscription::create))
         .routes(routes!(subscription::pause))
+        .routes(routes!(subscription::rotate))
         .routes(routes!(subscription::resume))
         .routes(routes!(sending::send))
         .routes(routes!(schedule::show))

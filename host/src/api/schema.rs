@@ -128,12 +128,13 @@ pub(super) struct SourceBody {
 #[schema(as = Endpoint)]
 #[expect(dead_code, reason = "it only describes what is read")]
 pub(super) struct EndpointBody {
-    /// An absolute `http` or `https` URL without credentials and without a fragment.
+    /// An absolute `http` or `https` URL without credentials and without a fragment. `{{ … }}` in its path or query stands for
+    /// the value of the CEL expression within.
     #[schema(min_length = 1, max_length = 8000)]
     url: String,
     #[schema(required = false)]
     method: EndpointMethod,
-    /// Header fields to add, at most 64 and 16 KiB. A value may be a reference, `env:NAME` or `file:PATH`, that
+    /// Header fields to add, at most 64 and 16 KiB. `{{ … }}` in a value stands for the value of the CEL expression within. A value may be a reference, `env:NAME` or `file:PATH`, that
     /// `admin.references` of the configuration names; other values are not shown again.
     #[schema(required = false)]
     headers: BTreeMap<String, String>,
@@ -233,6 +234,9 @@ pub(super) struct DeliveryBody {
     ordering: OrderingBody,
     #[schema(required = false)]
     content: ContentWord,
+    /// A CEL expression for the data that is sent, such as `{'id': message.id}`; left out, it is sent as it came in.
+    #[schema(required = false, min_length = 1, max_length = 8000)]
+    transform: String,
     /// Header fields of the received request that are sent along, such as `x-github-*`.
     #[schema(required = false, max_items = 64)]
     forward_headers: Vec<String>,

@@ -1,12 +1,13 @@
 //! `/v1/subscriptions`: who wants what, written at run time.
 
-use super::body::JsonText;
+use super::body::{Json, JsonText};
 use super::cursor::{self, Kind, Listing};
 use super::document::SubscriptionDocument;
 use super::query::{NoParameters, Query, Segment, limit};
 use super::schema::SubscriptionBody;
 use super::{Api, ProblemDetails};
 use crate::subscription::{Deletion, Subscription, SubscriptionError};
+use anglerfish_core::config::{LONGEST_OVERLAP, Node, Problems};
 use anglerfish_core::delivery::Standing;
 use axum::Json as Answer;
 use axum::extract::State;
@@ -14,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -219,6 +222,51 @@ pub(super) async fn resume(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
     let entry = api.subscriptions.stand(&id, Standing::Active).await?;
+    shown(&api, &entry).await.map(Answer)
+}
+
+/// What takes the place of the keys that sign.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// The new key, or a reference to it that `admin.references` of the configuration names.
+    secret: String,
+    /// How long the old keys sign along, such as `24h`; what `rotation_overlap` of the endpoint says unless given.
+    overlap: Option<String>,
+}
+
+/// Puts another key in the place of those that sign what is sent. The old ones sign along for a while.
+#[utoipa::path(
+    post, path = "/v1/subscriptions/{id}/rotate-secret", operation_id = "rotateSecret", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    request_body = Rotation,
+    responses(
+        (status = 200, description = "The new key signs.", body = SubscriptionDocument),
+        (status = 404, description = "There is no such subscription: `unknown-subscription`."),
+        (
+            status = 409,
+            description = "It comes from the configuration file: `subscription-from-file`; or it cannot be used as it is \
+                stored: `subscription-invalid`."
+        ),
+        (status = 422, description = "The key cannot be used, or there are too many: `invalid-document`."),
+    )
+)]
+pub(super) async fn rotate(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+    Json(Rotation { secret, overlap }): Json<Rotation>,
+) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
+    let problems = Problems::default();
+    let overlap = overlap.map(Value::String);
+    let read = overlap
+        .as_ref()
+        .map(|text| Node::root(text, "overlap", &problems).duration(Duration::ZERO..=LONGEST_OVERLAP));
+    let problems = problems.into_vec();
+    if !problems.is_empty() {
+        return Err(ProblemDetails::invalid(&problems));
+    }
+    let entry = api.subscriptions.rotate(id, secret, read.flatten(), api.now()).await?;
     shown(&api, &entry).await.map(Answer)
 }
 

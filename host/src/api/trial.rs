@@ -33,6 +33,8 @@ pub(super) struct Trial {
     /// The sources that it would listen to; none means all.
     #[serde(default)]
     sources: Vec<String>,
+    /// A subscription's `delivery.transform`: what it would have sent is told as well.
+    transform: Option<String>,
     /// The id of a stored event.
     event_id: Option<String>,
     /// Its source, where several have an event of this id.
@@ -101,6 +103,13 @@ pub(super) struct TrialResult {
     outcome: VerdictOutcome,
     /// The sub-expression that decided, with its values.
     reason: String,
+    /// What the transform would have sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value, required = false)]
+    sent: Option<Box<RawValue>>,
+    /// Why nothing can be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transform_error: Option<String>,
 }
 
 /// Tries a filter on an event, without storing either.
@@ -134,9 +143,16 @@ pub(super) async fn test(
             return Err(invalid("event", message));
         }
     };
+    let (mut sent, mut transform_error) = (None, None);
+    if let Some(transform) = &trial.transform {
+        match api.subscriptions.routing().transform(past.clone(), transform).await? {
+            Ok(text) => sent = RawValue::from_string(text).ok(),
+            Err(reason) => transform_error = Some(reason),
+        }
+    }
     let Verdict { outcome, reason, .. } =
         api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
-    Ok(Answer(TrialResult { outcome, reason }))
+    Ok(Answer(TrialResult { outcome, reason, sent, transform_error }))
 }
 
 /// The address is that of the test, and not that of a subscription, which takes no POST.

@@ -7,7 +7,9 @@ use anglerfish_core::config::{Node, OrderingConfig, Problems};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
-use anglerfish_core::router::{RoutingSubscription, VerdictOutcome, explain_once, review_filter};
+use anglerfish_core::router::{
+    RenderConfig, RoutingSubscription, VerdictOutcome, explain_once, render_once, review_filter,
+};
 use anglerfish_filter::table::{Class, RuleKey, Table};
 use anglerfish_filter::{Expression, conformance};
 use base64::Engine;
@@ -61,14 +63,18 @@ it. Attributes of the event that are left out have stand-ins.
 Examples:
   echo '{\"message\": {\"quantity\": 3}}' > event.json
   anglerfish filter test 'message.quantity > 0' --event event.json
+  anglerfish filter test true --transform '{\"n\": message.quantity}' --event event.json
 
-Exit codes: 0 match, 1 no match or an error, 2 misuse")]
+Exit codes: 0 match, 1 no match or an error, also of the transform, 2 misuse")]
 struct TestArgs {
     /// The filter, in CEL
     expression: String,
     /// The event as JSON; `-` is stdin
     #[arg(long, value_name = "FILE")]
     event: PathBuf,
+    /// Also say what this CEL expression, a subscription's `delivery.transform`, would have sent
+    #[arg(long, value_name = "EXPRESSION")]
+    transform: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +165,7 @@ fn of_no_source(filter: &str) -> RoutingSubscription {
         sources: Vec::new(),
         filter: Some(filter.to_owned()),
         ordering: OrderingConfig::None,
+        render: RenderConfig::default(),
     }
 }
 
@@ -168,21 +175,45 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
     }
     let sample = Sample::of_file(&args.event)?;
     let subscription = of_no_source(&args.expression);
+    let now = clock::now();
     let headers: Vec<Header<'_>> =
         sample.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-    let verdict = explain_once(&subscription, &sample.event, &headers, &sample.data, clock::now()).map_err(
-        |problems| Failure::misuse(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-    )?;
+    let verdict =
+        explain_once(&subscription, &sample.event, &headers, &sample.data, now).map_err(|problems| {
+            Failure::misuse(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
     let outcome = match verdict.outcome {
         VerdictOutcome::Match => "match",
         VerdictOutcome::NoMatch => "no-match",
         VerdictOutcome::Error => "error",
     };
+    let render = RenderConfig { transform: args.transform.clone(), values: Vec::new() };
+    let rendered = render_once(&render, &sample.event, &headers, &sample.data, now).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::misuse(format_args!("the transform does not compile\n{}", lines.join("\n")))
+    })?;
+    let sent = rendered.map(|made| made.body.map(|body| String::from_utf8_lossy(&body).into_owned()));
     match output.format() {
-        Format::Json => output.json(&json!({"outcome": outcome, "reason": verdict.reason}))?,
-        Format::Text => output.paragraph("", "    ", &format!("{outcome}: {}", verdict.reason))?,
+        Format::Json => {
+            // What is written is JSON; a text of it keeps every digit.
+            let sent_text = sent.as_ref().ok().and_then(Option::as_deref);
+            let mut document = json!({"outcome": outcome, "reason": verdict.reason});
+            if let Some(members) = document.as_object_mut().filter(|_| args.transform.is_some()) {
+                members.insert("sent".to_owned(), json!(sent_text));
+                members.insert("transform_error".to_owned(), json!(sent.as_ref().err()));
+            }
+            output.json(&document)?;
+        }
+        Format::Text => {
+            output.paragraph("", "    ", &format!("{outcome}: {}", verdict.reason))?;
+            match &sent {
+                Ok(None) => {}
+                Ok(Some(sent)) => output.line(format_args!("sent: {sent}"))?,
+                Err(reason) => output.paragraph("", "    ", &format!("transform: {reason}"))?,
+            }
+        }
     }
-    Ok(Outcome::of(verdict.outcome == VerdictOutcome::Match))
+    Ok(Outcome::of(verdict.outcome == VerdictOutcome::Match && sent.is_ok()))
 }
 
 /// What a filter sees.

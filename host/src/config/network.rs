@@ -54,6 +54,7 @@ mod tests {
         let endpoint = EndpointConfig {
             url: "http://10.0.0.1/".into(),
             method: "POST".into(),
+            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: Vec::new(),
             signature: SignatureStyle::default(),
             secrets: Vec::new(),

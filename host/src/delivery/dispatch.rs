@@ -7,6 +7,7 @@ use super::inbox::Message;
 use super::metric::DeliveryMetrics;
 use super::notice::{Notices, StandingNotice};
 use super::passive::{self, PassiveRegistry, PassiveSettings, PassiveSubscription};
+use super::render::Renderer;
 use super::report;
 use super::roster::{Settings, StandingRecord};
 use crate::outbound::{Outbound, OutboundError, OutboundOptions};
@@ -51,6 +52,8 @@ pub struct DeliveryOptions {
     pub host_rates: BTreeMap<String, RateConfig>,
     /// Who starts the driver again if it breaks down.
     pub supervisor: Supervisor,
+    /// What makes of events what subscriptions ask for; without it nothing is sent for one that asks.
+    pub renderer: Option<Arc<dyn Renderer>>,
 }
 
 impl Default for DeliveryOptions {
@@ -62,6 +65,7 @@ impl Default for DeliveryOptions {
             attempts,
             host_rates: BTreeMap::new(),
             supervisor: Supervisor::default(),
+            renderer: None,
         }
     }
 }
@@ -76,6 +80,7 @@ struct Shared {
     around: DriverContext,
     passive: Arc<PassiveRegistry>,
     outbound: Outbound,
+    renderer: Option<Arc<dyn Renderer>>,
     host_rates: BTreeMap<String, RateConfig>,
     /// The policy that was put last.
     policy: Mutex<Arc<DeliveryConfig>>,
@@ -134,6 +139,7 @@ impl Deliveries {
             around,
             passive: passive.map_err(rustls::Error::from)?,
             outbound,
+            renderer: options.renderer,
             host_rates: options.host_rates,
             policy: Mutex::default(),
             runtime,
@@ -177,6 +183,7 @@ impl Deliveries {
         self.check(subscription)?;
         let policy = self.policy(&subscription.delivery);
         let (id, outbound) = (subscription.id.clone(), self.shared.outbound.clone());
+        let renderer = self.shared.renderer.clone();
         let (mode, has_endpoint) = (policy.mode, subscription.endpoint.is_some());
         let tokens = subscription.tokens.clone();
         let shared =
@@ -186,7 +193,7 @@ impl Deliveries {
         let (kept, its) = (subscription.endpoint.clone().map(Box::new), Arc::clone(&policy));
         let endpoint = move || {
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
-            Some(Arc::new(HttpEndpoint(target)) as Arc<dyn Endpoint>)
+            Some(Arc::new(HttpEndpoint { target, renderer: renderer.clone() }) as Arc<dyn Endpoint>)
         };
         let settings = Arc::new(Settings { policy, shared, endpoint: Box::new(endpoint) });
         match mode {

@@ -18,6 +18,7 @@ mod inbox;
 mod metric;
 mod notice;
 mod passive;
+mod render;
 mod report;
 mod roster;
 #[cfg(test)]
@@ -31,3 +32,4 @@ pub use passive::{
     Given, LeaseError, LeasedMessage, MOST_LEASES, MOST_WAITING, MessageToken, PassiveSubscription, Returned,
     Wanted,
 };
+pub use render::{RenderError, Renderer};

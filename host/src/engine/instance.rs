@@ -10,7 +10,9 @@ use anglerfish_core::decision::{Decision, Routing};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, RoutingDocument, RoutingSubscription, Verdict};
+use anglerfish_core::router::{
+    Explanation, LONGEST_BODY, Rendered, RoutingDocument, RoutingSubscription, Verdict,
+};
 use serde::Serialize;
 use std::sync::Arc;
 use wasmtime::component::{InstancePre, ResourceAny};
@@ -219,6 +221,28 @@ impl Instance {
         Ok(convert::routing(routing))
     }
 
+    /// What a subscription makes of an event; within, why it cannot be made of this one.
+    pub(super) fn render(
+        &mut self,
+        subscription: &str,
+        event: &Event,
+        headers: &[(String, String)],
+        data: &[u8],
+        received: UnixMillis,
+    ) -> Result<Result<Rendered, String>, Fault> {
+        self.store.set_epoch_deadline(self.limits.call_ticks);
+        self.store.set_hostcall_fuel(COPY_ALLOWANCE.saturating_add(LONGEST_BODY));
+        let headers = convert::headers(headers);
+        let extensions = convert::extensions(event);
+        let event = convert::event_param(event, &extensions);
+        let router = self.gateway.anglerfish_gateway_router().router();
+        let rendered = router
+            .call_render(&mut self.store, self.router, subscription, event, &headers, data, received.0)
+            .map_err(|error| fault(&self.store, &error));
+        self.store.set_hostcall_fuel(COPY_ALLOWANCE);
+        Ok(rendered?.map(|rendered| Rendered { body: rendered.body, values: rendered.values }))
+    }
+
     pub(super) fn explain(&mut self, request: &InboundRequest) -> Result<Explanation, Fault> {
         self.store.set_epoch_deadline(self.limits.explain_ticks);
         let headers = convert::header_block(&request.headers);
@@ -263,7 +287,9 @@ impl Instance {
 fn at_once(subscriptions: &[RoutingSubscription]) -> usize {
     let mut length = 0_usize;
     let fits = |subscription: &&RoutingSubscription| {
-        let names = subscription.sources.iter().map(String::len).sum::<usize>();
+        let render = &subscription.render;
+        let made = render.transform.iter().chain(&render.values).map(String::len).sum::<usize>();
+        let names = subscription.sources.iter().map(String::len).sum::<usize>() + made;
         length += subscription.id.len() + names + subscription.filter.as_ref().map_or(0, String::len);
         length <= AT_ONCE
     };

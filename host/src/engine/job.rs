@@ -7,7 +7,7 @@ use crate::store::KeyOverlay;
 use anglerfish_core::decision::{Decision, Routing};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, Verdict};
+use anglerfish_core::router::{Explanation, Rendered, Verdict};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -30,12 +30,23 @@ pub(super) enum DecisionJob {
     Decide(Arc<InboundRequest>, Reply<Decided>),
     /// Who wants an event that comes from no request.
     Route(Box<RoutedEvent>, Reply<Routing>),
+    /// What a subscription makes of an event.
+    Render(Box<RenderedEvent>, Reply<Result<Rendered, String>>),
 }
 
 /// An event to route that comes from no request.
 pub(super) struct RoutedEvent {
     pub(super) event: Event,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) data: Bytes,
+    pub(super) received: UnixMillis,
+}
+
+/// An event of which a subscription makes something.
+pub(super) struct RenderedEvent {
+    pub(super) subscription: String,
+    pub(super) event: Event,
+    pub(super) headers: Arc<[(String, String)]>,
     pub(super) data: Bytes,
     pub(super) received: UnixMillis,
 }

@@ -6,7 +6,9 @@ use super::error::{EngineError, StartError, TableError};
 use super::explainer;
 use super::factory::InstanceFactory;
 use super::instance::{Instance, InstanceLimits, LoadError};
-use super::job::{Decided, DecisionJob, ExplainJob, Reply, RoutedEvent, StoredEvent, TableJob};
+use super::job::{
+    Decided, DecisionJob, ExplainJob, RenderedEvent, Reply, RoutedEvent, StoredEvent, TableJob,
+};
 use super::keeper::{self, TableKeeper};
 use super::memory;
 use super::overlay::State;
@@ -22,7 +24,9 @@ use crate::telemetry::FilterActivity;
 use anglerfish_core::decision::Routing;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, RoutingDocument, RoutingSource, RoutingSubscription, Verdict};
+use anglerfish_core::router::{
+    Explanation, Rendered, RoutingDocument, RoutingSource, RoutingSubscription, Verdict,
+};
 use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
 use crossbeam_channel::{Sender, TrySendError};
@@ -280,6 +284,23 @@ impl Engine {
     ) -> Result<Routing, EngineError> {
         let routed = RoutedEvent { event, headers, data, received };
         ask(self.decisions.as_ref(), |reply| DecisionJob::Route(Box::new(routed), reply)).await
+    }
+
+    /// What a subscription makes of an event that is sent to it; within, why it cannot be made of this one.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Engine::decide`].
+    pub async fn render(
+        &self,
+        subscription: String,
+        event: Event,
+        headers: Arc<[(String, String)]>,
+        data: Bytes,
+        received: UnixMillis,
+    ) -> Result<Result<Rendered, String>, EngineError> {
+        let event = RenderedEvent { subscription, event, headers, data, received };
+        ask(self.decisions.as_ref(), |reply| DecisionJob::Render(Box::new(event), reply)).await
     }
 
     /// The same decision without effects, with its reasons. It is made on a thread of its own, beside all decisions.

@@ -33,10 +33,11 @@ impl Change {
     /// About how many bytes of text it brings into the table.
     pub(super) fn length(&self) -> usize {
         match self {
-            Self::Put(RoutingSubscription { id, sources, filter, ordering }) => {
+            Self::Put(RoutingSubscription { id, sources, filter, ordering, render }) => {
                 let names = sources.iter().map(String::len).sum::<usize>();
                 let key = if let OrderingConfig::Key(key) = ordering { key.len() } else { 0 };
-                id.len() + names + filter.as_ref().map_or(0, String::len) + key
+                let made = render.transform.iter().chain(&render.values).map(String::len).sum::<usize>();
+                id.len() + names + filter.as_ref().map_or(0, String::len) + key + made
             }
             Self::PutSource(source) => source.name.len(),
             Self::Delete(_) | Self::DeleteSource(_) => 0,
@@ -198,6 +199,7 @@ mod tests {
             sources: Vec::new(),
             filter: None,
             ordering: OrderingConfig::None,
+            render: anglerfish_core::router::RenderConfig::default(),
         }
     }
 

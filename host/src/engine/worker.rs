@@ -1,6 +1,6 @@
 //! A thread that makes decisions one after another on its warm instance.
 
-use super::job::{Decided, DecisionJob, RoutedEvent};
+use super::job::{Decided, DecisionJob, RenderedEvent, RoutedEvent};
 use super::slot::Slots;
 use crossbeam_channel::Receiver;
 
@@ -11,6 +11,7 @@ pub(super) fn decide(slots: &Slots, index: usize, jobs: &Receiver<DecisionJob>) 
             // A sender that is gone needs no decision: it was answered nothing, so nothing is lost.
             DecisionJob::Decide(_, reply) if reply.is_closed() => {}
             DecisionJob::Route(_, reply) if reply.is_closed() => {}
+            DecisionJob::Render(_, reply) if reply.is_closed() => {}
             DecisionJob::Decide(request, reply) => {
                 let decided = slots.with(index, |warm| warm.call(|instance| instance.decide(&request)));
                 if let Some(decided) = decided {
@@ -24,6 +25,15 @@ pub(super) fn decide(slots: &Slots, index: usize, jobs: &Receiver<DecisionJob>) 
                 });
                 if let Some(routing) = routing {
                     let _ = reply.send(routing);
+                }
+            }
+            DecisionJob::Render(event, reply) => {
+                let RenderedEvent { subscription, event, headers, data, received } = &*event;
+                let rendered = slots.with(index, |warm| {
+                    warm.call(|instance| instance.render(subscription, event, headers, data, *received))
+                });
+                if let Some(rendered) = rendered {
+                    let _ = reply.send(rendered);
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::wiring::{self, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::Jobs;
 use crate::clock;
-use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions};
+use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Renderer};
 use crate::fetch::DocumentCache;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
@@ -163,6 +163,7 @@ impl BuiltGateway {
             metrics: DeliveryMetrics::register(&mut registry),
             supervisor: supervisor.clone(),
             host_rates: config.outbound.host_rates.clone(),
+            renderer: None,
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));
@@ -174,6 +175,8 @@ impl BuiltGateway {
         let document = RoutingDocument::from(&document);
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
         let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), config.out.listen));
+        let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
+        let outgoing = DeliveryOptions { renderer: Some(renderer), ..outgoing };
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
         let metrics_of_streams = StreamMetrics::register(&mut registry);

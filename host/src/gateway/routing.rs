@@ -2,20 +2,25 @@
 
 use super::config::unserved;
 use crate::clock;
+use crate::delivery::{RenderError, Renderer};
 use crate::engine::{Engine, EngineError, InboundRequest, TableError};
 use crate::outbound::endpoint_problem;
 use crate::rejection::Explainer;
+use crate::store::LeasedDelivery;
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
 use anglerfish_core::config::{OrderingConfig, SubscriptionConfig};
 use anglerfish_core::decision;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
-use anglerfish_core::router::{self, Explanation, RoutingSource, RoutingSubscription, SourceFacts};
+use anglerfish_core::router::{
+    self, Explanation, RenderConfig, Rendered, RoutingSource, RoutingSubscription, SourceFacts,
+};
 use anglerfish_core::verify::{BodyForm, Verifier};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -129,6 +134,25 @@ impl Explainer for EngineRouting {
     }
 }
 
+impl fmt::Debug for EngineRouting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("EngineRouting").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Renderer for EngineRouting {
+    async fn render(&self, delivery: &LeasedDelivery) -> Result<Rendered, RenderError> {
+        let LeasedDelivery { subscription, event, headers, data, created, .. } = delivery;
+        let (headers, data) = (Arc::clone(headers), data.clone());
+        let made = self.engine().render(subscription.clone(), event.clone(), headers, data, *created).await;
+        match made {
+            Ok(made) => made.map_err(RenderError::Unfit),
+            Err(error) => Err(RenderError::Unavailable(error.to_string())),
+        }
+    }
+}
+
 #[async_trait]
 impl Routing for EngineRouting {
     fn review(&self, sources: &[String], filter: Option<&str>) -> Vec<Problem> {
@@ -214,6 +238,7 @@ impl Routing for EngineRouting {
             sources: sources.to_vec(),
             filter: filter.map(str::to_owned),
             ordering: OrderingConfig::None,
+            render: RenderConfig::default(),
         };
         let engine = self.engine();
         let tried = engine.aside(move || {
@@ -223,6 +248,26 @@ impl Routing for EngineRouting {
             router::explain_once(&subscription, &event, &headers, &data, received)
         });
         tried.await?.map(verdict).map_err(RoutingError::Invalid)
+    }
+
+    async fn transform(
+        &self,
+        event: PastEvent,
+        transform: &str,
+    ) -> Result<Result<String, String>, RoutingError> {
+        let render = RenderConfig { transform: Some(transform.to_owned()), values: Vec::new() };
+        let engine = self.engine();
+        let tried = engine.aside(move || {
+            let PastEvent { event, headers, data, received } = event;
+            let headers: Vec<Header<'_>> =
+                headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+            router::render_once(&render, &event, &headers, &data, received)
+        });
+        let text = |made: Rendered| String::from_utf8(made.body.unwrap_or_default()).unwrap_or_default();
+        tried.await?.map(|made| made.map(text)).map_err(|mut problems| {
+            problems.iter_mut().for_each(|problem| problem.path = "transform".to_owned());
+            RoutingError::Invalid(problems)
+        })
     }
 }
 

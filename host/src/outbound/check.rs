@@ -62,6 +62,7 @@ mod tests {
         endpoint_problem(&EndpointConfig {
             url: url.into(),
             method: "POST".into(),
+            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: Vec::new(),
             signature: SignatureStyle::default(),
             secrets: Vec::new(),

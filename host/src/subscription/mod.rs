@@ -9,6 +9,7 @@ mod port;
 mod registry;
 mod reload;
 mod removal;
+mod rotate;
 mod start;
 mod strict;
 mod write;

@@ -214,6 +214,13 @@ pub trait Routing: Send + Sync + 'static {
         sources: &[String],
         filter: Option<&str>,
     ) -> Result<Verdict, RoutingError>;
+
+    /// What a subscription with this `transform` would be sent of an event, as JSON; within, why that cannot be made of it.
+    async fn transform(
+        &self,
+        event: PastEvent,
+        transform: &str,
+    ) -> Result<Result<String, String>, RoutingError>;
 }
 
 /// The delivery queues.

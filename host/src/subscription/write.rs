@@ -1,13 +1,14 @@
 //! Writing subscriptions at run time: validate, persist, apply; on a failure all is put back.
 
 use super::registry::Shared;
-use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, start, strict};
+use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, rotate, start, strict};
 use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
 use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// What ends the open deliveries of a deleted subscription.
 const DELETED: &str = "the subscription was deleted";
@@ -47,6 +48,33 @@ impl Subscriptions {
         to_the_end(async move { shared.write(Some(id), document, now).await }).await
     }
 
+    /// Puts another key in the place of those that sign what is sent; the old ones sign along for `overlap`, or what the endpoint
+    /// says.
+    pub async fn rotate(
+        &self,
+        id: String,
+        secret: String,
+        overlap: Option<Duration>,
+        now: UnixMillis,
+    ) -> Result<Arc<Subscription>, SubscriptionError> {
+        let shared = Arc::clone(&self.shared);
+        to_the_end(async move {
+            let _writer = shared.writer.lock().await;
+            let entry = shared.get(&id).ok_or_else(|| SubscriptionError::Unknown(id.clone()))?;
+            if entry.origin == Origin::File {
+                return Err(SubscriptionError::FromFile(id));
+            }
+            let config = entry.config().ok_or_else(|| SubscriptionError::Unusable(id.clone()))?;
+            let document = match &config.endpoint {
+                Some(endpoint) => rotate::rotated(&entry.document, endpoint, secret, overlap, now),
+                None => Err(Problem::new("endpoint", "there is none, so nothing is signed")),
+            };
+            let document = document.map_err(|problem| SubscriptionError::Invalid(vec![problem]))?;
+            Ok(shared.put(Some(id), document.to_string(), now).await?.0)
+        })
+        .await
+    }
+
     /// Deletes a subscription and ends its open deliveries, unless it says that they wait. One that is gone already and
     /// has open deliveries still may be deleted too: that ends them.
     pub async fn delete(&self, id: String, now: UnixMillis) -> Result<Deletion, SubscriptionError> {
@@ -76,6 +104,16 @@ impl Shared {
         now: UnixMillis,
     ) -> Result<(Arc<Subscription>, bool), SubscriptionError> {
         let _writer = self.writer.lock().await;
+        self.put(id, text, now).await
+    }
+
+    /// The same by who holds `writer`.
+    async fn put(
+        &self,
+        id: Option<String>,
+        text: String,
+        now: UnixMillis,
+    ) -> Result<(Arc<Subscription>, bool), SubscriptionError> {
         if let Some(id) = &id
             && self.get(id).is_some_and(|entry| entry.origin == Origin::File)
         {

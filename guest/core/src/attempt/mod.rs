@@ -2,8 +2,10 @@
 
 mod cloudevent;
 mod field;
+mod fill;
 mod outgoing;
 
 pub use cloudevent::{CloudEvent, DataForm, Envelope};
 pub use field::HeaderError;
+pub use fill::FillError;
 pub use outgoing::{Outgoing, OutgoingError, Sending};

@@ -2,9 +2,11 @@
 
 use super::cloudevent::{CloudEvent, DataForm, Envelope};
 use super::field::{HeaderError, encoded, put, put_data, put_event};
-use crate::config::{ContentMode, ForwardHeaders};
-use crate::event::Event;
+use super::fill::{self, FillError};
+use crate::config::{ContentMode, EndpointTemplates, ForwardHeaders};
+use crate::event::{CONTENT_CODING, Event};
 use crate::request::UnixMillis;
+use crate::router::Rendered;
 use crate::sign::{SignatureError, Signer, Unsigned};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
@@ -33,6 +35,10 @@ pub struct Outgoing {
     pub forward: ForwardHeaders,
     /// What signs them.
     pub signer: Signer,
+    /// What of the URL and the fields depends on the event.
+    pub templates: EndpointTemplates,
+    /// Whether the data that is sent is made of the event.
+    pub is_transformed: bool,
 }
 
 /// What one request is about.
@@ -46,6 +52,8 @@ pub struct Sending<'a> {
     pub received: &'a [(String, String)],
     /// Fields of the shell's own; the endpoint's go before them, and they before what was received.
     pub own: &'a [(HeaderName, HeaderValue)],
+    /// What was made of the event for this endpoint; needed if [`Outgoing::needs_rendering`] says so.
+    pub rendered: Option<&'a Rendered>,
     /// When the request is made.
     pub now: UnixMillis,
 }
@@ -60,12 +68,24 @@ pub enum OutgoingError {
     /// It could not be signed.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// What was made of the event cannot stand where it is to stand.
+    #[error(transparent)]
+    Fill(#[from] FillError),
+    /// What was made of the event is not what is asked for: the subscription was changed meanwhile.
+    #[error("the subscription was changed meanwhile")]
+    Outdated,
     /// The event could not be written.
     #[error("the event cannot be written as JSON: {0}")]
     Json(String),
 }
 
 impl Outgoing {
+    /// Whether something has to be made of an event before it can be sent.
+    #[must_use]
+    pub fn needs_rendering(&self) -> bool {
+        self.is_transformed || self.templates.target.is_some() || !self.templates.headers.is_empty()
+    }
+
     /// The request for an event, signed. A body of `None` is the event's data as it is.
     ///
     /// `webhook-id` and `webhook-timestamp` are sent without secrets too: the id is what a receiver tells repetitions by.
@@ -76,9 +96,23 @@ impl Outgoing {
     ///
     /// What cannot be the value of a field, or cannot be signed. The error names the field, never the value.
     pub fn request(&self, sending: &Sending<'_>) -> Result<Request<Option<Vec<u8>>>, OutgoingError> {
-        let Sending { event, data, received, own, now } = *sending;
+        let Sending { event, data, received, own, rendered, now } = *sending;
+        let made = match self.is_transformed {
+            true => Some(rendered.and_then(|made| made.body.as_deref()).ok_or(OutgoingError::Outdated)?),
+            false => None,
+        };
+        let event_of_made = made.map(|_| transformed(event));
+        let (event, data) = (event_of_made.as_ref().unwrap_or(event), made.unwrap_or(data));
+        let values = rendered.map(|made| made.values.as_slice()).unwrap_or_default();
+        let uri = match &self.templates.target {
+            Some(target) => fill::target(&self.uri, target, values)?,
+            None => self.uri.clone(),
+        };
         let mut headers = HeaderMap::with_capacity(self.headers.len() + OWN);
         headers.clone_from(&self.headers);
+        for (name, template) in &self.templates.headers {
+            fill::header(&mut headers, name, template, values)?;
+        }
         let body = match self.content {
             ContentMode::CloudEventBinary => {
                 put_data(&mut headers, event)?;
@@ -109,16 +143,17 @@ impl Outgoing {
         }
         if self.signer.is_signed() {
             let body = body.as_deref().unwrap_or(data);
-            self.sign(&mut headers, &Part { id: &id, kind: &event.kind, body, now })?;
+            self.sign(&uri, &mut headers, &Part { id: &id, kind: &event.kind, body, now })?;
         }
+        let body = body.or_else(|| made.map(<[u8]>::to_vec));
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         Ok(request)
     }
 
-    fn sign(&self, headers: &mut HeaderMap, part: &Part<'_>) -> Result<(), OutgoingError> {
+    fn sign(&self, uri: &Uri, headers: &mut HeaderMap, part: &Part<'_>) -> Result<(), OutgoingError> {
         let seen = self.signer.sees_headers();
         let fields: Vec<(String, String)> = match seen {
             true => headers
@@ -127,7 +162,7 @@ impl Outgoing {
                 .collect(),
             false => Vec::new(),
         };
-        let url = if seen { self.uri.to_string() } else { String::new() };
+        let url = if seen { uri.to_string() } else { String::new() };
         let signed = self.signer.sign(&Unsigned {
             method: self.method.as_str(),
             url: &url,
@@ -144,6 +179,13 @@ impl Outgoing {
         }
         Ok(())
     }
+}
+
+/// The event whose data was made anew: JSON, whatever it was before.
+fn transformed(event: &Event) -> Event {
+    let mut event = Event { datacontenttype: Some("application/json".to_owned()), ..event.clone() };
+    event.extensions.remove(CONTENT_CODING);
+    event
 }
 
 /// What of a request is signed whatever the style.
@@ -191,6 +233,8 @@ mod tests {
             content,
             forward: ForwardHeaders::default(),
             signer: Signer::try_new(&SignatureStyle::StandardWebhooks, &keys).unwrap(),
+            templates: EndpointTemplates::default(),
+            is_transformed: false,
         }
     }
 
@@ -211,7 +255,7 @@ mod tests {
         let received =
             [("x-github-event".to_owned(), "push".to_owned()), ("x-other".to_owned(), "1".to_owned())];
         let own = [(HeaderName::from_static("traceparent"), HeaderValue::from_static("00-1"))];
-        let sending = Sending { event: &event, data, received: &received, own: &own, now };
+        let sending = Sending { event: &event, data, received: &received, own: &own, rendered: None, now };
         let request = outgoing.request(&sending).unwrap();
         let body = request.body().as_deref().unwrap_or(data);
         let signed = standard_webhooks(&[SigningSecret::parse(KEY).unwrap()], "evt%201", now.seconds(), body);
@@ -261,12 +305,58 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_of_the_event_is_sent_in_the_place_of_its_data() {
+        let (event, now) = (event(), UnixMillis(1_700_000_001_000));
+        let rendered = Rendered {
+            body: Some(b"{\"id\":7}".to_vec()),
+            values: vec![("message.id".into(), "7/é".into()), ("event.type".into(), "a\nb".into())],
+        };
+        let template = |text: &str| crate::config::Template::parse(text).unwrap().unwrap();
+        for (content, body) in [
+            (ContentMode::Raw, "{\"id\":7}".to_owned()),
+            (ContentMode::Envelope, "\"data\":{\"id\":7}".to_owned()),
+        ] {
+            let mut outgoing = outgoing(content, &[]);
+            outgoing.is_transformed = true;
+            outgoing.templates.target = Some(template("/o/{{ message.id }}?t={{ message.id }}&x=1"));
+            outgoing.templates.headers = vec![("x-kind".into(), template("k {{event.type}}"))];
+            let sending = Sending {
+                event: &event,
+                data: b"[]",
+                received: &[],
+                own: &[],
+                rendered: Some(&rendered),
+                now,
+            };
+            let request = outgoing.request(&sending).unwrap();
+            assert_eq!(request.uri(), "https://example.com/o/7%2F%C3%A9?t=7%2F%C3%A9&x=1");
+            assert_eq!(request.headers()["x-kind"], "k a%0Ab");
+            assert_eq!(request.headers()["content-type"], "application/json");
+            assert!(!request.headers().contains_key("content-encoding"));
+            let sent = request.body().as_deref().unwrap();
+            assert!(String::from_utf8_lossy(sent).contains(&body), "{sent:?}");
+            let signed =
+                standard_webhooks(&[SigningSecret::parse(KEY).unwrap()], "evt%201", now.seconds(), sent);
+            assert_eq!(request.headers()["webhook-signature"], signed.signature);
+            let missing = Sending { rendered: None, ..sending };
+            assert_eq!(outgoing.request(&missing).unwrap_err(), OutgoingError::Outdated);
+        }
+    }
+
+    #[test]
     fn a_provider_signs_over_what_is_sent() {
         let mut outgoing = outgoing(ContentMode::Envelope, &[]);
         let style = SignatureStyle::Provider("github".into());
         outgoing.signer = Signer::try_new(&style, &[SigningKeyConfig::new("some key of it")]).unwrap();
         let event = event();
-        let sending = Sending { event: &event, data: b"{}", received: &[], own: &[], now: UnixMillis(1) };
+        let sending = Sending {
+            event: &event,
+            data: b"{}",
+            received: &[],
+            own: &[],
+            rendered: None,
+            now: UnixMillis(1),
+        };
         let request = outgoing.request(&sending).unwrap();
         assert!(request.headers()["x-hub-signature-256"].to_str().unwrap().starts_with("sha256="));
         assert_eq!(request.headers()["x-github-event"], "order.paid");

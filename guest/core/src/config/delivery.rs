@@ -59,6 +59,8 @@ pub struct DeliveryConfig {
     pub backlog: Option<BacklogConfig>,
     /// Which deliveries wait for each other.
     pub ordering: OrderingConfig,
+    /// A CEL expression for the data that is sent.
+    pub transform: Option<String>,
     /// In which form events are sent.
     pub content: ContentMode,
     /// Which header fields of the received request are sent along.
@@ -95,6 +97,7 @@ impl Default for DeliveryConfig {
             disable_after: Some(Duration::from_hours(5 * 24)),
             backlog: None,
             ordering: OrderingConfig::None,
+            transform: None,
             content: ContentMode::default(),
             forward_headers: ForwardHeaders::default(),
         }

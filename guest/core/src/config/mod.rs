@@ -20,6 +20,7 @@ mod source;
 mod start;
 mod status;
 mod subscription;
+mod template;
 
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
 pub use access_token::{AccessToken, ParseHashError};
@@ -29,7 +30,8 @@ pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
 pub use read::{
-    Document, read_delivery, read_document, read_endpoint, read_rate, read_source, read_subscription,
+    Document, LONGEST_OVERLAP, read_delivery, read_document, read_endpoint, read_rate, read_source,
+    read_subscription,
 };
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
@@ -42,3 +44,4 @@ pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use start::{StartPoint, read_start};
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{ClientCertificate, EndpointConfig, EndpointTls, SubscriptionConfig, WhenRemoved};
+pub use template::{EndpointTemplates, Piece, Template};

@@ -1,6 +1,9 @@
 //! Who wants which events, and where they go.
 
-use super::{AccessToken, DeliveryConfig, EndpointUrl, Secret, SignatureStyle, SigningKeyConfig, StartPoint};
+use super::{
+    AccessToken, DeliveryConfig, EndpointTemplates, EndpointUrl, Secret, SignatureStyle, SigningKeyConfig,
+    StartPoint,
+};
 use std::time::Duration;
 
 /// A subscription, valid by construction.
@@ -37,8 +40,10 @@ pub enum WhenRemoved {
 /// Where deliveries go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointConfig {
-    /// Where requests go.
+    /// Where requests go, with something in the place of what depends on the event.
     pub url: EndpointUrl,
+    /// What of the URL and of the header fields depends on the event.
+    pub templates: EndpointTemplates,
     /// The method; `POST` by default.
     pub method: String,
     /// Header fields to add.
@@ -67,6 +72,7 @@ impl EndpointConfig {
     pub fn new(url: impl Into<EndpointUrl>) -> Self {
         Self {
             url: url.into(),
+            templates: EndpointTemplates::default(),
             method: "POST".to_owned(),
             headers: Vec::new(),
             signature: SignatureStyle::default(),

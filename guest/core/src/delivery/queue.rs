@@ -230,6 +230,10 @@ impl<P> Queue<P> {
     ) -> Effect {
         let policy = Arc::clone(&self.policy);
         let flow = self.flow();
+        if consequences.is_own {
+            flow.forgo(now, probe);
+            return Effect::default();
+        }
         let effect = match consequences.settled {
             Settled::Delivered | Settled::Discarded => flow.succeed(&policy),
             Settled::Retry(_) | Settled::Dead => flow.fail(&policy, now, probe, random),

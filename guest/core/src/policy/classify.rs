@@ -28,6 +28,8 @@ pub struct Consequences {
     pub throttle: Option<Duration>,
     /// Nobody is there any more: the subscription is to be disabled. With the status that said so.
     pub gone: Option<u16>,
+    /// The endpoint was not asked: nothing follows for the subscription.
+    pub is_own: bool,
 }
 
 /// What a delivery has behind it.
@@ -53,9 +55,10 @@ pub fn classify(
     random: u64,
 ) -> Option<Consequences> {
     let retry = &policy.retry;
-    let mut consequences = Consequences { settled: Settled::Dead, throttle: None, gone: None };
+    let mut consequences = Consequences { settled: Settled::Dead, throttle: None, gone: None, is_own: false };
     let (asked, again) = match outcome {
         AttemptOutcome::Local => return None,
+        AttemptOutcome::Unsendable => return Some(Consequences { is_own: true, ..consequences }),
         AttemptOutcome::Answered(Answered { status, .. }) if policy.success.contains(status) => {
             return Some(Consequences { settled: Settled::Delivered, ..consequences });
         }
@@ -170,6 +173,12 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_dead_at_once_and_says_nothing_of_the_endpoint() {
+        let found = consequences(&policy(&[1, 1], 0.0), AttemptOutcome::Unsendable, 0, NOW, 0);
+        assert_eq!((found.settled, found.is_own, found.throttle), (Settled::Dead, true, None));
     }
 
     fn answered(status: u16) -> AttemptOutcome<'static> {

@@ -10,6 +10,9 @@ pub enum AttemptOutcome<'a> {
     /// This machine could not make the attempt: it has no descriptor, no memory, no name server. It says nothing about
     /// the endpoint.
     Local,
+    /// There was nothing to send: what the subscription has made of the event cannot be made of this one. It says nothing about
+    /// the endpoint, and trying again changes nothing.
+    Unsendable,
 }
 
 /// What counts of an answer.

@@ -2,6 +2,7 @@
 //!
 //! What people write is read by [`crate::config`]; this is the part of it that decisions need.
 
+use super::render::RenderConfig;
 use crate::config::{Document, OrderingConfig, SubscriptionConfig};
 use crate::verify::VerificationConfig;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct RoutingSubscription {
     /// Which of its deliveries wait for each other.
     #[serde(default, skip_serializing_if = "OrderingConfig::is_none")]
     pub ordering: OrderingConfig,
+    /// What is made of its events when they are sent.
+    #[serde(default, skip_serializing_if = "RenderConfig::is_empty")]
+    pub render: RenderConfig,
 }
 
 impl From<&SubscriptionConfig> for RoutingSubscription {
@@ -52,6 +56,14 @@ impl From<&SubscriptionConfig> for RoutingSubscription {
             sources: config.sources.clone(),
             filter: config.filter.clone(),
             ordering: config.delivery.ordering.clone(),
+            render: RenderConfig {
+                transform: config.delivery.transform.clone(),
+                values: config
+                    .endpoint
+                    .iter()
+                    .flat_map(|endpoint| endpoint.templates.expressions())
+                    .collect(),
+            },
         }
     }
 }

@@ -11,6 +11,7 @@ mod filters;
 mod handshake;
 mod headers;
 mod order;
+mod render;
 mod review;
 mod table;
 
@@ -22,5 +23,6 @@ pub use explanation::{
     ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
 };
 pub use filter_table::{FilterTable, LoggedEvent};
+pub use render::{LONGEST_BODY, RenderConfig, Rendered, render_once};
 pub use review::{SourceFacts, check_filter, missing_fields, review_filter};
 pub use table::{Router, named_by};

@@ -161,7 +161,7 @@ fn at(filter: &str, span: Span, message: String) -> Problem {
 mod tests {
     use super::{BodyForm, SourceFacts, missing_fields, review_filter};
     use crate::config::OrderingConfig;
-    use crate::router::RoutingSubscription;
+    use crate::router::{RenderConfig, RoutingSubscription};
 
     fn facts() -> [SourceFacts<'static>; 3] {
         [("github", BodyForm::Any), ("calls", BodyForm::Other), ("mail", BodyForm::Form)]
@@ -174,6 +174,7 @@ mod tests {
             sources: sources.iter().map(|name| (*name).to_owned()).collect(),
             filter: Some(filter.to_owned()),
             ordering: OrderingConfig::None,
+            render: RenderConfig::default(),
         };
         let problems = review_filter(&subscription, &facts());
         problems.into_iter().map(|problem| (problem.message, problem.hint)).collect()

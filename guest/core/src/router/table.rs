@@ -3,6 +3,7 @@
 use super::document::{RoutingDocument, RoutingSource, RoutingSubscription};
 use super::filters::{Filters, expression_problems, filter_problems};
 use super::order::Order;
+use super::render::Rendering;
 use crate::config::OPERATIONAL_SOURCE;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
@@ -14,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 pub struct Router {
     pub(super) sources: HashMap<String, Source>,
     pub(super) filters: Filters,
+    /// What is made of events, of those subscriptions alone that have something made.
+    pub(super) renderings: HashMap<String, Rendering>,
 }
 
 /// A source's verification, and what it reads of a body as the filters' table has it.
@@ -30,7 +33,8 @@ impl Router {
     /// Every problem of the document at once, each with its path.
     pub fn load(document: &[u8]) -> Result<Self, Vec<Problem>> {
         let document: RoutingDocument = parse(document)?;
-        let mut router = Self { sources: HashMap::new(), filters: Filters::default() };
+        let mut router =
+            Self { sources: HashMap::new(), filters: Filters::default(), renderings: HashMap::new() };
         let mut problems = Vec::new();
         for (index, source) in document.source.into_iter().enumerate() {
             let path = format!("source[{index}]");
@@ -124,16 +128,22 @@ impl Router {
         }
         let order = Order::compile(&subscription.ordering)
             .map_err(|error| expression_problems(error, &format!("{path}ordering.key")))?;
+        let rendering = Rendering::compile(&subscription.render, path)?;
         self.filters
             .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
             .map_err(|error| filter_problems(error, path))?;
         self.filters.order(&subscription.id, order);
+        match rendering {
+            Some(rendering) => drop(self.renderings.insert(subscription.id.clone(), rendering)),
+            None => drop(self.renderings.remove(&subscription.id)),
+        }
         Ok(())
     }
 
     /// Removes one subscription; an unknown id is no error.
     pub fn delete_subscription(&mut self, id: &str) {
         self.filters.remove(id);
+        self.renderings.remove(id);
     }
 
     /// How each subscription is found, ordered by id: by conditions that are indexed, or by a look at every event.

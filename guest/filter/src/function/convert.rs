@@ -85,7 +85,7 @@ fn to_double(value: &Value<'_>) -> Result<f64, Failure> {
     }
 }
 
-fn to_string<'a>(value: &Value<'a>) -> Result<Value<'a>, Failure> {
+pub(crate) fn to_string<'a>(value: &Value<'a>) -> Result<Value<'a>, Failure> {
     Ok(Value::string(match value {
         Value::String(_) => return Ok(value.clone()),
         Value::Bool(bool) => bool.to_string(),

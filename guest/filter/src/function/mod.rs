@@ -16,6 +16,7 @@ mod time;
 mod zone;
 
 pub(crate) use apply::{apply, constant};
+pub(crate) use convert::to_string as string;
 pub(crate) use table::{Overload, Parameter, names, overloads};
 pub(crate) use zone::is_zone;
 

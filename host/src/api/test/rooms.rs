@@ -130,6 +130,14 @@ impl Routing for Table {
         }
         Ok(verdict("test", filter, &event))
     }
+
+    async fn transform(
+        &self,
+        event: PastEvent,
+        transform: &str,
+    ) -> Result<Result<String, String>, RoutingError> {
+        Ok(Ok(format!("{:?}", (transform, event.event.id))))
+    }
 }
 
 #[async_trait]
@@ -276,6 +284,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         endpoint: Some(EndpointConfig {
             url: url.into(),
             method: "POST".into(),
+            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: Vec::new(),
             signature: SignatureStyle::default(),
             secrets: secret.map(SigningKeyConfig::new).into_iter().collect(),

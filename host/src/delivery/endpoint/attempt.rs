@@ -1,14 +1,17 @@
 //! One attempt: a request, its answer, and what both come to.
 
+use super::http::HttpEndpoint;
 use super::request::request;
 use super::secret::EndpointSecrets;
 use super::target::Target;
 use crate::clock::now;
+use crate::delivery::render::RenderError;
 use crate::outbound::{Redactor, Watch, is_local, words};
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::attempt::OutgoingError;
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::Rendered;
 use bytes::{Bytes, BytesMut};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
@@ -64,6 +67,9 @@ pub(in crate::delivery) enum NoAnswer {
     Local(String),
     #[error(transparent)]
     Unsendable(#[from] OutgoingError),
+    /// What is to be sent cannot be made of this event.
+    #[error("cannot be sent as the subscription asks for: {0}")]
+    Unfit(String),
 }
 
 impl HttpAttempt {
@@ -95,7 +101,12 @@ impl HttpAttempt {
                 rate_limit_reset: self.rate_limit_reset.as_deref(),
                 is_abort: self.is_abort,
             }),
-            (_, Some(NoAnswer::Local(_))) => AttemptOutcome::Local,
+            (_, Some(NoAnswer::Local(_) | NoAnswer::Unsendable(OutgoingError::Outdated))) => {
+                AttemptOutcome::Local
+            }
+            (_, Some(NoAnswer::Unfit(_) | NoAnswer::Unsendable(OutgoingError::Fill(_)))) => {
+                AttemptOutcome::Unsendable
+            }
             (_, Some(NoAnswer::Timeout(_))) => AttemptOutcome::Failed(FailureKind::Timeout),
             _ => AttemptOutcome::Failed(FailureKind::Connection),
         }
@@ -162,13 +173,18 @@ impl HttpAttempt {
 /// Makes one attempt. `timeout` holds for all of it, from connecting to the end of the answer.
 #[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
 pub(in crate::delivery) async fn attempt(
-    target: &Target,
+    endpoint: &HttpEndpoint,
     delivery: LeasedDelivery,
     timeout: Duration,
 ) -> HttpAttempt {
+    let target = &endpoint.target;
+    let rendered = match rendered(endpoint, &delivery).await {
+        Ok(rendered) => rendered,
+        Err(failure) => return HttpAttempt::failed(failure),
+    };
     let mut tried = HttpAttempt::begun();
     let clock = Instant::now();
-    let request = match request(target, &delivery, tried.started) {
+    let request = match request(target, &delivery, rendered.as_ref(), tried.started) {
         Ok(request) => request,
         Err(error) => return HttpAttempt::failed(error.into()),
     };
@@ -188,6 +204,21 @@ pub(in crate::delivery) async fn attempt(
         tried.redact(target.hidden.redactor());
     }
     tried
+}
+
+/// What the subscription makes of the event, if it makes anything.
+async fn rendered(endpoint: &HttpEndpoint, delivery: &LeasedDelivery) -> Result<Option<Rendered>, NoAnswer> {
+    if !endpoint.target.outgoing.needs_rendering() {
+        return Ok(None);
+    }
+    let renderer = endpoint.renderer.as_ref();
+    let renderer =
+        renderer.ok_or_else(|| NoAnswer::Local("nothing here makes bodies of events".to_owned()))?;
+    match renderer.render(delivery).await {
+        Ok(rendered) => Ok(Some(rendered)),
+        Err(RenderError::Unfit(reason)) => Err(NoAnswer::Unfit(reason)),
+        Err(RenderError::Unavailable(reason)) => Err(NoAnswer::Local(reason)),
+    }
 }
 
 async fn exchange(

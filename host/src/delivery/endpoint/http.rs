@@ -3,16 +3,23 @@
 use super::attempt::{HttpAttempt, attempt};
 use super::target::Target;
 use super::{AttemptFailure, Attempted, Endpoint};
+use crate::delivery::render::Renderer;
 use crate::store::LeasedDelivery;
 use crate::telemetry::{self, TRACE};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use async_trait::async_trait;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::Instrument;
 
 /// An endpoint that is called over HTTP.
 #[derive(Debug)]
-pub(in crate::delivery) struct HttpEndpoint(pub(in crate::delivery) Target);
+pub(in crate::delivery) struct HttpEndpoint {
+    /// Where, and what is sent.
+    pub(in crate::delivery) target: Target,
+    /// What makes of events what the subscription asks for.
+    pub(in crate::delivery) renderer: Option<Arc<dyn Renderer>>,
+}
 
 #[async_trait]
 impl Endpoint for HttpEndpoint {
@@ -24,7 +31,7 @@ impl Endpoint for HttpEndpoint {
             event = delivery.event.id,
         );
         telemetry::resume(&span, &delivery.event.extensions);
-        attempt(&self.0, delivery, timeout).instrument(span).await.into()
+        attempt(self, delivery, timeout).instrument(span).await.into()
     }
 }
 
@@ -39,6 +46,7 @@ impl From<HttpAttempt> for Attempted {
             AttemptOutcome::Failed(FailureKind::Connection) => Some(AttemptFailure::Endpoint),
             AttemptOutcome::Failed(FailureKind::Timeout) => Some(AttemptFailure::Timeout),
             AttemptOutcome::Local => Some(AttemptFailure::Local),
+            AttemptOutcome::Unsendable => Some(AttemptFailure::Unsendable),
         };
         let (retry_after, rate_limit_reset, is_abort) = advice;
         let record = tried.record(false);

@@ -54,6 +54,8 @@ pub enum AttemptFailure {
     Timeout,
     /// This machine's: it says nothing about the endpoint, and no attempt is used up.
     Local,
+    /// Nobody's on the way: there was nothing that could be sent, and trying again changes nothing.
+    Unsendable,
 }
 
 impl Attempted {
@@ -76,6 +78,7 @@ impl Attempted {
     pub(super) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.failure, self.status) {
             (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
+            (Some(AttemptFailure::Unsendable), _) => AttemptOutcome::Unsendable,
             (None, Some(status)) => AttemptOutcome::Answered(Answered {
                 status,
                 retry_after: self.retry_after.as_deref(),

@@ -5,6 +5,7 @@ use crate::store::LeasedDelivery;
 use crate::telemetry::{self, TRACEPARENT};
 use anglerfish_core::attempt::{OutgoingError, Sending};
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::Rendered;
 use bytes::Bytes;
 use http::Request;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -14,6 +15,7 @@ use http_body_util::Full;
 pub(super) fn request(
     target: &Target,
     delivery: &LeasedDelivery,
+    rendered: Option<&Rendered>,
     now: UnixMillis,
 ) -> Result<Request<Full<Bytes>>, OutgoingError> {
     // The trace that the event came with goes on at the receiver, unless the subscription has a field of its own.
@@ -26,6 +28,7 @@ pub(super) fn request(
         data: &delivery.data,
         received: &delivery.headers,
         own: own.as_slice(),
+        rendered,
         now,
     })?;
     let (mut head, body) = request.into_parts();

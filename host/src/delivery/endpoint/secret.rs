@@ -1,7 +1,7 @@
 //! What of an endpoint's configuration must not come back in a text from outside.
 
 use crate::outbound::Redactor;
-use anglerfish_core::config::{EndpointConfig, Secret, is_token};
+use anglerfish_core::config::{EndpointConfig, Piece, Secret, is_token};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
@@ -23,6 +23,15 @@ impl EndpointSecrets {
         for (name, value) in &endpoint.headers {
             if !NO_SECRETS.contains(&name.as_str()) {
                 of_header(value.reveal(), &mut found);
+            }
+        }
+        for (name, template) in &endpoint.templates.headers {
+            let literals = template.as_slice().iter().filter_map(|piece| match piece {
+                Piece::Literal(text) => Some(text.trim()),
+                Piece::Expression(_) => None,
+            });
+            if !NO_SECRETS.contains(&name.as_str()) {
+                literals.for_each(|text| of_header(text, &mut found));
             }
         }
         for key in &endpoint.secrets {
@@ -81,6 +90,7 @@ mod tests {
         EndpointConfig {
             url: url.into(),
             method: "POST".into(),
+            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: vec![
                 ("authorization".into(), Secret::new("Basic dXNlcjpwYXNzd29yZA==")),
                 ("content-type".into(), Secret::new("application/json")),

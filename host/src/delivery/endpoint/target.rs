@@ -94,6 +94,8 @@ impl Target {
                 content: delivery.content,
                 forward: delivery.forward_headers.clone(),
                 signer,
+                templates: endpoint.templates.clone(),
+                is_transformed: delivery.transform.is_some(),
             },
             hidden: EndpointSecrets::of(endpoint),
         })

@@ -166,7 +166,7 @@ impl Sender {
             self.report.stopped = Some(format!("this machine cannot make attempts now: {error}"));
             return self.registry.store.release(&[lease]).await.map(drop);
         };
-        let Consequences { settled, throttle, gone } = consequences;
+        let Consequences { settled, throttle, gone, is_own: _ } = consequences;
         if let Some(status) = attempted.status.filter(|_| throttle.is_some() || gone.is_some()) {
             self.report.stopped = Some(format!("the endpoint answered {status}"));
         }

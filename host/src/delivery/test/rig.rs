@@ -137,6 +137,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         endpoint: Some(EndpointConfig {
             url: url.into(),
             method: "POST".into(),
+            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: Vec::new(),
             signature: SignatureStyle::default(),
             secrets: Vec::new(),

@@ -70,6 +70,7 @@ pub(super) fn subscriptions(
             filter: resolved.get("filter").and_then(Value::as_str).map(str::to_owned),
             // It says nothing of which events are wanted.
             ordering: OrderingConfig::None,
+            render: anglerfish_core::router::RenderConfig::default(),
         };
         odd.extend(filter(&path, &subscription, &facts));
         if let Some(Ok(mut read)) = resolved.get("endpoint").map(|value| read_endpoint(value, "")) {

@@ -1,7 +1,10 @@
 //! Reading where deliveries go.
 
+use super::ordering;
 use super::signature::{self, Signed};
-use crate::config::{ClientCertificate, EndpointConfig, EndpointTls, EndpointUrl, Secret};
+use crate::config::{
+    ClientCertificate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl, Secret, Template,
+};
 use crate::node::Node;
 use http::{HeaderName, HeaderValue, Uri};
 use std::str::FromStr;
@@ -53,10 +56,13 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
     let table = node.table(KEYS)?;
     let before = node.problem_count();
     let allow_ports = table.get("allow_ports").and_then(|node| ports(&node)).unwrap_or_default();
-    let url = table.require("url").and_then(|node| url(&node).filter(|url| port(&node, url, &allow_ports)));
+    let url =
+        table.require("url").and_then(|node| target(&node).filter(|(url, _)| port(&node, url, &allow_ports)));
     let method = table.get("method").map_or(Some("POST"), |node| method(&node));
     let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();
-    let url = url.map(EndpointUrl::from);
+    let (url, target) = url.map_or((None, None), |(url, target)| (Some(EndpointUrl::from(url)), target));
+    let (headers, header_templates) = headers;
+    let templates = EndpointTemplates { target, headers: header_templates };
     let Signed { signature, secrets, rotation_overlap } = signature::read(&table);
     let allow_private = table.get("allow_private").is_some_and(|node| node.boolean() == Some(true));
     let allow_http = table.get("allow_http").is_some_and(|node| node.boolean() == Some(true));
@@ -67,6 +73,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
     }
     Some(EndpointConfig {
         url: url?,
+        templates,
         method: method?.to_owned(),
         headers,
         signature,
@@ -80,10 +87,47 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
     })
 }
 
+/// Where requests go, and what of it depends on the event: never the host, which decides who may be called.
+fn target(node: &Node<'_>) -> Option<(String, Option<Template>)> {
+    let text = node.text_up_to(LONGEST_URL)?;
+    let template = match Template::parse(text) {
+        None => return Some((url(node)?, None)),
+        Some(Ok(template)) => template,
+        Some(Err(problem)) => {
+            node.report(problem);
+            return None;
+        }
+    };
+    let begin = text.find("://").map(|at| at + 3).unwrap_or_default();
+    let end = text.get(begin..).and_then(|rest| rest.find(['/', '?'])).map(|at| begin + at);
+    let Some((_, path)) =
+        end.and_then(|end| text.split_at_checked(end)).filter(|(host, _)| !host.contains("{{"))
+    else {
+        let hint = "only the path and the query may depend on the event";
+        node.report_with_hint("the host must not depend on the event", hint);
+        return None;
+    };
+    let expressions = expressions(node, &template);
+    let whole = url_of(node, &template.with(STAND_IN))?;
+    let target = Template::parse(path).and_then(Result::ok).filter(|_| expressions);
+    target.map(|target| (whole, Some(target)))
+}
+
+/// What stands for a value where the rest is looked at.
+const STAND_IN: &str = "x";
+
+/// Reports what does not compile.
+fn expressions(node: &Node<'_>, template: &Template) -> bool {
+    template.expressions().all(|text| ordering::compiles(node, text))
+}
+
 /// An absolute `http` or `https` URL without credentials and without a fragment.
 pub(super) fn url(node: &Node<'_>) -> Option<String> {
     // What is written here is not quoted: a URL can hold a token.
-    let text = node.text_up_to(LONGEST_URL)?;
+    url_of(node, node.text_up_to(LONGEST_URL)?)
+}
+
+fn url_of(node: &Node<'_>, text: &str) -> Option<String> {
     let begins =
         |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
     let problem = if !begins("http://") && !begins("https://") {
@@ -188,8 +232,11 @@ fn method(node: &Node<'_>) -> Option<&'static str> {
     method
 }
 
-fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
+type Headers = (Vec<(String, Secret)>, Vec<(String, Template)>);
+
+fn headers(node: &Node<'_>) -> Option<Headers> {
     let mut headers: Vec<(String, Secret)> = Vec::new();
+    let mut templates: Vec<(String, Template)> = Vec::new();
     let mut bytes = 0;
     for (name, value) in node.members_up_to(MOST_HEADERS)? {
         let Ok(parsed) = HeaderName::from_str(name) else {
@@ -201,7 +248,8 @@ fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
             value.report("this header field is written by the delivery itself");
             continue;
         }
-        if headers.iter().any(|(other, _)| other == name) {
+        if headers.iter().any(|(other, _)| other == name) || templates.iter().any(|(other, _)| other == name)
+        {
             value.report("the same header field twice; upper and lower case make no difference");
             continue;
         }
@@ -211,6 +259,18 @@ fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
             continue;
         }
         bytes += name.len() + text.len();
+        match Template::parse(text) {
+            Some(Ok(template)) => {
+                expressions(&value, &template);
+                templates.push((name.to_owned(), template));
+                continue;
+            }
+            Some(Err(problem)) => {
+                value.report(problem);
+                continue;
+            }
+            None => {}
+        }
         headers.push((name.to_owned(), Secret::new(text)));
     }
     if bytes > MOST_HEADER_BYTES {
@@ -219,7 +279,7 @@ fn headers(node: &Node<'_>) -> Option<Vec<(String, Secret)>> {
         ));
         return None;
     }
-    Some(headers)
+    Some((headers, templates))
 }
 
 fn networks(node: &Node<'_>) -> Option<Vec<String>> {

@@ -17,3 +17,4 @@ mod subscription;
 
 pub use document::{Document, read_delivery, read_document, read_endpoint, read_source, read_subscription};
 pub use flow::rate as read_rate;
+pub use signature::LONGEST_OVERLAP;

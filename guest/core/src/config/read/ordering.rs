@@ -39,15 +39,19 @@ fn by(node: &Node<'_>, word: &str, key: Option<Node<'_>>) -> Option<OrderingConf
     Some(ordering)
 }
 
-fn expression(node: &Node<'_>) -> Option<String> {
+/// An expression that may have any value.
+pub(super) fn expression(node: &Node<'_>) -> Option<String> {
     let text = node.text_up_to(LONGEST)?;
-    if let Err(error) = Expression::compile_value(text) {
-        for problem in error.problems {
-            node.report(format!("line {}, column {}: {}", problem.line, problem.column, problem.message));
-        }
-        return None;
+    compiles(node, text).then(|| text.to_owned())
+}
+
+/// Whether an expression can be used; what is wrong is reported.
+pub(super) fn compiles(node: &Node<'_>, text: &str) -> bool {
+    let Err(error) = Expression::compile_value(text) else { return true };
+    for problem in error.problems {
+        node.report(format!("line {}, column {}: {}", problem.line, problem.column, problem.message));
     }
-    Some(text.to_owned())
+    false
 }
 
 #[cfg(test)]

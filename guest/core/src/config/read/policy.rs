@@ -19,12 +19,13 @@ pub(super) const KEYS: &[&str] = &[
     "backlog",
     "ordering",
     "content",
+    "transform",
     "forward_headers",
     "retry",
 ];
 
 /// Those that say what a request to the endpoint is like.
-pub(super) const SENT: &[&str] = &["content", "forward_headers"];
+pub(super) const SENT: &[&str] = &["content", "transform", "forward_headers"];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -84,6 +85,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     if let Some(ordering) = table.get("ordering").and_then(|node| ordering::read(&node)) {
         config.ordering = ordering;
     }
+    config.transform = table.get("transform").and_then(|node| ordering::expression(&node));
     if let Some(content) = table.get("content").and_then(|node| content(&node)) {
         config.content = content;
     }

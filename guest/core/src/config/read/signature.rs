@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// Signing keys: one is in use, another takes its place.
 const MOST_KEYS: usize = 10;
-/// Whoever takes longer than this to hand out a key has two of them.
-const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
+/// How long an old key may sign along: whoever takes longer than this to hand out a key has two of them.
+pub const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 /// How an endpoint's requests are signed.
 pub(super) struct Signed {

@@ -1,0 +1,197 @@
+//! What a subscription has made of its events: a body, and values for its URL and header fields.
+
+use super::filters::{FilterInput, expression_problems};
+use super::table::Router;
+use crate::event::Event;
+use crate::message::{Message, ReceivedBody};
+use crate::problem::Problem;
+use crate::request::{Header, UnixMillis};
+use anglerfish_filter::table::ExpressionView;
+use anglerfish_filter::{EvalError, Expression, Failure};
+use serde::{Deserialize, Serialize};
+
+/// The longest body that is made, in bytes.
+pub const LONGEST_BODY: usize = 4 << 20;
+
+/// The longest text of an expression that is quoted.
+const QUOTED: usize = 200;
+
+/// What a subscription has made of its events.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenderConfig {
+    /// A CEL expression for the data that is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<String>,
+    /// CEL expressions whose values stand in the URL and in header fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+impl RenderConfig {
+    /// Whether nothing is made of events.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.transform.is_none() && self.values.is_empty()
+    }
+}
+
+/// What was made of one event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The data to be sent, as JSON.
+    pub body: Option<Vec<u8>>,
+    /// Expressions, and their values as text.
+    pub values: Vec<(String, String)>,
+}
+
+/// The same, ready.
+#[derive(Debug)]
+pub(super) struct Rendering {
+    transform: Option<Expression>,
+    values: Vec<(String, Expression)>,
+}
+
+impl Rendering {
+    /// Compiles the expressions, if there are any.
+    pub(super) fn compile(config: &RenderConfig, path: &str) -> Result<Option<Self>, Vec<Problem>> {
+        if config.is_empty() {
+            return Ok(None);
+        }
+        let compile = |text: &String, path: String| {
+            Expression::compile_value(text).map_err(|error| expression_problems(error, &path))
+        };
+        let transform = config.transform.as_ref();
+        let transform =
+            transform.map(|text| compile(text, format!("{path}delivery.transform"))).transpose()?;
+        let values = config.values.iter().map(|text| {
+            let expression = compile(text, format!("{path}endpoint"))?;
+            Ok((text.clone(), expression))
+        });
+        Ok(Some(Self { transform, values: values.collect::<Result<_, Vec<Problem>>>()? }))
+    }
+
+    /// What is made of an event; `data` is its body as JSON.
+    fn render(&self, input: FilterInput<'_>, data: &[u8]) -> Result<Rendered, String> {
+        input.with(|seen| {
+            let body = self.transform.as_ref().map(|expression| {
+                let view = ExpressionView::new(expression, seen, Some(data));
+                let text = view.with(|facts| expression.evaluate_json(facts, LONGEST_BODY));
+                text.map(String::into_bytes).map_err(|error| said(expression, error))
+            });
+            let values = self.values.iter().map(|(text, expression)| {
+                let view = ExpressionView::new(expression, seen, Some(data));
+                let value = view.with(|facts| expression.evaluate_text(facts));
+                value.map(|value| (text.clone(), value)).map_err(|error| said(expression, error))
+            });
+            Ok(Rendered { body: body.transpose()?, values: values.collect::<Result<_, String>>()? })
+        })
+    }
+}
+
+/// Which part of an expression has no value, and why. It quotes the expression, never the event.
+fn said(expression: &Expression, error: EvalError) -> String {
+    let text = expression.text(error.node);
+    let cut = text.floor_char_boundary(QUOTED);
+    let (shown, more) = text
+        .split_at_checked(cut)
+        .map_or((text, ""), |(shown, rest)| (shown, if rest.is_empty() { "" } else { "…" }));
+    match error.failure {
+        Failure::TooLong => format!("the body would be longer than {LONGEST_BODY} bytes"),
+        _ => format!("`{shown}{more}`: {error}"),
+    }
+}
+
+impl Router {
+    /// What a subscription has made of an event; nothing if there is none of this id, or it makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Which expression has no value for this event, and why.
+    pub fn render(
+        &mut self,
+        subscription: &str,
+        event: &Event,
+        headers: &[Header<'_>],
+        data: &[u8],
+        now: UnixMillis,
+    ) -> Result<Rendered, String> {
+        let Some(rendering) = self.renderings.get(subscription) else { return Ok(Rendered::default()) };
+        let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
+        let message = Message::new(ReceivedBody::of_event(event, headers, data), fields);
+        rendering.render(FilterInput { event, headers, now }, message.json())
+    }
+}
+
+/// What would be made of an event.
+///
+/// # Errors
+///
+/// Every problem of the expressions. Within, which of them has no value for this event, and why.
+pub fn render_once(
+    config: &RenderConfig,
+    event: &Event,
+    headers: &[Header<'_>],
+    data: &[u8],
+    now: UnixMillis,
+) -> Result<Result<Rendered, String>, Vec<Problem>> {
+    let Some(rendering) = Rendering::compile(config, "")? else { return Ok(Ok(Rendered::default())) };
+    let message = Message::new(ReceivedBody::of_event(event, headers, data), &[]);
+    Ok(rendering.render(FilterInput { event, headers, now }, message.json()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(transform: &str, values: &[&str]) -> Result<Rendered, String> {
+        let event = Event {
+            id: "evt_1".into(),
+            source: "shop".into(),
+            kind: "paid".into(),
+            datacontenttype: Some("application/json".into()),
+            ..Event::default()
+        };
+        let config = RenderConfig {
+            transform: Some(transform.to_owned()),
+            values: values.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        let data = br#"{"id": 7, "customer": {"name": "Ann"}, "items": [{"n": 1}, {"n": 2}], "none": null}"#;
+        let headers = [Header { name: "X-Shop", value: b"main" }];
+        render_once(&config, &event, &headers, data, UnixMillis(1_700_000_000_000)).unwrap()
+    }
+
+    #[test]
+    fn builds_a_body_of_message_event_and_header_fields() {
+        let transform = "{'id': message.id, 'who': message.customer, 'n': message.items.map(i, i.n * 10), \
+            'by': event.source + '/' + headers['x-shop'], 'at': now, 'none': message.none}";
+        let body = rendered(transform, &["message.id", "event.type"]).unwrap();
+        assert_eq!(
+            String::from_utf8(body.body.unwrap()).unwrap(),
+            r#"{"id":7,"who":{"name":"Ann"},"n":[10,20],"by":"shop/main","at":"2023-11-14T22:13:20Z","none":null}"#
+        );
+        let expected = [("message.id", "7"), ("event.type", "paid")];
+        assert_eq!(body.values, expected.map(|(text, value)| (text.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_absent_is_an_error_that_names_it_and_never_an_empty_text() {
+        assert_eq!(
+            rendered("{'id': message.order.id}", &[]),
+            Err("`message.order.id`: there is no such field".into())
+        );
+        assert_eq!(rendered("1", &["message.nope"]), Err("`message.nope`: there is no such field".into()));
+        assert!(rendered("1", &["message.none"]).is_err() && rendered("1", &["message.customer"]).is_err());
+    }
+
+    #[test]
+    fn a_body_is_bounded() {
+        let doubled = "[".repeat(14) + "message" + &", message]".repeat(14);
+        assert!(rendered(&doubled, &[]).is_ok());
+        let many = format!("[{}]", vec!["message"; 500].join(","));
+        let ten = "[1,2,3,4,5,6,7,8,9,10]";
+        let many = format!("{ten}.map(a, {ten}.map(b, {ten}.map(c, {many})))");
+        let error = rendered(&many, &[]).err().unwrap_or_default();
+        assert!(error.contains("longer than") || error.contains("too many steps"), "{error}");
+    }
+}

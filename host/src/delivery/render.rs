@@ -1,0 +1,24 @@
+//! What is made of an event before it is sent.
+
+use crate::store::LeasedDelivery;
+use anglerfish_core::router::Rendered;
+use async_trait::async_trait;
+use std::fmt;
+
+/// Makes of events what subscriptions ask for: bodies, and values for URLs and header fields.
+#[async_trait]
+pub trait Renderer: fmt::Debug + Send + Sync + 'static {
+    /// What a delivery's subscription makes of its event.
+    async fn render(&self, delivery: &LeasedDelivery) -> Result<Rendered, RenderError>;
+}
+
+/// Why nothing was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// It cannot be made of this event.
+    #[error("{0}")]
+    Unfit(String),
+    /// It cannot be made now; the same may work later.
+    #[error("{0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,79 @@
+//! Another key in the place of those that sign.
+
+use anglerfish_core::config::EndpointConfig;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A subscription's document with another key: the old ones sign along for `overlap`, or for as long as they did anyway if that is
+/// shorter. The document holds references where they are written so.
+pub(super) fn rotated(
+    document: &Value,
+    endpoint: &EndpointConfig,
+    secret: String,
+    overlap: Option<Duration>,
+    now: UnixMillis,
+) -> Result<Value, Problem> {
+    let until = now.after(overlap.unwrap_or(endpoint.rotation_overlap));
+    let mut document = document.clone();
+    let Some(written) = document.get_mut("endpoint").and_then(Value::as_object_mut) else {
+        return Err(Problem::new("endpoint", "there is none, so nothing is signed"));
+    };
+    let old = match (written.remove("secret"), written.remove("secrets")) {
+        (Some(one), _) => vec![one],
+        (None, Some(Value::Array(several))) => several,
+        (None, _) => Vec::new(),
+    };
+    let mut keys = Vec::with_capacity(old.len() + 1);
+    for (written, known) in old.into_iter().zip(&endpoint.secrets) {
+        let ends = known.not_after.map_or(until, |ends| ends.min(until));
+        // One that signs no more, or is to sign no longer, is let go of.
+        if ends <= now {
+            continue;
+        }
+        let mut key = match written {
+            Value::Object(members) => Value::Object(members),
+            text => json!({"value": text}),
+        };
+        if let Some(members) = key.as_object_mut() {
+            members.insert("not_after".to_owned(), json!(ends.rfc3339()));
+        }
+        keys.push(key);
+    }
+    // Where there is room for one signature the first valid key signs: the old one, until its time is over.
+    keys.push(Value::String(secret));
+    written.insert("secrets".to_owned(), Value::Array(keys));
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anglerfish_core::config::read_endpoint;
+
+    const OLD: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+    const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn rotate(endpoint: Value, overlap: Option<Duration>) -> Value {
+        let read = read_endpoint(&endpoint, "").unwrap();
+        let now = UnixMillis(1_700_000_000_000);
+        rotated(&json!({"id": "a", "endpoint": endpoint}), &read, NEW.to_owned(), overlap, now).unwrap()
+            ["endpoint"]["secrets"]
+            .clone()
+    }
+
+    #[test]
+    fn the_old_key_signs_along_for_the_overlap() {
+        let old = |ends: &str| json!([{"value": OLD, "not_after": ends}, NEW]);
+        let url = "https://example.com/";
+        let one = json!({"url": url, "secret": OLD});
+        assert_eq!(rotate(one.clone(), None), old("2023-11-15T22:13:20Z"));
+        assert_eq!(rotate(one.clone(), Some(Duration::from_mins(1))), old("2023-11-14T22:14:20Z"));
+        assert_eq!(rotate(one, Some(Duration::ZERO)), json!([NEW]));
+        let ends = json!({"url": url, "rotation_overlap": "1h", "secrets": [
+            {"value": OLD, "not_after": "2023-11-14T22:13:30Z"}, {"value": OLD, "not_after": "2023-11-01T00:00:00Z"}]});
+        assert_eq!(rotate(ends, None), old("2023-11-14T22:13:30Z"));
+        assert_eq!(rotate(json!({"url": url}), None), json!([NEW]));
+    }
+}
