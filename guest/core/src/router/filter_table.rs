@@ -85,6 +85,7 @@ mod tests {
             sources: sources.iter().map(ToString::to_string).collect(),
             filter: filter.map(str::to_owned),
             ordering: OrderingConfig::None,
+            render: crate::router::RenderConfig::default(),
         }
     }
 

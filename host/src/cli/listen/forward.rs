@@ -53,6 +53,8 @@ impl Forwarder {
             content: ContentMode::default(),
             forward: ForwardHeaders::default(),
             signer,
+            templates: anglerfish_core::config::EndpointTemplates::default(),
+            is_transformed: false,
         };
         Ok(Self { client, outgoing })
     }
@@ -68,7 +70,7 @@ impl Forwarder {
     }
 
     async fn exchange(&self, event: &Event, data: &Bytes) -> Result<StatusCode, String> {
-        let sending = Sending { event, data, received: &[], own: &[], now: clock::now() };
+        let sending = Sending { event, data, received: &[], own: &[], rendered: None, now: clock::now() };
         let request = self.outgoing.request(&sending).map_err(|error| error.to_string())?;
         let request = request.map(|body| Full::new(body.map_or_else(|| data.clone(), Bytes::from)));
         let answer = self.client.request(request).await.map_err(|error| innermost(&error))?;
