@@ -155,6 +155,7 @@ mod tests {
             sources: Vec::new(),
             filter: None,
             ordering: OrderingConfig::None,
+            render: anglerfish_core::router::RenderConfig::default(),
         };
         Feed::try_new(number, &subscription).unwrap()
     }
