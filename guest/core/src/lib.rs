@@ -19,6 +19,7 @@ pub mod policy;
 pub mod problem;
 pub mod request;
 pub mod router;
+mod secret;
 pub mod sign;
 pub mod state;
 pub mod verify;

@@ -13,9 +13,7 @@ mod ordering;
 mod read;
 mod reference;
 mod retry;
-mod secret;
 mod secret_place;
-mod signature;
 mod source;
 mod start;
 mod status;
@@ -23,6 +21,8 @@ mod subscription;
 mod template;
 
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
+pub use crate::secret::Secret;
+pub use crate::sign::{SignatureStyle, SigningKeyConfig};
 pub use access_token::{AccessToken, ParseHashError};
 pub use content::{ContentMode, ForwardHeaders};
 pub use delivery::{DeliveryConfig, DeliveryMode};
@@ -35,11 +35,9 @@ pub use read::{
 };
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
-pub use secret::Secret;
 pub use secret_place::{
     CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
 };
-pub use signature::{SignatureStyle, SigningKeyConfig};
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use start::{StartPoint, read_start};
 pub use status::{ParseStatusError, StatusSet};

@@ -1,9 +1,9 @@
 //! What signs the requests of one endpoint.
 
+use super::key::{SignatureStyle, SigningKeyConfig};
 use super::request::sign_by;
 use super::standard::{SigningSecret, signatures};
 use super::{SignError, SignInput};
-use crate::config::{SignatureStyle, SigningKeyConfig};
 use crate::problem::Problem;
 use crate::request::UnixMillis;
 use crate::verify::{SecretConfig, SigningKeys, VerificationConfig, Verifier};

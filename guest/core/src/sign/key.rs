@@ -1,7 +1,7 @@
-//! How what is sent is signed.
+//! By what, and in whose manner, what is sent is signed.
 
-use super::Secret;
 use crate::request::UnixMillis;
+use crate::secret::Secret;
 use std::time::Duration;
 
 /// How what is sent is signed.
