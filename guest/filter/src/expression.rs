@@ -9,8 +9,9 @@ use crate::failure::Failure;
 use crate::ir::{NodeId, Path, Program, Span};
 use crate::lower::{Lowered, lower};
 use crate::problem::CompileError;
+use crate::projection::to_json;
 use crate::syntax::parse;
-use crate::value::{Value, to_json};
+use crate::value::Value;
 use std::sync::LazyLock;
 
 /// A compiled expression.

@@ -27,6 +27,7 @@ pub mod json;
 mod limit;
 mod lower;
 mod problem;
+mod projection;
 mod review;
 mod syntax;
 pub mod table;

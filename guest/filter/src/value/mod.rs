@@ -2,7 +2,6 @@
 
 mod duration;
 mod equality;
-mod json;
 mod key;
 mod kind;
 mod list;
@@ -15,7 +14,6 @@ mod variant;
 
 pub use duration::Duration;
 pub use equality::{Budget, Exhausted, equal};
-pub use json::to_json;
 pub use key::Key;
 pub use kind::Type;
 pub use list::List;

@@ -1,8 +1,8 @@
-//! Values as JSON text.
+//! What an expression makes of an event: a value as JSON text.
 
-use super::{Key, Value};
 use crate::failure::Failure;
 use crate::function::string;
+use crate::value::{Key, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use std::fmt::Write;
 ///
 /// # Errors
 /// The value has no form in JSON (a number that is not finite, an optional without a value, a type), or is longer.
-pub fn to_json(value: &Value<'_>, most: usize) -> Result<String, Failure> {
+pub(crate) fn to_json(value: &Value<'_>, most: usize) -> Result<String, Failure> {
     let mut writer = Writer { text: String::new(), most };
     writer.value(value)?;
     Ok(writer.text)
