@@ -25,8 +25,14 @@ const SENSITIVE: [&str; 12] = [
     "credential",
 ];
 
-/// What a secret begins with says what kind it is, which everybody knows; where a signature stands is public, too.
-const PUBLIC: [&str; 2] = ["secret.text.starts_with()", "other.place == field.place"];
+/// What a secret begins with says what kind it is, which everybody knows; where a signature stands is public, too. How a secret
+/// is written is judged when the configuration is read, of no request.
+const PUBLIC: [&str; 4] = [
+    "secret.text.starts_with()",
+    "other.place == field.place",
+    "secret.value.starts_with()",
+    "secret.value.contains(':')",
+];
 
 /// What compares.
 const COMPARES: [&str; 9] =
