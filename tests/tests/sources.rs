@@ -198,7 +198,7 @@ fn what_a_document_says_literally_and_hardly_means_is_told_when_it_is_written_an
     }
     let subscription = json!({
         "sources": ["hub"],
-        "endpoint": {"url": "https://example.com/", "headers": {"authorization": "Bearer {{ token }}"}},
+        "endpoint": {"url": "https://example.com/", "headers": {"authorization": "Bearer $TOKEN"}},
     });
     let written = gateway.api("PUT", "/v1/subscriptions/hub", Some(&subscription)).expect(201).json();
     for shown in [written, gateway.get("/v1/subscriptions/hub")] {
