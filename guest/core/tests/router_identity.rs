@@ -403,3 +403,15 @@ fn an_id_that_looks_like_the_hash_of_another_one_is_not_taken_for_it() {
     assert!(hash.starts_with("sha256:"), "{hash}");
     assert!(matches!(bench.post(&[], &hash, 0), Came::New(_)));
 }
+
+#[test]
+fn an_event_is_not_taken_for_a_part_of_another_request() {
+    let config = json!({"scheme": "none", "split": {"at": "json:/l"}, "event": {"id": ["header:x-id"]}});
+    let mut bench = Bench::of(&config);
+    let batch = r#"{"l":[{"n":1},{"n":2}]}"#;
+    assert_eq!(bench.post(&[("x-id", "r")], batch, 0), new("r~0"));
+    assert_eq!(bench.post(&[("x-id", "r~0")], "{}", 0), new("r%7E0"));
+    assert_eq!(bench.post(&[("x-id", "r%7E0")], "{}", 0), new("r%257E0"));
+    assert_eq!(bench.post(&[("x-id", "r")], "{}", 0), new("r"));
+    assert_eq!(bench.post(&[("x-id", "r~0")], batch, 0), new("r%7E0~0"));
+}

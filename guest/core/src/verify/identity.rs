@@ -135,7 +135,12 @@ impl Identifier {
 /// The id of a part that has none of its own: that of what carries it, with its position from 0. No two are the same, whatever
 /// the ids of requests are.
 pub(crate) fn part_id(whole: &str, position: usize) -> String {
-    format!("{}~{position}", whole.replace('%', "%25").replace('~', "%7E"))
+    format!("{}~{position}", unlike_part(whole))
+}
+
+/// An id of a source that splits bodies, so written that it is no part's.
+fn unlike_part(id: &str) -> String {
+    id.replace('%', "%25").replace('~', "%7E")
 }
 
 /// Whether something of this is said by a part of a batch itself.
@@ -144,7 +149,11 @@ fn is_in_part(places: &[&Place]) -> bool {
 }
 
 /// The identifier of a request, or of the part at a position of a batch; where it came from, and how its repetitions are
-/// recognised.
+/// recognised. Where the source splits bodies, what is no part's position is written unlike one.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing that the scheme says, called from one place"
+)]
 pub(super) fn identify(
     kind: IdentityKind,
     identifiers: &[Identifier],
@@ -152,6 +161,7 @@ pub(super) fn identify(
     deduplication: &Deduplication,
     configured: bool,
     scope: &Scope<'_>,
+    splits: bool,
     position: Option<usize>,
 ) -> (Option<String>, Identity) {
     let found = identifiers.iter().find_map(|each| {
@@ -161,6 +171,7 @@ pub(super) fn identify(
             Some(position) => {
                 (part_id(&text, position), format!("{} and the position in the batch", each.origin()))
             }
+            None if splits => (unlike_part(&text), each.origin()),
             None => (text, each.origin()),
         };
         Some((text, (origin, each.form(scope))))

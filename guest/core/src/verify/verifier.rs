@@ -271,8 +271,10 @@ impl Verifier {
 
     /// What the request, or the part at a position of a batch, says of its event.
     fn identify(&self, scope: &Scope<'_>, position: Option<usize>) -> (Attributes, Identity) {
-        let Scheme { identity, id, lifetime, deduplication, configured, .. } = &self.scheme;
-        let (id, identity) = identify(*identity, id, *lifetime, deduplication, *configured, scope, position);
+        let Scheme { identity, id, lifetime, deduplication, configured, split, .. } = &self.scheme;
+        let splits = split.is_some();
+        let (id, identity) =
+            identify(*identity, id, *lifetime, deduplication, *configured, scope, splits, position);
         (self.attributes(id, scope), identity)
     }
 
