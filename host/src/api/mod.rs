@@ -42,5 +42,6 @@ pub(crate) use query::{NoParameters, Query, Segment};
 pub use reader::{Presence, ReaderDocument};
 pub use router::{Api, Clock, router};
 pub(crate) use router::{not_stored, unknown_address, unknown_method};
+#[cfg(feature = "cli")]
 pub(crate) use schedule::ScheduleDocument;
 pub use section::AdminConfig;

@@ -37,5 +37,7 @@ pub use proxy::{Proxy, ProxyUrlError};
 pub(crate) use redactor::Redactor;
 pub use section::OutboundConfig;
 pub use server::NameServers;
-pub(crate) use tls::{EndpointTlsError, tls};
+pub(crate) use tls::EndpointTlsError;
+#[cfg(feature = "cli")]
+pub(crate) use tls::tls;
 pub(crate) use waiting::Watch;

@@ -41,6 +41,7 @@ impl EndpointTlsError {
 /// # Errors
 ///
 /// One of `roots` is not a certificate.
+#[cfg(feature = "cli")]
 pub(crate) fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(with_alpn(builder(system_roots(roots)?)?.with_no_client_auth())))
 }

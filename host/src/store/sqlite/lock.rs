@@ -150,5 +150,5 @@ mod inode {
 
     /// Never made: the database itself is not locked.
     #[derive(Debug)]
-    pub(in crate::store::sqlite) struct Claim(#[expect(dead_code, reason = "there is none")] ());
+    pub(in crate::store::sqlite) struct Claim(());
 }
