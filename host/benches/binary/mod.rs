@@ -43,7 +43,7 @@ impl Binary {
         let (ingress, admin) = (address(), address());
         let file = directory.path().join("anglerfish.toml");
         let text = format!(
-            "[server]\nlisten = \"{ingress}\"\ndata_dir = \"data\"\nmemory_limit = \"1GiB\"\n[admin]\nlisten = \
+            "[server]\nlisten = \"{ingress}\"\ndata_dir = \"data\"\nmemory_limit = \"1GiB\"\nmax_requests = 65536\n[admin]\nlisten = \
              \"{admin}\"\n[log]\nfilter = \"error\"\n[[source]]\nname = \"s\"\nscheme = \"none\"\n{tables}"
         );
         fs::write(&file, text).unwrap();
