@@ -10,35 +10,30 @@
     reason = "a benchmark may stop at the first surprise"
 )]
 
+mod arrival;
 mod binary;
 mod loopback;
+mod pace;
 mod plain;
 
+use arrival::{Arrivals, arrivals};
 use binary::{Binary, Sender};
 use futures_util::future::join_all;
-use loopback::{fsync, percentile, receiver};
+use loopback::{fsync, percentile};
+use pace::ways;
 use plain::{plain, rate};
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const SENDERS: usize = 16;
 const BODY: usize = 1024;
-
-/// An event's id, and when a delivery of it arrived.
-type Arrivals = UnboundedReceiver<(String, Instant)>;
 
 fn main() {
     // `cargo test --all-targets` runs benchmarks too, to see that they work.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (count, paced) = if is_bench { (40_000, Duration::from_secs(10)) } else { (400, Duration::ZERO) };
-    let (arrived, mut arrivals) = unbounded_channel();
-    let address = receiver(move |headers| {
-        let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let _ = arrived.send((id.to_owned(), Instant::now()));
-    });
+    let (address, mut arrivals) = arrivals();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let plain = plain(address, count, SENDERS, BODY).await;
@@ -88,41 +83,18 @@ async fn measure(
     #[expect(clippy::cast_precision_loss, reason = "a number of subscriptions")]
     let events_rate = rate / fanout as f64;
 
-    let (answered, arrived) = at_half_load(&sender, events_rate / 2.0, paced, fanout, arrivals).await;
-    let ways: Vec<Duration> =
-        arrived.into_iter().map(|(id, at)| at.saturating_duration_since(answered[&id])).collect();
+    let half = events_rate / 2.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
+    let count = (half * paced.as_secs_f64()).ceil().max(10.0) as usize;
+    let interval = Duration::from_secs_f64(1.0 / half.max(1.0));
+    let events = (0..count).map(|number| format!("\"n\":{number}"));
+    let ways = ways(&sender, interval, events, count * fanout, arrivals).await;
     println!(
         "{fanout:>8} {events_rate:>10.0} {rate:>12.0} {:>6.2}   {:>15.0}/s {:>9.2?} {:>9.2?} {:>6.0}",
         rate / plain,
-        events_rate / 2.0,
+        half,
         percentile(ways.clone(), 50),
         percentile(ways, 99),
         gateway.resident()
     );
-}
-
-/// Sends so many events a second, each at its time whether the others are done or not. Returns when each was answered, and
-/// when each delivery arrived.
-async fn at_half_load(
-    sender: &Sender,
-    rate: f64,
-    paced: Duration,
-    fanout: usize,
-    arrivals: &mut Arrivals,
-) -> (HashMap<String, Instant>, Vec<(String, Instant)>) {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-    let count = (rate * paced.as_secs_f64()).ceil().max(10.0) as usize;
-    let mut interval = tokio::time::interval(Duration::from_secs_f64(1.0 / rate.max(1.0)));
-    let mut sent = Vec::new();
-    for number in 0..count {
-        interval.tick().await;
-        let sender = sender.clone();
-        sent.push(tokio::spawn(async move { sender.send(&format!("\"n\":{number}")).await }));
-    }
-    let answered = join_all(sent).await.into_iter().map(Result::unwrap).collect();
-    let mut arrived = Vec::new();
-    while arrived.len() < count * fanout {
-        arrived.push(arrivals.recv().await.unwrap());
-    }
-    (answered, arrived)
 }

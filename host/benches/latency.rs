@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
+mod arrival;
 mod loopback;
 
 use anglerfish::config::Environment;
@@ -12,17 +13,17 @@ use anglerfish::gateway::Config;
 use anglerfish::gateway::Gateway;
 use anglerfish_core::sign::{SignInput, sign};
 use anglerfish_core::verify::{SecretConfig, VerificationConfig};
+use arrival::{Arrivals, arrivals};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use loopback::{fsync, percentile, receiver};
+use loopback::{fsync, percentile};
 use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -30,16 +31,12 @@ const INTERVAL: Duration = Duration::from_millis(20);
 fn main() {
     // `cargo test --all-targets` runs benchmarks too, to see that they work.
     let count = if std::env::args().any(|argument| argument == "--bench") { 500 } else { 5 };
-    let (arrived, arrivals) = unbounded_channel();
-    let endpoint = receiver(move |headers| {
-        let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let _ = arrived.send((id.to_owned(), Instant::now()));
-    });
+    let (endpoint, arrivals) = arrivals();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(measure(count, endpoint, arrivals));
 }
 
-async fn measure(count: usize, endpoint: SocketAddr, mut arrivals: UnboundedReceiver<(String, Instant)>) {
+async fn measure(count: usize, endpoint: SocketAddr, mut arrivals: Arrivals) {
     // Not the directory for temporary files: it may be in memory, where fsync costs nothing.
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = directory.path().join("anglerfish.toml");

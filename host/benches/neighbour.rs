@@ -9,17 +9,18 @@
     reason = "a benchmark may stop at the first surprise"
 )]
 
+mod arrival;
 mod binary;
 mod loopback;
+mod pace;
 
+use arrival::{Arrivals, arrivals};
 use binary::{Binary, Sender};
-use futures_util::future::join_all;
-use loopback::{fsync, percentile, receiver};
-use std::collections::HashMap;
+use loopback::{fsync, percentile};
+use pace::ways;
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use std::time::Duration;
 
 const SUBSCRIPTIONS: usize = 1000;
 const HANGING: usize = 100;
@@ -33,11 +34,7 @@ fn main() {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let seconds = if is_bench { 30 } else { 1 };
     let rounds = if is_bench { ROUNDS } else { 1 };
-    let (arrived, mut arrivals) = unbounded_channel();
-    let address = receiver(move |headers| {
-        let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let _ = arrived.send((id.to_owned(), Instant::now()));
-    });
+    let (address, mut arrivals) = arrivals();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         println!("{RATE} events a second for {seconds} s, each for one of {SUBSCRIPTIONS} subscriptions:");
@@ -84,26 +81,14 @@ async fn measure(
     is_noisy: bool,
     seconds: u32,
     address: SocketAddr,
-    arrivals: &mut UnboundedReceiver<(String, Instant)>,
+    arrivals: &mut Arrivals,
 ) -> (Vec<Duration>, f64) {
     let gateway = Binary::start(&tables(is_noisy, address));
     let sender = Sender::new(&gateway);
-    let mut interval = tokio::time::interval(Duration::from_secs(1) / RATE);
     // The same in all rounds.
     let mut random = fastrand::Rng::with_seed(7);
-    let (mut sent, mut wanted) = (Vec::new(), 0);
-    for _ in 0..RATE * seconds {
-        interval.tick().await;
-        let to = random.usize(..SUBSCRIPTIONS);
-        wanted += usize::from(to >= HANGING + FAILING);
-        let sender = sender.clone();
-        sent.push(tokio::spawn(async move { sender.send(&format!("\"to\":{to}")).await }));
-    }
-    let answered: HashMap<String, Instant> = join_all(sent).await.into_iter().map(Result::unwrap).collect();
-    let mut ways = Vec::new();
-    while ways.len() < wanted {
-        let (id, at) = arrivals.recv().await.unwrap();
-        ways.push(at.saturating_duration_since(answered[&id]));
-    }
-    (ways, gateway.resident())
+    let receivers: Vec<usize> = (0..RATE * seconds).map(|_| random.usize(..SUBSCRIPTIONS)).collect();
+    let wanted = receivers.iter().filter(|to| **to >= HANGING + FAILING).count();
+    let events = receivers.into_iter().map(|to| format!("\"to\":{to}"));
+    (ways(&sender, Duration::from_secs(1) / RATE, events, wanted, arrivals).await, gateway.resident())
 }

@@ -67,6 +67,8 @@ pub struct Setup {
     pub server: String,
     /// Further keys of `[admin]`.
     pub admin: String,
+    /// Further keys of `[out]`; without them it has no such listener.
+    pub out: Option<String>,
     /// All other tables.
     pub rest: String,
     /// The token to show to the management API.
@@ -83,6 +85,7 @@ pub struct Gateway {
     directory: TempDir,
     ingress: SocketAddr,
     admin: SocketAddr,
+    out: SocketAddr,
     token: Option<String>,
     environment: Vec<(String, String)>,
     shell: Option<String>,
@@ -117,6 +120,7 @@ impl Gateway {
             directory,
             ingress: address(),
             admin: address(),
+            out: address(),
             token: setup.token.clone(),
             environment: setup.environment.clone(),
             shell: setup.shell.clone(),
@@ -132,12 +136,15 @@ impl Gateway {
     ///
     /// If the file cannot be written.
     pub fn write(&self, setup: &Setup) {
-        let Setup { server, admin, rest, .. } = setup;
+        let Setup { server, admin, out, rest, .. } = setup;
         // Receivers of tests are on this machine, and most subscriptions that tests write call them.
         let networks = if admin.contains("networks") { "" } else { "networks = [\"0.0.0.0/0\", \"::/0\"]\n" };
+        let out = out.as_ref().map(|keys| format!("[out]\nlisten = \"{}\"\n{keys}\n", self.out));
         let text = format!(
-            "[server]\nlisten = \"{}\"\ndata_dir = \"data\"\n{server}\n[admin]\nlisten = \"{}\"\n{networks}{admin}\n{rest}\n",
-            self.ingress, self.admin
+            "[server]\nlisten = \"{}\"\ndata_dir = \"data\"\n{server}\n[admin]\nlisten = \"{}\"\n{networks}{admin}\n{}{rest}\n",
+            self.ingress,
+            self.admin,
+            out.unwrap_or_default()
         );
         std::fs::write(self.config(), text).expect("the configuration cannot be written");
     }
@@ -164,6 +171,12 @@ impl Gateway {
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where subscribers lease and read, if [`Setup::out`] says so.
+    #[must_use]
+    pub fn out(&self) -> SocketAddr {
+        self.out
     }
 
     /// What it has written to stderr so far, all starts together.

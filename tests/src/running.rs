@@ -1,7 +1,7 @@
 //! A command that goes on until it is ended.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -33,6 +33,16 @@ impl Running {
             }
         });
         Self { child, lines }
+    }
+
+    /// Writes to its stdin, which has to be a pipe.
+    ///
+    /// # Panics
+    ///
+    /// If it is none, or is not read any more.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
+        stdin.write_all(bytes).expect("stdin is not read");
     }
 
     /// The next line of stdout, as JSON.

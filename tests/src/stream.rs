@@ -12,6 +12,10 @@ pub struct Stream {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     is_over: bool,
+    /// The last id of its Server-Sent Events.
+    id: String,
+    /// What was said last of when to come again, in milliseconds.
+    pub retry: Option<u64>,
 }
 
 /// One event of a stream of Server-Sent Events, as "HTML Standard", section 9.2.6, puts it together.
@@ -40,16 +44,16 @@ impl Stream {
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
         let mut reader = BufReader::new(stream);
-        let line = head_line(&mut reader)?;
+        let line = crlf_line(&mut reader)?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("no status: {line:?}")))?;
         let mut headers = Vec::new();
         loop {
-            let line = head_line(&mut reader)?;
+            let line = crlf_line(&mut reader)?;
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        Ok(Self { reader, status, headers, body: Vec::new(), is_over: false })
+        Ok(Self { reader, status, headers, body: Vec::new(), is_over: false, id: String::new(), retry: None })
     }
 
     /// A header field of the answer.
@@ -72,7 +76,7 @@ impl Stream {
             if self.is_over {
                 return Ok(None);
             }
-            let size = head_line(&mut self.reader)?;
+            let size = crlf_line(&mut self.reader)?;
             let size = usize::from_str_radix(size.trim(), 16).map_err(io::Error::other)?;
             let mut chunk = vec![0; size + 2];
             self.reader.read_exact(&mut chunk)?;
@@ -81,13 +85,12 @@ impl Stream {
         }
     }
 
-    /// The next event of a stream of Server-Sent Events, and what was said last of an id and of `retry` meanwhile in `id` and `retry`;
-    /// `None` at its end.
+    /// The next event of a stream of Server-Sent Events; `None` at its end.
     ///
     /// # Errors
     ///
     /// If the connection breaks before the end.
-    pub fn event(&mut self, id: &mut String, retry: &mut u64) -> io::Result<Option<SseEvent>> {
+    pub fn event(&mut self) -> io::Result<Option<SseEvent>> {
         let (mut name, mut data) = (String::new(), Vec::new());
         while let Some(line) = self.line()? {
             if line.is_empty() {
@@ -96,15 +99,15 @@ impl Stream {
                     continue;
                 }
                 let event = if name.is_empty() { "message".to_owned() } else { name };
-                return Ok(Some(SseEvent { id: id.clone(), event, data: data.join("\n") }));
+                return Ok(Some(SseEvent { id: self.id.clone(), event, data: data.join("\n") }));
             }
             let (field, value) = line.split_once(':').unwrap_or((&line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
             match field {
-                "id" => value.clone_into(id),
+                "id" => value.clone_into(&mut self.id),
                 "event" => value.clone_into(&mut name),
                 "data" => data.push(value.to_owned()),
-                "retry" => *retry = value.parse().unwrap_or(*retry),
+                "retry" => self.retry = value.parse().ok().or(self.retry),
                 _ => {}
             }
         }
@@ -112,7 +115,8 @@ impl Stream {
     }
 }
 
-fn head_line(reader: &mut impl BufRead) -> io::Result<String> {
+/// A line of the head, or the size of a chunk.
+fn crlf_line(reader: &mut impl BufRead) -> io::Result<String> {
     let mut line = Vec::new();
     if reader.read_until(b'\n', &mut line)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -32,8 +32,7 @@ fn echo() -> Receiver {
 }
 
 fn post(gateway: &Gateway) {
-    let _ =
-        gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(202);
+    let _ = gateway.post_json("s", b"{\"n\":1}").expect(202);
 }
 
 /// Everything that the gateway shows or keeps, once an attempt has ended.

@@ -8,10 +8,9 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Answer, Contract, Gateway, Receiver, Request, Setup, eventually, free_port, send};
+use anglerfish_tests::{Answer, Contract, Gateway, Receiver, Request, Setup, eventually, send};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,24 +19,19 @@ const NEXT: &str = "fedcba9876543210-orders";
 
 struct Passive {
     gateway: Gateway,
-    out: SocketAddr,
 }
 
 impl Passive {
     /// A gateway with a source without a scheme and what else is said.
     fn start(subscriptions: &str) -> Self {
-        let out = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let gateway = Gateway::set_up(&Self::setup(out, subscriptions));
-        Self { gateway, out }
+        Self { gateway: Gateway::set_up(&Self::setup(subscriptions)) }
     }
 
-    fn setup(out: SocketAddr, subscriptions: &str) -> Setup {
-        let rest = format!(
-            "[out]\nlisten = \"{out}\"\n[[source]]\nname = \"shop\"\nscheme = \"none\"\n{subscriptions}"
-        );
+    fn setup(subscriptions: &str) -> Setup {
+        let rest = format!("[[source]]\nname = \"shop\"\nscheme = \"none\"\n{subscriptions}");
         let environment =
             vec![("ORDERS_TOKEN".to_owned(), TOKEN.to_owned()), ("NEXT".to_owned(), NEXT.to_owned())];
-        Setup { rest, environment, ..Setup::default() }
+        Setup { out: Some(String::new()), rest, environment, ..Setup::default() }
     }
 
     fn ask(&self, path: &str, token: Option<&str>, body: Option<&Value>) -> Answer {
@@ -49,7 +43,10 @@ impl Passive {
         headers.extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {token}"))));
         headers.extend(body.map(|_| ("content-type".to_owned(), "application/json".to_owned())));
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        send(self.out, &Request { method: "POST".into(), path: path.into(), headers, body, chunked: false })
+        send(
+            self.gateway.out(),
+            &Request { method: "POST".into(), path: path.into(), headers, body, chunked: false },
+        )
     }
 
     /// Asks for something of `orders`.
@@ -275,7 +272,7 @@ fn bodies_that_are_wrong_are_told_with_every_problem() {
     assert_eq!(passive.ask("/out/orders/ack", Some(TOKEN), None).problem(415), "unsupported-media-type");
     // As they are described.
     let described = Request { method: "GET".into(), path: "/out/openapi.json".into(), ..Request::default() };
-    let contract = Contract::new(send(passive.out, &described).unwrap().expect(200).json());
+    let contract = Contract::new(send(passive.gateway.out(), &described).unwrap().expect(200).json());
     passive.publish(b"{}");
     for (verb, body) in [
         ("lease", json!({"max": 101})),
@@ -295,7 +292,7 @@ fn tokens_are_rotated_without_a_moment_in_which_none_is_right() {
     let reload = |subscriptions: &str| {
         let said = "the configuration was reloaded";
         let before = passive.gateway.log().matches(said).count();
-        passive.gateway.write(&Passive::setup(passive.out, subscriptions));
+        passive.gateway.write(&Passive::setup(subscriptions));
         passive.gateway.signal("HUP");
         eventually("the reload", || (passive.gateway.log().matches(said).count() > before).then_some(()));
     };

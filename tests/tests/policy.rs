@@ -18,8 +18,7 @@ fn setup(receiver: &Receiver, delivery: &str) -> Setup {
 }
 
 fn post(gateway: &Gateway) {
-    let _ =
-        gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(202);
+    let _ = gateway.post_json("s", b"{\"n\":1}").expect(202);
 }
 
 #[test]
@@ -228,15 +227,14 @@ fn a_full_backlog_can_push_back_until_there_is_room() {
     let gateway = bounded(&receiver, "push-back");
     post(&gateway);
     post(&gateway);
-    let answer =
-        gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}").expect(503);
+    let answer = gateway.post_json("s", b"{\"n\":1}").expect(503);
     assert!(answer.header("retry-after").is_some());
     overflow(&gateway, "push-back", 1);
     assert_eq!(statuses(&gateway), ["pending", "pending"]);
     let _ = gateway.run(&["subscriptions", "resume", "a"], b"").expect(0);
     let _ = receiver.wait(2);
     eventually("there is room again", || {
-        let answer = gateway.post("s", &[("content-type".into(), "application/json".into())], b"{\"n\":1}");
+        let answer = gateway.post_json("s", b"{\"n\":1}");
         (answer.status == 202).then_some(())
     });
     let _ = receiver.wait(3);
@@ -257,9 +255,7 @@ fn deliveries_of_one_key_keep_their_order_and_hold_up_no_other_key() {
     let mut gateway = Gateway::set_up(&setup(&receiver, policy));
     for n in 0..12 {
         let body = json!({"n": n, "customer": n % 3 + 1}).to_string();
-        let _ = gateway
-            .post("s", &[("content-type".into(), "application/json".into())], body.as_bytes())
-            .expect(202);
+        let _ = gateway.post_json("s", body.as_bytes()).expect(202);
     }
     let taken = |receiver: &Receiver| -> Vec<u64> {
         let bodies =

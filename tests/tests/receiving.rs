@@ -8,10 +8,9 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Foreign, Gateway, eventually, free_port};
+use anglerfish_tests::{Foreign, Gateway, Running, eventually, free_port};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Child;
 
 const SECRET: &str = "whsec_dGhlLXNlY3JldC1vZi1hLXJlY2VpdmVyLWluLXRlc3Q=";
 
@@ -23,24 +22,13 @@ fn program(language: &str) -> String {
     rest.split_once("\n```").unwrap().0.to_owned()
 }
 
-/// A process that is killed when it is dropped.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 /// Runs the program as a receiver of a gateway that signs with `secret`, and gives what became of one delivery.
 fn delivered_to(foreign: Option<Foreign>, language: &str, secret: &str) -> Option<String> {
     let foreign = foreign?;
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     let mut command = foreign.program(directory.path(), &program(language));
-    let child = command.env("ORDERS_SECRET", SECRET).env("PORT", port.to_string()).spawn().unwrap();
-    let _receiver = Killed(child);
+    let _receiver = Running::of(command.env("ORDERS_SECRET", SECRET).env("PORT", port.to_string()));
     eventually("the receiver listens", || TcpStream::connect(("127.0.0.1", port)).ok());
     let gateway = Gateway::start(&format!(
         "[[source]]\nname = \"s\"\nscheme = \"none\"\n[[subscription]]\nid = \"a\"\nendpoint = {{ url = \
@@ -48,7 +36,7 @@ fn delivered_to(foreign: Option<Foreign>, language: &str, secret: &str) -> Optio
          delays = [] }} }}\n"
     ));
     let body = "{\"type\":\"order.created\",\"city\":\"Zürich\"}".as_bytes();
-    let _ = gateway.post("s", &[("content-type".into(), "application/json".into())], body).expect(202);
+    let _ = gateway.post_json("s", body).expect(202);
     Some(gateway.settled()[0]["status"].as_str().unwrap().to_owned())
 }
 

@@ -211,8 +211,7 @@ fn a_token_serves_once_also_after_the_process_was_killed() {
     let mut gateway = Gateway::start(&format!(
         "[[source]]\nname = \"mail\"\nscheme = \"mailgun\"\nsecrets = [\"{SECRET}\"]\n"
     ));
-    let headers = [("content-type".to_owned(), "application/json".to_owned())];
-    let post = |gateway: &Gateway, body: &[u8]| -> Answer { gateway.post("mail", &headers, body) };
+    let post = |gateway: &Gateway, body: &[u8]| -> Answer { gateway.post_json("mail", body) };
     let first = mailgun(SECRET, "token-1", now(), "event-1");
     // What is refused uses nothing up.
     let refused = mailgun("another key", "token-1", now(), "event-1");

@@ -351,7 +351,7 @@ fn a_signature_that_does_not_match_names_the_url_that_was_checked_and_what_would
             square(json!({"public_url": "https://p.example/y?own=geheim"})),
             "http://h/in/x?b=2",
             &forwarded[..],
-            "checked is https://p.example/y?own=…&b=2 (scheme, host and path of `public_url`",
+            "checked is https://p.example/y?own=…&b=2 (scheme, host and path of `public_url`, its query and then the request's)",
         ),
     ] {
         let request = request("POST", url, headers, b"{}");

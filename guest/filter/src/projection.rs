@@ -5,7 +5,6 @@ use crate::function::string;
 use crate::value::{Key, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt::Write;
 
 /// Writes a value as JSON, of at most `most` bytes: what JSON has no form for is written as the text that `string()` makes of
 /// it, octets in base64, an optional as its value.
@@ -91,12 +90,7 @@ impl Writer {
                 Some('"') => self.push("\\\"")?,
                 Some('\\') => self.push("\\\\")?,
                 Some('\n') => self.push("\\n")?,
-                Some(char) => {
-                    let mut escape = String::with_capacity(6);
-                    // Writing to a string does not fail.
-                    let _ = write!(escape, "\\u{:04x}", u32::from(char));
-                    self.push(&escape)?;
-                }
+                Some(char) => self.push(&format!("\\u{:04x}", u32::from(char)))?,
                 None => {}
             }
             rest = chars.as_str();
@@ -109,7 +103,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{Map, Text};
+    use crate::value::{Duration, Map, Text, Timestamp};
 
     #[test]
     fn writes_what_json_has_and_the_rest_as_text() {
@@ -120,10 +114,22 @@ mod tests {
                 Value::list(vec![Value::Int(-1), Value::Double(1.5), Value::Double(2.0), Value::Null]),
             ),
             (Key::Int(7), Value::str("a\"\\\n\u{1}é")),
-            (key("o"), Value::bytes(*b"abc")),
+            (Key::Bool(true), Value::bytes(*b"abc")),
+            (
+                key("t"),
+                Value::list(vec![
+                    Value::Timestamp(Timestamp::from_millis(1500).unwrap()),
+                    Value::Duration(Duration::from_nanos(90_000_000_000)),
+                    Value::Optional(Some(Value::Uint(1).into())),
+                ]),
+            ),
         ]);
         let text = to_json(&Value::Map(map), 1000).unwrap();
-        assert_eq!(text, r#"{"b":[-1,1.5,2,null],"7":"a\"\\\n\u0001é","o":"YWJj"}"#);
+        let expected = [
+            r#"{"b":[-1,1.5,2,null],"7":"a\"\\\n\u0001é","true":"YWJj","#,
+            r#""t":["1970-01-01T00:00:01.500Z","90s",1]}"#,
+        ];
+        assert_eq!(text, expected.concat());
     }
 
     #[test]

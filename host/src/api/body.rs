@@ -21,7 +21,7 @@ const DISCARDED: usize = 32 * 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A body that says it is JSON, as text.
+/// A body that is JSON of any form, as text.
 pub(super) struct JsonText(pub(super) String);
 
 /// A body that is JSON of a known form. Empty bodies are read as `{}` by [`OptionalJson`] only.
@@ -34,19 +34,18 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = ProblemDetails;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        let kind = check_type(request.headers());
-        let body = read(request.into_body()).await?;
-        kind?;
-        text(body).map(Self)
+        let text = whole(request).await?;
+        // Text that is no JSON at all is a malformed request, not a document with problems.
+        serde_json::from_str::<IgnoredAny>(&text).map_err(not_json)?;
+        Ok(Self(text))
     }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ProblemDetails;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let JsonText(text) = JsonText::from_request(request, state).await?;
-        parse(&text).map(Self)
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        parse(&whole(request).await?).map(Self)
     }
 }
 
@@ -62,6 +61,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJson<T> {
         kind?;
         parse(&text(body)?).map(|value| Self(Some(value)))
     }
+}
+
+/// A body that says it is JSON, as text.
+async fn whole(request: Request) -> Result<String, ProblemDetails> {
+    let kind = check_type(request.headers());
+    let body = read(request.into_body()).await?;
+    kind?;
+    text(body)
 }
 
 /// A browser sends other types across origins without asking first; JSON it does not.
@@ -116,9 +123,11 @@ fn text(body: Bytes) -> Result<String, ProblemDetails> {
         .map_err(|_| ProblemDetails::bad_request("invalid-json", "the body is not UTF-8"))
 }
 
+fn not_json(error: serde_json::Error) -> ProblemDetails {
+    ProblemDetails::bad_request("invalid-json", format!("the body is not JSON: {error}"))
+}
+
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ProblemDetails> {
-    let not_json =
-        |error| ProblemDetails::bad_request("invalid-json", format!("the body is not JSON: {error}"));
     if text.trim().is_empty() {
         return Err(ProblemDetails::bad_request(
             "invalid-json",

@@ -2,7 +2,7 @@
 
 use super::cursor::{self, Kind, Listing};
 use super::document::{AttemptDocument, DeliveryDetail, DeliveryDocument};
-use super::query::{NoParameters, Query, Segment, instant, limit};
+use super::query::{NoParameters, Query, Segment, instant, limit, number};
 use super::{Api, ProblemDetails, event};
 use crate::store::{DeliveryId, DeliveryQuery, DeliveryStatus, Retried};
 use axum::Json as Answer;
@@ -156,9 +156,8 @@ pub(super) async fn page(
     Ok(Listing { items: items.collect(), next })
 }
 
-/// Ids as they are written out only: no sign, no leading zero.
 fn parse(id: &str) -> Option<DeliveryId> {
-    id.parse().ok().filter(|number: &i64| number.to_string() == id).map(DeliveryId)
+    number(id).map(DeliveryId)
 }
 
 fn unknown(id: &str) -> ProblemDetails {

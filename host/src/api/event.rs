@@ -202,7 +202,7 @@ pub(super) async fn replay(
     let record = find(&api, &id, query.source.as_deref()).await?;
     let (subscriptions, gone) = match request.and_then(|request| request.subscriptions) {
         Some(named) => (check_named(&api, named)?, Vec::new()),
-        None => had_deliveries(&api, record.seq).await?,
+        None => api.subscriptions.recipients(record.seq).await?,
     };
     if subscriptions.is_empty() {
         return Err(ProblemDetails::conflict(
@@ -247,21 +247,6 @@ fn check_named(api: &Api, named: Vec<String>) -> Result<Vec<String>, ProblemDeta
     } else {
         Err(ProblemDetails::invalid(&problems))
     }
-}
-
-/// The subscriptions that had deliveries of an event: those that are there now, and those that are gone.
-async fn had_deliveries(api: &Api, seq: EventSeq) -> Result<(Vec<String>, Vec<String>), ProblemDetails> {
-    let mut ids = BTreeSet::new();
-    let mut query = DeliveryQuery { event: Some(seq), limit: MAX_LIMIT, ..DeliveryQuery::default() };
-    loop {
-        let page = api.store.deliveries(query.clone()).await?;
-        query.cursor = page.items.last().map(|delivery| delivery.id);
-        ids.extend(page.items.into_iter().map(|delivery| delivery.subscription));
-        if !page.more || query.cursor.is_none() {
-            break;
-        }
-    }
-    Ok(ids.into_iter().partition(|id| api.subscriptions.get(id).is_some_and(|entry| !entry.is_stream())))
 }
 
 /// The one event with this id, of this source if it is named.

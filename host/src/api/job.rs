@@ -2,8 +2,7 @@
 
 use super::body::JsonText;
 use super::cursor::{self, Kind, Listing};
-use super::query::{NoParameters, Query, Segment, limit};
-use super::subscription::check_json;
+use super::query::{NoParameters, Query, Segment, limit, number};
 use super::{Api, ProblemDetails};
 use crate::bulk::JobError;
 use crate::store::{DeliveryStatus, Job, JobId, JobQuery, JobState, JobWork, NewJob};
@@ -15,7 +14,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{HeaderValue, LOCATION};
+use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -142,11 +141,15 @@ impl JobDocument {
     }
 }
 
+/// How much of the way is done, from 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "it is shown to people")]
 fn progress(job: &Job) -> f64 {
-    let whole = (job.last - job.first).max(0);
-    if job.state == JobState::Finished || whole == 0 {
-        return f64::from(u8::from(job.state == JobState::Finished));
+    if job.state == JobState::Finished {
+        return 1.0;
+    }
+    let whole = job.last - job.first;
+    if whole <= 0 {
+        return 0.0;
     }
     // What was left for later is not done.
     let place = job.left.map_or(job.place, |left| left - 1);
@@ -192,15 +195,12 @@ pub(super) async fn create(
     Query(NoParameters {}): Query<NoParameters>,
     JsonText(document): JsonText,
 ) -> Result<Response, ProblemDetails> {
-    check_json(&document)?;
     let document = parse_strictly(&document)
         .map_err(|error| ProblemDetails::invalid(&[Problem::new("", error.to_string())]))?;
     let now = api.now();
     let asked = {
         let problems = Problems::default();
-        let asked = read(&Node::root(&document, "", &problems), &|id| {
-            api.subscriptions.get(id).is_some_and(|entry| !entry.is_stream())
-        });
+        let asked = read(&Node::root(&document, "", &problems), &|id| api.subscriptions.takes_deliveries(id));
         let problems = problems.into_vec();
         asked.filter(|_| problems.is_empty()).ok_or_else(|| ProblemDetails::invalid(&problems))?
     };
@@ -208,13 +208,8 @@ pub(super) async fn create(
     let last = position(&*api.store, asked.until).await?;
     let job = NewJob { work: asked.work, after, last, follows: false, created: now };
     let job = api.jobs.add(job).await?;
-    // The number needs no escape in a path.
-    let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)).ok();
-    let mut response = (StatusCode::ACCEPTED, Answer(JobDocument::of(&api, job))).into_response();
-    if let Some(location) = location {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    let location = [(LOCATION, format!("/v1/jobs/{}", job.id))];
+    Ok((StatusCode::ACCEPTED, location, Answer(JobDocument::of(&api, job))).into_response())
 }
 
 /// Shows a job.
@@ -254,10 +249,8 @@ pub(super) async fn cancel(
     Ok(Answer(JobDocument::of(&api, job)))
 }
 
-/// Numbers as they are written out only: no sign, no leading zero.
 fn parse(id: &str) -> Result<JobId, ProblemDetails> {
-    let number = id.parse().ok().filter(|number: &i64| number.to_string() == id).map(JobId);
-    number.ok_or_else(|| unknown(id))
+    number(id).map(JobId).ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> ProblemDetails {
@@ -378,8 +371,8 @@ fn instant(node: &Node<'_>) -> Option<u64> {
 #[schema(as = NewJob)]
 #[expect(dead_code, reason = "it only describes what is read")]
 pub(super) enum JobBody {
-    /// Deliveries are made due again, oldest first: those that have the status now. What dies once more is not retried once
-    /// more.
+    /// Deliveries are made due again, oldest first: those that have the status now. What dies once more is not retried
+    /// once more.
     Retry {
         status: DeliveryStatus,
         /// Only those for this subscription.
@@ -394,8 +387,8 @@ pub(super) enum JobBody {
     },
     /// New deliveries are made of what is in the log, in its order.
     Replay {
-        /// For this subscription, of those events that its sources and its filter want now. Left out, for all subscriptions
-        /// that had a delivery of an event.
+        /// For this subscription, of those events that its sources and its filter want now. Left out, for all
+        /// subscriptions that had a delivery of an event.
         #[schema(required = false)]
         subscription: String,
         /// Where it begins: `earliest`, a position, or a time.

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::str::FromStr;
 
 /// How many items a page has if the request does not say.
 const DEFAULT_LIMIT: usize = 50;
@@ -56,6 +57,11 @@ pub(super) fn limit(limit: Option<usize>) -> Result<usize, ProblemDetails> {
             format!("`limit` is {limit}; it must be from 1 to {MAX_LIMIT}"),
         )),
     }
+}
+
+/// A number in a path, as it is written out only: no sign, no leading zero.
+pub(super) fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| number.to_string() == text)
 }
 
 /// A time that a request names.

@@ -56,10 +56,9 @@ pub(super) struct ReaderList {
 #[into_params(parameter_in = Query)]
 pub(super) struct ReaderQuery {
     /// Only those of this subscription.
-    #[param(required = false)]
     subscription: Option<String>,
     /// How many at most.
-    #[param(required = false, minimum = 1, maximum = 500)]
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
 }
 

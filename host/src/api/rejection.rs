@@ -2,7 +2,7 @@
 
 use super::cursor::{self, Kind, Listing};
 use super::document::EventName;
-use super::query::{NoParameters, Query, Segment, instant, limit};
+use super::query::{NoParameters, Query, Segment, instant, limit, number};
 use super::{Api, ProblemDetails, fault};
 use crate::rejection::{Rejection, Wanted};
 use crate::subscription::{Verdict, VerdictOutcome};
@@ -241,8 +241,7 @@ fn verdict(verdict: router::Verdict) -> Verdict {
 }
 
 fn find(api: &Api, id: &str) -> Result<Arc<Rejection>, ProblemDetails> {
-    let number = id.parse::<u64>().ok().filter(|number| number.to_string() == id);
-    number.and_then(|number| api.rejections.get(number)).ok_or_else(|| {
+    number(id).and_then(|number| api.rejections.get(number)).ok_or_else(|| {
         let detail = format!("there is no rejection `{id}`, or it is no longer kept");
         ProblemDetails::not_found("unknown-rejection", detail)
     })

@@ -36,8 +36,8 @@ pub(super) struct SubscriptionBody {
     endpoint: EndpointBody,
     #[schema(required = false)]
     delivery: DeliveryBody,
-    /// From where in the log on it gets events when it is new: `now` (the default), `earliest`, a position, or a time. What is
-    /// in the log already comes by a job. It says nothing any more when the subscription is replaced.
+    /// From where in the log on it gets events when it is new: `now` (the default), `earliest`, a position, or a time.
+    /// What is in the log already comes by a job. It says nothing any more when the subscription is replaced.
     #[schema(required = false)]
     start: LogPlace,
     /// What becomes of its open deliveries when it is removed; `end` by default.
@@ -128,14 +128,15 @@ pub(super) struct SourceBody {
 #[schema(as = Endpoint)]
 #[expect(dead_code, reason = "it only describes what is read")]
 pub(super) struct EndpointBody {
-    /// An absolute `http` or `https` URL without credentials and without a fragment. `{{ … }}` in its path or query stands for
-    /// the value of the CEL expression within.
+    /// An absolute `http` or `https` URL without credentials and without a fragment. `{{ … }}` in its path or query stands
+    /// for the value of the CEL expression within.
     #[schema(min_length = 1, max_length = 8000)]
     url: String,
     #[schema(required = false)]
     method: EndpointMethod,
-    /// Header fields to add, at most 64 and 16 KiB. `{{ … }}` in a value stands for the value of the CEL expression within. A value may be a reference, `env:NAME` or `file:PATH`, that
-    /// `admin.references` of the configuration names; other values are not shown again.
+    /// Header fields to add, at most 64 and 16 KiB. `{{ … }}` in a value stands for the value of the CEL expression within.
+    /// A value may be a reference, `env:NAME` or `file:PATH`, that `admin.references` of the configuration names; other
+    /// values are not shown again.
     #[schema(required = false)]
     headers: BTreeMap<String, String>,
     /// How requests are signed: `standard-webhooks` (the default), or as a provider signs, such as `github` or `stripe`.

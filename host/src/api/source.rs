@@ -5,7 +5,6 @@ use super::cursor::Listing;
 use super::document::DocumentProblem;
 use super::query::{NoParameters, Query, Segment};
 use super::schema::SourceBody;
-use super::subscription::check_json;
 use super::{Api, ProblemDetails};
 use crate::source::{Source, SourceError};
 use crate::subscription::Origin;
@@ -14,7 +13,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{HeaderValue, LOCATION};
+use http::header::LOCATION;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -167,18 +166,14 @@ pub(super) async fn replace(
     Query(NoParameters {}): Query<NoParameters>,
     JsonText(document): JsonText,
 ) -> Result<Response, ProblemDetails> {
-    check_json(&document)?;
     let (source, new) = api.sources.put(name, document, api.now()).await?;
     let shown = Answer(complete(&api, &source).await?);
     if !new {
         return Ok(shown.into_response());
     }
-    let mut response = (StatusCode::CREATED, shown).into_response();
     // The characters of a name need no escape in a path.
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/sources/{}", source.name)) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    let location = [(LOCATION, format!("/v1/sources/{}", source.name))];
+    Ok((StatusCode::CREATED, location, shown).into_response())
 }
 
 /// Deletes a source.

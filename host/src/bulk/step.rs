@@ -1,13 +1,12 @@
 //! What a job does next.
 
 use crate::store::{
-    DeliveryId, DeliveryQuery, EventSeq, Job, JobAction, JobItem, JobStep, JobWork, LogEntry, LogPart, Store,
-    StoreError,
+    DeliveryId, EventSeq, Job, JobAction, JobItem, JobStep, JobWork, LogEntry, LogPart, Store, StoreError,
 };
 use crate::subscription::{PastEvent, Subscriptions};
 use anglerfish_core::config::{OPERATIONAL_SOURCE, SubscriptionConfig};
 use anglerfish_core::request::UnixMillis;
-use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// How many deliveries of a subscription may be open for a job to make more. What comes new waits behind no more of them.
 const MOST_OPEN: u64 = 1000;
@@ -18,9 +17,9 @@ const ENTRIES: (usize, usize) = (200, 4 << 20);
 /// How many deliveries a step looks at.
 const DELIVERIES: usize = 500;
 
-/// How long a new subscription's job follows the log, in milliseconds: longer than a decision that was made before the
-/// subscription was in the routing table takes to be committed.
-const SETTLING: u64 = 10_000;
+/// How long a new subscription's job follows the log: longer than a decision that was made before the subscription was in
+/// the routing table takes to be committed.
+const FOLLOWING: Duration = Duration::from_secs(10);
 
 /// Why there is no step.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ pub(super) struct Stepper<'s> {
 impl Stepper<'_> {
     /// The next step of a job.
     pub(super) async fn prepare(&self, job: &Job, now: UnixMillis) -> Result<JobStep, Halt> {
-        let age = now.0.saturating_sub(job.created.0);
+        let age = Duration::from_millis(now.0.saturating_sub(job.created.0));
         let config = match job.work.subscription() {
             Some(id) => Some(self.config(id, age)?),
             None => None,
@@ -68,25 +67,23 @@ impl Stepper<'_> {
             return Ok(step);
         }
         let last = if job.follows { self.store.head().borrow().0 } else { job.last };
-        if job.follows && age >= SETTLING {
+        if job.follows && age >= FOLLOWING {
             step.last = Some(last);
         }
         if job.place >= last {
-            let waits = job.follows && step.last.is_none();
-            return if waits {
-                Err(Halt::Wait("it follows the log for a few seconds".into()))
-            } else {
-                Ok(step)
-            };
+            if job.follows && step.last.is_none() {
+                return Err(Halt::Wait("it follows the log for a few seconds".into()));
+            }
+            return Ok(step);
         }
         self.replay(job, last, config.as_ref(), &mut step).await?;
         Ok(step)
     }
 
-    fn config(&self, id: &str, age: u64) -> Result<SubscriptionConfig, Halt> {
+    fn config(&self, id: &str, age: Duration) -> Result<SubscriptionConfig, Halt> {
         match self.subscriptions.get(id) {
             // It is made together with its job, and a moment later in use.
-            None if age < SETTLING => Err(Halt::Wait(format!("subscription `{id}` is not in use yet"))),
+            None if age < FOLLOWING => Err(Halt::Wait(format!("subscription `{id}` is not in use yet"))),
             None => Err(Halt::End(format!("there is no subscription `{id}`"))),
             Some(entry) => match entry.config() {
                 Some(config) => Ok(config.clone()),
@@ -141,7 +138,7 @@ impl Stepper<'_> {
         let mut unless_after = None;
         match &job.work {
             JobWork::Retry { .. } => return Ok(Vec::new()),
-            // What has a delivery already, came it when it may.
+            // Nothing of what has a delivery, whenever that was made.
             JobWork::Start { .. } => unless_after = Some(DeliveryId(0)),
             JobWork::Replay { source, kind, missing, .. } => {
                 let differs =
@@ -157,12 +154,10 @@ impl Stepper<'_> {
         match config {
             Some(config) => Ok(self.decide(config, entry, unless_after).await?.into_iter().collect()),
             None => {
-                let had = self.had(entry.seq).await?.into_iter();
-                let there =
-                    had.filter(|id| self.subscriptions.get(id).is_some_and(|entry| !entry.is_stream()));
+                let (there, _) = self.subscriptions.recipients(entry.seq).await?;
                 // Where some were left for later, the others are not to get it twice.
                 let (seq, unless_after) = (entry.seq, Some(job.newest));
-                Ok(there
+                Ok({ there.into_iter() }
                     .map(|subscription| JobAction::Deliver { seq, subscription, lane: None, unless_after })
                     .collect())
             }
@@ -200,19 +195,5 @@ impl Stepper<'_> {
             lane: Some(intent.ordering_key),
             unless_after,
         }))
-    }
-
-    /// The subscriptions that had deliveries of an event.
-    async fn had(&self, seq: EventSeq) -> Result<BTreeSet<String>, StoreError> {
-        let mut names = BTreeSet::new();
-        let mut query = DeliveryQuery { event: Some(seq), limit: 500, ..DeliveryQuery::default() };
-        loop {
-            let page = self.store.deliveries(query.clone()).await?;
-            query.cursor = page.items.last().map(|delivery| delivery.id);
-            names.extend(page.items.into_iter().map(|delivery| delivery.subscription));
-            if !page.more {
-                return Ok(names);
-            }
-        }
     }
 }

@@ -54,7 +54,7 @@ impl Bulk<'_> {
         }
         let mut is_fine = true;
         for job in &self.jobs {
-            is_fine &= start(job, args.watch, client, output).await?.code() == 0;
+            is_fine &= start(job, args.watch, client, output).await? == Outcome::Fine;
         }
         Ok(Outcome::of(is_fine))
     }

@@ -44,7 +44,7 @@ pub(super) type HttpsClient = HttpClient<HttpsConnector<HttpConnector>, Full<Byt
 
 /// A client of HTTP that trusts whom this machine trusts.
 pub(super) fn https() -> Result<HttpsClient, Failure> {
-    let tls = crate::outbound::tls(&[])
+    let tls = crate::outbound::tls()
         .map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);

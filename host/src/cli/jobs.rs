@@ -112,9 +112,13 @@ async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(
     })
 }
 
+/// How much of the way is done, from 0 to 1.
+fn progress(job: &Value) -> f64 {
+    job.pointer("/progress").and_then(Value::as_f64).unwrap_or_default().clamp(0.0, 1.0)
+}
+
 fn percent(job: &Value) -> String {
-    let progress = job.pointer("/progress").and_then(Value::as_f64).unwrap_or_default();
-    format!("{:.0} %", (progress * 100.0).floor())
+    format!("{:.0} %", (progress(job) * 100.0).floor())
 }
 
 async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -180,13 +184,12 @@ pub(super) async fn follow(id: &str, client: &Client, output: &mut Output) -> Re
         if text(&job, "/state") != "running" {
             break job;
         }
-        let progress = job.pointer("/progress").and_then(Value::as_f64).unwrap_or_default();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "it is between 0 and 1000"
         )]
-        bar.set_position((progress.clamp(0.0, 1.0) * 1000.0) as u64);
+        bar.set_position((progress(&job) * 1000.0) as u64);
         bar.set_message(said(&job));
         tokio::time::sleep(every).await;
         every = (every * 2).min(EVERY.1);

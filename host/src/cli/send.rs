@@ -1,20 +1,16 @@
 //! `anglerfish send`: signs a file and posts it as a provider would.
 
+use super::client::https;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use crate::clock;
 use crate::config::Environment;
-use crate::outbound;
 use anglerfish_core::sign::{SignError, SignInput, Signed, sign};
 use anglerfish_core::verify::{SecretConfig, VerificationConfig};
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -173,11 +169,7 @@ async fn post(method: &Method, signed: Signed) -> Result<Answer, Failure> {
     let request = request
         .body(Full::new(Bytes::from(signed.body)))
         .map_err(|error| Failure::misuse(format_args!("the request cannot be sent: {error}")))?;
-    let tls =
-        outbound::tls(&[]).map_err(|error| Failure::failed(format_args!("failed to set up TLS: {error}")))?;
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    let client = Client::builder(TokioExecutor::new()).build(HttpsConnector::from((connector, tls)));
+    let client = https()?;
     let exchange = async {
         let answer = client.request(request).await.map_err(|error| unreachable(&signed.url, &error))?;
         let status = answer.status();

@@ -111,7 +111,7 @@ fn traces(config: &Config, runtime: Handle) -> Result<Option<(TraceLayer, Traces
     let Some(collector) = &config.telemetry.otlp else { return Ok(None) };
     let failed =
         |error: &dyn std::fmt::Display| Failure::failed(format_args!("failed to set up traces: {error}"));
-    let tls = crate::outbound::tls(&[]).map_err(|error| failed(&error))?;
+    let tls = crate::outbound::tls().map_err(|error| failed(&error))?;
     let mut tls = (*tls).clone();
     // The client of the collector says itself which version of HTTP it speaks.
     tls.alpn_protocols.clear();

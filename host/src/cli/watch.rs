@@ -9,7 +9,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// For how long it has to stay as it is before it is read: whoever writes it in parts pauses, and half of a configuration
 /// is one without the other half's subscriptions.
-const SETTLED: Duration = Duration::from_secs(2);
+const UNCHANGED: Duration = Duration::from_secs(2);
 
 /// What tells two states of a file apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl FileWatch {
         Self { file: file.to_owned(), seen: state(file), is_missed: false }
     }
 
-    /// Waits until it is another one than before, and has stayed so for [`SETTLED`].
+    /// Waits until it is another one than before, and has stayed so for [`UNCHANGED`].
     ///
     /// May be dropped at any time: a change that was seen and not yet told is told by the next call.
     pub(super) async fn changed(&mut self) {
@@ -44,7 +44,7 @@ impl FileWatch {
             let now = state(&self.file);
             same = if now == last { same + LOOK } else { Duration::ZERO };
             last = now;
-            if same < SETTLED || last == self.seen {
+            if same < UNCHANGED || last == self.seen {
                 continue;
             }
             match &last {
@@ -80,7 +80,7 @@ mod tests {
         std::fs::write(&file, "one").unwrap();
         let mut watch = FileWatch::new(&file);
         std::fs::remove_file(&file).unwrap();
-        assert!(tokio::time::timeout(SETTLED + LOOK * 3, watch.changed()).await.is_err());
+        assert!(tokio::time::timeout(UNCHANGED + LOOK * 3, watch.changed()).await.is_err());
         std::fs::write(folder.path().join("new"), "another").unwrap();
         std::fs::rename(folder.path().join("new"), &file).unwrap();
         tokio::time::timeout(LOOK * 100, watch.changed()).await.expect("the change is seen");

@@ -47,21 +47,13 @@ impl NetworkList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anglerfish_core::config::SignatureStyle;
 
     fn refused(list: &[&str], allow_private: bool, networks: &[&str]) -> Vec<String> {
         let list = NetworkList::new(list.iter().map(|network| network.parse().unwrap()).collect());
         let endpoint = EndpointConfig {
-            url: "http://10.0.0.1/".into(),
-            method: "POST".into(),
-            templates: anglerfish_core::config::EndpointTemplates::default(),
-            headers: Vec::new(),
-            signature: SignatureStyle::default(),
-            secrets: Vec::new(),
-            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
-            ..EndpointConfig::new("")
+            ..EndpointConfig::new("http://10.0.0.1/")
         };
         list.refuse(&endpoint, "endpoint").into_iter().map(|problem| problem.path).collect()
     }

@@ -4,7 +4,7 @@ use super::bindings::Gateway;
 use super::convert;
 use super::overlay::State;
 use super::request::InboundRequest;
-use super::table::{Change, Table};
+use super::table::{self, Change, Table};
 use crate::store::{KeyOverlay, KeyReader};
 use anglerfish_core::decision::{Decision, Routing};
 use anglerfish_core::event::Event;
@@ -287,10 +287,7 @@ impl Instance {
 fn at_once(subscriptions: &[RoutingSubscription]) -> usize {
     let mut length = 0_usize;
     let fits = |subscription: &&RoutingSubscription| {
-        let render = &subscription.render;
-        let made = render.transform.iter().chain(&render.values).map(String::len).sum::<usize>();
-        let names = subscription.sources.iter().map(String::len).sum::<usize>() + made;
-        length += subscription.id.len() + names + subscription.filter.as_ref().map_or(0, String::len);
+        length += table::length(subscription);
         length <= AT_ONCE
     };
     subscriptions.iter().take_while(fits).count()

@@ -33,16 +33,19 @@ impl Change {
     /// About how many bytes of text it brings into the table.
     pub(super) fn length(&self) -> usize {
         match self {
-            Self::Put(RoutingSubscription { id, sources, filter, ordering, render }) => {
-                let names = sources.iter().map(String::len).sum::<usize>();
-                let key = if let OrderingConfig::Key(key) = ordering { key.len() } else { 0 };
-                let made = render.transform.iter().chain(&render.values).map(String::len).sum::<usize>();
-                id.len() + names + filter.as_ref().map_or(0, String::len) + key + made
-            }
+            Self::Put(subscription) => length(subscription),
             Self::PutSource(source) => source.name.len(),
             Self::Delete(_) | Self::DeleteSource(_) => 0,
         }
     }
+}
+
+/// About how many bytes of text a subscription brings into the table.
+pub(super) fn length(subscription: &RoutingSubscription) -> usize {
+    let RoutingSubscription { id, sources, filter, ordering, render } = subscription;
+    let key = if let OrderingConfig::Key(key) = ordering { Some(key) } else { None };
+    let texts = sources.iter().chain(filter).chain(key).chain(&render.transform).chain(&render.values);
+    id.len() + texts.map(String::len).sum::<usize>()
 }
 
 /// How many changes are kept for instances that are behind; one further behind is built anew.
@@ -192,6 +195,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anglerfish_core::router::RenderConfig;
 
     fn subscription(id: &str) -> RoutingSubscription {
         RoutingSubscription {
@@ -199,7 +203,7 @@ mod tests {
             sources: Vec::new(),
             filter: None,
             ordering: OrderingConfig::None,
-            render: anglerfish_core::router::RenderConfig::default(),
+            render: RenderConfig::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use anglerfish_core::config::OrderingConfig;
 use anglerfish_core::decision::{Decision, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription};
+use anglerfish_core::router::{RenderConfig, RoutingDocument, RoutingSource, RoutingSubscription};
 use anglerfish_core::verify::{DeduplicateConfig, VerificationConfig};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -25,7 +25,7 @@ fn document() -> RoutingDocument {
             sources: Vec::new(),
             filter: Some("message.quantity + 1 > 10".into()),
             ordering: OrderingConfig::None,
-            render: anglerfish_core::router::RenderConfig::default(),
+            render: RenderConfig::default(),
         }],
     }
 }
@@ -108,7 +108,7 @@ async fn a_subscription_put_at_run_time_is_seen_by_the_next_decision() {
         sources: Vec::new(),
         filter: None,
         ordering: OrderingConfig::None,
-        render: anglerfish_core::router::RenderConfig::default(),
+        render: RenderConfig::default(),
     };
     engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 2);
@@ -136,7 +136,7 @@ async fn a_source_comes_and_goes_at_run_time() {
         sources: vec!["new".into()],
         filter: None,
         ordering: OrderingConfig::None,
-        render: anglerfish_core::router::RenderConfig::default(),
+        render: RenderConfig::default(),
     };
     engine.put_subscription(listening).await.unwrap();
     let Err(TableError::Problems(problems)) = engine.delete_source("new").await else { panic!("it is gone") };
@@ -158,7 +158,7 @@ async fn an_event_that_comes_from_no_request_is_routed_by_its_attributes_and_dat
         sources: Vec::new(),
         filter: Some("event.extensions.fleet == \"north\" && event.source == \"/ships\"".into()),
         ordering: OrderingConfig::None,
-        render: anglerfish_core::router::RenderConfig::default(),
+        render: RenderConfig::default(),
     };
     engine.put_subscription(fleet).await.unwrap();
     let event = |fleet: &str| Event {
@@ -189,7 +189,7 @@ fn large(number: usize) -> RoutingSubscription {
         sources: Vec::new(),
         filter: Some(filter),
         ordering: OrderingConfig::None,
-        render: anglerfish_core::router::RenderConfig::default(),
+        render: RenderConfig::default(),
     }
 }
 
@@ -217,7 +217,7 @@ async fn a_table_is_refused_what_does_not_fit_and_decides_as_before() {
         sources: Vec::new(),
         filter: None,
         ordering: OrderingConfig::None,
-        render: anglerfish_core::router::RenderConfig::default(),
+        render: RenderConfig::default(),
     };
     engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, "{}").await, 1);

@@ -64,30 +64,6 @@ pub(super) fn url<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedC
     SenderUrl { url: format!("{scheme}://{authority}{prefix}{path}"), added_prefix: prefix.to_owned() }
 }
 
-/// Who sent a request: the peer, or whom trusted proxies name in `X-Forwarded-For`. Read from its end, where the nearest one
-/// wrote, up to the first that is no trusted proxy itself: what stands before that anybody could have written.
-pub(super) fn sender<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedConfig) -> IpAddr {
-    let trusted = |address: IpAddr| config.trusted.iter().any(|network| network.contains(&address));
-    let mut sender = canonical(peer.ip());
-    let fields: Vec<&str> = request
-        .headers()
-        .get_all("x-forwarded-for")
-        .iter()
-        .map(|value| value.to_str().unwrap_or_default())
-        .collect();
-    for hop in fields.iter().rev().flat_map(|field| field.rsplit(',')) {
-        if !trusted(sender) {
-            break;
-        }
-        // Some write a port behind the address.
-        let hop = hop.trim();
-        let address = hop.parse::<IpAddr>().or_else(|_| hop.parse::<SocketAddr>().map(|with| with.ip()));
-        let Ok(address) = address else { break };
-        sender = canonical(address);
-    }
-    sender
-}
-
 /// Whether a text can stand in front of a path: segments of unreserved characters.
 pub(crate) fn is_prefix(text: &str) -> bool {
     text.starts_with('/')
@@ -168,22 +144,5 @@ mod tests {
         for path in ["/hooksin/shop", "/hooks", "/other/in/shop"] {
             assert_eq!(SourceAddress::from_path(path, "/hooks"), SourceAddress::Elsewhere, "{path}");
         }
-    }
-
-    #[test]
-    fn the_sender_is_whom_the_nearest_trusted_proxies_name() {
-        let config = ForwardedConfig { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Default::default() };
-        let sent = |list: &[&str], peer: &str| {
-            let request = list
-                .iter()
-                .fold(Request::builder(), |request, value| request.header("x-forwarded-for", *value));
-            sender(&request.body(()).unwrap(), peer.parse().unwrap(), &config).to_string()
-        };
-        assert_eq!(sent(&["6.6.6.6"], "203.0.113.9:1"), "203.0.113.9", "nobody trusts the peer");
-        assert_eq!(sent(&["6.6.6.6, 198.51.100.7"], "10.0.0.1:1"), "198.51.100.7");
-        assert_eq!(sent(&["6.6.6.6", "198.51.100.7, 10.0.0.2"], "10.0.0.1:1"), "198.51.100.7");
-        assert_eq!(sent(&["198.51.100.7:4711"], "10.0.0.1:1"), "198.51.100.7");
-        assert_eq!(sent(&["unknown"], "[::ffff:10.0.0.1]:1"), "10.0.0.1");
-        assert_eq!(sent(&[], "10.0.0.1:1"), "10.0.0.1");
     }
 }

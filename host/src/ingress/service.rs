@@ -9,7 +9,7 @@ use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
 use crate::engine::{Decided, Engine, FetchedDocument, InboundRequest};
 use crate::rejection::{Refusal, Rejections};
-use crate::server::RequestBody;
+use crate::server::{RequestBody, sender};
 use crate::store::{
     Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store,
 };
@@ -210,7 +210,7 @@ impl Ingress {
         let mut refusal = Refusal {
             source,
             known: !Arc::ptr_eq(&known, &self.unknown),
-            peer: address::sender(&request, peer, &live.config.forwarded),
+            peer: sender(request.headers(), peer.ip(), &live.config.forwarded.trusted),
             method: request.method().clone(),
             path: &path,
             request: None,

@@ -56,20 +56,12 @@ const PLAIN: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anglerfish_core::config::SignatureStyle;
 
     fn problem(url: &str, allow_private: bool, networks: &[&str]) -> Option<String> {
         endpoint_problem(&EndpointConfig {
-            url: url.into(),
-            method: "POST".into(),
-            templates: anglerfish_core::config::EndpointTemplates::default(),
-            headers: Vec::new(),
-            signature: SignatureStyle::default(),
-            secrets: Vec::new(),
-            rotation_overlap: SignatureStyle::OVERLAP,
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
-            ..EndpointConfig::new("")
+            ..EndpointConfig::new(url)
         })
     }
 

@@ -83,6 +83,7 @@ pub struct Outbound {
 #[derive(Debug)]
 struct Shared {
     roots: Arc<RootCertStore>,
+    /// Shared by all clients without rules of their own, so that sessions are resumed.
     tls: Arc<ClientConfig>,
     names: Names,
     connections: Connections,

@@ -32,21 +32,23 @@ impl EndpointTlsError {
     }
 }
 
-/// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1; shared by all clients, so that sessions are resumed.
+/// TLS that holds others to the authorities of the system.
 ///
-/// Certificates are checked against the system's store, so that an authority inside the company works as it does for
-/// every other program on the machine (`SSL_CERT_FILE` is honoured). A system without a store, such as an empty
-/// container, gets Mozilla's authorities as compiled in, and a log line that says so. `roots` are trusted besides.
+/// # Errors
+///
+/// The library cannot speak it.
+#[cfg(feature = "cli")]
+pub(crate) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    tls_with(system_roots(&[])?)
+}
+
+/// The authorities of the system, so that one inside the company works as it does for every other program on the machine
+/// (`SSL_CERT_FILE` is honoured), and these besides. A system without a store, such as an empty container, gets Mozilla's
+/// authorities as compiled in, and a log line that says so.
 ///
 /// # Errors
 ///
 /// One of `roots` is not a certificate.
-#[cfg(feature = "cli")]
-pub(crate) fn tls(roots: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
-    Ok(Arc::new(with_alpn(builder(system_roots(roots)?)?.with_no_client_auth())))
-}
-
-/// The authorities of the system, and these.
 pub(super) fn system_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
     let mut store = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
@@ -65,6 +67,10 @@ pub(super) fn system_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<Root
 }
 
 /// These authorities and no others.
+///
+/// # Errors
+///
+/// One of them is not a certificate.
 pub(super) fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
     let mut store = RootCertStore::empty();
     for root in roots {
@@ -73,12 +79,20 @@ pub(super) fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootC
     Ok(Arc::new(store))
 }
 
-/// TLS that holds others to these authorities.
+/// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1, that holds others to these authorities.
+///
+/// # Errors
+///
+/// The library cannot speak it.
 pub(super) fn tls_with(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(with_alpn(builder(roots)?.with_no_client_auth())))
 }
 
 /// TLS with one endpoint that has rules of its own; `roots` are those of all others.
+///
+/// # Errors
+///
+/// What of the rules cannot be used.
 pub(super) fn endpoint_tls(
     tls: &EndpointTls,
     roots: &Arc<RootCertStore>,

@@ -38,12 +38,13 @@ pub(super) async fn serve(
 }
 
 /// Errors that every address with a subscription answers with.
-const COMMON: [(&str, &str); 8] = [
+const COMMON: [(&str, &str); 9] = [
     ("400", "The request is malformed: `invalid-query`, `invalid-path`, `invalid-json`, `unreadable-body`."),
     (
         "401",
         "No token is shown, or none of the subscription's; also where there is no such subscription: `unauthorized`.",
     ),
+    ("403", "A page of another site asks that `out.allowed_origins` does not list: `foreign-origin`."),
     ("405", "Another method: `method-not-allowed`."),
     ("413", "The body is over 1 MiB: `body-too-large`."),
     ("415", "The body has another media type: `unsupported-media-type`."),

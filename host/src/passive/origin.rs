@@ -22,7 +22,7 @@ pub(super) struct Origins(Arc<[String]>);
 
 impl Origins {
     pub(super) fn new(allowed: &[String]) -> Self {
-        Self(allowed.iter().map(|origin| origin.to_ascii_lowercase()).collect())
+        Self(allowed.into())
     }
 
     fn allows(&self, origin: &str) -> bool {

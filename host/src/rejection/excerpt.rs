@@ -4,7 +4,8 @@ use regex_lite::Regex;
 use std::sync::LazyLock;
 
 /// What members and fields are called that hold secrets, in any case, as a part of the name.
-const SECRET_NAMES: &str = "token|secret|passw|passcode|passphrase|pwd|signature|credential|authorization|api_?-?key|private_?-?key|otp";
+const SECRET_NAMES: &str = "token|secret|passw|passcode|passphrase|pwd|signature|credential|authorization|\
+    api_?-?key|private_?-?key|otp";
 
 /// A member of a JSON object with such a name, and its text or number.
 static MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {

@@ -7,9 +7,11 @@ mod framing;
 mod listener;
 mod peer;
 mod request_body;
+mod sender;
 mod tracked;
 
 pub use descriptor::Descriptors;
 pub use listener::{Ending, Limits, Listener};
 pub use peer::Peer;
 pub use request_body::RequestBody;
+pub(crate) use sender::sender;

@@ -2,16 +2,11 @@
 
 use super::SourceError;
 use super::registry::{Shared, Source, Sources};
-use crate::subscription::{Origin, RoutingError, parse_strictly, refuse_hidden_at};
+use crate::subscription::{Addressed, Origin, RoutingError, addressed, refuse_hidden_at};
 use anglerfish_core::config::SOURCE_SECRETS;
-use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use serde_json::Value;
 use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
-
-/// The longest document, in bytes: a definition of its own with a dozen variants takes a tenth.
-const LONGEST_DOCUMENT: usize = 256 * 1024;
 
 impl Sources {
     /// Replaces a source by a document (JSON), which need not repeat the name, or creates it. The flag tells whether it
@@ -66,7 +61,8 @@ impl Shared {
         if previous.as_ref().is_some_and(|entry| entry.origin == Origin::File) {
             return Err(SourceError::FromFile(name.to_owned()));
         }
-        let (document, text, misnamed) = parse(name, text)?;
+        let Addressed { document, text, misnamed } =
+            addressed("name", Some(name), text).map_err(|problem| SourceError::Invalid(vec![problem]))?;
         let mut problems = refuse_hidden_at(&document, SOURCE_SECRETS);
         problems.extend(misnamed);
         let config = match (self.reader)(text.as_bytes()) {
@@ -143,31 +139,4 @@ impl Shared {
 fn half_applied(name: &str, first: &dyn Display, second: &dyn Display) -> SourceError {
     tracing::error!(source = name, "failed to take back a change ({first}): {second}");
     SourceError::Internal(format!("the change failed ({first}) and could not be taken back ({second})"))
-}
-
-/// The document with its name: that of the address, if it has none.
-/// A name of its own that is another one is a problem beside those that the rest of it has.
-fn parse(name: &str, text: String) -> Result<(Value, String, Option<Problem>), SourceError> {
-    let invalid = |problem| Err(SourceError::Invalid(vec![problem]));
-    if text.len() > LONGEST_DOCUMENT {
-        let message = format!("is {} bytes long; at most {LONGEST_DOCUMENT} are taken", text.len());
-        return invalid(Problem::new("", message));
-    }
-    let mut document: Value = match parse_strictly(&text) {
-        Ok(document) => document,
-        Err(error) => return invalid(Problem::new("", error.to_string())),
-    };
-    let Some(members) = document.as_object_mut() else { return Ok((document, text, None)) };
-    match members.get("name") {
-        Some(Value::String(own)) if own == name => Ok((document, text, None)),
-        Some(_) => {
-            let problem = Problem::new("name", format!("is not `{name}`, as the address says"));
-            Ok((document, text, Some(problem)))
-        }
-        None => {
-            members.insert("name".into(), name.into());
-            let text = document.to_string();
-            Ok((document, text, None))
-        }
-    }
 }

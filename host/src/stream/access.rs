@@ -3,12 +3,11 @@
 use super::registry::Readable;
 use super::router::StreamOut;
 use crate::api::{ProblemDetails, Segment, bearer, wrong_token};
-use crate::server::Peer;
+use crate::server::{Peer, sender};
 use anglerfish_core::config::AccessToken;
 use axum::extract::{FromRequestParts, Query};
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
-use ipnet::IpNet;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, Ipv4Addr};
@@ -63,57 +62,17 @@ impl FromRequestParts<StreamOut> for Opened {
         };
         match (readable, checked) {
             (Some(readable), Ok(())) => {
+                let peer = parts.extensions.get::<Peer>();
+                let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
+                let address = sender(&parts.headers, peer, &out.trusted);
                 let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
                 let agent = agent.map(|agent| agent.chars().take(AGENT).collect());
-                Ok(Self { readable, token, address: address(parts, &out.trusted), agent })
+                Ok(Self { readable, token, address, agent })
             }
             (_, refused) => {
                 out.refusals.note();
                 Err(refused.err().unwrap_or_else(wrong_token))
             }
-        }
-    }
-}
-
-/// Where a request comes from: what the nearest trusted proxy says, or the connection.
-fn address(parts: &Parts, trusted: &[IpNet]) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let peer = peer.to_canonical();
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let forwarded = parts.headers.get_all("x-forwarded-for").iter().rev();
-    let texts = forwarded.filter_map(|value| value.to_str().ok()).flat_map(|text| text.rsplit(','));
-    let mut nearest = peer;
-    for address in texts.map_while(|text| text.trim().parse::<IpAddr>().ok()) {
-        nearest = address.to_canonical();
-        if !is_trusted(&nearest) {
-            break;
-        }
-    }
-    nearest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_what_a_trusted_proxy_says_and_a_stranger_says_nothing() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-        for (peer, forwarded, expected) in [
-            ("203.0.113.1", "192.0.2.1", "203.0.113.1"),
-            ("10.0.0.1", "192.0.2.1", "192.0.2.1"),
-            ("10.0.0.1", "192.0.2.9, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
-            ("10.0.0.1", "192.0.2.9, nonsense", "10.0.0.1"),
-            ("::ffff:10.0.0.1", "192.0.2.1", "192.0.2.1"),
-        ] {
-            let mut request = http::Request::new(());
-            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
-            request.extensions_mut().insert(Peer((peer.parse::<IpAddr>().unwrap(), 1).into()));
-            let (parts, ()) = request.into_parts();
-            assert_eq!(address(&parts, &trusted), expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded}");
         }
     }
 }

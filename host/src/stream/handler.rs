@@ -1,7 +1,7 @@
 //! What is at the address of streams.
 
 use super::access::Opened;
-use super::place::{Crowded, Visitor};
+use super::place::{TooManyReaders, Visitor};
 use super::position::Position;
 use super::reader::Reader;
 use super::registry::{OpenError, Streams};
@@ -17,8 +17,8 @@ use http::header::HeaderValue;
 use http::{HeaderName, StatusCode};
 use std::time::Duration;
 
-/// When to come again if too many are there.
-const CROWDED: Duration = Duration::from_secs(5);
+/// When to come again if too many read, or the gateway stops.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Tells a proxy (nginx) to hand on at once what comes.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -92,6 +92,11 @@ impl Gap {
             description = "Too many read already, with this token or from this address: `too-many-readers`.",
             headers(("Retry-After" = String, description = "When to come again, in seconds."))
         ),
+        (
+            status = 503,
+            description = "Too many read already: `too-many-readers`. Or the gateway stops, or the store is out of reach for now: \
+                `unavailable`."
+        ),
     )
 )]
 pub(super) async fn read(
@@ -106,7 +111,7 @@ pub(super) async fn read(
     let Opened { readable, token, address, agent } = opened;
     if streams.is_stopping() {
         return Err(ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the gateway stops")
-            .retry_after(CROWDED));
+            .retry_after(RETRY_AFTER));
     }
     if let (Some(gap), false) = (beginning.gap, matches!(answer, Answer::Sse(_))) {
         return Err(gone(streams, gap, beginning.position));
@@ -128,7 +133,7 @@ pub(super) async fn read(
 }
 
 /// Where to begin. What has been deleted or never was is found out here, so that the answer can say so.
-async fn begin(streams: &Streams, start: Start) -> Result<Beginning, ProblemDetails> {
+pub(super) async fn begin(streams: &Streams, start: Start) -> Result<Beginning, ProblemDetails> {
     let log = &streams.shared.log;
     let head = *log.head().borrow();
     let whole = |position| Beginning { position, gap: None };
@@ -203,12 +208,12 @@ pub(super) fn silence(streams: &Streams, reader: &Reader) -> tokio::time::Instan
 impl From<OpenError> for ProblemDetails {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Crowded(crowded) => {
-                let status = match crowded {
-                    Crowded::All => StatusCode::SERVICE_UNAVAILABLE,
-                    Crowded::Token | Crowded::Address => StatusCode::TOO_MANY_REQUESTS,
+            OpenError::TooManyReaders(refused) => {
+                let status = match refused {
+                    TooManyReaders::All => StatusCode::SERVICE_UNAVAILABLE,
+                    TooManyReaders::Token | TooManyReaders::Address => StatusCode::TOO_MANY_REQUESTS,
                 };
-                Self::new(status, "too-many-readers", crowded.to_string()).retry_after(CROWDED)
+                Self::new(status, "too-many-readers", refused.to_string()).retry_after(RETRY_AFTER)
             }
             OpenError::Filter(problems) => {
                 tracing::error!(?problems, "the filter of a stream does not compile");

@@ -20,7 +20,7 @@ pub struct StreamOptions {
 impl Default for StreamOptions {
     fn default() -> Self {
         Self {
-            readers: 1000,
+            readers: 900,
             readers_per_token: 100,
             readers_per_address: 100,
             heartbeat: Duration::from_secs(15),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A reader whose last part has not been asked for more for so long did not leave: it was cut off.
+/// A reader that asked for no more for so long took nothing, and did not leave but was cut off.
 const STALLED: Duration = Duration::from_secs(30);
 
 /// How a stream is written.
@@ -47,7 +47,7 @@ pub(super) struct Visitor {
 
 /// Why somebody may not read now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Crowded {
+pub(super) enum TooManyReaders {
     #[error("as many read already as `out.max_readers` allows")]
     All,
     #[error("as many read with this token already as `out.max_readers_per_token` allows")]
@@ -90,24 +90,24 @@ impl Places {
     }
 
     /// Lets somebody in. The place is given back when it is dropped.
-    pub(super) fn take(self: &Arc<Self>, visitor: Visitor) -> Result<Place, Crowded> {
+    pub(super) fn take(self: &Arc<Self>, visitor: Visitor) -> Result<Place, TooManyReaders> {
         let mut guard = self.taken();
         let taken = &mut *guard;
         let of_token = taken.tokens.get(&visitor.token).copied().unwrap_or_default();
         let of_address = taken.addresses.get(&visitor.address).copied().unwrap_or_default();
-        let crowded = if taken.readers.len() >= self.options.readers {
-            Some(Crowded::All)
+        let refused = if taken.readers.len() >= self.options.readers {
+            Some(TooManyReaders::All)
         } else if of_token >= self.options.readers_per_token {
-            Some(Crowded::Token)
+            Some(TooManyReaders::Token)
         } else if of_address >= self.options.readers_per_address {
-            Some(Crowded::Address)
+            Some(TooManyReaders::Address)
         } else {
             None
         };
-        if let Some(crowded) = crowded {
+        if let Some(refused) = refused {
             drop(guard);
             self.metrics.refused();
-            return Err(crowded);
+            return Err(refused);
         }
         taken.last += 1;
         let number = taken.last;
@@ -210,8 +210,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let places = Arc::clone(&self.places);
-        places.leave(self);
+        self.places.leave(self);
     }
 }
 
@@ -241,11 +240,11 @@ mod tests {
         let take = |token, address| places.take(visitor(token, address));
         let first = take(1, [10, 0, 0, 1]).unwrap();
         let _second = take(1, [10, 0, 0, 1]).unwrap();
-        assert_eq!(take(1, [10, 0, 0, 2]).err(), Some(Crowded::Token));
+        assert_eq!(take(1, [10, 0, 0, 2]).err(), Some(TooManyReaders::Token));
         let _third = take(2, [10, 0, 0, 1]).unwrap();
-        assert_eq!(take(3, [10, 0, 0, 1]).err(), Some(Crowded::Address));
+        assert_eq!(take(3, [10, 0, 0, 1]).err(), Some(TooManyReaders::Address));
         let _fourth = take(2, [10, 0, 0, 2]).unwrap();
-        assert_eq!(take(3, [10, 0, 0, 3]).err(), Some(Crowded::All));
+        assert_eq!(take(3, [10, 0, 0, 3]).err(), Some(TooManyReaders::All));
         assert_eq!(places.readers(Some("a")).len(), 4);
         assert!(places.readers(Some("b")).is_empty());
         drop(first);

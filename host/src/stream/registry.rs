@@ -4,7 +4,7 @@ use super::catch_up::CatchUp;
 use super::feed::Feed;
 use super::metric::StreamMetrics;
 use super::options::StreamOptions;
-use super::place::{Crowded, Places, Visitor};
+use super::place::{Places, TooManyReaders, Visitor};
 use super::reader::Reader;
 use super::tail::Tail;
 use crate::log::Log;
@@ -228,7 +228,7 @@ impl Streams {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
     #[error(transparent)]
-    Crowded(#[from] Crowded),
+    TooManyReaders(#[from] TooManyReaders),
     #[error("the filter does not compile")]
     Filter(Vec<Problem>),
 }

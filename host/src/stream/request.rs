@@ -202,7 +202,7 @@ fn position(name: &str, text: &str) -> Result<Start, ProblemDetails> {
     position.ok_or_else(|| invalid(format!("`{name}` is not a position that this gateway gave")))
 }
 
-/// Whole seconds or milliseconds.
+/// Whole minutes, seconds or milliseconds.
 fn duration(text: &str) -> Option<Duration> {
     let number = |digits: &str| digits.parse::<u32>().ok().map(u64::from);
     match text.strip_suffix("ms") {

@@ -51,7 +51,7 @@ pub(super) fn entry(seq: i64, kind: &str, data: &[u8]) -> LogEntry {
 struct Rig {
     store: Arc<SqliteStore>,
     streams: Streams,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 fn subscription(filter: Option<&str>) -> SubscriptionConfig {
@@ -75,7 +75,7 @@ impl Rig {
         let fields = Arc::new(|_: &str| Arc::from([]));
         let streams = Streams::new(store.clone(), fields, StreamOptions::default(), StreamMetrics::default());
         streams.put(&subscription(filter));
-        Self { store, streams, _directory: directory }
+        Self { store, streams, directory }
     }
 
     async fn append(&self, numbers: std::ops::Range<u64>, received: UnixMillis) {
@@ -193,11 +193,123 @@ async fn a_subscription_that_is_written_anew_ends_its_streams_only_if_it_is_anot
 async fn a_position_is_of_one_log() {
     let (one, other) = (Rig::new(None), Rig::new(None));
     assert_ne!(one.store.identity(), other.store.identity(), "four bytes were drawn twice");
-    let path = one._directory.path().join("store.db");
+    let path = one.directory.path().join("store.db");
     let identity = one.store.identity();
-    let Rig { store, streams, _directory } = one;
+    let Rig { store, streams, directory: _kept } = one;
     crate::store::Store::close(&*store).await;
     drop((streams, store));
     let again = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
     assert_eq!(again.identity(), identity);
 }
+
+// SCRATCH-BEGIN
+struct Odd {
+    store: Arc<SqliteStore>,
+    reads: std::sync::atomic::AtomicUsize,
+    expires_before_read: usize,
+    delay: Duration,
+}
+
+#[async_trait::async_trait]
+impl LogStore for Odd {
+    async fn commit(&self, commit: Commit) -> Result<crate::store::CommitOutcome, crate::store::StoreError> {
+        self.store.commit(commit).await
+    }
+    async fn read(
+        &self,
+        after: EventSeq,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<crate::store::LogPart, crate::store::StoreError> {
+        if self.reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == self.expires_before_read {
+            while self.store.expire(UnixMillis(NOW.0 + 50), 10).await? > 0 {}
+        }
+        tokio::time::sleep(self.delay).await;
+        self.store.read(after, limit, bytes).await
+    }
+    fn identity(&self) -> crate::store::LogId {
+        self.store.identity()
+    }
+    fn head(&self) -> tokio::sync::watch::Receiver<EventSeq> {
+        self.store.head()
+    }
+    async fn at(&self, time: UnixMillis) -> Result<EventSeq, crate::store::StoreError> {
+        LogStore::at(&*self.store, time).await
+    }
+    async fn events(
+        &self,
+        query: crate::store::EventQuery,
+    ) -> Result<crate::store::Page<crate::store::EventRecord>, crate::store::StoreError> {
+        self.store.events(query).await
+    }
+    async fn event(&self, id: &str) -> Result<Vec<crate::store::EventRecord>, crate::store::StoreError> {
+        LogStore::event(&*self.store, id).await
+    }
+    async fn data(&self, seq: EventSeq) -> Result<Option<Bytes>, crate::store::StoreError> {
+        LogStore::data(&*self.store, seq).await
+    }
+}
+
+fn odd(rig: &mut Rig, filter: Option<&str>, expires_before_read: usize, delay: Duration) {
+    let odd = Odd { store: rig.store.clone(), reads: 0.into(), expires_before_read, delay };
+    let fields = Arc::new(|_: &str| Arc::from([]));
+    rig.streams = Streams::new(Arc::new(odd), fields, StreamOptions::default(), StreamMetrics::default());
+    rig.streams.put(&subscription(filter));
+}
+
+async fn batch(rig: &Rig, max: usize) -> serde_json::Value {
+    let response = super::batch::answer(
+        &rig.streams,
+        rig.read(0),
+        super::item::DataStyle::CloudEvent,
+        max,
+        Duration::ZERO,
+        false,
+    )
+    .await;
+    let response = response.map_err(|_| ()).unwrap();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scratch_a_batch_does_not_go_past_a_gap_without_a_word() {
+    let mut rig = Rig::new(None);
+    rig.append(0..300, NOW).await;
+    rig.append(300..302, UnixMillis(NOW.0 + 100)).await;
+    odd(&mut rig, None, 1, Duration::ZERO);
+    let batch = batch(&rig, 1000).await;
+    let count = batch["events"].as_array().unwrap().len();
+    let position = super::position::Position::parse(batch["position"].as_str().unwrap()).unwrap();
+    assert_eq!((count, position.seq.0), (256, 256));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scratch_a_batch_of_rare_events_is_answered_soon() {
+    let mut rig = Rig::new(None);
+    // One of 600 is wanted.
+    for start in (0..12_000).step_by(600) {
+        let mut events = Vec::new();
+        for number in start..start + 600 {
+            let kind = if number % 600 == 599 { "rare" } else { "often" };
+            events.push(NewEvent::new(event(&format!("e{number}"), kind), Bytes::from("1"), NOW));
+        }
+        rig.store.commit(Commit { events, ..Commit::new(NOW) }).await.unwrap();
+    }
+    odd(&mut rig, Some("event.type == 'rare'"), usize::MAX, Duration::from_millis(300));
+    let begun = Instant::now();
+    let batch = batch(&rig, 100).await;
+    panic!("{} events after {:?}", batch["events"].as_array().unwrap().len(), begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scratch_a_time_before_what_is_kept_is_a_gap() {
+    let rig = Rig::new(None);
+    rig.append(0..3, NOW).await;
+    rig.append(3..5, UnixMillis(NOW.0 + 100)).await;
+    while rig.store.expire(UnixMillis(NOW.0 + 50), 10).await.unwrap() > 0 {}
+    let begun =
+        super::handler::begin(&rig.streams, super::request::Start::At(NOW)).await.map_err(|_| ()).unwrap();
+    assert_eq!((begun.position, begun.gap), (EventSeq(3), Some(super::handler::Gap::Expired)));
+}
+// SCRATCH-END

@@ -1,11 +1,50 @@
 //! A subscription's document: as it is written, and as it may be shown.
 
+use super::strict;
 use crate::config::secret::{self, HIDDEN};
 use anglerfish_core::config::{
     AccessToken, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret, is_reference, is_token,
 };
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
+
+/// The longest document, in bytes: more than the parts of a subscription can have together, white space and escapes
+/// included, and ten times what a source with a dozen variants of its own takes.
+const LONGEST: usize = 256 * 1024;
+
+/// A document that is written under an address.
+pub(crate) struct Addressed {
+    /// The document, with the name of the address if it has none.
+    pub(crate) document: Value,
+    /// The same as text.
+    pub(crate) text: String,
+    /// It has a name of its own that is another one: a problem beside those that the rest of it has.
+    pub(crate) misnamed: Option<Problem>,
+}
+
+/// Reads a document whose member `key` names what it is about, as its address does if it ends with a name.
+pub(crate) fn addressed(key: &str, name: Option<&str>, text: String) -> Result<Addressed, Problem> {
+    if text.len() > LONGEST {
+        let message = format!("is {} bytes long; at most {LONGEST} are taken", text.len());
+        return Err(Problem::new("", message));
+    }
+    let mut document = strict::parse(&text).map_err(|error| Problem::new("", error.to_string()))?;
+    let (Some(name), Some(members)) = (name, document.as_object_mut()) else {
+        return Ok(Addressed { document, text, misnamed: None });
+    };
+    match members.get(key) {
+        Some(Value::String(own)) if own == name => Ok(Addressed { document, text, misnamed: None }),
+        Some(_) => {
+            let problem = Problem::new(key, format!("is not `{name}`, as the address says"));
+            Ok(Addressed { document, text, misnamed: Some(problem) })
+        }
+        None => {
+            members.insert(key.to_owned(), name.into());
+            let text = document.to_string();
+            Ok(Addressed { document, text, misnamed: None })
+        }
+    }
+}
 
 /// The document without what must not be shown: secrets and header values that are written out become `…`, references
 /// (`env:NAME`, `Bearer ${env:NAME}`) stay as they are written, credentials and the query of the URL go: endpoints take
@@ -108,6 +147,26 @@ fn without_path_tokens(url: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_document_has_the_name_of_its_address_and_another_one_is_a_problem_beside_others() {
+        let read = |name, text: &str| addressed("id", name, text.to_owned());
+        let added = read(Some("a"), "{\"filter\": \"true\"}").unwrap();
+        assert_eq!((&added.document["id"], added.misnamed), (&json!("a"), None));
+        assert_eq!(serde_json::from_str::<Value>(&added.text).unwrap(), added.document);
+        for name in [Some("a"), None] {
+            let own = read(name, "{ \"id\": \"a\" }").unwrap();
+            assert_eq!(
+                (own.text.as_str(), own.misnamed),
+                ("{ \"id\": \"a\" }", None),
+                "it stays as it is written"
+            );
+        }
+        let other = read(Some("a"), "{\"id\": \"b\"}").unwrap();
+        assert_eq!(other.misnamed.unwrap().path, "id");
+        assert!(read(None, "{\"id\": \"a\", \"id\": \"b\"}").is_err());
+        assert!(read(None, &" ".repeat(LONGEST + 1)).is_err());
+    }
 
     #[test]
     fn hides_literals_and_shows_references_as_written() {

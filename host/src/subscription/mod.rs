@@ -15,7 +15,7 @@ mod strict;
 mod write;
 
 pub use document::shown;
-pub(crate) use document::{refuse_hidden_at, shown_without};
+pub(crate) use document::{Addressed, addressed, refuse_hidden_at, shown_without};
 pub use error::SubscriptionError;
 pub use port::{
     Dispatch, PastEvent, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,

@@ -5,7 +5,7 @@ use super::{
     SubscriptionError, SubscriptionStanding, document, removal,
 };
 use crate::config::secret;
-use crate::store::{Store, StoreError, StoredSubscription};
+use crate::store::{DeliveryQuery, EventSeq, Store, StoreError, StoredSubscription};
 use anglerfish_core::config::{DeliveryMode, SUBSCRIPTION_SECRETS, SubscriptionConfig, WhenRemoved};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
@@ -13,12 +13,15 @@ use anglerfish_core::request::UnixMillis;
 use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
+
+/// How many deliveries are read at once.
+const PAGE: usize = 500;
 
 /// Where a subscription was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -223,6 +226,30 @@ impl Subscriptions {
         let mut rest = entries.range::<str, _>((start, Bound::Unbounded)).map(|(_, entry)| Arc::clone(entry));
         let items = rest.by_ref().take(limit).collect();
         (items, rest.next().is_some())
+    }
+
+    /// Whether anything can be delivered to a subscription: it is there, and no stream.
+    #[must_use]
+    pub fn takes_deliveries(&self, id: &str) -> bool {
+        self.get(id).is_some_and(|entry| !entry.is_stream())
+    }
+
+    /// The subscriptions that had deliveries of an event, by id: those that anything can be delivered to now, and the others.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn recipients(&self, event: EventSeq) -> Result<(Vec<String>, Vec<String>), StoreError> {
+        let mut ids = BTreeSet::new();
+        let mut query = DeliveryQuery { event: Some(event), limit: PAGE, ..DeliveryQuery::default() };
+        loop {
+            let page = self.shared.store.deliveries(query.clone()).await?;
+            query.cursor = page.items.last().map(|delivery| delivery.id);
+            ids.extend(page.items.into_iter().map(|delivery| delivery.subscription));
+            if !page.more || query.cursor.is_none() {
+                return Ok(ids.into_iter().partition(|id| self.takes_deliveries(id)));
+            }
+        }
     }
 
     /// Waits until a subscription may have begun that gets what is in the log already. One waits at a time.

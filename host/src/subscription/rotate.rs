@@ -6,20 +6,21 @@ use anglerfish_core::request::UnixMillis;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A subscription's document with another key: the old ones sign along for `overlap`, or for as long as they did anyway if that is
-/// shorter. The document holds references where they are written so.
+/// A subscription's document with another key: the old ones sign along for `overlap`, or for as long as they did anyway if
+/// that is shorter. The document holds references where they are written so.
 pub(super) fn rotated(
     document: &Value,
-    endpoint: &EndpointConfig,
+    endpoint: Option<&EndpointConfig>,
     secret: String,
     overlap: Option<Duration>,
     now: UnixMillis,
 ) -> Result<Value, Problem> {
-    let until = now.after(overlap.unwrap_or(endpoint.rotation_overlap));
     let mut document = document.clone();
-    let Some(written) = document.get_mut("endpoint").and_then(Value::as_object_mut) else {
+    let written = document.get_mut("endpoint").and_then(Value::as_object_mut);
+    let (Some(endpoint), Some(written)) = (endpoint, written) else {
         return Err(Problem::new("endpoint", "there is none, so nothing is signed"));
     };
+    let until = now.after(overlap.unwrap_or(endpoint.rotation_overlap));
     let old = match (written.remove("secret"), written.remove("secrets")) {
         (Some(one), _) => vec![one],
         (None, Some(Value::Array(several))) => several,
@@ -58,9 +59,8 @@ mod tests {
     fn rotate(endpoint: Value, overlap: Option<Duration>) -> Value {
         let read = read_endpoint(&endpoint, "").unwrap();
         let now = UnixMillis(1_700_000_000_000);
-        rotated(&json!({"id": "a", "endpoint": endpoint}), &read, NEW.to_owned(), overlap, now).unwrap()
-            ["endpoint"]["secrets"]
-            .clone()
+        let document = json!({"id": "a", "endpoint": endpoint});
+        rotated(&document, Some(&read), NEW.to_owned(), overlap, now).unwrap()["endpoint"]["secrets"].clone()
     }
 
     #[test]

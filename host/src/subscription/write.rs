@@ -1,7 +1,8 @@
 //! Writing subscriptions at run time: validate, persist, apply; on a failure all is put back.
 
+use super::document::{self, Addressed};
 use super::registry::Shared;
-use super::{Origin, Subscription, SubscriptionError, Subscriptions, document, rotate, start, strict};
+use super::{Origin, Subscription, SubscriptionError, Subscriptions, rotate, start};
 use anglerfish_core::config::{SubscriptionConfig, WhenRemoved};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -12,9 +13,6 @@ use std::time::Duration;
 
 /// What ends the open deliveries of a deleted subscription.
 const DELETED: &str = "the subscription was deleted";
-
-/// The longest document, in bytes: more than its parts can have together, white space and escapes included.
-const LONGEST_DOCUMENT: usize = 256 * 1024;
 
 /// What became of the open deliveries of a subscription that was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +46,8 @@ impl Subscriptions {
         to_the_end(async move { shared.write(Some(id), document, now).await }).await
     }
 
-    /// Puts another key in the place of those that sign what is sent; the old ones sign along for `overlap`, or what the endpoint
-    /// says.
+    /// Puts another key in the place of those that sign what is sent; the old ones sign along for `overlap`, or for as
+    /// long as the endpoint says.
     pub async fn rotate(
         &self,
         id: String,
@@ -65,11 +63,8 @@ impl Subscriptions {
                 return Err(SubscriptionError::FromFile(id));
             }
             let config = entry.config().ok_or_else(|| SubscriptionError::Unusable(id.clone()))?;
-            let document = match &config.endpoint {
-                Some(endpoint) => rotate::rotated(&entry.document, endpoint, secret, overlap, now),
-                None => Err(Problem::new("endpoint", "there is none, so nothing is signed")),
-            };
-            let document = document.map_err(|problem| SubscriptionError::Invalid(vec![problem]))?;
+            let document = rotate::rotated(&entry.document, config.endpoint.as_ref(), secret, overlap, now)
+                .map_err(|problem| SubscriptionError::Invalid(vec![problem]))?;
             Ok(shared.put(Some(id), document.to_string(), now).await?.0)
         })
         .await
@@ -119,7 +114,8 @@ impl Shared {
         {
             return Err(SubscriptionError::FromFile(id.clone()));
         }
-        let (document, text, misnamed) = parse(id.as_deref(), text)?;
+        let Addressed { document, text, misnamed } = document::addressed("id", id.as_deref(), text)
+            .map_err(|problem| SubscriptionError::Invalid(vec![problem]))?;
         let config = self.read(&document, &text, misnamed)?;
         // Nobody needs to read a token again: what is kept of one from here on is its hash.
         let (document, text) = document::without_tokens(document, text);
@@ -275,33 +271,4 @@ impl Shared {
 fn half_applied(id: &str, first: &dyn Display, second: &dyn Display) -> SubscriptionError {
     tracing::error!(subscription = id, "failed to take back a change ({first}): {second}");
     SubscriptionError::Internal(format!("the change failed ({first}) and could not be taken back ({second})"))
-}
-
-/// The document with its id: the one of the address, if there is one and the document has none.
-/// An id of its own that is another one is a problem beside those that the rest of it has.
-fn parse(id: Option<&str>, text: String) -> Result<(Value, String, Option<Problem>), SubscriptionError> {
-    let invalid = |problem| Err(SubscriptionError::Invalid(vec![problem]));
-    if text.len() > LONGEST_DOCUMENT {
-        let message = format!("is {} bytes long; at most {LONGEST_DOCUMENT} are taken", text.len());
-        return invalid(Problem::new("", message));
-    }
-    let mut document: Value = match strict::parse(&text) {
-        Ok(document) => document,
-        Err(error) => return invalid(Problem::new("", error.to_string())),
-    };
-    let (Some(id), Some(members)) = (id, document.as_object_mut()) else {
-        return Ok((document, text, None));
-    };
-    match members.get("id") {
-        Some(Value::String(own)) if own == id => Ok((document, text, None)),
-        Some(_) => {
-            let problem = Problem::new("id", format!("is not `{id}`, as the address says"));
-            Ok((document, text, Some(problem)))
-        }
-        None => {
-            members.insert("id".into(), id.into());
-            let text = document.to_string();
-            Ok((document, text, None))
-        }
-    }
 }

@@ -35,6 +35,16 @@ impl Gateway {
         self.try_post(source, headers, body).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()))
     }
 
+    /// Posts JSON to a source, with no other header field.
+    ///
+    /// # Panics
+    ///
+    /// If there is no whole answer.
+    #[must_use]
+    pub fn post_json(&self, source: &str, body: &[u8]) -> Answer {
+        self.post(source, &[("content-type".to_owned(), "application/json".to_owned())], body)
+    }
+
     /// Asks the management API, and holds its answer against its description.
     ///
     /// # Panics

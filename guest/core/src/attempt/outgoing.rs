@@ -7,7 +7,7 @@ use crate::config::{ContentMode, EndpointTemplates, ForwardHeaders};
 use crate::event::{CONTENT_CODING, Event};
 use crate::request::UnixMillis;
 use crate::router::Rendered;
-use crate::sign::{SignatureError, Signer, Unsigned};
+use crate::sign::{SignInput, SignatureError, Signer};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 
@@ -143,7 +143,9 @@ impl Outgoing {
         }
         if self.signer.is_signed() {
             let body = body.as_deref().unwrap_or(data);
-            self.sign(&uri, &mut headers, &Part { id: &id, kind: &event.kind, body, now })?;
+            let (timestamp, kind) = (now, Some(event.kind.as_str()));
+            let input = SignInput { body, id: &id, timestamp, kind, ..SignInput::default() };
+            self.sign(&uri, &mut headers, &input)?;
         }
         let body = body.or_else(|| made.map(<[u8]>::to_vec));
         let mut request = Request::new(body);
@@ -153,7 +155,8 @@ impl Outgoing {
         Ok(request)
     }
 
-    fn sign(&self, uri: &Uri, headers: &mut HeaderMap, part: &Part<'_>) -> Result<(), OutgoingError> {
+    /// Puts the fields that sign a request; what of it only some signers look at is filled in here.
+    fn sign(&self, uri: &Uri, headers: &mut HeaderMap, input: &SignInput<'_>) -> Result<(), OutgoingError> {
         let seen = self.signer.sees_headers();
         let fields: Vec<(String, String)> = match seen {
             true => headers
@@ -163,19 +166,15 @@ impl Outgoing {
             false => Vec::new(),
         };
         let url = if seen { uri.to_string() } else { String::new() };
-        let signed = self.signer.sign(&Unsigned {
+        let signed = self.signer.sign(&SignInput {
             method: self.method.as_str(),
             url: &url,
             headers: &fields,
-            body: part.body,
-            id: part.id,
-            kind: part.kind,
-            now: part.now,
+            ..*input
         })?;
         for (name, value) in signed {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| OutgoingError::Json("a field without a name".into()))?;
-            put(headers, name, &value)?;
+            let field = HeaderName::try_from(&name).map_err(|_| SignatureError::Elsewhere(name))?;
+            put(headers, field, &value)?;
         }
         Ok(())
     }
@@ -186,14 +185,6 @@ fn transformed(event: &Event) -> Event {
     let mut event = Event { datacontenttype: Some("application/json".to_owned()), ..event.clone() };
     event.extensions.remove(CONTENT_CODING);
     event
-}
-
-/// What of a request is signed whatever the style.
-struct Part<'a> {
-    id: &'a str,
-    kind: &'a str,
-    body: &'a [u8],
-    now: UnixMillis,
 }
 
 fn json<T: serde::Serialize>(document: &T) -> Result<Vec<u8>, OutgoingError> {
@@ -219,6 +210,8 @@ mod tests {
     use super::*;
     use crate::config::{SignatureStyle, SigningKeyConfig};
     use crate::sign::{SigningSecret, standard_webhooks};
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
 
     const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -252,8 +245,8 @@ mod tests {
 
     fn send(outgoing: &Outgoing, data: &[u8]) -> Request<Option<Vec<u8>>> {
         let (event, now) = (event(), UnixMillis(1_700_000_001_000));
-        let received =
-            [("x-github-event".to_owned(), "push".to_owned()), ("x-other".to_owned(), "1".to_owned())];
+        let received = [("x-github-event", "push"), ("x-other", "1"), ("traceparent", "theirs")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let own = [(HeaderName::from_static("traceparent"), HeaderValue::from_static("00-1"))];
         let sending = Sending { event: &event, data, received: &received, own: &own, rendered: None, now };
         let request = outgoing.request(&sending).unwrap();
@@ -294,14 +287,20 @@ mod tests {
 
     #[test]
     fn fields_of_the_endpoint_go_before_those_of_the_shell_and_these_before_what_was_received() {
-        let mut outgoing = outgoing(ContentMode::Raw, &[("content-type", "text/x"), ("traceparent", "mine")]);
-        outgoing.forward.add("x-github-*").unwrap();
-        outgoing.forward.add("traceparent").unwrap();
-        let request = send(&outgoing, b"{}");
+        let send_with = |configured: &[(&'static str, &'static str)]| {
+            let mut outgoing = outgoing(ContentMode::Raw, configured);
+            outgoing.forward.add("x-github-*").unwrap();
+            outgoing.forward.add("traceparent").unwrap();
+            send(&outgoing, b"{}")
+        };
+        let request = send_with(&[("content-type", "text/x"), ("traceparent", "mine")]);
         assert_eq!(request.headers()["content-type"], "text/x");
         assert_eq!(request.headers()["traceparent"], "mine");
         assert_eq!(request.headers()["x-github-event"], "push");
         assert!(!request.headers().contains_key("x-other"));
+        let request = send_with(&[]);
+        let sent: Vec<&HeaderValue> = request.headers().get_all("traceparent").iter().collect();
+        assert_eq!(sent, ["00-1"]);
     }
 
     #[test]
@@ -346,8 +345,8 @@ mod tests {
     #[test]
     fn a_provider_signs_over_what_is_sent() {
         let mut outgoing = outgoing(ContentMode::Envelope, &[]);
-        let style = SignatureStyle::Provider("github".into());
-        outgoing.signer = Signer::try_new(&style, &[SigningKeyConfig::new("some key of it")]).unwrap();
+        let (style, key) = (SignatureStyle::Provider("github".into()), "some key of it");
+        outgoing.signer = Signer::try_new(&style, &[SigningKeyConfig::new(key)]).unwrap();
         let event = event();
         let sending = Sending {
             event: &event,
@@ -358,7 +357,10 @@ mod tests {
             now: UnixMillis(1),
         };
         let request = outgoing.request(&sending).unwrap();
-        assert!(request.headers()["x-hub-signature-256"].to_str().unwrap().starts_with("sha256="));
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+        mac.update(request.body().as_deref().unwrap());
+        let expected = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        assert_eq!(request.headers()["x-hub-signature-256"], expected);
         assert_eq!(request.headers()["x-github-event"], "order.paid");
         assert!(!request.headers().contains_key("webhook-signature"));
     }

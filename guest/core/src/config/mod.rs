@@ -31,7 +31,7 @@ pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
 pub use read::{
     Document, LONGEST_OVERLAP, read_delivery, read_document, read_endpoint, read_rate, read_source,
-    read_subscription,
+    read_start, read_subscription,
 };
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
@@ -39,7 +39,7 @@ pub use secret_place::{
     CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
 };
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
-pub use start::{StartPoint, read_start};
+pub use start::StartPoint;
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{ClientCertificate, EndpointConfig, EndpointTls, SubscriptionConfig, WhenRemoved};
 pub use template::{EndpointTemplates, Piece, Template};

@@ -139,6 +139,47 @@ fn what_this_machine_could_not_do_uses_up_no_attempt_and_is_tried_again() {
 }
 
 #[test]
+fn what_cannot_be_sent_is_dead_and_holds_nothing_against_the_endpoint() {
+    let mut engine = engine(10);
+    let breaker = Some(BreakerConfig { trip: BreakerTrip::Failures(1), probe: Duration::from_secs(30) });
+    let policy = DeliveryConfig { concurrency: 1, breaker, ..DeliveryConfig::default() };
+    let key = put_policy(&mut engine, "a", policy);
+    for delivery in 0..2 {
+        engine.handle_offered(at(0), "a", work(delivery));
+    }
+    let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
+    engine.handle_attempted(at(0), attempt, AttemptOutcome::Unsendable);
+    let outputs: Vec<_> = std::iter::from_fn(|| engine.poll(at(0))).collect();
+    let dead = |output: &Output<()>| matches!(output, Output::Record { lease, settled: Settled::Dead, .. } if *lease == work(0).lease);
+    assert!(outputs.iter().any(dead), "{outputs:?}");
+    assert!(outputs.iter().any(|output| matches!(output, Output::Attempt { .. })), "{outputs:?}");
+    assert_eq!(engine.status(at(0), key).unwrap().failing, None);
+}
+
+#[test]
+fn an_attempt_whose_lease_ran_out_goes_on_by_the_new_one_and_has_none_beside_it() {
+    let mut engine = engine(10);
+    let key = put(&mut engine, "a", 5);
+    engine.handle_offered(at(0), "a", work(1));
+    let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
+    let again = Work { lease: WorkLease { delivery: 1, token: 2 }, ..work(1) };
+    engine.handle_leased(at(0), key, Ok(Leased { works: vec![again.clone(), work(3)], next: Some(None) }));
+    let [(_, other)] = begun(&mut engine, at(0))[..] else { panic!("not the other one alone") };
+    for (attempt, lease) in [(attempt, again.lease), (other, work(3).lease)] {
+        engine.handle_attempted(at(0), attempt, AttemptOutcome::status(200));
+        let recorded = std::iter::from_fn(|| engine.poll(at(0))).find_map(|output| match output {
+            Output::Record { lease, .. } => Some(lease),
+            _ => None,
+        });
+        assert_eq!(recorded, Some(lease));
+        engine.handle_recorded(at(0), attempt, Ok(Recorded::Written));
+    }
+    // Once it is recorded, a delivery that comes back is attempted.
+    engine.handle_leased(at(0), key, Ok(Leased { works: vec![again], next: Some(None) }));
+    assert_eq!(begun(&mut engine, at(0)).len(), 1);
+}
+
+#[test]
 fn a_record_says_by_which_clock_the_retry_was_planned() {
     let mut engine = engine(10);
     let _ = put(&mut engine, "a", 1);

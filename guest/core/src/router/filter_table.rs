@@ -1,15 +1,18 @@
 //! Filters of some subscriptions, apart from the routing table that a shell decides with.
 
+use super::decide::lazily;
 use super::document::RoutingSubscription;
 use super::filters::{FilterInput, Filters, filter_problems};
-use crate::decision::{FilterFailure, Routing};
+use crate::decision::Routing;
 use crate::event::Event;
 use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::{Header, UnixMillis};
+use std::cell::LazyCell;
 
 /// Filters of some subscriptions. It says of an event of the log what [`Router::route`](super::Router::route) says of it, for those
-/// that are in here: whoever reads the log needs no verification, no state, and not all the other subscriptions.
+/// that are in here, but for the order of deliveries: there are none. Whoever reads the log needs no verification, no state, and
+/// not all the other subscriptions.
 #[derive(Default)]
 pub struct FilterTable {
     filters: Filters,
@@ -51,10 +54,9 @@ impl FilterTable {
         let LoggedEvent { event, headers, data, received, json_fields } = logged;
         let message = Message::new(ReceivedBody::of_event(event, headers, data), json_fields);
         let (table, selection) = self.filters.open();
-        let mut body = super::decide::lazily(table, &message);
+        let mut body = lazily(table, &message);
         let input = FilterInput { event, headers, now: received };
-        let (intents, failures): (_, Vec<FilterFailure>) =
-            selection.select(input, std::cell::LazyCell::force_mut(&mut body), message.json());
+        let (intents, failures) = selection.select(input, LazyCell::force_mut(&mut body), message.json());
         Routing { intents, failures }
     }
 }

@@ -92,10 +92,8 @@ impl Rendering {
 /// Which part of an expression has no value, and why. It quotes the expression, never the event.
 fn said(expression: &Expression, error: EvalError) -> String {
     let text = expression.text(error.node);
-    let cut = text.floor_char_boundary(QUOTED);
-    let (shown, more) = text
-        .split_at_checked(cut)
-        .map_or((text, ""), |(shown, rest)| (shown, if rest.is_empty() { "" } else { "…" }));
+    let (shown, rest) = text.split_at(text.floor_char_boundary(QUOTED));
+    let more = if rest.is_empty() { "" } else { "…" };
     match error.failure {
         Failure::TooLong => format!("the body would be longer than {LONGEST_BODY} bytes"),
         _ => format!("`{shown}{more}`: {error}"),
@@ -145,6 +143,11 @@ mod tests {
     use super::*;
 
     fn rendered(transform: &str, values: &[&str]) -> Result<Rendered, String> {
+        let data = br#"{"id": 7, "customer": {"name": "Ann"}, "items": [{"n": 1}, {"n": 2}], "none": null}"#;
+        rendered_of(data, transform, values)
+    }
+
+    fn rendered_of(data: &[u8], transform: &str, values: &[&str]) -> Result<Rendered, String> {
         let event = Event {
             id: "evt_1".into(),
             source: "shop".into(),
@@ -156,7 +159,6 @@ mod tests {
             transform: Some(transform.to_owned()),
             values: values.iter().map(|text| (*text).to_owned()).collect(),
         };
-        let data = br#"{"id": 7, "customer": {"name": "Ann"}, "items": [{"n": 1}, {"n": 2}], "none": null}"#;
         let headers = [Header { name: "X-Shop", value: b"main" }];
         render_once(&config, &event, &headers, data, UnixMillis(1_700_000_000_000)).unwrap()
     }
@@ -186,12 +188,18 @@ mod tests {
 
     #[test]
     fn a_body_is_bounded() {
-        let doubled = "[".repeat(14) + "message" + &", message]".repeat(14);
-        assert!(rendered(&doubled, &[]).is_ok());
-        let many = format!("[{}]", vec!["message"; 500].join(","));
+        // Four times the text, in quotes and brackets: `["…","…","…","…"]`.
+        let around = "[,,,]".len() + 4 * "\"\"".len();
+        let (fits, most) = ((LONGEST_BODY - around) / 4, "[message, message, message, message]");
+        let text = |length: usize| format!("\"{}\"", "x".repeat(length)).into_bytes();
+        // A body that is there by mistake is not for the screen.
+        let made = |length| rendered_of(&text(length), most, &[]).map(|made| made.body.unwrap().len());
+        assert_eq!(made(fits), Ok(4 * fits + around));
+        assert_eq!(made(fits + 1), Err(format!("the body would be longer than {LONGEST_BODY} bytes")));
+        // What makes much of little ends by the steps that it takes or by its length, whichever comes first.
         let ten = "[1,2,3,4,5,6,7,8,9,10]";
-        let many = format!("{ten}.map(a, {ten}.map(b, {ten}.map(c, {many})))");
-        let error = rendered(&many, &[]).err().unwrap_or_default();
+        let many = format!("{ten}.map(a, {ten}.map(b, {ten}.map(c, [{}])))", vec!["message"; 500].join(","));
+        let error = rendered(&many, &[]).unwrap_err();
         assert!(error.contains("longer than") || error.contains("too many steps"), "{error}");
     }
 }

@@ -7,5 +7,5 @@ mod standard;
 
 pub use key::{SignatureStyle, SigningKeyConfig};
 pub use request::{SignError, SignInput, Signed, sign};
-pub use signer::{SignatureError, Signer, Unsigned};
+pub use signer::{SignatureError, Signer};
 pub use standard::{SigningSecret, SigningSecretError, StandardHeaders, standard_webhooks};

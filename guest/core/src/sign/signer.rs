@@ -19,25 +19,6 @@ enum Style {
     Provider(Box<Verifier>),
 }
 
-/// A request that is to be signed.
-#[derive(Debug, Clone, Copy)]
-pub struct Unsigned<'a> {
-    /// The method in upper case.
-    pub method: &'a str,
-    /// The full URL, as the receiver will see it.
-    pub url: &'a str,
-    /// Header fields that are sent as well.
-    pub headers: &'a [(String, String)],
-    /// The body, as it is sent.
-    pub body: &'a [u8],
-    /// What tells repetitions apart.
-    pub id: &'a str,
-    /// The event's type, for providers that send it beside the body.
-    pub kind: &'a str,
-    /// When the request is made.
-    pub now: UnixMillis,
-}
-
 /// Why a request could not be signed. It never quotes a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -58,7 +39,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// Every problem, with paths such as `secrets[0]` and `signature`; none quotes a key.
+    /// Every problem; the path of one that is about a key has `secrets[INDEX]` in it. None quotes a key.
     pub fn try_new(style: &SignatureStyle, keys: &[SigningKeyConfig]) -> Result<Self, Vec<Problem>> {
         if keys.is_empty() {
             return Ok(Self(Style::Unsigned));
@@ -86,13 +67,13 @@ impl Signer {
     /// # Errors
     ///
     /// If no key counts now, or the request lacks what the provider's way to sign asks for.
-    pub fn sign(&self, request: &Unsigned<'_>) -> Result<Vec<(String, String)>, SignatureError> {
+    pub fn sign(&self, request: &SignInput<'_>) -> Result<Vec<(String, String)>, SignatureError> {
         match &self.0 {
             Style::Unsigned => Ok(Vec::new()),
             Style::Standard(keys) => {
-                let now = keys.iter().filter(|(_, config)| config.signs_at(request.now));
-                let text =
-                    signatures(now.map(|(key, _)| key), request.id, request.now.seconds(), request.body);
+                let now = keys.iter().filter(|(_, config)| config.signs_at(request.timestamp));
+                let keys = now.map(|(key, _)| key);
+                let text = signatures(keys, request.id, request.timestamp.seconds(), request.body);
                 if text.is_empty() {
                     return Err(SignatureError::NoKey);
                 }
@@ -125,20 +106,19 @@ fn provider(name: &str, keys: &[SigningKeyConfig]) -> Result<Signer, Vec<Problem
     let config = VerificationConfig { scheme: name.to_owned(), secrets, ..VerificationConfig::default() };
     let verifier = Verifier::try_new("", &config)?;
     // Whether this way to sign is one for any body is seen by signing one.
-    for index in 0..keys.len() {
-        let secrets = config.secrets.get(index).map(|key| SecretConfig::new(key.value.clone()));
-        let alone = VerificationConfig { secrets: secrets.into_iter().collect(), ..config.clone() };
-        let probe = Unsigned {
-            method: "POST",
-            url: "https://example.com/",
-            headers: &[("content-type".to_owned(), "application/json".to_owned())],
-            body: b"{}",
-            id: "evt_1",
-            kind: "test",
-            now: UnixMillis(1_700_000_000_000),
-        };
-        let signed = Verifier::try_new("", &alone).map(|verifier| by_provider(&verifier, &probe));
-        if let Ok(Err(error)) = signed {
+    let probe = SignInput {
+        method: "POST",
+        url: "https://example.com/",
+        headers: &[("content-type".to_owned(), "application/json".to_owned())],
+        body: b"{}",
+        id: "evt_1",
+        timestamp: UnixMillis(1_700_000_000_000),
+        kind: Some("test"),
+    };
+    for secret in &config.secrets {
+        let secrets = vec![SecretConfig::new(secret.value.clone())];
+        let alone = Verifier::try_new("", &VerificationConfig { secrets, ..config.clone() })?;
+        if let Err(error) = by_provider(&alone, &probe) {
             let message = format!("what {name:?} sends cannot be imitated: {error}");
             return Err(vec![Problem::new("signature", message)]);
         }
@@ -146,18 +126,12 @@ fn provider(name: &str, keys: &[SigningKeyConfig]) -> Result<Signer, Vec<Problem
     Ok(Signer(Style::Provider(Box::new(verifier))))
 }
 
-fn by_provider(verifier: &Verifier, request: &Unsigned<'_>) -> Result<Vec<(String, String)>, SignatureError> {
-    let input = SignInput {
-        method: request.method,
-        url: request.url,
-        headers: request.headers,
-        body: request.body,
-        id: request.id,
-        timestamp: request.now,
-        kind: Some(request.kind),
-    };
-    let signed = sign_by(verifier, &input, SigningKeys::All).map_err(|error| match error {
-        SignError::Asymmetric(_) if !verifier.has_key_at(request.now) => SignatureError::NoKey,
+fn by_provider(
+    verifier: &Verifier,
+    request: &SignInput<'_>,
+) -> Result<Vec<(String, String)>, SignatureError> {
+    let signed = sign_by(verifier, request, SigningKeys::All).map_err(|error| match error {
+        SignError::Asymmetric(_) if !verifier.has_key_at(request.timestamp) => SignatureError::NoKey,
         error => SignatureError::Unfit(error),
     })?;
     if signed.url != request.url || signed.body != request.body {
@@ -183,10 +157,20 @@ mod tests {
         Signer::try_new(&style, keys)
     }
 
-    fn sign(signer: &Signer, body: &[u8], now: UnixMillis) -> Result<Vec<(String, String)>, SignatureError> {
-        let headers = &[("content-type".to_owned(), "application/json".to_owned())];
-        let url = "https://example.com/hook?a=b";
-        signer.sign(&Unsigned { method: "POST", url, headers, body, id: "evt_1", kind: "push", now })
+    fn sign(
+        signer: &Signer,
+        body: &[u8],
+        timestamp: UnixMillis,
+    ) -> Result<Vec<(String, String)>, SignatureError> {
+        signer.sign(&SignInput {
+            method: "POST",
+            url: "https://example.com/hook?a=b",
+            headers: &[("content-type".to_owned(), "application/json".to_owned())],
+            body,
+            id: "evt_1",
+            timestamp,
+            kind: Some("push"),
+        })
     }
 
     fn hex_hmac(key: &str, parts: &[&[u8]]) -> String {

@@ -32,7 +32,8 @@ pub(super) fn told(context: &Context<'_>, public_url: Option<&str>, credentials:
     let mut text = format!("the URL that was checked is {shown}");
     let escapes = if shown.contains('%') { ESCAPES_NOTE } else { "" };
     if public_url.is_some() {
-        text.push_str(" (scheme, host and path of `public_url`, query of the request)");
+        let query = if own.is_empty() { "query of the request" } else { "its query and then the request's" };
+        text.push_str(&format!(" (scheme, host and path of `public_url`, {query})"));
         text.push_str(escapes);
         return text;
     }

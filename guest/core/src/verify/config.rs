@@ -148,6 +148,12 @@ impl SecretConfig {
     pub fn new(value: impl Into<String>) -> Self {
         Self { value: value.into(), ..Self::default() }
     }
+
+    /// Whether it counts at `now`.
+    #[must_use]
+    pub fn counts_at(&self, now: UnixMillis) -> bool {
+        self.not_before.is_none_or(|from| from <= now) && self.not_after.is_none_or(|until| now < until)
+    }
 }
 
 impl fmt::Debug for VerificationConfig {

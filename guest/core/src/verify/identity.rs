@@ -3,7 +3,7 @@
 use super::check::hold;
 use super::context::Scope;
 use super::place::Place;
-use super::scheme::Condition;
+use super::scheme::{Condition, Scheme};
 use super::template::Template;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -150,48 +150,39 @@ fn is_in_part(places: &[&Place]) -> bool {
 
 /// The identifier of a request, or of the part at a position of a batch; where it came from, and how its repetitions are
 /// recognised. Where the source splits bodies, what is no part's position is written unlike one.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one thing that the scheme says, called from one place"
-)]
 pub(super) fn identify(
-    kind: IdentityKind,
-    identifiers: &[Identifier],
-    lifetime: Option<u64>,
-    deduplication: &Deduplication,
-    configured: bool,
+    scheme: &Scheme,
     scope: &Scope<'_>,
-    splits: bool,
     position: Option<usize>,
 ) -> (Option<String>, Identity) {
-    let found = identifiers.iter().find_map(|each| {
+    let found = scheme.id.iter().find_map(|each| {
         let text = each.text(scope)?;
         // What the whole request says tells its parts from those of others, but not from each other.
         let (text, origin) = match position.filter(|_| !is_in_part(&each.places())) {
             Some(position) => {
                 (part_id(&text, position), format!("{} and the position in the batch", each.origin()))
             }
-            None if splits => (unlike_part(&text), each.origin()),
+            None if scheme.split.is_some() => (unlike_part(&text), each.origin()),
             None => (text, each.origin()),
         };
         Some((text, (origin, each.form(scope))))
     });
     let (id, rest) = found.unzip();
     let (origin, form) = rest.unwrap_or_default();
-    let kind = if id.is_some() { kind } else { IdentityKind::None };
-    let repetition = match deduplication {
+    let kind = if id.is_some() { scheme.identity } else { IdentityKind::None };
+    let repetition = match &scheme.deduplication {
         Deduplication::Off => Repetition::Never("the source says so"),
         Deduplication::By(places, within) => match named(places, scope, position) {
             Some(key) => Repetition::Named { key, within: *within },
             None => Repetition::Never("the request lacks what the source tells repetitions by"),
         },
         Deduplication::ByDefinition => match kind {
-            IdentityKind::Event | IdentityKind::Delivery => Repetition::Id { within: lifetime },
+            IdentityKind::Event | IdentityKind::Delivery => Repetition::Id { within: scheme.lifetime },
             IdentityKind::Request => Repetition::Never("the id is the request's"),
             IdentityKind::None => Repetition::Never("the request has no identifier of its event"),
         },
     };
-    (id, Identity { kind, origin, form, repetition, configured })
+    (id, Identity { kind, origin, form, repetition, configured: scheme.configured })
 }
 
 /// One key of all that is named; nothing if something is missing or ambiguous, since then nobody said that two are one.

@@ -105,4 +105,26 @@ mod tests {
         assert!(judged.result.is_err());
         assert_eq!(judged.warnings.len(), 1, "{:?}", judged.warnings);
     }
+
+    #[test]
+    fn secrets_that_no_request_will_match_are_told_without_being_quoted() {
+        let warned = |scheme: &str, secret: &str| {
+            let (read, _) =
+                read_source(&json!({"name": "a", "scheme": scheme, "secrets": ["x:y", secret]}), "s");
+            let judged = Verifier::judge("s", &read.unwrap().verification);
+            assert!(judged.result.is_ok() && judged.warnings.len() < 2, "{:?}", judged.warnings);
+            judged.warnings.into_iter().next()
+        };
+        for (scheme, secret) in
+            [("bearer", "Bearer geheim"), ("basic", "Basic Z2VoZWlt:"), ("basic", "geheim")]
+        {
+            let warning = warned(scheme, secret).unwrap();
+            assert_eq!(warning.path, "s.secrets[1]", "{scheme} {secret}");
+            assert!(!warning.message.contains("geheim") && !warning.message.contains("Z2Vo"), "{warning}");
+        }
+        for (scheme, secret) in [("bearer", "geheim"), ("basic", "user:geheim"), ("github", "Bearer geheim")]
+        {
+            assert_eq!(warned(scheme, secret), None, "{scheme} {secret}");
+        }
+    }
 }

@@ -62,10 +62,7 @@ impl Verifier {
         let Some(variant) = self.scheme.variants.get(index) else { return Ok(None) };
         let signs = |secret: &&Secret| match by {
             SigningKeys::First => true,
-            SigningKeys::All => {
-                secret.not_before.is_none_or(|from| from <= blank.timestamp)
-                    && secret.not_after.is_none_or(|until| blank.timestamp < until)
-            }
+            SigningKeys::All => secret.is_active(blank.timestamp),
         };
         let mut usable = self.secrets.iter().filter(signs).map(|secret| {
             let key = secret.keys.get(index)?.as_ref()?;

@@ -84,7 +84,7 @@ fn covers_query(variant: &Variant) -> bool {
 }
 
 fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &mut Vec<Problem>) {
-    let mut template = |key: &str, text: &str| match read(text, key.starts_with("id")) {
+    let mut template = |key: &str, text: &str, is_distinct: bool| match read(text, is_distinct) {
         Ok(template) => template,
         Err(message) => {
             problems.push(Problem::new(format!("{path}.{key}"), message));
@@ -93,7 +93,7 @@ fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &m
     };
     if let Some(parts) = &event.id {
         let key = |index| if parts.len() == 1 { "id".to_owned() } else { format!("id[{index}]") };
-        let read = parts.iter().enumerate().filter_map(|(index, part)| template(&key(index), part));
+        let read = parts.iter().enumerate().filter_map(|(index, part)| template(&key(index), part, true));
         let parts: Vec<Template> = read.collect();
         scheme.configured = true;
         scheme.lifetime = None;
@@ -103,10 +103,10 @@ fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &m
         };
     }
     if let Some(kind) = &event.kind {
-        scheme.kind = template("type", kind).into_iter().collect();
+        scheme.kind = template("type", kind, false).into_iter().collect();
     }
     if let Some(subject) = &event.subject {
-        scheme.subject = template("subject", subject).into_iter().collect();
+        scheme.subject = template("subject", subject, false).into_iter().collect();
     }
     if let Some(time) = &event.time {
         scheme.time.clear();
@@ -123,11 +123,11 @@ fn attributes(path: &str, event: &EventConfig, scheme: &mut Scheme, problems: &m
     }
 }
 
-/// A place, a template, or nothing for `none`. What is read from it may have to be `distinct`.
-fn read(text: &str, distinct: bool) -> Result<Option<Template>, String> {
+/// A place, a template, or nothing for `none`. What is read from it may have to tell one event from another (`is_distinct`).
+fn read(text: &str, is_distinct: bool) -> Result<Option<Template>, String> {
     let template = match text {
         NONE => return Ok(None),
-        text if text.contains(['{', '}']) && distinct => Template::parse_distinct(text)?,
+        text if text.contains(['{', '}']) && is_distinct => Template::parse_distinct(text)?,
         text if text.contains(['{', '}']) => Template::parse(text)?,
         text => Template::of(Place::parse(text)?),
     };
@@ -135,7 +135,7 @@ fn read(text: &str, distinct: bool) -> Result<Option<Template>, String> {
     for place in &places {
         comparable((*place).clone())?;
     }
-    if distinct && !places.iter().any(|place| tells_events_apart(place)) {
+    if is_distinct && !places.iter().any(|place| tells_events_apart(place)) {
         return Err(
             "is the same in every request, which would make all of them one event: name a place of the \
                     event's own, such as `json:/id` or `header:x-event-id`"

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::percent_encode_byte;
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -206,10 +207,9 @@ impl Template {
             } else {
                 for character in piece.chars() {
                     if character == '%' || literal.contains(character) {
-                        let mut bytes = [0; 4];
-                        for byte in character.encode_utf8(&mut bytes).bytes() {
-                            result.push_str(&format!("%{byte:02X}"));
-                        }
+                        let mut buffer = [0; 4];
+                        let bytes = character.encode_utf8(&mut buffer).bytes();
+                        result.extend(bytes.map(percent_encode_byte));
                     } else {
                         result.push(character);
                     }

@@ -130,10 +130,7 @@ impl Verifier {
 
     /// Whether any of its secrets counts at this time.
     pub(crate) fn has_key_at(&self, now: UnixMillis) -> bool {
-        self.secrets.iter().any(|secret| {
-            secret.not_before.is_none_or(|from| from <= now)
-                && secret.not_after.is_none_or(|until| now < until)
-        })
+        self.secrets.iter().any(|secret| secret.is_active(now))
     }
 
     /// The lower-case names of header fields that carry a secret itself; shells neither store nor show them.
@@ -271,10 +268,7 @@ impl Verifier {
 
     /// What the request, or the part at a position of a batch, says of its event.
     fn identify(&self, scope: &Scope<'_>, position: Option<usize>) -> (Attributes, Identity) {
-        let Scheme { identity, id, lifetime, deduplication, configured, split, .. } = &self.scheme;
-        let splits = split.is_some();
-        let (id, identity) =
-            identify(*identity, id, *lifetime, deduplication, *configured, scope, splits, position);
+        let (id, identity) = identify(&self.scheme, scope, position);
         (self.attributes(id, scope), identity)
     }
 

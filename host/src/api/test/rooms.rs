@@ -14,8 +14,8 @@ use crate::subscription::{
 };
 use crate::telemetry::Activity;
 use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, Node, Problems, SignatureStyle, SigningKeyConfig, SourceConfig,
-    SubscriptionConfig, WhenRemoved, read_start,
+    DeliveryConfig, EndpointConfig, Node, Problems, SigningKeyConfig, SourceConfig, SubscriptionConfig,
+    WhenRemoved, read_start,
 };
 use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::delivery::Standing;
@@ -282,16 +282,8 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         sources: Vec::new(),
         filter: document.get("filter").and_then(Value::as_str).map(str::to_owned),
         endpoint: Some(EndpointConfig {
-            url: url.into(),
-            method: "POST".into(),
-            templates: anglerfish_core::config::EndpointTemplates::default(),
-            headers: Vec::new(),
-            signature: SignatureStyle::default(),
             secrets: secret.map(SigningKeyConfig::new).into_iter().collect(),
-            rotation_overlap: SignatureStyle::OVERLAP,
-            allow_private: false,
-            allow_networks: Vec::new(),
-            ..EndpointConfig::new("")
+            ..EndpointConfig::new(url)
         }),
         tokens: Vec::new(),
         delivery: DeliveryConfig::default(),

@@ -27,18 +27,18 @@ const OPENING: Duration = Duration::from_secs(30);
 /// The waits between attempts to come again; the last one for ever.
 const WAITS: [u64; 6] = [0, 1, 2, 4, 8, 15];
 
-/// A longer line is none: the largest event fits many times.
+/// The longest line that is read, in bytes: it has room for 192 MiB of data in base64.
 const LONGEST: usize = 256 << 20;
 
 /// What came.
-pub(super) enum News {
+pub(super) enum FeedItem {
     Event {
         position: String,
         event: Event,
         data: Bytes,
     },
     /// Something that the user should know.
-    Told(String),
+    Notice(String),
 }
 
 /// A stream that is being read.
@@ -57,11 +57,11 @@ pub(super) struct Feed {
 }
 
 /// Why a stream is not open.
-enum Trouble {
+enum ConnectError {
     /// It may be otherwise later.
-    Passing(String, Option<Duration>),
+    Temporary(String, Option<Duration>),
     /// It will be the same the next time.
-    Lasting(Failure),
+    Permanent(Failure),
 }
 
 impl Feed {
@@ -99,24 +99,24 @@ impl Feed {
     /// # Errors
     ///
     /// The stream cannot be had, now or later.
-    pub(super) async fn next(&mut self) -> Result<News, Failure> {
+    pub(super) async fn next(&mut self) -> Result<FeedItem, Failure> {
         loop {
             if let Some(line) = self.line()? {
-                if let Some(news) = self.read(&line)? {
-                    return Ok(news);
+                if let Some(item) = self.read(&line)? {
+                    return Ok(item);
                 }
                 continue;
             }
             let Some(body) = &mut self.open else {
                 sleep(self.wait).await;
-                match self.come().await {
-                    Ok(Some(news)) => return Ok(news),
+                match self.connect().await {
+                    Ok(Some(item)) => return Ok(item),
                     // The stream was only rotated.
                     Ok(None) => continue,
-                    Err(Trouble::Lasting(failure)) => return Err(failure),
-                    Err(Trouble::Passing(words, wait)) => {
-                        if let Some(news) = self.lost(&words, wait) {
-                            return Ok(news);
+                    Err(ConnectError::Permanent(failure)) => return Err(failure),
+                    Err(ConnectError::Temporary(words, wait)) => {
+                        if let Some(item) = self.disconnected(&words, wait) {
+                            return Ok(item);
                         }
                         continue;
                     }
@@ -140,8 +140,8 @@ impl Feed {
                 }
                 Err(_) => format!("nothing came for {} s", SILENCE.as_secs()),
             };
-            if let Some(news) = self.lost(&words, None) {
-                return Ok(news);
+            if let Some(item) = self.disconnected(&words, None) {
+                return Ok(item);
             }
         }
     }
@@ -150,33 +150,35 @@ impl Feed {
     fn line(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') else {
             return match self.buffer.len() > LONGEST {
-                true => Err(strange("a line does not end")),
+                true => Err(unreadable("a line does not end")),
                 false => Ok(None),
             };
         };
         Ok(Some(self.buffer.split_to(end + 1).freeze()))
     }
 
-    fn read(&mut self, line: &[u8]) -> Result<Option<News>, Failure> {
+    fn read(&mut self, line: &[u8]) -> Result<Option<FeedItem>, Failure> {
         if line.trim_ascii().is_empty() {
             return Ok(None);
         }
         let line: Map<String, Value> =
-            serde_json::from_slice(line).map_err(|error| strange(&error.to_string()))?;
-        let position =
-            line.get("position").and_then(Value::as_str).ok_or_else(|| strange("a line says no position"))?;
+            serde_json::from_slice(line).map_err(|error| unreadable(&error.to_string()))?;
+        let position = line
+            .get("position")
+            .and_then(Value::as_str)
+            .ok_or_else(|| unreadable("a line says no position"))?;
         self.after = Some(position.to_owned());
         if let Some(event) = line.get("event") {
             let (event, data) =
-                event_of(event).ok_or_else(|| strange("an event is not in CloudEvents' format"))?;
-            return Ok(Some(News::Event { position: position.to_owned(), event, data }));
+                event_of(event).ok_or_else(|| unreadable("an event is not in CloudEvents' format"))?;
+            return Ok(Some(FeedItem::Event { position: position.to_owned(), event, data }));
         }
         let detail = line.get("gap").and_then(|gap| gap.get("detail")).and_then(Value::as_str);
-        Ok(detail.map(|detail| News::Told(format!("events are missing: {}", plain(detail)))))
+        Ok(detail.map(|detail| FeedItem::Notice(format!("events are missing: {}", plain(detail)))))
     }
 
     /// The stream is gone. The user is told once.
-    fn lost(&mut self, words: &str, wait: Option<Duration>) -> Option<News> {
+    fn disconnected(&mut self, words: &str, wait: Option<Duration>) -> Option<FeedItem> {
         self.open = None;
         // Half a line comes again whole.
         self.buffer.clear();
@@ -189,10 +191,10 @@ impl Feed {
             return None;
         }
         self.is_away = true;
-        Some(News::Told(format!("the gateway is out of reach ({}); trying again", plain(words))))
+        Some(FeedItem::Notice(format!("the gateway is out of reach ({}); trying again", plain(words))))
     }
 
-    async fn come(&mut self) -> Result<Option<News>, Trouble> {
+    async fn connect(&mut self) -> Result<Option<FeedItem>, ConnectError> {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let uri = match &self.after {
             Some(after) => format!("{}&after={}", self.base, encoded(after)),
@@ -203,19 +205,19 @@ impl Feed {
             .header(AUTHORIZATION, &self.authorization)
             .body(Full::default())
             .map_err(|error| {
-                Trouble::Lasting(Failure::misuse(format_args!("this cannot be asked for: {error}")))
+                ConnectError::Permanent(Failure::misuse(format_args!("this cannot be asked for: {error}")))
             })?;
         let answer = match timeout(OPENING, self.client.request(request)).await {
-            Err(_) => return Err(Trouble::Passing("no answer".to_owned(), None)),
+            Err(_) => return Err(ConnectError::Temporary("no answer".to_owned(), None)),
             Ok(Err(error)) if self.after.is_none() && !error.is_connect() => {
-                return Err(Trouble::Lasting(Failure::failed(innermost(&error))));
+                return Err(ConnectError::Permanent(Failure::failed(innermost(&error))));
             }
             Ok(Err(error)) => {
                 // Whoever just began may have mistyped; who has read before waits.
                 let words = innermost(&error);
                 return Err(match self.after {
-                    Some(_) => Trouble::Passing(words, None),
-                    None => Trouble::Lasting(
+                    Some(_) => ConnectError::Temporary(words, None),
+                    None => ConnectError::Permanent(
                         Failure::failed(format_args!("failed to reach the gateway: {words}")).with_hint(
                             "`--url` or ANGLERFISH_OUT names where its streams are, `listen` of [out]",
                         ),
@@ -229,10 +231,10 @@ impl Feed {
         }
         self.open = Some(answer.into_body());
         let words = if self.after.is_some() { "reading on" } else { "reading" };
-        Ok(std::mem::take(&mut self.is_away).then(|| News::Told(words.to_owned())))
+        Ok(std::mem::take(&mut self.is_away).then(|| FeedItem::Notice(words.to_owned())))
     }
 
-    async fn refused(&mut self, answer: Response<Incoming>) -> Result<News, Trouble> {
+    async fn refused(&mut self, answer: Response<Incoming>) -> Result<FeedItem, ConnectError> {
         let status = answer.status();
         let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = Limited::new(answer.into_body(), 1 << 20).collect().await;
@@ -244,24 +246,26 @@ impl Feed {
             (StatusCode::GONE, Some(oldest)) => {
                 self.after = Some(oldest);
                 self.wait = Duration::ZERO;
-                Ok(News::Told(format!("events are missing: {detail}")))
+                Ok(FeedItem::Notice(format!("events are missing: {detail}")))
             }
-            (StatusCode::UNAUTHORIZED, _) => Err(Trouble::Lasting(
+            (StatusCode::UNAUTHORIZED, _) => Err(ConnectError::Permanent(
                 Failure::misuse(detail)
                     .with_hint("`--token` or ANGLERFISH_OUT_TOKEN gives a token of the subscription"),
             )),
             (StatusCode::TOO_MANY_REQUESTS, _) => {
-                Err(Trouble::Passing(detail, seconds.map(Duration::from_secs)))
+                Err(ConnectError::Temporary(detail, seconds.map(Duration::from_secs)))
             }
-            _ if status.is_server_error() => Err(Trouble::Passing(detail, seconds.map(Duration::from_secs))),
-            _ => Err(Trouble::Lasting(
+            _ if status.is_server_error() => {
+                Err(ConnectError::Temporary(detail, seconds.map(Duration::from_secs)))
+            }
+            _ => Err(ConnectError::Permanent(
                 Failure::failed(detail).with_hint("`--url` must name where streams are, `listen` of [out]"),
             )),
         }
     }
 }
 
-fn strange(why: &str) -> Failure {
+fn unreadable(why: &str) -> Failure {
     Failure::failed(format_args!("the gateway says what is not understood: {why}"))
         .with_hint("is it a gateway of this version?")
 }

@@ -1,8 +1,7 @@
-//! Posts events to a URL of this machine, as the gateway would.
+//! Posts events to a URL, as the gateway would.
 
 use super::super::Failure;
-use super::super::client::HttpsClient;
-use super::super::client::innermost;
+use super::super::client::{HttpsClient, innermost};
 use crate::clock;
 use crate::config::Environment;
 use anglerfish_core::attempt::{Outgoing, Sending};

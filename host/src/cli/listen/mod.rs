@@ -5,7 +5,7 @@
 mod feed;
 mod forward;
 
-use self::feed::{Feed, News};
+use self::feed::{Feed, FeedItem};
 use self::forward::{Forwarder, Posted};
 use super::client::https;
 use super::table::plain;
@@ -62,9 +62,9 @@ pub(super) struct ListenArgs {
     after: Option<String>,
 }
 
-/// An event that came.
+/// An event of the stream.
 #[derive(Debug, Clone)]
-struct Came {
+struct Received {
     /// Counted from 1.
     number: u64,
     position: String,
@@ -82,48 +82,48 @@ pub(super) async fn run(args: ListenArgs, output: &mut Output) -> Result<Outcome
         None => None,
     };
     let mut feed = Feed::try_new(client, &args)?;
-    let mut wishes = wishes();
-    let (mut kept, mut count) = (VecDeque::<Came>::new(), 0);
+    let mut typed = typed_lines();
+    let (mut kept, mut count) = (VecDeque::<Received>::new(), 0);
     loop {
-        let again = tokio::select! {
+        let received = tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             // What is dropped half-way has lost nothing: the feed keeps what has come of a line.
-            news = feed.next() => {
-                match news? {
-                    News::Event { position, event, data } => {
+            item = feed.next() => {
+                match item? {
+                    FeedItem::Event { position, event, data } => {
                         count += 1;
-                        kept.push_back(Came { number: count, position, event, data });
+                        kept.push_back(Received { number: count, position, event, data });
                         if kept.len() > KEPT {
                             kept.pop_front();
                         }
                         kept.back().cloned()
                     }
-                    News::Told(words) => {
+                    FeedItem::Notice(words) => {
                         anstream::eprintln!("{words}");
                         None
                     }
                 }
             }
             // At its end nobody can ask any more.
-            Some(wish) = wishes.recv() => asked(&wish, &kept),
+            Some(line) = typed.recv() => chosen(&line, &kept),
         };
-        let Some(came) = again else { continue };
+        let Some(received) = received else { continue };
         let posted = match &forwarder {
             Some(forwarder) => tokio::select! {
-                posted = forwarder.post(&came.event, &came.data) => Some(posted),
+                posted = forwarder.post(&received.event, &received.data) => Some(posted),
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
             },
             None => None,
         };
-        show(&came, posted.as_ref(), output)?;
+        show(&received, posted.as_ref(), output)?;
     }
     Ok(Outcome::Fine)
 }
 
 /// Lines of stdin, which is read by a thread of its own: it ends with the process.
-fn wishes() -> mpsc::Receiver<String> {
+fn typed_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -136,14 +136,14 @@ fn wishes() -> mpsc::Receiver<String> {
 }
 
 /// The event that the user wants again.
-fn asked(wish: &str, kept: &VecDeque<Came>) -> Option<Came> {
-    let wish = wish.trim();
-    let found = match wish {
+fn chosen(line: &str, kept: &VecDeque<Received>) -> Option<Received> {
+    let line = line.trim();
+    let found = match line {
         "" => kept.back(),
-        number => kept.iter().find(|came| number.parse() == Ok(came.number)),
+        number => kept.iter().find(|received| number.parse() == Ok(received.number)),
     };
     if found.is_none() {
-        let first = kept.front().map_or(0, |came| came.number);
+        let first = kept.front().map_or(0, |received| received.number);
         anstream::eprintln!(
             "there is no such event; Enter posts the last one again, a number from {first} on that one"
         );
@@ -151,18 +151,18 @@ fn asked(wish: &str, kept: &VecDeque<Came>) -> Option<Came> {
     found.cloned()
 }
 
-fn show(came: &Came, posted: Option<&Posted>, output: &mut Output) -> Result<(), Failure> {
+fn show(received: &Received, posted: Option<&Posted>, output: &mut Output) -> Result<(), Failure> {
     match output.format() {
-        Format::Json => output.json(&document(came, posted))?,
-        Format::Text => output.line(line(came, posted, clock::now()))?,
+        Format::Json => output.json(&document(received, posted))?,
+        Format::Text => output.line(line(received, posted, clock::now()))?,
     }
     output.flush()
 }
 
-fn line(came: &Came, posted: Option<&Posted>, now: UnixMillis) -> String {
+fn line(received: &Received, posted: Option<&Posted>, now: UnixMillis) -> String {
     let time = now.rfc3339().unwrap_or_default();
     let time = time.get(11..19).unwrap_or_default();
-    let Came { number, event, data, .. } = came;
+    let Received { number, event, data, .. } = received;
     let (kind, id) = (plain(&event.kind), plain(&event.id));
     let what = format!("{time} #{number} {kind} {id}");
     match posted {
@@ -181,8 +181,8 @@ fn line(came: &Came, posted: Option<&Posted>, now: UnixMillis) -> String {
     }
 }
 
-fn document(came: &Came, posted: Option<&Posted>) -> Value {
-    let Came { number, position, event, data } = came;
+fn document(received: &Received, posted: Option<&Posted>) -> Value {
+    let Received { number, position, event, data } = received;
     let mut document = Map::new();
     document.insert("number".into(), json!(number));
     document.insert("position".into(), json!(position));
@@ -205,10 +205,10 @@ mod tests {
     use http::StatusCode;
     use std::time::Duration;
 
-    fn came(number: u64) -> Came {
+    fn received(number: u64) -> Received {
         let event =
             Event { id: "e\n1".into(), source: "shop".into(), kind: "order.paid".into(), ..Event::default() };
-        Came { number, position: "p".into(), event, data: Bytes::from_static(b"{\"a\":\n1}") }
+        Received { number, position: "p".into(), event, data: Bytes::from_static(b"{\"a\":\n1}") }
     }
 
     #[test]
@@ -216,20 +216,20 @@ mod tests {
         let taken = Duration::from_millis(12);
         let now = UnixMillis(1_700_000_000_000);
         let posted = Posted { status: Ok(StatusCode::OK), taken };
-        let text = line(&came(3), Some(&posted), now);
+        let text = line(&received(3), Some(&posted), now);
         assert!(text.starts_with("22:13:20 #3 order.paid e") && text.ends_with(" POST 200 12 ms"), "{text}");
         let posted = Posted { status: Err("refused".into()), taken };
-        assert!(line(&came(3), Some(&posted), now).ends_with("POST failed after 12 ms: refused"));
-        let text = line(&came(3), None, now);
+        assert!(line(&received(3), Some(&posted), now).ends_with("POST failed after 12 ms: refused"));
+        let text = line(&received(3), None, now);
         assert!(text.contains(" 8 B {\"a\":") && !text.contains('\n'), "{text}");
-        assert_eq!(document(&came(3), None)["event"]["data"]["a"], 1);
+        assert_eq!(document(&received(3), None)["event"]["data"]["a"], 1);
     }
 
     #[test]
     fn enter_is_the_last_event_and_a_number_is_that_one() {
-        let kept: VecDeque<Came> = (4..7).map(came).collect();
-        for (wish, number) in [("", Some(6)), (" 4\n", Some(4)), ("3", None), ("x", None)] {
-            assert_eq!(asked(wish, &kept).map(|came| came.number), number, "{wish}");
+        let kept: VecDeque<Received> = (4..7).map(received).collect();
+        for (line, number) in [("", Some(6)), (" 4\n", Some(4)), ("3", None), ("x", None)] {
+            assert_eq!(chosen(line, &kept).map(|received| received.number), number, "{line}");
         }
     }
 }

@@ -52,6 +52,16 @@ mod tests {
     }
 
     #[test]
+    fn a_template_is_doubtful_where_nothing_fills_it() {
+        let document = json!({"endpoint": {
+            "url": "https://example.com/{{ event.id }}", "headers": {"x-a": "{{ event.id }}"}, "secret": "{{ secret }}"
+        }});
+        let found = doubts(&document, SUBSCRIPTION_SECRETS);
+        let paths: Vec<&str> = found.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, ["endpoint.secret"]);
+    }
+
+    #[test]
     fn references_are_beyond_doubt() {
         let document = json!({"endpoint": {"url": "env:URL", "headers": {"a": "Bearer ${env:TOKEN}"}}});
         assert!(doubts(&document, SUBSCRIPTION_SECRETS).is_empty());

@@ -80,7 +80,7 @@ fn of_url(url: &str, secret: bool, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anglerfish_core::config::{SignatureStyle, SigningKeyConfig};
+    use anglerfish_core::config::{SigningKeyConfig, Template};
 
     fn redact(endpoint: &EndpointConfig, text: &str) -> String {
         EndpointSecrets::of(endpoint).redactor().redact(text).into_owned()
@@ -88,20 +88,13 @@ mod tests {
 
     fn endpoint(url: &str) -> EndpointConfig {
         EndpointConfig {
-            url: url.into(),
-            method: "POST".into(),
-            templates: anglerfish_core::config::EndpointTemplates::default(),
             headers: vec![
                 ("authorization".into(), Secret::new("Basic dXNlcjpwYXNzd29yZA==")),
                 ("content-type".into(), Secret::new("application/json")),
                 ("x-key".into(), Secret::new("k3y9")),
             ],
-            signature: SignatureStyle::default(),
             secrets: vec![SigningKeyConfig::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
-            rotation_overlap: SignatureStyle::OVERLAP,
-            allow_private: false,
-            allow_networks: Vec::new(),
-            ..EndpointConfig::new("")
+            ..EndpointConfig::new(url)
         }
     }
 
@@ -120,6 +113,17 @@ mod tests {
         }
         let text = "application/json is no good for https://example.com/hooks/orders v1";
         assert_eq!(redact(&endpoint, text), text);
+    }
+
+    #[test]
+    fn hides_what_a_header_with_a_template_says_of_every_event() {
+        let mut endpoint = EndpointConfig::new("https://example.com/");
+        let template = |text| Template::parse(text).unwrap().unwrap();
+        endpoint.templates.headers = vec![
+            ("authorization".into(), template("Bearer HEADERSECRET {{ event.id }}")),
+            ("content-type".into(), template("application/{{ event.type }}")),
+        ];
+        assert_eq!(redact(&endpoint, "got:HEADERSECRET; application/x"), "got:…; application/x");
     }
 
     #[test]

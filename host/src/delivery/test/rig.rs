@@ -9,7 +9,7 @@ use crate::store::{
 };
 pub(super) use anglerfish_core::config::SubscriptionConfig as Config;
 use anglerfish_core::config::{
-    DeliveryConfig, EndpointConfig, RetryConfig, SignatureStyle, StartPoint, SubscriptionConfig, WhenRemoved,
+    DeliveryConfig, EndpointConfig, RetryConfig, StartPoint, SubscriptionConfig, WhenRemoved,
 };
 use anglerfish_core::event::Event;
 use std::path::Path;
@@ -134,18 +134,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         id: id.into(),
         sources: Vec::new(),
         filter: None,
-        endpoint: Some(EndpointConfig {
-            url: url.into(),
-            method: "POST".into(),
-            templates: anglerfish_core::config::EndpointTemplates::default(),
-            headers: Vec::new(),
-            signature: SignatureStyle::default(),
-            secrets: Vec::new(),
-            rotation_overlap: SignatureStyle::OVERLAP,
-            allow_private: true,
-            allow_networks: Vec::new(),
-            ..EndpointConfig::new("")
-        }),
+        endpoint: Some(EndpointConfig { allow_private: true, ..EndpointConfig::new(url) }),
         tokens: Vec::new(),
         delivery: DeliveryConfig {
             timeout: Duration::from_secs(10),

@@ -10,9 +10,8 @@ use anglerfish_core::config::{
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{
-    RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, review_filter,
+    RenderConfig, RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, review_filter,
 };
-use anglerfish_core::verify::SecretConfig;
 use anglerfish_filter::Expression;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -70,7 +69,7 @@ pub(super) fn subscriptions(
             filter: resolved.get("filter").and_then(Value::as_str).map(str::to_owned),
             // It says nothing of which events are wanted.
             ordering: OrderingConfig::None,
-            render: anglerfish_core::router::RenderConfig::default(),
+            render: RenderConfig::default(),
         };
         odd.extend(filter(&path, &subscription, &facts));
         if let Some(Ok(mut read)) = resolved.get("endpoint").map(|value| read_endpoint(value, "")) {
@@ -116,10 +115,7 @@ pub(in crate::gateway) fn unserved(
 /// Secrets of a source of which none counts at this moment: every request will be refused.
 pub(super) fn inactive(path: &str, source: &SourceConfig, now: UnixMillis) -> Option<Problem> {
     let secrets = &source.verification.secrets;
-    let counts = |secret: &SecretConfig| {
-        secret.not_before.is_none_or(|from| from <= now) && secret.not_after.is_none_or(|until| now < until)
-    };
-    (!secrets.is_empty() && !secrets.iter().any(counts)).then(|| {
+    (!secrets.is_empty() && !secrets.iter().any(|secret| secret.counts_at(now))).then(|| {
         let message = "none of them counts now (`not_before`, `not_after`): every request will be refused";
         Problem::new(format!("{path}.secrets"), message)
     })

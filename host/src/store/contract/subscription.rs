@@ -71,7 +71,8 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     async fn set_standing(&self, standing: StoredStanding) -> Result<(), StoreError>;
 
     /// Ends the open deliveries of a subscription as dead, for this reason, says how many there were, cancels its jobs
-    /// and forgets how it stood. From now on whatever is committed for it is dead from the start, until it is written or declared again.
+    /// and forgets how it stood. From now on whatever is committed for it is dead from the start, until it is written or
+    /// declared again.
     ///
     /// # Errors
     ///

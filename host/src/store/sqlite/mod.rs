@@ -2,8 +2,8 @@
 //!
 //! - [`connection`] opens connections; [`lock`] keeps other gateways out, [`private`] other users; [`presence`] notices
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
-//! - [`writer`] is the thread; [`job`] is what it is handed; [`batch`] is one transaction of it, in one [`segment`] of
-//!   the log.
+//! - [`writer`] is the thread; [`job`] says what it can be handed; [`batch`] is one transaction of it, in one [`segment`]
+//!   of the log.
 //! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`bulk`], [`source`], [`subscription`], [`standing`] and
 //!   [`expiry`] are what it is handed.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those

@@ -3,20 +3,8 @@
 use super::plan::prepare;
 use super::row::{self, ENTRY, EVENT};
 use super::segment::{self, Axis};
-use crate::store::{EventSeq, LogId, LogPart};
+use crate::store::{EventSeq, LogPart};
 use rusqlite::{Connection, OptionalExtension, params};
-
-/// What tells this log from others; drawn when it is first asked for. The row is among the others of its kind, which older
-/// versions leave as they are.
-pub(super) fn identity(connection: &Connection) -> rusqlite::Result<LogId> {
-    connection.execute(
-        "INSERT OR IGNORE INTO sequence (name, last) VALUES ('identity', random() & 0xffffffff)",
-        (),
-    )?;
-    let drawn: i64 =
-        connection.query_row("SELECT last FROM sequence WHERE name = 'identity'", (), |row| row.get(0))?;
-    Ok(LogId(u32::try_from(drawn & 0xffff_ffff).unwrap_or_default()))
-}
 
 /// Entries behind a position; see [`crate::store::LogStore::read`].
 pub(super) fn read(

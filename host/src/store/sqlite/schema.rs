@@ -1,7 +1,7 @@
-//! The tables, their versions, and how a file is recognised as ours.
+//! The tables, their versions, and how a file is recognised as ours and told from others.
 
 use super::error::classify;
-use crate::store::StoreError;
+use crate::store::{LogId, StoreError};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::path::Path;
 
@@ -40,6 +40,18 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.commit().map_err(fail)?;
     }
     Ok(())
+}
+
+/// What tells this log from others; drawn when it is first asked for. It stands among the rows that say how far the log has
+/// come, which older versions leave as they are.
+pub(super) fn identity(connection: &Connection) -> rusqlite::Result<LogId> {
+    connection.execute(
+        "INSERT OR IGNORE INTO sequence (name, last) VALUES ('identity', random() & 0xffffffff)",
+        (),
+    )?;
+    let drawn: i64 =
+        connection.query_row("SELECT last FROM sequence WHERE name = 'identity'", (), |row| row.get(0))?;
+    Ok(LogId(u32::try_from(drawn & 0xffff_ffff).unwrap_or_default()))
 }
 
 /// The newest version of the schema.

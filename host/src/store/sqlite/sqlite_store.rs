@@ -16,7 +16,7 @@ use super::presence::{self, Presence};
 use super::reader::Readers;
 use super::reschedule::{self, Replan, Replay, Retry};
 use super::row::clamp;
-use super::schema::{name_file, prepare};
+use super::schema::{identity, name_file, prepare};
 use super::settlement::Settle;
 use super::source;
 use super::standing::{self, Stand};
@@ -96,7 +96,7 @@ impl SqliteStore {
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
         let bounds = Arc::new(Bounds::default());
-        let identity = reading::identity(&connection).map_err(fail)?;
+        let identity = identity(&connection).map_err(fail)?;
         let (sender, head) = watch::channel(EventSeq::default());
         let shared = Shared {
             leases: Arc::clone(&leases),

@@ -1,6 +1,6 @@
 //! Reading where deliveries go.
 
-use super::ordering;
+use super::expression;
 use super::signature::{self, Signed};
 use crate::config::{
     ClientCertificate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl, Secret, Template,
@@ -118,7 +118,7 @@ const STAND_IN: &str = "x";
 
 /// Reports what does not compile.
 fn expressions(node: &Node<'_>, template: &Template) -> bool {
-    template.expressions().all(|text| ordering::compiles(node, text))
+    template.expressions().all(|text| expression::compiles(node, text))
 }
 
 /// An absolute `http` or `https` URL without credentials and without a fragment.
@@ -174,8 +174,7 @@ const MOST_PORTS: usize = 100;
 
 /// Whether a URL's port may be called; reports it otherwise.
 fn port(node: &Node<'_>, url: &str, allowed: &[u16]) -> bool {
-    let uri = url.split('#').next().unwrap_or_default().parse::<Uri>().ok();
-    let Some(port) = uri.and_then(|uri| uri.port_u16()) else { return true };
+    let Some(port) = url.parse::<Uri>().ok().and_then(|uri| uri.port_u16()) else { return true };
     let is_odd = (port < FIRST_FREE && !matches!(port, 80 | 443)) || ODD_PORTS.contains(&port);
     if !is_odd || allowed.contains(&port) {
         return true;

@@ -1,11 +1,12 @@
 //! From a document to valid configuration, or to every problem that it has.
 //!
-//! `source`, `subscription`, `endpoint`, `policy` and `retry` know the keys; `document` puts them together.
+//! `source`, `subscription`, `endpoint`, `signature`, `policy` and `retry` know the keys; `document` puts them together.
 
 mod document;
 #[cfg(test)]
 mod documentation;
 mod endpoint;
+mod expression;
 mod flow;
 mod ordering;
 mod policy;
@@ -13,8 +14,10 @@ mod retry;
 mod signature;
 mod source;
 mod source_event;
+mod start;
 mod subscription;
 
 pub use document::{Document, read_delivery, read_document, read_endpoint, read_source, read_subscription};
 pub use flow::rate as read_rate;
 pub use signature::LONGEST_OVERLAP;
+pub use start::start as read_start;

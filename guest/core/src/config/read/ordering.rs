@@ -1,12 +1,9 @@
 //! Reading in which order deliveries are made.
 
+use super::expression;
 use crate::config::OrderingConfig;
 use crate::node::Node;
-use anglerfish_filter::Expression;
 use serde_json::Value;
-
-/// A longer expression is none that a person wrote.
-const LONGEST: usize = 8000;
 
 /// `"none"`, `"subscription"`, or `{ by = "key", key = "message.customer.id" }`.
 pub(super) fn read(node: &Node<'_>) -> Option<OrderingConfig> {
@@ -22,7 +19,7 @@ fn by(node: &Node<'_>, word: &str, key: Option<Node<'_>>) -> Option<OrderingConf
     let ordering = match (word, key) {
         ("none", None) => OrderingConfig::None,
         ("subscription", None) => OrderingConfig::Subscription,
-        ("key", Some(key)) => OrderingConfig::Key(expression(&key)?),
+        ("key", Some(key)) => OrderingConfig::Key(expression::read(&key)?),
         ("key", None) => {
             node.report_with_hint("needs a key", "write { by = \"key\", key = \"message.customer.id\" }");
             return None;
@@ -37,21 +34,6 @@ fn by(node: &Node<'_>, word: &str, key: Option<Node<'_>>) -> Option<OrderingConf
         }
     };
     Some(ordering)
-}
-
-/// An expression that may have any value.
-pub(super) fn expression(node: &Node<'_>) -> Option<String> {
-    let text = node.text_up_to(LONGEST)?;
-    compiles(node, text).then(|| text.to_owned())
-}
-
-/// Whether an expression can be used; what is wrong is reported.
-pub(super) fn compiles(node: &Node<'_>, text: &str) -> bool {
-    let Err(error) = Expression::compile_value(text) else { return true };
-    for problem in error.problems {
-        node.report(format!("line {}, column {}: {}", problem.line, problem.column, problem.message));
-    }
-    false
 }
 
 #[cfg(test)]

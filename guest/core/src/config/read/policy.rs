@@ -1,6 +1,6 @@
 //! Reading when an attempt counts, and how much at once.
 
-use super::{flow, ordering, retry};
+use super::{expression, flow, ordering, retry};
 use crate::config::{ContentMode, DeliveryConfig, ForwardHeaders, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
@@ -85,7 +85,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     if let Some(ordering) = table.get("ordering").and_then(|node| ordering::read(&node)) {
         config.ordering = ordering;
     }
-    config.transform = table.get("transform").and_then(|node| ordering::expression(&node));
+    config.transform = table.get("transform").and_then(|node| expression::read(&node));
     if let Some(content) = table.get("content").and_then(|node| content(&node)) {
         config.content = content;
     }

@@ -92,11 +92,11 @@ fn word(node: &Node<'_>) -> Option<SignatureStyle> {
 /// Several keys, or nothing if one of them is wrong.
 fn list(several: &Node<'_>, is_standard: bool) -> Option<Vec<SigningKeyConfig>> {
     let items = several.items_up_to(MOST_KEYS)?;
-    if items.len() == 0 {
+    let count = items.len();
+    if count == 0 {
         several.report("names no secret; leave the key out to send unsigned requests");
     }
-    let (count, keys): (usize, Vec<SigningKeyConfig>) =
-        (items.len(), items.filter_map(|item| key(&item, is_standard)).collect());
+    let keys: Vec<SigningKeyConfig> = items.filter_map(|item| key(&item, is_standard)).collect();
     (keys.len() == count).then_some(keys)
 }
 

@@ -1,9 +1,7 @@
 //! Reading a subscription.
 
-use super::{endpoint, policy, source};
-use crate::config::{
-    AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved, read_start,
-};
+use super::{endpoint, policy, source, start};
+use crate::config::{AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved};
 use crate::node::{Node, Table};
 
 pub(super) const KEYS: &[&str] =
@@ -40,7 +38,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     }
     let endpoint = endpoint.and_then(|node| endpoint::read(&node));
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
-    let start = table.get("start").map_or(Some(StartPoint::Now), |node| read_start(&node));
+    let start = table.get("start").map_or(Some(StartPoint::Now), |node| start::start(&node));
     let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();
     if node.problem_count() != before {
         return None;

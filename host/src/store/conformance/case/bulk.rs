@@ -110,8 +110,7 @@ pub(in crate::store::conformance) async fn a_job_stops_in_front_of_a_full_backlo
 
     // A job for several leaves what has no room for later, and others are not held up.
     let job = store.add_job(replay(None)).await.unwrap();
-    let both = all("one").into_iter().chain(all("two")).collect::<Vec<_>>();
-    let mut both = both;
+    let mut both = [all("one"), all("two")].concat();
     both.sort_by_key(|item| item.place);
     let (left, subscriptions, full) = stepped(store, step(&job, 4, both)).await;
     assert_eq!((left.place, left.left, left.done, left.state), (0, None, 4, JobState::Running));
