@@ -1,9 +1,9 @@
 //! A receiver of deliveries that records what comes and answers as it is told.
 
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, eventually};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -76,6 +76,8 @@ struct Shared {
     changed: Condvar,
     released: AtomicBool,
     stopped: AtomicBool,
+    /// Connections that are served.
+    open: AtomicUsize,
     records: bool,
     script: Box<Script>,
 }
@@ -127,6 +129,7 @@ impl Receiver {
             changed: Condvar::new(),
             released: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
             records,
             script,
         });
@@ -138,7 +141,11 @@ impl Receiver {
                 }
                 let Ok(stream) = stream else { continue };
                 let shared = Arc::clone(&acceptor);
-                std::thread::spawn(move || shared.serve(stream));
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    shared.serve(stream);
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Self { port, shared }
@@ -183,6 +190,22 @@ impl Receiver {
             .expect("a thread of the receiver panicked");
         assert!(!waited.timed_out(), "gave up waiting: {what}; {} requests came", requests.len());
         requests.clone()
+    }
+
+    /// Waits until everything that a process has sent is seen which does not live any more.
+    ///
+    /// # Panics
+    ///
+    /// If somebody else still sends.
+    pub fn drain(&self) {
+        // Connections are taken in the order in which they were made: after this one no older one comes.
+        let mut marker = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("no receiver");
+        marker.shutdown(Shutdown::Write).expect("no end of a connection");
+        let _ = marker.read_to_end(&mut Vec::new());
+        drop(marker);
+        eventually("the connections are over", || {
+            (self.shared.open.load(Ordering::SeqCst) == 0).then_some(())
+        });
     }
 
     /// Lets the answers go that are held back, and those to come.

@@ -1,11 +1,12 @@
 //! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask simulate`,
-//! `cargo xtask soak`, `cargo xtask package`, `cargo xtask spin`.
+//! `cargo xtask soak`, `cargo xtask kill`, `cargo xtask package`, `cargo xtask spin`.
 //!
 //! Each does all of its own set-up, on a machine with rustup and a C compiler.
 
 mod bench;
 mod client;
 mod command;
+mod kill;
 mod package;
 mod serve;
 mod simulate;
@@ -37,6 +38,8 @@ enum Command {
     Simulate(simulate::SimulateArguments),
     /// Put mixed load on the gateway for many minutes, with faults injected from a seed
     Soak(soak::SoakArguments),
+    /// Kill the gateway again and again under load, and hold its promises against what is seen
+    Kill(kill::KillArguments),
     /// Build what is installed elsewhere: an archive, a Debian package, what a container image copies
     Package(package::PackageArguments),
     /// Build the components of the Spin app into target/spin, where spin.toml looks for them
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Kill(arguments) => kill::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {
             println!("{}", folder.display());
