@@ -19,9 +19,14 @@ fn setup(receiver: &Receiver, endpoint: &str, delivery: &str) -> Setup {
 
 /// The signature with `KEY` that Standard Webhooks wants of what was sent.
 fn signature(sent: &Received) -> String {
+    signature_by(sent, KEY)
+}
+
+/// The same with another key.
+fn signature_by(sent: &Received, key: &str) -> String {
     let id = sent.header("webhook-id").expect("an id");
     let time = sent.header("webhook-timestamp").and_then(|time| time.parse().ok()).expect("a time");
-    header(&standard(KEY, id, time, &sent.body), "webhook-signature").expect("a signature").to_owned()
+    header(&standard(key, id, time, &sent.body), "webhook-signature").expect("a signature").to_owned()
 }
 
 fn post(gateway: &Gateway, body: &[u8]) {
@@ -179,4 +184,19 @@ fn a_key_is_rotated_by_a_request_and_the_old_one_signs_along() {
     post(&gateway, b"{}");
     let sent = receiver.wait(2).remove(1);
     assert_eq!(sent.header("webhook-signature"), Some(&*signature(&sent)));
+
+    // By the command line: with a key from stdin, and with one that is made and shown this once.
+    let rotate = |arguments: &[&str], input: &str| {
+        let arguments: Vec<_> =
+            ["subscriptions", "rotate-secret", "a"].iter().chain(arguments).copied().collect();
+        gateway.run(&arguments, input.as_bytes())
+    };
+    let told = rotate(&["--secret", "-", "--overlap", "0s"], &format!("{old}\n")).expect(0).stdout;
+    assert_eq!(told, "subscription a has the new key\n");
+    let made = rotate(&["--overlap", "0s"], "").expect(0).stdout;
+    assert!(made.starts_with("whsec_") && made.trim().len() == 50, "{made}");
+    let _ = rotate(&["--secret", KEY, "--overlap", "never"], "").expect(2);
+    post(&gateway, b"{}");
+    let sent = receiver.wait(3).remove(2);
+    assert_eq!(sent.header("webhook-signature"), Some(&*signature_by(&sent, made.trim())));
 }

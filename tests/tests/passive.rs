@@ -257,6 +257,24 @@ fn without_a_right_token_nothing_is_told_not_even_whether_there_is_such_a_subscr
 }
 
 #[test]
+fn an_address_that_guesses_tokens_is_slowed_down_and_who_shares_it_with_the_right_one_is_not() {
+    let passive = Passive::start(ORDERS);
+    assert!(passive.nothing());
+    let guess = |number: usize| {
+        let token = format!("a-guess-of-a-token-{number}");
+        passive.ask("/out/orders/lease", Some(&token), None)
+    };
+    let answers: Vec<Answer> = (0..25).map(guess).collect();
+    let refused = answers.iter().filter(|answer| answer.status == 429).collect::<Vec<_>>();
+    assert!(!refused.is_empty() && answers[..20].iter().all(|answer| answer.status == 401));
+    assert_eq!(refused[0].problem(429), "too-many-wrong-tokens");
+    assert_eq!(refused[0].header("retry-after"), Some("1"));
+    passive.publish(b"{}");
+    assert_eq!(passive.lease("30s").len(), 1, "what was right before is looked at");
+    eventually("a guess is looked at again", || (guess(99).status == 401).then_some(()));
+}
+
+#[test]
 fn bodies_that_are_wrong_are_told_with_every_problem() {
     let passive = Passive::start(ORDERS);
     let told = passive.orders("lease", &json!({"max": 101, "lease": "1ms", "wait": 20, "than": 1}));
@@ -323,6 +341,22 @@ fn a_token_written_by_api_is_kept_as_its_hash_and_shown_nowhere() {
     assert!(listed.contains("passive"), "{listed}");
     passive.gateway.restart();
     assert_eq!(passive.lease("30s").len(), 1, "the token opens after a restart too");
+    // By the command line another one is made, and the one before goes on to open until it is to be the only one.
+    let rotate = |arguments: &[&str]| {
+        let arguments: Vec<_> =
+            ["subscriptions", "rotate-token", "orders"].iter().chain(arguments).copied().collect();
+        passive.gateway.run(&arguments, NEXT.as_bytes()).expect(0).stdout
+    };
+    let opens = |token: &str| passive.ask("/out/orders/lease", Some(token), None).status == 200;
+    let made = rotate(&[]);
+    assert!(opens(made.trim()) && opens(TOKEN), "{made}");
+    assert_eq!(rotate(&["--new-token", "-", "--only"]), "subscription orders has the new token\n");
+    assert!(opens(NEXT) && !opens(TOKEN) && !opens(made.trim()));
+    let short = passive
+        .gateway
+        .run(&["subscriptions", "rotate-token", "orders", "--new-token", "short"], b"")
+        .expect(2);
+    assert!(short.stderr.contains("16 to 512 characters"), "{}", short.stderr);
     // What cannot be is told with its place.
     for (document, path) in [
         (json!({"mode": "passive"}), "tokens"),

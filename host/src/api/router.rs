@@ -100,6 +100,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(subscription::list, subscription::create))
         .routes(routes!(subscription::pause))
         .routes(routes!(subscription::rotate))
+        .routes(routes!(subscription::rotate_token))
         .routes(routes!(subscription::resume))
         .routes(routes!(sending::send))
         .routes(routes!(schedule::show))

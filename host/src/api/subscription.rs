@@ -268,6 +268,43 @@ pub(super) async fn rotate(
     shown(&api, &entry).await.map(Answer)
 }
 
+/// What is added to the tokens of a subscription.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenRotation {
+    /// The new token, its hash (`sha256:…`), or a reference to it that `admin.references` of the configuration names.
+    token: String,
+    /// Whether no other token is right from now on. Otherwise the newest of those before stays so.
+    #[serde(default)]
+    only: bool,
+}
+
+/// Gives whoever reads a subscription another token. The one before it stays right until the next rotation.
+#[utoipa::path(
+    post, path = "/v1/subscriptions/{id}/rotate-token", operation_id = "rotateToken", tag = "subscriptions",
+    params(("id" = String, Path, description = "The subscription's id.")),
+    request_body = TokenRotation,
+    responses(
+        (status = 200, description = "The new token is right.", body = SubscriptionDocument),
+        (status = 404, description = "There is no such subscription: `unknown-subscription`."),
+        (
+            status = 409,
+            description = "It comes from the configuration file: `subscription-from-file`; or it cannot be used as it is \
+                stored: `subscription-invalid`."
+        ),
+        (status = 422, description = "The token cannot be used, or nobody reads the subscription: `invalid-document`."),
+    )
+)]
+pub(super) async fn rotate_token(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+    Json(TokenRotation { token, only }): Json<TokenRotation>,
+) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
+    let entry = api.subscriptions.rotate_token(id, token, only, api.now()).await?;
+    shown(&api, &entry).await.map(Answer)
+}
+
 fn created(shown: SubscriptionDocument, id: &str) -> Response {
     // The characters of an id need no escape in a path.
     let location = [(LOCATION, format!("/v1/subscriptions/{id}"))];

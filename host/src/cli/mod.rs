@@ -27,6 +27,7 @@ mod providers;
 mod rejections;
 mod reload;
 mod request_file;
+mod rotate;
 mod schedule;
 mod send;
 mod serve;

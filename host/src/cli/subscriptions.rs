@@ -6,7 +6,7 @@ use super::filter::Sample;
 use super::page::{self, PageArgs, text};
 use super::period::place;
 use super::table::{Table, plain};
-use super::{Failure, Format, Outcome, Output, input};
+use super::{Failure, Format, Outcome, Output, input, rotate};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -37,6 +37,10 @@ enum Command {
     Resume(OneArgs),
     /// Deliver to a subscription again from a point of the log on
     Replay(ReplayArgs),
+    /// Sign with another key; the old ones sign along for a while
+    RotateSecret(rotate::SecretArgs),
+    /// Give a subscriber another token; the one before stays right for now
+    RotateToken(rotate::TokenArgs),
     /// Say whether a subscription wants an event, and why
     Test(TestArgs),
 }
@@ -163,6 +167,8 @@ pub(super) async fn run(args: SubscriptionsArgs, output: &mut Output) -> Result<
         Command::Send(args) => send(&args, &args.api.client()?, output).await?,
         Command::Resume(args) => stand(&args.id, "resume", &args.api.client()?, output).await?,
         Command::Replay(args) => return replay(&args, &args.api.client()?, output).await,
+        Command::RotateSecret(args) => rotate::secret(&args, output).await?,
+        Command::RotateToken(args) => rotate::token(&args, output).await?,
         Command::Test(args) => return test(&args, &args.api.client()?, output).await,
     }
     Ok(Outcome::Fine)
@@ -249,6 +255,11 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
             ("failing since", "/queue/failing_since"),
         ];
         page::members(&item, &queue, output)?;
+    }
+    if item.get("catching_up").is_some() {
+        let behind = [("in the log after", "/catching_up/position"), ("up to", "/catching_up/last")];
+        page::members(&item, &behind, output)?;
+        page::member("job", &text(&item, "/catching_up/job"), output)?;
     }
     if item.get("stopped").is_some() {
         let stopped = [("stopped", "/stopped/since"), ("reason", "/stopped/reason")];

@@ -203,9 +203,9 @@ impl BuiltGateway {
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config, &sources, &subscriptions);
         let out = out.map(|listener| {
-            let refusals = Refusals::new(OutMetrics::register(&mut registry));
-            let streams =
-                StreamOut::new(streams.clone(), Arc::clone(&refusals), &config.server.trusted_proxies);
+            let trusted = &config.server.trusted_proxies;
+            let refusals = Refusals::new(OutMetrics::register(&mut registry), trusted);
+            let streams = StreamOut::new(streams.clone(), Arc::clone(&refusals), trusted);
             let streams = stream::addresses().with_state(streams);
             let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
             (listener, passive::router(out, streams))

@@ -28,7 +28,8 @@ const CROWDED: Duration = Duration::from_secs(1);
         (status = 200, description = "The messages, or none.", body = LeasedDocument<'static>),
         (
             status = 429,
-            description = "Too many wait already, or too much is leased already: `too-many-waiting`, `too-many-leases`.",
+            description = "Too many wait already, or too much is leased already: `too-many-waiting`, `too-many-leases`; or too many \
+                tokens that are not right came from this address: `too-many-wrong-tokens`.",
             headers(("Retry-After" = String, description = "When to come again, in seconds."))
         ),
     )

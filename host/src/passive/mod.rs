@@ -3,6 +3,7 @@
 
 mod access;
 mod document;
+mod guess;
 mod handler;
 mod openapi;
 mod origin;

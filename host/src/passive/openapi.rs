@@ -38,7 +38,7 @@ pub(super) async fn serve(
 }
 
 /// Errors that every address with a subscription answers with.
-const COMMON: [(&str, &str); 9] = [
+const COMMON: [(&str, &str); 10] = [
     ("400", "The request is malformed: `invalid-query`, `invalid-path`, `invalid-json`, `unreadable-body`."),
     (
         "401",
@@ -49,6 +49,11 @@ const COMMON: [(&str, &str); 9] = [
     ("413", "The body is over 1 MiB: `body-too-large`."),
     ("415", "The body has another media type: `unsupported-media-type`."),
     ("422", "The body has problems, all of them in `problems`: `invalid-document`."),
+    (
+        "429",
+        "Too many tokens that are not right came from this address, and this one was not looked at: `too-many-wrong-tokens`. \
+         `Retry-After` says when to come again.",
+    ),
     ("500", "A fault of the gateway itself: `internal`."),
     ("503", "The store is out of reach for now: `unavailable`. Leases stand as they did."),
 ];
@@ -100,7 +105,12 @@ mod tests {
         assert!(expected.iter().all(|path| names.contains(&path.as_str())) && names.len() == 5, "{names:?}");
         for path in &expected {
             let responses = document["paths"][path]["post"]["responses"].as_object().unwrap();
-            assert!(responses.contains_key("401") && responses.contains_key("422"), "{path}");
+            assert!(
+                responses.contains_key("401")
+                    && responses.contains_key("429")
+                    && responses.contains_key("422"),
+                "{path}"
+            );
         }
         let text = document.to_string();
         for reference in text.split("\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {

@@ -51,13 +51,16 @@ impl FromRequestParts<StreamOut> for Opened {
                     "there are an `access_token` and an `Authorization` header field; send one of them",
                 ));
             }
-            Some(shown) => {
-                token = Sha256::digest(&shown).into();
-                if opens(shown.as_bytes()) { Ok(()) } else { Err(wrong_token()) }
-            }
-            None => bearer(&parts.headers, |shown| {
-                token = Sha256::digest(shown).into();
-                opens(shown)
+            shown => out.refusals.check(parts, opens, |look| {
+                let mut look = |shown: &[u8]| {
+                    token = Sha256::digest(shown).into();
+                    look(shown)
+                };
+                match shown {
+                    Some(shown) if look(shown.as_bytes()) => Ok(()),
+                    Some(_) => Err(wrong_token()),
+                    None => bearer(&parts.headers, look),
+                }
             }),
         };
         match (readable, checked) {
@@ -69,10 +72,7 @@ impl FromRequestParts<StreamOut> for Opened {
                 let agent = agent.map(|agent| agent.chars().take(AGENT).collect());
                 Ok(Self { readable, token, address, agent })
             }
-            (_, refused) => {
-                out.refusals.note();
-                Err(refused.err().unwrap_or_else(wrong_token))
-            }
+            (_, refused) => Err(refused.err().unwrap_or_else(wrong_token)),
         }
     }
 }

@@ -89,7 +89,8 @@ impl Gap {
         ),
         (
             status = 429,
-            description = "Too many read already, with this token or from this address: `too-many-readers`.",
+            description = "Too many read already, with this token or from this address: `too-many-readers`; or too many tokens that are \
+                not right came from there: `too-many-wrong-tokens`.",
             headers(("Retry-After" = String, description = "When to come again, in seconds."))
         ),
         (

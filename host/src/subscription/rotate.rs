@@ -1,6 +1,6 @@
-//! Another key in the place of those that sign.
+//! Another key in the place of those that sign, another token in the place of those that are right.
 
-use anglerfish_core::config::EndpointConfig;
+use anglerfish_core::config::{AccessToken, EndpointConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde_json::{Value, json};
@@ -48,6 +48,21 @@ pub(super) fn rotated(
     Ok(document)
 }
 
+/// A subscription's document with another token. Of those before it the newest goes on to be right, so that the subscriber can
+/// change at any time; with `only` none of them does.
+pub(super) fn with_token(document: &Value, token: String, only: bool) -> Result<Value, Problem> {
+    let mut document = document.clone();
+    let Some(Value::Array(tokens)) = document.get_mut("tokens") else {
+        return Err(Problem::new("tokens", "there are none: nobody reads this subscription"));
+    };
+    // A token that is the newest already takes nobody's place. What is kept of those that were written out is their hashes.
+    let hash = AccessToken::of(&token).hash();
+    tokens.retain(|known| known.as_str().is_none_or(|known| known != token && known != hash));
+    tokens.truncate(usize::from(!only));
+    tokens.insert(0, Value::String(token));
+    Ok(document)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +90,18 @@ mod tests {
             {"value": OLD, "not_after": "2023-11-14T22:13:30Z"}, {"value": OLD, "not_after": "2023-11-01T00:00:00Z"}]});
         assert_eq!(rotate(ends, None), old("2023-11-14T22:13:30Z"));
         assert_eq!(rotate(json!({"url": url}), None), json!([NEW]));
+    }
+
+    #[test]
+    fn the_newest_of_the_tokens_before_stays_right_and_no_other_one() {
+        let second = AccessToken::of("second").hash();
+        let document = json!({"id": "a", "tokens": [second, "first"]});
+        let rotated =
+            |token: &str, only| with_token(&document, token.to_owned(), only).unwrap()["tokens"].clone();
+        assert_eq!(rotated("third", false), json!(["third", second]));
+        assert_eq!(rotated("second", false), json!(["second", "first"]));
+        assert_eq!(rotated("third", true), json!(["third"]));
+        let problem = with_token(&json!({"id": "a"}), "first".to_owned(), false).unwrap_err();
+        assert_eq!(problem.path, "tokens");
     }
 }

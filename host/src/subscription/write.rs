@@ -55,6 +55,35 @@ impl Subscriptions {
         overlap: Option<Duration>,
         now: UnixMillis,
     ) -> Result<Arc<Subscription>, SubscriptionError> {
+        self.rewrite(id, now, move |document, config| {
+            rotate::rotated(document, config.endpoint.as_ref(), secret, overlap, now)
+        })
+        .await
+    }
+
+    /// Gives whoever reads a subscription another token; the newest of those before stays right, unless this is to be the
+    /// `only` one.
+    ///
+    /// # Errors
+    ///
+    /// There is none, it is the configuration file's, nobody reads it, or the token cannot be one.
+    pub async fn rotate_token(
+        &self,
+        id: String,
+        token: String,
+        only: bool,
+        now: UnixMillis,
+    ) -> Result<Arc<Subscription>, SubscriptionError> {
+        self.rewrite(id, now, move |document, _| rotate::with_token(document, token, only)).await
+    }
+
+    /// Writes a subscription of the API anew, as `change` says.
+    async fn rewrite(
+        &self,
+        id: String,
+        now: UnixMillis,
+        change: impl FnOnce(&Value, &SubscriptionConfig) -> Result<Value, Problem> + Send + 'static,
+    ) -> Result<Arc<Subscription>, SubscriptionError> {
         let shared = Arc::clone(&self.shared);
         to_the_end(async move {
             let _writer = shared.writer.lock().await;
@@ -63,7 +92,7 @@ impl Subscriptions {
                 return Err(SubscriptionError::FromFile(id));
             }
             let config = entry.config().ok_or_else(|| SubscriptionError::Unusable(id.clone()))?;
-            let document = rotate::rotated(&entry.document, config.endpoint.as_ref(), secret, overlap, now)
+            let document = change(&entry.document, config)
                 .map_err(|problem| SubscriptionError::Invalid(vec![problem]))?;
             Ok(shared.put(Some(id), document.to_string(), now).await?.0)
         })

@@ -54,6 +54,8 @@ fn every_command_tells_of_itself_on_stdout_within_eighty_columns() {
         "subscriptions show",
         "subscriptions put",
         "subscriptions delete",
+        "subscriptions rotate-secret",
+        "subscriptions rotate-token",
         "subscriptions test",
         "filter check",
         "filter test",
