@@ -222,22 +222,52 @@ fn a_full_backlog_can_drop_what_is_oldest() {
 }
 
 #[test]
-fn a_full_backlog_can_push_back_until_there_is_room() {
+fn a_full_backlog_can_pause_and_catches_up_from_the_log_in_order_over_a_kill() {
+    const EVENTS: usize = 40;
     let receiver = Receiver::with(|_, _| Reply::status(204));
-    let gateway = bounded(&receiver, "push-back");
-    post(&gateway);
-    post(&gateway);
-    let answer = gateway.post_json("s", b"{\"n\":1}").expect(503);
-    assert!(answer.header("retry-after").is_some());
-    overflow(&gateway, "push-back", 1);
-    assert_eq!(statuses(&gateway), ["pending", "pending"]);
+    let mut setup = setup(
+        &receiver,
+        "concurrency = 1\nordering = \"subscription\"\nbacklog = { max = 2, full = \"pause\" }",
+    );
+    let others = Receiver::with(|_, _| Reply::status(204));
+    setup.rest.push_str(&format!(
+        "[[subscription]]\nid = \"b\"\nendpoint = {{ url = \"{}\", allow_private = true }}\n",
+        others.url("/")
+    ));
+    let mut gateway = Gateway::set_up(&setup);
+    let _ = gateway.run(&["subscriptions", "pause", "a"], b"").expect(0);
+    let send = |gateway: &Gateway, n: usize| {
+        let _ = gateway.post_json("s", json!({"n": n}).to_string().as_bytes()).expect(202);
+    };
+    (0..EVENTS / 2).for_each(|n| send(&gateway, n));
+    let _ = others.wait(EVENTS / 2);
+    assert_eq!(statuses(&gateway), ["pending", "pending"], "no more than two are open");
+    overflow(&gateway, "pause", EVENTS as u64 / 2 - 2);
+    gateway.wait_log("the backlog is full");
+    let shown = gateway.get("/v1/subscriptions/a");
+    assert_eq!(shown["catching_up"], json!({"job": 1, "position": 2, "last": EVENTS / 2}), "{shown}");
+    let told = gateway.run(&["jobs", "show", "1"], b"").expect(0).stdout;
+    assert!(told.contains("catch-up") && told.contains("open deliveries as it may"), "{told}");
+    gateway.kill();
+    gateway.spawn();
     let _ = gateway.run(&["subscriptions", "resume", "a"], b"").expect(0);
-    let _ = receiver.wait(2);
-    eventually("there is room again", || {
-        let answer = gateway.post_json("s", b"{\"n\":1}");
-        (answer.status == 202).then_some(())
+    // What comes while it catches up stands behind what is older.
+    (EVENTS / 2..EVENTS).for_each(|n| send(&gateway, n));
+    let requests = receiver.wait_until("all of them", |requests| requests.len() >= EVENTS);
+    let numbers: Vec<_> = requests
+        .iter()
+        .map(|one| serde_json::from_slice::<serde_json::Value>(&one.body).unwrap_or_default()["n"].as_u64())
+        .collect();
+    assert_eq!(numbers, (0..EVENTS as u64).map(Some).collect::<Vec<_>>());
+    let job = eventually("it has caught up", || {
+        let job = gateway.get("/v1/jobs/1");
+        (job["state"] == "finished").then_some(job)
     });
-    let _ = receiver.wait(3);
+    assert!(job["done"].as_u64() >= Some(EVENTS as u64 / 2 - 2), "{job}");
+    assert!(gateway.get("/v1/subscriptions/a").get("catching_up").is_none());
+    send(&gateway, EVENTS);
+    let _ = receiver.wait(EVENTS + 1);
+    assert_eq!(gateway.list("/v1/jobs", 9).len(), 1, "there was room");
 }
 
 #[test]

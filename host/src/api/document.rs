@@ -206,6 +206,9 @@ pub(super) struct SubscriptionDocument {
     /// How its deliveries are doing at this moment; only where one subscription is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<QueueDocument>,
+    /// What stays in the log for it until its backlog has room (`"full": "pause"`); only where one subscription is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catching_up: Option<CatchingUp>,
     /// When it was last written through the API.
     #[schema(required, format = DateTime)]
     updated: Option<String>,
@@ -219,6 +222,18 @@ pub(super) struct SubscriptionDocument {
     /// it is `null`.
     #[schema(schema_with = shown_form)]
     subscription: Value,
+}
+
+/// Where in the log a subscription stands whose backlog is full.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CatchingUp {
+    /// The job that makes its deliveries as there is room.
+    pub(super) job: i64,
+    /// The last position that is done with.
+    pub(super) position: i64,
+    /// The newest position of the log.
+    pub(super) last: i64,
 }
 
 /// Lists of two texts. Clients that are generated know no list that has a form for each of its items.
@@ -433,6 +448,11 @@ impl SubscriptionDocument {
         self
     }
 
+    /// The same with what stays in the log for it.
+    pub(super) fn with_catching_up(self, catching_up: Option<CatchingUp>) -> Self {
+        Self { catching_up, ..self }
+    }
+
     /// One that is there, and stands like this.
     pub(super) fn of(
         subscription: &Subscription,
@@ -452,6 +472,7 @@ impl SubscriptionDocument {
             state,
             open_deliveries,
             queue: None,
+            catching_up: None,
             stopped: standing.reason.map(|reason| StoppedDocument { since, reason }),
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
@@ -468,6 +489,7 @@ impl SubscriptionDocument {
             state: SubscriptionState::Removed,
             open_deliveries,
             queue: None,
+            catching_up: None,
             stopped: None,
             updated: None,
             problems: Vec::new(),

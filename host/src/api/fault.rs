@@ -12,10 +12,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 impl From<StoreError> for ProblemDetails {
     fn from(error: StoreError) -> Self {
-        // The store has told of it, and is well.
-        if matches!(error, StoreError::Full(_)) {
-            return unavailable(error.to_string());
-        }
         tracing::warn!("the management API could not use the store: {error}");
         if error.is_unreachable() {
             unavailable(error.to_string())

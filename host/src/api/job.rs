@@ -43,6 +43,9 @@ pub(super) enum JobKind {
     Replay,
     /// A new subscription gets what is in the log already, as its `start` said.
     Start,
+    /// A subscription gets what stayed in the log because its backlog was full.
+    #[serde(rename = "catch-up")]
+    CatchUp,
 }
 
 /// Work on many deliveries.
@@ -136,6 +139,7 @@ impl JobDocument {
                 (document.source, document.kind_of_event) = (source, kind);
             }
             JobWork::Start { .. } => {}
+            JobWork::CatchUp { .. } => document.kind = JobKind::CatchUp,
         }
         document
     }

@@ -398,14 +398,14 @@ pub(super) enum SizeBody {
 }
 
 /// What becomes of what is too much: `refuse` (the default) makes the new delivery dead from the start, `drop-oldest` ends the
-/// one that has been due for longest, `push-back` does not accept the event, so that its sender comes again.
+/// one that has been due for longest, `pause` leaves what comes in the log until there is room for it.
 #[derive(ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[expect(dead_code, reason = "it only describes what is read")]
 pub(super) enum OverflowWord {
     Refuse,
     DropOldest,
-    PushBack,
+    Pause,
 }
 
 /// What is tried again, and when: by `delays`, or by `backoff` and the keys that belong to it.

@@ -2,7 +2,7 @@
 
 use super::body::{Json, JsonText};
 use super::cursor::{self, Kind, Listing};
-use super::document::SubscriptionDocument;
+use super::document::{CatchingUp, SubscriptionDocument};
 use super::query::{NoParameters, Query, Segment, limit};
 use super::schema::SubscriptionBody;
 use super::{Api, ProblemDetails};
@@ -114,7 +114,8 @@ pub(super) async fn show(
 ) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
     if let Some(entry) = api.subscriptions.get(&id) {
         let report = api.subscriptions.report(&entry.id).await;
-        return Ok(Answer(shown(&api, &entry).await?.with_queue(report)));
+        let catching_up = catching_up(&api, &entry).await;
+        return Ok(Answer(shown(&api, &entry).await?.with_queue(report).with_catching_up(catching_up)));
     }
     let awaited = api.subscriptions.awaited().await?;
     match awaited.into_iter().find(|(awaited, _)| *awaited == id) {
@@ -179,6 +180,13 @@ async fn shown(api: &Api, entry: &Subscription) -> Result<SubscriptionDocument, 
     let open = backlog.into_iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, open)| open);
     let warnings = api.subscriptions.warnings(entry);
     Ok(document(api, entry, open).with_warnings(warnings))
+}
+
+/// What stays in the log for a subscription. Who looks at one while the store is out of reach is shown all else.
+async fn catching_up(api: &Api, entry: &Subscription) -> Option<CatchingUp> {
+    let last = api.store.head().borrow().0;
+    let job = api.jobs.catching_up(&entry.id).await.ok().flatten()?;
+    Some(CatchingUp { job: job.id.0, position: job.place, last })
 }
 
 fn document(api: &Api, entry: &Subscription, open: u64) -> SubscriptionDocument {

@@ -73,7 +73,7 @@ impl Jobs {
     /// Too many run, or it cannot be written down.
     pub async fn add(&self, job: NewJob) -> Result<Job, JobError> {
         let running = self.running().await?;
-        let by_hand = running.iter().filter(|job| !matches!(job.work, JobWork::Start { .. })).count();
+        let by_hand = running.iter().filter(|job| !job.work.is_own()).count();
         if by_hand >= MOST_RUNNING {
             return Err(JobError::TooMany(by_hand));
         }
@@ -106,6 +106,17 @@ impl Jobs {
         }
     }
 
+    /// The job that gives a subscription what stayed in the log for it, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn catching_up(&self, subscription: &str) -> Result<Option<Job>, StoreError> {
+        let is_it =
+            |job: &Job| matches!(&job.work, JobWork::CatchUp { subscription: id } if id == subscription);
+        Ok(self.running().await?.into_iter().find(is_it))
+    }
+
     /// What a job waits for that can do nothing now.
     #[must_use]
     pub fn waits_for(&self, id: JobId) -> Option<String> {
@@ -115,6 +126,7 @@ impl Jobs {
     /// Does the steps of all jobs until it is dropped. A step that is dropped half-way is done whole or not at all.
     pub async fn run(self) {
         let mut turns: HashMap<JobId, Turn> = HashMap::new();
+        let mut made = self.shared.store.made_jobs();
         loop {
             let begun = Instant::now();
             let pause = match self.round(&mut turns).await {
@@ -128,6 +140,8 @@ impl Jobs {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.shared.made.notified() => {}
+                // Fails when the store has ended, and everything ends.
+                Ok(()) = made.changed() => {}
                 () = self.shared.subscriptions.begun() => {}
             }
         }
@@ -150,7 +164,7 @@ impl Jobs {
                 continue;
             }
             let id = job.id;
-            match self.step(job).await? {
+            match self.step(job, turn.is_some()).await? {
                 // It has come forward, and nothing holds it up.
                 None => {
                     came_forward = true;
@@ -168,10 +182,11 @@ impl Jobs {
         Ok(came_forward)
     }
 
-    /// One step. Says what holds the job up, if something does, and whether something was done all the same.
-    async fn step(&self, job: Job) -> Result<Option<(String, bool)>, StoreError> {
+    /// One step, a short one where the last one was held up. Says what holds the job up, if something does, and whether
+    /// something was done all the same.
+    async fn step(&self, job: Job, is_short: bool) -> Result<Option<(String, bool)>, StoreError> {
         let Shared { store, subscriptions, .. } = &*self.shared;
-        let stepper = Stepper { store: &**store, subscriptions };
+        let stepper = Stepper { store: &**store, subscriptions, is_short };
         let step = match stepper.prepare(&job, clock::now()).await {
             Ok(step) => step,
             Err(Halt::Wait(reason)) => return Ok(Some((reason, false))),

@@ -42,6 +42,8 @@ impl From<StoreError> for Halt {
 pub(super) struct Stepper<'s> {
     pub(super) store: &'s dyn Store,
     pub(super) subscriptions: &'s Subscriptions,
+    /// Whether one entry is enough to see whether it goes on.
+    pub(super) is_short: bool,
 }
 
 impl Stepper<'_> {
@@ -49,7 +51,7 @@ impl Stepper<'_> {
     pub(super) async fn prepare(&self, job: &Job, now: UnixMillis) -> Result<JobStep, Halt> {
         let age = Duration::from_millis(now.0.saturating_sub(job.created.0));
         let config = match job.work.subscription() {
-            Some(id) => Some(self.config(id, age)?),
+            Some(id) => Some(self.config(id, age, &job.work)?),
             None => None,
         };
         let mut step = JobStep {
@@ -58,7 +60,11 @@ impl Stepper<'_> {
             to: job.place,
             examined: 0,
             items: Vec::new(),
-            most_open: MOST_OPEN,
+            // Where a backlog has a bound of its own, what catches up goes by that: nothing new stands behind it.
+            most_open: match (&job.work, &config) {
+                (JobWork::CatchUp { .. }, Some(config)) if config.delivery.backlog.is_some() => u64::MAX,
+                _ => MOST_OPEN,
+            },
             last: None,
             now,
         };
@@ -67,11 +73,13 @@ impl Stepper<'_> {
             return Ok(step);
         }
         let last = if job.follows { self.store.head().borrow().0 } else { job.last };
-        if job.follows && age >= FOLLOWING {
+        // One that catches up ends where the store says, however long that takes.
+        let is_start = job.follows && matches!(job.work, JobWork::Start { .. });
+        if is_start && age >= FOLLOWING {
             step.last = Some(last);
         }
         if job.place >= last {
-            if job.follows && step.last.is_none() {
+            if is_start && step.last.is_none() {
                 return Err(Halt::Wait("it follows the log for a few seconds".into()));
             }
             return Ok(step);
@@ -80,11 +88,18 @@ impl Stepper<'_> {
         Ok(step)
     }
 
-    fn config(&self, id: &str, age: Duration) -> Result<SubscriptionConfig, Halt> {
+    fn config(&self, id: &str, age: Duration, work: &JobWork) -> Result<SubscriptionConfig, Halt> {
         match self.subscriptions.get(id) {
+            // Its open deliveries wait for it too; if they did not, the job would have ended with them.
+            None if matches!(work, JobWork::CatchUp { .. }) => {
+                Err(Halt::Wait(format!("subscription `{id}` is not there now")))
+            }
             // It is made together with its job, and a moment later in use.
             None if age < FOLLOWING => Err(Halt::Wait(format!("subscription `{id}` is not in use yet"))),
             None => Err(Halt::End(format!("there is no subscription `{id}`"))),
+            Some(entry) if entry.is_stream() => {
+                Err(Halt::End(format!("nothing is delivered to subscription `{id}`: it is a stream")))
+            }
             Some(entry) => match entry.config() {
                 Some(config) => Ok(config.clone()),
                 None => Err(Halt::Wait(format!("subscription `{id}` cannot be used as it is stored"))),
@@ -110,7 +125,8 @@ impl Stepper<'_> {
         config: Option<&SubscriptionConfig>,
         step: &mut JobStep,
     ) -> Result<(), Halt> {
-        let entries = match self.store.read(EventSeq(job.place), ENTRIES.0, ENTRIES.1).await? {
+        let most = if self.is_short { 1 } else { ENTRIES.0 };
+        let entries = match self.store.read(EventSeq(job.place), most, ENTRIES.1).await? {
             LogPart::Entries(entries) => entries,
             LogPart::Gap { oldest } => {
                 step.to = (oldest.0 - 1).min(last);
@@ -139,7 +155,7 @@ impl Stepper<'_> {
         match &job.work {
             JobWork::Retry { .. } => return Ok(Vec::new()),
             // Nothing of what has a delivery, whenever that was made.
-            JobWork::Start { .. } => unless_after = Some(DeliveryId(0)),
+            JobWork::Start { .. } | JobWork::CatchUp { .. } => unless_after = Some(DeliveryId(0)),
             JobWork::Replay { source, kind, missing, .. } => {
                 let differs =
                     |wanted: &Option<String>, is: &str| wanted.as_ref().is_some_and(|one| one != is);

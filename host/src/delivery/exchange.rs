@@ -48,7 +48,7 @@ fn fault(what: &'static str, error: &StoreError) -> StoreFault {
     match error {
         StoreError::Unavailable(_) | StoreError::Lost(_) => StoreFault::Unavailable,
         StoreError::Closed => StoreFault::Closed,
-        StoreError::Full(_) | StoreError::Unusable(_) | StoreError::Internal(_) => StoreFault::Refused,
+        StoreError::Unusable(_) | StoreError::Internal(_) => StoreFault::Refused,
     }
 }
 

@@ -21,9 +21,6 @@ pub(super) fn engine_fault(error: EngineError) -> Fault {
 
 /// What the sender is told where the store did not take a decision.
 pub(super) fn store_fault(error: &StoreError) -> Fault {
-    if matches!(error, StoreError::Full(_)) {
-        return Fault::Overloaded { retry_after: RETRY_AFTER };
-    }
     // A store out of reach has said so once, where it noticed; not again for each request that it refuses.
     if error.is_unreachable() {
         tracing::debug!(%error, "an event could not be stored");

@@ -62,13 +62,13 @@ pub enum Overflow {
     Refuse,
     /// The delivery that has been due for longest and is not being attempted ends as dead, and makes room.
     DropOldest,
-    /// The event is not accepted: its sender is told to come again.
-    PushBack,
+    /// What comes stays in the log: no deliveries are made until there is room for the oldest of what stayed there.
+    Pause,
 }
 
 impl Overflow {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Refuse, Self::DropOldest, Self::PushBack];
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::DropOldest, Self::Pause];
 
     /// The word for it.
     #[must_use]
@@ -76,7 +76,7 @@ impl Overflow {
         match self {
             Self::Refuse => "refuse",
             Self::DropOldest => "drop-oldest",
-            Self::PushBack => "push-back",
+            Self::Pause => "pause",
         }
     }
 }

@@ -216,6 +216,10 @@ impl JobStore for Flaky {
         self.inner.retryable(job, limit).await
     }
 
+    fn made_jobs(&self) -> watch::Receiver<u64> {
+        self.inner.made_jobs()
+    }
+
     async fn step(&self, step: JobStep) -> Result<JobStepped, StoreError> {
         self.reach()?.step(step).await
     }

@@ -49,6 +49,7 @@ struct State {
     bounds: BTreeMap<String, BacklogConfig>,
     overflows: BTreeMap<String, OverflowCounts>,
     jobs: BTreeMap<JobId, Job>,
+    made_jobs: watch::Sender<u64>,
 }
 
 struct Row {
@@ -116,7 +117,7 @@ impl State {
         now: UnixMillis,
     ) -> Option<String> {
         let bound = *self.bounds.get(subscription)?;
-        if bound.full == Overflow::PushBack {
+        if bound.full == Overflow::Pause {
             return None;
         }
         let (limit, more, bytes) = self.surplus(subscription, size)?;
@@ -332,7 +333,7 @@ impl SubscriptionStore for ModelStore {
     }
 
     async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
-        self.state().cancel_jobs_of(id, "the subscription is gone", NOW);
+        self.state().cancel_jobs_of(id, "the subscription is gone", NOW, false);
         Ok(self.state().subscriptions.remove(id).is_some())
     }
 
@@ -352,7 +353,7 @@ impl SubscriptionStore for ModelStore {
         let gone = before.into_iter().filter(|(id, _)| !state.declared.contains_key(id));
         let gone: Vec<_> = gone.map(|(id, waits)| RemovedSubscription { id, waits }).collect();
         for removed in &gone {
-            state.cancel_jobs_of(&removed.id, "the subscription is gone", NOW);
+            state.cancel_jobs_of(&removed.id, "the subscription is gone", NOW, false);
         }
         Ok(gone)
     }
@@ -374,7 +375,7 @@ impl SubscriptionStore for ModelStore {
     async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
         let mut state = self.state();
         state.standings.remove(subscription);
-        state.cancel_jobs_of(subscription, reason, now);
+        state.cancel_jobs_of(subscription, reason, now, true);
         state.abandoned.insert(subscription.to_owned(), reason.to_owned());
         let mut ended = 0;
         for row in state.deliveries.values_mut().filter(|row| row.delivery.subscription == subscription) {
@@ -414,17 +415,20 @@ impl KeyStore for ModelStore {
 impl RetentionStore for ModelStore {
     async fn expire(&self, before: UnixMillis, _limit: usize) -> Result<usize, StoreError> {
         let mut state = self.state();
+        let last = state.awaited().unwrap_or(EventSeq(i64::MAX));
         let State { events, deliveries, keys, expired, jobs, .. } = &mut *state;
         jobs.retain(|_, job| job.state == JobState::Running || job.ended.is_none_or(|ended| ended >= before));
         let mut gone = 0;
         deliveries.retain(|_, row| {
-            let old = row.lease.is_none() && row.delivery.ended.is_some_and(|ended| ended < before);
+            let old = row.lease.is_none()
+                && row.delivery.seq <= last
+                && row.delivery.ended.is_some_and(|ended| ended < before);
             gone += if old { 1 + row.attempts.len() } else { 0 };
             !old
         });
         let needed: BTreeSet<_> = deliveries.values().map(|row| row.delivery.seq).collect();
         events.retain(|seq, (new, ..)| {
-            let old = new.received < before && !needed.contains(seq);
+            let old = new.received < before && *seq <= last && !needed.contains(seq);
             if old {
                 gone += 1;
                 *expired = (*expired).max(seq.0);

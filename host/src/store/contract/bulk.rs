@@ -5,6 +5,7 @@ use crate::store::{
 };
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 /// Jobs: work on many deliveries, in steps.
 ///
@@ -42,8 +43,12 @@ pub trait JobStore: Send + Sync + 'static {
     /// The store cannot be read.
     async fn retryable(&self, job: &Job, limit: usize) -> Result<Retryable, StoreError>;
 
+    /// Changes when the store has written a job down by itself: one that catches up.
+    fn made_jobs(&self) -> watch::Receiver<u64>;
+
     /// Does a step. A job for one subscription stops in front of the first item that its backlog has no room for; one for
-    /// several leaves those items for later and comes back to them from its end. A job that has come to its end finishes.
+    /// several leaves those items for later and comes back to them from its end. A job that has come to its end finishes; one that
+    /// catches up has when it has come to the end of the log, and from then on what comes is delivered as it comes.
     ///
     /// # Errors
     ///

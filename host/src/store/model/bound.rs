@@ -11,19 +11,15 @@ pub struct OverflowCounts {
     pub refused: u64,
     /// Open ones that were ended to make room.
     pub dropped: u64,
-    /// Commits that were turned away as a whole.
-    pub pushed_back: u64,
+    /// Events that stayed in the log until there was room for them.
+    pub held: u64,
 }
 
 impl OverflowCounts {
     /// All of them, each with the word of its policy.
     #[must_use]
     pub fn each(self) -> [(Overflow, u64); 3] {
-        [
-            (Overflow::Refuse, self.refused),
-            (Overflow::DropOldest, self.dropped),
-            (Overflow::PushBack, self.pushed_back),
-        ]
+        [(Overflow::Refuse, self.refused), (Overflow::DropOldest, self.dropped), (Overflow::Pause, self.held)]
     }
 }
 

@@ -47,15 +47,27 @@ pub enum JobWork {
         /// The subscription.
         subscription: String,
     },
+    /// Gives a subscription what stayed in the log for it because its backlog was full.
+    #[serde(rename = "catch-up")]
+    CatchUp {
+        /// The subscription.
+        subscription: String,
+    },
 }
 
 impl JobWork {
+    /// Whether the store has made it, rather than somebody.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        matches!(self, Self::Start { .. } | Self::CatchUp { .. })
+    }
+
     /// The one subscription that it is for, if it is for one.
     #[must_use]
     pub fn subscription(&self) -> Option<&str> {
         match self {
             Self::Retry { subscription, .. } | Self::Replay { subscription, .. } => subscription.as_deref(),
-            Self::Start { subscription } => Some(subscription),
+            Self::Start { subscription } | Self::CatchUp { subscription } => Some(subscription),
         }
     }
 }

@@ -16,10 +16,6 @@ pub enum StoreError {
     /// The store is closing.
     #[error("the store is closed")]
     Closed,
-    /// The backlog of this subscription is full, and its policy is to turn away what comes: nothing was written, and the
-    /// same call may work later.
-    #[error("the backlog of the subscription {0:?} is full")]
-    Full(String),
     /// A fault of the store itself.
     #[error("internal store error: {0}")]
     Internal(String),

@@ -127,6 +127,8 @@ pub(super) struct Batch<'b, 'c> {
     /// What there was no room for.
     pub(super) overflows: Vec<(String, Overflow)>,
     backlog: &'b Backlog,
+    /// For which subscriptions events stay in the log from now on, or do so no more.
+    pub(super) behind: HashMap<String, bool>,
     /// How many more are open than the backlog says, of those that have a bound.
     opened: HashMap<Arc<str>, i64>,
     /// How many bytes of data are open, of those that have a bound by that and were asked about.
@@ -156,6 +158,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             bounds,
             overflows: Vec::new(),
             backlog,
+            behind: HashMap::new(),
             opened: HashMap::new(),
             bytes: HashMap::new(),
             names,
@@ -187,7 +190,8 @@ impl<'b, 'c> Batch<'b, 'c> {
     }
 
     /// Makes deliveries of an event, due at once; returns them. Those for a subscription that is gone, and those that its
-    /// full backlog has no room for, are dead from the start and not returned.
+    /// full backlog has no room for, are dead from the start and not returned. Where the event stays in the log until there
+    /// is room, none is made.
     pub(super) fn insert_deliveries(
         &mut self,
         seq: EventSeq,
@@ -197,10 +201,16 @@ impl<'b, 'c> Batch<'b, 'c> {
     ) -> rusqlite::Result<Vec<Made>> {
         let mut made = Vec::with_capacity(subscriptions.len());
         for subscription in subscriptions {
-            self.segment.add_delivery(now);
-            let id = self.segment.delivery;
             let mut dead: Option<String> =
                 self.statements.read_abandoned.query_row([subscription], |row| row.get(0)).optional()?;
+            if dead.is_none()
+                && matches!(making, Making::New(_))
+                && self.holds_back(subscription, seq, now)?
+            {
+                continue;
+            }
+            self.segment.add_delivery(now);
+            let id = self.segment.delivery;
             let lane = match making {
                 Making::New(ordering) => {
                     if dead.is_none() {
@@ -322,6 +332,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             settled: std::mem::take(&mut self.settled),
             changes: std::mem::take(&mut self.changes),
             overflows: std::mem::take(&mut self.overflows),
+            behind: std::mem::take(&mut self.behind),
             bytes: (self.bounds.clone(), std::mem::take(&mut self.bytes)),
         })
     }
@@ -340,6 +351,8 @@ pub(super) struct Committed {
     pub(super) settled: Vec<Lease>,
     pub(super) changes: Vec<Change>,
     pub(super) overflows: Vec<(String, Overflow)>,
+    /// For which subscriptions events stay in the log now, or do so no more.
+    pub(super) behind: HashMap<String, bool>,
     /// How many bytes are open now, by the bounds that it was counted for.
     pub(super) bytes: (BoundSnapshot, HashMap<Arc<str>, i64>),
 }

@@ -1,10 +1,11 @@
 //! How much may be open for each subscription, and what a full backlog has no room for.
 
 use super::batch::Batch;
-use crate::store::{DeliveryId, EventSeq, Limit, OverflowCounts, dropped, refused};
+use super::bulk;
+use crate::store::{DeliveryId, EventSeq, JobWork, Limit, NewJob, OverflowCounts, dropped, refused};
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::request::UnixMillis;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ type BoundMap = Arc<HashMap<String, BacklogConfig>>;
 #[derive(Debug, Clone, Default)]
 pub(super) struct BoundSnapshot {
     bounds: BoundMap,
+    /// The subscriptions for which events stay in the log.
+    behind: Arc<HashSet<String>>,
     bytes: Arc<HashMap<Arc<str>, i64>>,
     /// Which of the bounds' generations these are.
     generation: u64,
@@ -37,18 +40,13 @@ impl BoundSnapshot {
         self.bounds.get(subscription).copied()
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.bounds.is_empty()
-    }
-
     /// How many bytes of data it has open, if that is known.
     pub(super) fn bytes_of(&self, subscription: &str) -> Option<i64> {
         self.bytes.get(subscription).copied()
     }
 }
 
-/// Bounds, and what came of them. They are not written down.
+/// Bounds, and what came of them. They are not written down; for whom events stay in the log is.
 #[derive(Debug, Default)]
 pub(super) struct Bounds(Mutex<State>);
 
@@ -60,6 +58,13 @@ struct State {
 }
 
 impl Bounds {
+    /// Without any bound yet; with those for whom events stay in the log.
+    pub(super) fn open(connection: &Connection) -> rusqlite::Result<Self> {
+        let bounds = Self::default();
+        bounds.read_anew(connection)?;
+        Ok(bounds)
+    }
+
     /// Bounds a subscription's backlog from now on, or does so no more.
     pub(super) fn set(&self, subscription: &str, bound: Option<BacklogConfig>) {
         let mut state = self.state();
@@ -100,9 +105,30 @@ impl Bounds {
         }
     }
 
-    /// Forgets how many bytes are open, when it is not known how far a transaction got.
-    pub(super) fn forget(&self) {
-        self.state().now.bytes = Arc::default();
+    /// Keeps for whom events stay in the log once a transaction is committed; says whether somebody is new among them.
+    pub(super) fn hold(&self, behind: HashMap<String, bool>) -> bool {
+        if behind.is_empty() {
+            return false;
+        }
+        let mut state = self.state();
+        let known = Arc::make_mut(&mut state.now.behind);
+        let mut is_new = false;
+        for (subscription, is_behind) in behind {
+            match is_behind {
+                true => is_new |= known.insert(subscription),
+                false => drop(known.remove(&subscription)),
+            }
+        }
+        is_new
+    }
+
+    /// Reads what is written down, and forgets how many bytes are open: it is not known how far a transaction got.
+    pub(super) fn read_anew(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let behind = bulk::behind(connection)?.into_iter().collect();
+        let mut state = self.state();
+        state.now.behind = Arc::new(behind);
+        state.now.bytes = Arc::default();
+        Ok(())
     }
 
     /// What came of them so far.
@@ -122,7 +148,7 @@ impl Bounds {
             let count = match overflow {
                 Overflow::Refuse => &mut counts.refused,
                 Overflow::DropOldest => &mut counts.dropped,
-                Overflow::PushBack => &mut counts.pushed_back,
+                Overflow::Pause => &mut counts.held,
             };
             *count += 1;
             let count = *count;
@@ -192,28 +218,42 @@ impl Batch<'_, '_> {
         self.connection.prepare_cached(sql)?.query_row([seq.0], |row| row.get(0))
     }
 
-    /// The subscription among these, if there is one, whose full backlog turns a commit away; each with how much data it is
-    /// to get.
-    pub(super) fn turned_away<'a>(
+    /// Whether a new event stays in the log for a subscription: its backlog is full, or there is something in the log already
+    /// that goes first.
+    pub(super) fn holds_back(
         &mut self,
-        subscriptions: impl Iterator<Item = (&'a String, usize)>,
-    ) -> rusqlite::Result<Option<String>> {
-        if self.bounds.is_empty() {
-            return Ok(None);
-        }
-        let mut seen = HashSet::new();
-        for (subscription, size) in subscriptions {
-            let Some(bound) = self.bounds.of(subscription) else { continue };
-            // What finds room for its first is taken as a whole.
-            if bound.full != Overflow::PushBack || !seen.insert(subscription) {
-                continue;
+        subscription: &str,
+        seq: EventSeq,
+        now: i64,
+    ) -> rusqlite::Result<bool> {
+        if !self.is_catching_up(subscription) {
+            let bound = self.bounds.of(subscription).filter(|bound| bound.full == Overflow::Pause);
+            let Some(bound) = bound else { return Ok(false) };
+            let size = self.size_of(bound, seq)?;
+            if self.surplus(subscription, bound, size)?.is_none() {
+                return Ok(false);
             }
-            if self.surplus(subscription, bound, size as u64)?.is_some() {
-                self.overflows.push((subscription.clone(), Overflow::PushBack));
-                return Ok(Some(subscription.clone()));
-            }
+            let work = JobWork::CatchUp { subscription: subscription.to_owned() };
+            let created = UnixMillis(u64::try_from(now).unwrap_or_default());
+            let job = NewJob { work, after: seq.0 - 1, last: None, follows: true, created };
+            bulk::insert(self, &job)?;
+            self.behind.insert(subscription.to_owned(), true);
         }
-        Ok(None)
+        self.overflows.push((subscription.to_owned(), Overflow::Pause));
+        Ok(true)
+    }
+
+    /// Whether events stay in the log for a subscription, with what this transaction has changed.
+    fn is_catching_up(&self, subscription: &str) -> bool {
+        let changed = self.behind.get(subscription).copied();
+        changed.unwrap_or_else(|| self.bounds.behind.contains(subscription))
+    }
+
+    /// Nothing is in the log any more that a subscription is to be given.
+    pub(super) fn has_caught_up(&mut self, subscription: &str) {
+        if self.is_catching_up(subscription) {
+            self.behind.insert(subscription.to_owned(), false);
+        }
     }
 
     /// Makes room for a new delivery of a subscription; says why there is none.
@@ -225,8 +265,8 @@ impl Batch<'_, '_> {
         now: i64,
     ) -> rusqlite::Result<Option<String>> {
         let Some(bound) = self.bounds.of(subscription) else { return Ok(None) };
-        // Whoever is turned away is so before: a request that found room is taken as a whole.
-        if bound.full == Overflow::PushBack {
+        // Where there was none, the event has stayed in the log.
+        if bound.full == Overflow::Pause {
             return Ok(None);
         }
         let size = self.size_of(bound, seq)?;

@@ -184,7 +184,7 @@ pub(super) fn insert(batch: &Batch<'_, '_>, job: &NewJob) -> rusqlite::Result<Jo
     let NewJob { work, after, last, follows, created } = job;
     let newest = match work {
         JobWork::Retry { .. } => batch.last_delivery().0,
-        JobWork::Replay { .. } | JobWork::Start { .. } => batch.next_event().0 - 1,
+        JobWork::Replay { .. } | JobWork::Start { .. } | JobWork::CatchUp { .. } => batch.next_event().0 - 1,
     };
     let last = last.map_or(newest, |last| last.min(newest));
     let done = *after >= last && !follows;
@@ -210,7 +210,10 @@ pub(super) fn insert(batch: &Batch<'_, '_>, job: &NewJob) -> rusqlite::Result<Jo
     Ok(JobId(batch.connection.last_insert_rowid()))
 }
 
-/// Cancels the jobs of a subscription.
+/// What stands in the work of a job that catches up.
+const CATCHES_UP: &str = "work ->> '$.kind' = 'catch-up'";
+
+/// Cancels the jobs of a subscription that is not there any more. What stayed in the log for it waits as its open deliveries do.
 pub(super) fn cancel_of(
     batch: &Batch<'_, '_>,
     subscription: &str,
@@ -219,12 +222,44 @@ pub(super) fn cancel_of(
 ) -> rusqlite::Result<()> {
     batch
         .connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "UPDATE jobs SET state = 'cancelled', reason = ?2, ended = max(created, ?3) \
-             WHERE state = 'running' AND subscription = ?1",
-        )?
+             WHERE state = 'running' AND subscription = ?1 AND NOT {CATCHES_UP}"
+        ))?
         .execute(params![subscription, reason, now])
         .map(drop)
+}
+
+/// Cancels the job of a subscription that catches up, where its open deliveries end too.
+pub(super) fn give_up(
+    batch: &mut Batch<'_, '_>,
+    subscription: &str,
+    reason: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
+    batch
+        .connection
+        .prepare_cached(&format!(
+            "UPDATE jobs SET state = 'cancelled', reason = ?2, ended = max(created, ?3) \
+             WHERE state = 'running' AND subscription = ?1 AND {CATCHES_UP}"
+        ))?
+        .execute(params![subscription, reason, now])?;
+    batch.has_caught_up(subscription);
+    Ok(())
+}
+
+/// The subscriptions for which events stay in the log.
+pub(super) fn behind(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare(&format!("SELECT subscription FROM jobs WHERE state = 'running' AND {CATCHES_UP}"))?
+        .query_map((), |row| row.get(0))?
+        .collect()
+}
+
+/// The last position that nobody is still to be given, if something has to stay in the log behind it.
+pub(super) fn awaited(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let sql = format!("SELECT min(place) FROM jobs WHERE state = 'running' AND {CATCHES_UP}");
+    connection.prepare_cached(&sql)?.query_row((), |row| row.get(0))
 }
 
 /// Ends a job.
@@ -247,7 +282,11 @@ impl Write for End {
                  WHERE id = ?1 AND state = 'running'",
             )?
             .execute(params![self.id.0, self.state, self.reason, self.now])?;
-        one(batch.connection, self.id)
+        let job = one(batch.connection, self.id)?;
+        if let Some(JobWork::CatchUp { subscription }) = job.as_ref().map(|job| &job.work) {
+            batch.has_caught_up(subscription);
+        }
+        Ok(job)
     }
 }
 
@@ -291,6 +330,14 @@ impl Write for Step {
         (job.place, job.examined) = (to, job.examined + examined);
         if let Some(last) = step.last {
             (job.last, job.follows) = (last, false);
+        }
+        if let JobWork::CatchUp { subscription } = &job.work {
+            // Nothing is put into the log beside this: from the next event on nothing stays there any more.
+            job.last = batch.next_event().0 - 1;
+            job.follows = job.place < job.last;
+            if !job.follows {
+                batch.has_caught_up(subscription);
+            }
         }
         if job.place >= job.last && !job.follows {
             match job.left.take() {

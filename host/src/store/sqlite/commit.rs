@@ -130,8 +130,6 @@ pub(super) enum Applied {
         parked: usize,
     },
     Conflict,
-    /// The backlog of this subscription turns it away.
-    Full(String),
 }
 
 /// The writer's part.
@@ -147,12 +145,6 @@ impl Write for ApplyCommit {
             if !batch.key_is(key, seen.as_deref())? {
                 return Ok(Applied::Conflict);
             }
-        }
-        let wanted = decision.events.iter().flat_map(|accepted| {
-            accepted.subscriptions.iter().map(|subscription| (subscription, accepted.data.len()))
-        });
-        if let Some(full) = batch.turned_away(wanted)? {
-            return Ok(Applied::Full(full));
         }
         let mut seqs = Vec::with_capacity(decision.events.len());
         for accepted in &decision.events {

@@ -2,7 +2,8 @@
 //!
 //! A delivery goes once it has ended long ago: one that is retried by hand is as young as its new end.
 //! The log is gone through from its oldest event. An event goes, with the keys that were written with it, once it has
-//! no deliveries left; so a repeated event is recognised for as long as the first one is kept.
+//! no deliveries left; so a repeated event is recognised for as long as the first one is kept. Where a full backlog leaves
+//! events in the log, nothing goes from there on.
 //! The file does not shrink: what is freed is used again by what comes next.
 
 use super::batch::Batch;
@@ -50,14 +51,16 @@ pub(super) fn find(
     limit: usize,
 ) -> rusqlite::Result<Step> {
     let snapshot = connection.unchecked_transaction()?;
-    let mut events =
-        snapshot.prepare_cached("SELECT seq, received FROM events WHERE seq > ?1 ORDER BY seq")?;
+    // What is to be delivered once there is room stays, as what has open deliveries does.
+    let last = bulk::awaited(&snapshot)?.unwrap_or(i64::MAX);
+    let mut events = snapshot
+        .prepare_cached("SELECT seq, received FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
     let mut deliveries = snapshot.prepare_cached(&format!(
         "SELECT d.id, d.due IS NULL AND {ENDED} < ?2 FROM deliveries d WHERE d.seq = ?1"
     ))?;
     let mut step = Step { next: behind, seen: behind, before, ..Step::default() };
     let mut younger = 0;
-    let mut rows = events.query([behind])?;
+    let mut rows = events.query([behind, last])?;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
         if row.get::<_, i64>(1)? >= before {

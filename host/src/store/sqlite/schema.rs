@@ -113,6 +113,6 @@ pub(super) fn name_file(error: StoreError, path: &Path) -> StoreError {
         StoreError::Unusable(text) => StoreError::Unusable(format!("{path}: {text}")),
         StoreError::Internal(text) => StoreError::Internal(format!("{path}: {text}")),
         StoreError::Lost(text) => StoreError::Lost(format!("{path}: {text}")),
-        error @ (StoreError::Full(_) | StoreError::Closed) => error,
+        StoreError::Closed => StoreError::Closed,
     }
 }

@@ -4,7 +4,7 @@ use super::backlog::Backlog;
 use super::batch::{Batch, Statements};
 use super::bound::Bounds;
 use super::bulk;
-use super::commit::{Applied, ApplyCommit, PreparedCommit};
+use super::commit::{ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
 use super::expiry::{self, Expire};
@@ -56,6 +56,7 @@ pub struct SqliteStore {
     backlog: Arc<Backlog>,
     bounds: Arc<Bounds>,
     head: watch::Receiver<EventSeq>,
+    made_jobs: watch::Receiver<u64>,
     identity: LogId,
     /// How far in the log the present round of expiry has come.
     expired: AtomicI64,
@@ -95,9 +96,10 @@ impl SqliteStore {
         lane::heal(&connection).map_err(fail)?;
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
-        let bounds = Arc::new(Bounds::default());
+        let bounds = Arc::new(Bounds::open(&connection).map_err(fail)?);
         let identity = identity(&connection).map_err(fail)?;
         let (sender, head) = watch::channel(EventSeq::default());
+        let (made, made_jobs) = watch::channel(0);
         let shared = Shared {
             leases: Arc::clone(&leases),
             backlog: Arc::clone(&backlog),
@@ -105,11 +107,22 @@ impl SqliteStore {
             presence: RefCell::new(Presence::note(path)),
             lost: Cell::new(false),
             head: sender,
+            made_jobs: made,
             supervisor,
         };
         let writer = Writer::spawn(connection, lock, shared, &options)?;
         let readers = Arc::new(Readers::new(path.to_owned(), options));
-        Ok(Self { writer, readers, leases, backlog, bounds, head, identity, expired: AtomicI64::new(0) })
+        Ok(Self {
+            writer,
+            readers,
+            leases,
+            backlog,
+            bounds,
+            head,
+            made_jobs,
+            identity,
+            expired: AtomicI64::new(0),
+        })
     }
 }
 
@@ -137,10 +150,7 @@ impl LogStore for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
         let decision = Arc::new(PreparedCommit::prepare(commit)?);
         let applied = self.writer.write(ApplyCommit(Arc::clone(&decision))).await?;
-        match applied {
-            Applied::Full(subscription) => Err(StoreError::Full(subscription)),
-            applied => Ok(decision.outcome(applied)),
-        }
+        Ok(decision.outcome(applied))
     }
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
@@ -284,6 +294,10 @@ impl JobStore for SqliteStore {
 
     async fn step(&self, step: JobStep) -> Result<JobStepped, StoreError> {
         self.writer.write(bulk::Step(step)).await
+    }
+
+    fn made_jobs(&self) -> watch::Receiver<u64> {
+        self.made_jobs.clone()
     }
 
     async fn end_job(

@@ -149,6 +149,7 @@ impl Write for Abandon {
             .execute(params![self.subscription, self.reason, self.now])?;
         standing::forget(batch, &self.subscription)?;
         bulk::cancel_of(batch, &self.subscription, &self.reason, self.now)?;
+        bulk::give_up(batch, &self.subscription, &self.reason, self.now)?;
         let ended = connection
             .prepare_cached(
                 "UPDATE deliveries SET status = 'dead', due = NULL, planned = NULL, reason = ?2, \

@@ -118,6 +118,7 @@ pub(super) struct Shared {
     /// Whether the files were found wanting when they were last looked at.
     pub(super) lost: Cell<bool>,
     pub(super) head: watch::Sender<EventSeq>,
+    pub(super) made_jobs: watch::Sender<u64>,
     pub(super) supervisor: Supervisor,
 }
 
@@ -182,7 +183,7 @@ fn recover<'c>(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Resu
         connection.execute_batch("ROLLBACK")?;
     }
     shared.backlog.recount(connection)?;
-    shared.bounds.forget();
+    shared.bounds.read_anew(connection)?;
     Thread::begin(connection, shared)
 }
 
@@ -329,6 +330,9 @@ impl Thread<'_> {
         shared.backlog.apply(committed.changes);
         shared.bounds.apply(committed.overflows);
         shared.bounds.keep(committed.bytes);
+        if shared.bounds.hold(committed.behind) {
+            shared.made_jobs.send_modify(|count| *count += 1);
+        }
         shared.leases.end(&committed.settled);
         let head = EventSeq(committed.segment.event);
         shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);

@@ -110,7 +110,14 @@ pub(super) fn backlog(node: &Node<'_>) -> Option<BacklogConfig> {
         Some(node) => {
             let word = node.string()?;
             let Some(full) = Overflow::ALL.into_iter().find(|full| full.word() == word) else {
-                node.report("must be \"refuse\", \"drop-oldest\" or \"push-back\"");
+                let message = "must be \"refuse\", \"drop-oldest\" or \"pause\"";
+                match word {
+                    "push-back" => node.report_with_hint(
+                        message,
+                        "with \"pause\" everything is kept too, and the sender and other subscriptions do not wait for it",
+                    ),
+                    _ => node.report(message),
+                }
                 return None;
             };
             full
@@ -164,7 +171,7 @@ mod tests {
         for (value, max, bytes, full) in [
             (json!({"max": 1}), Some(1), None, Overflow::Refuse),
             (json!({"max": 100_000, "full": "drop-oldest"}), Some(100_000), None, Overflow::DropOldest),
-            (json!({"max": 5, "full": "push-back"}), Some(5), None, Overflow::PushBack),
+            (json!({"max": 5, "full": "pause"}), Some(5), None, Overflow::Pause),
             (json!({"bytes": "1GiB"}), None, Some(1 << 30), Overflow::Refuse),
             (json!({"max": 5, "bytes": 4096}), Some(5), Some(4096), Overflow::Refuse),
         ] {
@@ -174,6 +181,7 @@ mod tests {
             (json!({}), "x.max"),
             (json!({"max": 0}), "x.max"),
             (json!({"max": 1, "full": "drop"}), "x.full"),
+            (json!({"max": 1, "full": "push-back"}), "x.full"),
             (json!({"full": "refuse"}), "x.max"),
             (json!({"max": 1, "bytes": 0}), "x.bytes"),
             (json!({"max": 1, "bytes": "a lot"}), "x.bytes"),

@@ -1,7 +1,10 @@
 //! The cases of deliveries that wait for each other, and of backlogs that are full.
 
 use super::*;
-use crate::store::{DeliveryQuery, DeliveryStatus, OverflowCounts, StoreError};
+use crate::store::{
+    DeliveryQuery, DeliveryStatus, Job, JobAction, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork,
+    OverflowCounts,
+};
 use anglerfish_core::config::{BacklogConfig, Overflow};
 
 /// The statuses of a subscription's deliveries, oldest first.
@@ -130,24 +133,111 @@ pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_oldest_a
     assert_eq!(statuses(store).await[4..], [Pending, Dead]);
 }
 
-pub(in crate::store::conformance) async fn a_full_backlog_turns_a_commit_away_as_a_whole(store: &dyn Store) {
-    store.bound("one", Some(BacklogConfig { max: Some(1), bytes: None, full: Overflow::PushBack }));
-    let written = Commit {
-        keys: KeyOverlay { reads: vec![("k".into(), None)], writes: vec![("k".into(), Some("1".into()))] },
-        ..commit(vec![event("c", &["two", "one"])])
-    };
-    // What finds room is taken as a whole.
-    store.commit(commit(vec![event("a", &["one"]), event("b", &["one"])])).await.unwrap();
-    let error = store.commit(written.clone()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Full(subscription) if subscription == "one"), "{error}");
-    assert!(store.event("c").await.unwrap().is_empty());
-    assert_eq!(store.key_reader().unwrap().get("k").unwrap(), None);
-    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 2)]);
-    let counts = OverflowCounts { pushed_back: 1, ..OverflowCounts::default() };
+fn pausing(max: u64) -> Option<BacklogConfig> {
+    Some(BacklogConfig { max: Some(max), bytes: None, full: Overflow::Pause })
+}
+
+/// The job that catches up for `one`.
+async fn catching_up(store: &dyn Store) -> Option<Job> {
+    let query = JobQuery { state: Some(JobState::Running), cursor: None, limit: 9 };
+    let running = store.jobs(query).await.unwrap().items;
+    let work = JobWork::CatchUp { subscription: "one".to_owned() };
+    running.into_iter().find(|job| job.work == work)
+}
+
+/// A step of it up to a position.
+async fn catch_up(store: &dyn Store, job: &Job, to: i64, now: UnixMillis) -> Job {
+    let items = (job.place + 1..=to).map(|place| JobItem {
+        place,
+        examined: (place - job.place).unsigned_abs(),
+        action: JobAction::Deliver {
+            seq: EventSeq(place),
+            subscription: "one".to_owned(),
+            lane: Some(None),
+            unless_after: Some(DeliveryId(0)),
+        },
+    });
+    let (job, from, examined) = (job.id, job.place, (to - job.place).unsigned_abs());
+    let items = items.collect();
+    let step = JobStep { job, from, to, examined, items, most_open: u64::MAX, last: None, now };
+    match store.step(step).await.unwrap() {
+        JobStepped::Stepped { job, .. } => *job,
+        JobStepped::Stale => panic!("stale"),
+    }
+}
+
+pub(in crate::store::conformance) async fn a_full_backlog_leaves_events_in_the_log_until_there_is_room(
+    store: &dyn Store,
+) {
+    store.bound("one", pausing(2));
+    let mut made = store.made_jobs();
+    let (_, first) = put(store, "a", &["one"]).await;
+    put(store, "b", &["one"]).await;
+    assert!(!made.has_changed().unwrap());
+    let (seq, deliveries) = put(store, "c", &["one", "two"]).await;
+    // Others do not wait for it, and the event is in the log.
+    assert_eq!((seq, deliveries.len(), &*deliveries[0].subscription), (EventSeq(3), 1, "two"));
+    assert!(made.has_changed().unwrap());
+    made.mark_unchanged();
+    let job = catching_up(store).await.unwrap();
+    assert_eq!((job.first, job.place, job.done), (2, 2, 0));
+
+    // From now on whatever comes stays there too, also where there would be room: what came first goes first.
+    assert_eq!(settle(store, first[0].lease(), Settled::Delivered, NOW).await, Recorded::Recorded);
+    put(store, "d", &["one"]).await;
+    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 1), ("two".to_owned(), 1)]);
+    assert!(!made.has_changed().unwrap());
+    let counts = OverflowCounts { held: 2, ..OverflowCounts::default() };
     assert_eq!(store.overflows(), [("one".to_owned(), counts)]);
-    store.commit(commit(vec![event("d", &["two"])])).await.unwrap();
+
+    // It goes on as far as there is room, and nothing in the log goes before that.
+    let job = catch_up(store, &job, 4, NOW).await;
+    assert_eq!((job.place, job.done, job.state), (3, 1, JobState::Running));
+    store.expire(later(1_000_000), 100).await.unwrap();
+    assert_eq!(store.event("d").await.unwrap().len(), 1, "it is to be delivered still");
+    let page = store.deliveries(DeliveryQuery { limit: 9, ..DeliveryQuery::default() }).await.unwrap();
+    let open = page.items.iter().filter(|one| one.subscription == "one" && one.due.is_some());
+    assert_eq!(open.map(|one| one.event_id.clone()).collect::<Vec<_>>(), ["c", "b"]);
+
+    // With a bound that has room it comes to the end of the log; from there on events are delivered as they come.
+    store.bound("one", pausing(9));
+    put(store, "e", &["one"]).await;
+    let job = catch_up(store, &job, 4, NOW).await;
+    assert_eq!((job.place, job.state), (4, JobState::Running), "one more came meanwhile");
+    let job = catch_up(store, &job, 5, later(5)).await;
+    assert_eq!((job.done, job.state, job.ended), (3, JobState::Finished, Some(later(5))));
+    let (_, deliveries) = put(store, "f", &["one"]).await;
+    assert_eq!(deliveries.len(), 1);
+    assert!(catching_up(store).await.is_none());
+}
+
+pub(in crate::store::conformance) async fn what_stayed_in_the_log_waits_with_its_subscription_and_ends_with_it(
+    store: &dyn Store,
+) {
+    store.bound("one", pausing(1));
+    let declare = async |there: bool| {
+        let one = DeclaredSubscription { id: "one".to_owned(), waits: true, start: None };
+        store.declare(if there { vec![one] } else { Vec::new() }).await.unwrap();
+    };
+    declare(true).await;
+    put(store, "a", &["one"]).await;
+    put(store, "b", &["one"]).await;
+    // One that is to come back finds it.
+    declare(false).await;
+    assert!(catching_up(store).await.is_some());
+    declare(true).await;
     store.abandon("one", "deleted", NOW).await.unwrap();
-    assert!(matches!(store.commit(written).await.unwrap(), CommitOutcome::Committed { .. }));
+    assert!(catching_up(store).await.is_none());
+    // What is cancelled stays undone, and what comes is delivered again.
+    declare(true).await;
+    put(store, "c", &["one"]).await;
+    put(store, "d", &["one"]).await;
+    let job = catching_up(store).await.unwrap();
+    store.end_job(job.id, JobState::Cancelled, "by hand", NOW).await.unwrap();
+    store.bound("one", None);
+    let (_, deliveries) = put(store, "e", &["one"]).await;
+    assert_eq!(deliveries.len(), 1);
+    assert_eq!(store.backlog().await.unwrap(), [("one".to_owned(), 2)]);
 }
 
 pub(in crate::store::conformance) async fn a_full_backlog_is_one_of_bytes_too(store: &dyn Store) {
@@ -182,8 +272,9 @@ pub(in crate::store::conformance) async fn a_full_backlog_is_one_of_bytes_too(st
     assert!(deliveries.is_empty());
     assert_eq!(statuses(store).await[5..], [Pending, Dead]);
 
-    store.bound("one", bound(Overflow::PushBack));
-    assert!(matches!(store.commit(commit(vec![sized("h", 1)])).await, Err(StoreError::Full(_))));
+    store.bound("one", bound(Overflow::Pause));
+    store.commit(commit(vec![sized("h", 1)])).await.unwrap();
+    assert!(catching_up(store).await.is_some());
     let held = store.lease("one", later(1), 9, terms("me", later(1000))).await.unwrap().deliveries;
     assert!(held.is_empty(), "{held:?}");
     store.abandon("one", "deleted", NOW).await.unwrap();
@@ -192,7 +283,10 @@ pub(in crate::store::conformance) async fn a_full_backlog_is_one_of_bytes_too(st
         .await
         .unwrap();
     store.commit(commit(vec![sized("i", 6)])).await.unwrap();
-    assert!(matches!(store.commit(commit(vec![sized("j", 1)])).await, Err(StoreError::Full(_))));
+    assert!(catching_up(store).await.is_none());
+    store.commit(commit(vec![sized("j", 1)])).await.unwrap();
+    let job = catching_up(store).await.unwrap();
+    store.end_job(job.id, JobState::Cancelled, "by hand", NOW).await.unwrap();
     // A bound that is taken away and given anew counts anew.
     store.bound("one", None);
     store.commit(commit(vec![sized("k", 7)])).await.unwrap();

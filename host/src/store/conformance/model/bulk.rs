@@ -11,7 +11,7 @@ impl State {
         let NewJob { work, after, last, follows, created } = new;
         let newest = match work {
             JobWork::Retry { .. } => self.last.1,
-            JobWork::Replay { .. } | JobWork::Start { .. } => self.last.0,
+            JobWork::Replay { .. } | JobWork::Start { .. } | JobWork::CatchUp { .. } => self.last.0,
         };
         let last = last.map_or(newest, |last| last.min(newest));
         let is_done = after >= last && !follows;
@@ -36,9 +36,39 @@ impl State {
         job
     }
 
-    pub(super) fn cancel_jobs_of(&mut self, subscription: &str, reason: &str, now: UnixMillis) {
+    /// Whether an event stays in the log for a subscription; if it is the first, a job is made that catches up.
+    pub(super) fn holds_back(&mut self, subscription: &str, seq: EventSeq, now: UnixMillis) -> bool {
+        if self.abandoned.contains_key(subscription) {
+            return false;
+        }
+        let work = JobWork::CatchUp { subscription: subscription.to_owned() };
+        if !self.jobs.values().any(|job| job.state == JobState::Running && job.work == work) {
+            let pauses = self.bounds.get(subscription).is_some_and(|bound| bound.full == Overflow::Pause);
+            let size = self.events[&seq].0.data.len() as u64;
+            if !pauses || self.surplus(subscription, size).is_none() {
+                return false;
+            }
+            self.add_job(NewJob { work, after: seq.0 - 1, last: None, follows: true, created: now });
+            self.made_jobs.send_modify(|count| *count += 1);
+        }
+        self.overflows.entry(subscription.to_owned()).or_default().held += 1;
+        true
+    }
+
+    /// Behind which position of the log nothing may go.
+    pub(super) fn awaited(&self) -> Option<EventSeq> {
+        let running = self.jobs.values().filter(|job| job.state == JobState::Running);
+        let behind = running.filter(|job| matches!(job.work, JobWork::CatchUp { .. }));
+        behind.map(|job| EventSeq(job.place)).min()
+    }
+
+    pub(super) fn cancel_jobs_of(&mut self, subscription: &str, reason: &str, now: UnixMillis, all: bool) {
         for job in self.jobs.values_mut() {
-            if job.state == JobState::Running && job.work.subscription() == Some(subscription) {
+            let is_own = matches!(job.work, JobWork::CatchUp { .. });
+            if job.state == JobState::Running
+                && job.work.subscription() == Some(subscription)
+                && (all || !is_own)
+            {
                 (job.state, job.reason) = (JobState::Cancelled, Some(reason.to_owned()));
                 job.ended = Some(now);
             }
@@ -128,6 +158,10 @@ impl JobStore for ModelStore {
         Ok(Retryable { deliveries: deliveries.collect(), to, examined: found.len() as u64 })
     }
 
+    fn made_jobs(&self) -> watch::Receiver<u64> {
+        self.state().made_jobs.subscribe()
+    }
+
     async fn step(&self, step: JobStep) -> Result<JobStepped, StoreError> {
         let mut state = self.state();
         let Some(mut job) = state.jobs.get(&step.job).cloned() else { return Ok(JobStepped::Stale) };
@@ -156,6 +190,10 @@ impl JobStore for ModelStore {
         (job.place, job.examined) = (to, job.examined + examined);
         if let Some(last) = step.last {
             (job.last, job.follows) = (last, false);
+        }
+        if let JobWork::CatchUp { .. } = job.work {
+            job.last = state.last.0;
+            job.follows = job.place < job.last;
         }
         if job.place >= job.last && !job.follows {
             match job.left.take() {

@@ -21,18 +21,6 @@ impl LogStore for ModelStore {
         if changed || known {
             return Ok(CommitOutcome::Conflict);
         }
-        let mut seen = BTreeSet::new();
-        let wanted =
-            commit.events.iter().flat_map(|new| new.subscriptions.iter().map(move |id| (id, &new.data)));
-        let mut wanted = wanted.filter(|(id, _)| seen.insert(*id));
-        let full = wanted.find(|(id, data)| {
-            let bound = state.bounds.get(*id).filter(|bound| bound.full == Overflow::PushBack);
-            bound.is_some() && state.surplus(id, data.len() as u64).is_some()
-        });
-        if let Some(full) = full.map(|(id, _)| id.clone()) {
-            state.overflows.entry(full.clone()).or_default().pushed_back += 1;
-            return Err(StoreError::Full(full));
-        }
         let (mut seqs, mut deliveries, mut parked) = (Vec::new(), Vec::new(), 0);
         for new in commit.events {
             state.last.0 += 1;
@@ -40,6 +28,9 @@ impl LogStore for ModelStore {
             let (subscriptions, ordering) = (new.subscriptions.clone(), new.ordering.clone());
             state.events.insert(seq, (new, Repetitions::default()));
             for subscription in subscriptions {
+                if state.holds_back(&subscription, seq, commit.now) {
+                    continue;
+                }
                 let lane = ordering.iter().find(|(name, _)| *name == subscription);
                 let id =
                     state.deliver(seq, &subscription, commit.now, Some(lane.map(|(_, key)| key.clone())));
