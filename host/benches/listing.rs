@@ -75,8 +75,7 @@ async fn fill(store: &SqliteStore, first: u64, events: u64) {
         panic!("a new event is no repetition");
     };
     // The newest tenth stays open.
-    let (open, ended): (Vec<_>, Vec<_>) =
-        deliveries.into_iter().partition(|_| first >= events - events / 10);
+    let (open, ended): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|_| first >= events - events / 10);
     store.release(&open.iter().map(|delivery| delivery.lease()).collect::<Vec<_>>()).await.unwrap();
     let settlements = ended.iter().enumerate().map(|(count, delivery)| {
         let settled = match count % 1000 {
