@@ -42,7 +42,7 @@ async fn measure(count: usize, endpoint: SocketAddr, mut arrivals: Arrivals) {
     let file = directory.path().join("anglerfish.toml");
     fs::write(&file, configuration(endpoint)).unwrap();
     let gateway = Gateway::start(Config::load(&file, &Environment::of_process()).unwrap()).await.unwrap();
-    let url = format!("http://{}/in/shop", gateway.ingress_address());
+    let url = format!("http://{}/in/shop", gateway.ingress_address().unwrap());
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);

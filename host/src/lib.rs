@@ -3,14 +3,53 @@
 //! The decisions are made inside a WebAssembly component; this crate is the native shell around it: it takes requests
 //! in, runs the component, makes its decisions durable and delivers them.
 //!
-//! A gateway comes to life in three steps. [`Config`] is read and checked without touching anything else;
-//! [`GatewayBuilder::build`] holds all that can fail, and does nothing that others see; [`BuiltGateway::start`] lets it
-//! run. `examples/embed.rs` is a whole program.
+//! [`Anglerfish`] is a gateway that is part of a program. It comes to life in three steps: [`Anglerfish::builder`] says what
+//! there is and touches nothing; [`AnglerfishBuilder::build`] holds all that can fail, and does nothing that others see;
+//! [`BuiltAnglerfish::start`] lets it run. `examples/embed.rs` is a whole program, and the book has a page about it,
+//! `docs/embedding.md`.
 //!
-//! The command line is the feature `cli`, which is on unless `default-features = false` says otherwise.
+//! ```
+//! use anglerfish::{Anglerfish, Delivery, NewEvent, Subscription};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let data = directory.path();
+//! let (arrived, mut arrivals) = tokio::sync::mpsc::channel(1);
+//! let gateway = Anglerfish::builder()
+//!     .data_dir(data)
+//!     .subscription(
+//!         Subscription::to_function("large", move |delivery: Delivery| {
+//!             let arrived = arrived.clone();
+//!             async move { arrived.send(delivery.event.id).await }
+//!         })
+//!         .filter("message.total > 100"),
+//!     )
+//!     .build()
+//!     .await?
+//!     .start();
+//! let order = serde_json::json!({"total": 120});
+//! gateway.publish(NewEvent::new("/orders", "order.created").id("order-7").json(&order)?).await?;
+//! assert_eq!(arrivals.recv().await.as_deref(), Some("order-7"));
+//! gateway.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does not do to its program
+//!
+//! There is no global state: several gateways run side by side, each with a data directory of its own. No logger is set up
+//! (it writes with `tracing`, whoever listens), no panic hook, no metrics recorder ([`Anglerfish::metrics`] has its own
+//! registry's text), no signal handler, no default of a TLS library, and no limit of the process is changed.
+//!
+//! # Features
+//!
+//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false`.
 //!
 //! What is re-exported here is the interface. The modules are the rooms that it is built of; they are public for this
 //! workspace's tests and benchmarks, and change as they need to.
+
+#![deny(missing_docs)]
 
 #[doc(hidden)]
 pub mod api;
@@ -25,6 +64,8 @@ pub mod clock;
 pub mod config;
 #[doc(hidden)]
 pub mod delivery;
+#[doc(hidden)]
+pub mod embed;
 #[doc(hidden)]
 pub mod engine;
 mod fault;
@@ -60,20 +101,28 @@ pub mod supervision;
 pub mod telemetry;
 
 pub use api::AdminConfig;
-pub use config::{
-    ConfigError, ConfigProblem, ConfigStatus, Environment, NetworkList, ReferenceList, ReloadCause,
-    ReloadOutcome, ReloadReport,
+pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
+pub use delivery::{AttemptFailure, Attempted, Endpoint};
+pub use embed::{
+    Anglerfish, AnglerfishBuilder, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent, Source,
+    Subscription,
 };
 pub use engine::FetchedDocument;
-pub use gateway::{
-    BuiltGateway, Config, Examination, Gateway, GatewayBuilder, GatewayError, Loader, Reloader,
-};
+pub use gateway::{Config, Examination, GatewayError};
 pub use ingress::{Fetcher, ServerConfig};
 pub use outbound::OutboundConfig;
 pub use passive::OutConfig;
+pub use publish::{PublishError, Receipt};
 pub use server::Descriptors;
-pub use store::StoreConfig;
-pub use telemetry::{LogConfig, LogControl, LogFormat, TelemetryConfig};
+pub use source::SourceError;
+pub use store::{LeasedDelivery, StoreConfig};
+pub use subscription::{Deletion, SubscriptionError};
+pub use telemetry::{LogConfig, LogFormat, TelemetryConfig};
+
+pub use anglerfish_core::decision::Fetch;
+pub use anglerfish_core::event::Event;
+pub use anglerfish_core::problem::Problem;
+pub use anglerfish_core::request::UnixMillis;
 
 /// What this gateway calls itself in requests.
 pub const USER_AGENT: &str = concat!("anglerfish/", env!("CARGO_PKG_VERSION"));

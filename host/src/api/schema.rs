@@ -31,7 +31,7 @@ pub(super) struct SubscriptionBody {
     /// names. Several while one is rotated. Only their hashes are kept, and they are not shown again.
     #[schema(required = false, min_items = 1, max_items = 10)]
     tokens: Vec<String>,
-    /// Required unless the subscription is passive and has `tokens`.
+    /// Required, unless the subscription is passive and has `tokens`, is a stream, or is taken by a function.
     #[schema(required = false)]
     endpoint: EndpointBody,
     #[schema(required = false)]
@@ -57,6 +57,8 @@ pub(super) enum ModeBody {
     Passive,
     /// Nothing is delivered: readers read the log at `/out`, as the subscription sees it.
     Stream,
+    /// A function of the program that the gateway is part of takes them.
+    Function,
 }
 
 /// What becomes of a subscription's open deliveries when it is deleted, or taken out of the configuration file.

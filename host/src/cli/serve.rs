@@ -85,9 +85,13 @@ async fn serve(
     let Descriptors { limit, incoming, outgoing } = descriptors;
     tracing::info!(limit, incoming, outgoing, "file descriptors");
     tracing::info!(
-        ingress = %format_args!("http://{}/in/{{source}}", gateway.ingress_address()),
-        admin = %format_args!("http://{}", gateway.admin_address()),
-        out = gateway.out_address().map(|address| tracing::field::display(format!("http://{address}/out/{{subscription}}/lease"))),
+        ingress = gateway
+            .ingress_address()
+            .map(|address| tracing::field::display(format!("http://{address}/in/{{source}}"))),
+        admin = gateway.admin_address().map(|address| tracing::field::display(format!("http://{address}"))),
+        out = gateway
+            .out_address()
+            .map(|address| tracing::field::display(format!("http://{address}/out/{{subscription}}/lease"))),
         "ready"
     );
     tokio::select! {

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::driver::{Driver, DriverContext};
 use super::endpoint::{Endpoint, HttpEndpoint, Target, TargetError};
+use super::function::Functions;
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
 use super::notice::{Notices, StandingNotice};
@@ -54,6 +55,8 @@ pub struct DeliveryOptions {
     pub supervisor: Supervisor,
     /// What makes of events what subscriptions ask for; without it nothing is sent for one that asks.
     pub renderer: Option<Arc<dyn Renderer>>,
+    /// What takes the deliveries of subscriptions with `mode = "function"`.
+    pub functions: Functions,
 }
 
 impl Default for DeliveryOptions {
@@ -66,6 +69,7 @@ impl Default for DeliveryOptions {
             host_rates: BTreeMap::new(),
             supervisor: Supervisor::default(),
             renderer: None,
+            functions: Functions::default(),
         }
     }
 }
@@ -81,6 +85,7 @@ struct Shared {
     passive: Arc<PassiveRegistry>,
     outbound: Outbound,
     renderer: Option<Arc<dyn Renderer>>,
+    functions: Functions,
     host_rates: BTreeMap<String, RateConfig>,
     /// The policy that was put last.
     policy: Mutex<Arc<DeliveryConfig>>,
@@ -140,6 +145,7 @@ impl Deliveries {
             passive: passive.map_err(rustls::Error::from)?,
             outbound,
             renderer: options.renderer,
+            functions: options.functions,
             host_rates: options.host_rates,
             policy: Mutex::default(),
             runtime,
@@ -168,8 +174,10 @@ impl Deliveries {
     ///
     /// What is wrong with the endpoint, with its place in the subscription.
     pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
-        if subscription.delivery.mode != DeliveryMode::Push && subscription.endpoint.is_none() {
-            return Ok(());
+        match subscription.delivery.mode {
+            DeliveryMode::Function => return self.shared.functions.check(&subscription.id),
+            DeliveryMode::Passive | DeliveryMode::Stream if subscription.endpoint.is_none() => return Ok(()),
+            DeliveryMode::Push | DeliveryMode::Passive | DeliveryMode::Stream => {}
         }
         target(subscription, &self.shared.outbound).map(drop)
     }
@@ -191,14 +199,18 @@ impl Deliveries {
         // A client is made with the first attempt: most subscriptions are idle. That it can be made was just seen. Until
         // then no more is kept than it takes.
         let (kept, its) = (subscription.endpoint.clone().map(Box::new), Arc::clone(&policy));
+        let function = self.shared.functions.get(&id).filter(|_| mode == DeliveryMode::Function);
         let endpoint = move || {
+            if let Some(function) = &function {
+                return Some(Arc::clone(function));
+            }
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
             Some(Arc::new(HttpEndpoint { target, renderer: renderer.clone() }) as Arc<dyn Endpoint>)
         };
         let settings = Arc::new(Settings { policy, shared, endpoint: Box::new(endpoint) });
         match mode {
             // Of a stream deliveries are kept that were made before it was one.
-            DeliveryMode::Push | DeliveryMode::Stream => self.let_go_of_passive(&id),
+            DeliveryMode::Push | DeliveryMode::Stream | DeliveryMode::Function => self.let_go_of_passive(&id),
             DeliveryMode::Passive => {
                 let settings = Arc::clone(&settings);
                 self.shared

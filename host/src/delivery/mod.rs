@@ -14,6 +14,7 @@ mod dispatch;
 mod driver;
 mod endpoint;
 mod exchange;
+mod function;
 mod inbox;
 mod metric;
 mod notice;
@@ -26,6 +27,7 @@ mod test;
 
 pub use dispatch::{Deliveries, DeliveryOptions};
 pub use endpoint::{AttemptFailure, Attempted, Endpoint};
+pub use function::Functions;
 pub use metric::DeliveryMetrics;
 pub use notice::StandingNotice;
 pub use passive::{

@@ -6,11 +6,11 @@ use super::reload::{Loader, ReloadTargets, Reloader};
 use super::routing::EngineRouting;
 use super::running::Gateway;
 use super::source_table::GatewaySources;
-use super::wiring::{self, Listeners, SharedReader};
+use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::Jobs;
 use crate::clock;
-use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Renderer};
+use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::fetch::DocumentCache;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
@@ -18,16 +18,17 @@ use crate::outbound::{Outbound, ProviderClient};
 use crate::passive::{self, Out, OutMetrics, Refusals};
 use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
-use crate::server::{Descriptors, Listener};
+use crate::server::{Descriptors, Gate, Listener};
 use crate::source::{Sources, StoredSources};
 use crate::store::{SqliteOptions, SqliteStore, Store};
 use crate::stream::{self, StreamMetrics, StreamOut, Streams};
+use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use anglerfish_core::router::RoutingDocument;
 use axum::Router;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -43,14 +44,26 @@ pub struct GatewayBuilder {
     file: String,
     loader: Option<Loader>,
     log: Option<LogControl>,
+    binding: Binding,
+    functions: Functions,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl GatewayBuilder {
     /// One by this configuration, with the file descriptors that the process has now.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let descriptors = Descriptors::default();
-        Self { config, documents: None, descriptors, file: String::new(), loader: None, log: None }
+        Self {
+            config,
+            documents: None,
+            descriptors: Descriptors::default(),
+            file: String::new(),
+            loader: None,
+            log: None,
+            binding: Binding::default(),
+            functions: Functions::default(),
+            store: None,
+        }
     }
 
     /// Has the documents which decisions ask for (certificates, keys, confirmations) from a fetcher of the caller's.
@@ -82,6 +95,27 @@ impl GatewayBuilder {
         self
     }
 
+    /// Listens on these addresses only.
+    #[must_use]
+    pub(crate) fn binding(mut self, binding: Binding) -> Self {
+        self.binding = binding;
+        self
+    }
+
+    /// Has the deliveries of subscriptions with `mode = "function"` taken by these.
+    #[must_use]
+    pub fn functions(mut self, functions: Functions) -> Self {
+        self.functions = functions;
+        self
+    }
+
+    /// Keeps what is durable in this store, in the place of one in `server.data_dir`.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Binds the addresses, opens the store and loads the component.
     ///
     /// # Errors
@@ -89,9 +123,9 @@ impl GatewayBuilder {
     /// If the configuration has problems that only the component sees, the store cannot be opened, or an address is
     /// taken. Nothing is left behind: no queue, no thread, no lock.
     pub async fn build(self) -> Result<BuiltGateway, GatewayError> {
-        let Self { config, documents, descriptors, file, loader, log } = self;
+        let Self { config, documents, descriptors, file, loader, log, binding, functions, store } = self;
         // Addresses first: a second gateway by mistake should not get as far as the data.
-        let listeners = wiring::bind(&config, descriptors).await?;
+        let listeners = wiring::bind(&config, binding, descriptors).await?;
         let outbound = wiring::outbound(&config, descriptors)?;
         let documents = match documents {
             Some(documents) => documents,
@@ -100,9 +134,14 @@ impl GatewayBuilder {
         let data = config.server.data_dir.join(STORE_FILE);
         let readiness = Readiness::new();
         let supervisor = Supervisor::new(readiness.clone());
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open_supervised(&data, SqliteOptions::default(), supervisor.clone())?);
-        let made = Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners };
+        let store = match store {
+            Some(store) => store,
+            None => {
+                Arc::new(SqliteStore::open_supervised(&data, SqliteOptions::default(), supervisor.clone())?)
+            }
+        };
+        let made =
+            Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -124,23 +163,39 @@ struct Prepared {
     outbound: Outbound,
     documents: Arc<dyn Fetcher>,
     listeners: Listeners,
+    functions: Functions,
+}
+
+/// What a program that the gateway is part of uses of it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Handles {
+    pub(crate) ingress: Arc<Ingress>,
+    /// Through which requests come that another server has read.
+    pub(crate) gate: Gate,
+    pub(crate) api: Router,
+    pub(crate) out: Router,
+    pub(crate) publisher: Publisher,
+    pub(crate) sources: Sources,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) functions: Functions,
+    pub(crate) scrape: Arc<Scrape>,
 }
 
 /// A gateway that is complete and does nothing yet: no request is taken in, no delivery attempted.
 pub struct BuiltGateway {
-    pub(super) ingress: Arc<Listener>,
-    pub(super) admin: Arc<Listener>,
-    /// Where the subscribers of passive subscriptions come, if anywhere, and what they find there.
-    pub(super) out: Option<(Arc<Listener>, Router)>,
+    pub(super) ingress: Option<Arc<Listener>>,
+    pub(super) admin: Option<Arc<Listener>>,
+    /// Where the subscribers of passive subscriptions come, if anywhere.
+    pub(super) out: Option<Arc<Listener>>,
+    /// What serves the program that the gateway is part of.
+    pub(super) handles: Handles,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
     pub(super) deliveries: Deliveries,
     pub(super) streams: Streams,
-    pub(super) service: Arc<Ingress>,
     pub(super) operational: OperationalEvents,
     pub(super) jobs: Jobs,
-    pub(super) api: Router,
     pub(super) reloader: Reloader,
     pub(super) retention: watch::Sender<Duration>,
     pub(super) shutdown_timeout: watch::Receiver<Duration>,
@@ -148,7 +203,8 @@ pub struct BuiltGateway {
 
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
-        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners } = made;
+        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions } =
+            made;
         let Listeners { ingress, admin, out } = listeners;
         let mut registry = Scrape::registry();
         supervisor.register(&mut registry);
@@ -164,6 +220,7 @@ impl BuiltGateway {
             supervisor: supervisor.clone(),
             host_rates: config.outbound.host_rates.clone(),
             renderer: None,
+            functions: functions.clone(),
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));
@@ -202,15 +259,17 @@ impl BuiltGateway {
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config, &sources, &subscriptions);
-        let out = out.map(|listener| {
+        let out_router = {
             let trusted = &config.server.trusted_proxies;
             let refusals = Refusals::new(OutMetrics::register(&mut registry), trusted);
             let streams = StreamOut::new(streams.clone(), Arc::clone(&refusals), trusted);
             let streams = stream::addresses().with_state(streams);
             let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
-            (listener, passive::router(out, streams))
-        });
-        let access = Access::new(config.admin.token.as_ref(), admin.address());
+            passive::router(out, streams)
+        };
+        // Mounted by another program it is for this machine's programs all the same, unless there is a token.
+        let local = admin.as_ref().map_or((Ipv4Addr::LOCALHOST, 0).into(), |admin| admin.address());
+        let access = Access::new(config.admin.token.as_ref(), local);
         let (retention, _) = watch::channel(config.store.retention);
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
         let rooms = ReloadTargets {
@@ -231,55 +290,66 @@ impl BuiltGateway {
         let listed = subscriptions.clone();
         let jobs = Jobs::new(Arc::clone(store), subscriptions.clone());
         let scrape = Scrape::new(registry, Arc::clone(store), clock::now).with_names(move || listed.names());
+        let scrape = Arc::new(scrape);
         let api = Api {
             store: Arc::clone(store),
-            subscriptions,
-            sources,
-            publisher,
+            subscriptions: subscriptions.clone(),
+            sources: sources.clone(),
+            publisher: publisher.clone(),
             readers: Arc::new(streams.clone()),
             rejections,
             explainer: routing,
             readiness: readiness.clone(),
-            scrape: Arc::new(scrape),
+            scrape: Arc::clone(&scrape),
             clock: Arc::new(clock::now),
             jobs: jobs.clone(),
             configuration: Arc::new(reloader.clone()),
+        };
+        let handles = Handles {
+            ingress: service,
+            gate: Gate::new(supervisor.clone()),
+            api: api::router(api, access),
+            out: out_router,
+            publisher,
+            sources,
+            subscriptions,
+            functions,
+            scrape,
         };
         Ok(Self {
             ingress,
             admin,
             out,
+            handles,
             supervisor,
             readiness,
             store: Arc::clone(store),
             deliveries,
             streams,
-            service,
             operational,
             jobs,
-            api: api::router(api, access),
             reloader,
             retention,
             shutdown_timeout,
         })
     }
 
-    /// Where events will be taken in.
+    /// Where events will be taken in, if the gateway listens for them.
     #[must_use]
-    pub fn ingress_address(&self) -> SocketAddr {
-        self.ingress.address()
+    pub fn ingress_address(&self) -> Option<SocketAddr> {
+        self.ingress.as_ref().map(|listener| listener.address())
     }
 
-    /// Where the management API will listen.
+    /// Where the management API will listen, if it does.
     #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
-        self.admin.address()
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|listener| listener.address())
     }
 
     /// Where the subscribers of passive subscriptions will come, if anywhere.
     #[must_use]
     pub fn out_address(&self) -> Option<SocketAddr> {
-        self.out.as_ref().map(|(listener, _)| listener.address())
+        self.out.as_ref().map(|listener| listener.address())
     }
 
     /// Lets it run, on the runtime that this is called from. From now on requests are taken in, and deliveries that

@@ -16,8 +16,11 @@ mod source_table;
 mod status;
 mod wiring;
 
+pub(crate) use builder::Handles;
 pub use builder::{BuiltGateway, GatewayBuilder};
+pub(crate) use config::Sections;
 pub use config::{Config, Examination};
 pub use error::GatewayError;
 pub use reload::{Loader, Reloader};
 pub use running::Gateway;
+pub(crate) use wiring::Binding;

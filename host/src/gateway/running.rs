@@ -1,10 +1,11 @@
 //! A gateway that runs, and how it ends.
 
+use super::builder::Handles;
 use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::delivery::Deliveries;
 use crate::gateway::Config;
-use crate::ingress::Fetcher;
-use crate::server::{Ending, Listener, Peer, RequestBody};
+use crate::ingress::{Fetcher, Ingress};
+use crate::server::{Ending, Gate, Listener, Peer, RequestBody};
 use crate::store::Store;
 use crate::stream::Streams;
 use crate::supervision::Supervisor;
@@ -31,12 +32,13 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// A running gateway. Dropping it ends it at once; [`Gateway::shutdown`] lets what is under way end.
 pub struct Gateway {
-    ingress_address: SocketAddr,
-    admin_address: SocketAddr,
+    ingress_address: Option<SocketAddr>,
+    admin_address: Option<SocketAddr>,
     out_address: Option<SocketAddr>,
     shutdown_timeout: watch::Receiver<Duration>,
     readiness: Readiness,
     reloader: Reloader,
+    handles: Handles,
     parts: Option<Parts>,
 }
 
@@ -45,8 +47,9 @@ struct Parts {
     store: Arc<dyn Store>,
     deliveries: Deliveries,
     streams: Streams,
-    ingress: Part,
-    admin: Part,
+    gate: Gate,
+    ingress: Option<Part>,
+    admin: Option<Part>,
     out: Option<Part>,
     operational: JoinHandle<()>,
     jobs: JoinHandle<()>,
@@ -84,39 +87,31 @@ impl Gateway {
             ingress,
             admin,
             out,
+            handles,
             supervisor,
             readiness,
             store,
             deliveries,
             streams,
-            service,
             operational,
             jobs,
-            api,
             reloader,
             retention,
             shutdown_timeout,
         } = built;
-        let (ingress_address, admin_address) = (ingress.address(), admin.address());
+        let address = |listener: &Option<Arc<Listener>>| listener.as_ref().map(|listener| listener.address());
+        let (ingress_address, admin_address, out_address) =
+            (address(&ingress), address(&admin), address(&out));
         // Nothing can fail any more: a start that fails makes no attempt.
         deliveries.start();
         streams.start(&supervisor);
         let operational = supervisor.spawn("operational events", move || operational.clone().run());
         let jobs = supervisor.spawn("jobs", move || jobs.clone().run());
-        let ending = Ending::default();
-        let (told, watcher) = (ending.clone(), supervisor.clone());
-        let ingress = Part {
-            ending,
-            task: supervisor.spawn("ingress", move || {
-                let service = Arc::clone(&service);
-                let handle = move |request, peer| Arc::clone(&service).handle(request, peer);
-                Arc::clone(&ingress).serve(handle, told.clone(), watcher.clone())
-            }),
-        };
-        let admin = Part::serve("management API", admin, api, &supervisor);
-        let out_address = out.as_ref().map(|(listener, _)| listener.address());
-        let out = out
-            .map(|(listener, router)| Part::serve("listener of subscribers", listener, router, &supervisor));
+        let ingress = ingress.map(|listener| Part::take_in(listener, &handles.ingress, &supervisor));
+        let serve =
+            |name, router: &Router, listener| Part::serve(name, listener, router.clone(), &supervisor);
+        let admin = admin.map(|listener| serve("management API", &handles.api, listener));
+        let out = out.map(|listener| serve("listener of subscribers", &handles.out, listener));
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {
@@ -130,6 +125,7 @@ impl Gateway {
                 store,
                 deliveries,
                 streams,
+                gate: handles.gate.clone(),
                 ingress,
                 admin,
                 out,
@@ -138,18 +134,19 @@ impl Gateway {
                 retention,
                 stop_retention,
             }),
+            handles,
         }
     }
 
-    /// Where events are taken in.
+    /// Where events are taken in, if the gateway listens for them.
     #[must_use]
-    pub fn ingress_address(&self) -> SocketAddr {
+    pub fn ingress_address(&self) -> Option<SocketAddr> {
         self.ingress_address
     }
 
-    /// Where the management API listens.
+    /// Where the management API listens, if it does.
     #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
+    pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
@@ -157,6 +154,16 @@ impl Gateway {
     #[must_use]
     pub fn out_address(&self) -> Option<SocketAddr> {
         self.out_address
+    }
+
+    /// What holds it back.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// What a program that it is part of uses of it.
+    pub(crate) fn handles(&self) -> &Handles {
+        &self.handles
     }
 
     /// Reads its configuration again when it is told to.
@@ -205,12 +212,20 @@ impl Parts {
                 out.end(first).await;
             }
         };
-        let (_, (), attempts) = tokio::join!(self.ingress.end(first), out, timeout_at(end, attempts));
+        let senders = async {
+            if let Some(ingress) = &mut self.ingress {
+                ingress.end(first).await;
+            }
+        };
+        let mounted = self.gate.close(first);
+        let ((), (), (), attempts) = tokio::join!(senders, mounted, out, timeout_at(end, attempts));
         if attempts.is_err() {
             tracing::error!("the deliveries did not end in time; they go on at the next start");
         }
         // The management API tells of the stop until now.
-        self.admin.end(end - CLOSING.min((end - first) / 4)).await;
+        if let Some(admin) = &mut self.admin {
+            admin.end(end - CLOSING.min((end - first) / 4)).await;
+        }
         self.retention.abort();
         self.operational.abort();
         self.jobs.abort();
@@ -223,11 +238,12 @@ impl Parts {
     /// Ends all of it without waiting for anything.
     fn abort(self) {
         self.stop_retention.cancel();
+        self.gate.shut();
         self.streams.stop();
         self.retention.abort();
         self.operational.abort();
         self.jobs.abort();
-        for part in [Some(&self.ingress), Some(&self.admin), self.out.as_ref()].into_iter().flatten() {
+        for part in [&self.ingress, &self.admin, &self.out].into_iter().flatten() {
             part.ending.stop.cancel();
             part.ending.abort.cancel();
             part.task.abort();
@@ -243,6 +259,20 @@ impl Parts {
 }
 
 impl Part {
+    /// Takes events in.
+    fn take_in(listener: Arc<Listener>, service: &Arc<Ingress>, supervisor: &Supervisor) -> Self {
+        let ending = Ending::default();
+        let (told, watcher) = (ending.clone(), supervisor.clone());
+        let service = Arc::clone(service);
+        let task = supervisor.spawn("ingress", move || {
+            let service = Arc::clone(&service);
+            let handle =
+                move |request: Request<RequestBody>, peer| Arc::clone(&service).handle(request, peer);
+            Arc::clone(&listener).serve(handle, told.clone(), watcher.clone())
+        });
+        Self { ending, task }
+    }
+
     /// Serves what a router has.
     fn serve(name: &'static str, listener: Arc<Listener>, router: Router, supervisor: &Supervisor) -> Self {
         let ending = Ending::default();

@@ -44,13 +44,33 @@ pub(super) fn outbound(config: &Config, descriptors: Descriptors) -> Result<Outb
 
 /// What the gateway listens on.
 pub(super) struct Listeners {
-    pub(super) ingress: Arc<Listener>,
-    pub(super) admin: Arc<Listener>,
+    pub(super) ingress: Option<Arc<Listener>>,
+    pub(super) admin: Option<Arc<Listener>>,
     pub(super) out: Option<Arc<Listener>>,
 }
 
+/// Which addresses are bound. A program that the gateway is part of may serve what there is on its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Binding {
+    /// `server.listen`.
+    pub(crate) ingress: bool,
+    /// `admin.listen`.
+    pub(crate) admin: bool,
+}
+
+impl Default for Binding {
+    /// All that the configuration names.
+    fn default() -> Self {
+        Self { ingress: true, admin: true }
+    }
+}
+
 /// Binds all addresses, with the connections that their descriptors allow.
-pub(super) async fn bind(config: &Config, descriptors: Descriptors) -> Result<Listeners, GatewayError> {
+pub(super) async fn bind(
+    config: &Config,
+    binding: Binding,
+    descriptors: Descriptors,
+) -> Result<Listeners, GatewayError> {
     // One in eight is kept for those who look what is wrong, and two for those who lease, if there may be any.
     let watchers = (descriptors.incoming / 8).max(1);
     let subscribers = match config.out.listen {
@@ -70,9 +90,15 @@ pub(super) async fn bind(config: &Config, descriptors: Descriptors) -> Result<Li
         header: config.server.header_timeout,
         idle: config.server.idle_timeout,
     };
-    let ingress = bind_one(config.server.listen, "server.listen", limits).await?;
+    let ingress = match binding.ingress {
+        true => Some(bind_one(config.server.listen, "server.listen", limits).await?),
+        false => None,
+    };
     let connections = limits.connections.min(watchers);
-    let admin = bind_one(config.admin.listen, "admin.listen", Limits { connections, ..limits }).await?;
+    let admin = match binding.admin {
+        true => Some(bind_one(config.admin.listen, "admin.listen", Limits { connections, ..limits }).await?),
+        false => None,
+    };
     let out = match config.out.listen {
         Some(address) => {
             // A stream that is only silent is not idle.

@@ -9,7 +9,7 @@ use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
 use crate::engine::{Decided, Engine, FetchedDocument, InboundRequest};
 use crate::rejection::{Refusal, Rejections};
-use crate::server::{RequestBody, sender};
+use crate::server::sender;
 use crate::store::{
     Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store,
 };
@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Response};
 use http_body_util::Full;
+use hyper::body::Body;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -194,15 +195,29 @@ impl Ingress {
         Arc::clone(sources.get(name).unwrap_or(&self.unknown))
     }
 
-    /// Answers one request.
-    pub async fn handle(
+    /// Answers one request to `/in/{source}`.
+    pub async fn handle<B>(self: Arc<Self>, request: Request<B>, peer: SocketAddr) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let path = request.uri().path().to_owned();
+        self.handle_as(request, peer, &path).await
+    }
+
+    /// Answers one request that is taken for one to `inner`: where the gateway is mounted below some path, the request's own
+    /// URL is what its sender wrote and may have signed.
+    pub async fn handle_as<B>(
         self: Arc<Self>,
-        request: Request<RequestBody>,
+        request: Request<B>,
         peer: SocketAddr,
-    ) -> Response<Full<Bytes>> {
+        inner: &str,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let path = request.uri().path().to_owned();
         let live = self.live();
-        let SourceAddress::Source(source) = SourceAddress::from_path(&path, &live.config.forwarded.prefix)
+        let SourceAddress::Source(source) = SourceAddress::from_path(inner, &live.config.forwarded.prefix)
         else {
             return response(Fault::NotFound.reply());
         };
@@ -248,14 +263,17 @@ impl Ingress {
     }
 
     /// Reads a request within the limits.
-    async fn read<'a>(
+    async fn read<'a, B>(
         &self,
         live: &'a Live,
         source: &str,
-        request: Request<RequestBody>,
+        request: Request<B>,
         peer: SocketAddr,
         length: &mut usize,
-    ) -> Result<(InboundRequest, Share, SemaphorePermit<'a>), Fault> {
+    ) -> Result<(InboundRequest, Share, SemaphorePermit<'a>), Fault>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         // Which of them a source takes is for the decision to say.
         if !matches!(
             *request.method(),

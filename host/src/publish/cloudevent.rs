@@ -207,6 +207,18 @@ fn binary(headers: &HeaderMap, kind: &str, body: &Bytes, now: UnixMillis) -> Res
     if problems.is_empty() { Ok(Published { event, data: body.clone() }) } else { Err(problems) }
 }
 
+/// An event with these attributes, `specversion` among them, and this data; `path` stands in front of problems' places.
+pub(crate) fn checked(
+    attributes: BTreeMap<String, String>,
+    data: Bytes,
+    path: &str,
+    now: UnixMillis,
+) -> Result<Published, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let event = event(attributes, path, now, &mut problems);
+    if problems.is_empty() { Ok(Published { event, data }) } else { Err(problems) }
+}
+
 fn event(
     mut attributes: BTreeMap<String, String>,
     path: &str,

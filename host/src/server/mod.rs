@@ -4,6 +4,7 @@ mod activity;
 mod connection;
 mod descriptor;
 mod framing;
+mod gate;
 mod listener;
 mod peer;
 mod request_body;
@@ -11,6 +12,7 @@ mod sender;
 mod tracked;
 
 pub use descriptor::Descriptors;
+pub use gate::Gate;
 pub use listener::{Ending, Limits, Listener};
 pub use peer::Peer;
 pub use request_body::RequestBody;

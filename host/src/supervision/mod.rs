@@ -9,5 +9,6 @@ mod readiness;
 mod supervisor;
 
 pub use panic::install_hook;
+pub(crate) use panic::reason;
 pub use readiness::{Latch, Readiness};
 pub use supervisor::Supervisor;

@@ -46,7 +46,7 @@ pub(super) fn count() -> Counter {
 }
 
 /// What a caught panic says.
-pub(super) fn reason(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn reason(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

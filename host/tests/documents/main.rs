@@ -100,7 +100,7 @@ impl Rig {
         }
         let documents = DocumentCache::try_new(options).unwrap().with_timeout(timeout);
         let gateway = Gateway::start_with(config(&data), Arc::new(documents)).await.unwrap();
-        let address = gateway.ingress_address();
+        let address = gateway.ingress_address().unwrap();
         Self { gateway, address, _data: data }
     }
 

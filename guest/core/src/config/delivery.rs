@@ -16,6 +16,8 @@ pub enum DeliveryMode {
     Passive,
     /// There are no deliveries: the subscriber reads the log, from whatever position it likes.
     Stream,
+    /// Attempts are made as soon as they are due, and are calls of a function of the program that the gateway is part of.
+    Function,
 }
 
 impl DeliveryMode {
@@ -26,6 +28,7 @@ impl DeliveryMode {
             Self::Push => "push",
             Self::Passive => "passive",
             Self::Stream => "stream",
+            Self::Function => "function",
         }
     }
 }

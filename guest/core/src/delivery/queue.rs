@@ -149,7 +149,7 @@ impl<P> Queue<P> {
     fn is_going(&self) -> bool {
         self.stage == Stage::Run
             && self.standing == Standing::Active
-            && self.policy.mode == DeliveryMode::Push
+            && matches!(self.policy.mode, DeliveryMode::Push | DeliveryMode::Function)
     }
 
     /// How many deliveries may be held, running ones included. Where they are small the store is asked seldom and for

@@ -59,6 +59,7 @@ pub fn classify(
     let (asked, again) = match outcome {
         AttemptOutcome::Local => return None,
         AttemptOutcome::Unsendable => return Some(Consequences { is_own: true, ..consequences }),
+        AttemptOutcome::Taken => return Some(Consequences { settled: Settled::Delivered, ..consequences }),
         AttemptOutcome::Answered(Answered { status, .. }) if policy.success.contains(status) => {
             return Some(Consequences { settled: Settled::Delivered, ..consequences });
         }
@@ -194,6 +195,13 @@ mod tests {
         let delays = delays.iter().copied().map(Duration::from_millis).collect();
         let retry = RetryConfig { jitter, ..RetryConfig::with_delays(delays) };
         DeliveryConfig { retry, ..DeliveryConfig::default() }
+    }
+
+    #[test]
+    fn what_a_function_took_is_delivered_whatever_statuses_mean_so() {
+        let policy =
+            DeliveryConfig { success: StatusSet::new(vec![(299, 299)]), ..DeliveryConfig::default() };
+        assert_eq!(classify(&policy, AttemptOutcome::Taken, 0, NOW, 0), Settled::Delivered);
     }
 
     #[test]

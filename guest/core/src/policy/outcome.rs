@@ -5,6 +5,8 @@
 pub enum AttemptOutcome<'a> {
     /// The endpoint answered, and its answer was complete.
     Answered(Answered<'a>),
+    /// A function of this process took it; it has no status to say so.
+    Taken,
     /// There was no complete answer.
     Failed(FailureKind),
     /// This machine could not make the attempt: it has no descriptor, no memory, no name server. It says nothing about

@@ -43,7 +43,10 @@ impl From<HttpAttempt> for Attempted {
                 advice = (retry_after.map(str::to_owned), rate_limit_reset.map(str::to_owned), is_abort);
                 None
             }
-            AttemptOutcome::Failed(FailureKind::Connection) => Some(AttemptFailure::Endpoint),
+            // No answer over HTTP is without a status.
+            AttemptOutcome::Taken | AttemptOutcome::Failed(FailureKind::Connection) => {
+                Some(AttemptFailure::Endpoint)
+            }
             AttemptOutcome::Failed(FailureKind::Timeout) => Some(AttemptFailure::Timeout),
             AttemptOutcome::Local => Some(AttemptFailure::Local),
             AttemptOutcome::Unsendable => Some(AttemptFailure::Unsendable),

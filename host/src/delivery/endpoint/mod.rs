@@ -29,7 +29,7 @@ pub struct Attempted {
     pub started: UnixMillis,
     /// How long it took.
     pub duration: Duration,
-    /// The status of the answer, as soon as it is known.
+    /// The status of the answer, as soon as it is known. Without one and without a failure a function took it.
     pub status: Option<u16>,
     /// The answer's `Retry-After` field.
     pub retry_after: Option<String>,
@@ -79,6 +79,7 @@ impl Attempted {
         match (self.failure, self.status) {
             (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
             (Some(AttemptFailure::Unsendable), _) => AttemptOutcome::Unsendable,
+            (None, None) => AttemptOutcome::Taken,
             (None, Some(status)) => AttemptOutcome::Answered(Answered {
                 status,
                 retry_after: self.retry_after.as_deref(),
@@ -86,7 +87,7 @@ impl Attempted {
                 is_abort: self.is_abort,
             }),
             (Some(AttemptFailure::Timeout), _) => AttemptOutcome::Failed(FailureKind::Timeout),
-            _ => AttemptOutcome::Failed(FailureKind::Connection),
+            (Some(AttemptFailure::Endpoint), _) => AttemptOutcome::Failed(FailureKind::Connection),
         }
     }
 

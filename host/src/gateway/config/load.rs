@@ -17,7 +17,7 @@ use crate::telemetry::{LogConfig, TelemetryConfig};
 use anglerfish_core::config::{Document, key_path, overlap, read_document};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::verify::Verifier;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -107,14 +107,32 @@ impl Config {
             }
         };
         let mut warnings = Vec::new();
-        let mut result = Self::read(document, places, directory, environment, &mut warnings);
+        let mut result = Self::read(None, document, places, directory, environment, &mut warnings);
         if let Ok(config) = &mut result {
             config.warnings.clone_from(&warnings);
         }
         Examination { result, warnings }
     }
 
+    /// One whose tables are given, and whose sources and subscriptions are these, as a file would have them.
+    ///
+    /// # Errors
+    ///
+    /// With every problem that it has.
+    pub(crate) fn of(
+        tables: Sections,
+        sources: Vec<Value>,
+        subscriptions: Vec<Value>,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let document = json!({"source": sources, "subscription": subscriptions});
+        let (places, mut warnings) = (Places::new("builder", ""), Vec::new());
+        let read = Self::read(Some(tables), document, places, Path::new(""), environment, &mut warnings);
+        read.map(|config| Self { warnings, ..config })
+    }
+
     fn read(
+        tables: Option<Sections>,
         mut document: Value,
         mut places: Places,
         directory: &Path,
@@ -122,17 +140,21 @@ impl Config {
         warnings: &mut Vec<ConfigProblem>,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
-        environment::apply(environment, section::TABLES, &mut document, &mut places, &mut problems);
+        if tables.is_none() {
+            environment::apply(environment, section::TABLES, &mut document, &mut places, &mut problems);
+        }
 
         let mut resolved = document.clone();
         let resolver = Resolver { directory: directory.to_path_buf(), environment: environment.clone() };
         let mut odd = configuration_doubts(&document);
         let unresolved = resolver.resolve_configuration(&mut resolved);
 
-        let (sections, found) = Sections::read(&resolved);
+        let is_given = tables.is_some();
+        let (sections, found) =
+            tables.map_or_else(|| Sections::read(&resolved), |tables| (tables, Vec::new()));
         let Sections { mut server, admin, out, outbound, store, log, telemetry } = sections;
         problems.extend(found);
-        if !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
+        if !is_given && !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
             server.data_dir = directory.join(server.data_dir);
         }
 
@@ -182,7 +204,8 @@ impl Config {
                 hide_url(endpoint, written);
                 odd.extend(review::endpoint(path, endpoint));
             }
-            let unserved = review::unserved(subscription, out.listen);
+            // A program may serve them without a listener of the gateway's.
+            let unserved = review::unserved(subscription, out.listen).filter(|_| !is_given);
             odd.extend(unserved.map(|problem| below(path, problem)));
         }
         *warnings = located(&places, odd);

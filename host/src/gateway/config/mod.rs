@@ -13,3 +13,4 @@ mod tests;
 
 pub use load::{Config, Examination};
 pub(super) use review::unserved;
+pub(crate) use section::Sections;

@@ -24,14 +24,14 @@ pub(super) const TABLES: &[(&str, Keys)] = &[
 
 /// What the tables say.
 #[derive(Debug, Default)]
-pub(super) struct Sections {
-    pub(super) server: ServerConfig,
-    pub(super) admin: AdminConfig,
-    pub(super) out: OutConfig,
-    pub(super) outbound: OutboundConfig,
-    pub(super) store: StoreConfig,
-    pub(super) log: LogConfig,
-    pub(super) telemetry: TelemetryConfig,
+pub(crate) struct Sections {
+    pub(crate) server: ServerConfig,
+    pub(crate) admin: AdminConfig,
+    pub(crate) out: OutConfig,
+    pub(crate) outbound: OutboundConfig,
+    pub(crate) store: StoreConfig,
+    pub(crate) log: LogConfig,
+    pub(crate) telemetry: TelemetryConfig,
 }
 
 impl Sections {

@@ -228,13 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn reads_a_subscription_that_a_function_takes_and_refuses_an_endpoint_beside_it() {
+        let value = json!({"id": "a", "mode": "function", "delivery": {"timeout": "2s"}});
+        let read = read_subscription(&value, "").unwrap();
+        assert_eq!((read.delivery.mode, read.endpoint), (DeliveryMode::Function, None));
+        let value = json!({"id": "a", "mode": "function", "endpoint": {"url": "https://example.com"}});
+        let problems = read_subscription(&value, "").unwrap_err();
+        assert_eq!(problems[0].to_string(), "endpoint: a function takes what is delivered");
+    }
+
+    #[test]
     fn says_what_is_wrong_with_a_mode_and_its_tokens() {
         let push = json!({"url": "https://example.com"});
         for (value, problem) in [
-            (json!({"mode": "pull", "endpoint": push}), "mode: must be \"push\", \"passive\" or \"stream\""),
+            (
+                json!({"mode": "pull", "endpoint": push}),
+                "mode: must be \"push\", \"passive\", \"stream\" or \"function\"",
+            ),
             (
                 json!({"mode": "pull", "tokens": ["0123456789abcdef"]}),
-                "mode: must be \"push\", \"passive\" or \"stream\"",
+                "mode: must be \"push\", \"passive\", \"stream\" or \"function\"",
             ),
             (json!({"mode": "push"}), "endpoint: missing key"),
             (json!({"mode": "passive"}), "tokens: missing key of a passive subscription"),

@@ -26,11 +26,14 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let tokens = table.get("tokens").and_then(|node| tokens(&node)).unwrap_or_default();
     let endpoint = match mode {
         Some(DeliveryMode::Push) => table.require("endpoint"),
-        Some(DeliveryMode::Passive | DeliveryMode::Stream) | None => table.get("endpoint"),
+        Some(DeliveryMode::Passive | DeliveryMode::Stream | DeliveryMode::Function) | None => {
+            table.get("endpoint")
+        }
     };
     match mode {
         Some(DeliveryMode::Passive) => reachable(&table),
         Some(DeliveryMode::Stream) => readable(&table),
+        Some(DeliveryMode::Function) => called(&table),
         Some(DeliveryMode::Push) | None => {}
     }
     if endpoint.is_none() && mode != Some(DeliveryMode::Stream) {
@@ -53,8 +56,9 @@ fn mode(node: &Node<'_>) -> Option<DeliveryMode> {
         "push" => Some(DeliveryMode::Push),
         "passive" => Some(DeliveryMode::Passive),
         "stream" => Some(DeliveryMode::Stream),
+        "function" => Some(DeliveryMode::Function),
         _ => {
-            node.report("must be \"push\", \"passive\" or \"stream\"");
+            node.report("must be \"push\", \"passive\", \"stream\" or \"function\"");
             None
         }
     }
@@ -91,6 +95,14 @@ fn readable(table: &Table<'_>) {
             let hint = "leave it out, or choose another mode";
             node.report_with_hint("a stream is read and delivers nothing", hint);
         }
+    }
+}
+
+/// Reports an endpoint of what is taken by a function.
+fn called(table: &Table<'_>) {
+    if let Some(node) = table.get("endpoint") {
+        let hint = "leave it out, or choose another mode";
+        node.report_with_hint("a function takes what is delivered", hint);
     }
 }
 

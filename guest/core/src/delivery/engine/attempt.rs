@@ -22,7 +22,7 @@ impl<P> Engine<P> {
         let key = attempt.key;
         queue.end(attempt.bytes);
         match outcome {
-            AttemptOutcome::Answered(_) => queue.unanswered = false,
+            AttemptOutcome::Answered(_) | AttemptOutcome::Taken => queue.unanswered = false,
             AttemptOutcome::Failed(_) => queue.unanswered = true,
             AttemptOutcome::Local | AttemptOutcome::Unsendable => {}
         }

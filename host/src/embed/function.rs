@@ -1,0 +1,87 @@
+//! Functions of the program as endpoints.
+
+use super::Delivery;
+use crate::clock;
+use crate::delivery::{AttemptFailure, Attempted, Endpoint};
+use crate::store::LeasedDelivery;
+use crate::supervision;
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How much of an error's text is recorded, in bytes: as much as of an endpoint's answer.
+const LONGEST_ERROR: usize = 4096;
+
+/// An endpoint that calls this function.
+pub(super) fn function<F, R, E>(call: F) -> Arc<dyn Endpoint>
+where
+    F: Fn(Delivery) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    Arc::new(Function { call })
+}
+
+struct Function<F> {
+    call: F,
+}
+
+#[async_trait]
+impl<F, R, E> Endpoint for Function<F>
+where
+    F: Fn(Delivery) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        let (started, begun) = (clock::now(), Instant::now());
+        let delivery = Delivery::from(delivery);
+        // Called inside, so that a panic in making the future is caught as well.
+        let call = async { (self.call)(delivery).await.map_err(|error| words(&*error.into())) };
+        let called = tokio::time::timeout(timeout, AssertUnwindSafe(call).catch_unwind()).await;
+        let (failure, error) = match called {
+            Ok(Ok(Ok(()))) => (None, None),
+            Ok(Ok(Err(error))) => (Some(AttemptFailure::Endpoint), Some(error)),
+            Ok(Err(panic)) => {
+                let reason = supervision::reason(&*panic);
+                (Some(AttemptFailure::Endpoint), Some(format!("the function panicked: {reason}")))
+            }
+            Err(_) => (Some(AttemptFailure::Timeout), Some(format!("timed out after {timeout:?}"))),
+        };
+        Attempted {
+            started,
+            duration: begun.elapsed(),
+            status: None,
+            retry_after: None,
+            rate_limit_reset: None,
+            is_abort: false,
+            answer: None,
+            failure,
+            error: error.map(cut),
+        }
+    }
+}
+
+/// An error with those that led to it.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Many write their cause into their own text.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(LONGEST_ERROR));
+    text
+}
