@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p anglerfish --bench listing` fills a store of about 3 GB in the working directory first.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
 use anglerfish::store::{
     Attempt, Commit, CommitOutcome, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryStore, EventQuery,
@@ -177,9 +177,9 @@ impl Times {
     }
 
     fn print(mut self, what: &str) {
-        let first = self.each[0];
+        let first = *self.each.first().unwrap();
         self.each.sort_unstable();
-        let (median, most) = (self.each[self.each.len() / 2], self.each[self.each.len() - 1]);
+        let (median, most) = (self.each.get(self.each.len() / 2).unwrap(), self.each.last().unwrap());
         println!("{what}: {} items, first {first:.1?}, median {median:.1?}, most {most:.1?}", self.items);
     }
 }
