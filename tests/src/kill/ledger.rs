@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// How many keys of order there are, each with a sender of its own: so the log has the events of one key in their order.
-pub(super) const KEYS: usize = 8;
+pub(super) const KEYS: usize = 32;
 
 /// How many broken promises are told in full.
 const TOLD: usize = 20;

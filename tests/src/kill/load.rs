@@ -9,8 +9,8 @@ use std::time::Duration;
 /// The secret of the source.
 pub(super) const SECRET: &str = "secret of the repository";
 
-/// How long a sender waits after each event, at most.
-const PAUSE: Duration = Duration::from_millis(60);
+/// How long a sender waits after each event, at most: so long that the subscriber, who is slowest, comes along.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Sends the events of one key until it is time to end.
 pub(super) fn run(shared: &Shared, key: usize, seed: u64) {

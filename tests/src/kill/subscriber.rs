@@ -21,7 +21,7 @@ pub(super) fn run(shared: &Shared, seed: u64) {
         let (due, later): (Vec<_>, Vec<_>) = late.drain(..).partition(|(at, _)| *at <= Instant::now());
         late = later;
         due.iter().for_each(|(_, held)| acknowledge(shared, held));
-        let Ok(answer) = ask(shared, "lease", &json!({"max": 16, "lease": "1s", "wait": "50ms"})) else {
+        let Ok(answer) = ask(shared, "lease", &json!({"max": 32, "lease": "1s", "wait": "50ms"})) else {
             std::thread::sleep(Duration::from_millis(5));
             continue;
         };
@@ -34,12 +34,12 @@ pub(super) fn run(shared: &Shared, seed: u64) {
             let held = held(&message, process);
             shared.ledger().lease(&held);
             match random.u8(0..100) {
-                0..70 => acknowledge(shared, &held),
-                70..82 => {
+                0..83 => acknowledge(shared, &held),
+                83..93 => {
                     let body = json!({"tokens": [held.token], "delay": "30ms"});
                     let _ = ask(shared, "nack", &body);
                 }
-                82..88 => {}
+                93..95 => {}
                 _ => late.push((Instant::now() + Duration::from_millis(random.u64(20..1500)), held)),
             }
         }
