@@ -1,6 +1,7 @@
 //! Playing many histories, and finding the core of one that fails.
 
 use super::island;
+use super::job::Defect;
 use super::plan::Plan;
 use super::world::World;
 use crate::delivery::fault::{self, Fault};
@@ -137,6 +138,19 @@ fn defects_are_found() {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));
         println!("{defect:?}: seed {}, {}, {} lines", broken.seed, broken.promise, broken.story.len());
+    }
+}
+
+#[test]
+fn defects_of_jobs_are_found() {
+    for defect in [Defect::RepeatedStep, Defect::HalfStep, Defect::ForgottenJob] {
+        let found = (0..SEEDS).find_map(|seed| {
+            let mut world = World::new(Plan::new(seed));
+            world.defect = Some(defect);
+            world.run().err().map(|promise| (seed, promise))
+        });
+        let (seed, promise) = found.unwrap_or_else(|| panic!("{defect:?} is not found"));
+        println!("{defect:?}: seed {seed}, {promise}");
     }
 }
 

@@ -5,6 +5,7 @@
 //! - what was committed is attempted until a final state, within bounded time once all troubles are over;
 //! - no attempt starts after a final state;
 //! - no lease is ended twice;
+//! - a [job](job::Job) does all of its work and nothing twice, whenever the process dies;
 //! - neither a subscription's concurrency nor that of all together is exceeded;
 //! - an [island's](island) troubles move nobody else's schedule.
 //!
@@ -14,6 +15,7 @@
 mod campaign;
 mod expectation;
 mod island;
+mod job;
 mod network;
 mod plan;
 mod random;

@@ -63,6 +63,11 @@ pub(super) enum Action {
     Retry {
         subscription: u8,
     },
+    /// A job makes its ended deliveries due again, or delivers all of them anew.
+    Job {
+        subscription: u8,
+        is_retry: bool,
+    },
     /// The store is out of reach for so many milliseconds.
     Outage {
         millis: u16,
@@ -118,6 +123,14 @@ impl Plan {
             let action = action(&mut random, kind, subscriptions);
             if kind >= 12 || kinds & (1 << kind) != 0 {
                 actions.push((at, action));
+            }
+        }
+        let mut bulk = Random::new(seed, 6);
+        if bulk.one_in(3) {
+            for _ in 0..bulk.range(1, 4) {
+                let subscription = u8::try_from(bulk.range(0, u64::from(subscriptions))).unwrap();
+                let job = Action::Job { subscription, is_retry: bulk.one_in(2) };
+                actions.push((bulk.range(1_000, TROUBLED), job));
             }
         }
         actions.sort_by_key(|(at, _)| *at);

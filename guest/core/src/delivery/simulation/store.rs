@@ -1,5 +1,6 @@
 //! A model of the store: deliveries, leases with tokens and deadlines, and who ended what.
 
+use super::job::Job;
 use crate::delivery::{Leased, Recorded, Standing, Work, WorkLease};
 use crate::policy::Settled;
 use crate::request::UnixMillis;
@@ -23,6 +24,8 @@ pub(super) struct Delivery {
     due: u64,
     planned: u64,
     created: u64,
+    /// What the clock said when it ended the last time.
+    pub(super) ended: u64,
     attempts: u32,
     lease: Option<(u64, u64)>,
     /// Those of one lane are made one after another.
@@ -48,6 +51,8 @@ pub(super) struct Store {
     pub(super) standings: [Standing; 8],
     /// Since when nothing but failures came back.
     pub(super) failing: [Option<UnixMillis>; 8],
+    /// Work on many deliveries.
+    pub(super) jobs: Vec<Job>,
 }
 
 impl Store {
@@ -77,10 +82,29 @@ impl Store {
 
     /// A delivery in one of so many lanes, leased to the one who commits it unless it has to wait for another one.
     pub(super) fn commit(&mut self, subscription: u8, wall: u64, lanes: Option<u64>) -> Option<Work<()>> {
+        let next = self.numbers(subscription).1 + 1;
+        let lane = lanes.map(|lanes| next.unsigned_abs() % lanes);
+        let (id, parked) = self.insert(subscription, wall, lane);
+        (!parked).then(|| self.take(id, wall))
+    }
+
+    /// Before which number the deliveries of a subscription begin, and the last of them.
+    pub(super) fn numbers(&self, subscription: u8) -> (i64, i64) {
         // Numbered within its subscription: what neighbours get does not change it.
+        let first = i64::from(subscription) * 1_000_000;
+        (first, first + self.next_delivery[usize::from(subscription)])
+    }
+
+    /// Another delivery of what one was about, in its lane.
+    pub(super) fn deliver_again(&mut self, id: i64, wall: u64) {
+        let Delivery { subscription, lane, .. } = self.deliveries[&id];
+        self.insert(subscription, wall, lane);
+    }
+
+    /// A new delivery; says whether it has to wait for another one.
+    fn insert(&mut self, subscription: u8, wall: u64, lane: Option<u64>) -> (i64, bool) {
         self.next_delivery[usize::from(subscription)] += 1;
-        let id = i64::from(subscription) * 1_000_000 + self.next_delivery[usize::from(subscription)];
-        let lane = lanes.map(|lanes| id.unsigned_abs() % lanes);
+        let id = self.numbers(subscription).1;
         let parked = self.is_taken(subscription, lane);
         let delivery = Delivery {
             lane,
@@ -91,12 +115,18 @@ impl Store {
             due: wall,
             planned: wall,
             created: wall,
+            ended: 0,
             attempts: 0,
             lease: None,
         };
         self.deliveries.insert(id, delivery);
         self.open.insert(id);
-        (!parked).then(|| self.take(id, wall))
+        (id, parked)
+    }
+
+    /// How many of a subscription are open.
+    pub(super) fn open_of(&self, subscription: u8) -> usize {
+        self.of(subscription).len()
     }
 
     /// Whether a delivery of this lane is to be attempted, or is.
@@ -262,6 +292,7 @@ impl Store {
     fn finish(&mut self, id: i64, wall: u64) -> bool {
         let delivery = self.deliveries.get_mut(&id).unwrap();
         (delivery.status, delivery.lease, delivery.parked) = (Status::Final, None, false);
+        delivery.ended = wall;
         let (subscription, lane) = (delivery.subscription, delivery.lane);
         self.open.remove(&id);
         self.free_lane(subscription, lane, wall)
@@ -282,6 +313,7 @@ impl Store {
         for id in self.of(subscription) {
             self.finish(id, wall);
         }
+        self.cancel_jobs(subscription);
     }
 
     /// Ended deliveries are due again.
@@ -290,14 +322,18 @@ impl Store {
             |delivery: &&Delivery| delivery.subscription == subscription && delivery.status == Status::Final;
         let ids: Vec<_> =
             self.deliveries.iter().filter(|(_, delivery)| ended(delivery)).map(|(id, _)| *id).collect();
-        for id in ids {
-            let parked = self.is_taken(subscription, self.deliveries[&id].lane);
-            let delivery = self.deliveries.get_mut(&id).unwrap();
-            (delivery.due, delivery.planned) = (wall, wall);
-            (delivery.status, delivery.attempts) = (Status::Open, 0);
-            (delivery.parked, delivery.retried) = (parked, true);
-            self.open.insert(id);
-        }
+        ids.into_iter().for_each(|id| self.reopen(id, wall));
+    }
+
+    /// One that has ended is due again.
+    pub(super) fn reopen(&mut self, id: i64, wall: u64) {
+        let Delivery { subscription, lane, .. } = self.deliveries[&id];
+        let parked = self.is_taken(subscription, lane);
+        let delivery = self.deliveries.get_mut(&id).unwrap();
+        (delivery.due, delivery.planned) = (wall, wall);
+        (delivery.status, delivery.attempts) = (Status::Open, 0);
+        (delivery.parked, delivery.retried) = (parked, true);
+        self.open.insert(id);
     }
 
     /// The process is gone: leases that do not end by themselves end with it.

@@ -1,9 +1,11 @@
 //! The world: plays a plan against the engine, step by step, and watches.
 
 mod befall;
+mod bulk;
 mod serve;
 
 use super::expectation::{self, Expectation, SECOND};
+use super::job::{Defect, Step};
 use super::network;
 use super::plan::{Mood, Plan, TROUBLED};
 use super::random::Random;
@@ -46,6 +48,12 @@ enum Event {
     Start,
     Abort,
     Kill,
+    /// A job's next step is made ready.
+    Job(usize),
+    /// It comes to the store.
+    Step(Step),
+    /// A subscription is told that deliveries became due.
+    Woken(u8),
 }
 
 /// A call of the store, on its way there.
@@ -130,6 +138,10 @@ pub(super) struct World {
     random: Random,
     /// When attempts started that share a rate.
     shared: Vec<Duration>,
+    /// How many steps of jobs were made ready.
+    steps: u64,
+    /// What jobs do wrong.
+    pub(super) defect: Option<Defect>,
     /// All attempts of each subscription.
     pub(super) begun: Vec<Vec<Begun>>,
     /// Each step in words, if anybody wants to read them.
@@ -168,6 +180,8 @@ impl World {
             random: Random::new(plan.seed, 2),
             begun: vec![Vec::new(); usize::from(plan.subscriptions)],
             shared: Vec::new(),
+            steps: 0,
+            defect: None,
             trace: None,
             plan,
         };
@@ -245,7 +259,7 @@ impl World {
 
     fn check_end(&self) -> Result<(), String> {
         match self.store.open() {
-            0 => Ok(()),
+            0 => self.store.check_jobs(),
             open => Err(format!("nothing is left to do, and {open} deliveries are open")),
         }
     }
@@ -459,6 +473,13 @@ impl World {
                 }
             }
             Event::Answer(answer) => self.hear(answer),
+            Event::Job(job) => self.look_at_job(job),
+            Event::Step(step) => self.step(step),
+            Event::Woken(place) => {
+                if let (Some(engine), Some(key)) = (&mut self.engine, self.islands[usize::from(place)].key) {
+                    engine.handle_woken(now, key);
+                }
+            }
         }
         Ok(())
     }

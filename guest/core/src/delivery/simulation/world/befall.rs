@@ -41,6 +41,7 @@ impl World {
                 self.stand(place, Standing::Active);
             }
         }
+        self.go_on_with_jobs();
     }
 
     /// The process is gone, and with it all that it knew.
@@ -113,6 +114,7 @@ impl World {
                     engine.handle_woken(now, key);
                 }
             }
+            Action::Job { subscription, is_retry } => self.add_job(subscription, is_retry),
             Action::Outage { millis } => {
                 self.outage = self.time + u64::from(millis) * 1000;
                 self.echo = self.echo.max(self.outage + ECHO);
