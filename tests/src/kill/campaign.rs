@@ -3,7 +3,7 @@
 use super::ledger::{KEYS, Ledger};
 use super::load::{self, SECRET};
 use super::subscriber::{self, TOKEN};
-use crate::{Gateway, Received, Receiver, Reply, Setup, eventually};
+use crate::{Gateway, PATIENCE, Received, Receiver, Reply, Setup};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -153,13 +153,16 @@ pub fn kill_again_and_again(plan: KillPlan, progress: impl Fn(usize)) -> KillRep
             progress(cycle);
         }
         shared.is_over.store(true, Ordering::SeqCst);
-        let drained = || {
-            let answer = gateway.try_api("GET", "/v1/deliveries?status=pending&limit=1", None).ok()?;
-            answer.json()["items"].as_array().is_some_and(Vec::is_empty).then_some(())
-        };
-        eventually("every delivery has ended", || {
-            drained().or_else(|| subscriber.is_finished().then_some(()))
-        });
+        // It takes as long as it takes; but something has to go on.
+        let (mut known, mut since) = (0, Instant::now());
+        while !is_drained(&gateway) && !subscriber.is_finished() {
+            let now = shared.ledger().acknowledged();
+            if now > known {
+                (known, since) = (now, Instant::now());
+            }
+            assert!(since.elapsed() < PATIENCE, "deliveries are open, and nothing goes on");
+            std::thread::sleep(Duration::from_millis(100));
+        }
         shared.is_drained.store(true, Ordering::SeqCst);
     });
     let mut ledger = ledger.lock().expect("a thread panicked");
@@ -177,6 +180,12 @@ pub fn kill_again_and_again(plan: KillPlan, progress: impl Fn(usize)) -> KillRep
         slowest,
         took: begun.elapsed(),
     }
+}
+
+/// Whether nothing is open any more.
+fn is_drained(gateway: &Gateway) -> bool {
+    let answer = gateway.try_api("GET", "/v1/deliveries?status=pending&limit=1", None);
+    answer.is_ok_and(|answer| answer.json()["items"].as_array().is_some_and(Vec::is_empty))
 }
 
 /// What of the log and of the deliveries is not as it should be: each event is there once, and nothing is dead.

@@ -109,6 +109,11 @@ impl Ledger {
         self.accepted.len()
     }
 
+    /// How many were answered for.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.acknowledged.len()
+    }
+
     /// How many requests came to endpoints, and how many of them for the first time.
     pub(super) fn pushes(&self) -> (u64, usize) {
         let all = self.pushed.values().chain(self.kept_in_order.values());

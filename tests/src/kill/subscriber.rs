@@ -20,7 +20,9 @@ pub(super) fn run(shared: &Shared, seed: u64) {
     while !shared.is_drained.load(Ordering::SeqCst) {
         let (due, later): (Vec<_>, Vec<_>) = late.drain(..).partition(|(at, _)| *at <= Instant::now());
         late = later;
-        due.iter().for_each(|(_, held)| acknowledge(shared, held));
+        for (_, held) in due {
+            acknowledge(shared, &[held]);
+        }
         let Ok(answer) = ask(shared, "lease", &json!({"max": 32, "lease": "1s", "wait": "50ms"})) else {
             std::thread::sleep(Duration::from_millis(5));
             continue;
@@ -30,11 +32,12 @@ pub(super) fn run(shared: &Shared, seed: u64) {
             std::thread::sleep(Duration::from_millis(5));
             continue;
         }
+        let mut done = Vec::new();
         for message in answer.json()["messages"].as_array().cloned().unwrap_or_default() {
             let held = held(&message, process);
             shared.ledger().lease(&held);
             match random.u8(0..100) {
-                0..83 => acknowledge(shared, &held),
+                0..83 => done.push(held),
                 83..93 => {
                     let body = json!({"tokens": [held.token], "delay": "30ms"});
                     let _ = ask(shared, "nack", &body);
@@ -43,6 +46,7 @@ pub(super) fn run(shared: &Shared, seed: u64) {
                 _ => late.push((Instant::now() + Duration::from_millis(random.u64(20..1500)), held)),
             }
         }
+        acknowledge(shared, &done);
     }
 }
 
@@ -55,13 +59,27 @@ fn held(message: &Value, process: usize) -> Held {
     }
 }
 
-fn acknowledge(shared: &Shared, held: &Held) {
+/// Answers for all of these in one request.
+fn acknowledge(shared: &Shared, held: &[Held]) {
+    if held.is_empty() {
+        return;
+    }
     // Read before: the request goes to this process or to a later one.
     let process = shared.process.load(Ordering::SeqCst);
-    let Ok(answer) = ask(shared, "ack", &json!({"tokens": [held.token]})) else { return };
+    let tokens: Vec<&str> = held.iter().map(|held| held.token.as_str()).collect();
+    let Ok(answer) = ask(shared, "ack", &json!({"tokens": tokens})) else { return };
     match answer.status {
-        200 => shared.ledger().acknowledge(held, process),
-        409 => shared.ledger().stale += 1,
+        200 => {
+            let results = answer.json()["results"].as_array().cloned().unwrap_or_default();
+            assert_eq!(results.len(), held.len(), "{}", answer.text());
+            for (held, result) in held.iter().zip(results) {
+                match result["outcome"].as_str() {
+                    Some("acked") => shared.ledger().acknowledge(held, process),
+                    _ => shared.ledger().stale += 1,
+                }
+            }
+        }
+        409 => shared.ledger().stale += held.len(),
         503 => {}
         _ => panic!("{}", answer.text()),
     }
