@@ -156,4 +156,13 @@ fn a_job_waits_for_a_full_backlog_and_others_do_not_wait_for_it() {
     let job = ended(&gateway, &job["id"]);
     assert_eq!((&job["state"], &job["done"]), (&json!("finished"), &json!(15)));
     let _ = gateway.settled();
+    for line in [
+        "anglerfish_jobs_running{kind=\"retry\"} 0",
+        "anglerfish_jobs_waiting{kind=\"retry\"} 0",
+        "anglerfish_job_deliveries_total{kind=\"retry\"} 15",
+        "anglerfish_jobs_ended_total{kind=\"retry\",state=\"finished\"} 1",
+        "anglerfish_job_deliveries_total{kind=\"catch-up\"} 0",
+    ] {
+        eventually(line, || gateway.api("GET", "/metrics", None).text().contains(line).then_some(()));
+    }
 }

@@ -1,7 +1,7 @@
 //! The jobs, and the one who does their steps.
 
-use super::JobError;
 use super::step::{Halt, Stepper};
+use super::{JobError, JobMetrics};
 use crate::clock;
 use crate::store::{Job, JobId, JobQuery, JobState, JobStepped, JobWork, NewJob, Store, StoreError};
 use crate::subscription::Subscriptions;
@@ -40,6 +40,7 @@ pub struct Jobs {
 struct Shared {
     store: Arc<dyn Store>,
     subscriptions: Subscriptions,
+    metrics: JobMetrics,
     made: Notify,
     /// What the jobs wait for that can do nothing now.
     waits: Mutex<BTreeMap<JobId, String>>,
@@ -61,8 +62,8 @@ impl fmt::Debug for Jobs {
 impl Jobs {
     /// Those of this store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, subscriptions: Subscriptions) -> Self {
-        let shared = Shared { store, subscriptions, made: Notify::new(), waits: Mutex::default() };
+    pub fn new(store: Arc<dyn Store>, subscriptions: Subscriptions, metrics: JobMetrics) -> Self {
+        let shared = Shared { store, subscriptions, metrics, made: Notify::new(), waits: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -100,6 +101,9 @@ impl Jobs {
             Some(job) if job.state != JobState::Cancelled => Err(JobError::Ended(Box::new(job))),
             Some(job) => {
                 self.waits().remove(&id);
+                self.shared.metrics.end(&job.work, job.state);
+                // What runs is counted anew.
+                self.shared.made.notify_one();
                 tracing::info!(job = %id, "job cancelled");
                 Ok(job)
             }
@@ -133,6 +137,7 @@ impl Jobs {
                 Ok(true) => begun.elapsed().clamp(Duration::from_millis(1), LONGEST_PAUSE),
                 Ok(false) => self.until_next(&turns),
                 Err(error) => {
+                    self.shared.metrics.fail();
                     tracing::warn!(%error, "jobs cannot go on now");
                     WAIT.1
                 }
@@ -157,6 +162,11 @@ impl Jobs {
         let running = self.running().await?;
         turns.retain(|id, _| running.iter().any(|job| job.id == *id));
         self.waits().retain(|id, _| running.iter().any(|job| job.id == *id));
+        {
+            let waits = self.waits();
+            let waits = running.iter().map(|job| (&job.work, waits.contains_key(&job.id)));
+            self.shared.metrics.watch(waits);
+        }
         let mut came_forward = false;
         for job in running {
             let turn = turns.get(&job.id).copied();
@@ -193,14 +203,21 @@ impl Jobs {
             Err(Halt::End(reason)) => {
                 tracing::warn!(job = %job.id, reason, "a job cannot go on");
                 store.end_job(job.id, JobState::Failed, &reason, clock::now()).await?;
+                self.shared.metrics.end(&job.work, JobState::Failed);
                 return Ok(None);
             }
             Err(Halt::Store(error)) => return Err(error),
         };
-        let JobStepped::Stepped { job: now, subscriptions: touched, full } = store.step(step).await? else {
+        let named = step.subscriptions();
+        let stepped = store.step(step).await.inspect_err(|_| {
+            // A store that is far away may have done what it could not confirm.
+            named.iter().for_each(|subscription| subscriptions.wake(subscription));
+        });
+        let JobStepped::Stepped { job: now, subscriptions: touched, full } = stepped? else {
             // It was cancelled meanwhile.
             return Ok(None);
         };
+        self.shared.metrics.step(&job, &now);
         for subscription in &touched {
             subscriptions.wake(subscription);
         }

@@ -6,7 +6,9 @@
 
 mod error;
 mod jobs;
+mod metric;
 mod step;
 
 pub use error::JobError;
 pub use jobs::Jobs;
+pub use metric::JobMetrics;

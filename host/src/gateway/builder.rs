@@ -8,7 +8,7 @@ use super::running::Gateway;
 use super::source_table::GatewaySources;
 use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
-use crate::bulk::Jobs;
+use crate::bulk::{JobMetrics, Jobs};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::fetch::DocumentCache;
@@ -288,7 +288,8 @@ impl BuiltGateway {
         };
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
-        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone());
+        let job_metrics = JobMetrics::register(&mut registry);
+        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone(), job_metrics);
         let scrape = Scrape::new(registry, Arc::clone(store), clock::now).with_names(move || listed.names());
         let scrape = Arc::new(scrape);
         let api = Api {

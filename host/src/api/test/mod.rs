@@ -13,7 +13,7 @@ mod source;
 mod subscription;
 
 use super::{Access, Api, router};
-use crate::bulk::Jobs;
+use crate::bulk::{JobMetrics, Jobs};
 use crate::gateway::Config;
 use crate::publish::Publisher;
 use crate::rejection::Rejections;
@@ -98,7 +98,7 @@ impl Bench {
         );
         let (readiness, rejections) = (Readiness::new(), Rejections::default());
         let subscriptions = subscriptions.await.unwrap();
-        let jobs = Jobs::new(store.clone(), subscriptions.clone());
+        let jobs = Jobs::new(store.clone(), subscriptions.clone(), JobMetrics::default());
         let api = Api {
             store: store.clone(),
             subscriptions,

@@ -3,6 +3,7 @@
 use super::{DeliveryId, DeliveryStatus, EventSeq};
 use anglerfish_core::request::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The number of a job.
@@ -56,6 +57,20 @@ pub enum JobWork {
 }
 
 impl JobWork {
+    /// The words for what jobs do.
+    pub const KINDS: [&str; 4] = ["retry", "replay", "start", "catch-up"];
+
+    /// The word for what it does.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Retry { .. } => "retry",
+            Self::Replay { .. } => "replay",
+            Self::Start { .. } => "start",
+            Self::CatchUp { .. } => "catch-up",
+        }
+    }
+
     /// Whether the store has made it, rather than somebody.
     #[must_use]
     pub const fn is_own(&self) -> bool {
@@ -210,6 +225,18 @@ pub struct JobStep {
     pub last: Option<i64>,
     /// When it is done.
     pub now: UnixMillis,
+}
+
+impl JobStep {
+    /// The subscriptions that it is to make deliveries for, each once. Whom a retry is for is not known here.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<String> {
+        let named = self.items.iter().filter_map(|item| match &item.action {
+            JobAction::Deliver { subscription, .. } => Some(subscription.clone()),
+            JobAction::Retry(_) | JobAction::Fail => None,
+        });
+        named.collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 /// What became of a step.
