@@ -203,6 +203,7 @@ async fn errors_say_what_happened() {
             "connection closed",
         ),
         (format!("127.0.0.1:{}", answering("").await), "connection closed"),
+        (format!("127.0.0.1:{}", resetting().await), "connection reset"),
     ] {
         let mut config = subscription("a", format!("http://{host}/"));
         config.delivery.retry.schedule = Schedule::Delays(Vec::new());
@@ -212,6 +213,20 @@ async fn errors_say_what_happened() {
         let error = attempts[0].error.as_deref().unwrap();
         assert!(error.starts_with(words), "{host}: {error}");
     }
+}
+
+/// A server that resets every connection once it has read something.
+async fn resetting() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            stream.set_zero_linger().unwrap();
+        }
+    });
+    port
 }
 
 /// A server that answers every connection with some bytes and closes it.

@@ -78,6 +78,26 @@ async fn a_name_that_moves_is_followed_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_knew_is_found_once_somebody_does() {
+    let server = NameServer::start(&[]).await;
+    let names = names(&server, 16);
+    let error = names.addresses("late.test").await.unwrap_err();
+    assert_eq!(error.to_string(), "dns: late.test: no such name");
+    server.set("late.test", &["192.0.2.1"]);
+    let healed = async {
+        loop {
+            match names.addresses("late.test").await {
+                Ok(found) => return found,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    // What is not there is believed for ten seconds at most.
+    let found = tokio::time::timeout(Duration::from_secs(15), healed).await.unwrap();
+    assert_eq!(*found, addresses(&["192.0.2.1"]));
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_name_is_told_and_counts_against_it() {
     let server = NameServer::start(&[("empty.test", &[])]).await;
     let names = names(&server, 16);
