@@ -164,6 +164,96 @@ fn what_cannot_be_made_of_events_is_told_before_and_tried_without_one() {
 }
 
 #[test]
+fn a_text_of_ones_own_is_sent_with_values_encoded_for_their_places() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let body = br#"{"id": 7, "name": "A \"B\" & C", "tags": ["x"]}"#;
+    for (place, (endpoint, content, kind, expected)) in [
+        (
+            r#"data = '{"text": "order {{ message.id }} of {{ message.name }}", "tags": {{ message.tags }}}'"#,
+            "raw",
+            "application/json",
+            r#"{"text": "order 7 of A \"B\" & C", "tags": ["x"]}"#,
+        ),
+        (
+            "data = 'id={{ message.id }}&name={{ message.name }}'\n\
+             headers = { content-type = \"application/x-www-form-urlencoded\" }",
+            "raw",
+            "application/x-www-form-urlencoded",
+            "id=7&name=A%20%22B%22%20%26%20C",
+        ),
+        ("data = 'order {{ message.id }}'", "cloudevent-binary", "text/plain; charset=utf-8", "order 7"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let endpoint = format!("{endpoint}\nsecret = \"{KEY}\"");
+        let gateway = Gateway::set_up(&setup(&receiver, &endpoint, &format!("content = \"{content}\"")));
+        post(&gateway, body);
+        let sent = receiver.wait(place + 1).pop().expect("one more");
+        assert_eq!(String::from_utf8_lossy(&sent.body), expected);
+        assert_eq!(sent.header("content-type"), Some(kind), "{expected}");
+        assert_eq!(sent.header("webhook-signature"), Some(&*signature(&sent)), "{expected}");
+        // An absent field is an error that is seen, and nothing is sent.
+        post(&gateway, b"{}");
+        let dead = eventually("the other one is dead", || {
+            let dead = gateway.list("/v1/deliveries?status=dead", 9);
+            dead.first().cloned()
+        });
+        let shown = gateway.get(&format!("/v1/deliveries/{}", dead["id"]));
+        assert!(shown.to_string().contains("`message.id`: there is no such field"), "{shown}");
+        assert_eq!(receiver.requests().len(), place + 1);
+    }
+}
+
+/// Text as `Content-Encoding: deflate`: a block that is only stored (RFC 1950, RFC 1951).
+fn deflated(text: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("a short text");
+    let (low, high) = text.iter().fold((1_u32, 0_u32), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % 65_521;
+        (low, (high + low) % 65_521)
+    });
+    let (before, after) = ([0x78, 0x01, 0x01], ((high << 16) | low).to_be_bytes());
+    [&before[..], &length.to_le_bytes(), &(!length).to_le_bytes(), text, &after].concat()
+}
+
+#[test]
+fn what_came_packed_goes_out_packed_and_within_a_document_unpacked() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let packed = deflated(b"{\"n\": 1.50}");
+    for (place, (content, coding)) in [
+        ("raw", Some("deflate")),
+        ("cloudevent-binary", Some("deflate")),
+        ("cloudevent", None),
+        ("envelope", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let gateway = Gateway::set_up(&setup(&receiver, "", &format!("content = \"{content}\"")));
+        let headers = [("content-type", "application/json"), ("content-encoding", "deflate")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let _ = gateway.post("s", &headers, &packed).expect(202);
+        let sent = receiver.wait(place + 1).pop().expect("one more");
+        assert_eq!(sent.header("content-encoding"), coding, "{content}");
+        match coding {
+            Some(_) => assert_eq!(sent.body, packed, "{content}"),
+            None => {
+                let text = String::from_utf8(sent.body).expect("text");
+                assert!(
+                    text.contains("\"data\":{\"n\": 1.50}") && !text.contains("contentencoding"),
+                    "{text}"
+                );
+            }
+        }
+    }
+    let gateway = Gateway::set_up(&setup(&receiver, "", "transform = '{\"m\": message.n}'"));
+    let headers = [("content-encoding".to_owned(), "deflate".to_owned())];
+    let _ = gateway.post("s", &headers, &packed).expect(202);
+    let sent = receiver.wait(5).pop().expect("one more");
+    assert_eq!((&*sent.body, sent.header("content-encoding")), (&b"{\"m\":1.5}"[..], None));
+}
+
+#[test]
 fn a_key_is_rotated_by_a_request_and_the_old_one_signs_along() {
     let receiver = Receiver::with(|_, _| Reply::status(204));
     let gateway = Gateway::start(SOURCE);

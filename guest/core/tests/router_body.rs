@@ -150,7 +150,7 @@ fn a_packed_body_is_unpacked_for_filters_and_signed_as_it_came_unless_the_defini
             forward: ForwardHeaders::default(),
             signer: Signer::try_new(&SignatureStyle::default(), &[]).unwrap(),
             templates: EndpointTemplates::default(),
-            is_transformed: false,
+            made: None,
         };
         let sending =
             Sending { event: &event, data: &packed, received: &[], own: &[], rendered: None, now: NOW };

@@ -2,7 +2,7 @@
 
 use crate::binding::Router;
 use crate::convert;
-use anglerfish_core::attempt::Outgoing;
+use anglerfish_core::attempt::{Outgoing, made};
 use anglerfish_core::config::{
     DeliveryConfig, DeliveryMode, SubscriptionConfig, key_path, read_document, refuse_references,
 };
@@ -166,7 +166,7 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
         forward: subscription.delivery.forward_headers.clone(),
         signer: Signer::try_new(&endpoint.signature, &endpoint.secrets).ok()?,
         templates: endpoint.templates.clone(),
-        is_transformed: subscription.delivery.transform.is_some(),
+        made: made(&endpoint, &subscription.delivery),
     };
     Some(Destination { outgoing, delivery: subscription.delivery })
 }

@@ -141,6 +141,11 @@ pub(super) struct EndpointBody {
     /// values are not shown again.
     #[schema(required = false)]
     headers: BTreeMap<String, String>,
+    /// A text that is sent in the place of the event's data. `{{ … }}` stands for the value of the CEL expression within, encoded
+    /// for its place: JSON where it begins with `{` or `[` or `content-type` among `headers` says so, the fields of a form, XML, or
+    /// other text.
+    #[schema(required = false, min_length = 1, max_length = 65536)]
+    data: String,
     /// How requests are signed: `standard-webhooks` (the default), or as a provider signs, such as `github` or `stripe`.
     #[schema(required = false)]
     signature: String,

@@ -187,7 +187,7 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         VerdictOutcome::NoMatch => "no-match",
         VerdictOutcome::Error => "error",
     };
-    let render = RenderConfig { transform: args.transform.clone(), values: Vec::new() };
+    let render = RenderConfig { transform: args.transform.clone(), ..RenderConfig::default() };
     let rendered = render_once(&render, &sample.event, &headers, &sample.data, now).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::misuse(format_args!("the transform does not compile\n{}", lines.join("\n")))

@@ -255,7 +255,7 @@ impl Routing for EngineRouting {
         event: PastEvent,
         transform: &str,
     ) -> Result<Result<String, String>, RoutingError> {
-        let render = RenderConfig { transform: Some(transform.to_owned()), values: Vec::new() };
+        let render = RenderConfig { transform: Some(transform.to_owned()), ..RenderConfig::default() };
         let engine = self.engine();
         let tried = engine.aside(move || {
             let PastEvent { event, headers, data, received } = event;

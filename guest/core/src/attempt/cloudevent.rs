@@ -1,13 +1,15 @@
 //! An event with its data as one JSON document: in CloudEvents' JSON format ("JSON Event Format for CloudEvents", version
 //! 1.0.2), or in the envelope that Standard Webhooks suggests ("Payload structure").
 
-use crate::event::Event;
+use crate::event::{CONTENT_CODING, Event};
+use crate::message::plain as uncoded;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Names that extension attributes cannot have: those of the specification's own attributes, and of the data.
 const TAKEN: [&str; 9] =
@@ -28,7 +30,7 @@ pub enum DataForm {
 ///
 /// No byte of the data is lost. JSON stands in `data` as it came, character by character: numbers keep all their digits.
 /// Text of another kind stands there as a string. Whatever is neither, and JSON that not every parser would take, stands
-/// in `data_base64`.
+/// in `data_base64`. Of data with a content coding that can be undone, what it says stands there as if it had come without.
 #[derive(Debug)]
 pub struct CloudEvent<'a> {
     event: &'a Event,
@@ -41,6 +43,10 @@ enum Data<'a> {
     Json(&'a RawValue),
     Text(&'a str),
     Base64(&'a [u8]),
+    /// JSON that came packed.
+    UnpackedJson(Box<RawValue>),
+    /// Text that came packed.
+    UnpackedText(String),
 }
 
 impl<'a> CloudEvent<'a> {
@@ -56,8 +62,20 @@ impl<'a> Data<'a> {
         match form {
             _ if data.is_empty() => Self::None,
             DataForm::Base64 => Self::Base64(data),
-            DataForm::Plain => plain(event.datacontenttype.as_deref(), data),
+            DataForm::Plain => {
+                let (kind, coding) = (event.datacontenttype.as_deref(), event.extensions.get(CONTENT_CODING));
+                match uncoded(data, coding.map(String::as_bytes)) {
+                    // Without its coding it would not be what `contentencoding` says: so it is in base64 as it came.
+                    Ok(Cow::Owned(unpacked)) => unpack(kind, &unpacked).unwrap_or(Self::Base64(data)),
+                    Ok(Cow::Borrowed(_)) | Err(_) => plain(kind, data),
+                }
+            }
         }
+    }
+
+    /// Whether its content coding is undone.
+    const fn is_unpacked(&self) -> bool {
+        matches!(self, Self::UnpackedJson(_) | Self::UnpackedText(_))
     }
 
     /// Writes the member that has the data, if there is any.
@@ -65,7 +83,9 @@ impl<'a> Data<'a> {
         match self {
             Self::None => Ok(()),
             Self::Json(raw) => map.serialize_entry("data", raw),
+            Self::UnpackedJson(raw) => map.serialize_entry("data", raw),
             Self::Text(text) => map.serialize_entry("data", text),
+            Self::UnpackedText(text) => map.serialize_entry("data", text),
             Self::Base64(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes)),
         }
     }
@@ -80,6 +100,15 @@ fn plain<'a>(kind: Option<&str>, data: &'a [u8]) -> Data<'a> {
             false => Data::Base64(data),
         },
         _ => json(text).map_or(Data::Base64(data), Data::Json),
+    }
+}
+
+/// What was packed, if it can be shown as JSON or as text.
+fn unpack<'a>(kind: Option<&str>, unpacked: &[u8]) -> Option<Data<'a>> {
+    match plain(kind, unpacked) {
+        Data::Json(raw) => Some(Data::UnpackedJson(raw.to_owned())),
+        Data::Text(text) => Some(Data::UnpackedText(text.to_owned())),
+        _ => None,
     }
 }
 
@@ -130,7 +159,8 @@ impl Serialize for CloudEvent<'_> {
         if let Some(kind) = &event.datacontenttype {
             map.serialize_entry("datacontenttype", kind)?;
         }
-        for (name, value) in event.extensions.iter().filter(|(name, _)| !TAKEN.contains(&name.as_str())) {
+        let is_hidden = |name: &str| TAKEN.contains(&name) || name == CONTENT_CODING && data.is_unpacked();
+        for (name, value) in event.extensions.iter().filter(|(name, _)| !is_hidden(name)) {
             map.serialize_entry(name, value)?;
         }
         data.write(&mut map)?;
@@ -247,6 +277,44 @@ mod tests {
         assert!(text(Some("application/json"), b"{}", DataForm::Base64).contains("\"data_base64\":\"e30=\""));
         let without = text(Some("application/json"), b"", DataForm::Plain);
         assert!(!without.contains("\"data\"") && !without.contains("\"data_base64\""), "{without}");
+    }
+
+    #[test]
+    fn what_came_packed_stands_there_unpacked_if_that_can_be_and_as_it_came_otherwise() {
+        let packed = |coding: &str, kind: &str, data: &[u8]| {
+            let mut event = event(Some(kind));
+            event.extensions.insert(CONTENT_CODING.to_owned(), coding.to_owned());
+            let of = |form| serde_json::to_value(CloudEvent::new(&event, data, form)).unwrap();
+            (
+                of(DataForm::Plain),
+                of(DataForm::Base64),
+                serde_json::to_value(Envelope::new(&event, data)).unwrap(),
+            )
+        };
+        let zlib = |text: &[u8]| miniz_oxide::deflate::compress_to_vec_zlib(text, 6);
+        let json = zlib(b"{\"n\":1}");
+        let (plain, coded, envelope) = packed("deflate", "application/json", &json);
+        assert_eq!((&plain["data"], &plain.get("contentencoding")), (&json!({"n": 1}), &None));
+        assert_eq!(envelope["data"], json!({"n": 1}));
+        assert_eq!(
+            (&coded["data_base64"], &coded["contentencoding"]),
+            (&json!(STANDARD.encode(&json)), &json!("deflate"))
+        );
+        let (plain, ..) = packed("deflate", "text/plain", &zlib(b"a"));
+        assert_eq!((&plain["data"], &plain.get("contentencoding")), (&json!("a"), &None));
+        for (coding, kind, data) in [
+            ("deflate", "image/png", zlib(b"a")),
+            ("deflate", "application/json", json[..4].to_vec()),
+            ("br", "text/x", vec![0xff]),
+        ] {
+            let (plain, ..) = packed(coding, kind, &data);
+            assert_eq!(
+                (&plain["data_base64"], &plain["contentencoding"]),
+                (&json!(STANDARD.encode(&data)), &json!(coding))
+            );
+        }
+        let (plain, ..) = packed("identity", "application/json", b"{}");
+        assert_eq!((&plain["data"], &plain["contentencoding"]), (&json!({}), &json!("identity")));
     }
 
     #[test]

@@ -8,4 +8,4 @@ mod outgoing;
 pub use cloudevent::{CloudEvent, DataForm, Envelope};
 pub use field::HeaderError;
 pub use fill::FillError;
-pub use outgoing::{Outgoing, OutgoingError, Sending};
+pub use outgoing::{Outgoing, OutgoingError, Sending, made};

@@ -3,7 +3,9 @@
 use super::cloudevent::{CloudEvent, DataForm, Envelope};
 use super::field::{HeaderError, encoded, put, put_data, put_event};
 use super::fill::{self, FillError};
-use crate::config::{ContentMode, EndpointTemplates, ForwardHeaders};
+use crate::config::{
+    ContentMode, DataKind, DeliveryConfig, EndpointConfig, EndpointTemplates, ForwardHeaders,
+};
 use crate::event::{CONTENT_CODING, Event};
 use crate::request::UnixMillis;
 use crate::router::Rendered;
@@ -37,8 +39,8 @@ pub struct Outgoing {
     pub signer: Signer,
     /// What of the URL and the fields depends on the event.
     pub templates: EndpointTemplates,
-    /// Whether the data that is sent is made of the event.
-    pub is_transformed: bool,
+    /// The media type of the data that is made of the event, if the data that is sent is.
+    pub made: Option<&'static str>,
 }
 
 /// What one request is about.
@@ -79,11 +81,18 @@ pub enum OutgoingError {
     Json(String),
 }
 
+/// The media type of what is made of events for an endpoint, if something is made.
+#[must_use]
+pub fn made(endpoint: &EndpointConfig, delivery: &DeliveryConfig) -> Option<&'static str> {
+    let of_data = || endpoint.templates.data.as_ref().map(|data| data.kind.media_type());
+    delivery.transform.as_ref().map(|_| DataKind::Json.media_type()).or_else(of_data)
+}
+
 impl Outgoing {
     /// Whether something has to be made of an event before it can be sent.
     #[must_use]
     pub fn needs_rendering(&self) -> bool {
-        self.is_transformed || self.templates.target.is_some() || !self.templates.headers.is_empty()
+        self.made.is_some() || self.templates.target.is_some() || !self.templates.headers.is_empty()
     }
 
     /// The request for an event, signed. A body of `None` is the event's data as it is.
@@ -97,11 +106,11 @@ impl Outgoing {
     /// What cannot be the value of a field, or cannot be signed. The error names the field, never the value.
     pub fn request(&self, sending: &Sending<'_>) -> Result<Request<Option<Vec<u8>>>, OutgoingError> {
         let Sending { event, data, received, own, rendered, now } = *sending;
-        let made = match self.is_transformed {
-            true => Some(rendered.and_then(|made| made.body.as_deref()).ok_or(OutgoingError::Outdated)?),
-            false => None,
+        let made = match self.made {
+            Some(_) => Some(rendered.and_then(|made| made.body.as_deref()).ok_or(OutgoingError::Outdated)?),
+            None => None,
         };
-        let event_of_made = made.map(|_| transformed(event));
+        let event_of_made = self.made.map(|kind| made_anew(event, kind));
         let (event, data) = (event_of_made.as_ref().unwrap_or(event), made.unwrap_or(data));
         let values = rendered.map(|made| made.values.as_slice()).unwrap_or_default();
         let uri = match &self.templates.target {
@@ -180,9 +189,9 @@ impl Outgoing {
     }
 }
 
-/// The event whose data was made anew: JSON, whatever it was before.
-fn transformed(event: &Event) -> Event {
-    let mut event = Event { datacontenttype: Some("application/json".to_owned()), ..event.clone() };
+/// The event whose data was made anew: of this type, whatever it was before.
+fn made_anew(event: &Event, kind: &str) -> Event {
+    let mut event = Event { datacontenttype: Some(kind.to_owned()), ..event.clone() };
     event.extensions.remove(CONTENT_CODING);
     event
 }
@@ -227,7 +236,7 @@ mod tests {
             forward: ForwardHeaders::default(),
             signer: Signer::try_new(&SignatureStyle::StandardWebhooks, &keys).unwrap(),
             templates: EndpointTemplates::default(),
-            is_transformed: false,
+            made: None,
         }
     }
 
@@ -316,7 +325,7 @@ mod tests {
             (ContentMode::Envelope, "\"data\":{\"id\":7}".to_owned()),
         ] {
             let mut outgoing = outgoing(content, &[]);
-            outgoing.is_transformed = true;
+            outgoing.made = Some("application/json");
             outgoing.templates.target = Some(template("/o/{{ message.id }}?t={{ message.id }}&x=1"));
             outgoing.templates.headers = vec![("x-kind".into(), template("k {{event.type}}"))];
             let sending = Sending {

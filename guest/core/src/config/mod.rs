@@ -6,6 +6,7 @@
 
 mod access_token;
 mod content;
+mod data;
 mod delivery;
 mod endpoint_url;
 mod flow;
@@ -25,6 +26,7 @@ pub use crate::secret::Secret;
 pub use crate::sign::{SignatureStyle, SigningKeyConfig};
 pub use access_token::{AccessToken, ParseHashError};
 pub use content::{ContentMode, ForwardHeaders};
+pub use data::{DataKind, DataPiece, DataTemplate, ValuePlace};
 pub use delivery::{DeliveryConfig, DeliveryMode};
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};

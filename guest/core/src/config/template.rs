@@ -1,5 +1,6 @@
 //! Texts with expressions in them: `orders/{{ message.id }}`.
 
+use super::DataTemplate;
 use std::fmt;
 
 /// A text with expressions in it. Its `Debug` form hides it: what stands around them can be a secret.
@@ -80,10 +81,12 @@ pub struct EndpointTemplates {
     pub target: Option<Template>,
     /// Header fields, by lower-case name.
     pub headers: Vec<(String, Template)>,
+    /// What is sent in the place of the event's data.
+    pub data: Option<DataTemplate>,
 }
 
 impl EndpointTemplates {
-    /// All expressions.
+    /// The expressions of the URL and of header fields.
     pub fn expressions(&self) -> impl Iterator<Item = String> {
         let headers = self.headers.iter().map(|(_, template)| template);
         self.target.iter().chain(headers).flat_map(Template::expressions).map(str::to_owned)

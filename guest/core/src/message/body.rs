@@ -1,7 +1,7 @@
 //! One body as verification and filters see it.
 
 use super::form::{self, Field, Value};
-use super::{gzip, multipart};
+use super::{coding, multipart};
 use crate::event::Event;
 use crate::request::{Header, Request};
 use std::borrow::Cow;
@@ -140,7 +140,7 @@ impl<'a> Message<'a> {
             return Some(format!("it cannot be unpacked, so `message` has no value: {reason}"));
         }
         let packed = match &parts.unpacked {
-            Some(unpacked) => format!("gzip, {} bytes when unpacked; ", unpacked.len()),
+            Some(unpacked) => format!("packed, {} bytes when unpacked; ", unpacked.len()),
             None => String::new(),
         };
         match &parts.form {
@@ -180,7 +180,7 @@ impl<'a> Message<'a> {
 
 impl Parts {
     fn read(original: &ReceivedBody<'_>, json_fields: &[String]) -> Self {
-        let (unpacked, packed) = match gzip::plain(original.data, original.coding) {
+        let (unpacked, packed) = match coding::plain(original.data, original.coding) {
             Ok(Cow::Owned(unpacked)) => (Some(unpacked), None),
             Ok(Cow::Borrowed(_)) => (None, None),
             Err(reason) => (None, Some(reason)),

@@ -1,12 +1,8 @@
 //! `Content-Encoding: gzip` (RFC 1952).
 
+use super::coding::{LONGEST, too_much};
 use crc::{CRC_32_ISO_HDLC, Crc};
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
-use std::borrow::Cow;
-
-/// The longest body after unpacking, in bytes: eight times the longest that is usual before it, and little enough to be
-/// read within the time that a decision has.
-pub(super) const LONGEST: usize = 8 << 20;
 
 static CRC_32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -37,12 +33,8 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
     }
     let end = rest.len().checked_sub(8).ok_or_else(damaged)?;
     let (data, trailer) = rest.split_at_checked(end).ok_or_else(damaged)?;
-    let unpacked = decompress_to_vec_with_limit(data, LONGEST).map_err(|error| match error.status {
-        miniz_oxide::inflate::TINFLStatus::HasMoreOutput => {
-            format!("unpacked it has more than {LONGEST} bytes")
-        }
-        _ => damaged(),
-    })?;
+    let unpacked = decompress_to_vec_with_limit(data, LONGEST)
+        .map_err(|error| too_much(&error).unwrap_or_else(damaged))?;
     let number = |bytes: Option<&[u8]>| {
         bytes.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_le_bytes)
     };
@@ -53,20 +45,6 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
         return Err(damaged());
     }
     Ok(unpacked)
-}
-
-/// The body with its content coding undone; what has none is as it is.
-pub(super) fn plain<'a>(body: &'a [u8], coding: Option<&[u8]>) -> Result<Cow<'a, [u8]>, String> {
-    match coding.map(<[u8]>::trim_ascii) {
-        Some(coding) if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") => {
-            unpack(body).map(Cow::Owned)
-        }
-        Some(coding) if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") => Err(format!(
-            "its content coding `{}` is not known; only gzip is",
-            String::from_utf8_lossy(coding)
-        )),
-        _ => Ok(Cow::Borrowed(body)),
-    }
 }
 
 #[cfg(test)]

@@ -63,6 +63,10 @@ impl From<&SubscriptionConfig> for RoutingSubscription {
                     .iter()
                     .flat_map(|endpoint| endpoint.templates.expressions())
                     .collect(),
+                data: { config.endpoint.iter() }
+                    .filter_map(|endpoint| endpoint.templates.data.as_ref())
+                    .flat_map(|data| data.pieces.iter().cloned())
+                    .collect(),
             },
         }
     }

@@ -2,12 +2,14 @@
 
 use super::filters::{FilterInput, expression_problems};
 use super::table::Router;
+use crate::config::{DataPiece, ValuePlace};
 use crate::event::Event;
 use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::{Header, UnixMillis};
-use anglerfish_filter::table::ExpressionView;
+use anglerfish_filter::table::{EventInput, ExpressionView};
 use anglerfish_filter::{EvalError, Expression, Failure};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 /// The longest body that is made, in bytes.
@@ -26,20 +28,23 @@ pub struct RenderConfig {
     /// CEL expressions whose values stand in the URL and in header fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// The pieces of a text that is sent in the place of the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataPiece>,
 }
 
 impl RenderConfig {
     /// Whether nothing is made of events.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.transform.is_none() && self.values.is_empty()
+        self.transform.is_none() && self.values.is_empty() && self.data.is_empty()
     }
 }
 
 /// What was made of one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
-    /// The data to be sent, as JSON.
+    /// The data to be sent.
     pub body: Option<Vec<u8>>,
     /// Expressions, and their values as text.
     pub values: Vec<(String, String)>,
@@ -50,6 +55,14 @@ pub struct Rendered {
 pub(super) struct Rendering {
     transform: Option<Expression>,
     values: Vec<(String, Expression)>,
+    data: Vec<Piece>,
+}
+
+/// A piece of a text, ready.
+#[derive(Debug)]
+enum Piece {
+    Literal(String),
+    Value(Expression, ValuePlace),
 }
 
 impl Rendering {
@@ -68,7 +81,14 @@ impl Rendering {
             let expression = compile(text, format!("{path}endpoint"))?;
             Ok((text.clone(), expression))
         });
-        Ok(Some(Self { transform, values: values.collect::<Result<_, Vec<Problem>>>()? }))
+        let values = values.collect::<Result<_, Vec<Problem>>>()?;
+        let data = config.data.iter().map(|piece| match piece {
+            DataPiece::Literal(text) => Ok(Piece::Literal(text.clone())),
+            DataPiece::Value { expression, place } => {
+                Ok(Piece::Value(compile(expression, format!("{path}endpoint.data"))?, *place))
+            }
+        });
+        Ok(Some(Self { transform, values, data: data.collect::<Result<_, Vec<Problem>>>()? }))
     }
 
     /// What is made of an event; `data` is its body as JSON.
@@ -84,8 +104,67 @@ impl Rendering {
                 let value = view.with(|facts| expression.evaluate_text(facts));
                 value.map(|value| (text.clone(), value)).map_err(|error| said(expression, error))
             });
-            Ok(Rendered { body: body.transpose()?, values: values.collect::<Result<_, String>>()? })
+            let values = values.collect::<Result<_, String>>()?;
+            let body = match body.transpose()? {
+                None if !self.data.is_empty() => Some(self.text(seen, data)?.into_bytes()),
+                body => body,
+            };
+            Ok(Rendered { body, values })
         })
+    }
+
+    /// The text that is sent in the place of the data.
+    fn text(&self, seen: &EventInput<'_>, data: &[u8]) -> Result<String, String> {
+        let mut text = String::new();
+        for piece in &self.data {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Value(expression, place) => {
+                    let view = ExpressionView::new(expression, seen, Some(data));
+                    let most = LONGEST_BODY.saturating_sub(text.len());
+                    let value = match place {
+                        ValuePlace::Json => view.with(|facts| expression.evaluate_json(facts, most)),
+                        _ => view.with(|facts| expression.evaluate_text(facts)),
+                    };
+                    encode(&value.map_err(|error| said(expression, error))?, *place, &mut text);
+                }
+            }
+            if text.len() > LONGEST_BODY {
+                return Err(TOO_LONG.to_owned());
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// What is said of a body that would be too long.
+const TOO_LONG: &str = "the body would be longer than 4194304 bytes";
+
+/// Of the fields of a form nothing stands for itself but what RFC 3986, section 2.3, does not reserve.
+const FIELD: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Puts a value where it stands, so that it never ends the place.
+fn encode(value: &str, place: ValuePlace, text: &mut String) {
+    match place {
+        // It is JSON already.
+        ValuePlace::Json | ValuePlace::Text => text.push_str(value),
+        ValuePlace::Form => text.extend(utf8_percent_encode(value, FIELD)),
+        ValuePlace::JsonString => {
+            let quoted = serde_json::Value::from(value).to_string();
+            text.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+        }
+        ValuePlace::Markup => {
+            for character in value.chars() {
+                match character {
+                    '&' => text.push_str("&amp;"),
+                    '<' => text.push_str("&lt;"),
+                    '>' => text.push_str("&gt;"),
+                    '"' => text.push_str("&quot;"),
+                    '\'' => text.push_str("&#39;"),
+                    other => text.push(other),
+                }
+            }
+        }
     }
 }
 
@@ -95,7 +174,7 @@ fn said(expression: &Expression, error: EvalError) -> String {
     let (shown, rest) = text.split_at(text.floor_char_boundary(QUOTED));
     let more = if rest.is_empty() { "" } else { "…" };
     match error.failure {
-        Failure::TooLong => format!("the body would be longer than {LONGEST_BODY} bytes"),
+        Failure::TooLong => TOO_LONG.to_owned(),
         _ => format!("`{shown}{more}`: {error}"),
     }
 }
@@ -141,6 +220,7 @@ pub fn render_once(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{DataKind, DataTemplate};
 
     fn rendered(transform: &str, values: &[&str]) -> Result<Rendered, String> {
         let data = br#"{"id": 7, "customer": {"name": "Ann"}, "items": [{"n": 1}, {"n": 2}], "none": null}"#;
@@ -158,6 +238,7 @@ mod tests {
         let config = RenderConfig {
             transform: Some(transform.to_owned()),
             values: values.iter().map(|text| (*text).to_owned()).collect(),
+            data: Vec::new(),
         };
         let headers = [Header { name: "X-Shop", value: b"main" }];
         render_once(&config, &event, &headers, data, UnixMillis(1_700_000_000_000)).unwrap()
@@ -184,6 +265,40 @@ mod tests {
         );
         assert_eq!(rendered("1", &["message.nope"]), Err("`message.nope`: there is no such field".into()));
         assert!(rendered("1", &["message.none"]).is_err() && rendered("1", &["message.customer"]).is_err());
+    }
+
+    #[test]
+    fn a_text_has_values_encoded_for_their_places() {
+        let data = br#"{"id": 7, "name": "A \"B\" <C> & d=1", "tags": ["x", null], "none": null}"#;
+        let rendered = |text: &str, kind: DataKind| {
+            let event = Event { source: "shop".into(), ..Event::default() };
+            let pieces = DataTemplate::parse(text, kind).unwrap().pieces;
+            let config = RenderConfig { data: pieces, ..RenderConfig::default() };
+            let made = render_once(&config, &event, &[], data, UnixMillis(0)).unwrap();
+            made.map(|made| String::from_utf8(made.body.unwrap()).unwrap())
+        };
+        let json = "{\"n\": {{ message.id }}, \"text\": \"of {{ message.name }}\", \"tags\": {{ message.tags }}, \"none\": {{ message.none }}}";
+        assert_eq!(
+            rendered(json, DataKind::Json).unwrap(),
+            r#"{"n": 7, "text": "of A \"B\" <C> & d=1", "tags": ["x",null], "none": null}"#
+        );
+        assert_eq!(
+            rendered("name={{ message.name }}&id={{ message.id }}", DataKind::Form).unwrap(),
+            "name=A%20%22B%22%20%3CC%3E%20%26%20d%3D1&id=7"
+        );
+        assert_eq!(
+            rendered("<a b=\"{{ message.name }}\"/>", DataKind::Markup).unwrap(),
+            "<a b=\"A &quot;B&quot; &lt;C&gt; &amp; d=1\"/>"
+        );
+        assert_eq!(rendered("{{ message.name }}!", DataKind::Text).unwrap(), "A \"B\" <C> & d=1!");
+        assert_eq!(rendered("ping", DataKind::Text).unwrap(), "ping");
+        // What is absent is an error, and so is what is no text where text is to stand.
+        assert_eq!(
+            rendered("{\"a\": {{ message.x }}}", DataKind::Json),
+            Err("`message.x`: there is no such field".into())
+        );
+        assert!(rendered("{{ message.none }}", DataKind::Text).is_err());
+        assert!(rendered("{\"a\": \"{{ message.tags }}\"}", DataKind::Json).is_err());
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Forwarder {
             forward: ForwardHeaders::default(),
             signer,
             templates: anglerfish_core::config::EndpointTemplates::default(),
-            is_transformed: false,
+            made: None,
         };
         Ok(Self { client, outgoing })
     }

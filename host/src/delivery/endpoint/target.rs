@@ -2,7 +2,7 @@
 
 use super::secret::EndpointSecrets;
 use crate::outbound::{Client, EndpointTlsError, FixedNames, Guard, NetworkError, Outbound};
-use anglerfish_core::attempt::Outgoing;
+use anglerfish_core::attempt::{Outgoing, made};
 use anglerfish_core::config::{DeliveryConfig, EndpointConfig};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::sign::Signer;
@@ -95,7 +95,7 @@ impl Target {
                 forward: delivery.forward_headers.clone(),
                 signer,
                 templates: endpoint.templates.clone(),
-                is_transformed: delivery.transform.is_some(),
+                made: made(endpoint, delivery),
             },
             hidden: EndpointSecrets::of(endpoint),
         })

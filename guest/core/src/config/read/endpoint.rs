@@ -3,7 +3,8 @@
 use super::expression;
 use super::signature::{self, Signed};
 use crate::config::{
-    ClientCertificate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl, Secret, Template,
+    ClientCertificate, DataKind, DataTemplate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl,
+    Secret, Template,
 };
 use crate::node::Node;
 use http::{HeaderName, HeaderValue, Uri};
@@ -13,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "url",
     "method",
     "headers",
+    "data",
     "signature",
     "secret",
     "secrets",
@@ -62,7 +64,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
     let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();
     let (url, target) = url.map_or((None, None), |(url, target)| (Some(EndpointUrl::from(url)), target));
     let (headers, header_templates) = headers;
-    let templates = EndpointTemplates { target, headers: header_templates };
+    let data = table.get("data").and_then(|node| data(&node, &headers));
+    let templates = EndpointTemplates { target, headers: header_templates, data };
     let Signed { signature, secrets, rotation_overlap } = signature::read(&table);
     let allow_private = table.get("allow_private").is_some_and(|node| node.boolean() == Some(true));
     let allow_http = table.get("allow_http").is_some_and(|node| node.boolean() == Some(true));
@@ -231,6 +234,40 @@ fn method(node: &Node<'_>) -> Option<&'static str> {
     method
 }
 
+/// Bytes of a text that is sent in the place of the data.
+const LONGEST_DATA: usize = 64 * 1024;
+
+/// Values in it: each of them may take as long as a filter.
+const MOST_VALUES: usize = 100;
+
+/// A text in the place of the event's data. What it is, its content type says, or how it begins.
+fn data(node: &Node<'_>, headers: &[(String, Secret)]) -> Option<DataTemplate> {
+    let text = node.text_up_to(LONGEST_DATA)?;
+    let content_type = headers.iter().find(|(name, _)| name == "content-type");
+    let kind =
+        content_type.map_or_else(|| DataKind::of_text(text), |(_, value)| DataKind::of_type(value.reveal()));
+    let template = match DataTemplate::parse(text, kind) {
+        Ok(template) => template,
+        Err(problem) => {
+            match kind {
+                DataKind::Json => node.report_with_hint(
+                    problem,
+                    "values stand in strings, as \"{{ message.id }}\", or as values of their own, as {{ message.id }}",
+                ),
+                _ => node.report(problem),
+            }
+            return None;
+        }
+    };
+    let count = template.expressions().count();
+    if count > MOST_VALUES {
+        node.report(format!("has {count} values; at most {MOST_VALUES} are taken"));
+        return None;
+    }
+    let compile = template.expressions().all(|text| expression::compiles(node, text));
+    compile.then_some(template)
+}
+
 type Headers = (Vec<(String, Secret)>, Vec<(String, Template)>);
 
 fn headers(node: &Node<'_>) -> Option<Headers> {
@@ -321,6 +358,28 @@ mod tests {
             assert!(problems(&json!({"url": url, "allow_ports": [port]})).is_empty(), "{port}");
         }
         assert_eq!(problems(&json!({"url": "https://example.com/", "allow_ports": [0, 70_000]})).len(), 2);
+    }
+
+    #[test]
+    fn a_body_is_read_as_what_its_content_type_says_it_is() {
+        let with = |data: &str, headers: Value| {
+            problems(&json!({"url": "https://example.com/", "data": data, "headers": headers}))
+        };
+        let json = "{\"id\": {{ message.id }}}";
+        assert!(with(json, json!({})).is_empty() && with("Order {{ message.id }}", json!({})).is_empty());
+        assert!(with(json, json!({"content-type": "application/vnd.x+json"})).is_empty());
+        assert!(
+            with("id={{ message.id }}", json!({"content-type": "application/x-www-form-urlencoded"}))
+                .is_empty()
+        );
+        assert_eq!(
+            with("id={{ message.id }}", json!({"Content-Type": "application/json"})),
+            ["endpoint.data"]
+        );
+        for wrong in ["", "{\"id\": {{ message. }}}", "{\"id\": }", "Order {{ }}", "Order {{ message.id"] {
+            assert_eq!(with(wrong, json!({})), ["endpoint.data"], "{wrong}");
+        }
+        assert_eq!(with(&"{{ now }}".repeat(101), json!({"content-type": "text/plain"})), ["endpoint.data"]);
     }
 
     #[test]

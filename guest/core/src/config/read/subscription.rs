@@ -41,6 +41,12 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     }
     let endpoint = endpoint.and_then(|node| endpoint::read(&node));
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
+    if delivery.transform.is_some()
+        && endpoint.as_ref().is_some_and(|endpoint| endpoint.templates.data.is_some())
+    {
+        let hint = "leave out one of the two";
+        node.report_with_hint("`endpoint.data` and `delivery.transform` both say what is sent", hint);
+    }
     let start = table.get("start").map_or(Some(StartPoint::Now), |node| start::start(&node));
     let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();
     if node.problem_count() != before {
