@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod attempt;
+pub mod call;
 pub mod config;
 pub mod decision;
 pub mod delivery;

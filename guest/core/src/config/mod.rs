@@ -5,6 +5,7 @@
 //! the same words, so they are read by the same code.
 
 mod access_token;
+mod api;
 mod content;
 mod data;
 mod delivery;
@@ -25,6 +26,7 @@ pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_
 pub use crate::secret::Secret;
 pub use crate::sign::{SignatureStyle, SigningKeyConfig};
 pub use access_token::{AccessToken, ParseHashError};
+pub use api::{ApiConfig, CallPolicy};
 pub use content::{ContentMode, ForwardHeaders};
 pub use data::{DataKind, DataPiece, DataTemplate, ValuePlace};
 pub use delivery::{DeliveryConfig, DeliveryMode};
@@ -32,13 +34,13 @@ pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
 pub use read::{
-    Document, LONGEST_OVERLAP, read_delivery, read_document, read_endpoint, read_rate, read_source,
+    CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, read_api, read_call_policy, read_delivery, read_document, read_endpoint, read_rate, read_source,
     read_start, read_subscription,
 };
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret_place::{
-    CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
+    API_SECRETS, CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
 };
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use start::StartPoint;

@@ -47,6 +47,15 @@ pub const SUBSCRIPTION_SECRETS: &[SecretPlace] = &[
     SecretPlace { keys: &["endpoint", "url"], kind: SecretKind::Url, member: None },
 ];
 
+/// Of an API.
+pub const API_SECRETS: &[SecretPlace] = &[
+    whole(&["headers"]),
+    whole(&["secret"]),
+    whole(&["tls"]),
+    SecretPlace { keys: &["secrets"], kind: SecretKind::Whole, member: Some("value") },
+    SecretPlace { keys: &["url"], kind: SecretKind::Url, member: None },
+];
+
 /// Visits everything that stands at the places of a document, with its path below `path`. Whatever stands there counts,
 /// of whatever type: a value in the wrong form is still a secret.
 pub fn for_each_secret(

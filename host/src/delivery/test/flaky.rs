@@ -1,11 +1,11 @@
 //! A real store that can be out of reach for a while.
 
 use crate::store::{
-    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
-    Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
+    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
+    Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
     KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts,
     Page, Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore,
-    SqliteStore, Store, StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    SqliteStore, Store, StoreError, StoredApi, StoredCall, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
@@ -232,6 +232,33 @@ impl JobStore for Flaky {
         now: UnixMillis,
     ) -> Result<Option<Job>, StoreError> {
         self.inner.end_job(id, state, reason, now).await
+    }
+}
+
+#[async_trait]
+impl CallStore for Flaky {
+    async fn due_calls(&self, api: &str, now: UnixMillis, limit: usize) -> Result<DueCalls, StoreError> {
+        self.reach()?.due_calls(api, now, limit).await
+    }
+
+    async fn call(&self, id: &str) -> Result<Option<StoredCall>, StoreError> {
+        self.inner.call(id).await
+    }
+
+    async fn call_of_key(&self, api: &str, key: &str) -> Result<Option<StoredCall>, StoreError> {
+        self.inner.call_of_key(api, key).await
+    }
+
+    async fn calls(&self, query: CallQuery) -> Result<Page<CallHead>, StoreError> {
+        self.inner.calls(query).await
+    }
+
+    async fn open_calls(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.inner.open_calls().await
+    }
+
+    async fn apis(&self) -> Result<Vec<StoredApi>, StoreError> {
+        self.inner.apis().await
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod backlog;
 mod bulk;
+mod call;
 
 pub(super) use backlog::*;
 pub(super) use bulk::*;
+pub(super) use call::*;
 
 use super::*;
 use crate::store::{

@@ -7,8 +7,9 @@ mod case;
 mod model;
 
 use super::{
-    Attempt, Commit, CommitOutcome, DeliveryId, EventSeq, KeyOverlay, Lease, LeaseTerms, LeasedDelivery,
+    Attempt, CallHead, CallWrite, Commit, CommitOutcome, DeliveryId, EventSeq, KeyOverlay, Lease, LeaseTerms, LeasedDelivery,
     NewEvent, Owner, Recorded, RequestRecord, Settled, Settlement, SqliteOptions, SqliteStore, Store,
+    StoredCall,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -111,6 +112,11 @@ macro_rules! conformance {
                 a_job_retries_what_ended_before_it_was_made_and_once,
                 a_job_that_follows_the_log_ends_where_a_step_says,
                 a_job_is_cancelled_and_ends_with_its_subscription,
+                a_call_is_written_with_its_entries_or_not_at_all,
+                a_call_that_was_changed_meanwhile_is_not_written,
+                an_idempotency_key_is_one_request_of_its_api,
+                hands_out_calls_when_they_are_due_oldest_first,
+                lists_calls_and_forgets_those_that_ended_long_ago,
                 says_which_declared_subscriptions_are_gone,
                 remembers_how_subscriptions_stand_until_they_are_abandoned,
                 a_retry_by_hand_makes_a_delivery_young,

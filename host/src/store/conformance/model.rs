@@ -1,6 +1,7 @@
 //! A store in memory that does everything in the simplest way.
 
 mod bulk;
+mod call;
 mod delivery;
 mod log;
 
@@ -11,7 +12,7 @@ use crate::store::{
     KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
     LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
     Repetitions, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError, StoredSource,
-    StoredStanding, StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
+    StoredApi, StoredCall, StoredStanding, StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
@@ -50,6 +51,8 @@ struct State {
     overflows: BTreeMap<String, OverflowCounts>,
     jobs: BTreeMap<JobId, Job>,
     made_jobs: watch::Sender<u64>,
+    calls: BTreeMap<EventSeq, StoredCall>,
+    apis: BTreeMap<String, StoredApi>,
 }
 
 struct Row {
@@ -416,9 +419,13 @@ impl RetentionStore for ModelStore {
     async fn expire(&self, before: UnixMillis, _limit: usize) -> Result<usize, StoreError> {
         let mut state = self.state();
         let last = state.awaited().unwrap_or(EventSeq(i64::MAX));
-        let State { events, deliveries, keys, expired, jobs, .. } = &mut *state;
+        let State { events, deliveries, keys, expired, jobs, calls, .. } = &mut *state;
         jobs.retain(|_, job| job.state == JobState::Running || job.ended.is_none_or(|ended| ended >= before));
-        let mut gone = 0;
+        let mut gone = calls.len();
+        calls.retain(|_, call| {
+            call.head.due.is_some() || call.head.ended.is_none_or(|ended| ended >= before)
+        });
+        gone -= calls.len();
         deliveries.retain(|_, row| {
             let old = row.lease.is_none()
                 && row.delivery.seq <= last

@@ -4,6 +4,7 @@
 //! may need a row for what was delivered long ago, or look at every subscription to find the ones with work.
 
 mod bulk;
+mod call;
 mod delivery;
 mod key;
 mod log;
@@ -12,6 +13,7 @@ mod source;
 mod subscription;
 
 pub use bulk::JobStore;
+pub use call::CallStore;
 pub use delivery::{DeliveryStore, LEASE_BYTES};
 pub use key::{KeyReader, KeyStore};
 pub use log::LogStore;
@@ -25,7 +27,7 @@ use async_trait::async_trait;
 /// The durable state of one gateway.
 #[async_trait]
 pub trait Store:
-    LogStore + DeliveryStore + JobStore + SourceStore + SubscriptionStore + KeyStore + RetentionStore
+    LogStore + DeliveryStore + JobStore + CallStore + SourceStore + SubscriptionStore + KeyStore + RetentionStore
 {
     /// Whether the store can take commits now.
     ///

@@ -1,6 +1,6 @@
 //! What is made durable in one transaction.
 
-use super::{EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord};
+use super::{CallWrite, EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord, StoredApi};
 use anglerfish_core::decision::Intent;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -90,6 +90,10 @@ pub struct Commit {
     pub events: Vec<NewEvent>,
     /// Events that came again: each is counted if it is still in the log.
     pub repetitions: Vec<Repetition>,
+    /// Outgoing calls whose state the entries tell of.
+    pub calls: Vec<CallWrite>,
+    /// APIs of which the entries tell.
+    pub apis: Vec<StoredApi>,
     /// Who gets the new deliveries leased; `None` leaves them to whoever asks first.
     pub lease: Option<LeaseTerms>,
     /// When it was decided; keys expire by this time, and new deliveries are due at it.
@@ -104,6 +108,8 @@ impl Commit {
             keys: KeyOverlay::default(),
             events: Vec::new(),
             repetitions: Vec::new(),
+            calls: Vec::new(),
+            apis: Vec::new(),
             lease: Some(LeaseTerms::default()),
             now,
         }
@@ -112,7 +118,11 @@ impl Commit {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.keys.writes.is_empty() && self.repetitions.is_empty()
+        self.events.is_empty()
+            && self.keys.writes.is_empty()
+            && self.repetitions.is_empty()
+            && self.calls.is_empty()
+            && self.apis.is_empty()
     }
 }
 
@@ -128,7 +138,7 @@ pub enum CommitOutcome {
         /// How many others wait for an earlier one of their ordering key.
         parked: usize,
     },
-    /// A key that the decision had read was changed by another one in the meantime, or one of the events has a source
-    /// and an id that are in the log; nothing was written.
+    /// A key that the decision had read was changed by another one in the meantime, one of the events has a source and an id
+    /// that are in the log, or an outgoing call is not what it was taken for; nothing was written.
     Conflict,
 }

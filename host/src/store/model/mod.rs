@@ -2,6 +2,7 @@
 
 mod bound;
 mod bulk;
+mod call;
 mod commit;
 mod delivery;
 mod entry;
@@ -16,6 +17,7 @@ pub(in crate::store) use bound::{Limit, dropped, refused};
 pub use bulk::{
     Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork, NewJob, Retryable,
 };
+pub use call::{CallAnswer, CallHead, CallQuery, CallWrite, DueCalls, StoredApi, StoredCall};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub(in crate::store) use delivery::WAITS;
 pub use delivery::{

@@ -1,12 +1,13 @@
 //! Makes decisions durable.
 
 use super::batch::{Batch, Made, Making};
+use super::call::{self, PreparedCall};
 use super::details::Details;
 use super::job::Write;
 use super::lease::LeaseGuard;
 use super::row::{clamp, exact};
 use crate::store::{
-    Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition, StoreError,
+    Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition, StoreError, StoredApi,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -26,6 +27,8 @@ pub(super) struct PreparedCommit {
     puts: Vec<(String, Option<Bytes>)>,
     events: Vec<Accepted>,
     repetitions: Vec<Repetition>,
+    calls: Vec<PreparedCall>,
+    apis: Vec<StoredApi>,
     lease: Option<LeaseTerms>,
     created: UnixMillis,
     now: i64,
@@ -48,7 +51,8 @@ struct Accepted {
 impl PreparedCommit {
     /// Sorts the keys and writes the JSON.
     pub(super) fn prepare(commit: Commit) -> Result<Self, StoreError> {
-        let Commit { keys, events, repetitions, lease, now } = commit;
+        let Commit { keys, events, repetitions, calls, apis, lease, now } = commit;
+        let calls = calls.into_iter().map(PreparedCall::prepare).collect::<Result<Vec<_>, _>>()?;
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let mut writes: HashMap<String, Option<Bytes>> = keys.writes.into_iter().collect();
         let written: Vec<&String> =
@@ -87,7 +91,7 @@ impl PreparedCommit {
         checks.retain(|(key, seen)| seen.is_some() || !fresh.iter().any(|(new, _)| new == key));
         let puts = writes.into_iter().collect();
         let (created, now) = (now, clamp(now));
-        Ok(Self { checks, fresh, puts, events: accepted, repetitions, lease, created, now })
+        Ok(Self { checks, fresh, puts, events: accepted, repetitions, calls, apis, lease, created, now })
     }
 
     /// What the caller of the commit gets.
@@ -146,6 +150,11 @@ impl Write for ApplyCommit {
                 return Ok(Applied::Conflict);
             }
         }
+        for call in &decision.calls {
+            if !call.fits(batch.connection)? {
+                return Ok(Applied::Conflict);
+            }
+        }
         let mut seqs = Vec::with_capacity(decision.events.len());
         for accepted in &decision.events {
             match insert_event(batch, accepted)? {
@@ -172,6 +181,12 @@ impl Write for ApplyCommit {
                 None => batch.statements.delete_key.execute([key])?,
             };
         }
+        for call in &decision.calls {
+            call.write(batch, &seqs)?;
+        }
+        for api in &decision.apis {
+            call::put_api(batch.connection, api)?;
+        }
         for repetition in &decision.repetitions {
             super::repetition::count(batch, repetition)?;
         }
@@ -189,7 +204,8 @@ impl Write for ApplyCommit {
     }
 
     fn weight(&self) -> usize {
-        self.0.events.iter().map(|accepted| accepted.data.len() + accepted.details.len()).sum()
+        let events = self.0.events.iter().map(|accepted| accepted.data.len() + accepted.details.len());
+        events.chain(self.0.calls.iter().map(PreparedCall::weight)).sum()
     }
 }
 

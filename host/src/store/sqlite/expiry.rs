@@ -9,7 +9,7 @@
 use super::batch::Batch;
 use super::job::Write;
 use super::row::ENDED;
-use super::{bulk, segment, subscription};
+use super::{bulk, call, segment, subscription};
 use crate::store::{DeliveryId, EventSeq, FailedFilter};
 use anglerfish_core::request::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -144,6 +144,7 @@ impl Write for Expire {
                      (SELECT key FROM keys WHERE seq IS NULL AND written < ?1 LIMIT ?2)",
                 )?
                 .execute(params![before, limit])?;
+            gone += call::forget(connection, *before, *limit)?;
             segment::forget(connection)?;
             subscription::forget_abandoned(connection, before.saturating_sub(MARKED))?;
             bulk::forget(connection, *before)?;

@@ -4,6 +4,7 @@ use super::backlog::Backlog;
 use super::batch::{Batch, Statements};
 use super::bound::Bounds;
 use super::bulk;
+use super::call;
 use super::commit::{ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
@@ -24,11 +25,11 @@ use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
 use super::{lane, leasing, listing, private, reading};
 use crate::store::{
-    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
-    Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
+    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
+    Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
     KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts,
     Page, Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, Store,
-    StoreError, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    StoreError, StoredApi, StoredCall, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::BacklogConfig;
@@ -94,6 +95,7 @@ impl SqliteStore {
         let fail = |error: rusqlite::Error| name_file(classify(&error), path);
         tune_writer(&connection, &options).map_err(fail)?;
         lane::heal(&connection).map_err(fail)?;
+        call::disown(&connection).map_err(fail)?;
         let leases = Arc::new(Leases::default());
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
         let bounds = Arc::new(Bounds::open(&connection).map_err(fail)?);
@@ -308,6 +310,36 @@ impl JobStore for SqliteStore {
         now: UnixMillis,
     ) -> Result<Option<Job>, StoreError> {
         self.writer.write(bulk::End { id, state, reason: reason.to_owned(), now: clamp(now) }).await
+    }
+}
+
+#[async_trait]
+impl CallStore for SqliteStore {
+    async fn due_calls(&self, api: &str, now: UnixMillis, limit: usize) -> Result<DueCalls, StoreError> {
+        let api = api.to_owned();
+        self.readers.read(move |connection| call::due(connection, &api, now, limit)).await
+    }
+
+    async fn call(&self, id: &str) -> Result<Option<StoredCall>, StoreError> {
+        let id = id.to_owned();
+        self.readers.read(move |connection| call::one(connection, &id)).await
+    }
+
+    async fn call_of_key(&self, api: &str, key: &str) -> Result<Option<StoredCall>, StoreError> {
+        let (api, key) = (api.to_owned(), key.to_owned());
+        self.readers.read(move |connection| call::of_key(connection, &api, &key)).await
+    }
+
+    async fn calls(&self, query: CallQuery) -> Result<Page<CallHead>, StoreError> {
+        self.readers.read(move |connection| call::list(connection, &query)).await
+    }
+
+    async fn open_calls(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.readers.read(call::open).await
+    }
+
+    async fn apis(&self) -> Result<Vec<StoredApi>, StoreError> {
+        self.readers.read(call::apis).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `source`, `subscription`, `endpoint`, `signature`, `policy` and `retry` know the keys; `document` puts them together.
 
+mod api;
 mod document;
 #[cfg(test)]
 mod documentation;
@@ -17,6 +18,7 @@ mod source_event;
 mod start;
 mod subscription;
 
+pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy};
 pub use document::{Document, read_delivery, read_document, read_endpoint, read_source, read_subscription};
 pub use flow::rate as read_rate;
 pub use signature::LONGEST_OVERLAP;

@@ -18,7 +18,7 @@ impl LogStore for ModelStore {
             };
             state.events.values().any(same)
         });
-        if changed || known {
+        if changed || known || !commit.calls.iter().all(|write| state.fits(write)) {
             return Ok(CommitOutcome::Conflict);
         }
         let (mut seqs, mut deliveries, mut parked) = (Vec::new(), Vec::new(), 0);
@@ -49,6 +49,12 @@ impl LogStore for ModelStore {
                 Some(value) => state.keys.insert(key, (value, commit.now, seqs.first().copied())),
                 None => state.keys.remove(&key),
             };
+        }
+        for write in commit.calls {
+            state.write_call(write, &seqs);
+        }
+        for api in commit.apis {
+            state.apis.insert(api.name.clone(), api);
         }
         for again in commit.repetitions {
             let same = |(old, ..): &&mut (NewEvent, Repetitions)| {

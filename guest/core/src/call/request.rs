@@ -1,0 +1,276 @@
+//! What is sent: a request of a caller's to an API, as it was asked for.
+
+use crate::config::CALL_METHODS;
+use crate::request::UnixMillis;
+use crate::sign::{SignInput, SignatureError, Signer};
+use http::header::{HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Uri};
+
+/// The longest path and query, in bytes; servers take 8000 as a rule (RFC 9110, section 4.1).
+const LONGEST_PATH: usize = 8000;
+const MOST_HEADERS: usize = 64;
+/// Bytes of the caller's header fields together.
+const MOST_HEADER_BYTES: usize = 16 * 1024;
+
+/// Fields that belong to the connection (RFC 9110, section 7.6.1) or are written by the gateway.
+const RESERVED: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A request as its caller asked for it. The body stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallRequest {
+    /// The method; the API's own if it names none.
+    pub method: Option<String>,
+    /// What follows the API's URL: empty, or a path with or without a query.
+    pub path: String,
+    /// Header fields. Those of the API go before them.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Why a request cannot be sent. It never quotes a value that could be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestFault {
+    /// No method that is sent.
+    #[error("must be one of GET, HEAD, POST, PUT, PATCH, DELETE")]
+    Method,
+    /// The path would be another one, or none.
+    #[error("{0}")]
+    Path(&'static str),
+    /// A header field of this name cannot be sent.
+    #[error("{1}")]
+    Header(String, &'static str),
+    /// It could not be signed.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
+
+impl CallRequest {
+    /// Everything about it that cannot be sent.
+    #[must_use]
+    pub fn faults(&self) -> Vec<RequestFault> {
+        let mut faults = Vec::new();
+        if self.method.as_deref().is_some_and(|method| !CALL_METHODS.contains(&method)) {
+            faults.push(RequestFault::Method);
+        }
+        faults.extend(path_fault(&self.path).map(RequestFault::Path));
+        let mut bytes = 0;
+        for (name, value) in &self.headers {
+            let fault = |reason| Some(RequestFault::Header(name.clone(), reason));
+            bytes += name.len() + value.len();
+            faults.extend(match name.parse::<HeaderName>() {
+                Err(_) => fault("not the name of a header field"),
+                Ok(known) if RESERVED.contains(&known.as_str()) || known.as_str().starts_with("webhook-") => {
+                    fault("this header field is written by the gateway itself")
+                }
+                Ok(_) if HeaderValue::from_str(value).is_err() || value.trim() != value => {
+                    fault("must be printable ASCII without spaces around it")
+                }
+                Ok(_) => None,
+            });
+        }
+        if self.headers.len() > MOST_HEADERS || bytes > MOST_HEADER_BYTES {
+            faults.push(RequestFault::Header(
+                String::new(),
+                "there are more than 64 header fields, or more than 16 KiB of them",
+            ));
+        }
+        faults
+    }
+}
+
+/// A path is taken as it is written: whoever reads it must not find another one.
+fn path_fault(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        return None;
+    }
+    if path.len() > LONGEST_PATH {
+        return Some("must be at most 8000 bytes");
+    }
+    if !path.starts_with('/') && !path.starts_with('?') {
+        return Some("must begin with / or ?: it follows the url of the api");
+    }
+    if path.contains('#') || path.parse::<PathAndQuery>().is_err() {
+        return Some("not the path and query of a url");
+    }
+    let segments = path.split('?').next().unwrap_or_default();
+    let is_dots = |segment: &str| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    };
+    let leaves = segments.split(['/', '\\']).any(is_dots);
+    leaves.then_some("must not hold a segment `.` or `..`, which would lead out of the api")
+}
+
+/// The target below an API's URL.
+fn target(base: &Uri, path: &str) -> Result<Uri, RequestFault> {
+    if path.is_empty() {
+        return Ok(base.clone());
+    }
+    let fault = RequestFault::Path("not the path and query of a url");
+    let (own, own_query) = (base.path(), base.query());
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let own = if path.is_empty() { own } else { own.trim_end_matches('/') };
+    let mut whole = format!("{own}{path}");
+    // What the API asks for in every request comes first.
+    for (query, mark) in [(own_query, '?'), (query, if own_query.is_some() { '&' } else { '?' })] {
+        if let Some(query) = query {
+            whole.push(mark);
+            whole.push_str(query);
+        }
+    }
+    let mut parts = base.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(whole).map_err(|_| fault.clone())?);
+    Uri::from_parts(parts).map_err(|_| fault)
+}
+
+/// What one attempt sends: the caller's request below the API's URL, with the API's fields, the key under its field, and
+/// signed over all of it. Every attempt of a request has the same key, and as `webhook-id` the same id.
+///
+/// # Errors
+///
+/// What cannot be sent.
+pub fn outgoing(
+    (base, method, fields): (&Uri, &Method, &HeaderMap),
+    signer: &Signer,
+    request: &CallRequest,
+    body: &[u8],
+    (key_field, key): (&HeaderName, &str),
+    now: UnixMillis,
+) -> Result<Request<()>, RequestFault> {
+    let uri = target(base, &request.path)?;
+    let method = match &request.method {
+        Some(method) => Method::from_bytes(method.as_bytes()).map_err(|_| RequestFault::Method)?,
+        None => method.clone(),
+    };
+    let mut headers = fields.clone();
+    for (name, value) in &request.headers {
+        let fault = |reason| RequestFault::Header(name.clone(), reason);
+        let parsed: HeaderName = name.parse().map_err(|_| fault("not the name of a header field"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| fault("its value cannot be sent"))?;
+        // The API's own go first, whoever asks.
+        if !fields.contains_key(&parsed) {
+            headers.try_append(parsed, value).map_err(|_| fault("there are more than can be sent"))?;
+        }
+    }
+    let fault = |reason| RequestFault::Header(key_field.to_string(), reason);
+    let value = HeaderValue::from_str(key).map_err(|_| fault("the key cannot be sent"))?;
+    headers.insert(key_field.clone(), value);
+    if signer.is_signed() {
+        let id = HeaderValue::from_str(key).map_err(|_| fault("the key cannot be sent"))?;
+        headers.insert(HeaderName::from_static("webhook-id"), id);
+        headers.insert(HeaderName::from_static("webhook-timestamp"), now.seconds().into());
+        let seen: Vec<(String, String)> = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let url = uri.to_string();
+        let input = SignInput {
+            method: method.as_str(),
+            url: &url,
+            headers: &seen,
+            body,
+            id: key,
+            timestamp: now,
+            kind: None,
+        };
+        for (name, value) in signer.sign(&input)? {
+            let fault = || RequestFault::Signature(SignatureError::Elsewhere(name.clone()));
+            let field = HeaderName::try_from(&name).map_err(|_| fault())?;
+            headers.insert(field, HeaderValue::from_str(&value).map_err(|_| fault())?);
+        }
+    }
+    let mut made = Request::new(());
+    *made.method_mut() = method;
+    *made.uri_mut() = uri;
+    *made.headers_mut() = headers;
+    Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{SignatureStyle, SigningKeyConfig};
+    use crate::sign::{SigningSecret, standard_webhooks};
+
+    fn at(base: &str, path: &str) -> String {
+        target(&base.parse().unwrap(), path).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_path_stands_below_the_url_of_its_api() {
+        assert_eq!(at("https://a.example/v1", ""), "https://a.example/v1");
+        assert_eq!(at("https://a.example/v1/", "/users?x=1"), "https://a.example/v1/users?x=1");
+        assert_eq!(at("https://a.example/v1?k=1", "/users?x=1"), "https://a.example/v1/users?k=1&x=1");
+        assert_eq!(at("https://a.example/v1", "?x=1"), "https://a.example/v1?x=1");
+        assert_eq!(at("https://a.example", "/users"), "https://a.example/users");
+    }
+
+    #[test]
+    fn a_path_that_would_lead_elsewhere_is_refused() {
+        for path in
+            ["users", "//../x/..", "/a/../b", "/a/%2E%2e/b", "/a/.", "/a b", "/a#b", "http://b.example/"]
+        {
+            let request = CallRequest { path: path.into(), ..CallRequest::default() };
+            assert_eq!(request.faults().len(), 1, "{path}");
+        }
+        for path in ["", "/", "/a.b/..c?x=../y", "?a=1"] {
+            let request = CallRequest { path: path.into(), ..CallRequest::default() };
+            assert!(request.faults().is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn fields_of_the_connection_and_of_the_gateway_are_refused() {
+        for (name, value) in
+            [("Host", "x"), ("webhook-id", "x"), ("content-length", "1"), ("a b", "x"), ("a", "x\n")]
+        {
+            let headers = vec![(name.to_owned(), value.to_owned())];
+            let request = CallRequest { headers, ..CallRequest::default() };
+            assert_eq!(request.faults().len(), 1, "{name}");
+        }
+        let request = CallRequest { method: Some("TRACE".into()), ..CallRequest::default() };
+        assert_eq!(request.faults(), [RequestFault::Method]);
+    }
+
+    #[test]
+    fn every_attempt_has_the_same_key_and_the_fields_of_its_api_go_first() {
+        const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let keys = [SigningKeyConfig::new(KEY)];
+        let signer = Signer::try_new(&SignatureStyle::StandardWebhooks, &keys).unwrap();
+        let mut fields = HeaderMap::new();
+        fields.insert("authorization", HeaderValue::from_static("Bearer theirs"));
+        let headers = [("authorization", "mine"), ("x-a", "1"), ("idempotency-key", "mine")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let request = CallRequest {
+            method: Some("PUT".into()),
+            path: "/users/7".into(),
+            headers: headers.into(),
+        };
+        let base = "https://a.example/v1".parse().unwrap();
+        let field = HeaderName::from_static("idempotency-key");
+        let now = UnixMillis(1_700_000_001_000);
+        let api = (&base, &Method::POST, &fields);
+        let made = outgoing(api, &signer, &request, b"{}", (&field, "order-7"), now).unwrap();
+        assert_eq!((made.method(), made.uri().path()), (&Method::PUT, "/v1/users/7"));
+        let values: Vec<&HeaderValue> = made.headers().get_all("authorization").iter().collect();
+        assert_eq!(values, ["Bearer theirs"]);
+        assert_eq!(made.headers()["x-a"], "1");
+        assert_eq!(made.headers()["idempotency-key"], "order-7");
+        let key = SigningSecret::parse(KEY).unwrap();
+        let signed = standard_webhooks(&[key], "order-7", now.seconds(), b"{}");
+        assert_eq!(made.headers()["webhook-signature"], signed.signature);
+    }
+}

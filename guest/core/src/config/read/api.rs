@@ -1,0 +1,281 @@
+//! Reading another system's API, and how its requests are judged and repeated.
+
+use super::{endpoint, policy, source};
+use crate::config::{ApiConfig, CallPolicy, StatusSet};
+use crate::node::{Node, Problems};
+use crate::problem::Problem;
+use http::HeaderName;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// What an API has beside its policy.
+const OWN: &[&str] = &[
+    "name",
+    "url",
+    "method",
+    "headers",
+    "signature",
+    "secret",
+    "secrets",
+    "rotation_overlap",
+    "allow_private",
+    "allow_networks",
+    "allow_http",
+    "allow_ports",
+    "tls",
+    "concurrency",
+    "rate",
+    "throttle_on",
+    "idempotency_header",
+];
+
+/// What a request keeps as it was when it was made.
+pub const CALL_POLICY_KEYS: &[&str] =
+    &["success", "discard", "timeout", "wait_after_timeout", "retry", "retries", "answer_limit"];
+
+/// Those of an API that are an endpoint's; its method is read here.
+const OF_ENDPOINT: &[&str] = &[
+    "url",
+    "headers",
+    "signature",
+    "secret",
+    "secrets",
+    "rotation_overlap",
+    "allow_private",
+    "allow_networks",
+    "allow_http",
+    "allow_ports",
+    "tls",
+];
+/// Those that a delivery's policy has, too.
+const OF_DELIVERY: &[&str] =
+    &["success", "discard", "timeout", "retry", "throttle_on", "concurrency", "rate"];
+
+/// Methods that a request may have.
+pub const CALL_METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+const MOST_RETRIES: u64 = 100;
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// The most bytes of an answer that may be kept: it is held in memory, and written twice.
+const LONGEST_ANSWER: u64 = 16 << 20;
+
+pub(super) fn keys() -> Vec<&'static str> {
+    OWN.iter().chain(CALL_POLICY_KEYS).copied().collect()
+}
+
+/// Reads an API that stands at `path`.
+///
+/// # Errors
+///
+/// Every problem of it at once.
+pub fn read_api(value: &Value, path: &str) -> Result<ApiConfig, Vec<Problem>> {
+    let problems = Problems::default();
+    let api = api(&Node::root(value, path, &problems), path, &problems);
+    finish(api, problems)
+}
+
+/// Reads how requests are judged and repeated, in the same words: what a request keeps, and what is said of an API at run
+/// time. Anything else in the document is a problem.
+///
+/// # Errors
+///
+/// Every problem of it at once.
+pub fn read_call_policy(value: &Value, path: &str) -> Result<CallPolicy, Vec<Problem>> {
+    let problems = Problems::default();
+    let node = Node::root(value, path, &problems);
+    let policy = node.table(CALL_POLICY_KEYS).and_then(|_| call_policy(value, path, &problems));
+    finish(policy, problems)
+}
+
+fn finish<T>(read: Option<T>, problems: Problems) -> Result<T, Vec<Problem>> {
+    match (read, problems.into_vec()) {
+        (Some(read), problems) if problems.is_empty() => Ok(read),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// What of a document stands under these keys, so that it can be read by who knows no others.
+fn part(value: &Value, keys: &[&str]) -> Value {
+    let members = value.as_object().into_iter().flatten();
+    let members = members.filter(|(key, _)| keys.contains(&key.as_str()));
+    Value::Object(members.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>())
+}
+
+fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
+    let keys = keys();
+    let table = node.table(&keys)?;
+    let name = table.require("name").and_then(|node| source::name(&node));
+    let method = table.get("method").map_or(Some("POST"), |node| method(&node));
+    let whole = part(node.value(), OF_ENDPOINT);
+    let endpoint = endpoint::read(&Node::root(&whole, path, problems)).and_then(|mut endpoint| {
+        let templates = &endpoint.templates;
+        if templates.target.is_some() || !templates.headers.is_empty() {
+            node.report_with_hint(
+                "has `{{ … }}`, and there is no event to fill it with",
+                "a request has a path and header fields of its own",
+            );
+            return None;
+        }
+        method?.clone_into(&mut endpoint.method);
+        Some(endpoint)
+    });
+    let whole = part(node.value(), OF_DELIVERY);
+    let delivery = policy::read(&Node::root(&whole, path, problems));
+    let policy = delivery.is_some().then(|| call_policy(node.value(), path, problems)).flatten();
+    let header = table.get("idempotency_header").map_or(Some(IDEMPOTENCY_KEY.to_owned()), |node| {
+        let name = node.text()?.parse::<HeaderName>().ok();
+        if name.is_none() {
+            node.report("not the name of a header field");
+        }
+        name.map(|name| name.as_str().to_owned())
+    });
+    let delivery = delivery?;
+    // Of the statuses that leave a subscription alone none is there for an API by default that it does not send on purpose.
+    let throttle_on = match table.get("throttle_on") {
+        Some(_) => delivery.throttle_on,
+        None => StatusSet::new(vec![(429, 429)]),
+    };
+    Some(ApiConfig {
+        name: name?,
+        endpoint: endpoint?,
+        policy: policy?,
+        throttle_on,
+        concurrency: delivery.concurrency,
+        rate: delivery.rate,
+        idempotency_header: header?,
+    })
+}
+
+/// The field of draft-ietf-httpapi-idempotency-key-header.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+fn method(node: &Node<'_>) -> Option<&'static str> {
+    let text = node.string()?;
+    let method = CALL_METHODS.iter().copied().find(|method| *method == text);
+    if method.is_none() {
+        let words: Vec<String> = CALL_METHODS.iter().map(|word| format!("{word:?}")).collect();
+        node.report(format!("must be one of {}", words.join(", ")));
+    }
+    method
+}
+
+/// The policy among the other keys of a document. What it shares with a delivery is read the same way.
+fn call_policy(value: &Value, path: &str, problems: &Problems) -> Option<CallPolicy> {
+    let before = problems.count();
+    let defaults = CallPolicy::default();
+    let shared = part(value, &["success", "discard", "timeout", "retry"]);
+    let mut told = Problems::default();
+    let mut delivery = policy::read(&Node::root(&shared, path, &told));
+    // An API's problems of these keys were told with the rest of it.
+    let silent = value.get("name").is_some();
+    for problem in std::mem::take(&mut told).into_vec() {
+        if !silent {
+            problems.push(problem);
+        }
+        delivery = None;
+    }
+    let delivery = delivery?;
+    let has = |key: &str| value.get(key).is_some();
+    let mut policy = CallPolicy {
+        success: if has("success") { delivery.success } else { defaults.success },
+        discard: if has("discard") { delivery.discard } else { defaults.discard },
+        timeout: if has("timeout") { delivery.timeout } else { defaults.timeout },
+        retry: if has("retry") { delivery.retry } else { defaults.retry },
+        ..CallPolicy::default()
+    };
+    if has("retry") && value.pointer("/retry/on").is_none() {
+        policy.retry.on = CallPolicy::causes();
+    }
+    if has("retry") && value.pointer("/retry/delays").is_none() && value.pointer("/retry/backoff").is_none() {
+        policy.retry.schedule = CallPolicy::default().retry.schedule;
+    }
+    let rest = part(value, &["wait_after_timeout", "retries", "answer_limit"]);
+    let node = Node::root(&rest, path, problems);
+    let table = node.table(CALL_POLICY_KEYS)?;
+    if let Some(wait) =
+        table.get("wait_after_timeout").and_then(|node| node.duration(Duration::ZERO..=LONGEST_WAIT))
+    {
+        policy.wait_after_timeout = wait;
+    }
+    if let Some(limit) = table.get("answer_limit").and_then(|node| node.size(0..=LONGEST_ANSWER)) {
+        policy.answer_limit = limit;
+    }
+    if let Some(retries) = table.get("retries").and_then(|node| node.integer(0..=MOST_RETRIES)) {
+        policy = policy.with_retries(u32::try_from(retries).ok()?);
+    }
+    if let Some(status) = policy.discard.common(&policy.success) {
+        let message = format!("{status} would be success and discard at once");
+        problems.push(Problem::new(crate::node::key_path(path, "discard"), message));
+    }
+    (problems.count() == before).then_some(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Schedule;
+    use serde_json::json;
+
+    fn api(more: Value) -> Result<ApiConfig, Vec<String>> {
+        let mut value = json!({"name": "billing", "url": "https://api.example.com/v1"});
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
+        read_api(&value, "api[0]").map_err(told)
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_documented_defaults() {
+        let api = api(json!({})).unwrap();
+        assert_eq!((api.name.as_str(), api.endpoint.method.as_str()), ("billing", "POST"));
+        assert_eq!(api.policy, CallPolicy::default());
+        assert_eq!((api.concurrency, api.rate, api.policy.attempts()), (10, None, 5));
+        assert_eq!(api.idempotency_header, "idempotency-key");
+        assert!(api.throttle_on.contains(429) && !api.throttle_on.contains(503));
+        assert_eq!(read_call_policy(&json!({}), "").unwrap(), CallPolicy::default());
+    }
+
+    #[test]
+    fn reads_what_an_endpoint_and_a_delivery_have_in_the_same_words() {
+        let api = api(json!({
+            "method": "GET", "headers": {"Authorization": "Bearer x"}, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            "allow_private": true, "timeout": "5s", "concurrency": 3, "rate": {"per_second": 5},
+            "success": ["2xx", 404], "retry": {"delays": ["1s", "2s"]}, "answer_limit": "64KiB",
+            "wait_after_timeout": "1m", "idempotency_header": "X-Request-Id"
+        }))
+        .unwrap();
+        assert_eq!(api.endpoint.method, "GET");
+        assert_eq!(api.endpoint.headers[0].0, "authorization");
+        assert_eq!((api.concurrency, api.policy.attempts()), (3, 3));
+        assert!(api.policy.success.contains(404) && !api.policy.retry.on.statuses.contains(404));
+        assert_eq!((api.policy.answer_limit, api.idempotency_header.as_str()), (65536, "x-request-id"));
+    }
+
+    #[test]
+    fn every_problem_is_told_once_with_its_place() {
+        let problems = api(json!({
+            "timeout": "soon", "colour": 1, "method": "BREW", "retries": 1000, "url": "ftp://x",
+            "retry": {"delays": 1}, "idempotency_header": "a b"
+        }))
+        .unwrap_err();
+        let mut places: Vec<&str> =
+            problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
+        places.sort_unstable();
+        let expected = ["colour", "idempotency_header", "method", "retry.delays", "timeout", "url"];
+        assert_eq!(places, expected.map(|key| format!("api[0].{key}")), "{problems:?}");
+        assert_eq!(api(json!({"retries": 101})).unwrap_err().len(), 1);
+        assert_eq!(api(json!({"url": "https://a/{{ event.id }}"})).unwrap_err().len(), 1);
+        assert_eq!(api(json!({"success": [200], "discard": [200]})).unwrap_err().len(), 1);
+        assert_eq!(api(json!({"discard": [204]})).unwrap_err().len(), 1);
+        assert_eq!(read_call_policy(&json!({"url": 1, "timeout": 1}), "").unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn retries_cut_a_schedule_or_make_it_longer() {
+        let with = |more: Value| api(more).unwrap().policy;
+        assert_eq!(with(json!({"retries": 0})).attempts(), 1);
+        assert_eq!(with(json!({"retries": 7})).attempts(), 8);
+        let delays = json!({"retry": {"delays": ["1s", "9s"]}, "retries": 3});
+        let Schedule::Delays(delays) = with(delays).retry.schedule else { panic!("a rule") };
+        assert_eq!(delays, [1, 9, 9].map(Duration::from_secs));
+    }
+}
