@@ -55,6 +55,8 @@
 pub mod api;
 #[doc(hidden)]
 pub mod bulk;
+#[doc(hidden)]
+pub mod call;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -101,6 +103,7 @@ pub mod supervision;
 pub mod telemetry;
 
 pub use api::AdminConfig;
+pub use call::{CallError, Calls, NewCall};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use embed::{

@@ -21,6 +21,7 @@ pub(super) struct Listing<T> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Event,
+    Call,
     Delivery,
     Job,
     Rejection,
@@ -31,6 +32,7 @@ impl Kind {
     const fn prefix(self) -> &'static str {
         match self {
             Self::Event => "event:",
+            Self::Call => "call:",
             Self::Delivery => "delivery:",
             Self::Job => "job:",
             Self::Rejection => "rejection:",

@@ -5,6 +5,7 @@
 mod access;
 mod activity;
 mod body;
+mod call;
 mod config;
 mod cursor;
 mod delivery;

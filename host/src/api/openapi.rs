@@ -27,6 +27,7 @@ use utoipa::OpenApi;
         (name = "events", description = "The log"),
         (name = "deliveries", description = "What became of events"),
         (name = "jobs", description = "Work on many deliveries"),
+        (name = "calls", description = "Requests to other systems' APIs"),
         (name = "subscriptions", description = "Who wants what"),
         (name = "sources", description = "Where requests come in"),
         (name = "rejections", description = "What was refused lately"),

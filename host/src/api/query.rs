@@ -1,12 +1,15 @@
 //! Parameters of a request's address.
 
 use super::ProblemDetails;
+use anglerfish_core::config::{Node, Problems};
 use anglerfish_core::request::UnixMillis;
 use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// How many items a page has if the request does not say.
 const DEFAULT_LIMIT: usize = 50;
@@ -55,6 +58,23 @@ pub(super) fn limit(limit: Option<usize>) -> Result<usize, ProblemDetails> {
         Some(limit) => Err(ProblemDetails::bad_request(
             "invalid-query",
             format!("`limit` is {limit}; it must be from 1 to {MAX_LIMIT}"),
+        )),
+    }
+}
+
+/// A time that a request names to wait for, such as `10s`, no longer than `longest`.
+pub(super) fn duration(
+    name: &str,
+    text: Option<&str>,
+    longest: Duration,
+) -> Result<Option<Duration>, ProblemDetails> {
+    let Some(text) = text else { return Ok(None) };
+    let (value, problems) = (Value::from(text), Problems::default());
+    match Node::root(&value, name, &problems).duration(Duration::ZERO..=longest) {
+        Some(duration) => Ok(Some(duration)),
+        None => Err(ProblemDetails::bad_request(
+            "invalid-query",
+            format!("`{name}` must be a time up to {} s, such as `10s`", longest.as_secs()),
         )),
     }
 }

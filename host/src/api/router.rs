@@ -2,10 +2,11 @@
 
 use super::access::{Access, guard};
 use super::{
-    Configuration, Presence, ProblemDetails, activity, config, delivery, event, explain, health, job,
+    Configuration, Presence, ProblemDetails, activity, call, config, delivery, event, explain, health, job,
     openapi, publish, reader, rejection, schedule, sending, source, subscription, trial,
 };
 use crate::bulk::Jobs;
+use crate::call::Calls;
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::source::Sources;
@@ -49,6 +50,8 @@ pub struct Api {
     pub clock: Clock,
     /// Work on many deliveries.
     pub jobs: Jobs,
+    /// Requests to other systems' APIs.
+    pub calls: Calls,
     /// What reads the configuration again.
     pub configuration: Arc<dyn Configuration>,
 }
@@ -91,6 +94,12 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(job::list, job::create))
         .routes(routes!(job::show))
         .routes(routes!(job::cancel))
+        .routes(routes!(call::list, call::create))
+        .routes(routes!(call::show))
+        .routes(routes!(call::cancel))
+        .routes(routes!(call::retry))
+        .routes(routes!(call::apis))
+        .routes(routes!(call::configure))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))
         .routes(routes!(reader::list))

@@ -134,6 +134,15 @@ impl Client {
         Ok((status == StatusCode::CREATED, written))
     }
 
+    /// Changes what is at an address.
+    pub(super) async fn patch<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        document: &Value,
+    ) -> Result<T, Failure> {
+        Ok(self.send(Method::PATCH, segments, &[], Some(document)).await?.1)
+    }
+
     /// Deletes what is at an address.
     pub(super) async fn delete<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, Failure> {
         Ok(self.send(Method::DELETE, segments, &[], None).await?.1)

@@ -3,7 +3,7 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    check, completions, deliveries, events, explain, filter, init, jobs, listen, manual, providers,
+    calls, check, completions, deliveries, events, explain, filter, init, jobs, listen, manual, providers,
     rejections, reload, schedule, send, serve, sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
@@ -54,6 +54,9 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Look at the bulk work of a running gateway, and end it
     Jobs(jobs::JobsArgs),
+    /// Make requests to other systems' APIs through a running gateway, and look what
+    /// became of them
+    Calls(calls::CallsArgs),
     /// Look into what a running gateway refused lately
     Rejections(rejections::RejectionsArgs),
     /// Look at the sources of a running gateway
@@ -88,6 +91,7 @@ impl Command {
             Self::Events(args) => block_on(events::run(args, output)),
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
             Self::Jobs(args) => block_on(jobs::run(args, output)),
+            Self::Calls(args) => block_on(calls::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
             Self::Sources(args) => block_on(sources::run(args, output)),
             Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),

@@ -4,7 +4,9 @@
 //! [`Output`] to an [`Outcome`] or a [`Failure`]; it neither prints errors nor exits.
 
 mod allocator;
+mod brittle;
 mod bulk;
+mod calls;
 mod check;
 mod client;
 mod command;

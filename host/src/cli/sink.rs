@@ -1,7 +1,8 @@
 //! `anglerfish sink`: a small receiver that prints what it gets.
 
+use super::brittle::{Brittle, BrittleArgs};
 use super::table::plain;
-use super::{Failure, Format, Outcome, Output};
+use super::{Failure, Format, Outcome, Output, brittle};
 use crate::clock;
 use crate::config::Environment;
 use anglerfish_core::request::{Header, Request as Inbound};
@@ -10,6 +11,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -32,6 +34,11 @@ const SHOWN: usize = 200;
   anglerfish sink
   anglerfish sink --status 503
   anglerfish sink --secret env:ORDERS_SECRET --format json | jq .body
+  anglerfish sink --failure-rate 0.5 --silent-failure-rate 0.3
+
+With one of the rates or latencies it is a brittle API: GET /up answers 200, and
+POST /api takes its time, then answers with the text reversed, fails with 503, or
+closes the connection without a word.
 
 With --secret what is not signed with it the Standard Webhooks way gets 401.")]
 pub(super) struct SinkArgs {
@@ -45,6 +52,8 @@ pub(super) struct SinkArgs {
     /// file:PATH
     #[arg(long)]
     secret: Option<String>,
+    #[command(flatten)]
+    brittle: BrittleArgs,
 }
 
 /// One request, and who waits for it to be printed.
@@ -53,7 +62,8 @@ struct Received {
     path: String,
     headers: Vec<(String, String)>,
     body: Bytes,
-    status: StatusCode,
+    /// `None` if it gets no answer.
+    status: Option<StatusCode>,
     verified: Option<Result<(), String>>,
     printed: oneshot::Sender<()>,
 }
@@ -61,6 +71,7 @@ struct Received {
 struct Sink {
     status: StatusCode,
     verifier: Option<Verifier>,
+    brittle: Option<Brittle>,
     lines: mpsc::Sender<Received>,
 }
 
@@ -68,6 +79,7 @@ struct Sink {
 pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, Failure> {
     let status = StatusCode::from_u16(args.status).map_err(Failure::misuse)?;
     let verifier = args.secret.as_deref().map(verifier).transpose()?;
+    let brittle = args.brittle.brittle()?;
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Failure::failed(format_args!("failed to listen on {}: {error}", args.listen)))?;
@@ -80,7 +92,7 @@ pub(super) async fn run(args: SinkArgs, output: &mut Output) -> Result<Outcome, 
     let app = Router::new()
         .fallback(receive)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(Arc::new(Sink { status, verifier, lines }));
+        .with_state(Arc::new(Sink { status, verifier, brittle, lines }));
     let server = tokio::spawn(axum::serve(listener, app).into_future());
     loop {
         tokio::select! {
@@ -110,11 +122,18 @@ fn verifier(text: &str) -> Result<Verifier, Failure> {
 }
 
 /// Answers only after the request was printed, so that whoever reads the output knows of all that was answered.
-async fn receive(State(sink): State<Arc<Sink>>, request: Request) -> StatusCode {
+async fn receive(State(sink): State<Arc<Sink>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else { return StatusCode::PAYLOAD_TOO_LARGE };
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
     let verified = sink.verifier.as_ref().map(|verifier| verify(verifier, &head, &body));
-    let status = if matches!(verified, Some(Err(_))) { StatusCode::UNAUTHORIZED } else { sink.status };
+    let answer = match &sink.brittle {
+        _ if matches!(verified, Some(Err(_))) => Some(StatusCode::UNAUTHORIZED.into_response()),
+        None => Some(sink.status.into_response()),
+        Some(brittle) => brittle.answer(&head, &body).await,
+    };
+    let status = answer.as_ref().map(Response::status);
     let (printed, done) = oneshot::channel();
     let received = Received {
         method: head.method.to_string(),
@@ -130,9 +149,9 @@ async fn receive(State(sink): State<Arc<Sink>>, request: Request) -> StatusCode 
         printed,
     };
     if sink.lines.send(received).await.is_err() || done.await.is_err() {
-        return StatusCode::SERVICE_UNAVAILABLE;
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    status
+    answer.unwrap_or_else(brittle::silence)
 }
 
 fn verify(verifier: &Verifier, head: &http::request::Parts, body: &[u8]) -> Result<(), String> {
@@ -182,7 +201,8 @@ fn line(received: &Received) -> String {
     let text = String::from_utf8_lossy(body);
     let shown: String = text.chars().take(SHOWN).collect();
     let more = if shown.len() < text.len() { "…" } else { "" };
-    let (path, id, status) = (plain(path), plain(id), status.as_u16());
+    let status = status.map_or_else(|| "silence".to_owned(), |status| status.as_u16().to_string());
+    let (path, id) = (plain(path), plain(id));
     format!("{method} {path} {status}{verified} {id} {} B {}{more}", body.len(), plain(&shown))
 }
 
@@ -207,7 +227,7 @@ fn document(received: &Received) -> Value {
         "method": received.method,
         "path": received.path,
         "headers": headers,
-        "status": received.status.as_u16(),
+        "status": received.status.map(|status| status.as_u16()),
         body: encoded,
     });
     if let (Some(verified), Value::Object(members)) = (&received.verified, &mut document) {
@@ -226,7 +246,7 @@ mod tests {
             path: "/orders".to_owned(),
             headers: vec![("webhook-id".to_owned(), "evt_1".to_owned()), ("a".to_owned(), "1".to_owned())],
             body: Bytes::copy_from_slice(body),
-            status: StatusCode::OK,
+            status: Some(StatusCode::OK),
             verified,
             printed: oneshot::channel().0,
         }

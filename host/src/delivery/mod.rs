@@ -26,6 +26,7 @@ mod roster;
 mod test;
 
 pub use dispatch::{Deliveries, DeliveryOptions};
+pub(crate) use endpoint::Target;
 pub use endpoint::{AttemptFailure, Attempted, Endpoint};
 pub use function::Functions;
 pub use metric::DeliveryMetrics;

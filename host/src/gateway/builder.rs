@@ -9,6 +9,7 @@ use super::source_table::GatewaySources;
 use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
+use crate::call::{CallParts, Calls};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::fetch::DocumentCache;
@@ -196,6 +197,7 @@ pub struct BuiltGateway {
     pub(super) streams: Streams,
     pub(super) operational: OperationalEvents,
     pub(super) jobs: Jobs,
+    pub(super) calls: Calls,
     pub(super) reloader: Reloader,
     pub(super) retention: watch::Sender<Duration>,
     pub(super) shutdown_timeout: watch::Receiver<Duration>,
@@ -214,7 +216,7 @@ impl BuiltGateway {
         // places are shared out where they are.
         let attempts = DeliveryOptions::default().attempts.min(outbound.max_connections());
         let outgoing = DeliveryOptions {
-            outbound: Some(outbound),
+            outbound: Some(outbound.clone()),
             attempts,
             metrics: DeliveryMetrics::register(&mut registry),
             supervisor: supervisor.clone(),
@@ -247,10 +249,28 @@ impl BuiltGateway {
                 return Err(error);
             }
         };
+        let exits_of_calls = Arc::new(exits.clone());
         let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
         let outlet = Arc::new(exits);
         let publisher =
             Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
+        let calls = wiring::open_calls(
+            &config,
+            CallParts {
+                store: Arc::clone(store),
+                subscriptions: subscriptions.clone(),
+                outlet: exits_of_calls,
+                outbound,
+                supervisor: supervisor.clone(),
+            },
+        );
+        let calls = match calls.await {
+            Ok(calls) => calls,
+            Err(error) => {
+                deliveries.shutdown(Duration::ZERO).await;
+                return Err(error);
+            }
+        };
         let operational =
             OperationalEvents::new(publisher.clone(), subscriptions.clone(), deliveries.notices());
         let service = Ingress::new(settings, engine, Arc::clone(store), outlet, documents, metrics)
@@ -278,6 +298,7 @@ impl BuiltGateway {
             sources: sources.clone(),
             subscriptions: subscriptions.clone(),
             deliveries: deliveries.clone(),
+            calls: calls.clone(),
             store: Arc::clone(store),
             reader,
             source_reader,
@@ -304,6 +325,7 @@ impl BuiltGateway {
             scrape: Arc::clone(&scrape),
             clock: Arc::new(clock::now),
             jobs: jobs.clone(),
+            calls: calls.clone(),
             configuration: Arc::new(reloader.clone()),
         };
         let handles = Handles {
@@ -329,6 +351,7 @@ impl BuiltGateway {
             streams,
             operational,
             jobs,
+            calls,
             reloader,
             retention,
             shutdown_timeout,

@@ -1,7 +1,7 @@
 //! What two configurations do not have in common.
 
 use crate::gateway::Config;
-use anglerfish_core::config::SourceConfig;
+use anglerfish_core::config::{ApiConfig, SourceConfig};
 use std::collections::BTreeMap;
 
 /// The keys that differ: those that take effect now, and those that need a new start.
@@ -75,6 +75,7 @@ impl Difference {
             difference.needs_restart.push("admin.token".to_owned());
         }
         difference.applied.extend(sources(old, new));
+        difference.applied.extend(apis(old, new));
         difference
     }
 }
@@ -84,17 +85,28 @@ fn sources(old: &Config, new: &Config) -> Vec<String> {
     let by_name = |config: &Config| -> BTreeMap<String, SourceConfig> {
         config.document.sources.iter().map(|(_, source)| (source.name.clone(), source.clone())).collect()
     };
-    let (old, new) = (by_name(old), by_name(new));
+    lines("source", &by_name(old), &by_name(new))
+}
+
+/// The same of the APIs.
+fn apis(old: &Config, new: &Config) -> Vec<String> {
+    let by_name = |config: &Config| -> BTreeMap<String, ApiConfig> {
+        config.apis.iter().map(|(_, api)| (api.config.name.clone(), api.config.clone())).collect()
+    };
+    lines("api", &by_name(old), &by_name(new))
+}
+
+fn lines<T: PartialEq>(what: &str, old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
     let mut lines = Vec::new();
-    for (name, source) in &new {
+    for (name, one) in new {
         match old.get(name) {
-            None => lines.push(format!("source {name} added")),
-            Some(before) if before != source => lines.push(format!("source {name} changed")),
+            None => lines.push(format!("{what} {name} added")),
+            Some(before) if before != one => lines.push(format!("{what} {name} changed")),
             Some(_) => {}
         }
     }
     let removed = old.keys().filter(|name| !new.contains_key(*name));
-    lines.extend(removed.map(|name| format!("source {name} removed")));
+    lines.extend(removed.map(|name| format!("{what} {name} removed")));
     lines
 }
 

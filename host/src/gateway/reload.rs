@@ -8,6 +8,7 @@ use super::routing::EngineRouting;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
 use crate::api::{Access, Configuration};
+use crate::call::Calls;
 use crate::clock;
 use crate::config::{ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
@@ -56,6 +57,7 @@ pub(super) struct ReloadTargets {
     pub(super) sources: Sources,
     pub(super) subscriptions: Subscriptions,
     pub(super) deliveries: Deliveries,
+    pub(super) calls: Calls,
     pub(super) store: Arc<dyn Store>,
     pub(super) reader: SharedReader<SubscriptionConfig>,
     pub(super) source_reader: SharedReader<SourceConfig>,
@@ -162,6 +164,9 @@ impl Reloader {
                 .check(subscription)
                 .map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
         }
+        for (path, api) in &new.apis {
+            rooms.calls.check(api).map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
+        }
         let sources: HashSet<String> = whole.sources.iter().map(|(_, source)| source.name.clone()).collect();
         let reader = wiring::reader(&new);
         let check = |subscription: &SubscriptionConfig| check(subscription, &sources, &rooms.deliveries);
@@ -176,6 +181,9 @@ impl Reloader {
             wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &rooms.routing.counts())
                 .await?;
 
+        let apis = new.apis.iter().map(|(_, api)| api.clone()).collect();
+        let apis = rooms.calls.prepare(apis).await.map_err(|error| Refusal::Other(error.to_string()))?;
+
         // Nothing below can fail. The queues come first: a decision by the new table may name any of them.
         subscriptions.enlist().await;
         let old = rooms.routing.replace(Arc::clone(&engine));
@@ -185,6 +193,7 @@ impl Reloader {
         for gone in stored.apply() {
             rooms.ingress.delete_source(&gone);
         }
+        rooms.calls.replace(apis);
         let changes = subscriptions.apply(clock::now()).await;
         wiring::warn(&new, &rooms.sources, &rooms.subscriptions);
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {

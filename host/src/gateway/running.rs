@@ -2,11 +2,12 @@
 
 use super::builder::Handles;
 use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
+use crate::call::{CallError, Calls, NewCall};
 use crate::delivery::Deliveries;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::server::{Ending, Gate, Listener, Peer, RequestBody};
-use crate::store::Store;
+use crate::store::{Store, StoredCall};
 use crate::stream::Streams;
 use crate::supervision::Supervisor;
 use crate::telemetry::Readiness;
@@ -39,6 +40,7 @@ pub struct Gateway {
     readiness: Readiness,
     reloader: Reloader,
     handles: Handles,
+    calls: Calls,
     parts: Option<Parts>,
 }
 
@@ -47,12 +49,14 @@ struct Parts {
     store: Arc<dyn Store>,
     deliveries: Deliveries,
     streams: Streams,
+    calls: Calls,
     gate: Gate,
     ingress: Option<Part>,
     admin: Option<Part>,
     out: Option<Part>,
     operational: JoinHandle<()>,
     jobs: JoinHandle<()>,
+    calling: JoinHandle<()>,
     retention: JoinHandle<()>,
     stop_retention: CancellationToken,
 }
@@ -95,6 +99,7 @@ impl Gateway {
             streams,
             operational,
             jobs,
+            calls,
             reloader,
             retention,
             shutdown_timeout,
@@ -107,6 +112,8 @@ impl Gateway {
         streams.start(&supervisor);
         let operational = supervisor.spawn("operational events", move || operational.clone().run());
         let jobs = supervisor.spawn("jobs", move || jobs.clone().run());
+        let caller = calls.clone();
+        let calling = supervisor.spawn("calls", move || caller.clone().run());
         let ingress = ingress.map(|listener| Part::take_in(listener, &handles.ingress, &supervisor));
         let serve =
             |name, router: &Router, listener| Part::serve(name, listener, router.clone(), &supervisor);
@@ -121,16 +128,19 @@ impl Gateway {
             shutdown_timeout,
             readiness,
             reloader,
+            calls: calls.clone(),
             parts: Some(Parts {
                 store,
                 deliveries,
                 streams,
+                calls,
                 gate: handles.gate.clone(),
                 ingress,
                 admin,
                 out,
                 operational,
                 jobs,
+                calling,
                 retention,
                 stop_retention,
             }),
@@ -164,6 +174,23 @@ impl Gateway {
     /// What a program that it is part of uses of it.
     pub(crate) fn handles(&self) -> &Handles {
         &self.handles
+    }
+
+    /// Makes a request to an API of the configuration and waits for how it ends, however long that takes: it is on disk
+    /// before it is attempted, and goes on after a restart. With a key the same call may be made again then, and gets the same
+    /// answer. Dropping this ends the waiting, not the request.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent, another request has its key, or it cannot be written down.
+    pub async fn call(&self, call: NewCall) -> Result<StoredCall, CallError> {
+        self.calls.call(call).await
+    }
+
+    /// The calls, to be made without waiting, looked at, cancelled and opened again.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.calls.clone()
     }
 
     /// Reads its configuration again when it is told to.
@@ -218,7 +245,9 @@ impl Parts {
             }
         };
         let mounted = self.gate.close(first);
-        let ((), (), (), attempts) = tokio::join!(senders, mounted, out, timeout_at(end, attempts));
+        let calls = self.calls.shutdown(first);
+        let ((), (), (), (), attempts) =
+            tokio::join!(senders, mounted, out, calls, timeout_at(end, attempts));
         if attempts.is_err() {
             tracing::error!("the deliveries did not end in time; they go on at the next start");
         }
@@ -229,6 +258,7 @@ impl Parts {
         self.retention.abort();
         self.operational.abort();
         self.jobs.abort();
+        self.calling.abort();
         let end = end.max(Instant::now() + MOMENT);
         if timeout_at(end, self.store.close()).await.is_err() {
             tracing::error!("the store did not close in time; what was accepted is on disk");
@@ -243,6 +273,8 @@ impl Parts {
         self.retention.abort();
         self.operational.abort();
         self.jobs.abort();
+        self.calling.abort();
+        self.calls.abort();
         for part in [&self.ingress, &self.admin, &self.out].into_iter().flatten() {
             part.ending.stop.cancel();
             part.ending.abort.cancel();

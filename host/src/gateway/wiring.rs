@@ -3,13 +3,14 @@
 use super::GatewayError;
 use super::exits::Exits;
 use super::routing::EngineRouting;
+use crate::call::{CallError, CallParts, Calls};
 use crate::engine::{Engine, EngineConfig, StartError};
 use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig};
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::subscription::{Declared, Origin, Reader, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
@@ -174,6 +175,19 @@ pub(super) async fn open_subscriptions(
     }
     let dispatch = Arc::new(exits.clone());
     Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
+}
+
+/// Makes the APIs of the configuration ready.
+pub(super) async fn open_calls(config: &Config, parts: CallParts) -> Result<Calls, GatewayError> {
+    for (path, api) in &config.apis {
+        api.check(&parts.outbound).map_err(|problem| config.locate(vec![below(path, problem)]))?;
+    }
+    let apis = config.apis.iter().map(|(_, api)| api.clone()).collect();
+    Calls::open(parts, apis).await.map_err(|error| match error {
+        CallError::Store(error) => GatewayError::Store(error),
+        CallError::Invalid(problems) => GatewayError::Config(config.locate(problems)),
+        error => GatewayError::Store(StoreError::Internal(error.to_string())),
+    })
 }
 
 /// Reads sources that are written at run time by this configuration.

@@ -6,7 +6,9 @@ use super::{
 };
 use crate::config::secret;
 use crate::store::{DeliveryQuery, EventSeq, Store, StoreError, StoredSubscription};
-use anglerfish_core::config::{DeliveryMode, SUBSCRIPTION_SECRETS, SubscriptionConfig, WhenRemoved};
+use anglerfish_core::config::{
+    DeliveryMode, OPERATIONAL_SOURCE, SUBSCRIPTION_SECRETS, SubscriptionConfig, WhenRemoved,
+};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -252,6 +254,19 @@ impl Subscriptions {
         }
     }
 
+    /// Whether a subscription asks for what the gateway tells of itself: by name, never by asking for everything.
+    #[must_use]
+    pub fn wants_operational(&self, id: &str) -> bool {
+        self.get(id).is_some_and(|entry| asks_for_operational(&entry))
+    }
+
+    /// Whether any does.
+    #[must_use]
+    pub fn want_operational(&self) -> bool {
+        let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().any(|entry| asks_for_operational(entry))
+    }
+
     /// Waits until a subscription may have begun that gets what is in the log already. One waits at a time.
     pub async fn begun(&self) {
         self.shared.begun.notified().await;
@@ -314,6 +329,11 @@ impl Subscriptions {
     pub fn routing(&self) -> &dyn Routing {
         &*self.shared.routing
     }
+}
+
+fn asks_for_operational(entry: &Subscription) -> bool {
+    let sources = entry.config().map(|config| config.sources.as_slice()).unwrap_or_default();
+    sources.iter().any(|source| source == OPERATIONAL_SOURCE)
 }
 
 async fn start(

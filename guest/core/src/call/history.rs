@@ -22,8 +22,7 @@ pub enum CallState {
 
 impl CallState {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Success, Self::Failure, Self::Timeout, Self::Cancelled];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Success, Self::Failure, Self::Timeout, Self::Cancelled];
 
     /// As the API says it.
     #[must_use]
@@ -111,10 +110,10 @@ pub struct CallHistory {
 impl CallHistory {
     /// A request that was just made, with so many attempts. The first one is due at once.
     #[must_use]
-    pub fn begin(budget: u32, at: UnixMillis) -> Self {
+    pub fn begin(attempts: u32, at: UnixMillis) -> Self {
         Self {
-            records: vec![CallRecord { at: at.0, happened: Happened::Request {} }],
-            budget: budget.max(1),
+            records: vec![CallRecord { at: at.0, happened: Happened::Request { attempts } }],
+            budget: attempts.max(1),
             attempts: Vec::new(),
             opened: (0, at),
             next: Some((0, at)),
@@ -127,12 +126,12 @@ impl CallHistory {
     /// # Errors
     ///
     /// The first record that cannot follow those before it.
-    pub fn read(budget: u32, records: Vec<CallRecord>) -> Result<Self, Misfit> {
+    pub fn read(records: Vec<CallRecord>) -> Result<Self, Misfit> {
         let mut records = records.into_iter();
-        let Some(CallRecord { at, happened: Happened::Request {} }) = records.next() else {
+        let Some(CallRecord { at, happened: Happened::Request { attempts } }) = records.next() else {
             return Err(Misfit::Request);
         };
-        let mut history = Self::begin(budget, UnixMillis(at));
+        let mut history = Self::begin(attempts, UnixMillis(at));
         for record in records {
             history.take(record)?;
         }
@@ -153,7 +152,7 @@ impl CallHistory {
     pub fn take(&mut self, record: CallRecord) -> Result<Effect, Misfit> {
         let at = UnixMillis(record.at);
         let effect = match &record.happened {
-            Happened::Request {} => return Err(Misfit::Request),
+            Happened::Request { .. } => return Err(Misfit::Request),
             Happened::Attempt { attempt, deadline } => self.begun(*attempt, UnixMillis(*deadline))?,
             Happened::Response { attempt, .. } => {
                 self.known(*attempt)?.stage = Stage::Success;
@@ -186,13 +185,13 @@ impl CallHistory {
                 (self.is_cancelled, self.next) = (true, None);
                 Effect::Taken
             }
-            Happened::Reopened {} => {
+            Happened::Reopened { attempts } => {
                 let state = self.state();
                 if matches!(state, CallState::Pending | CallState::Success) {
                     return Err(Misfit::State(state, "opened again"));
                 }
                 let first = self.count();
-                self.is_cancelled = false;
+                (self.budget, self.is_cancelled) = ((*attempts).max(1), false);
                 (self.opened, self.next) = ((first, at), Some((first, at)));
                 Effect::Taken
             }
@@ -242,6 +241,14 @@ impl CallHistory {
     pub fn pending(&self) -> impl Iterator<Item = (u32, UnixMillis)> {
         let pending = self.of_budget().filter(|(_, attempt)| attempt.stage == Stage::Pending);
         pending.filter(|_| !self.is_cancelled).map(|(number, attempt)| (number, attempt.deadline))
+    }
+
+    /// Whether an answer to this attempt would still count: none came, and it was not recorded as over for another reason than
+    /// its time.
+    #[must_use]
+    pub fn awaits(&self, attempt: u32) -> bool {
+        let stage = usize::try_from(attempt).ok().and_then(|index| self.attempts.get(index));
+        stage.is_some_and(|attempt| matches!(attempt.stage, Stage::Pending | Stage::Timeout))
     }
 
     /// How many attempts were begun.

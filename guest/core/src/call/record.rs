@@ -17,7 +17,10 @@ pub struct CallRecord {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Happened {
     /// Somebody asked for it.
-    Request {},
+    Request {
+        /// How many attempts it has.
+        attempts: u32,
+    },
     /// An attempt begins.
     Attempt {
         /// Which.
@@ -55,8 +58,11 @@ pub enum Happened {
         /// Why, in words.
         reason: String,
     },
-    /// Somebody wants it again; from now on it has all its attempts once more.
-    Reopened {},
+    /// Somebody wants it again.
+    Reopened {
+        /// How many attempts it has from now on.
+        attempts: u32,
+    },
 }
 
 /// The names that records of this kind have had since the first of these brokers.
@@ -68,13 +74,13 @@ impl Happened {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Request {} => "request",
+            Self::Request { .. } => "request",
             Self::Attempt { .. } => "attempt",
             Self::Response { .. } => "response",
             Self::Failure { .. } => "failure",
             Self::Timeout { .. } => "timeout",
             Self::Cancelled { .. } => "cancelled",
-            Self::Reopened {} => "reopened",
+            Self::Reopened { .. } => "reopened",
         }
     }
 
@@ -82,13 +88,13 @@ impl Happened {
     #[must_use]
     pub const fn class(&self) -> RecordClass {
         RecordClass(match self {
-            Self::Request {} => "request",
+            Self::Request { .. } => "request",
             Self::Attempt { .. } => "api-request",
             Self::Response { .. } => "api-response",
             Self::Failure { .. } => "api-failure",
             Self::Timeout { .. } => "api-timeout",
             Self::Cancelled { .. } => "cancelled",
-            Self::Reopened {} => "reopened",
+            Self::Reopened { .. } => "reopened",
         })
     }
 
@@ -100,7 +106,7 @@ impl Happened {
             | Self::Response { attempt, .. }
             | Self::Failure { attempt, .. }
             | Self::Timeout { attempt, .. } => Some(*attempt),
-            Self::Request {} | Self::Cancelled { .. } | Self::Reopened {} => None,
+            Self::Request { .. } | Self::Cancelled { .. } | Self::Reopened { .. } => None,
         }
     }
 }

@@ -254,11 +254,8 @@ mod tests {
         fields.insert("authorization", HeaderValue::from_static("Bearer theirs"));
         let headers = [("authorization", "mine"), ("x-a", "1"), ("idempotency-key", "mine")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let request = CallRequest {
-            method: Some("PUT".into()),
-            path: "/users/7".into(),
-            headers: headers.into(),
-        };
+        let request =
+            CallRequest { method: Some("PUT".into()), path: "/users/7".into(), headers: headers.into() };
         let base = "https://a.example/v1".parse().unwrap();
         let field = HeaderName::from_static("idempotency-key");
         let now = UnixMillis(1_700_000_001_000);

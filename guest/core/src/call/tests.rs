@@ -81,11 +81,11 @@ fn what_cannot_have_happened_changes_nothing() {
     assert_eq!(history.take(attempt(0)), Err(Misfit::Order(0)));
     assert_eq!(history.take(attempt(1)), Err(Misfit::Order(1)));
     assert_eq!(history.take(response(1)), Err(Misfit::Unknown(1)));
-    assert_eq!(history.take(record(Happened::Request {})), Err(Misfit::Request));
-    let again = history.take(record(Happened::Reopened {}));
+    assert_eq!(history.take(record(Happened::Request { attempts: 1 })), Err(Misfit::Request));
+    let again = history.take(record(Happened::Reopened { attempts: 2 }));
     assert_eq!(again, Err(Misfit::State(CallState::Pending, "opened again")));
     assert_eq!((history.records().len(), history.state()), (2, CallState::Pending));
-    assert_eq!(CallHistory::read(2, vec![attempt(0)]).unwrap_err(), Misfit::Request);
+    assert_eq!(CallHistory::read(vec![attempt(0)]).unwrap_err(), Misfit::Request);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_cancelled_request_makes_no_attempt_and_has_all_of_them_again_once_it_is_reo
     let mut history = history(&[attempt(0), failure(0), cancelled.clone()]);
     assert_eq!((history.state(), history.poll(NOW)), (CallState::Cancelled, Todo::Nothing));
     assert_eq!(history.take(cancelled), Err(Misfit::State(CallState::Cancelled, "cancelled")));
-    history.take(record(Happened::Reopened {})).unwrap();
+    history.take(record(Happened::Reopened { attempts: 2 })).unwrap();
     assert_eq!((history.state(), history.poll(NOW)), (CallState::Pending, Todo::Attempt(1)));
     for more in [attempt(1), failure(1), attempt(2), failure(2)] {
         history.take(more).unwrap();
@@ -146,12 +146,14 @@ fn the_policy_says_what_is_an_answer_what_is_tried_again_and_what_is_not() {
 
 #[test]
 fn a_history_is_written_in_the_words_of_this_version_and_read_again() {
-    let written = r#"[{"at":1,"happened":{"request":{}}},{"at":2,"happened":{"attempt":{"attempt":0,"deadline":9}}},{"at":3,"happened":{"failure":{"attempt":0,"status":503,"reason":"answered 503","next":4}}},{"at":4,"happened":{"attempt":{"attempt":1,"deadline":9}}},{"at":5,"happened":{"response":{"attempt":1,"status":200}}}]"#;
+    let written = r#"[{"at":1,"happened":{"request":{"attempts":2}}},{"at":2,"happened":{"attempt":{"attempt":0,"deadline":9}}},{"at":3,"happened":{"failure":{"attempt":0,"status":503,"reason":"answered 503","next":4}}},{"at":4,"happened":{"attempt":{"attempt":1,"deadline":9}}},{"at":5,"happened":{"response":{"attempt":1,"status":200}}}]"#;
     let records: Vec<CallRecord> = serde_json::from_str(written).unwrap();
-    let history = CallHistory::read(2, records).unwrap();
+    let history = CallHistory::read(records).unwrap();
     assert_eq!(history.state(), CallState::Success);
     assert_eq!(serde_json::to_string(history.records()).unwrap(), written);
-    for broken in [r#"[{"at":1,"happened":{"request":{"x":1}}}]"#, r#"[{"at":1,"happened":"request"}]"#] {
+    for broken in
+        [r#"[{"at":1,"happened":{"request":{"attempts":1,"x":1}}}]"#, r#"[{"at":1,"happened":"request"}]"#]
+    {
         assert!(serde_json::from_str::<Vec<CallRecord>>(broken).is_err(), "{broken}");
     }
 }
@@ -277,7 +279,7 @@ proptest! {
                 }
                 Step::Crash => {
                     running.clear();
-                    history = CallHistory::read(budget, history.records().to_vec()).unwrap();
+                    history = CallHistory::read(history.records().to_vec()).unwrap();
                     let pending: Vec<(u32, UnixMillis)> = history.pending().collect();
                     for record in interrupted(&policy, &history, now, 7) {
                         history.take(record).unwrap();
@@ -301,7 +303,7 @@ proptest! {
                 }
                 Step::Reopen => {
                     if !running.is_empty() { continue }
-                    let taken = history.take(CallRecord { at: now.0, happened: Happened::Reopened {} });
+                    let taken = history.take(CallRecord { at: now.0, happened: Happened::Reopened { attempts: budget } });
                     let ended = !matches!(model.state(), CallState::Pending | CallState::Success);
                     prop_assert_eq!(taken.is_ok(), ended);
                     if taken.is_ok() {
@@ -310,7 +312,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(history.state(), model.state(), "{:?} {:?}", model, history);
-            let again = CallHistory::read(budget, history.records().to_vec()).unwrap();
+            let again = CallHistory::read(history.records().to_vec()).unwrap();
             prop_assert_eq!((again.state(), again.due()), (history.state(), history.due()));
         }
         // Without more trouble it comes to an end.
@@ -335,15 +337,15 @@ proptest! {
         kinds in proptest::collection::vec((0..7u8, 0..4u32, proptest::option::of(0..9u64)), 0..20),
     ) {
         let records = kinds.into_iter().map(|(kind, attempt, next)| record(match kind {
-            0 => Happened::Request {},
+            0 => Happened::Request { attempts: 3 },
             1 => Happened::Attempt { attempt, deadline: 5 },
             2 => Happened::Response { attempt, status: 200 },
             3 => Happened::Failure { attempt, status: None, reason: String::new(), next },
             4 => Happened::Timeout { attempt, next },
             5 => Happened::Cancelled { reason: String::new() },
-            _ => Happened::Reopened {},
+            _ => Happened::Reopened { attempts: 2 },
         }));
-        if let Ok(history) = CallHistory::read(3, records.collect()) {
+        if let Ok(history) = CallHistory::read(records.collect()) {
             let begun = history.records().iter().filter(|one| matches!(one.happened, Happened::Attempt { .. }));
             prop_assert_eq!(begun.count() as u32, history.count());
             let _ = (history.state(), history.poll(NOW));

@@ -34,13 +34,14 @@ pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
 pub use read::{
-    CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, read_api, read_call_policy, read_delivery, read_document, read_endpoint, read_rate, read_source,
-    read_start, read_subscription,
+    CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, read_api, read_call_policy, read_delivery,
+    read_document, read_endpoint, read_rate, read_source, read_start, read_subscription,
 };
 pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret_place::{
-    API_SECRETS, CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace, for_each_secret,
+    API_SECRETS, CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace,
+    for_each_secret,
 };
 pub use source::{OPERATIONAL_SOURCE, SourceConfig};
 pub use start::StartPoint;

@@ -32,4 +32,5 @@ pub use model::{
     AttemptId, DisableCause, Leased, Now, Output, QueueStatus, Recorded, Standing, StoreFault,
     SubscriptionKey, Waiting, Work, WorkLease,
 };
+pub use rate::Limiter;
 pub use shared::SharedRate;

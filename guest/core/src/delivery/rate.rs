@@ -9,7 +9,7 @@ const LATE: Duration = Duration::from_millis(20);
 
 /// When the next one may start.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Limiter {
+pub struct Limiter {
     /// When the next one would start if all came evenly.
     next: Duration,
     /// Whether somebody waits for it: then it is the shell that is late, not the one who comes.
@@ -18,12 +18,12 @@ pub(super) struct Limiter {
 
 impl Limiter {
     /// From when on one more may start; `now` or earlier means at once.
-    pub(super) fn opens(&self, rate: &RateConfig) -> Duration {
+    pub fn opens(&self, rate: &RateConfig) -> Duration {
         self.next.saturating_sub(interval(rate).saturating_mul(rate.burst.saturating_sub(1)))
     }
 
     /// Somebody waits for the rate.
-    pub(super) fn wait(&mut self) {
+    pub fn wait(&mut self) {
         self.is_awaited = true;
     }
 
@@ -33,7 +33,7 @@ impl Limiter {
     }
 
     /// One starts, which [`Self::opens`] has allowed.
-    pub(super) fn start(&mut self, rate: &RateConfig, now: Duration) {
+    pub fn start(&mut self, rate: &RateConfig, now: Duration) {
         let earliest = if self.is_awaited { now.saturating_sub(LATE) } else { now };
         self.next = self.next.max(earliest).saturating_add(interval(rate));
     }

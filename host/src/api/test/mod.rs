@@ -1,6 +1,7 @@
 //! The whole management API over a store on disk, with a routing table and queues that note what they are told.
 
 mod access;
+mod call;
 mod delivery;
 mod event;
 mod health;
@@ -14,7 +15,9 @@ mod subscription;
 
 use super::{Access, Api, router};
 use crate::bulk::{JobMetrics, Jobs};
+use crate::call::{CallParts, Calls};
 use crate::gateway::Config;
+use crate::outbound::{Outbound, OutboundOptions};
 use crate::publish::Publisher;
 use crate::rejection::Rejections;
 use crate::source::{SourceReader, Sources, StoredSources};
@@ -23,6 +26,7 @@ use crate::store::{
     Settled, Settlement, SourceStore, SqliteOptions, SqliteStore, Store, StoredSource,
 };
 use crate::subscription::{Declared, Subscriptions};
+use crate::supervision::Supervisor;
 use crate::telemetry::{Readiness, Scrape};
 use anglerfish_core::config::{Document, Secret, read_document};
 use anglerfish_core::event::Event;
@@ -99,8 +103,17 @@ impl Bench {
         let (readiness, rejections) = (Readiness::new(), Rejections::default());
         let subscriptions = subscriptions.await.unwrap();
         let jobs = Jobs::new(store.clone(), subscriptions.clone(), JobMetrics::default());
+        let parts = CallParts {
+            store: store.clone(),
+            subscriptions: subscriptions.clone(),
+            outlet: queues.clone(),
+            outbound: Outbound::try_new(OutboundOptions::default()).unwrap(),
+            supervisor: Supervisor::default(),
+        };
+        let calls = Calls::open(parts, vec![call::api()]).await.unwrap();
         let api = Api {
             store: store.clone(),
+            calls,
             subscriptions,
             jobs: jobs.clone(),
             sources: sources_of(store.clone(), table.clone()).await,
@@ -169,6 +182,10 @@ impl Bench {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.write(Method::POST, path, body).await
+    }
+
+    async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.write(Method::PATCH, path, body).await
     }
 
     async fn delete(&self, path: &str) -> Answer {

@@ -7,7 +7,8 @@ mod secret;
 mod target;
 
 pub(super) use http::HttpEndpoint;
-pub(super) use target::{Target, TargetError};
+pub(crate) use target::Target;
+pub(super) use target::TargetError;
 
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};

@@ -12,7 +12,7 @@ const NO_SECRETS: [&str; 5] = ["accept", "accept-encoding", "accept-language", "
 
 /// An endpoint's secrets, made ready to be looked for with the first text that comes.
 #[derive(Debug)]
-pub(super) struct EndpointSecrets {
+pub(crate) struct EndpointSecrets {
     secrets: Vec<Secret>,
     redactor: OnceLock<Redactor>,
 }
@@ -43,7 +43,7 @@ impl EndpointSecrets {
         Self { secrets: found.into_iter().map(Secret::new).collect(), redactor: OnceLock::new() }
     }
 
-    pub(super) fn redactor(&self) -> &Redactor {
+    pub(crate) fn redactor(&self) -> &Redactor {
         self.redactor.get_or_init(|| Redactor::new(self.secrets.iter().map(Secret::reveal)))
     }
 }

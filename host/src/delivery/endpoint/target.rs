@@ -16,7 +16,7 @@ const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANS
 
 /// An endpoint that cannot be called as it is configured. Never names a value: it may be a secret.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(in crate::delivery) enum TargetError {
+pub(crate) enum TargetError {
     #[error("missing key of a subscription that is pushed")]
     Missing,
     #[error("the endpoint's url is not an absolute http or https url")]
@@ -43,7 +43,7 @@ pub(in crate::delivery) enum TargetError {
 
 impl TargetError {
     /// The place in the subscription's document.
-    pub(in crate::delivery) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         match self {
             Self::Missing => "endpoint".to_owned(),
             Self::Url | Self::Credentials => "endpoint.url".to_owned(),
@@ -60,17 +60,17 @@ impl TargetError {
 
 /// What is the same in all attempts of a subscription.
 #[derive(Debug)]
-pub(in crate::delivery) struct Target {
-    pub(in crate::delivery) client: Client,
+pub(crate) struct Target {
+    pub(crate) client: Client,
     /// What is sent; the configured fields include `user-agent`.
-    pub(super) outgoing: Outgoing,
+    pub(crate) outgoing: Outgoing,
     /// What must not be kept of what it answers.
-    pub(super) hidden: EndpointSecrets,
+    pub(crate) hidden: EndpointSecrets,
 }
 
 impl Target {
     /// Makes an endpoint ready.
-    pub(in crate::delivery) fn try_new(
+    pub(crate) fn try_new(
         endpoint: &EndpointConfig,
         delivery: &DeliveryConfig,
         outbound: &Outbound,

@@ -1,11 +1,12 @@
 //! A real store that can be out of reach for a while.
 
 use crate::store::{
-    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
-    Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
-    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts,
-    Page, Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore,
-    SqliteStore, Store, StoreError, StoredApi, StoredCall, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery,
+    DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId,
+    JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId,
+    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore,
+    Retried, Retryable, Settlement, SourceStore, SqliteStore, Store, StoreError, StoredApi, StoredCall,
+    StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;

@@ -1,8 +1,10 @@
 //! From a file to a configuration.
 
+use super::apis::{self, Apis};
 use super::review::{self, filter_problems, forgetful};
 use super::section::{self, Sections};
 use crate::api::AdminConfig;
+use crate::call::ApiDefinition;
 use crate::clock;
 use crate::config::environment::{self, Environment};
 use crate::config::file::read_text;
@@ -43,6 +45,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Sources and subscriptions, with their secrets resolved and with the networks that `[server]` allows.
     pub document: Document,
+    /// The APIs that are called on behalf of others, each with its place.
+    pub apis: Vec<(String, ApiDefinition)>,
     /// The subscriptions as they are written, in the order of `document`, with references unresolved: what may be
     /// shown after literals have been hidden.
     pub written: Vec<Value>,
@@ -158,6 +162,10 @@ impl Config {
             server.data_dir = directory.join(server.data_dir);
         }
 
+        let Apis { apis, problems: found, odd: odd_apis } =
+            apis::read(&resolved, &document, &server.allow_networks);
+        problems.extend(found);
+        odd.extend(odd_apis);
         let routed = routing_part(resolved);
         let (mut routing, found) = match read_document(&routed) {
             Ok(document) => (document, Vec::new()),
@@ -218,6 +226,7 @@ impl Config {
             log,
             telemetry,
             document: routing,
+            apis,
             written,
             warnings: Vec::new(),
             places,
@@ -260,6 +269,7 @@ impl fmt::Debug for Config {
             .field("store", &self.store)
             .field("log", &self.log)
             .field("document", &self.document)
+            .field("apis", &self.apis)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 //! [`Config::load`] reads it without touching anything else and reports every problem at once, each with its file, line,
 //! column and key.
 
+mod apis;
 #[cfg(test)]
 mod documentation;
 mod load;

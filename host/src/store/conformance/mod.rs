@@ -7,9 +7,9 @@ mod case;
 mod model;
 
 use super::{
-    Attempt, CallHead, CallWrite, Commit, CommitOutcome, DeliveryId, EventSeq, KeyOverlay, Lease, LeaseTerms, LeasedDelivery,
-    NewEvent, Owner, Recorded, RequestRecord, Settled, Settlement, SqliteOptions, SqliteStore, Store,
-    StoredCall,
+    Attempt, CallHead, CallWrite, Commit, CommitOutcome, DeliveryId, EventSeq, KeyOverlay, Lease, LeaseTerms,
+    LeasedDelivery, NewEvent, Owner, Recorded, RequestRecord, Settled, Settlement, SqliteOptions,
+    SqliteStore, Store, StoredCall,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;

@@ -11,8 +11,8 @@ use crate::store::{
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobState, KeyReader,
     KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
     LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
-    Repetitions, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError, StoredSource,
-    StoredApi, StoredCall, StoredStanding, StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
+    Repetitions, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError, StoredApi,
+    StoredCall, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
@@ -422,9 +422,8 @@ impl RetentionStore for ModelStore {
         let State { events, deliveries, keys, expired, jobs, calls, .. } = &mut *state;
         jobs.retain(|_, job| job.state == JobState::Running || job.ended.is_none_or(|ended| ended >= before));
         let mut gone = calls.len();
-        calls.retain(|_, call| {
-            call.head.due.is_some() || call.head.ended.is_none_or(|ended| ended >= before)
-        });
+        calls
+            .retain(|_, call| call.head.due.is_some() || call.head.ended.is_none_or(|ended| ended >= before));
         gone -= calls.len();
         deliveries.retain(|_, row| {
             let old = row.lease.is_none()

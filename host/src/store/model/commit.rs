@@ -1,6 +1,8 @@
 //! What is made durable in one transaction.
 
-use super::{CallWrite, EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord, StoredApi};
+use super::{
+    CallWrite, EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord, StoredApi,
+};
 use anglerfish_core::decision::Intent;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;

@@ -126,9 +126,8 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> rusqlite::Resu
         (None, Some(_)) => ("INDEXED BY call_state", "?1 IS NULL AND state = ?2 AND"),
         (None, None) => ("", "?1 IS NULL AND ?2 IS NULL AND"),
     };
-    let sql = format!(
-        "SELECT {HEAD} FROM calls {index} WHERE {condition} seq < ?3 ORDER BY seq DESC LIMIT ?4"
-    );
+    let sql =
+        format!("SELECT {HEAD} FROM calls {index} WHERE {condition} seq < ?3 ORDER BY seq DESC LIMIT ?4");
     let before = cursor.map_or(i64::MAX, |seq| seq.0);
     let values = params![api, state.map(CallState::word), before, limit.saturating_add(1)];
     let mut items =

@@ -7,7 +7,8 @@ use super::job::Write;
 use super::lease::LeaseGuard;
 use super::row::{clamp, exact};
 use crate::store::{
-    Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition, StoreError, StoredApi,
+    Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition, StoreError,
+    StoredApi,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;

@@ -25,11 +25,12 @@ use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
 use super::{lane, leasing, listing, private, reading};
 use crate::store::{
-    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore,
-    Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore,
-    KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts,
-    Page, Recorded, RemovedSubscription, RetentionStore, Retried, Retryable, Settlement, SourceStore, Store,
-    StoreError, StoredApi, StoredCall, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery,
+    DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId,
+    JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId,
+    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore,
+    Retried, Retryable, Settlement, SourceStore, Store, StoreError, StoredApi, StoredCall, StoredSource,
+    StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::BacklogConfig;

@@ -45,7 +45,9 @@ async fn insert(store: &dyn Store, call: &StoredCall) {
     assert!(matches!(outcome, CommitOutcome::Committed { .. }));
 }
 
-pub(super) async fn a_call_is_written_with_its_entries_or_not_at_all(store: &dyn Store) {
+pub(in crate::store::conformance) async fn a_call_is_written_with_its_entries_or_not_at_all(
+    store: &dyn Store,
+) {
     put(store, "before", &[]).await;
     let mut call = new("c", "billing", "k", NOW);
     insert(store, &call).await;
@@ -65,7 +67,9 @@ pub(super) async fn a_call_is_written_with_its_entries_or_not_at_all(store: &dyn
     assert_eq!(store.apis().await.unwrap(), [api]);
 }
 
-pub(super) async fn a_call_that_was_changed_meanwhile_is_not_written(store: &dyn Store) {
+pub(in crate::store::conformance) async fn a_call_that_was_changed_meanwhile_is_not_written(
+    store: &dyn Store,
+) {
     let mut call = new("c", "billing", "k", NOW);
     insert(store, &call).await;
     let happened = Happened::Response { attempt: 0, status: 200 };
@@ -86,20 +90,18 @@ pub(super) async fn a_call_that_was_changed_meanwhile_is_not_written(store: &dyn
     assert!(matches!(write(store, &call, Some(2), "c.again").await, CommitOutcome::Committed { .. }));
 }
 
-pub(super) async fn an_idempotency_key_is_one_request_of_its_api(store: &dyn Store) {
+pub(in crate::store::conformance) async fn an_idempotency_key_is_one_request_of_its_api(store: &dyn Store) {
     insert(store, &new("c", "billing", "k", NOW)).await;
     let outcome = write(store, &new("d", "billing", "k", NOW), None, "d.request").await;
     assert!(matches!(outcome, CommitOutcome::Conflict));
     insert(store, &new("e", "mail", "k", NOW)).await;
-    let id = async |api: &str, key: &str| {
-        store.call_of_key(api, key).await.unwrap().map(|call| call.head.id)
-    };
+    let id = async |api: &str, key: &str| store.call_of_key(api, key).await.unwrap().map(|call| call.head.id);
     assert_eq!(id("billing", "k").await.as_deref(), Some("c"));
     assert_eq!(id("mail", "k").await.as_deref(), Some("e"));
     assert_eq!(id("mail", "other").await, None);
 }
 
-pub(super) async fn hands_out_calls_when_they_are_due_oldest_first(store: &dyn Store) {
+pub(in crate::store::conformance) async fn hands_out_calls_when_they_are_due_oldest_first(store: &dyn Store) {
     for (id, due) in [("a", 30), ("b", 10), ("c", 20), ("d", 500)] {
         insert(store, &new(id, "billing", id, later(due))).await;
     }
@@ -123,7 +125,9 @@ pub(super) async fn hands_out_calls_when_they_are_due_oldest_first(store: &dyn S
     assert_eq!(open, [("billing".to_owned(), 4), ("mail".to_owned(), 1)]);
 }
 
-pub(super) async fn lists_calls_and_forgets_those_that_ended_long_ago(store: &dyn Store) {
+pub(in crate::store::conformance) async fn lists_calls_and_forgets_those_that_ended_long_ago(
+    store: &dyn Store,
+) {
     for (id, api) in [("a", "billing"), ("b", "mail"), ("c", "billing")] {
         let mut call = new(id, api, id, NOW);
         if id != "b" {

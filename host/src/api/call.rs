@@ -1,0 +1,582 @@
+//! `/v1/calls`: requests to other systems' APIs; `/v1/apis`: those that there are.
+
+use super::cursor::{self, Kind, Listing};
+use super::query::{NoParameters, Query, Segment, duration, limit};
+use super::{Api, Json, ProblemDetails};
+use crate::call::{ApiReport, CallError, NewCall};
+use crate::store::{CallAnswer, CallHead, CallQuery, EventSeq, StoredCall};
+use anglerfish_core::call::{CallRecord, CallRequest, CallState, Happened};
+use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// The longest that a request waits for a call.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The field in which a caller may give the key (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How a call stands.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = CallState)]
+pub(super) enum StateWord {
+    /// It is not decided yet.
+    Pending,
+    /// An answer came.
+    Success,
+    /// The last attempt failed, and no other one follows.
+    Failure,
+    /// The last attempt got no answer in time, and no other one follows.
+    Timeout,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl From<CallState> for StateWord {
+    fn from(state: CallState) -> Self {
+        match state {
+            CallState::Pending => Self::Pending,
+            CallState::Success => Self::Success,
+            CallState::Failure => Self::Failure,
+            CallState::Timeout => Self::Timeout,
+            CallState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<StateWord> for CallState {
+    fn from(word: StateWord) -> Self {
+        match word {
+            StateWord::Pending => Self::Pending,
+            StateWord::Success => Self::Success,
+            StateWord::Failure => Self::Failure,
+            StateWord::Timeout => Self::Timeout,
+            StateWord::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only those that stand so.
+    #[param(inline)]
+    state: Option<StateWord>,
+    /// Only those to this API.
+    api: Option<String>,
+    /// Only the one with this key; `api` says of which API.
+    external_uuid: Option<String>,
+    /// `next` of the part before.
+    cursor: Option<String>,
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WaitQuery {
+    /// How long to wait for the end of the call, such as `10s`; 60 s at most.
+    #[param(example = "10s")]
+    wait: Option<String>,
+}
+
+/// A request to an API.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewCall)]
+pub(super) struct NewCallDocument {
+    /// The API, as it is named in the configuration.
+    api: String,
+    /// What tells it from other requests to this API: the same again is the same request. The field `Idempotency-Key`
+    /// may say it instead.
+    external_uuid: Option<String>,
+    /// The method; the API's own if it is not given.
+    method: Option<String>,
+    /// What follows the URL of the API.
+    #[serde(default)]
+    path: String,
+    /// Header fields beside those of the API.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// What is sent, as text.
+    body: Option<String>,
+    /// What is sent, as base64.
+    body_base64: Option<String>,
+}
+
+/// A call as it is listed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CallSummary)]
+pub(super) struct Summary {
+    id: String,
+    api: String,
+    external_uuid: String,
+    #[schema(inline)]
+    state: StateWord,
+    /// How many attempts were begun.
+    attempts: u32,
+    #[schema(required, format = DateTime)]
+    created: Option<String>,
+    /// When it ended, the last time that it did.
+    #[schema(required, format = DateTime)]
+    ended: Option<String>,
+    /// When the next attempt is due; `null` while one is under way, and once it has ended.
+    #[schema(required, format = DateTime)]
+    next: Option<String>,
+}
+
+/// A call.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Call)]
+pub(super) struct CallDocument {
+    id: String,
+    api: String,
+    external_uuid: String,
+    #[schema(inline)]
+    state: StateWord,
+    /// How many attempts were begun.
+    attempts: u32,
+    #[schema(required, format = DateTime)]
+    created: Option<String>,
+    #[schema(required, format = DateTime)]
+    ended: Option<String>,
+    #[schema(required, format = DateTime)]
+    next: Option<String>,
+    /// Its position in the log.
+    position: i64,
+    /// What holds it up, if something does that is not its own.
+    #[schema(required)]
+    waits_for: Option<String>,
+    /// The method; `null` is the API's own.
+    #[schema(required)]
+    method: Option<String>,
+    path: String,
+    /// The answer that counts, or the last one that does not.
+    #[schema(required)]
+    answer: Option<AnswerDocument>,
+    /// The policy that it was made with, as a document.
+    #[schema(value_type = Object)]
+    policy: Value,
+    /// What has happened to it, in order.
+    history: Vec<RecordDocument>,
+}
+
+/// What an API answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CallAnswer)]
+pub(super) struct AnswerDocument {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    /// The body, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The body as base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+}
+
+/// Something that happened to a call.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CallRecord)]
+pub(super) struct RecordDocument {
+    #[schema(required, format = DateTime)]
+    time: Option<String>,
+    /// `request`, `api-request`, `api-response`, `api-failure`, `api-timeout`, `cancelled` or `reopened`.
+    class: &'static str,
+    /// The position of its log entry.
+    #[schema(required)]
+    position: Option<i64>,
+    /// The attempt, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// When an attempt times out, or the next one is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    until: Option<String>,
+}
+
+/// An API that is called on behalf of others.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Api)]
+pub(super) struct ApiDocument {
+    name: String,
+    /// How many attempts a request has that is made now.
+    attempts: u32,
+    /// The policy of requests that are made now: the configuration's keys under those said at run time.
+    #[schema(value_type = Object)]
+    policy: Value,
+    /// What was said at run time.
+    #[schema(value_type = Object)]
+    settings: Value,
+    /// How many attempts are under way.
+    running: usize,
+    /// How many may be.
+    concurrency: usize,
+    /// How many of its calls have not ended.
+    open: u64,
+}
+
+/// The APIs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Apis {
+    items: Vec<ApiDocument>,
+}
+
+fn attempts(records: &[CallRecord]) -> u32 {
+    let begun = records.iter().filter(|record| matches!(record.happened, Happened::Attempt { .. }));
+    u32::try_from(begun.count()).unwrap_or(u32::MAX)
+}
+
+impl From<CallHead> for Summary {
+    fn from(head: CallHead) -> Self {
+        Self {
+            attempts: attempts(&head.records),
+            next: next(&head),
+            id: head.id,
+            api: head.api,
+            external_uuid: head.key,
+            state: head.state.into(),
+            created: head.created.rfc3339(),
+            ended: head.ended.and_then(UnixMillis::rfc3339),
+        }
+    }
+}
+
+fn next(head: &CallHead) -> Option<String> {
+    head.due.filter(|_| head.owner.is_none()).and_then(UnixMillis::rfc3339)
+}
+
+impl CallDocument {
+    pub(super) fn of(api: &Api, call: StoredCall) -> Self {
+        let StoredCall { head, answer, .. } = call;
+        let is_gone = head.state == CallState::Pending && !api.calls.has(&head.api);
+        let positions = head.entries.iter().map(|seq| Some(seq.0)).chain(std::iter::repeat(None));
+        Self {
+            attempts: attempts(&head.records),
+            next: next(&head),
+            waits_for: is_gone.then(|| format!("there is no api `{}` in the configuration", head.api)),
+            history: { head.records.iter().zip(positions) }
+                .map(|(record, position)| RecordDocument::of(record, position))
+                .collect(),
+            policy: serde_json::from_str(&head.policy).unwrap_or(Value::Null),
+            position: head.seq.0,
+            id: head.id,
+            api: head.api,
+            external_uuid: head.key,
+            state: head.state.into(),
+            created: head.created.rfc3339(),
+            ended: head.ended.and_then(UnixMillis::rfc3339),
+            method: head.request.method,
+            path: head.request.path,
+            answer: answer.map(AnswerDocument::from),
+        }
+    }
+}
+
+impl From<CallAnswer> for AnswerDocument {
+    fn from(CallAnswer { status, headers, body }: CallAnswer) -> Self {
+        let mut members: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in headers {
+            // As they may be sent (RFC 9110, section 5.3).
+            let whole = members.entry(name).or_default();
+            if !whole.is_empty() {
+                whole.push_str(", ");
+            }
+            whole.push_str(&value);
+        }
+        let (body, body_base64) = match String::from_utf8(body.into()) {
+            Ok(text) => (Some(text), None),
+            Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+        };
+        Self { status, headers: members, body, body_base64 }
+    }
+}
+
+impl RecordDocument {
+    fn of(record: &CallRecord, position: Option<i64>) -> Self {
+        let happened = &record.happened;
+        let (mut status, mut reason, mut until) = (None, None, None);
+        match happened {
+            Happened::Attempt { deadline, .. } => until = Some(*deadline),
+            Happened::Response { status: answered, .. } => status = Some(*answered),
+            Happened::Failure { status: answered, reason: why, next, .. } => {
+                (status, reason, until) = (*answered, Some(why.clone()), *next);
+            }
+            Happened::Timeout { next, .. } => until = *next,
+            Happened::Cancelled { reason: why } => reason = Some(why.clone()),
+            Happened::Request { .. } | Happened::Reopened { .. } => {}
+        }
+        Self {
+            time: UnixMillis(record.at).rfc3339(),
+            class: happened.class().0,
+            position,
+            attempt: happened.attempt(),
+            status,
+            reason,
+            until: until.and_then(|millis| UnixMillis(millis).rfc3339()),
+        }
+    }
+}
+
+/// Lists calls, newest first.
+///
+/// One that has ended is listed for as long as events are kept.
+#[utoipa::path(
+    get, path = "/v1/calls", operation_id = "listCalls", tag = "calls", params(ListQuery),
+    responses((status = 200, description = "A part of the listing.", body = Listing<Summary>))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<Listing<Summary>>, ProblemDetails> {
+    let ListQuery { state, api: name, external_uuid, cursor, limit: most } = query;
+    let most = limit(most)?;
+    if let Some(key) = external_uuid {
+        let Some(name) = name else {
+            let detail = "`external_uuid` is one of an API: `api` says which";
+            return Err(ProblemDetails::bad_request("invalid-query", detail));
+        };
+        let found = api.store.call_of_key(&name, &key).await?;
+        return Ok(Answer(Listing {
+            items: found.map(|call| call.head.into()).into_iter().collect(),
+            next: None,
+        }));
+    }
+    let cursor = cursor.as_deref().map(|cursor| cursor::read(Kind::Call, cursor)).transpose()?;
+    let query =
+        CallQuery { state: state.map(CallState::from), api: name, cursor: cursor.map(EventSeq), limit: most };
+    let page = api.store.calls(query).await?;
+    let next = page.items.last().filter(|_| page.more).map(|head| cursor::write(Kind::Call, head.seq));
+    Ok(Answer(Listing { items: page.items.into_iter().map(Summary::from).collect(), next }))
+}
+
+/// Makes a request to an API: it is on disk when this is answered, and attempted until it has an answer or none will come.
+///
+/// With `wait` the answer comes when the call has ended, or when the time is over.
+#[utoipa::path(
+    post, path = "/v1/calls", operation_id = "createCall", tag = "calls",
+    params(WaitQuery, ("Idempotency-Key" = Option<String>, Header, description = "The key, as `external_uuid`.")),
+    request_body = NewCallDocument,
+    responses(
+        (status = 200, description = "It was there already.", body = CallDocument),
+        (
+            status = 201, description = "It is made.", body = CallDocument,
+            headers(("Location" = String, description = "Its address."))
+        ),
+        (
+            status = 422,
+            description = "It cannot be sent, with all problems in `problems`: `invalid-document`; there is no such \
+                API: `unknown-api`; or another request has its key: `idempotency-key-reused`."
+        ),
+    )
+)]
+pub(super) async fn create(
+    State(api): State<Api>,
+    Query(WaitQuery { wait }): Query<WaitQuery>,
+    headers: HeaderMap,
+    Json(document): Json<NewCallDocument>,
+) -> Result<Response, ProblemDetails> {
+    let wait = duration("wait", wait.as_deref(), LONGEST_WAIT)?;
+    let (call, is_new) = api.calls.add(read(document, &headers)?).await?;
+    let call = match wait {
+        Some(wait) => api.calls.wait(&call.head.id, wait).await?,
+        None => call,
+    };
+    let location = [(LOCATION, format!("/v1/calls/{}", call.head.id))];
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, location, Answer(CallDocument::of(&api, call))).into_response())
+}
+
+fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, ProblemDetails> {
+    let NewCallDocument { api, external_uuid, method, path, headers: fields, body, body_base64 } = document;
+    let mut problems = Vec::new();
+    let given = headers.get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let key = match (external_uuid, given) {
+        (Some(one), Some(other)) if one != other => {
+            problems.push(Problem::new("external_uuid", "the field `Idempotency-Key` says another one"));
+            Some(one)
+        }
+        (one, other) => one.or(other),
+    };
+    let body = match (body, body_base64) {
+        (Some(_), Some(_)) => {
+            problems.push(Problem::new("body_base64", "give either `body` or `body_base64`"));
+            Bytes::new()
+        }
+        (Some(text), None) => Bytes::from(text),
+        (None, Some(text)) => match STANDARD.decode(text) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(_) => {
+                problems.push(Problem::new("body_base64", "not base64"));
+                Bytes::new()
+            }
+        },
+        (None, None) => Bytes::new(),
+    };
+    if !problems.is_empty() {
+        return Err(ProblemDetails::invalid(&problems));
+    }
+    let request = CallRequest { method, path, headers: fields.into_iter().collect() };
+    Ok(NewCall { api, key, request, body })
+}
+
+/// Shows a call: how it stands, and what has happened to it.
+#[utoipa::path(
+    get, path = "/v1/calls/{id}", operation_id = "showCall", tag = "calls",
+    params(("id" = String, Path, description = "The call's id."), WaitQuery),
+    responses(
+        (status = 200, description = "The call.", body = CallDocument),
+        (status = 404, description = "There is no such call: `unknown-call`."),
+    )
+)]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(WaitQuery { wait }): Query<WaitQuery>,
+) -> Result<Answer<CallDocument>, ProblemDetails> {
+    let wait = duration("wait", wait.as_deref(), LONGEST_WAIT)?;
+    let call = match wait {
+        Some(wait) => api.calls.wait(&id, wait).await?,
+        None => api.calls.get(&id).await?,
+    };
+    Ok(Answer(CallDocument::of(&api, call)))
+}
+
+/// Ends a call that nobody wants any more. An attempt under way is broken off; whether the API has done what was asked for
+/// is not known then.
+#[utoipa::path(
+    post, path = "/v1/calls/{id}/cancel", operation_id = "cancelCall", tag = "calls",
+    params(("id" = String, Path, description = "The call's id.")),
+    responses(
+        (status = 200, description = "No attempt follows.", body = CallDocument),
+        (status = 404, description = "There is no such call: `unknown-call`."),
+        (status = 409, description = "It has ended already: `call-ended`."),
+    )
+)]
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Answer<CallDocument>, ProblemDetails> {
+    let call = api.calls.cancel(&id).await?;
+    Ok(Answer(CallDocument::of(&api, call)))
+}
+
+/// Opens a call again that ended without an answer: under its key, with all attempts that its API gives now.
+#[utoipa::path(
+    post, path = "/v1/calls/{id}/retry", operation_id = "retryCall", tag = "calls",
+    params(("id" = String, Path, description = "The call's id.")),
+    responses(
+        (status = 202, description = "It is attempted again.", body = CallDocument),
+        (status = 404, description = "There is no such call: `unknown-call`."),
+        (status = 409, description = "It has not ended, or has an answer: `call-ended`."),
+        (status = 422, description = "Its API is gone: `unknown-api`."),
+    )
+)]
+pub(super) async fn retry(
+    State(api): State<Api>,
+    Segment(id): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<(StatusCode, Answer<CallDocument>), ProblemDetails> {
+    let call = api.calls.reopen(&id).await?;
+    Ok((StatusCode::ACCEPTED, Answer(CallDocument::of(&api, call))))
+}
+
+/// Lists the APIs, by name.
+#[utoipa::path(
+    get, path = "/v1/apis", operation_id = "listApis", tag = "calls",
+    responses((status = 200, description = "All of them.", body = Apis))
+)]
+pub(super) async fn apis(
+    State(api): State<Api>,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Answer<Apis>, ProblemDetails> {
+    let open = api.store.open_calls().await?;
+    let items = api.calls.apis().into_iter().map(|report| ApiDocument::of(report, &open)).collect();
+    Ok(Answer(Apis { items }))
+}
+
+impl ApiDocument {
+    fn of(report: ApiReport, open: &[(String, u64)]) -> Self {
+        let ApiReport { name, policy, settings, attempts, running, concurrency } = report;
+        let open = open.iter().find(|(api, _)| *api == name).map_or(0, |(_, open)| *open);
+        let settings = if settings.is_null() { Value::Object(Map::new()) } else { settings };
+        Self { name, attempts, policy, settings, running, concurrency, open }
+    }
+}
+
+/// Says how calls to an API are judged and repeated that are made from now on.
+///
+/// Each key (`retries`, `timeout`, `retry`, `success`, `discard`, `wait_after_timeout`, `answer_limit`) goes before that of the
+/// configuration, also after a restart; `null` takes back what was said. Calls that are there keep what they were made with.
+#[utoipa::path(
+    patch, path = "/v1/apis/{name}", operation_id = "configureApi", tag = "calls",
+    params(("name" = String, Path, description = "The API's name.")),
+    request_body(content = Object, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It holds for what is made from now on.", body = ApiDocument),
+        (status = 404, description = "There is no such API: `unknown-api`."),
+        (status = 422, description = "The document has problems, all of them in `problems`: `invalid-document`."),
+    )
+)]
+pub(super) async fn configure(
+    State(api): State<Api>,
+    Segment(name): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+    Json(said): Json<Map<String, Value>>,
+) -> Result<Answer<ApiDocument>, ProblemDetails> {
+    let report = match api.calls.configure(&name, &said).await {
+        Err(error @ CallError::UnknownApi(_)) => {
+            return Err(ProblemDetails::not_found("unknown-api", error.to_string()));
+        }
+        done => done?,
+    };
+    let open = api.store.open_calls().await?;
+    Ok(Answer(ApiDocument::of(report, &open)))
+}
+
+impl From<CallError> for ProblemDetails {
+    fn from(error: CallError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CallError::Invalid(problems) => Self::invalid(&problems),
+            CallError::Unknown(_) => Self::not_found("unknown-call", detail),
+            CallError::UnknownApi(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-api", detail),
+            CallError::KeyReused(call) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
+                    .member("call", call.head.id)
+            }
+            CallError::State(..) => Self::conflict("call-ended", detail),
+            CallError::Contended => super::fault::unavailable(detail),
+            CallError::Unreadable(..) => super::internal(detail),
+            CallError::Routing(error) => error.into(),
+            CallError::Store(error) => error.into(),
+        }
+    }
+}

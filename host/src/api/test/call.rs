@@ -1,0 +1,113 @@
+//! Calls. Nothing attempts them here: they stand as they were made.
+
+use super::*;
+use crate::call::ApiDefinition;
+use anglerfish_core::config::read_api;
+use serde_json::json;
+
+/// The API that there is.
+pub(super) fn api() -> ApiDefinition {
+    let document = json!({"name": "billing", "url": "https://billing.example.com/v1", "retries": 1});
+    ApiDefinition::of(read_api(&document, "").unwrap(), &document)
+}
+
+#[tokio::test]
+async fn a_call_is_made_once_for_its_key_and_looked_at() {
+    let bench = Bench::new().await;
+    let new = json!({"api": "billing", "external_uuid": "k", "path": "/orders", "body": "{}"});
+    let made = bench.post("/v1/calls", &new).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let call = made.json();
+    assert_eq!(
+        (&call["state"], &call["external_uuid"], &call["attempts"]),
+        (&json!("pending"), &json!("k"), &json!(0))
+    );
+    let id = call["id"].as_str().unwrap();
+    assert_eq!(made.headers["location"], format!("/v1/calls/{id}"));
+    let again = bench.post("/v1/calls", &new).await;
+    assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &call["id"]));
+    let shown = bench.get(&format!("/v1/calls/{id}")).await.json();
+    assert_eq!(
+        (&shown["history"][0]["class"], &shown["policy"]),
+        (&json!("request"), &json!({"retries": 1}))
+    );
+    let listed = bench.get("/v1/calls?state=pending&api=billing").await.json();
+    assert_eq!(listed["items"][0]["id"], call["id"]);
+    let listed = bench.get("/v1/calls?api=billing&external_uuid=k").await.json();
+    assert_eq!(listed["items"][0]["id"], call["id"]);
+    assert_eq!(bench.get("/v1/calls?state=success").await.json()["items"], json!([]));
+    // The log tells of it.
+    let event = bench.get(&format!("/v1/events/{id}")).await.json();
+    assert_eq!((&event["type"], &event["origin"]), (&json!("anglerfish.call.request"), &json!("call")));
+
+    let mut other = new.clone();
+    other["body"] = json!("[]");
+    let refused = bench.post("/v1/calls", &other).await;
+    assert_eq!(refused.problem(), (422, "idempotency-key-reused".to_owned()));
+    assert_eq!(refused.json()["call"], call["id"]);
+}
+
+#[tokio::test]
+async fn a_call_is_cancelled_and_opened_again_under_its_key() {
+    let bench = Bench::new().await;
+    let new = json!({"api": "billing", "external_uuid": "k"});
+    let id = bench.post("/v1/calls", &new).await.json()["id"].as_str().unwrap().to_owned();
+    let early = bench.post(&format!("/v1/calls/{id}/retry"), &json!({})).await;
+    assert_eq!(early.problem(), (409, "call-ended".to_owned()));
+    let cancelled = bench.post(&format!("/v1/calls/{id}/cancel"), &json!({})).await.json();
+    assert_eq!(cancelled["state"], "cancelled");
+    let again = bench.post(&format!("/v1/calls/{id}/cancel"), &json!({})).await;
+    assert_eq!(again.problem(), (409, "call-ended".to_owned()));
+    // With `wait` an ended one is answered at once.
+    let waited = bench.post("/v1/calls?wait=60s", &new).await;
+    assert_eq!((waited.status, &waited.json()["state"]), (StatusCode::OK, &json!("cancelled")));
+    let reopened = bench.post(&format!("/v1/calls/{id}/retry"), &json!({})).await;
+    assert_eq!(reopened.status, StatusCode::ACCEPTED);
+    assert_eq!(reopened.json()["state"], "pending");
+    assert_eq!(bench.get("/v1/calls/call_x").await.problem(), (404, "unknown-call".to_owned()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_with_every_problem() {
+    let bench = Bench::new().await;
+    let new =
+        json!({"api": "billing", "method": "GET", "path": "/../x", "headers": {"Host": "x"}, "body": "x"});
+    let refused = bench.post("/v1/calls", &new).await;
+    assert_eq!(refused.problem(), (422, "invalid-document".to_owned()));
+    let problems = refused.json()["problems"].as_array().unwrap().clone();
+    let mut paths: Vec<&str> = problems.iter().map(|one| one["path"].as_str().unwrap()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["body", "headers.Host", "path"]);
+    for (new, code) in [
+        (json!({"api": "nobody"}), "unknown-api"),
+        (json!({"api": "billing", "body": "x", "body_base64": "eA=="}), "invalid-document"),
+        (json!({"api": "billing", "body_base64": "!"}), "invalid-document"),
+        (json!({"api": "billing", "external_uuid": "a b"}), "invalid-document"),
+        (json!({"api": "billing", "colour": 1}), "invalid-document"),
+    ] {
+        assert_eq!(bench.post("/v1/calls", &new).await.problem(), (422, code.to_owned()), "{new}");
+    }
+    assert_eq!(bench.get("/v1/calls?external_uuid=k").await.problem(), (400, "invalid-query".to_owned()));
+    assert_eq!(bench.get("/v1/calls/x?wait=2h").await.problem(), (400, "invalid-query".to_owned()));
+    assert_eq!(bench.get("/v1/calls").await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_said_of_an_api_holds_for_later_calls_and_is_told_in_the_log() {
+    let bench = Bench::new().await;
+    let first = bench.post("/v1/calls", &json!({"api": "billing"})).await.json();
+    let said = json!({"retries": 7, "timeout": "2s"});
+    let api = bench.patch("/v1/apis/billing", &said).await;
+    assert_eq!(api.status, StatusCode::OK);
+    assert_eq!((&api.json()["attempts"], &api.json()["settings"]), (&json!(8), &said));
+    let second = bench.post("/v1/calls", &json!({"api": "billing"})).await.json();
+    assert_eq!((&first["policy"]["retries"], &second["policy"]["retries"]), (&json!(1), &json!(7)));
+    let events = bench.get("/v1/events?type=anglerfish.call.configuration").await.json();
+    assert_eq!(events["items"].as_array().unwrap().len(), 1);
+    let back = bench.patch("/v1/apis/billing", &json!({"retries": null})).await.json();
+    assert_eq!((&back["attempts"], &back["open"]), (&json!(2), &json!(2)));
+    for (name, said, status) in [("billing", json!({"url": "x"}), 422), ("nobody", json!({}), 404)] {
+        assert_eq!(bench.patch(&format!("/v1/apis/{name}"), &said).await.problem().0, status);
+    }
+    assert_eq!(bench.get("/v1/apis").await.json()["items"][0]["policy"]["timeout"], "2s");
+}

@@ -1,0 +1,153 @@
+//! One exchange with an API: the request, the whole answer, and what both come to.
+
+use super::api::ReadyApi;
+use crate::outbound::{is_local, words};
+use crate::store::{CallAnswer, StoredCall};
+use anglerfish_core::call::outgoing;
+use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
+use anglerfish_core::request::UnixMillis;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full};
+use std::error::Error;
+
+/// Where an answer says when a rate limit starts anew; see the deliveries.
+const RATE_LIMIT_RESETS: [&str; 2] = ["x-ratelimit-reset", "ratelimit-reset"];
+/// Where an answer says that the request is not to be tried again: `abort`.
+const WEBHOOK_DELIVERY: &str = "webhook-delivery";
+
+/// What an exchange came to, before the policy has its say.
+#[derive(Debug)]
+pub(super) struct Exchanged {
+    /// The whole answer, if there is one.
+    pub(super) answer: Option<CallAnswer>,
+    retry_after: Option<String>,
+    rate_limit_reset: Option<String>,
+    is_abort: bool,
+    failure: Option<(Failure, String)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    /// On the way, or there.
+    Transport,
+    /// On this side.
+    Local,
+    /// Another attempt would come to the same.
+    Lasting,
+}
+
+impl Exchanged {
+    fn failed(failure: Failure, reason: impl Into<String>) -> Self {
+        Self {
+            answer: None,
+            retry_after: None,
+            rate_limit_reset: None,
+            is_abort: false,
+            failure: Some((failure, reason.into())),
+        }
+    }
+
+    /// As the policy sees it.
+    pub(super) fn outcome(&self) -> AttemptOutcome<'_> {
+        match (&self.answer, &self.failure) {
+            (Some(answer), None) => AttemptOutcome::Answered(Answered {
+                status: answer.status,
+                retry_after: self.retry_after.as_deref(),
+                rate_limit_reset: self.rate_limit_reset.as_deref(),
+                is_abort: self.is_abort,
+            }),
+            (_, Some((Failure::Local, _))) => AttemptOutcome::Local,
+            (_, Some((Failure::Lasting, _))) => AttemptOutcome::Unsendable,
+            (_, _) => AttemptOutcome::Failed(FailureKind::Connection),
+        }
+    }
+
+    /// The `Retry-After` field.
+    pub(super) fn retry_after(&self) -> Option<&str> {
+        self.retry_after.as_deref()
+    }
+
+    /// Why it is no answer, in words.
+    pub(super) fn reason(&self) -> String {
+        match (&self.failure, &self.answer) {
+            (Some((_, reason)), _) => reason.clone(),
+            (None, Some(answer)) => {
+                let known = http::StatusCode::from_u16(answer.status).ok();
+                let phrase = known.and_then(|status| status.canonical_reason()).unwrap_or_default();
+                format!("answered {} {phrase}", answer.status).trim_end().to_owned()
+            }
+            (None, None) => "no answer".to_owned(),
+        }
+    }
+}
+
+/// Sends the request and reads the whole answer. It may be dropped at any time; the connection goes with it.
+pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now: UnixMillis) -> Exchanged {
+    let base = &api.target.outgoing;
+    let request = outgoing(
+        (&base.uri, &base.method, &base.headers),
+        &base.signer,
+        &call.head.request,
+        &call.body,
+        (&api.key_field, &call.head.key),
+        now,
+    );
+    let request = match request {
+        Ok(request) => with_body(request, call.body.clone()),
+        Err(error) => return Exchanged::failed(Failure::Lasting, format!("cannot be sent: {error}")),
+    };
+    let redact = |error: &(dyn Error + 'static)| {
+        let failure = if is_local(error) { Failure::Local } else { Failure::Transport };
+        Exchanged::failed(failure, api.target.hidden.redactor().redact(&words(error)))
+    };
+    let response = match api.target.client.request(request).await {
+        Ok(response) => response,
+        Err(error) => return redact(&error),
+    };
+    let (head, mut body) = response.into_parts();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut kept = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => return redact(&error),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if kept.len() + data.len() > limit {
+            let reason = format!("the answer ({}) is longer than {limit} bytes", head.status.as_u16());
+            return Exchanged::failed(Failure::Lasting, reason);
+        }
+        kept.extend_from_slice(&data);
+    }
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let advice = head.headers.get(WEBHOOK_DELIVERY).map(|value| value.as_bytes().trim_ascii());
+    Exchanged {
+        retry_after: text(RETRY_AFTER.as_str()),
+        rate_limit_reset: RATE_LIMIT_RESETS.into_iter().find_map(text),
+        is_abort: advice.is_some_and(|advice| advice.eq_ignore_ascii_case(b"abort")),
+        answer: Some(CallAnswer {
+            status: head.status.as_u16(),
+            headers: kept_headers(&head.headers),
+            body: kept.freeze(),
+        }),
+        failure: None,
+    }
+}
+
+fn with_body(request: Request<()>, body: Bytes) -> Request<Full<Bytes>> {
+    let (mut head, ()) = request.into_parts();
+    let has_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
+    if body.is_empty() && has_body {
+        // The client says nothing of an empty body, and some servers ask for its length (RFC 9110, section 8.6).
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    Request::from_parts(head, Full::new(body))
+}
+
+/// What of the head is kept: all that is text, but for a cookie, which is a credential of whoever called.
+fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let kept = headers.iter().filter(|(name, _)| **name != SET_COOKIE);
+    kept.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
+}

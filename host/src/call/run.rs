@@ -1,0 +1,209 @@
+//! One request's turn: what somebody else left is settled, or an attempt is made and written down.
+
+use super::CallError;
+use super::api::ReadyApi;
+use super::calls::Shared;
+use super::exchange::{Exchanged, exchange};
+use super::lane::Place;
+use super::ledger::{Change, history};
+use crate::clock;
+use crate::outbound::Watch;
+use crate::store::{CallAnswer, StoredCall};
+use anglerfish_core::call::{
+    AttemptEnd, CallHistory, CallRecord, CallState, Happened, Todo, expired, interrupted, judge,
+};
+use anglerfish_core::config::{CallPolicy, read_call_policy};
+use anglerfish_core::policy::{AttemptOutcome, FailureKind, retry_after};
+use anglerfish_core::request::UnixMillis;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much longer than it may take an attempt is nobody else's: what is recorded of it has to be written, too.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long the store is left alone that cannot be written.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Takes a request's turn. Whatever is dropped of it half-way is found as an attempt without an end.
+pub(super) async fn run(shared: Arc<Shared>, api: Arc<ReadyApi>, call: StoredCall, place: Place) {
+    let id = call.head.id.clone();
+    if let Err(error) = take_turn(&shared, &api, call, &place).await {
+        tracing::warn!(call = id, api = place.lane.name, %error, "a call cannot go on now");
+        place.lane.hold(PAUSE);
+    }
+}
+
+async fn take_turn(
+    shared: &Shared,
+    api: &ReadyApi,
+    call: StoredCall,
+    place: &Place,
+) -> Result<(), CallError> {
+    let policy = policy(&call)?;
+    let history = history(&call)?;
+    let now = clock::now();
+    if history.pending().next().is_some() {
+        // Whoever made these is gone.
+        let records = interrupted(&policy, &history, now, fastrand::u64(..));
+        shared.write(Change::new(call, records)).await?;
+        return Ok(());
+    }
+    let Todo::Attempt(attempt) = history.poll(now) else { return Ok(()) };
+    let deadline = now.after(policy.timeout);
+    let record = CallRecord { at: now.0, happened: Happened::Attempt { attempt, deadline: deadline.0 } };
+    let until = deadline.after(policy.wait_after_timeout).after(GRACE);
+    let change = Change { holder: Some((shared.owner.clone(), until)), ..Change::new(call, vec![record]) };
+    // Somebody else was quicker: it is theirs.
+    let Some(call) = shared.write(change).await? else { return Ok(()) };
+    let attempt = Attempt { shared, api, policy: &policy, number: attempt, place };
+    attempt.make(call).await;
+    Ok(())
+}
+
+/// The policy that a request was made with.
+pub(super) fn policy(call: &StoredCall) -> Result<CallPolicy, CallError> {
+    let unreadable = |reason: String| CallError::Unreadable(call.head.id.clone(), reason);
+    let document: Value =
+        serde_json::from_str(&call.head.policy).map_err(|error| unreadable(error.to_string()))?;
+    read_call_policy(&document, "policy").map_err(|problems| {
+        unreadable(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })
+}
+
+/// An attempt that is written down.
+struct Attempt<'a> {
+    shared: &'a Shared,
+    api: &'a ReadyApi,
+    policy: &'a CallPolicy,
+    number: u32,
+    place: &'a Place,
+}
+
+impl Attempt<'_> {
+    async fn make(&self, call: StoredCall) {
+        let Self { policy, api, place, .. } = self;
+        let watch = Watch::default();
+        let sent = call.clone();
+        let mut exchange =
+            std::pin::pin!(watch.over(exchange(api, &sent, policy.answer_limit, clock::now())));
+        tokio::select! {
+            biased;
+            () = place.token.cancelled() => return,
+            exchanged = &mut exchange => {
+                self.throttle(&exchanged);
+                self.record(call, &End::Exchanged(&exchanged)).await;
+                return;
+            }
+            () = tokio::time::sleep(policy.timeout) => {}
+        }
+        if watch.waits_here() {
+            self.record(call, &End::Waited).await;
+            return;
+        }
+        self.record(call.clone(), &End::Expired).await;
+        if policy.wait_after_timeout.is_zero() {
+            return;
+        }
+        // The next attempt goes out beside it, and the first answer counts.
+        place.be_late();
+        place.lane.wake();
+        self.shared.woken.notify_one();
+        tokio::select! {
+            biased;
+            () = place.token.cancelled() => {}
+            exchanged = &mut exchange => {
+                if matches!(exchanged.outcome(), AttemptOutcome::Answered(answer) if policy.success.contains(answer.status)) {
+                    self.record(call, &End::Exchanged(&exchanged)).await;
+                }
+            }
+            () = tokio::time::sleep(policy.wait_after_timeout) => {}
+        }
+    }
+
+    /// Leaves the API alone if its answer asks for that.
+    fn throttle(&self, exchanged: &Exchanged) {
+        let AttemptOutcome::Answered(answer) = exchanged.outcome() else { return };
+        if self.api.definition.config.throttle_on.contains(answer.status) {
+            let longest = self.policy.retry.max_retry_after;
+            let asked = exchanged.retry_after().and_then(|text| retry_after(text, clock::now(), longest));
+            self.place.lane.hold(asked.unwrap_or_default());
+        }
+    }
+
+    /// Writes how it ended, however long the store takes, unless it does not matter any more.
+    async fn record(&self, mut call: StoredCall, end: &End<'_>) {
+        loop {
+            match self.try_record(call.clone(), end).await {
+                Ok(true) => return,
+                // Something happened to it meanwhile.
+                Ok(false) => match self.shared.ledger.store.call(&call.head.id).await {
+                    Ok(Some(now)) => {
+                        call = now;
+                        continue;
+                    }
+                    Ok(None) => return,
+                    Err(error) => {
+                        tracing::warn!(call = call.head.id, %error, "an attempt cannot be recorded now")
+                    }
+                },
+                Err(error @ CallError::Unreadable(..)) => {
+                    tracing::error!(call = call.head.id, %error, "an attempt cannot be recorded");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(call = call.head.id, %error, "an attempt cannot be recorded now");
+                }
+            }
+            tokio::select! {
+                () = self.place.token.cancelled() => return,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    /// Whether it is written or does not matter; `false` if the request is not what it was taken for.
+    async fn try_record(&self, call: StoredCall, end: &End<'_>) -> Result<bool, CallError> {
+        let history = history(&call)?;
+        if !history.awaits(self.number)
+            || matches!(history.state(), CallState::Success | CallState::Cancelled)
+        {
+            tracing::debug!(
+                call = call.head.id,
+                attempt = self.number,
+                "an attempt ended that nobody awaits"
+            );
+            return Ok(true);
+        }
+        let (record, answer) = self.end(&history, end);
+        let change = Change { answer, ..Change::new(call, vec![record]) };
+        Ok(self.shared.write(change).await?.is_some())
+    }
+
+    fn end(&self, history: &CallHistory, end: &End<'_>) -> (CallRecord, Option<CallAnswer>) {
+        let (now, random): (UnixMillis, u64) = (clock::now(), fastrand::u64(..));
+        let judged = |end| judge(self.policy, history, self.number, end, now, random);
+        match end {
+            End::Expired => (expired(self.policy, history, self.number, now, random), None),
+            End::Waited => {
+                let outcome = AttemptOutcome::Failed(FailureKind::Connection);
+                let reason = "its time was over while it waited for a connection or a name";
+                (judged(AttemptEnd { outcome, reason }), None)
+            }
+            End::Exchanged(exchanged) => {
+                let reason = exchanged.reason();
+                let end = AttemptEnd { outcome: exchanged.outcome(), reason: &reason };
+                (judged(end), exchanged.answer.clone())
+            }
+        }
+    }
+}
+
+/// How an attempt ended.
+enum End<'a> {
+    Exchanged(&'a Exchanged),
+    /// Its time is over.
+    Expired,
+    /// Its time is over, and it had not left this machine.
+    Waited,
+}

@@ -1,0 +1,430 @@
+//! `anglerfish calls`: requests to other systems' APIs, and what became of them.
+
+use super::client::{ApiArgs, Client};
+use super::page::{self, Page, PageArgs, text};
+use super::table::{Table, plain};
+use super::{Failure, Format, Outcome, Output};
+use anglerfish_core::config::OPERATIONAL_SOURCE;
+use anstream::eprintln;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// How often the log is asked for what is new.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// How long one request for a call that is waited for waits.
+const WAIT: &str = "30s";
+
+/// The arguments of `calls`.
+#[derive(Debug, Args)]
+pub(super) struct CallsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say how calls to an API are repeated that are made from now on
+    Configure(ConfigureArgs),
+    /// Make a request to an API
+    Insert(InsertArgs),
+    /// List calls, newest first
+    List(ListArgs),
+    /// Show one call with all that has happened to it
+    Show(ShowArgs),
+    /// Print what happens to calls as it happens, oldest first
+    Watch(WatchArgs),
+    /// Print each change of a call's state as it happens
+    WatchRequests(WatchArgs),
+    /// Print the id of the call that has a key
+    #[command(alias = "resolve-external-uuid")]
+    Resolve(ResolveArgs),
+    /// End a call that nobody wants any more
+    Cancel(OneArgs),
+    /// Try a call again that ended without an answer
+    Retry(OneArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    /// It is not decided yet
+    Pending,
+    /// An answer came
+    Success,
+    /// The last attempt failed
+    Failure,
+    /// The last attempt got no answer in time
+    Timeout,
+    /// Somebody ended it
+    Cancelled,
+}
+
+impl State {
+    /// As the API says it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without an option it only shows how they are repeated now.
+It holds after a restart, too, and goes before the configuration file.")]
+struct ConfigureArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The API, as the configuration names it
+    name: String,
+    /// How many attempts follow the first one at most
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+    /// How long an attempt may take, such as 5s
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// Let the configuration file have its say again
+    #[arg(long, conflicts_with_all = ["retries", "timeout"])]
+    reset: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  anglerfish calls insert billing '{\"order\": 7}' --external-uuid order-7
+  anglerfish calls insert billing --method GET --path /orders/7 --wait
+
+The same key again is the same call, not a second one.
+Exit codes: 0 it is made, or with --wait has an answer; 1 it has none; 2 misuse")]
+struct InsertArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The API, as the configuration names it
+    name: String,
+    /// What to send; - reads it from stdin
+    data: Option<String>,
+    /// What tells it from other calls to this API
+    #[arg(long, value_name = "KEY")]
+    external_uuid: Option<String>,
+    /// The method; the API's own by default
+    #[arg(long)]
+    method: Option<String>,
+    /// What follows the API's URL
+    #[arg(long, default_value = "")]
+    path: String,
+    /// A further header field
+    #[arg(long = "header", value_name = "NAME:VALUE")]
+    headers: Vec<String>,
+    /// Wait until it has ended, and print the answer
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Only those that stand so
+    #[arg(long)]
+    state: Option<State>,
+    /// Only those to this API
+    #[arg(long, value_name = "API")]
+    name: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes with --wait: 0 it has an answer, 1 it has none, 2 misuse")]
+struct ShowArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The call's id
+    id: String,
+    /// Wait until it has ended
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+struct WatchArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Begin behind this position of the log; with the next that happens by
+    /// default
+    #[arg(long, value_name = "POSITION")]
+    start_after: Option<u64>,
+    /// End with the last that has happened, instead of waiting for more
+    #[arg(long)]
+    until_now: bool,
+}
+
+#[derive(Debug, Args)]
+struct ResolveArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The API, as the configuration names it
+    name: String,
+    /// The key
+    external_uuid: String,
+}
+
+#[derive(Debug, Args)]
+struct OneArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The call's id
+    id: String,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: CallsArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    match args.command {
+        Command::Configure(args) => configure(&args, &args.api.client()?, output).await?,
+        Command::Insert(args) => return insert(&args, &args.api.client()?, output).await,
+        Command::List(args) => list(&args, &args.api.client()?, output).await?,
+        Command::Show(args) => return show(&args, &args.api.client()?, output).await,
+        Command::Watch(args) => watch(&args, &args.api.client()?, entry, output).await?,
+        Command::WatchRequests(args) => watch(&args, &args.api.client()?, change, output).await?,
+        Command::Resolve(args) => return resolve(&args, &args.api.client()?, output).await,
+        Command::Cancel(args) => act(&args.id, "cancel", &args.api.client()?, output).await?,
+        Command::Retry(args) => act(&args.id, "retry", &args.api.client()?, output).await?,
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn configure(args: &ConfigureArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let mut said = Map::new();
+    if let Some(retries) = args.retries {
+        said.insert("retries".to_owned(), Value::from(retries));
+    }
+    if let Some(timeout) = &args.timeout {
+        said.insert("timeout".to_owned(), Value::from(timeout.as_str()));
+    }
+    if args.reset {
+        let apis: Value = client.get(&["apis"], &[]).await?;
+        let items = apis.pointer("/items").and_then(Value::as_array).into_iter().flatten();
+        let settings = { items }.find(|api| text(api, "/name") == args.name);
+        let settings = settings.and_then(|api| api.get("settings")).and_then(Value::as_object);
+        said.extend(settings.into_iter().flatten().map(|(key, _)| (key.clone(), Value::Null)));
+    }
+    let api: Value = client.patch(&["apis", &args.name], &Value::Object(said)).await?;
+    if output.format() == Format::Json {
+        return output.json(&api);
+    }
+    let members =
+        [("api", "/name"), ("attempts", "/attempts"), ("policy", "/policy"), ("said here", "/settings")];
+    page::members(&api, &members, output)
+}
+
+async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let mut headers = Map::new();
+    for header in &args.headers {
+        let Some((name, value)) = header.split_once(':') else {
+            return Err(Failure::misuse(format_args!("--header {header}: write NAME:VALUE")));
+        };
+        headers.insert(name.trim().to_owned(), Value::from(value.trim()));
+    }
+    let data = match args.data.as_deref() {
+        Some("-") => {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+                .map_err(|error| Failure::misuse(format_args!("failed to read stdin: {error}")))?;
+            bytes
+        }
+        Some(text) => text.as_bytes().to_vec(),
+        None => Vec::new(),
+    };
+    let mut document = json!({"api": args.name, "path": args.path, "headers": headers});
+    match String::from_utf8(data) {
+        Ok(text) => document["body"] = Value::from(text),
+        Err(error) => document["body_base64"] = Value::from(STANDARD.encode(error.as_bytes())),
+    }
+    if let Some(key) = &args.external_uuid {
+        document["external_uuid"] = Value::from(key.as_str());
+    }
+    if let Some(method) = &args.method {
+        document["method"] = Value::from(method.as_str());
+    }
+    let call: Value = client.post(&["calls"], &[], Some(&document)).await?;
+    if args.wait {
+        return ended(&text(&call, "/id"), client, output).await;
+    }
+    match output.format() {
+        Format::Json => output.json(&call)?,
+        Format::Text => output.line(plain(&text(&call, "/id")))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Waits for the end of a call, and writes its answer.
+async fn ended(id: &str, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let call = until_ended(id, client).await?;
+    let is_answered = text(&call, "/state") == "success";
+    match output.format() {
+        Format::Json => output.json(&call)?,
+        Format::Text if is_answered => output.line(plain(&text(&call, "/answer/body")))?,
+        Format::Text => output.paragraph("", "", &summary(&call))?,
+    }
+    Ok(Outcome::of(is_answered))
+}
+
+async fn until_ended(id: &str, client: &Client) -> Result<Value, Failure> {
+    loop {
+        let call: Value = client.get(&["calls", id], &[("wait", Some(WAIT))]).await?;
+        if text(&call, "/state") != "pending" {
+            return Ok(call);
+        }
+    }
+}
+
+/// How a call ended that has no answer.
+fn summary(call: &Value) -> String {
+    let [id, state, attempts] = ["/id", "/state", "/attempts"].map(|cell| plain(&text(call, cell)));
+    let history = call.get("history").and_then(Value::as_array).into_iter().flatten();
+    let reason = history.map(|record| text(record, "/reason")).filter(|reason| !reason.is_empty()).last();
+    let reason = reason.map(|reason| format!(": {}", plain(&reason))).unwrap_or_default();
+    format!("{id} ended in {state} after {attempts} attempts{reason}")
+}
+
+async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let query = [("state", args.state.map(State::word)), ("api", args.name.as_deref())];
+    let items = args.page.read(client, "calls", &query).await?;
+    page::write(&items, output, |items, output| {
+        let mut table = Table::new(["CREATED", "API", "STATE", "ATTEMPTS", "KEY", "ID"]);
+        for item in items {
+            let cells = ["/created", "/api", "/state", "/attempts", "/external_uuid", "/id"];
+            table.row(cells.map(|cell| text(item, cell)));
+        }
+        table.write(output)
+    })
+}
+
+async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let call: Value = match args.wait {
+        true => until_ended(&args.id, client).await?,
+        false => client.get(&["calls", &args.id], &[]).await?,
+    };
+    let outcome = Outcome::of(!args.wait || text(&call, "/state") == "success");
+    if output.format() == Format::Json {
+        output.json(&call)?;
+        return Ok(outcome);
+    }
+    let members = [
+        ("id", "/id"),
+        ("api", "/api"),
+        ("key", "/external_uuid"),
+        ("state", "/state"),
+        ("waits for", "/waits_for"),
+        ("next attempt", "/next"),
+        ("method", "/method"),
+        ("path", "/path"),
+        ("policy", "/policy"),
+        ("status", "/answer/status"),
+        ("answer", "/answer/body"),
+        ("answer", "/answer/body_base64"),
+    ];
+    page::members(&call, &members, output)?;
+    output.line("")?;
+    let mut table = Table::new(["TIME", "POSITION", "CLASS", "ATTEMPT", "STATUS", "REASON"]);
+    for record in call.get("history").and_then(Value::as_array).into_iter().flatten() {
+        let cells = ["/time", "/position", "/class", "/attempt", "/status", "/reason"];
+        table.row(cells.map(|cell| text(record, cell)));
+    }
+    table.write(output)?;
+    Ok(outcome)
+}
+
+/// Writes what the log tells of calls, as `line` has it.
+async fn watch(
+    args: &WatchArgs,
+    client: &Client,
+    line: fn(&Value) -> Option<String>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mut position = match args.start_after {
+        Some(position) => position.to_string(),
+        None if args.until_now => "0".to_owned(),
+        None => newest(client).await?,
+    };
+    loop {
+        let query =
+            [("source", Some(OPERATIONAL_SOURCE)), ("after", Some(&*position)), ("limit", Some("500"))];
+        let page: Page = client.get(&["events"], &query).await?;
+        for event in &page.items {
+            position = text(event, "/position");
+            if !text(event, "/type").starts_with("anglerfish.call.") {
+                continue;
+            }
+            let Some(line) = line(event) else { continue };
+            match output.format() {
+                Format::Json => output.json(event)?,
+                Format::Text => output.line(plain(&line))?,
+            }
+        }
+        output.flush()?;
+        if page.items.is_empty() {
+            if args.until_now {
+                return Ok(());
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+}
+
+/// The position of the newest entry.
+async fn newest(client: &Client) -> Result<String, Failure> {
+    let page: Page = client.get(&["events"], &[("limit", Some("1"))]).await?;
+    Ok(page.items.first().map_or_else(|| "0".to_owned(), |newest| text(newest, "/position")))
+}
+
+/// An entry in one line.
+fn entry(event: &Value) -> Option<String> {
+    let [position, received, class] =
+        ["/position", "/received", "/extensions/class"].map(|cell| text(event, cell));
+    let [subject, call, attempt] =
+        ["/subject", "/extensions/call", "/extensions/attempt"].map(|cell| text(event, cell));
+    let attempt = if attempt.is_empty() { attempt } else { format!(" {attempt}") };
+    Some(format!("{position} {received} {class}{attempt} {subject} {call}").trim_end().to_owned())
+}
+
+/// An entry that changes how a call stands, in one line.
+fn change(event: &Value) -> Option<String> {
+    let [class, state] = ["/extensions/class", "/extensions/callstate"].map(|cell| text(event, cell));
+    if state.is_empty() || (state == "pending" && !matches!(class.as_str(), "request" | "reopened")) {
+        return None;
+    }
+    let [position, received, subject, call] =
+        ["/position", "/received", "/subject", "/extensions/call"].map(|cell| text(event, cell));
+    Some(format!("{position} {received} {subject} {call} {state}"))
+}
+
+async fn resolve(args: &ResolveArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
+    let query = [("api", Some(&*args.name)), ("external_uuid", Some(&*args.external_uuid))];
+    let page: Page = client.get(&["calls"], &query).await?;
+    let Some(call) = page.items.first() else {
+        eprintln!("no call to `{}` has this key", plain(&args.name));
+        return Ok(Outcome::Negative);
+    };
+    match output.format() {
+        Format::Json => output.json(call)?,
+        Format::Text => output.line(plain(&text(call, "/id")))?,
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn act(id: &str, action: &str, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let call: Value = client.post(&["calls", id, action], &[], None).await?;
+    match output.format() {
+        Format::Json => output.json(&call),
+        Format::Text => {
+            let [id, state] = ["/id", "/state"].map(|cell| plain(&text(&call, cell)));
+            output.line(format_args!("call {id} is {state}"))
+        }
+    }
+}
