@@ -21,6 +21,7 @@ mod publish;
 mod query;
 mod reader;
 mod rejection;
+mod request;
 mod router;
 mod schedule;
 mod schema;

@@ -3,7 +3,7 @@
 use super::access::{Access, guard};
 use super::{
     Configuration, Presence, ProblemDetails, activity, call, config, delivery, event, explain, health, job,
-    openapi, publish, reader, rejection, schedule, sending, source, subscription, trial,
+    openapi, publish, reader, rejection, request, schedule, sending, source, subscription, trial,
 };
 use crate::bulk::Jobs;
 use crate::call::Calls;
@@ -52,6 +52,8 @@ pub struct Api {
     pub jobs: Jobs,
     /// Requests to other systems' APIs.
     pub calls: Calls,
+    /// The API that requests go to which are made at `/request`, if there is that address.
+    pub requests: Option<String>,
     /// What reads the configuration again.
     pub configuration: Arc<dyn Configuration>,
 }
@@ -100,6 +102,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(call::retry))
         .routes(routes!(call::apis))
         .routes(routes!(call::configure))
+        .routes(routes!(request::show, request::create))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))
         .routes(routes!(reader::list))

@@ -17,6 +17,8 @@ pub struct AdminConfig {
     pub references: ReferenceList,
     /// The networks that subscriptions written at run time may open.
     pub networks: NetworkList,
+    /// The API that requests go to which are made at `/request/{uuid}`; without one there is no such address.
+    pub requests: Option<String>,
 }
 
 impl Default for AdminConfig {
@@ -26,6 +28,7 @@ impl Default for AdminConfig {
             token: None,
             references: ReferenceList::default(),
             networks: NetworkList::default(),
+            requests: None,
         }
     }
 }
@@ -37,6 +40,7 @@ impl Section for AdminConfig {
         ("token", Kind::Text),
         ("references", Kind::List),
         ("networks", Kind::List),
+        ("requests", Kind::Text),
     ];
 
     fn read(table: &Table<'_>) -> Self {
@@ -55,6 +59,7 @@ impl Section for AdminConfig {
             }
         }
         set(&mut config.networks, table.get("networks"), |node| networks(node).map(NetworkList::new));
+        config.requests = table.get("requests").and_then(|node| node.text().map(str::to_owned));
         config
     }
 }

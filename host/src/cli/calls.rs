@@ -9,7 +9,7 @@ use anstream::eprintln;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// How often the log is asked for what is new.
@@ -240,17 +240,20 @@ async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Resu
         Some(text) => text.as_bytes().to_vec(),
         None => Vec::new(),
     };
-    let mut document = json!({"api": args.name, "path": args.path, "headers": headers});
+    let mut document = Map::new();
+    document.insert("api".to_owned(), Value::from(args.name.as_str()));
+    document.insert("path".to_owned(), Value::from(args.path.as_str()));
+    document.insert("headers".to_owned(), Value::Object(headers));
     match String::from_utf8(data) {
-        Ok(text) => document["body"] = Value::from(text),
-        Err(error) => document["body_base64"] = Value::from(STANDARD.encode(error.as_bytes())),
+        Ok(text) => document.insert("body".to_owned(), Value::from(text)),
+        Err(error) => {
+            document.insert("body_base64".to_owned(), Value::from(STANDARD.encode(error.as_bytes())))
+        }
+    };
+    for (name, value) in [("external_uuid", &args.external_uuid), ("method", &args.method)] {
+        document.extend(value.as_ref().map(|value| (name.to_owned(), Value::from(value.as_str()))));
     }
-    if let Some(key) = &args.external_uuid {
-        document["external_uuid"] = Value::from(key.as_str());
-    }
-    if let Some(method) = &args.method {
-        document["method"] = Value::from(method.as_str());
-    }
+    let document = Value::Object(document);
     let call: Value = client.post(&["calls"], &[], Some(&document)).await?;
     if args.wait {
         return ended(&text(&call, "/id"), client, output).await;
@@ -287,7 +290,7 @@ async fn until_ended(id: &str, client: &Client) -> Result<Value, Failure> {
 fn summary(call: &Value) -> String {
     let [id, state, attempts] = ["/id", "/state", "/attempts"].map(|cell| plain(&text(call, cell)));
     let history = call.get("history").and_then(Value::as_array).into_iter().flatten();
-    let reason = history.map(|record| text(record, "/reason")).filter(|reason| !reason.is_empty()).last();
+    let reason = history.rev().map(|record| text(record, "/reason")).find(|reason| !reason.is_empty());
     let reason = reason.map(|reason| format!(": {}", plain(&reason))).unwrap_or_default();
     format!("{id} ended in {state} after {attempts} attempts{reason}")
 }

@@ -307,6 +307,7 @@ impl BuiltGateway {
             shutdown_timeout: set_timeout,
             supervisor: supervisor.clone(),
         };
+        let config_of_requests = config.admin.requests.clone();
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
         let job_metrics = JobMetrics::register(&mut registry);
@@ -326,6 +327,7 @@ impl BuiltGateway {
             clock: Arc::new(clock::now),
             jobs: jobs.clone(),
             calls: calls.clone(),
+            requests: config_of_requests,
             configuration: Arc::new(reloader.clone()),
         };
         let handles = Handles {

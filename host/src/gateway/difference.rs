@@ -25,6 +25,7 @@ impl Difference {
             ("server.header_timeout", a.header_timeout == b.header_timeout),
             ("server.idle_timeout", a.idle_timeout == b.idle_timeout),
             ("admin.listen", old.admin.listen == new.admin.listen),
+            ("admin.requests", old.admin.requests == new.admin.requests),
             ("out.listen", old.out.listen == new.out.listen),
             ("out.max_connections", old.out.max_connections == new.out.max_connections),
             ("out.allowed_origins", old.out.allowed_origins == new.out.allowed_origins),

@@ -251,6 +251,7 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
         new.admin.listen = old.admin.listen;
         new.admin.token.clone_from(&old.admin.token);
     }
+    new.admin.requests.clone_from(&old.admin.requests);
     new.out.clone_from(&old.out);
     new.outbound.clone_from(&old.outbound);
     new.telemetry.clone_from(&old.telemetry);

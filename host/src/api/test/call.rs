@@ -111,3 +111,22 @@ async fn what_is_said_of_an_api_holds_for_later_calls_and_is_told_in_the_log() {
     }
     assert_eq!(bench.get("/v1/apis").await.json()["items"][0]["policy"]["timeout"], "2s");
 }
+
+#[tokio::test]
+async fn the_first_brokers_address_writes_a_request_down_once() {
+    const UUID: &str = "0190a2b4-6f3e-7c11-8d6a-2f4b9c1d0e5f";
+    let bench = Bench::new().await;
+    let path = format!("/request/{UUID}");
+    assert_eq!(bench.get(&path).await.problem(), (404, "unknown-call".to_owned()));
+    let made = bench.post(&path, &json!({"data": "abc"})).await;
+    assert_eq!((made.status, &made.json()["external_uuid"]), (StatusCode::CREATED, &json!(UUID)));
+    let shown = bench.get(&format!("/request/{}", UUID.to_uppercase())).await;
+    assert_eq!((shown.status, shown.json()), (StatusCode::OK, made.json()));
+    assert_eq!(
+        bench.post(&path, &json!({"data": "abc"})).await.problem(),
+        (409, "request-exists".to_owned())
+    );
+    for path in ["/request/1", "/request/0190a2b46f3e-7c11-8d6a-2f4b9c1d0e5f-"] {
+        assert_eq!(bench.get(path).await.problem(), (400, "invalid-uuid".to_owned()));
+    }
+}

@@ -114,6 +114,7 @@ impl Bench {
         let api = Api {
             store: store.clone(),
             calls,
+            requests: Some("billing".into()),
             subscriptions,
             jobs: jobs.clone(),
             sources: sources_of(store.clone(), table.clone()).await,

@@ -166,6 +166,11 @@ impl Config {
             apis::read(&resolved, &document, &server.allow_networks);
         problems.extend(found);
         odd.extend(odd_apis);
+        if let Some(name) =
+            admin.requests.as_ref().filter(|name| !apis.iter().any(|(_, api)| api.config.name == **name))
+        {
+            problems.push(Problem::new("admin.requests", format!("there is no api {name:?}")));
+        }
         let routed = routing_part(resolved);
         let (mut routing, found) = match read_document(&routed) {
             Ok(document) => (document, Vec::new()),

@@ -1,6 +1,6 @@
 //! The keys of sources and subscriptions, their defaults and their documentation agree.
 
-use super::{endpoint, policy, read_subscription, retry, source, subscription};
+use super::{api, endpoint, policy, read_subscription, retry, source, subscription};
 use serde_json::{Value, json};
 
 const DOCUMENTATION: &str = include_str!("../../../../../docs/configuration.md");
@@ -47,6 +47,13 @@ fn the_documentation_has_every_key_of_a_subscription_and_no_other() {
         known.iter().map(|key| key.strip_prefix("subscription.").unwrap().to_owned()).collect();
     known.sort();
     assert_eq!(documented("subscription"), known);
+}
+
+#[test]
+fn the_documentation_has_every_key_of_an_api_and_no_other() {
+    let mut known = api::keys();
+    known.sort_unstable();
+    assert_eq!(documented("api"), known);
 }
 
 /// A default as it is documented, as a document would say it: JSON in backticks, or a list of durations, or one.

@@ -1,0 +1,339 @@
+//! Calls of the real binary: attempted until they have an answer, kept with it, and no more of them after a crash than
+//! there may be.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+use anglerfish_tests::{Gateway, Receiver, Reply, Setup, eventually, free_port};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+fn api(url: &str, rest: &str) -> String {
+    format!("[[api]]\nname = \"brittle\"\nurl = \"{url}\"\nallow_private = true\n{rest}\n")
+}
+
+fn with(rest: &str) -> Setup {
+    Setup { rest: rest.to_owned(), ..Setup::default() }
+}
+
+/// Makes a call with this key; returns its id.
+fn make(gateway: &Gateway, key: &str) -> String {
+    let body = json!({"api": "brittle", "external_uuid": key, "body": "abc"});
+    let answer = gateway.api("POST", "/v1/calls", Some(&body)).expect(201);
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+fn ended(gateway: &Gateway, id: &str) -> Value {
+    let call = gateway.get(&format!("/v1/calls/{id}?wait=30s"));
+    assert_ne!(call["state"], "pending", "{call}");
+    call
+}
+
+fn classes(call: &Value) -> Vec<String> {
+    let history = call["history"].as_array().unwrap();
+    history.iter().map(|record| record["class"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_call_is_attempted_until_it_has_an_answer_and_whoever_subscribes_is_told() {
+    let receiver = Receiver::with(|request, before| match (request.path.as_str(), before) {
+        ("/told", _) => Reply::status(200),
+        (_, 0) => Reply::status(503),
+        _ => Reply::status(200).header("x-answer", "yes").header("set-cookie", "s=1").body(b"cba"),
+    });
+    let rest = api(
+        &receiver.url("/v1"),
+        "headers = { authorization = \"Bearer s3cret\" }\nretry = { delays = [\"10ms\"] }\n\
+         secret = \"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"",
+    );
+    let subscription = format!(
+        "[[subscription]]\nid = \"told\"\nsources = [\"anglerfish\"]\n\
+         filter = 'event.type == \"anglerfish.call.response\"'\n\
+         endpoint = {{ url = \"{}\", allow_private = true }}\n",
+        receiver.url("/told")
+    );
+    let gateway = Gateway::set_up(&with(&format!("{rest}{subscription}")));
+    let arguments = [
+        "calls",
+        "insert",
+        "brittle",
+        "abc",
+        "--path",
+        "/orders?x=1",
+        "--external-uuid",
+        "order-7",
+        "--header",
+        "x-a: 1",
+        "--wait",
+    ];
+    let ran = gateway.run(&arguments, b"").expect(0);
+    assert_eq!(ran.stdout, "cba\n");
+    // The same again is the same call.
+    assert_eq!(gateway.run(&arguments, b"").expect(0).stdout, "cba\n");
+
+    let requests = receiver.wait_until("both attempts and the event", |all| all.len() >= 3);
+    let (attempts, told): (Vec<_>, Vec<_>) = requests.iter().partition(|one| one.path != "/told");
+    assert_eq!(attempts.len(), 2);
+    for attempt in attempts {
+        assert_eq!((attempt.path.as_str(), &attempt.body[..]), ("/v1/orders?x=1", &b"abc"[..]));
+        for (name, value) in
+            [("authorization", "Bearer s3cret"), ("x-a", "1"), ("idempotency-key", "order-7")]
+        {
+            assert_eq!(attempt.header(name), Some(value));
+        }
+        assert_eq!(attempt.header("webhook-id"), Some("order-7"));
+        assert!(attempt.header("webhook-signature").is_some());
+    }
+    let event: Value = serde_json::from_slice(&told[0].body).unwrap();
+    assert_eq!(
+        (&event["external_uuid"], &event["body"], &event["status"]),
+        (&json!("order-7"), &json!("cba"), &json!(200))
+    );
+    assert_eq!(told[0].header("ce-callstate"), Some("success"));
+
+    let id = gateway.run(&["calls", "resolve", "brittle", "order-7"], b"").expect(0).stdout.trim().to_owned();
+    let call = gateway.get(&format!("/v1/calls/{id}"));
+    assert_eq!(classes(&call), ["request", "api-request", "api-failure", "api-request", "api-response"]);
+    assert_eq!(
+        (&call["answer"]["headers"]["x-answer"], &call["answer"]["status"]),
+        (&json!("yes"), &json!(200))
+    );
+    assert_eq!(call["answer"]["headers"].get("set-cookie"), None);
+    // Each record is an entry of the log, caused by the request, and what watches them finds them.
+    let watched = gateway.run(&["calls", "watch", "--until-now"], b"").expect(0).stdout;
+    let words: Vec<&str> = watched.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(
+        words,
+        ["configuration", "request", "api-request", "api-failure", "api-request", "api-response"]
+    );
+    let states = gateway.run(&["calls", "watch-requests", "--until-now"], b"").expect(0).stdout;
+    let states: Vec<&str> = states.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    assert_eq!(states, ["pending", "success"]);
+    let _ = gateway.run(&["calls", "resolve", "brittle", "other"], b"").expect(1);
+}
+
+#[test]
+fn a_call_that_failed_is_opened_again_under_its_key_and_one_that_is_refused_is_not_repeated() {
+    let attempts = AtomicUsize::new(0);
+    let receiver = Receiver::with(move |request, _| match request.path.as_str() {
+        "/refuses" => Reply::status(422).body(b"no such thing"),
+        _ if attempts.fetch_add(1, Ordering::SeqCst) < 2 => Reply::status(503),
+        _ => Reply::status(200).body(b"at last"),
+    });
+    let gateway = Gateway::set_up(&with(&api(&receiver.url(""), "retry = { delays = [\"5ms\"] }")));
+    let ran =
+        gateway.run(&["calls", "insert", "brittle", "x", "--path", "/refuses", "--wait"], b"").expect(1);
+    assert!(ran.stdout.contains("failure after 1 attempts: answered 422"), "{}", ran.stdout);
+
+    let id = make(&gateway, "k");
+    let call = ended(&gateway, &id);
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("failure"), &json!(2)));
+    let _ = gateway.run(&["calls", "show", &id, "--wait"], b"").expect(1);
+    // The key is tied to the outcome: the same again finds it as it is, until somebody opens it again.
+    let again = json!({"api": "brittle", "external_uuid": "k", "body": "abc"});
+    let found = gateway.api("POST", "/v1/calls?wait=10s", Some(&again)).expect(200).json();
+    assert_eq!((&found["id"], &found["state"]), (&json!(id), &json!("failure")));
+    let _ = gateway.run(&["calls", "retry", &id], b"").expect(0);
+    let call = ended(&gateway, &id);
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("success"), &json!(3)));
+    assert_eq!(call["answer"]["body"], "at last");
+    let keys: Vec<_> =
+        receiver.requests().iter().map(|one| one.header("idempotency-key").unwrap().to_owned()).collect();
+    assert_eq!(keys[1..], ["k", "k", "k"]);
+    // One that has its answer is not tried again.
+    let _ = gateway.run(&["calls", "retry", &id], b"").expect(1);
+}
+
+#[test]
+fn a_timeout_breaks_an_attempt_off_unless_an_answer_is_still_waited_for() {
+    let receiver = Receiver::with(|_, _| Reply::held(200).body(b"late"));
+    let times = "timeout = \"100ms\"\nretry = { delays = [\"10ms\"] }";
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), times)));
+    let call = ended(&gateway, &make(&gateway, "broken-off"));
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("timeout"), &json!(2)));
+
+    let said = json!({"wait_after_timeout": "20s"});
+    let _ = gateway.api("PATCH", "/v1/apis/brittle", Some(&said)).expect(200);
+    let id = make(&gateway, "late");
+    let call = ended(&gateway, &id);
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("timeout"), &json!(2)));
+    receiver.release();
+    let call = eventually("the late answer counts", || {
+        let call = gateway.get(&format!("/v1/calls/{id}"));
+        (call["state"] == "success").then_some(call)
+    });
+    assert_eq!(call["answer"]["body"], "late");
+    let expected = ["request", "api-request", "api-timeout", "api-request", "api-timeout", "api-response"];
+    assert_eq!(classes(&call), expected);
+}
+
+#[test]
+fn no_more_attempts_run_than_may_and_a_cancelled_call_has_none() {
+    let receiver = Receiver::with(|_, _| Reply::held(200));
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), "concurrency = 3")));
+    let ids: Vec<String> = (0..10).map(|n| make(&gateway, &format!("k{n}"))).collect();
+    let _ = receiver.wait(3);
+    assert_eq!(gateway.get("/v1/apis")["items"][0]["running"], 3);
+    let waiting = ids.iter().find(|id| gateway.get(&format!("/v1/calls/{id}"))["attempts"] == 0).unwrap();
+    for id in [waiting, &ids[0]] {
+        let cancelled = gateway.api("POST", &format!("/v1/calls/{id}/cancel"), None).expect(200).json();
+        assert_eq!(cancelled["state"], "cancelled");
+    }
+    // One that ran was broken off, so that another one runs.
+    let _ = receiver.wait(4);
+    assert_eq!(receiver.requests().len(), 4);
+    receiver.release();
+    for id in &ids {
+        let state = ended(&gateway, id)["state"].clone();
+        assert_eq!(state, if id == waiting || id == &ids[0] { "cancelled" } else { "success" });
+    }
+    assert_eq!(receiver.requests().len(), 9);
+}
+
+#[test]
+fn an_attempt_that_a_crash_interrupted_is_recorded_and_is_one_of_the_budget() {
+    let receiver = Receiver::with(|_, before| match before {
+        0 => Reply::held(200),
+        _ => Reply::status(503),
+    });
+    let setup = |delays: &str| with(&api(&receiver.url("/x"), &format!("retry = {{ delays = {delays} }}")));
+    let mut gateway = Gateway::set_up(&setup("[\"5ms\", \"5ms\"]"));
+    let id = make(&gateway, "k");
+    let _ = receiver.wait(1);
+    gateway.kill();
+    // What was made keeps its policy, whatever the file says by now.
+    gateway.write(&setup("[]"));
+    gateway.spawn();
+    let call = ended(&gateway, &id);
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("failure"), &json!(3)));
+    let expected =
+        ["request", "api-request", "api-failure", "api-request", "api-failure", "api-request", "api-failure"];
+    assert_eq!(classes(&call), expected);
+    let reason = call["history"][2]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("interrupted"), "{reason}");
+    assert_eq!(receiver.requests().len(), 3);
+    receiver.release();
+    // That the file says something else is told in the log.
+    let told = gateway.get("/v1/events?type=anglerfish.call.configuration");
+    assert_eq!(told["items"].as_array().unwrap().len(), 2);
+    let call = ended(&gateway, &make(&gateway, "later"));
+    assert_eq!(call["attempts"], 1);
+}
+
+#[test]
+fn calls_to_an_api_that_is_gone_wait_for_it() {
+    let receiver = Receiver::with(|_, _| Reply::status(200));
+    let closed = free_port();
+    let file = |url: &str| with(&api(url, "retry = { delays = [\"1m\"] }"));
+    let gateway = Gateway::set_up(&file(&format!("http://127.0.0.1:{closed}/")));
+    let id = make(&gateway, "k");
+    eventually("the first attempt has failed", || {
+        (gateway.get(&format!("/v1/calls/{id}"))["next"] != Value::Null).then_some(())
+    });
+    gateway.write(&with(""));
+    let _ = gateway.run(&["reload"], b"").expect(0);
+    let call = gateway.get(&format!("/v1/calls/{id}"));
+    assert_eq!((&call["state"], call["waits_for"].is_string()), (&json!("pending"), true), "{call}");
+    let refused = gateway.api("POST", "/v1/calls", Some(&json!({"api": "brittle"})));
+    assert_eq!(refused.problem(422), "unknown-api");
+    gateway.write(&file(&receiver.url("/x")));
+    let _ = gateway.run(&["reload"], b"").expect(0);
+    // Its next attempt is not due yet; opened again it goes to where the api is now.
+    let _ = gateway.run(&["calls", "cancel", &id], b"").expect(0);
+    let _ = gateway.run(&["calls", "retry", &id], b"").expect(0);
+    assert_eq!(ended(&gateway, &id)["state"], "success");
+}
+
+/// Calls under way while the gateway is killed; with `ANGLERFISH_TEST_CRASHES=1000` as a campaign.
+#[test]
+fn whenever_it_is_killed_each_call_ends_within_its_budget_and_none_is_made_after_an_answer() {
+    const RETRIES: usize = 5;
+    let crashes = std::env::var("ANGLERFISH_TEST_CRASHES").ok().and_then(|text| text.parse().ok());
+    let crashes: usize = crashes.unwrap_or(6);
+    let seed = std::env::var("ANGLERFISH_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("ANGLERFISH_TEST_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/api");
+    let rest = format!("retries = {RETRIES}\ntimeout = \"150ms\"\nretry = {{ delays = [\"20ms\"] }}");
+    let mut gateway = Gateway::set_up(&with(&api(&url, &rest)));
+    // It answers late at times, so that attempts time out, too.
+    let listen = format!("127.0.0.1:{port}");
+    let mut sink = gateway.begin(&[
+        "sink",
+        "--json",
+        "--listen",
+        &listen,
+        "--failure-rate",
+        "0.5",
+        "--silent-failure-rate",
+        "0.3",
+        "--min-latency",
+        "0.01",
+        "--max-latency",
+        "0.18",
+    ]);
+    eventually("the brittle api listens", || std::net::TcpStream::connect(&listen).ok());
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut made = Vec::new();
+    for crash in 0..=crashes {
+        for n in 0..8 {
+            made.push(make(&gateway, &format!("c{crash}-{n}")));
+        }
+        if crash < crashes {
+            std::thread::sleep(Duration::from_millis(random.u64(0..200)));
+            gateway.kill();
+            gateway.spawn();
+        }
+    }
+    let end = Instant::now() + Duration::from_secs(60);
+    while !gateway.get("/v1/calls?state=pending")["items"].as_array().unwrap().is_empty() {
+        assert!(Instant::now() < end, "calls do not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // A last request that the sink has seen tells that all others were printed.
+    let last = std::net::TcpStream::connect(&listen).unwrap();
+    std::io::Write::write_all(&mut &last, b"GET /up HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    loop {
+        let line = sink.json_line();
+        if line["path"] == "/up" {
+            break;
+        }
+        let key = line["headers"]["idempotency-key"].as_str().unwrap();
+        *seen.entry(key.to_owned()).or_default() += 1;
+    }
+    let mut states: HashMap<String, usize> = HashMap::new();
+    let mut interrupted = 0;
+    for id in &made {
+        let call = gateway.get(&format!("/v1/calls/{id}"));
+        let classes = classes(&call);
+        let attempts = classes.iter().filter(|class| *class == "api-request").count();
+        let key = call["external_uuid"].as_str().unwrap();
+        assert!(attempts <= RETRIES + 1, "{call}");
+        let calls = seen.get(key).copied().unwrap_or_default();
+        assert!(calls <= attempts, "the api saw {calls} attempts that the log does not know: {call}");
+        let answered = classes.iter().position(|class| class == "api-response");
+        assert_eq!(answered.is_some(), call["state"] == "success", "{call}");
+        if let Some(answered) = answered {
+            assert!(!classes[answered..].iter().any(|class| class == "api-request"), "{call}");
+        } else {
+            assert_eq!(attempts, RETRIES + 1, "{call}");
+        }
+        let reasons =
+            call["history"].as_array().unwrap().iter().filter_map(|record| record["reason"].as_str());
+        interrupted += reasons.filter(|reason| reason.starts_with("interrupted")).count();
+        *states.entry(call["state"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    println!("{} calls, {crashes} crashes: {states:?}, {interrupted} attempts interrupted", made.len());
+    assert!(crashes < 6 || interrupted > 0, "no crash has interrupted anything");
+}
