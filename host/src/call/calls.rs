@@ -4,7 +4,7 @@ use super::api::{ApiDefinition, ApiReport, ReadyApi, merged};
 use super::lane::Lane;
 use super::ledger::{Change, Ledger, history};
 use super::waiter::Waiters;
-use super::{CallError, entry};
+use super::{CallError, CallMetrics, entry};
 use crate::clock;
 use crate::ingress::Outlet;
 use crate::outbound::Outbound;
@@ -73,6 +73,8 @@ pub struct CallParts {
     pub outbound: Outbound,
     /// Who notices that one breaks down.
     pub supervisor: Supervisor,
+    /// What counts them.
+    pub metrics: CallMetrics,
 }
 
 /// A request to an API.
@@ -163,9 +165,9 @@ impl Calls {
     ///
     /// If the store cannot be read, or an API cannot be used as it is configured.
     pub async fn open(parts: CallParts, apis: Vec<ApiDefinition>) -> Result<Self, CallError> {
-        let CallParts { store, subscriptions, outlet, outbound, supervisor } = parts;
+        let CallParts { store, subscriptions, outlet, outbound, supervisor, metrics } = parts;
         let shared = Shared {
-            ledger: Ledger { store, subscriptions, outlet },
+            ledger: Ledger { store, subscriptions, outlet, metrics },
             owner: Owner::new(format!("gateway-{:016x}", fastrand::u64(..))),
             supervisor,
             is_changed: AtomicBool::new(true),

@@ -1,7 +1,7 @@
 //! Writes what happens to requests: entries of the log, the state of the request, and the deliveries of both, in one
 //! transaction.
 
-use super::{CallError, entry};
+use super::{CallError, CallMetrics, entry};
 use crate::clock;
 use crate::ingress::Outlet;
 use crate::store::{
@@ -19,6 +19,7 @@ pub(super) struct Ledger {
     pub(super) store: Arc<dyn Store>,
     pub(super) subscriptions: Subscriptions,
     pub(super) outlet: Arc<dyn Outlet>,
+    pub(super) metrics: CallMetrics,
 }
 
 /// What is to become of a request.
@@ -56,6 +57,7 @@ impl Ledger {
         let Some(seqs) = self.commit(events, vec![write], Vec::new()).await? else { return Ok(None) };
         (call.head.seq, call.head.revision) = (seqs.first().copied().unwrap_or_default(), 1);
         call.head.entries = seqs;
+        self.metrics.record(&call.head.api, &record);
         Ok(Some(call))
     }
 
@@ -101,6 +103,9 @@ impl Ledger {
         let Some(seqs) = self.commit(events, vec![write], Vec::new()).await? else { return Ok(None) };
         call.head.revision += 1;
         call.head.entries.extend(seqs);
+        for record in call.head.records.iter().skip(before) {
+            self.metrics.record(&call.head.api, record);
+        }
         Ok(Some(call))
     }
 

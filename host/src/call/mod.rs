@@ -13,9 +13,11 @@ mod error;
 mod exchange;
 mod lane;
 mod ledger;
+mod metric;
 mod run;
 mod waiter;
 
 pub use api::{ApiDefinition, ApiReport};
 pub use calls::{CallParts, Calls, NewCall};
 pub use error::CallError;
+pub use metric::CallMetrics;

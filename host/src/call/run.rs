@@ -17,7 +17,7 @@ use anglerfish_core::policy::{AttemptOutcome, FailureKind, retry_after};
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much longer than it may take an attempt is nobody else's: what is recorded of it has to be written, too.
 const GRACE: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn make(&self, call: StoredCall) {
         let Self { policy, api, place, .. } = self;
-        let watch = Watch::default();
+        let (watch, begun) = (Watch::default(), Instant::now());
         let sent = call.clone();
         let mut exchange =
             std::pin::pin!(watch.over(exchange(api, &sent, policy.answer_limit, clock::now())));
@@ -91,6 +91,7 @@ impl Attempt<'_> {
             biased;
             () = place.token.cancelled() => return,
             exchanged = &mut exchange => {
+                self.shared.ledger.metrics.attempt(begun.elapsed());
                 self.throttle(&exchanged);
                 self.record(call, &End::Exchanged(&exchanged)).await;
                 return;

@@ -10,6 +10,7 @@ use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallParts, Calls};
+use crate::call::{CallMetrics, CallParts, Calls};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::fetch::DocumentCache;
@@ -262,6 +263,7 @@ impl BuiltGateway {
                 outlet: exits_of_calls,
                 outbound,
                 supervisor: supervisor.clone(),
+                metrics: CallMetrics::register(&mut registry),
             },
         );
         let calls = match calls.await {

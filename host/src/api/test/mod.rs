@@ -16,6 +16,7 @@ mod subscription;
 use super::{Access, Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallParts, Calls};
+use crate::call::{CallMetrics, CallParts, Calls};
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::publish::Publisher;
@@ -109,6 +110,7 @@ impl Bench {
             outlet: queues.clone(),
             outbound: Outbound::try_new(OutboundOptions::default()).unwrap(),
             supervisor: Supervisor::default(),
+            metrics: CallMetrics::default(),
         };
         let calls = Calls::open(parts, vec![call::api()]).await.unwrap();
         let api = Api {
