@@ -102,6 +102,7 @@ pub mod supervision;
 #[doc(hidden)]
 pub mod telemetry;
 
+pub use anglerfish_core::call::CallState;
 pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};

@@ -1,11 +1,13 @@
 //! The running gateway as the program uses it.
 
 use super::{AnglerfishBuilder, EventError, IngressService, NewEvent, Source, Subscription};
+use crate::call::{CallError, Calls, NewCall};
 use crate::clock;
 use crate::gateway::{Config, Gateway, Handles};
 use crate::publish::Receipt;
 use crate::server::Peer;
 use crate::source::SourceError;
+use crate::store::StoredCall;
 use crate::subscription::{Deletion, SubscriptionError};
 use crate::supervision::Readiness;
 use axum::Router;
@@ -120,6 +122,23 @@ impl Anglerfish {
         let published = event.into_published("", now).map_err(EventError::Invalid)?;
         let mut receipts = self.shared.handles.publisher.publish(vec![published], now).await?.into_iter();
         receipts.next().ok_or_else(|| EventError::Invalid(Vec::new()))
+    }
+
+    /// Makes a request to an API of the configuration (`[[api]]`) and waits for how it ends, however long that takes. It is on
+    /// disk before it is attempted, and goes on after a restart: with a key the same call may be made again then, and gets the
+    /// same answer. Dropping this ends the waiting, not the call.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent, another call has its key, or it cannot be written down.
+    pub async fn call(&self, call: NewCall) -> Result<StoredCall, CallError> {
+        self.shared.handles.calls.call(call).await
+    }
+
+    /// The calls: to be made without waiting, looked at, cancelled and tried again.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.shared.handles.calls.clone()
     }
 
     /// Publishes events in one transaction, in their order: all of them or none.

@@ -40,7 +40,6 @@ pub struct Gateway {
     readiness: Readiness,
     reloader: Reloader,
     handles: Handles,
-    calls: Calls,
     parts: Option<Parts>,
 }
 
@@ -128,7 +127,6 @@ impl Gateway {
             shutdown_timeout,
             readiness,
             reloader,
-            calls: calls.clone(),
             parts: Some(Parts {
                 store,
                 deliveries,
@@ -184,13 +182,13 @@ impl Gateway {
     ///
     /// It cannot be sent, another request has its key, or it cannot be written down.
     pub async fn call(&self, call: NewCall) -> Result<StoredCall, CallError> {
-        self.calls.call(call).await
+        self.handles.calls.call(call).await
     }
 
     /// The calls, to be made without waiting, looked at, cancelled and opened again.
     #[must_use]
     pub fn calls(&self) -> Calls {
-        self.calls.clone()
+        self.handles.calls.clone()
     }
 
     /// Reads its configuration again when it is told to.
