@@ -119,7 +119,7 @@ pub use passive::OutConfig;
 pub use publish::{PublishError, Receipt};
 pub use server::Descriptors;
 pub use source::SourceError;
-pub use store::{LeasedDelivery, StoreConfig};
+pub use store::{CallAnswer, LeasedDelivery, StoreConfig, StoredCall};
 pub use subscription::{Deletion, SubscriptionError};
 pub use telemetry::{LogConfig, LogFormat, TelemetryConfig};
 
