@@ -551,7 +551,7 @@ pub(super) async fn configure(
     Query(NoParameters {}): Query<NoParameters>,
     Json(said): Json<Map<String, Value>>,
 ) -> Result<Answer<ApiDocument>, ProblemDetails> {
-    let report = match api.calls.configure(&name, &said).await {
+    let report = match api.calls.configure(&name, said).await {
         Err(error @ CallError::UnknownApi(_)) => {
             return Err(ProblemDetails::not_found("unknown-api", error.to_string()));
         }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// What is sent to the API.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = RequestData)]
+#[schema(as = WrittenRequestData)]
 pub(super) struct DataDocument {
     data: String,
 }
@@ -23,7 +23,7 @@ pub(super) struct DataDocument {
 /// A request that is written down.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Request)]
+#[schema(as = WrittenRequest)]
 pub(super) struct RequestDocument {
     #[schema(required, format = DateTime)]
     created: Option<String>,

@@ -247,6 +247,11 @@ impl Calls {
     ///
     /// It cannot be sent, another one has its key, or it cannot be written down.
     pub async fn add(&self, new: NewCall) -> Result<(StoredCall, bool), CallError> {
+        let calls = self.clone();
+        to_the_end(async move { calls.add_to_the_end(new).await }).await
+    }
+
+    async fn add_to_the_end(&self, new: NewCall) -> Result<(StoredCall, bool), CallError> {
         let shared = &self.shared;
         let api = shared.lane(&new.api).and_then(|lane| lane.api());
         let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
@@ -327,9 +332,9 @@ impl Calls {
         let end = Instant::now() + time;
         let waiters = &self.shared.waiters;
         loop {
-            let notify = waiters.on(id);
+            let waiter = waiters.on(id);
             let call = {
-                let mut told = std::pin::pin!(notify.notified());
+                let mut told = std::pin::pin!(waiter.notify().notified());
                 // From here on no end is missed.
                 told.as_mut().enable();
                 match self.get(id).await {
@@ -341,7 +346,6 @@ impl Calls {
                     done => Some(done),
                 }
             };
-            waiters.leave(id, notify);
             if let Some(done) = call {
                 return done;
             }
@@ -355,6 +359,11 @@ impl Calls {
     ///
     /// There is none, it has ended, or that cannot be written down.
     pub async fn cancel(&self, id: &str) -> Result<StoredCall, CallError> {
+        let (calls, id) = (self.clone(), id.to_owned());
+        to_the_end(async move { calls.cancel_to_the_end(&id).await }).await
+    }
+
+    async fn cancel_to_the_end(&self, id: &str) -> Result<StoredCall, CallError> {
         let cancelled = |_: &StoredCall| {
             let reason = "somebody cancelled it".to_owned();
             (Happened::Cancelled { reason }, None)
@@ -372,6 +381,11 @@ impl Calls {
     ///
     /// There is none, it has not ended or has an answer, its API is gone, or that cannot be written down.
     pub async fn reopen(&self, id: &str) -> Result<StoredCall, CallError> {
+        let (calls, id) = (self.clone(), id.to_owned());
+        to_the_end(async move { calls.reopen_to_the_end(&id).await }).await
+    }
+
+    async fn reopen_to_the_end(&self, id: &str) -> Result<StoredCall, CallError> {
         let call = self.get(id).await?;
         let lane = self.shared.lane(&call.head.api);
         let api = lane.and_then(|lane| lane.api());
@@ -436,11 +450,20 @@ impl Calls {
     /// # Errors
     ///
     /// There is no such API, what is said has problems, or it cannot be written down.
-    pub async fn configure(&self, name: &str, said: &Map<String, Value>) -> Result<ApiReport, CallError> {
+    pub async fn configure(&self, name: &str, said: Map<String, Value>) -> Result<ApiReport, CallError> {
+        let (calls, name) = (self.clone(), name.to_owned());
+        to_the_end(async move { calls.configure_to_the_end(&name, said).await }).await
+    }
+
+    async fn configure_to_the_end(
+        &self,
+        name: &str,
+        said: Map<String, Value>,
+    ) -> Result<ApiReport, CallError> {
         let unknown = || CallError::UnknownApi(name.to_owned());
         let lane = self.shared.lane(name).ok_or_else(unknown)?;
         let api = lane.api().ok_or_else(unknown)?;
-        let settings = merged(&api.settings, &Value::Object(said.clone()));
+        let settings = merged(&api.settings, &Value::Object(said));
         let next = ReadyApi::try_new(api.definition.clone(), settings, &self.shared.outbound)
             .map_err(CallError::Invalid)?;
         self.write_policy(&next).await?;
@@ -499,6 +522,16 @@ impl Calls {
     pub async fn open_calls(&self) -> Result<Vec<(String, u64)>, StoreError> {
         self.shared.ledger.store.open_calls().await
     }
+}
+
+/// Does something to its end, also when whoever asked hangs up: what is written has its consequences.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, CallError>> + Send + 'static,
+) -> Result<T, CallError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a call broke down");
+        Err(StoreError::Internal("it broke down; the log says where".into()).into())
+    })
 }
 
 fn settings_of(json: &str) -> Value {

@@ -70,7 +70,7 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
     }
     let now = clock::now();
     // Those that run are due again only if the clock was put forward: they are left out here.
-    let most = (free + running).min(MOST);
+    let most = (free + running).min(MOST) + lane.aside();
     let due = shared.ledger.store.due_calls(&lane.name, now, most).await?;
     let is_more = due.calls.len() == most;
     let mut started = 0;

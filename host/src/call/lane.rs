@@ -2,7 +2,7 @@
 
 use super::api::ReadyApi;
 use anglerfish_core::delivery::Limiter;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ pub(super) struct Lane {
     is_woken: AtomicBool,
     pace: Mutex<Pace>,
     running: Mutex<HashMap<(String, u32), Running>>,
+    /// Requests that cannot be gone on with, whatever is tried.
+    unreadable: Mutex<HashSet<String>>,
 }
 
 /// When attempts may start.
@@ -43,6 +45,7 @@ impl Lane {
             is_woken: AtomicBool::new(true),
             pace: Mutex::new(Pace { limiter: Limiter::default(), began: now, hold: None, next: now }),
             running: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -107,8 +110,21 @@ impl Lane {
         self.running().len()
     }
 
-    /// Whether this process is about an attempt of the request.
+    /// Leaves a request aside until the next start.
+    pub(super) fn leave_aside(&self, id: &str) {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// How many are left aside.
+    pub(super) fn aside(&self) -> usize {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether this process is about an attempt of the request, or leaves it aside.
     pub(super) fn is_busy(&self, id: &str) -> bool {
+        if self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
+            return true;
+        }
         self.running().iter().any(|((running, _), one)| running == id && !one.is_late)
     }
 

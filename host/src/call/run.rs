@@ -28,7 +28,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Takes a request's turn. Whatever is dropped of it half-way is found as an attempt without an end.
 pub(super) async fn run(shared: Arc<Shared>, api: Arc<ReadyApi>, call: StoredCall, place: Place) {
     let id = call.head.id.clone();
-    if let Err(error) = take_turn(&shared, &api, call, &place).await {
+    let taken = take_turn(&shared, &api, call, &place).await;
+    if let Err(error @ CallError::Unreadable(..)) = &taken {
+        tracing::error!(call = id, api = place.lane.name, %error, "a call is left aside");
+        place.lane.leave_aside(&id);
+    } else if let Err(error) = taken {
         tracing::warn!(call = id, api = place.lane.name, %error, "a call cannot go on now");
         place.lane.hold(PAUSE);
     }

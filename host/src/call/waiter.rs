@@ -8,22 +8,22 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(super) struct Waiters(Mutex<HashMap<String, Arc<Notify>>>);
 
+/// One who waits; dropped, it waits no more.
+pub(super) struct Waiter<'w> {
+    waiters: &'w Waiters,
+    id: &'w str,
+    notify: Arc<Notify>,
+}
+
 impl Waiters {
-    /// What is told when the request ends. Whoever holds it looks at the request after it is enabled, so that none is missed.
-    pub(super) fn on(&self, id: &str) -> Arc<Notify> {
-        Arc::clone(self.lock().entry(id.to_owned()).or_default())
+    /// Waits for this request. Whoever does looks at the request after the notification is enabled, so that no end is
+    /// missed.
+    pub(super) fn on<'w>(&'w self, id: &'w str) -> Waiter<'w> {
+        let notify = Arc::clone(self.lock().entry(id.to_owned()).or_default());
+        Waiter { waiters: self, id, notify }
     }
 
-    /// Nobody is told of it any more, if this was the last one who waited.
-    pub(super) fn leave(&self, id: &str, notify: Arc<Notify>) {
-        let mut waiters = self.lock();
-        drop(notify);
-        if waiters.get(id).is_some_and(|notify| Arc::strong_count(notify) == 1) {
-            waiters.remove(id);
-        }
-    }
-
-    /// Tells them.
+    /// Tells those who wait that it has ended.
     pub(super) fn tell(&self, id: &str) {
         if let Some(notify) = self.lock().get(id) {
             notify.notify_waiters();
@@ -32,5 +32,36 @@ impl Waiters {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter<'_> {
+    pub(super) fn notify(&self) -> &Notify {
+        &self.notify
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut waiters = self.waiters.lock();
+        // The table has one, and this is the other.
+        if Arc::strong_count(&self.notify) == 2 {
+            waiters.remove(self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_those_who_wait_no_more() {
+        let waiters = Waiters::default();
+        let (one, other) = (waiters.on("a"), waiters.on("a"));
+        drop(one);
+        assert_eq!(waiters.lock().len(), 1);
+        drop(other);
+        assert!(waiters.lock().is_empty());
     }
 }

@@ -1,14 +1,67 @@
 //! Calls. Nothing attempts them here: they stand as they were made.
 
 use super::*;
-use crate::call::ApiDefinition;
+use crate::call::{ApiDefinition, NewCall};
+use anglerfish_core::call::CallState;
 use anglerfish_core::config::read_api;
+use anglerfish_tests::{Receiver, Reply};
 use serde_json::json;
 
 /// The API that there is.
 pub(super) fn api() -> ApiDefinition {
     let document = json!({"name": "billing", "url": "https://billing.example.com/v1", "retries": 1});
     ApiDefinition::of(read_api(&document, "").unwrap(), &document)
+}
+
+/// The calls of a gateway on this store, to an API at `url`.
+async fn calls_on(store: &Arc<SqliteStore>, url: &str) -> Calls {
+    let (table, queues) = (Arc::new(Table::default()), Arc::new(Queues::default()));
+    let subscriptions = Subscriptions::open(
+        Vec::new(),
+        Arc::new(read),
+        store.clone() as Arc<dyn Store>,
+        table.clone(),
+        queues.clone(),
+    );
+    let parts = CallParts {
+        store: store.clone(),
+        subscriptions: subscriptions.await.unwrap(),
+        outlet: queues,
+        outbound: Outbound::try_new(OutboundOptions::default()).unwrap(),
+        supervisor: Supervisor::default(),
+        metrics: CallMetrics::default(),
+    };
+    let document = json!({"name": "billing", "url": url, "allow_private": true, "concurrency": 20});
+    let api = ApiDefinition::of(read_api(&document, "").unwrap(), &document);
+    Calls::open(parts, vec![api]).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_work_on_one_store_one_makes_each_attempt() {
+    const CALLS: usize = 60;
+    let receiver = Receiver::with(|_, _| Reply::status(200).body(b"yes"));
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&directory.path().join("a.db"), SqliteOptions::default()).unwrap();
+    let store = Arc::new(store);
+    let (one, other) =
+        (calls_on(&store, &receiver.url("/")).await, calls_on(&store, &receiver.url("/")).await);
+    let mut ids = Vec::new();
+    for _ in 0..CALLS {
+        ids.push(one.add(NewCall::new("billing", "x")).await.unwrap().0.head.id);
+    }
+    // Both find all of them due.
+    let running = [tokio::spawn(one.clone().run()), tokio::spawn(other.clone().run())];
+    for id in &ids {
+        let call = loop {
+            let call = one.wait(id, Duration::from_millis(20)).await.unwrap();
+            if call.head.state != CallState::Pending {
+                break call;
+            }
+        };
+        assert_eq!((call.head.state, call.head.records.len()), (CallState::Success, 3), "{:?}", call.head);
+    }
+    assert_eq!(receiver.requests().len(), CALLS);
+    running.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
@@ -38,7 +91,10 @@ async fn a_call_is_made_once_for_its_key_and_looked_at() {
     assert_eq!(bench.get("/v1/calls?state=success").await.json()["items"], json!([]));
     // The log tells of it.
     let event = bench.get(&format!("/v1/events/{id}")).await.json();
-    assert_eq!((&event["type"], &event["origin"]), (&json!("anglerfish.call.request"), &json!("call")));
+    assert_eq!(
+        (&event["event"]["type"], &event["origin"]),
+        (&json!("anglerfish.call.request"), &json!("call"))
+    );
 
     let mut other = new.clone();
     other["body"] = json!("[]");
