@@ -9,7 +9,6 @@ use super::source_table::GatewaySources;
 use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
-use crate::call::{CallParts, Calls};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};

@@ -15,7 +15,6 @@ mod subscription;
 
 use super::{Access, Api, router};
 use crate::bulk::{JobMetrics, Jobs};
-use crate::call::{CallParts, Calls};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
