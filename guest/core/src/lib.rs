@@ -23,4 +23,5 @@ pub mod router;
 mod secret;
 pub mod sign;
 pub mod state;
+pub mod stomp;
 pub mod verify;
