@@ -101,6 +101,8 @@ pub mod subscription;
 pub mod supervision;
 #[doc(hidden)]
 pub mod telemetry;
+#[doc(hidden)]
+pub mod topic;
 
 pub use anglerfish_core::call::CallState;
 pub use api::AdminConfig;

@@ -88,7 +88,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), ProblemDetails> {
 }
 
 /// A whole body, or why it is none. What is too large is read to its end where that is not far.
-pub(super) async fn read(mut body: Body) -> Result<Bytes, ProblemDetails> {
+pub(crate) async fn read(mut body: Body) -> Result<Bytes, ProblemDetails> {
     let too_large = || {
         let detail = format!("the body is larger than {LIMIT} bytes");
         ProblemDetails::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)

@@ -35,7 +35,7 @@ mod trial;
 
 pub use access::Access;
 pub(crate) use access::{bearer, wrong_token};
-pub(crate) use body::{Json, OptionalJson};
+pub(crate) use body::{Json, OptionalJson, read as read_body};
 pub use config::Configuration;
 pub(crate) use fault::internal;
 pub(crate) use problem::ProblemBody;

@@ -20,9 +20,9 @@ pub trait Presence: Send + Sync {
 pub struct ReaderDocument {
     /// What it is named by while it reads.
     pub id: u64,
-    /// The subscription that it reads.
+    /// The subscription that it reads, or the topic: `/topic/NAME`.
     pub subscription: String,
-    /// How: `sse`, `lines`, or `batch` while it waits for one.
+    /// How: `sse`, `lines`, `batch` while it waits for one, `websocket` or `stomp`.
     pub protocol: &'static str,
     /// The address it reads from.
     pub address: String,

@@ -1,6 +1,6 @@
 //! The routing table's document and the changes made to it at run time.
 
-use anglerfish_core::config::{OPERATIONAL_SOURCE, OrderingConfig};
+use anglerfish_core::config::{OrderingConfig, is_built_in};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription, named_by};
 use std::collections::{BTreeMap, VecDeque};
@@ -166,7 +166,7 @@ impl Table {
 
 impl Inner {
     fn has_source(&self, name: &str) -> bool {
-        name == OPERATIONAL_SOURCE || self.sources.iter().any(|source| source.name == name)
+        is_built_in(name) || self.sources.iter().any(|source| source.name == name)
     }
 
     /// What stands against a change.

@@ -65,7 +65,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &Bytes, now: UnixMillis) -> Result
     match essence.as_str() {
         "application/cloudevents+json" => {
             let members = serde_json::from_slice(body).map_err(syntax)?;
-            structured(members, "", now)
+            structured(members, &[], "", now)
                 .map(|event| Message::One(Box::new(event)))
                 .map_err(Unreadable::Invalid)
         }
@@ -90,7 +90,7 @@ fn batch(body: &Bytes, now: UnixMillis) -> Result<Message, Unreadable> {
     }
     let (mut events, mut problems) = (Vec::with_capacity(items.len()), Vec::new());
     for (index, members) in items.into_iter().enumerate() {
-        match structured(members, &format!("[{index}]."), now) {
+        match structured(members, &[], &format!("[{index}]."), now) {
             Ok(event) => events.push(event),
             Err(found) => problems.extend(found),
         }
@@ -126,8 +126,40 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
+/// Reads an event of the JSON format, with what is taken for attributes that are left out.
+///
+/// # Errors
+///
+/// Every problem that it has.
+pub(crate) fn read_event(
+    text: &str,
+    defaults: &[(&str, String)],
+    now: UnixMillis,
+) -> Result<Published, Vec<Problem>> {
+    match serde_json::from_str(text) {
+        Ok(members) => structured(members, defaults, "", now),
+        Err(error) => Err(vec![Problem::new("", format!("is not an event in JSON: {error}"))]),
+    }
+}
+
+/// An event of these attributes.
+///
+/// # Errors
+///
+/// Every problem that they have.
+pub(crate) fn event_of(attributes: BTreeMap<String, String>, now: UnixMillis) -> Result<Event, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let event = event(attributes, "", now, &mut problems);
+    if problems.is_empty() { Ok(event) } else { Err(problems) }
+}
+
 /// Reads an event of the JSON format.
-fn structured(members: Members, path: &str, now: UnixMillis) -> Result<Published, Vec<Problem>> {
+fn structured(
+    members: Members,
+    defaults: &[(&str, String)],
+    path: &str,
+    now: UnixMillis,
+) -> Result<Published, Vec<Problem>> {
     let mut problems = Vec::new();
     let Members(mut members) = members;
     let (data, encoded) = (members.remove("data"), members.remove("data_base64"));
@@ -141,6 +173,9 @@ fn structured(members: Members, path: &str, now: UnixMillis) -> Result<Published
             _ => problems
                 .push(Problem::new(format!("{path}{name}"), "must be a string, an integer or a boolean")),
         }
+    }
+    for (name, value) in defaults {
+        attributes.entry((*name).to_owned()).or_insert_with(|| value.clone());
     }
     let event = event(attributes, path, now, &mut problems);
     let json = event.datacontenttype.as_deref().is_none_or(is_json);

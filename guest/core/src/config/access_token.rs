@@ -9,13 +9,13 @@ const HASH_PREFIX: &str = "sha256:";
 
 /// A subscriber's token, of which only the SHA-256 hash is kept: a token is long and random, so its hash says nothing of
 /// it. Its `Debug` form hides the hash too.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccessToken([u8; 32]);
 
 impl AccessToken {
     /// A token by its text.
     #[must_use]
-    pub fn of(token: &str) -> Self {
+    pub fn of(token: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(token).into())
     }
 

@@ -21,6 +21,7 @@ mod start;
 mod status;
 mod subscription;
 mod template;
+mod topic;
 
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
 pub use crate::secret::Secret;
@@ -41,10 +42,12 @@ pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret_place::{
     API_SECRETS, CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace,
+    TOPIC_SECRETS,
     for_each_secret,
 };
-pub use source::{OPERATIONAL_SOURCE, SourceConfig};
+pub use source::{OPERATIONAL_SOURCE, SourceConfig, is_built_in};
 pub use start::StartPoint;
 pub use status::{ParseStatusError, StatusSet};
 pub use subscription::{ClientCertificate, EndpointConfig, EndpointTls, SubscriptionConfig, WhenRemoved};
 pub use template::{EndpointTemplates, Piece, Template};
+pub use topic::{TOPIC_PREFIX, TopicConfig, TopicPattern, is_topic_name, topic_of};

@@ -56,6 +56,10 @@ pub const API_SECRETS: &[SecretPlace] = &[
     SecretPlace { keys: &["url"], kind: SecretKind::Url, member: None },
 ];
 
+/// Of a topic.
+pub const TOPIC_SECRETS: &[SecretPlace] =
+    &[whole(&["tokens"]), whole(&["read_tokens"]), whole(&["publish_tokens"])];
+
 /// Visits everything that stands at the places of a document, with its path below `path`. Whatever stands there counts,
 /// of whatever type: a value in the wrong form is still a secret.
 pub fn for_each_secret(

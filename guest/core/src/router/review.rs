@@ -2,7 +2,7 @@
 
 use super::RoutingSubscription;
 use super::filters::{Filters, filter_problems};
-use crate::config::{OPERATIONAL_SOURCE, nearest};
+use crate::config::{is_built_in, nearest};
 use crate::problem::Problem;
 use crate::verify::BodyForm;
 use anglerfish_filter::Expression;
@@ -45,7 +45,7 @@ pub fn review_filter(subscription: &RoutingSubscription, sources: &[SourceFacts<
     let mut problems = Vec::new();
     for compared in expression.compared_sources().into_iter().filter(|_| !sources.is_empty()) {
         let name = &compared.text;
-        let message = if name != OPERATIONAL_SOURCE && !sources.iter().any(|source| source.name == name) {
+        let message = if !is_built_in(name) && !sources.iter().any(|source| source.name == name) {
             format!("there is no source {name:?}")
         } else if !listens(name) {
             format!("the subscription does not listen to source {name:?}")

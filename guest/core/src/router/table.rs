@@ -4,7 +4,7 @@ use super::document::{RoutingDocument, RoutingSource, RoutingSubscription};
 use super::filters::{Filters, expression_problems, filter_problems};
 use super::order::Order;
 use super::render::Rendering;
-use crate::config::OPERATIONAL_SOURCE;
+use crate::config::is_built_in;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
 use anglerfish_filter::table::Class;
@@ -112,7 +112,7 @@ impl Router {
         sources_are_known: bool,
     ) -> Result<(), Vec<Problem>> {
         if sources_are_known {
-            let unknown = |name: &String| name != OPERATIONAL_SOURCE && !self.sources.contains_key(name);
+            let unknown = |name: &String| !is_built_in(name) && !self.sources.contains_key(name);
             let problems: Vec<Problem> = subscription
                 .sources
                 .iter()

@@ -1,7 +1,9 @@
-//! Reading a whole routing document: `{"source": […], "subscription": […]}`.
+//! Reading a whole routing document: `{"source": […], "subscription": […], "topic": […]}`.
 
-use super::{endpoint, policy, source, subscription};
-use crate::config::{DeliveryConfig, EndpointConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig};
+use super::{endpoint, policy, source, subscription, topic};
+use crate::config::{
+    DeliveryConfig, EndpointConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig, TopicConfig,
+};
 use crate::node::nearest;
 use crate::node::{Node, Problems, Table};
 use crate::node::{is_name, item_path, key_path};
@@ -9,13 +11,15 @@ use crate::problem::Problem;
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// Sources and subscriptions, each with its path in the document.
+/// Sources, subscriptions and topics, each with its path in the document.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     /// The sources.
     pub sources: Vec<(String, SourceConfig)>,
     /// The subscriptions.
     pub subscriptions: Vec<(String, SubscriptionConfig)>,
+    /// The topics, in their order: the first that a name fits counts.
+    pub topics: Vec<(String, TopicConfig)>,
 }
 
 /// Reads a delivery policy alone; `path` is what problems call its place.
@@ -40,7 +44,7 @@ pub fn read_delivery(value: &Value, path: &str) -> Result<DeliveryConfig, Vec<Pr
 pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
     let problems = Problems::default();
     let root = Node::root(value, "", &problems);
-    let document = root.table(&["source", "subscription"]).map(|table| read(&table, &problems));
+    let document = root.table(&["source", "subscription", "topic"]).map(|table| read(&table, &problems));
     let document = document.unwrap_or_default();
     match problems.into_vec() {
         problems if problems.is_empty() => Ok(document),
@@ -68,6 +72,15 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
             let subscription = subscription::read(&item);
             known_sources(&item, &names, problems);
             document.subscriptions.extend(subscription.map(|subscription| (item.path(), subscription)));
+        }
+    }
+    let mut patterns: HashSet<String> = HashSet::new();
+    if let Some(list) = table.get("topic")
+        && let Some(items) = list.items()
+    {
+        for item in items {
+            unique(&item, "name", &mut patterns, problems);
+            document.topics.extend(topic::read(&item).map(|topic| (item.path(), topic)));
         }
     }
     document

@@ -1,6 +1,6 @@
 //! From a document to valid configuration, or to every problem that it has.
 //!
-//! `source`, `subscription`, `endpoint`, `signature`, `policy` and `retry` know the keys; `document` puts them together.
+//! `source`, `subscription`, `topic`, `endpoint`, `signature`, `policy` and `retry` know the keys; `document` puts them together.
 
 mod api;
 mod document;
@@ -17,6 +17,7 @@ mod source;
 mod source_event;
 mod start;
 mod subscription;
+mod topic;
 
 pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy};
 pub use document::{Document, read_delivery, read_document, read_endpoint, read_source, read_subscription};

@@ -1,7 +1,9 @@
 //! Reading a subscription.
 
 use super::{endpoint, policy, source, start};
-use crate::config::{AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved};
+use crate::config::{
+    AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved, topic_of,
+};
 use crate::node::{Node, Table};
 
 pub(super) const KEYS: &[&str] =
@@ -112,7 +114,7 @@ fn called(table: &Table<'_>) {
     }
 }
 
-fn tokens(node: &Node<'_>) -> Option<Vec<AccessToken>> {
+pub(super) fn tokens(node: &Node<'_>) -> Option<Vec<AccessToken>> {
     let items = node.items_up_to(MOST_TOKENS)?;
     if items.len() == 0 {
         node.report_with_hint("names no token", "leave the key out if nobody is to lease or to read");
@@ -161,7 +163,8 @@ fn sources(node: &Node<'_>) -> Option<Vec<String>> {
     }
     let mut names: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
-        let Some(name) = source::name(&item) else { continue };
+        let topic = item.value().as_str().filter(|text| topic_of(text).is_some());
+        let Some(name) = topic.map(str::to_owned).or_else(|| source::name(&item)) else { continue };
         if names.contains(&name) {
             item.report(format!("{name:?} is named twice"));
         }
