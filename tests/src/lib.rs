@@ -22,6 +22,7 @@ mod running;
 mod sign;
 mod stream;
 mod wait;
+pub mod websocket;
 
 pub use client::{Answer, Request, header, send};
 pub use contract::Contract;
@@ -34,3 +35,4 @@ pub use running::Running;
 pub use sign::{Headers, github, now, slack, standard, verify_standard};
 pub use stream::{SseEvent, Stream};
 pub use wait::{PATIENCE, eventually};
+pub use websocket::WebSocket;

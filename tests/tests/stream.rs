@@ -116,7 +116,8 @@ fn a_stream_has_what_is_there_and_what_comes_and_nothing_is_delivered() {
 
 #[test]
 fn tokens_are_asked_for_and_never_logged() {
-    let streaming = Streaming::start("", &format!("[log]\nfilter = \"trace\"\n{FEED}"));
+    let streaming =
+        Streaming::start("", &format!("[log]\nfilter = \"anglerfish=trace,hyper=trace\"\n{FEED}"));
     streaming.numbers(0..1);
     let path = |token: &str| format!("/out/feed?format=json&from=earliest&access_token={token}");
     let read = streaming.ask(&path(TOKEN), &[]).expect(200).json();

@@ -92,6 +92,7 @@ async fn serve(
         out = gateway
             .out_address()
             .map(|address| tracing::field::display(format!("http://{address}/out/{{subscription}}/lease"))),
+        stomp = gateway.stomp_address().map(tracing::field::display),
         "ready"
     );
     tokio::select! {

@@ -22,10 +22,11 @@ use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Gate, Listener};
 use crate::source::{Sources, StoredSources};
 use crate::store::{SqliteOptions, SqliteStore, Store};
-use crate::stream::{self, StreamMetrics, StreamOut, Streams};
+use crate::stream::{self, StompListener, StreamMetrics, StreamOut, Streams};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
+use crate::topic::Topics;
 use anglerfish_core::router::RoutingDocument;
 use axum::Router;
 use std::collections::HashMap;
@@ -191,6 +192,8 @@ pub struct BuiltGateway {
     pub(super) out: Option<Arc<Listener>>,
     /// What serves the program that the gateway is part of.
     pub(super) handles: Handles,
+    /// Where STOMP is spoken, if anywhere, and what is found there.
+    pub(super) stomp: Option<(Arc<StompListener>, StreamOut)>,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
@@ -208,7 +211,7 @@ impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
         let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions } =
             made;
-        let Listeners { ingress, admin, out } = listeners;
+        let Listeners { ingress, admin, out, stomp } = listeners;
         let mut registry = Scrape::registry();
         supervisor.register(&mut registry);
         telemetry::register_log(&mut registry);
@@ -240,7 +243,8 @@ impl BuiltGateway {
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
         let metrics_of_streams = StreamMetrics::register(&mut registry);
-        let streams = exits::streams(&config.out, store, &routing, metrics_of_streams);
+        let (retention, kept) = watch::channel(config.store.retention);
+        let streams = exits::streams(&config.out, store, &routing, metrics_of_streams, kept);
         let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
         let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;
         let subscriptions = match opened {
@@ -281,18 +285,21 @@ impl BuiltGateway {
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config, &sources, &subscriptions);
-        let out_router = {
+        let topics = Topics::new(config.document.topics.iter().map(|(_, topic)| topic.clone()));
+        let (out_router, stomp) = {
             let trusted = &config.server.trusted_proxies;
             let refusals = Refusals::new(OutMetrics::register(&mut registry), trusted);
-            let streams = StreamOut::new(streams.clone(), Arc::clone(&refusals), trusted);
+            let members = (topics.clone(), publisher.clone());
+            let streams =
+                StreamOut::new(streams.clone(), deliveries.clone(), members, Arc::clone(&refusals), trusted);
+            let stomp = stomp.map(|listener| (listener, streams.clone()));
             let streams = stream::addresses().with_state(streams);
             let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
-            passive::router(out, streams)
+            (passive::router(out, streams), stomp)
         };
         // Mounted by another program it is for this machine's programs all the same, unless there is a token.
         let local = admin.as_ref().map_or((Ipv4Addr::LOCALHOST, 0).into(), |admin| admin.address());
         let access = Access::new(config.admin.token.as_ref(), local);
-        let (retention, _) = watch::channel(config.store.retention);
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
         let rooms = ReloadTargets {
             ingress: Arc::clone(&service),
@@ -301,6 +308,8 @@ impl BuiltGateway {
             subscriptions: subscriptions.clone(),
             deliveries: deliveries.clone(),
             calls: calls.clone(),
+            topics,
+            streams: streams.clone(),
             store: Arc::clone(store),
             reader,
             source_reader,
@@ -349,6 +358,7 @@ impl BuiltGateway {
             admin,
             out,
             handles,
+            stomp,
             supervisor,
             readiness,
             store: Arc::clone(store),
@@ -379,6 +389,12 @@ impl BuiltGateway {
     #[must_use]
     pub fn out_address(&self) -> Option<SocketAddr> {
         self.out.as_ref().map(|listener| listener.address())
+    }
+
+    /// Where STOMP will be spoken over TCP, if anywhere.
+    #[must_use]
+    pub fn stomp_address(&self) -> Option<SocketAddr> {
+        self.stomp.as_ref().map(|(listener, _)| listener.address())
     }
 
     /// Lets it run, on the runtime that this is called from. From now on requests are taken in, and deliveries that

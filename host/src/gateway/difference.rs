@@ -1,7 +1,7 @@
 //! What two configurations do not have in common.
 
 use crate::gateway::Config;
-use anglerfish_core::config::{ApiConfig, SourceConfig};
+use anglerfish_core::config::{ApiConfig, SourceConfig, TopicConfig};
 use std::collections::BTreeMap;
 
 /// The keys that differ: those that take effect now, and those that need a new start.
@@ -27,6 +27,7 @@ impl Difference {
             ("admin.listen", old.admin.listen == new.admin.listen),
             ("admin.requests", old.admin.requests == new.admin.requests),
             ("out.listen", old.out.listen == new.out.listen),
+            ("out.stomp", old.out.stomp == new.out.stomp),
             ("out.max_connections", old.out.max_connections == new.out.max_connections),
             ("out.allowed_origins", old.out.allowed_origins == new.out.allowed_origins),
             ("out.max_readers", old.out.max_readers == new.out.max_readers),
@@ -77,11 +78,12 @@ impl Difference {
         }
         difference.applied.extend(sources(old, new));
         difference.applied.extend(apis(old, new));
+        difference.applied.extend(topics(old, new));
         difference
     }
 }
 
-/// The sources that differ, as lines. They are compared as a whole, secrets included; nothing of them is shown.
+/// The sources that differ, as lines.
 fn sources(old: &Config, new: &Config) -> Vec<String> {
     let by_name = |config: &Config| -> BTreeMap<String, SourceConfig> {
         config.document.sources.iter().map(|(_, source)| (source.name.clone(), source.clone())).collect()
@@ -95,6 +97,14 @@ fn apis(old: &Config, new: &Config) -> Vec<String> {
         config.apis.iter().map(|(_, api)| (api.config.name.clone(), api.config.clone())).collect()
     };
     lines("api", &by_name(old), &by_name(new))
+}
+
+/// The same of the topics.
+fn topics(old: &Config, new: &Config) -> Vec<String> {
+    let by_name = |config: &Config| -> BTreeMap<String, TopicConfig> {
+        config.document.topics.iter().map(|(_, topic)| (topic.name.to_string(), topic.clone())).collect()
+    };
+    lines("topic", &by_name(old), &by_name(new))
 }
 
 fn lines<T: PartialEq>(what: &str, old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {

@@ -15,6 +15,8 @@ use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// The delivery queues, and the streams beside them. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -37,6 +39,7 @@ pub(super) fn streams(
     store: &Arc<dyn Store>,
     routing: &Arc<EngineRouting>,
     metrics: StreamMetrics,
+    retention: watch::Receiver<Duration>,
 ) -> Streams {
     let options = StreamOptions {
         readers: config.max_readers,
@@ -47,7 +50,7 @@ pub(super) fn streams(
     };
     let routing = Arc::clone(routing);
     let fields = Arc::new(move |source: &str| routing.json_fields(source));
-    Streams::new(Arc::clone(store) as _, fields, options, metrics)
+    Streams::new(Arc::clone(store) as _, fields, options, metrics, retention)
 }
 
 impl Outlet for Exits {

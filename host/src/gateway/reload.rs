@@ -17,10 +17,12 @@ use crate::gateway::Config;
 use crate::ingress::Ingress;
 use crate::source::{SourceReload, Sources};
 use crate::store::Store;
+use crate::stream::Streams;
 use crate::subscription::{Reload, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::LogControl;
-use anglerfish_core::config::{Document, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig};
+use crate::topic::Topics;
+use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
 use async_trait::async_trait;
@@ -58,6 +60,8 @@ pub(super) struct ReloadTargets {
     pub(super) subscriptions: Subscriptions,
     pub(super) deliveries: Deliveries,
     pub(super) calls: Calls,
+    pub(super) topics: Topics,
+    pub(super) streams: Streams,
     pub(super) store: Arc<dyn Store>,
     pub(super) reader: SharedReader<SubscriptionConfig>,
     pub(super) source_reader: SharedReader<SourceConfig>,
@@ -201,6 +205,10 @@ impl Reloader {
         }
         rooms.retention.send_replace(new.store.retention);
         rooms.shutdown_timeout.send_replace(new.server.shutdown_timeout);
+        if topics(current) != topics(&new) {
+            rooms.topics.replace(topics(&new));
+            rooms.streams.end_topics();
+        }
         if let Some(log) = &self.inner.log
             && let Err(error) = log.set_filter(&new.log.filter)
         {
@@ -240,6 +248,10 @@ impl Configuration for Reloader {
     }
 }
 
+fn topics(config: &Config) -> Vec<TopicConfig> {
+    config.document.topics.iter().map(|(_, topic)| topic.clone()).collect()
+}
+
 /// What the process goes by from now on: the new configuration, with what is only read at a start as it was then.
 fn keep_fixed(old: &Config, mut new: Config) -> Config {
     new.server.listen = old.server.listen;
@@ -276,7 +288,7 @@ fn check(
         .sources
         .iter()
         .enumerate()
-        .filter(|(_, name)| *name != OPERATIONAL_SOURCE && !sources.contains(*name));
+        .filter(|(_, name)| !is_built_in(name) && !sources.contains(*name));
     let mut problems: Vec<Problem> = unknown
         .map(|(index, name)| {
             Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))

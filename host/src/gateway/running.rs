@@ -8,7 +8,7 @@ use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::server::{Ending, Gate, Listener, Peer, RequestBody};
 use crate::store::{Store, StoredCall};
-use crate::stream::Streams;
+use crate::stream::{StompListener, StreamOut, Streams};
 use crate::supervision::Supervisor;
 use crate::telemetry::Readiness;
 use axum::Router;
@@ -36,6 +36,7 @@ pub struct Gateway {
     ingress_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     out_address: Option<SocketAddr>,
+    stomp_address: Option<SocketAddr>,
     shutdown_timeout: watch::Receiver<Duration>,
     readiness: Readiness,
     reloader: Reloader,
@@ -53,6 +54,7 @@ struct Parts {
     ingress: Option<Part>,
     admin: Option<Part>,
     out: Option<Part>,
+    stomp: Option<Part>,
     operational: JoinHandle<()>,
     jobs: JoinHandle<()>,
     calling: JoinHandle<()>,
@@ -91,6 +93,7 @@ impl Gateway {
             admin,
             out,
             handles,
+            stomp,
             supervisor,
             readiness,
             store,
@@ -118,12 +121,15 @@ impl Gateway {
             |name, router: &Router, listener| Part::serve(name, listener, router.clone(), &supervisor);
         let admin = admin.map(|listener| serve("management API", &handles.api, listener));
         let out = out.map(|listener| serve("listener of subscribers", &handles.out, listener));
+        let stomp_address = stomp.as_ref().map(|(listener, _)| listener.address());
+        let stomp = stomp.map(|(listener, out)| Part::serve_stomp(listener, out, &supervisor));
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {
             ingress_address,
             admin_address,
             out_address,
+            stomp_address,
             shutdown_timeout,
             readiness,
             reloader,
@@ -136,6 +142,7 @@ impl Gateway {
                 ingress,
                 admin,
                 out,
+                stomp,
                 operational,
                 jobs,
                 calling,
@@ -191,6 +198,12 @@ impl Gateway {
         self.handles.calls.clone()
     }
 
+    /// Where STOMP is spoken over TCP, if anywhere.
+    #[must_use]
+    pub fn stomp_address(&self) -> Option<SocketAddr> {
+        self.stomp_address
+    }
+
     /// Reads its configuration again when it is told to.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
@@ -233,8 +246,8 @@ impl Parts {
         let out = async {
             // Who waits for a message is answered at once, and who reads is told where to go on.
             self.streams.stop();
-            if let Some(out) = &mut self.out {
-                out.end(first).await;
+            for part in [&mut self.out, &mut self.stomp].into_iter().flatten() {
+                part.end(first).await;
             }
         };
         let senders = async {
@@ -273,7 +286,7 @@ impl Parts {
         self.jobs.abort();
         self.calling.abort();
         self.calls.abort();
-        for part in [&self.ingress, &self.admin, &self.out].into_iter().flatten() {
+        for part in [&self.ingress, &self.admin, &self.out, &self.stomp].into_iter().flatten() {
             part.ending.stop.cancel();
             part.ending.abort.cancel();
             part.task.abort();
@@ -317,6 +330,15 @@ impl Part {
             };
             Arc::clone(&listener).serve(handle, told.clone(), watcher.clone())
         });
+        Self { ending, task }
+    }
+
+    /// Speaks STOMP.
+    fn serve_stomp(listener: Arc<StompListener>, out: StreamOut, supervisor: &Supervisor) -> Self {
+        let ending = Ending::default();
+        let (told, watcher) = (ending.clone(), supervisor.clone());
+        let task = supervisor
+            .spawn("STOMP", move || Arc::clone(&listener).serve(out.clone(), told.clone(), watcher.clone()));
         Self { ending, task }
     }
 

@@ -11,6 +11,7 @@ use crate::outbound::{Outbound, OutboundOptions};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
 use crate::store::{Store, StoreError};
+use crate::stream::StompListener;
 use crate::subscription::{Declared, Origin, Reader, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
@@ -48,6 +49,7 @@ pub(super) struct Listeners {
     pub(super) ingress: Option<Arc<Listener>>,
     pub(super) admin: Option<Arc<Listener>>,
     pub(super) out: Option<Arc<Listener>>,
+    pub(super) stomp: Option<Arc<StompListener>>,
 }
 
 /// Which addresses are bound. A program that the gateway is part of may serve what there is on its own.
@@ -74,11 +76,9 @@ pub(super) async fn bind(
 ) -> Result<Listeners, GatewayError> {
     // One in eight is kept for those who look what is wrong, and two for those who lease, if there may be any.
     let watchers = (descriptors.incoming / 8).max(1);
-    let subscribers = match config.out.listen {
-        Some(_) => config.out.max_connections.min((descriptors.incoming / 4).max(1)),
-        None => 0,
-    };
-    let senders = descriptors.incoming.saturating_sub(watchers + subscribers).max(1);
+    let listens = usize::from(config.out.listen.is_some()) + usize::from(config.out.stomp.is_some());
+    let subscribers = config.out.max_connections.min((descriptors.incoming / 4 / listens.max(1)).max(1));
+    let senders = descriptors.incoming.saturating_sub(watchers + subscribers * listens).max(1);
     if config.server.max_connections > senders {
         tracing::debug!(
             max_connections = config.server.max_connections,
@@ -109,7 +109,15 @@ pub(super) async fn bind(
         }
         None => None,
     };
-    Ok(Listeners { ingress, admin, out })
+    let stomp = match config.out.stomp {
+        Some(address) => {
+            let bound = StompListener::bind(address, subscribers).await;
+            let bound = bound.map_err(|error| GatewayError::Listen { address, key: "out.stomp", error })?;
+            Some(Arc::new(bound))
+        }
+        None => None,
+    };
+    Ok(Listeners { ingress, admin, out, stomp })
 }
 
 async fn bind_one(

@@ -63,7 +63,7 @@ impl Refusals {
     }
 
     /// A request showed no right token.
-    fn note(&self) {
+    pub(crate) fn note(&self) {
         self.metrics.unauthorized.inc();
         if let Some(count) = self.told.note("unauthorized") {
             tracing::warn!(count, "requests to /out showed no token, or none of the subscription's");
@@ -86,16 +86,11 @@ impl Refusals {
         let address = sender(&parts.headers, peer, &self.trusted);
         let (mut held, mut opens) = (None, Some(opens));
         let shown = show(&mut |token| {
-            if let Err(wait) = self.guesses().admit(address, token, self.begun.elapsed()) {
+            let looked = self.look(address, token, || opens.take().is_some_and(|opens| opens(token)));
+            looked.unwrap_or_else(|wait| {
                 held = Some(wait);
-                return false;
-            }
-            let is_right = opens.take().is_some_and(|opens| opens(token));
-            match is_right {
-                true => self.guesses().right(address, token),
-                false => self.guesses().wrong(address, self.begun.elapsed()),
-            }
-            is_right
+                false
+            })
         });
         if shown.is_err() {
             self.note();
@@ -106,12 +101,33 @@ impl Refusals {
         }
     }
 
+    /// Looks at a token that somebody at this address shows: whether it opens what it is shown for.
+    ///
+    /// # Errors
+    ///
+    /// Too many were wrong that came from there, and it is not looked at: when the next one is.
+    pub(crate) fn look(
+        &self,
+        address: IpAddr,
+        token: &[u8],
+        opens: impl FnOnce() -> bool,
+    ) -> Result<bool, Duration> {
+        self.guesses().admit(address, token, self.begun.elapsed())?;
+        let is_right = opens();
+        match is_right {
+            true => self.guesses().right(address, token),
+            false => self.guesses().wrong(address, self.begun.elapsed()),
+        }
+        Ok(is_right)
+    }
+
     fn guesses(&self) -> MutexGuard<'_, Guesses> {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn too_many(wait: Duration) -> ProblemDetails {
+/// The answer to whoever shows a token that is not looked at.
+pub(crate) fn too_many(wait: Duration) -> ProblemDetails {
     let detail = "too many tokens that were not right came from this address; this one was not looked at";
     ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens", detail).retry_after(wait)
 }

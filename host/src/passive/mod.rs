@@ -11,6 +11,7 @@ mod request;
 mod router;
 mod section;
 
+pub(crate) use access::too_many;
 pub use access::{OutMetrics, Refusals};
 pub use router::{Out, router};
 pub use section::OutConfig;

@@ -13,6 +13,9 @@ use http::uri::Authority;
 use http::{Method, StatusCode};
 use std::sync::Arc;
 
+/// Header fields that a page may send.
+const TAKEN: &str = "authorization, content-type, last-event-id, ce-id, ce-type, ce-subject, ce-time";
+
 /// Every page.
 const ANY: &str = "*";
 
@@ -64,7 +67,7 @@ pub(super) async fn guard(State(origins): State<Origins>, request: Request, next
         fields.insert(ACCESS_CONTROL_EXPOSE_HEADERS, shown);
         if asks {
             fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-            let taken = HeaderValue::from_static("authorization, content-type, last-event-id");
+            let taken = HeaderValue::from_static(TAKEN);
             fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, taken);
             fields.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }

@@ -19,7 +19,9 @@ const ROTATIONS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::f
 pub struct OutConfig {
     /// Where it listens; nowhere if that is not said.
     pub listen: Option<SocketAddr>,
-    /// Open connections; further ones wait. Whoever waits for a message or reads a stream has one.
+    /// Where STOMP is spoken over TCP; nowhere if that is not said.
+    pub stomp: Option<SocketAddr>,
+    /// Open connections of each listener; further ones wait. Whoever waits for a message or reads a stream has one.
     pub max_connections: usize,
     /// Web pages that may ask, by their origins.
     pub allowed_origins: Vec<String>,
@@ -39,6 +41,7 @@ impl Default for OutConfig {
     fn default() -> Self {
         Self {
             listen: None,
+            stomp: None,
             max_connections: 1024,
             allowed_origins: Vec::new(),
             max_readers: 900,
@@ -54,6 +57,7 @@ impl Section for OutConfig {
     const TABLE: &'static str = "out";
     const KEYS: Keys = &[
         ("listen", Kind::Text),
+        ("stomp", Kind::Text),
         ("max_connections", Kind::Integer),
         ("allowed_origins", Kind::List),
         ("max_readers", Kind::Integer),
@@ -67,6 +71,7 @@ impl Section for OutConfig {
         let mut config = Self::default();
         let many = |node: &Node<'_>| count(node, 1..=1_000_000);
         set(&mut config.listen, table.get("listen"), |node| address(node).map(Some));
+        set(&mut config.stomp, table.get("stomp"), |node| address(node).map(Some));
         set(&mut config.max_connections, table.get("max_connections"), many);
         set(&mut config.allowed_origins, table.get("allowed_origins"), origins);
         set(&mut config.max_readers, table.get("max_readers"), many);

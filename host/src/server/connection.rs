@@ -70,9 +70,24 @@ where
     ///
     /// The server that detects the version of HTTP waits for its first bytes without a clock, and HTTP/2 may stay open
     /// without a request for as long as it answers pings. So time is kept here, for both versions and from accepting on.
+    ///
+    /// A connection that another protocol takes over (RFC 9110, section 7.8) is open until that lets go of it. From then on
+    /// time is its own to keep.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let activity = Arc::new(Activity::new(self.patience, Instant::now()));
-        let stream = TokioIo::new(Tracked::new(stream, Arc::clone(&activity)));
+        let open = CancellationToken::new();
+        let stream = Tracked::new(stream, Arc::clone(&activity), open.clone().drop_guard());
+        self.serve_requests(stream, activity, peer).await;
+        open.cancelled().await;
+    }
+
+    async fn serve_requests(
+        self: Arc<Self>,
+        stream: Tracked<TcpStream>,
+        activity: Arc<Activity>,
+        peer: SocketAddr,
+    ) {
+        let stream = TokioIo::new(stream);
         let (shared, watched) = (Arc::clone(&self), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
             watched.begin();
@@ -84,7 +99,7 @@ where
                 Ok::<_, Infallible>(answer)
             }
         });
-        let mut connection = pin!(self.builder.serve_connection(stream, service));
+        let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));
         // First the time of its own that it has, then, once it was told to end, the time for that.
         let mut told: Option<&str> = None;
         loop {

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::DropGuard;
 
-/// A stream whose bytes are noticed by an [`Activity`].
+/// A stream whose bytes are noticed by an [`Activity`], and whose end by whoever waits for it.
 pub(super) struct Tracked<S> {
     stream: S,
     activity: Arc<Activity>,
+    _open: DropGuard,
 }
 
 impl<S> Tracked<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+    /// `open` is dropped with the stream, whoever has it by then.
+    pub(super) fn new(stream: S, activity: Arc<Activity>, open: DropGuard) -> Self {
+        Self { stream, activity, _open: open }
     }
 
     fn wrote(&self, result: &Poll<io::Result<usize>>) {

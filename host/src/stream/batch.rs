@@ -3,7 +3,7 @@
 use super::handler::{Gap, at, field, gone};
 use super::item::DataStyle;
 use super::metric::Closed;
-use super::reader::{Next, Reader};
+use super::reader::{LOOK, Next, Reader};
 use super::registry::Streams;
 use crate::api::ProblemDetails;
 use axum::response::{IntoResponse, Response};
@@ -37,20 +37,27 @@ pub(super) async fn answer(
     wait: Duration,
     is_cloudevents: bool,
 ) -> Result<Response, ProblemDetails> {
-    let end = Instant::now() + wait;
+    let begun = Instant::now();
     let (mut events, mut length) = (Vec::new(), 0);
+    // Up to here nothing is left out.
+    let mut position = reader.position;
     while events.len() < max && length < BYTES {
         // Only the first event is waited for.
-        let until = if events.is_empty() { end } else { Instant::now() };
-        match reader.next(max - events.len(), until).await {
+        let until = if events.is_empty() { begun + wait } else { begun };
+        // One time for the whole answer: where little is wanted each event would be looked for as long again.
+        match reader.next_within(max - events.len(), until, begun + LOOK).await {
             Next::Items(items) => {
+                position = reader.position;
                 for item in &items {
                     let text = item.json(data);
                     length += text.len();
                     events.push(text);
                 }
             }
-            Next::Nothing | Next::Ended => break,
+            Next::Nothing | Next::Ended => {
+                position = reader.position;
+                break;
+            }
             // What is there is handed out first; the next request is told.
             Next::Gap { .. } if !events.is_empty() => break,
             Next::Gap { to } => {
@@ -65,7 +72,7 @@ pub(super) async fn answer(
         }
     }
     reader.place.close(Closed::Answered);
-    let position = at(streams, reader.position);
+    let position = at(streams, position);
     let events = events.join(",");
     let (kind, text) = match is_cloudevents {
         true => ("application/cloudevents-batch+json", format!("[{events}]")),

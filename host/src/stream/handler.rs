@@ -1,20 +1,25 @@
 //! What is at the address of streams.
 
-use super::access::Opened;
+use super::access::{Opened, OpenedTopic, Sender};
 use super::place::{TooManyReaders, Visitor};
 use super::position::Position;
 use super::reader::Reader;
 use super::registry::{OpenError, Streams};
 use super::request::{Answer, LAST_EVENT_ID, Start, StreamQuery};
 use super::router::StreamOut;
-use super::{batch, lines, sse};
+use super::session::Target;
+use super::websocket::{Handshake, MaybeWebSocket};
+use super::{batch, lines, sse, upgrade};
 use crate::api::{ProblemDetails, Query, internal};
+use crate::clock;
 use crate::log::ReadError;
 use crate::store::EventSeq;
+use anglerfish_core::request::UnixMillis;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::HeaderValue;
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// When to come again if too many read, or the gateway stops.
@@ -65,6 +70,8 @@ impl Gap {
 /// every few seconds, and is ended now and then for the reader to begin again at its position. As one JSON document or
 /// CloudEvents batch it ends when there are events, or when the reader has waited long enough. Nothing is stored for a reader,
 /// and any number of them read the same.
+///
+/// A request that asks for a WebSocket gets one, with this subscription begun.
 #[utoipa::path(
     get, path = "/out/{subscription}", operation_id = "read", tag = "out",
     params(("subscription" = String, Path, description = "The subscription's id."), StreamQuery),
@@ -80,6 +87,7 @@ impl Gap {
             ),
             headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
         ),
+        (status = 101, description = "A WebSocket, where the request asks for one; see `/out`."),
         (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
         (
             status = 410,
@@ -103,13 +111,62 @@ impl Gap {
 pub(super) async fn read(
     State(out): State<StreamOut>,
     opened: Opened,
-    headers: http::HeaderMap,
+    MaybeWebSocket(websocket): MaybeWebSocket,
+    headers: HeaderMap,
     Query(query): Query<StreamQuery>,
 ) -> Result<Response, ProblemDetails> {
+    answer(&out, opened, websocket, &headers, &query).await
+}
+
+/// Reads a topic from a position on.
+///
+/// All that is said of a subscription holds for a topic. How far back it goes is the topic's `history`.
+#[utoipa::path(
+    get, path = "/topic/{topic}", operation_id = "readTopic", tag = "topic",
+    params(("topic" = String, Path, description = "The topic's name."), StreamQuery),
+    responses(
+        (
+            status = 200,
+            description = "The messages. `Last-Event-ID` says which position it begins behind.",
+            content(
+                (String = "text/event-stream"),
+                (String = "application/x-ndjson"),
+                (batch::BatchDocument = "application/json"),
+                (Vec<Object> = "application/cloudevents-batch+json"),
+            ),
+            headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
+        ),
+        (status = 101, description = "A WebSocket, where the request asks for one; see `/out`."),
+        (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
+        (status = 410, description = "What was asked for is no longer there: `position-expired`, `position-unknown`."),
+        (status = 429, description = "Too many read already, or too many wrong tokens came from there."),
+        (status = 503, description = "Too many read already, or the gateway stops."),
+    )
+)]
+pub(super) async fn read_topic(
+    State(out): State<StreamOut>,
+    OpenedTopic(opened): OpenedTopic,
+    MaybeWebSocket(websocket): MaybeWebSocket,
+    headers: HeaderMap,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response, ProblemDetails> {
+    answer(&out, opened, websocket, &headers, &query).await
+}
+
+async fn answer(
+    out: &StreamOut,
+    opened: Opened,
+    websocket: Option<Handshake>,
+    headers: &HeaderMap,
+    query: &StreamQuery,
+) -> Result<Response, ProblemDetails> {
+    if let Some(handshake) = websocket {
+        return upgrade::read(out, opened, headers, query, handshake).await;
+    }
     let streams = &out.streams;
-    let answer = query.answer(&headers)?;
-    let beginning = begin(streams, query.start(&headers)?).await?;
-    let Opened { readable, token, address, agent } = opened;
+    let answer = query.answer(headers)?;
+    let Opened { target: Target { readable, history }, token, sender: Sender { address, agent } } = opened;
+    let beginning = begin(streams, query.start(headers)?, history).await?;
     if streams.is_stopping() {
         return Err(ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the gateway stops")
             .retry_after(RETRY_AFTER));
@@ -118,6 +175,7 @@ pub(super) async fn read(
         return Err(gone(streams, gap, beginning.position));
     }
     let subscription = readable.id.clone();
+    let token = Sha256::digest(token).into();
     let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent };
     let reader = streams.open(&readable, visitor, beginning.position)?;
     let mut response = match answer {
@@ -133,18 +191,48 @@ pub(super) async fn read(
     Ok(response)
 }
 
-/// Where to begin. What has been deleted or never was is found out here, so that the answer can say so.
-pub(super) async fn begin(streams: &Streams, start: Start) -> Result<Beginning, ProblemDetails> {
+/// Where to begin. What has been deleted or never was is found out here, so that the answer can say so. What is older than
+/// `history` is as good as deleted.
+pub(super) async fn begin(
+    streams: &Streams,
+    start: Start,
+    history: Option<Duration>,
+) -> Result<Beginning, ProblemDetails> {
+    let beginning = begin_in_log(streams, start).await?;
+    let Some(history) = history else { return Ok(beginning) };
+    let oldest = streams.shared.log.at(ago(history)).await.map_err(unreadable)?;
+    if oldest <= beginning.position {
+        return Ok(beginning);
+    }
+    let gap = (start != Start::Earliest).then_some(Gap::Expired);
+    if beginning.gap.is_none() && gap.is_some() {
+        streams.shared.metrics.gap();
+    }
+    Ok(Beginning { position: oldest, gap: beginning.gap.or(gap) })
+}
+
+fn ago(time: Duration) -> UnixMillis {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    UnixMillis(clock::now().0.saturating_sub(millis))
+}
+
+async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, ProblemDetails> {
     let log = &streams.shared.log;
     let head = *log.head().borrow();
     let whole = |position| Beginning { position, gap: None };
     let (wanted, is_earliest) = match start {
         Start::Now => return Ok(whole(head)),
         Start::Earliest => (EventSeq(0), true),
-        Start::At(time) => match log.at(time).await {
-            Ok(position) => (position, false),
-            Err(error) => return Err(unreadable(error)),
-        },
+        Start::At(time) => {
+            let position = log.at(time).await.map_err(unreadable)?;
+            let kept = oldest(streams, EventSeq(0)).await?;
+            // What was deleted is not known by its time, only that it was older than what is kept.
+            if kept > EventSeq(0) && position <= kept && time < ago(*streams.shared.retention.borrow()) {
+                streams.shared.metrics.gap();
+                return Ok(Beginning { position: kept, gap: Some(Gap::Expired) });
+            }
+            (position, false)
+        }
         Start::Behind(Position { log, seq }) if log == streams.shared.identity && seq <= head => (seq, false),
         Start::Behind(_) => {
             let oldest = oldest(streams, EventSeq(0)).await?;

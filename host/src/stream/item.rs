@@ -3,6 +3,7 @@
 use super::position::Position;
 use crate::store::{EventSeq, LogEntry, LogId};
 use anglerfish_core::attempt::{CloudEvent, DataForm};
+use anglerfish_core::event::Event;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -58,6 +59,11 @@ impl Item {
     /// Its place in the log.
     pub(super) fn seq(&self) -> EventSeq {
         self.entry.seq
+    }
+
+    /// The event and its data.
+    pub(super) fn event(&self) -> (&Event, &Bytes) {
+        (&self.entry.event, &self.entry.data)
     }
 
     /// Whether a feed wants it.

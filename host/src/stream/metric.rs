@@ -116,7 +116,7 @@ impl StreamMetrics {
 
     /// Forgets a subscription that is gone.
     pub(super) fn forget(&self, subscription: &Arc<str>) {
-        for protocol in [Protocol::Sse, Protocol::Lines, Protocol::Batch] {
+        for protocol in Protocol::ALL {
             self.events.remove(&labels(subscription, protocol));
         }
     }

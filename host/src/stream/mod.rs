@@ -2,7 +2,8 @@
 //!
 //! `GET /out/{subscription}` answers with Server-Sent Events, with JSON lines, or with one batch that is waited for. All three are
 //! cursors over the log: a position is all that a reader keeps, and whatever is missing behind it is said. Nothing is stored for
-//! a reader. Those near the end of the log share one read of it and one decision about each entry.
+//! a reader. Those near the end of the log share one read of it and one decision about each entry. A WebSocket holds several
+//! subscriptions at once, those among them too whose messages are leased.
 
 mod access;
 mod batch;
@@ -16,17 +17,24 @@ mod options;
 mod place;
 mod position;
 mod presence;
+mod publish;
 mod reader;
 mod registry;
 mod request;
 mod router;
+mod session;
 mod sse;
+mod stomp;
 mod tail;
 #[cfg(test)]
 mod test;
+mod topic;
+mod upgrade;
+mod websocket;
 
 pub use metric::StreamMetrics;
 pub use options::StreamOptions;
 pub use registry::{JsonFields, Streams};
 pub use router::StreamOut;
 pub(crate) use router::addresses;
+pub use stomp::StompListener;

@@ -21,14 +21,20 @@ pub(super) enum Protocol {
     Sse,
     Lines,
     Batch,
+    WebSocket,
+    Stomp,
 }
 
 impl Protocol {
+    pub(super) const ALL: [Self; 5] = [Self::Sse, Self::Lines, Self::Batch, Self::WebSocket, Self::Stomp];
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Sse => "sse",
             Self::Lines => "lines",
             Self::Batch => "batch",
+            Self::WebSocket => "websocket",
+            Self::Stomp => "stomp",
         }
     }
 }

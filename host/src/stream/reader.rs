@@ -19,7 +19,7 @@ const ENTRIES: usize = 256;
 const BYTES: usize = 64 << 10;
 
 /// How long the log is looked through at least before it is said that nothing came.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// What a reader comes upon.
 pub(super) enum Next {
@@ -50,7 +50,11 @@ pub(super) struct Reader {
 impl Reader {
     /// The next entries, waited for until `until`. Whoever drops this has read nothing that the next call does not read again.
     pub(super) async fn next(&mut self, most: usize, until: Instant) -> Next {
-        let begun = Instant::now();
+        self.next_within(most, until, Instant::now() + LOOK).await
+    }
+
+    /// The same, with the log looked through until `look` at least before it is said that nothing came.
+    pub(super) async fn next_within(&mut self, most: usize, until: Instant, look: Instant) -> Next {
         loop {
             if self.ended.is_cancelled() {
                 return Next::Ended;
@@ -79,7 +83,7 @@ impl Reader {
                                 self.pass(to);
                                 // Where little is wanted, a while is spent to find it however short the wait.
                                 let now = Instant::now();
-                                if now >= until && now >= begun + LOOK {
+                                if now >= until && now >= look {
                                     return Next::Nothing;
                                 }
                                 continue;

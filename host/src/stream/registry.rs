@@ -7,6 +7,7 @@ use super::options::StreamOptions;
 use super::place::{Places, TooManyReaders, Visitor};
 use super::reader::Reader;
 use super::tail::Tail;
+use super::topic::TopicFeeds;
 use crate::log::Log;
 use crate::store::{EventSeq, LogId, LogStore};
 use crate::supervision::Supervisor;
@@ -15,8 +16,11 @@ use anglerfish_core::decision::Intent;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingSubscription;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The fields of a source's forms that hold JSON, besides `payload`.
@@ -40,22 +44,42 @@ pub(super) struct Shared {
     /// How many of them are streams, so that nobody looks for them where there is none.
     streams: AtomicUsize,
     feeds: AtomicU64,
-    stop: CancellationToken,
+    /// What tokens there are, and of how many subscriptions.
+    tokens: Mutex<HashMap<AccessToken, usize>>,
+    pub(super) topics: TopicFeeds,
+    /// How long events are kept.
+    pub(super) retention: watch::Receiver<Duration>,
+    pub(super) stop: CancellationToken,
 }
 
 /// A subscription that can be read.
 pub(super) struct Readable {
     pub(super) id: Arc<str>,
     tokens: Vec<AccessToken>,
-    mode: DeliveryMode,
+    pub(super) mode: DeliveryMode,
     subscription: RoutingSubscription,
     /// Shared by those who read it now.
     feed: Mutex<Weak<Feed>>,
     /// It is another one now, or gone.
-    ended: CancellationToken,
+    pub(super) ended: CancellationToken,
 }
 
 impl Readable {
+    pub(super) fn new(
+        id: Arc<str>,
+        tokens: Vec<AccessToken>,
+        mode: DeliveryMode,
+        subscription: RoutingSubscription,
+        ended: CancellationToken,
+    ) -> Self {
+        Self { id, tokens, mode, subscription, feed: Mutex::default(), ended }
+    }
+
+    /// Whether somebody reads it now.
+    pub(super) fn is_read(&self) -> bool {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
+    }
+
     /// Whether what a reader shows is one of the tokens.
     pub(super) fn opens(&self, shown: &[u8]) -> bool {
         AccessToken::is_one_of(&self.tokens, shown)
@@ -70,6 +94,7 @@ impl Streams {
         fields: JsonFields,
         options: StreamOptions,
         metrics: StreamMetrics,
+        retention: watch::Receiver<Duration>,
     ) -> Self {
         let identity = store.identity();
         let log = Log::new(store);
@@ -84,6 +109,9 @@ impl Streams {
             subscriptions: RwLock::default(),
             streams: AtomicUsize::new(0),
             feeds: AtomicU64::new(0),
+            tokens: Mutex::default(),
+            topics: TopicFeeds::default(),
+            retention,
             stop: CancellationToken::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -131,15 +159,11 @@ impl Streams {
         }) {
             return;
         }
-        let readable = Readable {
-            id: id.as_str().into(),
-            tokens: tokens.clone(),
-            mode: delivery.mode,
-            subscription,
-            feed: Mutex::default(),
-            ended: self.shared.stop.child_token(),
-        };
+        let ended = self.shared.stop.child_token();
+        let readable = Readable::new(id.as_str().into(), tokens.clone(), delivery.mode, subscription, ended);
+        self.learn(tokens);
         if let Some(old) = subscriptions.insert(Arc::clone(&readable.id), Arc::new(readable)) {
+            self.unlearn(&old.tokens);
             old.ended.cancel();
         }
         self.count(&subscriptions);
@@ -149,10 +173,35 @@ impl Streams {
     pub fn remove(&self, id: &str) {
         let mut subscriptions = self.write();
         if let Some(old) = subscriptions.remove(id) {
+            self.unlearn(&old.tokens);
             old.ended.cancel();
             self.shared.metrics.forget(&old.id);
             self.count(&subscriptions);
         }
+    }
+
+    fn learn(&self, tokens: &[AccessToken]) {
+        let mut known = self.shared.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.iter().for_each(|token| *known.entry(*token).or_default() += 1);
+    }
+
+    fn unlearn(&self, tokens: &[AccessToken]) {
+        let mut known = self.shared.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        for token in tokens {
+            if let Entry::Occupied(mut entry) = known.entry(*token) {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
+        }
+    }
+
+    /// Whether a token is one of any subscription's.
+    pub(super) fn knows(&self, shown: &[u8]) -> bool {
+        let known = self.shared.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        // It is looked for by its hash, which nobody can choose the beginning of.
+        known.contains_key(&AccessToken::of(shown))
     }
 
     fn count(&self, subscriptions: &HashMap<Arc<str>, Arc<Readable>>) {
@@ -216,6 +265,11 @@ impl Streams {
             place,
             position,
         })
+    }
+
+    /// Cancelled when all streams end because the gateway does.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.shared.stop.clone()
     }
 
     /// Whether all streams end because the gateway does.

@@ -105,6 +105,20 @@ pub(super) enum Start {
     At(UnixMillis),
 }
 
+impl Start {
+    /// By what a parameter of this name says.
+    pub(super) fn named(name: &str, text: &str) -> Result<Self, ProblemDetails> {
+        match (name, text) {
+            ("from", "now") => Ok(Self::Now),
+            ("from", "earliest") => Ok(Self::Earliest),
+            ("from", text) => UnixMillis::from_rfc3339(text).map(Self::At).ok_or_else(|| {
+                invalid("`from` must be `now`, `earliest` or a time such as `2026-01-31T12:00:00Z`")
+            }),
+            (name, text) => position(name, text),
+        }
+    }
+}
+
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -139,12 +153,29 @@ impl StreamQuery {
         }
         match (sent, one) {
             (Some(sent), _) => position("Last-Event-ID", sent.to_str().unwrap_or_default()),
-            (None, None | Some(("from", "now"))) => Ok(Start::Now),
-            (None, Some(("from", "earliest"))) => Ok(Start::Earliest),
-            (None, Some(("from", text))) => UnixMillis::from_rfc3339(text).map(Start::At).ok_or_else(|| {
-                invalid("`from` must be `now`, `earliest` or a time such as `2026-01-31T12:00:00Z`")
-            }),
-            (None, Some((name, text))) => position(name, text),
+            (None, None) => Ok(Start::Now),
+            (None, Some((name, text))) => Start::named(name, text),
+        }
+    }
+
+    /// Where to begin, if anything is said of it.
+    pub(super) fn start_if_said(&self, headers: &HeaderMap) -> Result<Option<Start>, ProblemDetails> {
+        let is_said = headers.get(LAST_EVENT_ID).is_some_and(|value| !value.is_empty())
+            || self.after.is_some()
+            || self.last_event_id.is_some()
+            || self.from.is_some();
+        if is_said { self.start(headers).map(Some) } else { Ok(None) }
+    }
+
+    /// How events are written in the messages of a WebSocket.
+    pub(super) fn message_style(&self) -> Result<DataStyle, ProblemDetails> {
+        if self.format.is_some() || self.event.is_some() || self.wait.is_some() || self.max.is_some() {
+            return Err(invalid("`format`, `event`, `wait` and `max` are not for a WebSocket"));
+        }
+        match self.data.unwrap_or(Data::Cloudevent) {
+            Data::Cloudevent => Ok(DataStyle::CloudEvent),
+            Data::Base64 => Ok(DataStyle::Base64),
+            Data::Raw => Err(invalid("`data=raw` is for Server-Sent Events only")),
         }
     }
 

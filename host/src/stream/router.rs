@@ -1,8 +1,13 @@
 //! The address of streams.
 
-use super::handler;
 use super::registry::Streams;
+use super::session::Door;
+use super::websocket::SocketOptions;
+use super::{handler, publish, upgrade};
+use crate::delivery::Deliveries;
 use crate::passive::Refusals;
+use crate::publish::Publisher;
+use crate::topic::Topics;
 use ipnet::IpNet;
 use std::fmt;
 use std::sync::Arc;
@@ -13,16 +18,26 @@ use utoipa_axum::routes;
 #[derive(Clone)]
 pub struct StreamOut {
     pub(super) streams: Streams,
-    pub(super) refusals: Arc<Refusals>,
     /// Proxies whose `X-Forwarded-For` counts.
     pub(super) trusted: Arc<[IpNet]>,
+    /// What connections that hold several subscriptions are let in to.
+    pub(super) door: Door,
+    pub(super) sockets: SocketOptions,
 }
 
 impl StreamOut {
-    /// These streams, behind these proxies.
+    /// These streams and topics, and what is kept in these deliveries, behind these proxies.
     #[must_use]
-    pub fn new(streams: Streams, refusals: Arc<Refusals>, trusted: &[IpNet]) -> Self {
-        Self { streams, refusals, trusted: trusted.into() }
+    pub fn new(
+        streams: Streams,
+        deliveries: Deliveries,
+        (topics, publisher): (Topics, Publisher),
+        refusals: Arc<Refusals>,
+        trusted: &[IpNet],
+    ) -> Self {
+        let sockets = SocketOptions::new(streams.shared.options.heartbeat);
+        let door = Door { streams: streams.clone(), deliveries, refusals, topics, publisher };
+        Self { streams, trusted: trusted.into(), door, sockets }
     }
 }
 
@@ -34,5 +49,8 @@ impl fmt::Debug for StreamOut {
 
 /// What is added to the addresses below `/out`.
 pub(crate) fn addresses() -> OpenApiRouter<StreamOut> {
-    OpenApiRouter::default().routes(routes!(handler::read))
+    OpenApiRouter::default()
+        .routes(routes!(handler::read))
+        .routes(routes!(upgrade::connect))
+        .routes(routes!(handler::read_topic, publish::publish))
 }

@@ -207,6 +207,7 @@ impl Config {
             return Err(ConfigError::Invalid(located(&places, problems)));
         }
         odd.extend(review::filters(&routing));
+        odd.extend(review::unserved_topics(&routing, &out));
         let written = match document.get_mut("subscription").map(Value::take) {
             Some(Value::Array(subscriptions)) => subscriptions,
             _ => Vec::new(),
@@ -287,7 +288,7 @@ fn below(path: &str, problem: Problem) -> Problem {
 /// What the core reads.
 fn routing_part(document: Value) -> Value {
     let Value::Object(mut members) = document else { return Value::Null };
-    let keys = ["source", "subscription"];
+    let keys = ["source", "subscription", "topic"];
     Value::Object(keys.iter().filter_map(|key| members.remove_entry(*key)).collect::<Map<_, _>>())
 }
 

@@ -3,6 +3,7 @@
 use crate::config::{allow, forgotten_within, hide_url, window_key};
 use crate::gateway::routing::source_facts;
 use crate::outbound::{endpoint_problem, tls_problem};
+use crate::passive::OutConfig;
 use anglerfish_core::config::{
     Document, EndpointConfig, OrderingConfig, SourceConfig, SubscriptionConfig, item_path, key_path,
     read_endpoint,
@@ -110,6 +111,16 @@ pub(in crate::gateway) fn unserved(
         let hint = "write [out] and listen = \"127.0.0.1:8082\"";
         Problem::new("tokens", message).with_hint(hint)
     })
+}
+
+/// The same of topics.
+pub(super) fn unserved_topics(document: &Document, out: &OutConfig) -> Option<Problem> {
+    let (path, _) = document.topics.first().filter(|_| out.listen.is_none() && out.stomp.is_none())?;
+    let hint = "write [out] and listen = \"127.0.0.1:8082\"";
+    Some(
+        Problem::new(path.clone(), "nobody can read it or publish to it: there is no `out.listen`")
+            .with_hint(hint),
+    )
 }
 
 /// Secrets of a source of which none counts at this moment: every request will be refused.

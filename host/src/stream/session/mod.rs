@@ -1,0 +1,9 @@
+//! One connection that holds several subscriptions, whatever its protocol is.
+
+mod door;
+mod inlet;
+mod set;
+
+pub(super) use door::{Caller, Door, Refused, Request, Target, Way};
+pub(super) use inlet::{Arrival, Inlet};
+pub(super) use set::Session;

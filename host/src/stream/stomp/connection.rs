@@ -1,0 +1,544 @@
+//! One connection that speaks STOMP.
+
+use super::answering::{self, Answered};
+use super::beat::{Beat, Due};
+use super::failure::Failure;
+use super::message::{self, Naming};
+use super::subscribe::{AckMode, Destination, LEASE, Sent, Subscription, Unanswered, Wanted};
+use super::transaction::Transactions;
+use super::wire::Wire;
+use crate::clock;
+use crate::delivery::Returned;
+use crate::publish::Published;
+use crate::stream::handler::{Gap, at};
+use crate::stream::position::Position;
+use crate::stream::session::{Arrival, Caller, Door, Inlet, Refused, Session};
+use crate::stream::websocket::{CloseReason, Lost};
+use crate::topic::TopicMessage;
+use anglerfish_core::stomp::{Command, Decoder, Frame, HeartBeat, Limits, Version};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How long a connection may be open before it says CONNECT.
+const UNCONNECTED: Duration = Duration::from_secs(10);
+
+/// Headers of a frame, and their bytes together.
+const HEADERS: usize = 64;
+const HEADER_BYTES: usize = 16 << 10;
+
+/// Subscriptions of one connection.
+const MOST_SUBSCRIPTIONS: usize = 100;
+
+/// How many frames are published in one transaction of the store, if they come at once.
+const SENT_TOGETHER: usize = 100;
+
+/// How often leases are extended that go on while their connection does: twice before they end.
+const EXTEND: Duration = Duration::from_secs(10);
+
+/// One connection.
+struct Connection {
+    wire: Wire,
+    door: Door,
+    caller: Caller,
+    /// The token that the connection was opened with.
+    token: Option<String>,
+    decoder: Decoder,
+    version: Version,
+    is_connected: bool,
+    beat: Beat,
+    session: Session,
+    /// By the session's numbers.
+    subscriptions: BTreeMap<u64, Subscription>,
+    transactions: Transactions,
+    /// What was sent to topics and is not in the log yet, with the receipts that were asked for.
+    sent: Vec<(Published, Option<String>)>,
+}
+
+/// Why the conversation ends.
+enum End {
+    /// The client said so.
+    Done,
+    /// Something is wrong, and that is said.
+    Failed(Box<Failure>),
+    /// The gateway stops.
+    Stopping,
+    /// The other side is gone, or as good as gone.
+    Lost,
+}
+
+impl From<Lost> for End {
+    fn from(_: Lost) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+impl From<Refused> for End {
+    fn from(refused: Refused) -> Self {
+        Failure::from(refused).into()
+    }
+}
+
+/// Talks with whoever is at the other end until one of the two has enough.
+pub(in crate::stream) async fn converse(wire: Wire, door: Door, caller: Caller, token: Option<String>) {
+    let limits = Limits { headers: HEADERS, header_bytes: HEADER_BYTES, body: 0 };
+    let session = Session::new(door.streams.shared.options.heartbeat);
+    let connection = Connection {
+        wire,
+        door,
+        caller,
+        token,
+        decoder: Decoder::new(limits),
+        version: Version::V1_0,
+        is_connected: false,
+        beat: Beat::new(anglerfish_core::stomp::HeartBeats::default(), Instant::now()),
+        session,
+        subscriptions: BTreeMap::new(),
+        transactions: Transactions::default(),
+        sent: Vec::new(),
+    };
+    connection.run().await;
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let stopping = self.door.streams.stopping();
+        let unconnected = Instant::now() + UNCONNECTED;
+        let mut extend = tokio::time::interval(EXTEND);
+        let end = loop {
+            let due = self.beat.next();
+            let next = tokio::select! {
+                biased;
+                () = stopping.cancelled() => Err(End::Stopping),
+                bytes = self.wire.receive() => match bytes {
+                    Some(bytes) => self.hear(&bytes).await,
+                    None => Err(End::Lost),
+                },
+                (number, arrival) = self.session.next() => self.arrive(number, arrival).await,
+                _ = extend.tick() => self.extend().await,
+                due = async {
+                    match due {
+                        Some((time, due)) => {
+                            sleep_until(time).await;
+                            due
+                        }
+                        None => pending().await,
+                    }
+                } => match due {
+                    Due::Say => self.send(b"\n".to_vec()).await,
+                    Due::Silent => Err(Failure::new("silent", "nothing was heard for longer than heart-beats allow").into()),
+                },
+                () = sleep_until(unconnected), if !self.is_connected => {
+                    Err(Failure::new("not-connected", "no CONNECT frame came in time").into())
+                }
+            };
+            if let Err(end) = next {
+                break end;
+            }
+        };
+        self.finish(end).await;
+    }
+
+    async fn finish(mut self, end: End) {
+        for subscription in self.subscriptions.values_mut() {
+            give_back(subscription).await;
+        }
+        // What it reads ends before the goodbye, which may take a while.
+        drop(self.session);
+        let (frame, reason) = match end {
+            End::Lost => return,
+            End::Done => (None, CloseReason::Done),
+            End::Failed(failure) => (Some(failure.frame()), CloseReason::Policy("an ERROR frame says why")),
+            End::Stopping => {
+                let message = "the gateway stops; connect again and go on behind the last position";
+                let frame = Failure::new("stopping", message).frame();
+                (Some(frame), CloseReason::Restart(message.to_owned()))
+            }
+        };
+        if let Some(frame) = frame
+            && self.wire.send(frame.encode(self.version)).await.is_err()
+        {
+            return;
+        }
+        self.wire.close(&reason).await;
+    }
+
+    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), End> {
+        self.wire.send(bytes).await?;
+        self.beat.said(Instant::now());
+        Ok(())
+    }
+
+    async fn frame(&mut self, frame: Frame) -> Result<(), End> {
+        self.send(frame.encode(self.version)).await
+    }
+
+    async fn hear(&mut self, bytes: &[u8]) -> Result<(), End> {
+        self.beat.heard(Instant::now());
+        self.decoder.push(bytes);
+        loop {
+            match self.decoder.next_frame() {
+                Ok(Some(frame)) => self.obey(frame).await?,
+                Ok(None) => return self.publish().await,
+                Err(error) => {
+                    self.publish().await?;
+                    return Err(Failure::new("invalid-frame", error.to_string()).into());
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, frame: Frame) -> Result<(), End> {
+        let connects = matches!(frame.command, Command::Connect | Command::Stomp);
+        if !self.is_connected {
+            let failure = || {
+                Failure::new("not-connected", "the first frame must be CONNECT or STOMP").for_frame(&frame)
+            };
+            return if connects { self.connect(&frame).await } else { Err(failure().into()) };
+        }
+        let Some(frame) = self.transactions.keep(frame)? else { return Ok(()) };
+        if frame.command != Command::Send {
+            self.publish().await?;
+        }
+        let receipt = frame.header("receipt").map(str::to_owned);
+        match frame.command {
+            Command::Send => {
+                let published = self.topic_event(&frame)?;
+                self.sent.push((published, receipt));
+                return if self.sent.len() >= SENT_TOGETHER { self.publish().await } else { Ok(()) };
+            }
+            Command::Subscribe => self.subscribe(&frame).await?,
+            Command::Unsubscribe => self.unsubscribe(&frame).await?,
+            Command::Ack | Command::Nack => self.answer(&frame).await?,
+            Command::Begin => self.transactions.begin(&frame)?,
+            Command::Commit => self.commit(&frame).await?,
+            Command::Abort => drop(self.transactions.end(&frame)?),
+            Command::Disconnect => {
+                self.receipt(receipt).await?;
+                return Err(End::Done);
+            }
+            Command::Connect | Command::Stomp => {
+                return Err(Failure::new("connected", "the connection is connected already")
+                    .for_frame(&frame)
+                    .into());
+            }
+            Command::Connected | Command::Message | Command::Receipt | Command::Error => {
+                let message = format!("a client sends no {} frame", frame.command.name());
+                return Err(Failure::new("invalid-frame", message).for_frame(&frame).into());
+            }
+        }
+        self.receipt(receipt).await
+    }
+
+    async fn receipt(&mut self, receipt: Option<String>) -> Result<(), End> {
+        match receipt {
+            Some(receipt) => self.frame(Frame::new(Command::Receipt).with("receipt-id", receipt)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn connect(&mut self, frame: &Frame) -> Result<(), End> {
+        self.version = match Version::negotiate(frame.header("accept-version")) {
+            Ok(version) => version,
+            Err(error) => {
+                return Err(Failure::header(frame, "accept-version", &format!("names none: {error}")).into());
+            }
+        };
+        self.decoder.set_version(self.version);
+        let shown =
+            frame.header("passcode").or_else(|| frame.header("token")).filter(|shown| !shown.is_empty());
+        if let Some(shown) = shown {
+            self.token = Some(shown.to_owned());
+        }
+        let Some(token) = &self.token else {
+            return Err(Failure::new(
+                "unauthorized",
+                "a CONNECT frame needs the header \"passcode\" with a token",
+            )
+            .into());
+        };
+        if let Err(refused) = self.door.check(token, self.caller.address) {
+            let message =
+                format!("the header \"passcode\" has a token that opens nothing: {}", refused.detail);
+            return Err(Failure::new(refused.code, message).into());
+        }
+        let heartbeat = Some(self.door.streams.shared.options.heartbeat);
+        let mine = HeartBeat { sends: heartbeat, wants: heartbeat };
+        let theirs = match frame.header("heart-beat") {
+            None => HeartBeat::default(),
+            Some(text) => HeartBeat::parse(text).ok_or_else(|| {
+                Failure::header(frame, "heart-beat", "must be two numbers of milliseconds: 10000,10000")
+            })?,
+        };
+        self.beat = Beat::new(mine.agree(theirs), Instant::now());
+        self.is_connected = true;
+        // One byte more than may be sent is seen, so that the answer says which topic's bound it is.
+        let largest = usize::try_from(self.door.topics.largest()).unwrap_or(usize::MAX);
+        self.decoder.set_body_limit(largest.saturating_add(1));
+        let connected = Frame::new(Command::Connected)
+            .with("version", self.version.name())
+            .with("server", concat!("anglerfish/", env!("CARGO_PKG_VERSION")))
+            .with("heart-beat", mine.text());
+        self.frame(connected).await
+    }
+
+    /// The token that a frame shows, or that of the connection.
+    fn shown<'a>(&'a self, own: Option<&'a str>) -> &'a str {
+        own.or(self.token.as_deref()).unwrap_or_default()
+    }
+
+    fn topic_event(&mut self, frame: &Frame) -> Result<Published, Failure> {
+        let destination =
+            frame.header("destination").ok_or_else(|| Failure::missing(frame, "destination"))?;
+        let Some(Destination::Topic(name)) = Destination::parse(destination) else {
+            return Err(Failure::header(
+                frame,
+                "destination",
+                "must be /topic/ and a name: nothing is sent elsewhere",
+            ));
+        };
+        let own = frame.header("token").or_else(|| frame.header("passcode"));
+        let topic = self
+            .door
+            .topic_to_publish(&name, self.shown(own), self.caller.address)
+            .map_err(|refused| Failure::from(refused).for_frame(frame))?;
+        let attributes = message::attributes(frame).map_err(|header| {
+            let what = "cannot be passed on: names have lower-case letters and digits, up to 64";
+            Failure::header(frame, &header, what)
+        })?;
+        let message = TopicMessage { attributes, data: frame.body.clone().into() };
+        let event = topic.event(message, clock::now());
+        event.map_err(|denied| Failure::new("invalid-message", denied.to_string()).for_frame(frame))
+    }
+
+    /// Publishes what was sent, in its order, before anything else happens. Receipts follow when it is on disk.
+    async fn publish(&mut self) -> Result<(), End> {
+        if self.sent.is_empty() {
+            return Ok(());
+        }
+        let (events, receipts): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sent).into_iter().unzip();
+        self.door.publish(events).await?;
+        for receipt in receipts {
+            self.receipt(receipt).await?;
+        }
+        Ok(())
+    }
+
+    /// What was sent in a transaction is in the log as a whole or not at all; then what was answered is settled.
+    async fn commit(&mut self, frame: &Frame) -> Result<(), End> {
+        let frames = self.transactions.end(frame)?;
+        let mut receipts = Vec::new();
+        for sent in frames.iter().filter(|frame| frame.command == Command::Send) {
+            let event = self.topic_event(sent)?;
+            self.sent.push((event, None));
+            receipts.extend(sent.header("receipt").map(str::to_owned));
+        }
+        self.publish().await?;
+        for answer in frames.iter().filter(|frame| frame.command != Command::Send) {
+            self.answer(answer).await?;
+            receipts.extend(answer.header("receipt").map(str::to_owned));
+        }
+        for receipt in receipts {
+            self.receipt(Some(receipt)).await?;
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, frame: &Frame) -> Result<(), End> {
+        let wanted = Wanted::read(frame, self.version)?;
+        if wanted.id.is_some() && self.subscriptions.values().any(|known| known.id == wanted.id) {
+            return Err(
+                Failure::header(frame, "id", "is that of another subscription of this connection").into()
+            );
+        }
+        if self.subscriptions.len() >= MOST_SUBSCRIPTIONS {
+            let message = format!("a connection has at most {MOST_SUBSCRIPTIONS} subscriptions");
+            return Err(Failure::new("too-many-subscriptions", message).for_frame(frame).into());
+        }
+        let (shown, address) = (self.shown(wanted.token.as_deref()).to_owned(), self.caller.address);
+        let named = |refused| Failure::from(refused).for_frame(frame);
+        let target = match &wanted.destination {
+            Destination::Subscription(id) => self.door.find(id, &shown, address),
+            Destination::Topic(name) => self.door.find_topic(name, &shown, address),
+        };
+        let target = target.map_err(named)?;
+        let opened = self.door.open(&target, &shown, &self.caller, wanted.request).await.map_err(named)?;
+        let passive = match &opened.inlet {
+            Inlet::Passive { subscription, .. } => Some(subscription.clone()),
+            Inlet::Stream(_) => None,
+        };
+        let credit = (wanted.ack != AckMode::Auto).then_some(wanted.prefetch);
+        let number = self.session.add(opened.inlet, credit);
+        let subscription = Subscription {
+            id: wanted.id,
+            destination: wanted.text,
+            ack: wanted.ack,
+            passive,
+            is_extended: wanted.is_extended,
+            unanswered: VecDeque::new(),
+        };
+        self.subscriptions.insert(number, subscription);
+        Ok(())
+    }
+
+    async fn unsubscribe(&mut self, frame: &Frame) -> Result<(), End> {
+        let (id, destination) = (frame.header("id"), frame.header("destination"));
+        let found = match (id, destination) {
+            (Some(id), _) => self.subscriptions.iter().find(|(_, one)| one.id.as_deref() == Some(id)),
+            (None, Some(destination)) if self.version == Version::V1_0 => {
+                self.subscriptions.iter().find(|(_, one)| one.destination == destination)
+            }
+            (None, _) => return Err(Failure::missing(frame, "id").into()),
+        };
+        let Some(number) = found.map(|(number, _)| *number) else {
+            return Err(Failure::header(frame, "id", "names no subscription of this connection").into());
+        };
+        self.session.remove(number);
+        if let Some(mut subscription) = self.subscriptions.remove(&number) {
+            give_back(&mut subscription).await;
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, frame: &Frame) -> Result<(), End> {
+        let answered = answering::answered(frame, self.version, &mut self.subscriptions)?;
+        let Some(Answered { number, messages }) = answered else {
+            // An answer that comes twice or too late changes nothing. Who wants to know asks for a receipt.
+            return match frame.header("receipt") {
+                None => Ok(()),
+                Some(_) => {
+                    let what = "names no message that waits for an answer";
+                    let header = if self.version >= Version::V1_2 { "id" } else { "message-id" };
+                    Err(Failure::header(frame, header, what).into())
+                }
+            };
+        };
+        let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
+        let passive = self.subscriptions.get(&number).and_then(|one| one.passive.clone());
+        if let Some(passive) = passive {
+            let leases = answering::leases(&messages);
+            let settled = match frame.command {
+                Command::Nack => {
+                    passive.return_messages(leases, answering::returned(frame)?).await.map(|_| ())
+                }
+                _ => passive.acknowledge(leases).await.map(|_| ()),
+            };
+            if let Err(error) = settled {
+                tracing::warn!(%error, "what a subscriber answered cannot be recorded now");
+                let message = "the store is out of reach for now; the leases stand";
+                return Err(Failure::new("unavailable", message).for_frame(frame).into());
+            }
+        }
+        self.session.grant(number, count);
+        Ok(())
+    }
+
+    /// Leases go on while the connection does, unless their subscriber has said how long they are.
+    async fn extend(&mut self) -> Result<(), End> {
+        for subscription in self.subscriptions.values_mut().filter(|one| one.is_extended) {
+            let (Some(passive), leases) = (subscription.passive.clone(), subscription.leases()) else {
+                continue;
+            };
+            if !leases.is_empty()
+                && let Err(error) = passive.extend(&leases, LEASE).await
+            {
+                tracing::warn!(%error, "leases of a connection cannot be extended now");
+            }
+        }
+        Ok(())
+    }
+
+    async fn arrive(&mut self, number: u64, arrival: Arrival) -> Result<(), End> {
+        let streams = self.door.streams.clone();
+        let Some(subscription) = self.subscriptions.get_mut(&number) else { return Ok(()) };
+        let log = streams.shared.identity;
+        let mut frames = Vec::new();
+        match arrival {
+            Arrival::Events(items) => {
+                for item in &items {
+                    let seq = item.seq();
+                    let ack = format!("{number}-{}", Position { log, seq });
+                    frames.push(message::logged(subscription.name(ack, Sent::Logged(seq)), item, log));
+                }
+            }
+            Arrival::Messages(messages) => {
+                for message in &messages {
+                    let ack = format!("{number}-{}", message.token);
+                    frames
+                        .push(message::leased(subscription.name(ack, Sent::Leased(message.token)), message));
+                }
+                if subscription.ack == AckMode::Auto
+                    && let Some(passive) = subscription.passive.clone()
+                {
+                    for (frame, message) in frames.into_iter().zip(&messages) {
+                        self.frame(frame).await?;
+                        // Being sent is the answer.
+                        if let Err(error) = passive.acknowledge(vec![message.token]).await {
+                            tracing::warn!(%error, "messages that were sent cannot be recorded now");
+                            return Err(
+                                Failure::new("unavailable", "the store is out of reach for now").into()
+                            );
+                        }
+                    }
+                    self.session.resume(number);
+                    return Ok(());
+                }
+            }
+            Arrival::Quiet(_) => {}
+            Arrival::Gap(to) => {
+                streams.shared.metrics.gap();
+                let gap = Gap::Expired;
+                let oldest = Some(at(&streams, to));
+                return Err(Refused { oldest, ..Refused::new(gap.code(), gap.detail()) }.into());
+            }
+            Arrival::Ended if streams.is_stopping() => return Err(End::Stopping),
+            Arrival::Ended => {
+                let message = format!("{} was changed; subscribe again", subscription.destination);
+                return Err(Failure::new("changed", message).into());
+            }
+            Arrival::Failed => {
+                return Err(Failure::new("unavailable", "the store is out of reach for now").into());
+            }
+        }
+        for frame in frames {
+            self.frame(frame).await?;
+        }
+        self.session.resume(number);
+        Ok(())
+    }
+}
+
+impl Subscription {
+    /// Names a message, and keeps in mind that it is to be answered for.
+    fn name(&mut self, ack: String, what: Sent) -> Naming<'_> {
+        // What is leased stands here also where being sent is the answer: until then it may come back.
+        if self.ack != AckMode::Auto {
+            self.unanswered.push_back(Unanswered { ack: ack.clone(), what });
+        }
+        Naming {
+            subscription: self.id.as_deref(),
+            destination: &self.destination,
+            ack,
+            is_acked: self.ack != AckMode::Auto,
+        }
+    }
+}
+
+/// Messages that nobody has answered for come again at once.
+async fn give_back(subscription: &mut Subscription) {
+    let leases = subscription.leases();
+    subscription.unanswered.clear();
+    let Some(passive) = subscription.passive.as_ref().filter(|_| !leases.is_empty()) else { return };
+    let reason = Some("the connection ended before an answer".to_owned());
+    let returned = Returned { delay: Some(Duration::ZERO), is_dead: false, reason };
+    if let Err(error) = passive.return_messages(leases, returned).await {
+        tracing::warn!(%error, "messages of a connection that ended cannot be given back now; their leases run out");
+    }
+}

@@ -1,0 +1,59 @@
+//! Why a connection ends with an ERROR frame.
+
+use crate::stream::session::Refused;
+use anglerfish_core::stomp::{Command, Frame};
+
+/// Why a connection ends with an ERROR frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    code: &'static str,
+    /// What is wrong, in one line.
+    message: String,
+    oldest: Option<String>,
+    /// What the frame that caused it wanted to have confirmed.
+    receipt: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), oldest: None, receipt: None }
+    }
+
+    /// A header that is not there.
+    pub(super) fn missing(frame: &Frame, header: &str) -> Self {
+        let command = frame.command.name();
+        Self::new("missing-header", format!("a {command} frame needs the header \"{header}\""))
+            .for_frame(frame)
+    }
+
+    /// A header that says something wrong.
+    pub(super) fn header(frame: &Frame, header: &str, what: &str) -> Self {
+        let command = frame.command.name();
+        Self::new("invalid-header", format!("the header \"{header}\" of a {command} frame {what}"))
+            .for_frame(frame)
+    }
+
+    /// The frame that caused it.
+    pub(super) fn for_frame(mut self, frame: &Frame) -> Self {
+        self.receipt = frame.header("receipt").map(str::to_owned);
+        self
+    }
+
+    pub(super) fn frame(self) -> Frame {
+        let Self { code, message, oldest, receipt } = self;
+        Frame::new(Command::Error)
+            .with("message", message.replace(['\r', '\n'], " "))
+            .with("code", code)
+            .with_some("oldest", oldest)
+            .with_some("receipt-id", receipt)
+            .with("content-type", "text/plain")
+            .with_body(message)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        let Refused { code, detail, oldest, .. } = refused;
+        Self { code, message: detail, oldest, receipt: None }
+    }
+}

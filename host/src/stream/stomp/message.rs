@@ -1,0 +1,148 @@
+//! MESSAGE frames: an event as headers and a body.
+
+use crate::delivery::LeasedMessage;
+use crate::store::LogId;
+use crate::stream::item::Item;
+use crate::stream::position::Position;
+use anglerfish_core::event::Event;
+use anglerfish_core::stomp::{Command, Frame};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// What stands in front of CloudEvents attributes in headers.
+const PREFIX: &str = "ce-";
+
+/// Headers that mean something by themselves. No attribute stands under their names.
+const OWN: [&str; 13] = [
+    "destination",
+    "subscription",
+    "message-id",
+    "ack",
+    "receipt",
+    "transaction",
+    "content-length",
+    "content-type",
+    "position",
+    "attempt",
+    "token",
+    "passcode",
+    "redelivered",
+];
+
+/// How a subscription's messages are named.
+pub(super) struct Naming<'a> {
+    /// As the client calls the subscription; 1.0 has clients that give no name.
+    pub(super) subscription: Option<&'a str>,
+    pub(super) destination: &'a str,
+    /// What the message is answered for by.
+    pub(super) ack: String,
+    /// Whether it is answered for at all.
+    pub(super) is_acked: bool,
+}
+
+/// An event of the log.
+pub(super) fn logged(naming: Naming<'_>, item: &Item, log: LogId) -> Frame {
+    let position = Position { log, seq: item.seq() }.to_string();
+    let (event, data) = item.event();
+    frame(naming, event, data).with("position", position)
+}
+
+/// A message that is leased.
+pub(super) fn leased(naming: Naming<'_>, message: &LeasedMessage) -> Frame {
+    let delivery = &message.delivery;
+    let attempt = delivery.attempts.saturating_add(1);
+    let frame = frame(naming, &delivery.event, &delivery.data).with("attempt", attempt.to_string());
+    if attempt > 1 { frame.with("redelivered", "true") } else { frame }
+}
+
+fn frame(naming: Naming<'_>, event: &Event, data: &Bytes) -> Frame {
+    let Naming { subscription, destination, ack, is_acked } = naming;
+    let mut frame = Frame::new(Command::Message)
+        .with_some("subscription", subscription)
+        .with("message-id", &ack)
+        .with("destination", destination);
+    if is_acked {
+        frame = frame.with("ack", ack);
+    }
+    frame = frame
+        .with_some("content-type", event.datacontenttype.as_deref())
+        .with("ce-id", &event.id)
+        .with("ce-source", &event.source)
+        .with("ce-type", &event.kind)
+        .with_some("ce-subject", event.subject.as_deref())
+        .with_some("ce-time", event.time.rfc3339());
+    for (name, value) in &event.extensions {
+        let is_own = OWN.contains(&name.as_str());
+        frame = frame.with(if is_own { format!("{PREFIX}{name}") } else { name.clone() }, value);
+    }
+    frame.with_body(data.to_vec())
+}
+
+/// The CloudEvents attributes that the headers of a SEND frame say; or the header that cannot be passed on.
+pub(super) fn attributes(frame: &Frame) -> Result<BTreeMap<String, String>, String> {
+    let mut attributes = BTreeMap::new();
+    for (header, value) in &frame.headers {
+        let name = match header.as_str() {
+            "content-type" => "datacontenttype",
+            own if OWN.contains(&own) => continue,
+            other => other.strip_prefix(PREFIX).unwrap_or(other),
+        };
+        let is_name = (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if !is_name {
+            return Err(header.clone());
+        }
+        // Of several with one name the first counts.
+        attributes.entry(name.to_owned()).or_insert_with(|| value.clone());
+    }
+    Ok(attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_with_headers_of_its_own_comes_with_them() {
+        let sent = Frame::new(Command::Send)
+            .with("destination", "/topic/a")
+            .with("receipt", "1")
+            .with("content-type", "text/plain")
+            .with("ce-type", "joined")
+            .with("room", "7")
+            .with("room", "8");
+        let attributes = attributes(&sent).unwrap();
+        let expected = [("datacontenttype", "text/plain"), ("room", "7"), ("type", "joined")];
+        assert_eq!(
+            attributes,
+            BTreeMap::from(expected.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        );
+        let event = Event {
+            id: "1".to_owned(),
+            source: "/topic/a".to_owned(),
+            kind: "joined".to_owned(),
+            extensions: BTreeMap::from([
+                ("room".to_owned(), "7".to_owned()),
+                ("ack".to_owned(), "x".to_owned()),
+            ]),
+            ..Event::default()
+        };
+        let naming = Naming {
+            subscription: Some("s"),
+            destination: "/topic/a",
+            ack: "1-2".to_owned(),
+            is_acked: false,
+        };
+        let frame = frame(naming, &event, &Bytes::from_static(b"hello"));
+        let said = ["room", "ce-type", "ce-ack", "subscription", "message-id"].map(|name| frame.header(name));
+        assert_eq!(said, [Some("7"), Some("joined"), Some("x"), Some("s"), Some("1-2")]);
+        assert_eq!((frame.header("ack"), &*frame.body), (None, &b"hello"[..]));
+    }
+
+    #[test]
+    fn a_header_that_no_attribute_can_be_is_named() {
+        for header in ["reply-to", "ce-", "Room", &"a".repeat(65)] {
+            assert_eq!(attributes(&Frame::new(Command::Send).with(header, "x")), Err(header.to_owned()));
+        }
+    }
+}

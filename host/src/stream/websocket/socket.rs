@@ -1,0 +1,191 @@
+//! One WebSocket: whole messages in and out, and whether the other side is still there.
+
+use super::close::CloseReason;
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+use yawc::{CompressionLevel, DeflatePool, Frame, HttpWebSocket, OpCode, Options, WebSocketError};
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long the frames of one message may take to come.
+const FRAGMENTS: Duration = Duration::from_secs(30);
+
+/// What a connection keeps ready for reading and writing, in bytes; larger messages get room while they pass.
+const BUFFER: usize = 1024;
+
+/// From how many bytes on a message is worth compressing.
+const WORTH_COMPRESSING: usize = 256;
+
+/// How many states for compressing are kept for the next message: as many as there are messages at the same moment.
+const COMPRESSORS: usize = 16;
+
+/// What all WebSockets are held to. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::stream) struct SocketOptions {
+    /// The largest message that is taken, in bytes.
+    pub(in crate::stream) largest: usize,
+    /// After how long of silence the other side is asked whether it is there; after twice as long it is not.
+    pub(in crate::stream) heartbeat: Duration,
+    compressors: DeflatePool,
+}
+
+impl SocketOptions {
+    pub(in crate::stream) fn new(heartbeat: Duration) -> Self {
+        Self { largest: 0, heartbeat, compressors: DeflatePool::new(COMPRESSORS) }
+    }
+
+    /// The same with messages up to so many bytes.
+    pub(in crate::stream) fn taking(&self, largest: usize) -> Self {
+        Self { largest, ..self.clone() }
+    }
+
+    /// Nothing is kept from one message to the next, so that an idle connection holds no window: it would be a hundred
+    /// times what the rest of it is.
+    pub(super) fn options(&self) -> Options {
+        // The library's own limits are exclusive.
+        let limit = self.largest.saturating_add(1);
+        Options::default()
+            .with_limits(limit, limit)
+            .with_compression_level(CompressionLevel::fast())
+            .server_no_context_takeover()
+            .client_no_context_takeover()
+            .with_deflate_pool(self.compressors.clone())
+            .with_compression_threshold(WORTH_COMPRESSING)
+            .with_utf8()
+            .with_fragment_timeout(FRAGMENTS)
+            .with_read_buffer_capacity(BUFFER)
+            .with_write_buffer_capacity(BUFFER)
+    }
+}
+
+/// What came.
+#[derive(Debug)]
+pub(in crate::stream) enum Heard {
+    /// A text message. It is UTF-8.
+    Text(Bytes),
+    /// A binary message.
+    Binary(Bytes),
+    /// The other side has closed the connection, was cut off because it broke the protocol, or is gone.
+    Closed,
+    /// Nothing came for too long, not even an answer to a ping.
+    Silent,
+}
+
+/// The other side is gone, or takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::stream) enum Lost {
+    /// It is gone.
+    Gone,
+    /// It took nothing for too long.
+    Stalled,
+}
+
+/// One WebSocket.
+pub(in crate::stream) struct Socket {
+    inner: HttpWebSocket,
+    largest: usize,
+    heartbeat: Duration,
+    /// When something came last.
+    heard: Instant,
+    is_asked: bool,
+}
+
+impl Socket {
+    pub(super) fn new(inner: HttpWebSocket, options: &SocketOptions) -> Self {
+        let SocketOptions { largest, heartbeat, .. } = *options;
+        Self { inner, largest, heartbeat, heard: Instant::now(), is_asked: false }
+    }
+
+    /// What comes next. Pings are answered and sent meanwhile. Whoever drops this has missed nothing.
+    pub(in crate::stream) async fn hear(&mut self) -> Heard {
+        loop {
+            let next = self.heard + self.heartbeat * if self.is_asked { 2 } else { 1 };
+            let frame = tokio::select! {
+                frame = self.inner.next_frame() => frame,
+                () = sleep_until(next) => {
+                    if self.is_asked {
+                        return Heard::Silent;
+                    }
+                    self.is_asked = true;
+                    if self.send(Frame::ping("")).await.is_err() {
+                        return Heard::Closed;
+                    }
+                    continue;
+                }
+            };
+            self.heard = Instant::now();
+            self.is_asked = false;
+            match frame {
+                Ok(frame) => match frame.opcode() {
+                    OpCode::Text => return Heard::Text(frame.into_payload()),
+                    OpCode::Binary => return Heard::Binary(frame.into_payload()),
+                    OpCode::Close => {
+                        // The library answers it with the next look.
+                        let _ = timeout(GOODBYE, self.inner.next_frame()).await;
+                        return Heard::Closed;
+                    }
+                    OpCode::Ping | OpCode::Pong | OpCode::Continuation => {}
+                },
+                Err(WebSocketError::ConnectionClosed | WebSocketError::IoError(_)) => return Heard::Closed,
+                Err(error) => {
+                    self.refuse(error).await;
+                    return Heard::Closed;
+                }
+            }
+        }
+    }
+
+    /// Sends a text message.
+    pub(in crate::stream) async fn text(&mut self, text: impl Into<Bytes>) -> Result<(), Lost> {
+        self.send(Frame::text(text)).await
+    }
+
+    /// Sends a binary message.
+    pub(in crate::stream) async fn binary(&mut self, data: impl Into<Bytes>) -> Result<(), Lost> {
+        self.send(Frame::binary(data)).await
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), Lost> {
+        match timeout(self.heartbeat * 2, self.inner.send(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Lost::Gone),
+            Err(_) => Err(Lost::Stalled),
+        }
+    }
+
+    /// Closes the connection with a reason, and waits a moment for the other side to do so.
+    pub(in crate::stream) async fn close(mut self, reason: &CloseReason) {
+        let frame = Frame::close(reason.code(), reason.text());
+        if matches!(timeout(GOODBYE, self.inner.send(frame)).await, Ok(Ok(()))) {
+            self.finish().await;
+        }
+    }
+
+    /// Reads until the other side closes as well; what else comes is too late. Its close frame is the last one: the library
+    /// would answer it with another look.
+    async fn finish(&mut self) {
+        let closed = async {
+            while self.inner.next_frame().await.is_ok_and(|frame| frame.opcode() != OpCode::Close) {}
+        };
+        let _ = timeout(GOODBYE, closed).await;
+    }
+
+    /// The other side broke the protocol, and is told how.
+    async fn refuse(&mut self, error: WebSocketError) {
+        // The library itself answers what is wrong with a frame. What is wrong with a message is left to its user.
+        let is_answered =
+            matches!(self.inner.next_frame().now_or_never(), Some(Err(WebSocketError::ConnectionClosed)));
+        if !is_answered {
+            let reason = match error {
+                WebSocketError::InvalidUTF8 => CloseReason::Text,
+                WebSocketError::FrameTooLarge => CloseReason::Size(self.largest),
+                other => CloseReason::Protocol(other.to_string()),
+            };
+            let _ = timeout(GOODBYE, self.inner.send(Frame::close(reason.code(), reason.text()))).await;
+        }
+        self.finish().await;
+    }
+}

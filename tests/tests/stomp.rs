@@ -1,0 +1,450 @@
+//! STOMP of the real binary, over TCP and over WebSocket, and topics.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+use anglerfish_tests::{
+    Answer, Gateway, PATIENCE, Request, Setup, Stream, WebSocket, eventually, free_port, send,
+};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+const FEED: &str = "0123456789abcdef-feed";
+const WORK: &str = "fedcba9876543210-work";
+const CHAT: &str = "0123456789abcdef-chat";
+const GUEST: &str = "0123456789abcdef-guest";
+
+const REST: &str = r#"
+[[source]]
+name = "shop"
+scheme = "none"
+[[subscription]]
+id = "feed"
+sources = ["shop"]
+mode = "stream"
+tokens = ["0123456789abcdef-feed"]
+[[subscription]]
+id = "work"
+sources = ["shop"]
+mode = "passive"
+tokens = ["fedcba9876543210-work"]
+[[topic]]
+name = "chat.*"
+tokens = ["0123456789abcdef-chat"]
+read_tokens = ["0123456789abcdef-guest"]
+max_size = "100B"
+"#;
+
+struct Speaking {
+    gateway: Gateway,
+    stomp: SocketAddr,
+}
+
+impl Speaking {
+    fn start(keys: &str) -> Self {
+        let port = free_port();
+        let out = Some(format!("stomp = \"127.0.0.1:{port}\"\n{keys}"));
+        let gateway = Gateway::set_up(&Setup { out, rest: REST.to_owned(), ..Setup::default() });
+        Self { gateway, stomp: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
+    fn publish(&self, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            let _ = self.gateway.post_json("shop", json!({"n": number}).to_string().as_bytes()).expect(202);
+        }
+    }
+
+    fn open(&self) -> Client {
+        let stream = TcpStream::connect_timeout(&self.stomp, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client { stream, bytes: Vec::new() }
+    }
+
+    fn connect(&self, token: &str) -> Client {
+        let mut client = self.open();
+        client
+            .say(&format!("CONNECT\naccept-version:1.0,1.1,1.2\nhost:here\nlogin:me\npasscode:{token}\n\n"));
+        let connected = client.frame();
+        assert_eq!(
+            (&*connected.command, connected.header("version")),
+            ("CONNECTED", Some("1.2")),
+            "{connected:?}"
+        );
+        client
+    }
+}
+
+struct Client {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+struct Frame {
+    command: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Frame {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn number(&self) -> u64 {
+        serde_json::from_str::<Value>(&self.body).unwrap()["n"].as_u64().unwrap()
+    }
+}
+
+impl Client {
+    /// Sends a frame, to which the NUL at its end is added.
+    fn say(&mut self, frame: &str) {
+        self.stream.write_all(format!("{frame}\0").as_bytes()).unwrap();
+    }
+
+    /// The next frame; the end of the connection is one of no command. A body has no NUL here.
+    fn frame(&mut self) -> Frame {
+        loop {
+            while self.bytes.first() == Some(&b'\n') {
+                self.bytes.remove(0);
+            }
+            if let Some(end) = self.bytes.iter().position(|byte| *byte == 0) {
+                let text: Vec<u8> = self.bytes.drain(..=end).collect();
+                let text = String::from_utf8(text[..end].to_vec()).unwrap();
+                let (head, body) = text.split_once("\n\n").unwrap();
+                let mut lines = head.lines();
+                let command = lines.next().unwrap().to_owned();
+                let headers = lines.map(|line| {
+                    let (name, value) = line.split_once(':').unwrap();
+                    (name.to_owned(), value.replace("\\c", ":"))
+                });
+                return Frame { command, headers: headers.collect(), body: body.to_owned() };
+            }
+            let mut part = [0; 4096];
+            let length = self.stream.read(&mut part).expect("something comes in time");
+            if length == 0 {
+                return Frame { command: String::new(), headers: Vec::new(), body: String::new() };
+            }
+            self.bytes.extend(&part[..length]);
+        }
+    }
+
+    fn frames(&mut self, command: &str, count: usize) -> Vec<Frame> {
+        let frames: Vec<Frame> = (0..count).map(|_| self.frame()).collect();
+        assert!(frames.iter().all(|frame| frame.command == command), "{frames:?}");
+        frames
+    }
+
+    /// The ERROR frame that ends the connection.
+    fn error(&mut self) -> Frame {
+        loop {
+            let frame = self.frame();
+            match frame.command.as_str() {
+                "ERROR" => {
+                    assert_eq!(self.frame().command, "", "the connection ends with it");
+                    return frame;
+                }
+                "" => panic!("the connection ended without a word"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn members_of_a_topic_get_what_each_of_them_sends_in_one_order_and_what_they_were_away_for() {
+    let speaking = Speaking::start("");
+    let (mut ann, mut bob) = (speaking.connect(CHAT), speaking.connect(CHAT));
+    for client in [&mut ann, &mut bob] {
+        client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.room\nreceipt:s\n\n");
+        assert_eq!(client.frame().header("receipt-id"), Some("s"));
+    }
+    ann.say("SEND\ndestination:/topic/chat.room\nreceipt:1\ncontent-type:text/plain\nfrom:ann\n\nhello");
+    let mut own = ann.frames("MESSAGE", 0);
+    for _ in 0..2 {
+        let frame = ann.frame();
+        match frame.command.as_str() {
+            "RECEIPT" => assert_eq!(frame.header("receipt-id"), Some("1")),
+            _ => own.push(frame),
+        }
+    }
+    bob.say("SEND\ndestination:/topic/chat.room\ncontent-type:text/plain\n\nhello, ann");
+    own.extend(ann.frames("MESSAGE", 1));
+    let others = bob.frames("MESSAGE", 2);
+    for frames in [&own, &others] {
+        let said: Vec<&str> = frames.iter().map(|frame| frame.body.as_str()).collect();
+        assert_eq!(said, ["hello", "hello, ann"]);
+        let first = &frames[0];
+        let headers =
+            ["from", "content-type", "ce-source", "ce-type", "subscription"].map(|name| first.header(name));
+        assert_eq!(
+            headers,
+            [Some("ann"), Some("text/plain"), Some("/topic/chat.room"), Some("message"), Some("0")]
+        );
+    }
+    // A third one was away, and may only read.
+    let mut guest = speaking.connect(GUEST);
+    guest.say("SUBSCRIBE\nid:g\ndestination:/topic/chat.room\nfrom:earliest\n\n");
+    assert_eq!(guest.frames("MESSAGE", 2)[1].body, "hello, ann");
+    guest.say("SUBSCRIBE\nid:h\ndestination:/topic/chat.room\nafter:");
+    drop(guest);
+    let position = own[0].header("position").unwrap();
+    let mut again = speaking.connect(GUEST);
+    again.say(&format!("SUBSCRIBE\nid:g\ndestination:/topic/chat.room\nafter:{position}\n\n"));
+    assert_eq!(again.frames("MESSAGE", 1)[0].body, "hello, ann");
+    again.say("SEND\ndestination:/topic/chat.room\nreceipt:9\n\nmay I?");
+    let error = again.error();
+    assert_eq!((error.header("code"), error.header("receipt-id")), (Some("unauthorized"), Some("9")));
+    let readers = speaking.gateway.get("/v1/readers?subscription=/topic/chat.room");
+    assert!(readers["readers"].as_array().unwrap().iter().all(|one| one["protocol"] == "stomp"), "{readers}");
+}
+
+#[test]
+fn a_topic_is_read_and_published_to_over_http_and_websocket_too() {
+    let speaking = Speaking::start("");
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| -> Answer {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let request = Request {
+            method: method.into(),
+            path: path.into(),
+            headers,
+            body: body.into(),
+            ..Request::default()
+        };
+        send(speaking.gateway.out(), &request).unwrap()
+    };
+    let token = format!("Bearer {CHAT}");
+    let fields = [
+        ("authorization", token.as_str()),
+        ("content-type", "text/plain"),
+        ("ce-id", "1"),
+        ("ce-type", "said"),
+    ];
+    let receipt = ask("POST", "/topic/chat.a", &fields, "over HTTP").expect(202).json();
+    assert_eq!(receipt, json!({"id": "1", "source": "/topic/chat.a", "status": "accepted"}));
+    assert_eq!(ask("POST", "/topic/chat.a", &fields, "over HTTP").expect(200).json()["status"], "duplicate");
+    let authorized = [("authorization", token.as_str())];
+    assert_eq!(ask("POST", "/topic/chat.a", &authorized, &"x".repeat(101)).problem(413), "body-too-large");
+    let named = [("authorization", token.as_str()), ("ce-source", "shop")];
+    assert_eq!(ask("POST", "/topic/chat.a", &named, "x").problem(422), "invalid-document");
+    let guest = format!("Bearer {GUEST}");
+    assert_eq!(ask("POST", "/topic/chat.a", &[("authorization", &guest)], "x").problem(401), "unauthorized");
+    assert_eq!(ask("POST", "/topic/other", &authorized, "x").problem(401), "unauthorized");
+    let foreign = [("authorization", token.as_str()), ("origin", "https://evil.example")];
+    assert_eq!(ask("POST", "/topic/chat.a", &foreign, "x").problem(403), "foreign-origin");
+
+    let mut socket =
+        WebSocket::open(speaking.gateway.out(), &format!("/out?access_token={CHAT}"), &[]).unwrap();
+    socket.say(&json!({"type": "subscribe", "topic": "chat.a", "from": "earliest"}));
+    let first = socket.next("event");
+    assert_eq!((&first["id"], &first["event"]["data"]), (&json!("/topic/chat.a"), &json!("over HTTP")));
+    socket.say(&json!({"type": "publish", "topic": "chat.a", "event": {"data": {"n": 1}}, "ref": "p"}));
+    let published = socket.next("published");
+    assert_eq!((&published["ref"], &published["duplicate"]), (&json!("p"), &json!(false)));
+    let path = format!("/topic/chat.a?access_token={GUEST}&from=earliest");
+    let mut stream = Stream::open(speaking.gateway.out(), &path, &[]).unwrap();
+    assert_eq!(stream.status, 200);
+    let events: Vec<Value> =
+        (0..2).map(|_| serde_json::from_str(&stream.event().unwrap().unwrap().data).unwrap()).collect();
+    assert_eq!((&events[0]["type"], &events[1]["data"]["n"]), (&json!("said"), &json!(1)));
+    assert_eq!(events[1]["id"], published["id"]);
+    // In the log it is an event like all others, and no other topic has it.
+    let listed = speaking.gateway.get("/v1/events");
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    let other = ask("GET", "/topic/chat.b?format=json&from=earliest", &[("authorization", &guest)], "");
+    assert_eq!(other.expect(200).json()["events"], json!([]));
+}
+
+#[test]
+fn what_is_leased_is_acknowledged_or_given_back_and_comes_again_when_its_reader_is_gone() {
+    let speaking = Speaking::start("");
+    speaking.publish(0..3);
+    let mut client = speaking.connect(WORK);
+    client
+        .say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client-individual\nprefetch-count:2\n\n");
+    let messages = client.frames("MESSAGE", 2);
+    assert_eq!(messages.iter().map(Frame::number).collect::<Vec<_>>(), [0, 1]);
+    client.say(&format!("NACK\nid:{}\nrequeue:false\n\n", messages[1].header("ack").unwrap()));
+    let third = client.frame();
+    assert_eq!(third.number(), 2);
+    client.say(&format!("ACK\nid:{}\nreceipt:a\n\n", messages[0].header("ack").unwrap()));
+    assert_eq!(client.frame().header("receipt-id"), Some("a"));
+    drop(client);
+    let mut again = speaking.connect(WORK);
+    again.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client\n\n");
+    let redelivered = again.frame();
+    assert_eq!((redelivered.number(), redelivered.header("redelivered")), (2, Some("true")));
+    speaking.publish(3..5);
+    let more = again.frames("MESSAGE", 2);
+    // One answer is for all up to it.
+    again.say(&format!("ACK\nid:{}\nreceipt:b\n\n", more[1].header("ack").unwrap()));
+    assert_eq!(again.frame().header("receipt-id"), Some("b"));
+    let statuses = speaking.gateway.get("/v1/deliveries?subscription=work");
+    let statuses: Vec<&str> =
+        statuses["items"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    assert_eq!((statuses.len(), statuses.iter().filter(|status| **status == "delivered").count()), (5, 4));
+    // Being sent is the answer where none is wanted.
+    let mut auto = speaking.connect(WORK);
+    drop(again);
+    auto.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\n\n");
+    speaking.publish(5..6);
+    assert_eq!(auto.frame().number(), 5);
+    eventually("it is delivered", || {
+        let open = speaking.gateway.get("/v1/deliveries?subscription=work&status=pending");
+        open["items"].as_array().unwrap().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn a_reader_of_the_log_has_no_more_than_it_answers_for_and_its_position() {
+    let speaking = Speaking::start("heartbeat = \"1s\"");
+    speaking.publish(0..5);
+    let mut client = speaking.connect(FEED);
+    client.say(
+        "SUBSCRIBE\nid:f\ndestination:/subscription/feed\nack:client\nprefetch-count:2\nfrom:earliest\n\n",
+    );
+    let first = client.frames("MESSAGE", 2);
+    client.say("BEGIN\ntransaction:t\nreceipt:nothing more\n\n");
+    assert_eq!(client.frame().header("receipt-id"), Some("nothing more"));
+    client.say(&format!("ACK\nid:{}\n\n", first[1].header("ack").unwrap()));
+    let second = client.frames("MESSAGE", 2);
+    assert_eq!(second[1].number(), 3);
+    client.say("UNSUBSCRIBE\nid:f\nreceipt:u\n\n");
+    assert_eq!(client.frame().header("receipt-id"), Some("u"));
+    let position = second[0].header("position").unwrap();
+    client.say(&format!("SUBSCRIBE\nid:f\ndestination:/subscription/feed\nafter:{position}\n\n"));
+    assert_eq!(client.frames("MESSAGE", 2).iter().map(Frame::number).collect::<Vec<_>>(), [3, 4]);
+    let ahead = format!("{}{:016x}", &position[..8], 1000);
+    client.say(&format!("SUBSCRIBE\nid:g\ndestination:/subscription/feed\nafter:{ahead}\n\n"));
+    let error = client.error();
+    assert_eq!(error.header("code"), Some("position-unknown"));
+    assert!(error.header("oldest").is_some_and(|oldest| oldest.len() == 24), "{error:?}");
+}
+
+#[test]
+fn a_transaction_is_there_as_a_whole_or_not_at_all() {
+    let speaking = Speaking::start("");
+    let mut reader = speaking.connect(CHAT);
+    reader.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.t\nreceipt:s\n\n");
+    assert_eq!(reader.frame().command, "RECEIPT");
+    let mut client = speaking.connect(CHAT);
+    for (name, end) in [("a", "ABORT"), ("b", "COMMIT")] {
+        client.say(&format!("BEGIN\ntransaction:{name}\n\n"));
+        for number in 0..2 {
+            client.say(&format!("SEND\ndestination:/topic/chat.t\ntransaction:{name}\n\n{name}{number}"));
+        }
+        client.say(&format!("{end}\ntransaction:{name}\nreceipt:{name}\n\n"));
+        assert_eq!(client.frame().header("receipt-id"), Some(name));
+    }
+    let said: Vec<String> = reader.frames("MESSAGE", 2).into_iter().map(|frame| frame.body).collect();
+    assert_eq!(said, ["b0", "b1"]);
+    client.say("DISCONNECT\nreceipt:bye\n\n");
+    assert_eq!(client.frame().header("receipt-id"), Some("bye"));
+    assert_eq!(client.frame().command, "");
+}
+
+#[test]
+fn what_is_wrong_is_said_in_an_error_that_names_the_header() {
+    let speaking = Speaking::start("");
+    let connect = |rest: &str| {
+        let mut client = speaking.open();
+        client.say(&format!("CONNECT\naccept-version:1.2\nhost:x\n{rest}\n"));
+        client.error()
+    };
+    assert!(connect("").header("message").unwrap().contains("\"passcode\""));
+    assert_eq!(connect("passcode:wrong\n").header("code"), Some("unauthorized"));
+    assert!(
+        connect(&format!("passcode:{CHAT}\nheart-beat:often\n"))
+            .header("message")
+            .unwrap()
+            .contains("\"heart-beat\"")
+    );
+    let mut client = speaking.open();
+    client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\n\n");
+    assert_eq!(client.error().header("code"), Some("not-connected"));
+    for (frame, named) in [
+        ("SUBSCRIBE\nid:0\n\n", "\"destination\""),
+        ("SUBSCRIBE\nid:0\ndestination:/queue/a\n\n", "\"destination\""),
+        ("SUBSCRIBE\ndestination:/topic/chat.a\n\n", "\"id\""),
+        ("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nack:perhaps\n\n", "\"ack\""),
+        ("UNSUBSCRIBE\nid:7\n\n", "\"id\""),
+        ("SEND\n\nx", "\"destination\""),
+        ("SEND\ndestination:/subscription/feed\n\nx", "\"destination\""),
+        ("SEND\ndestination:/topic/chat.a\nreply-to:me\n\nx", "\"reply-to\""),
+        ("ACK\n\n", "\"id\""),
+        ("COMMIT\ntransaction:none\n\n", "\"transaction\""),
+        ("SEND\ndestination:/topic/chat.a\ntransaction:none\n\nx", "\"transaction\""),
+        ("NONSENSE\n\n", "\"NONSENSE\""),
+        ("SEND\ncontent-length:x\ndestination:/topic/chat.a\n\nx", "\"content-length\""),
+    ] {
+        let mut client = speaking.connect(CHAT);
+        client.say(frame);
+        let error = client.error();
+        assert!(error.header("message").unwrap().contains(named), "{frame}: {error:?}");
+    }
+    let mut client = speaking.connect(CHAT);
+    client.say(&format!("SEND\ndestination:/topic/chat.a\nreceipt:r\n\n{}", "x".repeat(101)));
+    let error = client.error();
+    assert!(
+        error.header("message").unwrap().contains("100 bytes") && error.header("receipt-id") == Some("r")
+    );
+    assert_eq!(speaking.gateway.get("/v1/events")["items"], json!([]));
+}
+
+#[test]
+fn versions_and_heart_beats_are_agreed_on_and_whoever_is_silent_is_let_go() {
+    let speaking = Speaking::start("heartbeat = \"1s\"");
+    for (asked, version) in
+        [("", "1.0"), ("accept-version:1.1,1.0\n", "1.1"), ("accept-version:9,1.2\n", "1.2")]
+    {
+        let mut client = speaking.open();
+        client.say(&format!("STOMP\n{asked}login:x\npasscode:{CHAT}\n\n"));
+        assert_eq!(client.frame().header("version"), Some(version));
+    }
+    let mut client = speaking.open();
+    client.say(&format!("CONNECT\naccept-version:2.0\npasscode:{CHAT}\n\n"));
+    assert!(client.error().header("message").unwrap().contains("\"accept-version\""));
+    let mut client = speaking.open();
+    client.say(&format!("CONNECT\naccept-version:1.2\npasscode:{CHAT}\nheart-beat:1000,500\n\n"));
+    assert_eq!(client.frame().header("heart-beat"), Some("1000,1000"));
+    let mut beat = [0];
+    client.stream.read_exact(&mut beat).unwrap();
+    assert_eq!(beat, *b"\n");
+    assert_eq!(client.error().header("code"), Some("silent"));
+}
+
+#[test]
+fn the_gateway_says_when_it_stops_over_both_ways() {
+    let mut speaking = Speaking::start("");
+    let mut client = speaking.connect(CHAT);
+    client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nreceipt:s\n\n");
+    assert_eq!(client.frame().command, "RECEIPT");
+    let mut socket = WebSocket::open(
+        speaking.gateway.out(),
+        "/out",
+        &[("sec-websocket-protocol", "v12.stomp, v11.stomp")],
+    )
+    .unwrap();
+    assert_eq!((socket.status, socket.header("sec-websocket-protocol")), (101, Some("v12.stomp")));
+    socket.text(&format!("CONNECT\naccept-version:1.2\nhost:x\npasscode:{CHAT}\n\n\0"));
+    let (_, connected) = socket.read().unwrap().unwrap();
+    assert!(String::from_utf8(connected).unwrap().starts_with("CONNECTED\n"));
+    // In parts, as a frame of STOMP need not be one of WebSocket.
+    socket.text("SUBSCRIBE\nid:0\ndestination:/topic/ch");
+    socket.text("at.a\nreceipt:s\n\n\0SEND\ndestination:/topic/chat.a\n\nboth\0");
+    let frames: Vec<String> =
+        (0..2).map(|_| String::from_utf8(socket.read().unwrap().unwrap().1).unwrap()).collect();
+    assert!(frames[0].starts_with("RECEIPT\n") && frames[1].ends_with("\n\nboth\0"), "{frames:?}");
+    assert_eq!(client.frame().body, "both");
+    speaking.gateway.signal_end();
+    assert_eq!(client.error().header("code"), Some("stopping"));
+    assert_eq!(socket.closed().0, 1012);
+    drop((client, socket));
+    assert!(speaking.gateway.wait_end().success());
+}
