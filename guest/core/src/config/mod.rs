@@ -42,8 +42,7 @@ pub use reference::{is_reference, refuse_references};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret_place::{
     API_SECRETS, CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace,
-    TOPIC_SECRETS,
-    for_each_secret,
+    TOPIC_SECRETS, for_each_secret,
 };
 pub use source::{OPERATIONAL_SOURCE, SourceConfig, is_built_in};
 pub use start::StartPoint;

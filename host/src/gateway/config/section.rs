@@ -43,8 +43,11 @@ impl Sections {
         }
         let problems = Problems::default();
         let root = Node::root(document, "", &problems);
-        let keys: Vec<&'static str> =
-            TABLES.iter().map(|(table, _)| *table).chain(["source", "subscription", "api", "topic"]).collect();
+        let keys: Vec<&'static str> = TABLES
+            .iter()
+            .map(|(table, _)| *table)
+            .chain(["source", "subscription", "api", "topic"])
+            .collect();
         let sections = root.table(&keys).map(|table| Self {
             server: read(&table),
             admin: read(&table),
