@@ -161,6 +161,22 @@ fn what_cannot_be_made_of_events_is_told_before_and_tried_without_one() {
     };
     assert!(run("{'n': message.id}").expect(0).stdout.contains("sent: {\"n\":7}\n"));
     assert!(run("message.x").expect(1).stdout.contains("there is no such field"));
+
+    // And what a text with values would be.
+    let trial = |data: &str, kind: Option<&str>| {
+        let body = json!({"message": {"id": 7, "name": "a&b"}, "data": data, "content_type": kind});
+        gateway.api("POST", "/v1/subscriptions/test", Some(&body))
+    };
+    let form = Some("application/x-www-form-urlencoded");
+    assert_eq!(trial("n={{ message.name }}", form).expect(200).json()["sent_text"], "n=a%26b");
+    let told = trial("{\"x\": {{ message.x }}}", None).expect(200).json();
+    assert_eq!(told["data_error"], "`message.x`: there is no such field");
+    let told = trial("{\"x\": {{ message. }}}", None).expect(422).json();
+    assert_eq!(told["problems"][0]["path"], "data");
+    assert_eq!(trial("{", None).expect(422).json()["problems"][0]["path"], "data");
+    let run = |data: &str| gateway.run(&["filter", "test", "true", "--event", "-", "--data", data], event);
+    assert!(run("order {{ message.id }}").expect(0).stdout.contains("sent: order 7\n"));
+    assert!(run("{").expect(2).stderr.contains("the data would not be JSON"));
 }
 
 #[test]

@@ -5,9 +5,11 @@ use super::explain::past_event;
 use super::query::{NoParameters, Query, Segment};
 use super::{Api, ProblemDetails, event};
 use crate::subscription::{PastEvent, Verdict, VerdictOutcome};
+use anglerfish_core::config::DataTemplate;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::RenderConfig;
 use axum::Json as Answer;
 use axum::extract::{FromRequestParts, State};
 use base64::Engine;
@@ -35,6 +37,10 @@ pub(super) struct Trial {
     sources: Vec<String>,
     /// A subscription's `delivery.transform`: what it would have sent is told as well.
     transform: Option<String>,
+    /// A subscription's `endpoint.data`, in the place of `transform`.
+    data: Option<String>,
+    /// What `content-type` of the endpoint's header fields would say of that data.
+    content_type: Option<String>,
     /// The id of a stored event.
     event_id: Option<String>,
     /// Its source, where several have an event of this id.
@@ -48,6 +54,24 @@ pub(super) struct Trial {
 }
 
 impl Trial {
+    /// What is to be made of the event, if anything is.
+    fn made(&mut self) -> Result<Option<RenderConfig>, ProblemDetails> {
+        let (transform, data) = (self.transform.take(), self.data.take());
+        let Some(text) = data else {
+            return match (transform, &self.content_type) {
+                (_, Some(_)) => Err(invalid("content_type", "says what `data` is, and there is none")),
+                (None, None) => Ok(None),
+                (transform, None) => Ok(Some(RenderConfig { transform, ..RenderConfig::default() })),
+            };
+        };
+        if transform.is_some() {
+            return Err(invalid("data", "there is `transform` as well; give one of them"));
+        }
+        let template = DataTemplate::of(&text, self.content_type.as_deref());
+        let template = template.map_err(|problem| invalid("data", &problem))?;
+        Ok(Some(RenderConfig { data: template.pieces, ..RenderConfig::default() }))
+    }
+
     /// The event that is written out, if one is, be it in parts.
     fn written(&mut self) -> Result<Option<TrialEvent>, ProblemDetails> {
         if self.event.is_none() && self.message.is_none() && self.headers.is_none() {
@@ -110,6 +134,12 @@ pub(super) struct TrialResult {
     /// Why nothing can be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     transform_error: Option<String>,
+    /// What the data would have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_text: Option<String>,
+    /// Why it cannot be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_error: Option<String>,
 }
 
 /// Tries a filter on an event, without storing either.
@@ -129,7 +159,7 @@ pub(super) async fn test(
     Query(NoParameters {}): Query<NoParameters>,
     Json(mut trial): Json<Trial>,
 ) -> Result<Answer<TrialResult>, ProblemDetails> {
-    let past = match (trial.written()?, trial.event_id) {
+    let past = match (trial.written()?, trial.event_id.take()) {
         (None, Some(id)) => {
             let record = event::find(&api, &id, trial.source.as_deref()).await?;
             past_event(&api, record).await?
@@ -143,16 +173,19 @@ pub(super) async fn test(
             return Err(invalid("event", message));
         }
     };
-    let (mut sent, mut transform_error) = (None, None);
-    if let Some(transform) = &trial.transform {
-        match api.subscriptions.routing().transform(past.clone(), transform).await? {
+    let (mut sent, mut transform_error, mut sent_text, mut data_error) = (None, None, None, None);
+    if let Some(made) = trial.made()? {
+        let is_text = !made.data.is_empty();
+        match api.subscriptions.routing().render(past.clone(), made).await? {
+            Ok(text) if is_text => sent_text = Some(text),
             Ok(text) => sent = RawValue::from_string(text).ok(),
+            Err(reason) if is_text => data_error = Some(reason),
             Err(reason) => transform_error = Some(reason),
         }
     }
     let Verdict { outcome, reason, .. } =
         api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
-    Ok(Answer(TrialResult { outcome, reason, sent, transform_error }))
+    Ok(Answer(TrialResult { outcome, reason, sent, transform_error, sent_text, data_error }))
 }
 
 /// The address is that of the test, and not that of a subscription, which takes no POST.

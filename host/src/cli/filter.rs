@@ -3,7 +3,7 @@
 use super::command::say;
 use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
-use anglerfish_core::config::{Node, OrderingConfig, Problems};
+use anglerfish_core::config::{DataTemplate, Node, OrderingConfig, Problems};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
@@ -64,6 +64,7 @@ Examples:
   echo '{\"message\": {\"quantity\": 3}}' > event.json
   anglerfish filter test 'message.quantity > 0' --event event.json
   anglerfish filter test true --transform '{\"n\": message.quantity}' --event event.json
+  anglerfish filter test true --data 'n={{ message.quantity }}' --event event.json
 
 Exit codes: 0 match, 1 no match or an error, also of the transform, 2 misuse")]
 struct TestArgs {
@@ -75,6 +76,12 @@ struct TestArgs {
     /// Also say what this CEL expression, a subscription's `delivery.transform`, would have sent
     #[arg(long, value_name = "EXPRESSION")]
     transform: Option<String>,
+    /// Also say what this text, an endpoint's `data`, would have been
+    #[arg(long, value_name = "TEXT", conflicts_with = "transform")]
+    data: Option<String>,
+    /// What `content-type` of the endpoint's header fields says of --data
+    #[arg(long, value_name = "TYPE", requires = "data")]
+    content_type: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -187,10 +194,14 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         VerdictOutcome::NoMatch => "no-match",
         VerdictOutcome::Error => "error",
     };
-    let render = RenderConfig { transform: args.transform.clone(), ..RenderConfig::default() };
+    let what = if args.data.is_some() { "data" } else { "transform" };
+    let data = args.data.as_ref().map(|text| DataTemplate::of(text, args.content_type.as_deref()));
+    let data = data.transpose().map_err(|problem| Failure::misuse(format_args!("the data {problem}")))?;
+    let data = data.map(|template| template.pieces).unwrap_or_default();
+    let render = RenderConfig { transform: args.transform.clone(), data, ..RenderConfig::default() };
     let rendered = render_once(&render, &sample.event, &headers, &sample.data, now).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::misuse(format_args!("the transform does not compile\n{}", lines.join("\n")))
+        Failure::misuse(format_args!("the {what} does not compile\n{}", lines.join("\n")))
     })?;
     let sent = rendered.map(|made| made.body.map(|body| String::from_utf8_lossy(&body).into_owned()));
     match output.format() {
@@ -198,9 +209,10 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
             // What is written is JSON; a text of it keeps every digit.
             let sent_text = sent.as_ref().ok().and_then(Option::as_deref);
             let mut document = json!({"outcome": outcome, "reason": verdict.reason});
-            if let Some(members) = document.as_object_mut().filter(|_| args.transform.is_some()) {
+            let is_made = args.transform.is_some() || args.data.is_some();
+            if let Some(members) = document.as_object_mut().filter(|_| is_made) {
                 members.insert("sent".to_owned(), json!(sent_text));
-                members.insert("transform_error".to_owned(), json!(sent.as_ref().err()));
+                members.insert(format!("{what}_error"), json!(sent.as_ref().err()));
             }
             output.json(&document)?;
         }
@@ -209,7 +221,7 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
             match &sent {
                 Ok(None) => {}
                 Ok(Some(sent)) => output.line(format_args!("sent: {sent}"))?,
-                Err(reason) => output.paragraph("", "    ", &format!("transform: {reason}"))?,
+                Err(reason) => output.paragraph("", "    ", &format!("{what}: {reason}"))?,
             }
         }
     }

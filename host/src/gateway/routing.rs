@@ -250,22 +250,22 @@ impl Routing for EngineRouting {
         tried.await?.map(verdict).map_err(RoutingError::Invalid)
     }
 
-    async fn transform(
+    async fn render(
         &self,
         event: PastEvent,
-        transform: &str,
+        made: RenderConfig,
     ) -> Result<Result<String, String>, RoutingError> {
-        let render = RenderConfig { transform: Some(transform.to_owned()), ..RenderConfig::default() };
+        let path = if made.data.is_empty() { "transform" } else { "data" };
         let engine = self.engine();
         let tried = engine.aside(move || {
             let PastEvent { event, headers, data, received } = event;
             let headers: Vec<Header<'_>> =
                 headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-            router::render_once(&render, &event, &headers, &data, received)
+            router::render_once(&made, &event, &headers, &data, received)
         });
         let text = |made: Rendered| String::from_utf8(made.body.unwrap_or_default()).unwrap_or_default();
         tried.await?.map(|made| made.map(text)).map_err(|mut problems| {
-            problems.iter_mut().for_each(|problem| problem.path = "transform".to_owned());
+            problems.iter_mut().for_each(|problem| problem.path = path.to_owned());
             RoutingError::Invalid(problems)
         })
     }

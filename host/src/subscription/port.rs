@@ -8,6 +8,7 @@ use anglerfish_core::delivery::Standing;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::RenderConfig;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
@@ -215,11 +216,11 @@ pub trait Routing: Send + Sync + 'static {
         filter: Option<&str>,
     ) -> Result<Verdict, RoutingError>;
 
-    /// What a subscription with this `transform` would be sent of an event, as JSON; within, why that cannot be made of it.
-    async fn transform(
+    /// What a subscription that has this made would be sent of an event; within, why that cannot be made of it.
+    async fn render(
         &self,
         event: PastEvent,
-        transform: &str,
+        made: RenderConfig,
     ) -> Result<Result<String, String>, RoutingError>;
 }
 

@@ -99,7 +99,33 @@ pub struct DataTemplate {
     pub kind: DataKind,
 }
 
+/// Bytes of a text that is sent in the place of the data.
+const LONGEST_DATA: usize = 64 * 1024;
+
+/// Values in it: each of them may take as long as a filter.
+const MOST_VALUES: usize = 100;
+
 impl DataTemplate {
+    /// Takes a text apart that is what its content type says, or without one what it begins like.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be sent.
+    pub fn of(text: &str, content_type: Option<&str>) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("must not be empty".to_owned());
+        }
+        if text.len() > LONGEST_DATA {
+            return Err(format!("is {} bytes long; at most {LONGEST_DATA} are taken", text.len()));
+        }
+        let kind = content_type.map_or_else(|| DataKind::of_text(text), DataKind::of_type);
+        let template = Self::parse(text, kind)?;
+        match template.expressions().count() {
+            0..=MOST_VALUES => Ok(template),
+            count => Err(format!("has {count} values; at most {MOST_VALUES} are taken")),
+        }
+    }
+
     /// Takes a text of this kind apart.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use anglerfish_core::decision::{self, Intent};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::{Explanation, VerificationOutcome, VerificationReport};
+use anglerfish_core::router::{Explanation, RenderConfig, VerificationOutcome, VerificationReport};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
@@ -131,12 +131,12 @@ impl Routing for Table {
         Ok(verdict("test", filter, &event))
     }
 
-    async fn transform(
+    async fn render(
         &self,
         event: PastEvent,
-        transform: &str,
+        made: RenderConfig,
     ) -> Result<Result<String, String>, RoutingError> {
-        Ok(Ok(format!("{:?}", (transform, event.event.id))))
+        Ok(Ok(format!("{:?}", (made.transform, event.event.id))))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::expression;
 use super::signature::{self, Signed};
 use crate::config::{
-    ClientCertificate, DataKind, DataTemplate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl,
-    Secret, Template,
+    ClientCertificate, DataTemplate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl, Secret,
+    Template,
 };
 use crate::node::Node;
 use http::{HeaderName, HeaderValue, Uri};
@@ -234,38 +234,24 @@ fn method(node: &Node<'_>) -> Option<&'static str> {
     method
 }
 
-/// Bytes of a text that is sent in the place of the data.
-const LONGEST_DATA: usize = 64 * 1024;
-
-/// Values in it: each of them may take as long as a filter.
-const MOST_VALUES: usize = 100;
-
 /// A text in the place of the event's data. What it is, its content type says, or how it begins.
 fn data(node: &Node<'_>, headers: &[(String, Secret)]) -> Option<DataTemplate> {
-    let text = node.text_up_to(LONGEST_DATA)?;
+    let text = node.string()?;
     let content_type = headers.iter().find(|(name, _)| name == "content-type");
-    let kind =
-        content_type.map_or_else(|| DataKind::of_text(text), |(_, value)| DataKind::of_type(value.reveal()));
-    let template = match DataTemplate::parse(text, kind) {
-        Ok(template) => template,
-        Err(problem) => {
-            match kind {
-                DataKind::Json => node.report_with_hint(
-                    problem,
-                    "values stand in strings, as \"{{ message.id }}\", or as values of their own, as {{ message.id }}",
-                ),
-                _ => node.report(problem),
-            }
-            return None;
+    match DataTemplate::of(text, content_type.map(|(_, value)| value.reveal())) {
+        Ok(template) => {
+            let compile = template.expressions().all(|text| expression::compiles(node, text));
+            compile.then_some(template)
         }
-    };
-    let count = template.expressions().count();
-    if count > MOST_VALUES {
-        node.report(format!("has {count} values; at most {MOST_VALUES} are taken"));
-        return None;
+        Err(problem) => {
+            let hint = "values stand in strings, as \"{{ message.id }}\", or as values of their own, as {{ message.id }}";
+            match problem.contains("would not be JSON") {
+                true => node.report_with_hint(problem, hint),
+                false => node.report(problem),
+            }
+            None
+        }
     }
-    let compile = template.expressions().all(|text| expression::compiles(node, text));
-    compile.then_some(template)
 }
 
 type Headers = (Vec<(String, Secret)>, Vec<(String, Template)>);
