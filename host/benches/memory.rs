@@ -18,6 +18,8 @@ fn main() {
     // `cargo test --all-targets` runs benchmarks too, to see that they work.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (idle, dead, events) = if is_bench { (100_000, 1000, 1000) } else { (100, 10, 10) };
+    // The first one compiles the component, which takes memory that the others do not need.
+    drop(Binary::start(""));
     let none = Binary::start("");
     let base = none.resident();
     println!("no subscription: {base:.0} MiB");
@@ -73,7 +75,7 @@ fn tables(count: usize) -> String {
         let _ = write!(
             tables,
             "[[subscription]]\nid = \"a{number}\"\nfilter = \"message.n >= 0 || message.to == {number}\"\nendpoint = {{ url = \
-             \"http://127.0.0.1:9/{number}\", allow_private = true }}\n"
+             \"http://127.0.0.1:9/{number}\", allow_private = true, allow_ports = [9] }}\n"
         );
     }
     tables
