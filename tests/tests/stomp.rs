@@ -9,11 +9,10 @@
 )]
 
 use anglerfish_tests::{
-    Answer, Gateway, PATIENCE, Request, Setup, Stream, WebSocket, eventually, free_port, send,
+    Answer, Gateway, Request, Setup, StompClient, StompFrame, Stream, WebSocket, eventually, free_port, send,
 };
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 const FEED: &str = "0123456789abcdef-feed";
 const WORK: &str = "fedcba9876543210-work";
@@ -60,17 +59,15 @@ impl Speaking {
         }
     }
 
-    fn open(&self) -> Client {
-        let stream = TcpStream::connect_timeout(&self.stomp, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client { stream, bytes: Vec::new() }
+    fn open(&self) -> StompClient {
+        StompClient::open(self.stomp).unwrap()
     }
 
-    fn connect(&self, token: &str) -> Client {
+    fn connect(&self, token: &str) -> StompClient {
         let mut client = self.open();
         client
             .say(&format!("CONNECT\naccept-version:1.0,1.1,1.2\nhost:here\nlogin:me\npasscode:{token}\n\n"));
-        let connected = client.frame();
+        let connected = client.next();
         assert_eq!(
             (&*connected.command, connected.header("version")),
             ("CONNECTED", Some("1.2")),
@@ -80,81 +77,8 @@ impl Speaking {
     }
 }
 
-struct Client {
-    stream: TcpStream,
-    bytes: Vec<u8>,
-}
-
-#[derive(Debug, Clone)]
-struct Frame {
-    command: String,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Frame {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn number(&self) -> u64 {
-        serde_json::from_str::<Value>(&self.body).unwrap()["n"].as_u64().unwrap()
-    }
-}
-
-impl Client {
-    /// Sends a frame, to which the NUL at its end is added.
-    fn say(&mut self, frame: &str) {
-        self.stream.write_all(format!("{frame}\0").as_bytes()).unwrap();
-    }
-
-    /// The next frame; the end of the connection is one of no command. A body has no NUL here.
-    fn frame(&mut self) -> Frame {
-        loop {
-            while self.bytes.first() == Some(&b'\n') {
-                self.bytes.remove(0);
-            }
-            if let Some(end) = self.bytes.iter().position(|byte| *byte == 0) {
-                let text: Vec<u8> = self.bytes.drain(..=end).collect();
-                let text = String::from_utf8(text[..end].to_vec()).unwrap();
-                let (head, body) = text.split_once("\n\n").unwrap();
-                let mut lines = head.lines();
-                let command = lines.next().unwrap().to_owned();
-                let headers = lines.map(|line| {
-                    let (name, value) = line.split_once(':').unwrap();
-                    (name.to_owned(), value.replace("\\c", ":"))
-                });
-                return Frame { command, headers: headers.collect(), body: body.to_owned() };
-            }
-            let mut part = [0; 4096];
-            let length = self.stream.read(&mut part).expect("something comes in time");
-            if length == 0 {
-                return Frame { command: String::new(), headers: Vec::new(), body: String::new() };
-            }
-            self.bytes.extend(&part[..length]);
-        }
-    }
-
-    fn frames(&mut self, command: &str, count: usize) -> Vec<Frame> {
-        let frames: Vec<Frame> = (0..count).map(|_| self.frame()).collect();
-        assert!(frames.iter().all(|frame| frame.command == command), "{frames:?}");
-        frames
-    }
-
-    /// The ERROR frame that ends the connection.
-    fn error(&mut self) -> Frame {
-        loop {
-            let frame = self.frame();
-            match frame.command.as_str() {
-                "ERROR" => {
-                    assert_eq!(self.frame().command, "", "the connection ends with it");
-                    return frame;
-                }
-                "" => panic!("the connection ended without a word"),
-                _ => {}
-            }
-        }
-    }
+fn number(frame: &StompFrame) -> u64 {
+    serde_json::from_str::<Value>(&frame.body).unwrap()["n"].as_u64().unwrap()
 }
 
 #[test]
@@ -163,12 +87,12 @@ fn members_of_a_topic_get_what_each_of_them_sends_in_one_order_and_what_they_wer
     let (mut ann, mut bob) = (speaking.connect(CHAT), speaking.connect(CHAT));
     for client in [&mut ann, &mut bob] {
         client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.room\nreceipt:s\n\n");
-        assert_eq!(client.frame().header("receipt-id"), Some("s"));
+        assert_eq!(client.next().header("receipt-id"), Some("s"));
     }
     ann.say("SEND\ndestination:/topic/chat.room\nreceipt:1\ncontent-type:text/plain\nfrom:ann\n\nhello");
     let mut own = ann.frames("MESSAGE", 0);
     for _ in 0..2 {
-        let frame = ann.frame();
+        let frame = ann.next();
         match frame.command.as_str() {
             "RECEIPT" => assert_eq!(frame.header("receipt-id"), Some("1")),
             _ => own.push(frame),
@@ -269,22 +193,22 @@ fn what_is_leased_is_acknowledged_or_given_back_and_comes_again_when_its_reader_
     client
         .say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client-individual\nprefetch-count:2\n\n");
     let messages = client.frames("MESSAGE", 2);
-    assert_eq!(messages.iter().map(Frame::number).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(messages.iter().map(number).collect::<Vec<_>>(), [0, 1]);
     client.say(&format!("NACK\nid:{}\nrequeue:false\n\n", messages[1].header("ack").unwrap()));
-    let third = client.frame();
-    assert_eq!(third.number(), 2);
+    let third = client.next();
+    assert_eq!(number(&third), 2);
     client.say(&format!("ACK\nid:{}\nreceipt:a\n\n", messages[0].header("ack").unwrap()));
-    assert_eq!(client.frame().header("receipt-id"), Some("a"));
+    assert_eq!(client.next().header("receipt-id"), Some("a"));
     drop(client);
     let mut again = speaking.connect(WORK);
     again.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client\n\n");
-    let redelivered = again.frame();
-    assert_eq!((redelivered.number(), redelivered.header("redelivered")), (2, Some("true")));
+    let redelivered = again.next();
+    assert_eq!((number(&redelivered), redelivered.header("redelivered")), (2, Some("true")));
     speaking.publish(3..5);
     let more = again.frames("MESSAGE", 2);
     // One answer is for all up to it.
     again.say(&format!("ACK\nid:{}\nreceipt:b\n\n", more[1].header("ack").unwrap()));
-    assert_eq!(again.frame().header("receipt-id"), Some("b"));
+    assert_eq!(again.next().header("receipt-id"), Some("b"));
     let statuses = speaking.gateway.get("/v1/deliveries?subscription=work");
     let statuses: Vec<&str> =
         statuses["items"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
@@ -294,7 +218,7 @@ fn what_is_leased_is_acknowledged_or_given_back_and_comes_again_when_its_reader_
     drop(again);
     auto.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\n\n");
     speaking.publish(5..6);
-    assert_eq!(auto.frame().number(), 5);
+    assert_eq!(number(&auto.next()), 5);
     eventually("it is delivered", || {
         let open = speaking.gateway.get("/v1/deliveries?subscription=work&status=pending");
         open["items"].as_array().unwrap().is_empty().then_some(())
@@ -311,15 +235,15 @@ fn a_reader_of_the_log_has_no_more_than_it_answers_for_and_its_position() {
     );
     let first = client.frames("MESSAGE", 2);
     client.say("BEGIN\ntransaction:t\nreceipt:nothing more\n\n");
-    assert_eq!(client.frame().header("receipt-id"), Some("nothing more"));
+    assert_eq!(client.next().header("receipt-id"), Some("nothing more"));
     client.say(&format!("ACK\nid:{}\n\n", first[1].header("ack").unwrap()));
     let second = client.frames("MESSAGE", 2);
-    assert_eq!(second[1].number(), 3);
+    assert_eq!(number(&second[1]), 3);
     client.say("UNSUBSCRIBE\nid:f\nreceipt:u\n\n");
-    assert_eq!(client.frame().header("receipt-id"), Some("u"));
+    assert_eq!(client.next().header("receipt-id"), Some("u"));
     let position = second[0].header("position").unwrap();
     client.say(&format!("SUBSCRIBE\nid:f\ndestination:/subscription/feed\nafter:{position}\n\n"));
-    assert_eq!(client.frames("MESSAGE", 2).iter().map(Frame::number).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(client.frames("MESSAGE", 2).iter().map(number).collect::<Vec<_>>(), [3, 4]);
     let ahead = format!("{}{:016x}", &position[..8], 1000);
     client.say(&format!("SUBSCRIBE\nid:g\ndestination:/subscription/feed\nafter:{ahead}\n\n"));
     let error = client.error();
@@ -332,7 +256,7 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all() {
     let speaking = Speaking::start("");
     let mut reader = speaking.connect(CHAT);
     reader.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.t\nreceipt:s\n\n");
-    assert_eq!(reader.frame().command, "RECEIPT");
+    assert_eq!(reader.next().command, "RECEIPT");
     let mut client = speaking.connect(CHAT);
     for (name, end) in [("a", "ABORT"), ("b", "COMMIT")] {
         client.say(&format!("BEGIN\ntransaction:{name}\n\n"));
@@ -340,13 +264,13 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all() {
             client.say(&format!("SEND\ndestination:/topic/chat.t\ntransaction:{name}\n\n{name}{number}"));
         }
         client.say(&format!("{end}\ntransaction:{name}\nreceipt:{name}\n\n"));
-        assert_eq!(client.frame().header("receipt-id"), Some(name));
+        assert_eq!(client.next().header("receipt-id"), Some(name));
     }
     let said: Vec<String> = reader.frames("MESSAGE", 2).into_iter().map(|frame| frame.body).collect();
     assert_eq!(said, ["b0", "b1"]);
     client.say("DISCONNECT\nreceipt:bye\n\n");
-    assert_eq!(client.frame().header("receipt-id"), Some("bye"));
-    assert_eq!(client.frame().command, "");
+    assert_eq!(client.next().header("receipt-id"), Some("bye"));
+    assert_eq!(client.next().command, "");
 }
 
 #[test]
@@ -405,17 +329,15 @@ fn versions_and_heart_beats_are_agreed_on_and_whoever_is_silent_is_let_go() {
     {
         let mut client = speaking.open();
         client.say(&format!("STOMP\n{asked}login:x\npasscode:{CHAT}\n\n"));
-        assert_eq!(client.frame().header("version"), Some(version));
+        assert_eq!(client.next().header("version"), Some(version));
     }
     let mut client = speaking.open();
     client.say(&format!("CONNECT\naccept-version:2.0\npasscode:{CHAT}\n\n"));
     assert!(client.error().header("message").unwrap().contains("\"accept-version\""));
     let mut client = speaking.open();
     client.say(&format!("CONNECT\naccept-version:1.2\npasscode:{CHAT}\nheart-beat:1000,500\n\n"));
-    assert_eq!(client.frame().header("heart-beat"), Some("1000,1000"));
-    let mut beat = [0];
-    client.stream.read_exact(&mut beat).unwrap();
-    assert_eq!(beat, *b"\n");
+    assert_eq!(client.next().header("heart-beat"), Some("1000,1000"));
+    assert_eq!(client.byte().unwrap(), b'\n');
     assert_eq!(client.error().header("code"), Some("silent"));
 }
 
@@ -424,7 +346,7 @@ fn the_gateway_says_when_it_stops_over_both_ways() {
     let mut speaking = Speaking::start("");
     let mut client = speaking.connect(CHAT);
     client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nreceipt:s\n\n");
-    assert_eq!(client.frame().command, "RECEIPT");
+    assert_eq!(client.next().command, "RECEIPT");
     let mut socket = WebSocket::open(
         speaking.gateway.out(),
         "/out",
@@ -441,7 +363,7 @@ fn the_gateway_says_when_it_stops_over_both_ways() {
     let frames: Vec<String> =
         (0..2).map(|_| String::from_utf8(socket.read().unwrap().unwrap().1).unwrap()).collect();
     assert!(frames[0].starts_with("RECEIPT\n") && frames[1].ends_with("\n\nboth\0"), "{frames:?}");
-    assert_eq!(client.frame().body, "both");
+    assert_eq!(client.next().body, "both");
     speaking.gateway.signal_end();
     assert_eq!(client.error().header("code"), Some("stopping"));
     assert_eq!(socket.closed().0, 1012);

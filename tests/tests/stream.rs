@@ -9,7 +9,8 @@
 )]
 
 use anglerfish_tests::{
-    Answer, Contract, Gateway, Receiver, Request, Setup, SseEvent, Stream, eventually, send,
+    Answer, Contract, Gateway, Receiver, Request, Setup, SseEvent, StompClient, Stream, WebSocket, eventually,
+    free_port, send,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -355,8 +356,13 @@ fn the_answers_are_as_they_are_described() {
     }
 }
 
-const EVENTS: usize = 1000;
 const KILLS: usize = 3;
+
+/// How many events are read while the gateway is killed: as many as `ANGLERFISH_TEST_STREAM_EVENTS` says, for a campaign.
+fn goal() -> usize {
+    let said = std::env::var("ANGLERFISH_TEST_STREAM_EVENTS").ok();
+    said.map_or(1000, |said| said.parse().expect("ANGLERFISH_TEST_STREAM_EVENTS is a number"))
+}
 
 /// What one reader saw: positions, and how often each number came.
 #[derive(Default)]
@@ -376,17 +382,18 @@ impl Seen {
 
 #[test]
 fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_killed() {
-    let mut streaming = Streaming::start("", FEED);
+    let stomp = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut streaming = Streaming::start(&format!("stomp = \"{stomp}\""), FEED);
     let (out, ingress) = (streaming.gateway.out(), streaming.gateway.ingress());
     let start = streaming.poll("")["position"].as_str().unwrap().to_owned();
     let (sent, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let token = format!("Bearer {TOKEN}");
     let seen = std::thread::scope(|scope| {
-        let read = |read: fn(SocketAddr, &str, &mut Seen, &AtomicBool) -> std::io::Result<()>| {
+        let read = |read: fn(SocketAddr, &str, &mut Seen, &AtomicBool) -> std::io::Result<()>, out: SocketAddr| {
             let (start, token, done) = (start.clone(), &token, &done);
             scope.spawn(move || {
                 let mut seen = Seen { last: start, ..Seen::default() };
-                while seen.numbers.len() < EVENTS && !done.load(Ordering::SeqCst) {
+                while seen.numbers.len() < goal() && !done.load(Ordering::SeqCst) {
                     seen.connections += 1;
                     if read(out, token, &mut seen, done).is_err() {
                         std::thread::sleep(Duration::from_millis(20));
@@ -395,9 +402,11 @@ fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_kill
                 seen
             })
         };
-        let readers = [read(read_sse), read(read_lines), read(read_batches)];
+        let ways = [read_sse, read_lines, read_batches, read_websocket];
+        let [sse, lines, batches, websocket] = ways.map(|way| read(way, out));
+        let readers = [sse, lines, batches, websocket, read(read_stomp, stomp)];
         scope.spawn(|| {
-            for number in 0..EVENTS {
+            for number in 0..goal() {
                 let request = Request {
                     method: "POST".into(),
                     path: "/in/shop".into(),
@@ -414,12 +423,12 @@ fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_kill
         });
         for kill in 1..=KILLS {
             eventually("a share of the events", || {
-                (sent.load(Ordering::SeqCst) >= EVENTS * kill / (KILLS + 1)).then_some(())
+                (sent.load(Ordering::SeqCst) >= goal() * kill / (KILLS + 1)).then_some(())
             });
             streaming.gateway.kill();
             streaming.gateway.spawn();
         }
-        eventually("all events are sent", || (sent.load(Ordering::SeqCst) == EVENTS).then_some(()));
+        eventually("all events are sent", || (sent.load(Ordering::SeqCst) == goal()).then_some(()));
         let end = std::time::Instant::now() + Duration::from_secs(60);
         while !readers.iter().all(std::thread::ScopedJoinHandle::is_finished)
             && std::time::Instant::now() < end
@@ -430,7 +439,7 @@ fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_kill
         readers.map(|reader| reader.join().unwrap())
     });
     for seen in &seen {
-        assert_eq!(seen.numbers.len(), EVENTS);
+        assert_eq!(seen.numbers.len(), goal());
         // A number is sent again when a kill took the answer away, and then is two events at two positions.
         let again = seen.numbers.values().filter(|count| **count > 1).count();
         assert!(again <= KILLS, "{again} numbers came more than once");
@@ -438,10 +447,42 @@ fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_kill
     }
 }
 
+fn read_websocket(out: SocketAddr, _: &str, seen: &mut Seen, done: &AtomicBool) -> std::io::Result<()> {
+    let path = format!("/out/feed?after={}&access_token={TOKEN}", seen.last);
+    let mut socket = WebSocket::open(out, &path, &[])?;
+    while seen.numbers.len() < goal() && !done.load(Ordering::SeqCst) {
+        let Some((_, payload)) = socket.read()? else { break };
+        let Ok(message) = serde_json::from_slice::<Value>(&payload) else { continue };
+        if message["type"] == "event" {
+            let position = message["position"].as_str().unwrap();
+            seen.take(position, message["event"]["data"]["n"].as_u64().unwrap());
+        }
+    }
+    Ok(())
+}
+
+fn read_stomp(stomp: SocketAddr, _: &str, seen: &mut Seen, done: &AtomicBool) -> std::io::Result<()> {
+    let mut client = StompClient::open(stomp)?;
+    client.send(&format!("CONNECT\naccept-version:1.2\npasscode:{TOKEN}\n\n"))?;
+    client.send(&format!("SUBSCRIBE\nid:0\ndestination:/subscription/feed\nafter:{}\n\n", seen.last))?;
+    while seen.numbers.len() < goal() && !done.load(Ordering::SeqCst) {
+        let frame = client.frame()?;
+        match frame.command.as_str() {
+            "MESSAGE" => {
+                let body: Value = serde_json::from_str(&frame.body)?;
+                seen.take(frame.header("position").unwrap(), body["n"].as_u64().unwrap());
+            }
+            "CONNECTED" => {}
+            _ => break,
+        }
+    }
+    Ok(())
+}
+
 fn read_sse(out: SocketAddr, token: &str, seen: &mut Seen, done: &AtomicBool) -> std::io::Result<()> {
     let last = seen.last.clone();
     let mut stream = Stream::open(out, "/out/feed", &[("authorization", token), ("last-event-id", &last)])?;
-    while seen.numbers.len() < EVENTS && !done.load(Ordering::SeqCst) {
+    while seen.numbers.len() < goal() && !done.load(Ordering::SeqCst) {
         let Some(event) = stream.event()? else { break };
         if event.event == "shop" {
             seen.take(&event.id, number(&event.data));
@@ -455,7 +496,7 @@ fn read_sse(out: SocketAddr, token: &str, seen: &mut Seen, done: &AtomicBool) ->
 fn read_lines(out: SocketAddr, token: &str, seen: &mut Seen, done: &AtomicBool) -> std::io::Result<()> {
     let path = format!("/out/feed?format=lines&after={}", seen.last);
     let mut stream = Stream::open(out, &path, &[("authorization", token)])?;
-    while seen.numbers.len() < EVENTS && !done.load(Ordering::SeqCst) {
+    while seen.numbers.len() < goal() && !done.load(Ordering::SeqCst) {
         let Some(line) = stream.line()? else { break };
         let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
         assert!(line.get("gap").is_none(), "{line}");

@@ -1,4 +1,5 @@
-//! Clients of streams that come again by themselves: `EventSource` in a browser, and `anglerfish listen`.
+//! Clients of streams that others wrote, or that come again by themselves: `EventSource` in a browser, clients of STOMP and of
+//! WebSocket, and `anglerfish listen`.
 
 #![allow(
     clippy::expect_used,
@@ -8,8 +9,8 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Gateway, Ran, Receiver, Reply, Running, Setup, eventually, verify_standard};
-use serde_json::json;
+use anglerfish_tests::{Foreign, Gateway, Ran, Receiver, Reply, Running, Setup, eventually, free_port, verify_standard};
+use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
 const TOKEN: &str = "0123456789abcdef-feed";
@@ -135,4 +136,57 @@ fn listen_says_what_is_wrong() {
         let said = Ran::of(Gateway::command().args(["listen", "feed"]).args(&arguments)).expect(code).stderr;
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
+}
+
+const CHAT: &str = "0123456789abcdef-chat";
+
+/// A gateway with a chat, and where STOMP is spoken.
+fn start_chat() -> (Gateway, u16) {
+    let port = free_port();
+    let rest = format!("[[topic]]\nname = \"chat.*\"\ntokens = [\"{CHAT}\"]\n");
+    let out = Some(format!("stomp = \"127.0.0.1:{port}\""));
+    (Gateway::set_up(&Setup { out, rest, ..Setup::default() }), port)
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The bodies of messages, in the order in which a client got them.
+fn bodies(lines: &[Value]) -> Vec<&str> {
+    lines.iter().filter_map(|line| line["body"].as_str()).collect()
+}
+
+#[test]
+fn members_with_different_clients_of_stomp_see_one_chat() {
+    let (Some(python), Some(node)) = (Foreign::python(), Foreign::node()) else { return };
+    let (gateway, port) = start_chat();
+    let port = port.to_string();
+    let arguments = ["127.0.0.1", &port, CHAT, "/topic/chat.a", "2", "hello", "hé \\ wörld"];
+    let over_tcp = lines(&python.with_script("stomp_client.py").run_with(&arguments));
+    assert_eq!(over_tcp[0]["connected"], "1.2");
+    assert_eq!(bodies(&over_tcp), ["hello", "hé \\ wörld"]);
+    let receipts: Vec<&str> = over_tcp.iter().filter_map(|line| line["receipt"].as_str()).collect();
+    assert_eq!(receipts, ["ack-0", "ack-1"]);
+    let url = format!("ws://{}/out", gateway.out());
+    let arguments = [url.as_str(), CHAT, "/topic/chat.a", "3", "from a page"];
+    let over_websocket = lines(&node.with_script("stomp_client.mjs").run_with(&arguments));
+    assert_eq!(over_websocket[0]["connected"], "1.2");
+    // What was said before it came is there too, in the same order.
+    assert_eq!(bodies(&over_websocket), ["hello", "hé \\ wörld", "from a page"]);
+    assert_eq!(over_websocket[1]["position"], over_tcp[1]["position"]);
+}
+
+#[test]
+fn a_websocket_is_read_compressed_and_in_fragments_by_a_client_that_knows_both() {
+    let Some(python) = Foreign::python() else { return };
+    let (gateway, _) = start_chat();
+    let url = format!("ws://{}/out?access_token={CHAT}", gateway.out());
+    let told = lines(&python.with_script("websocket_client.py").run_with(&[&url, "chat.ws"]));
+    assert!(told[0]["extensions"].as_str().unwrap().starts_with("permessage-deflate"), "{told:?}");
+    for (number, event) in told[1..4].iter().enumerate() {
+        let expected = json!({"type": "said", "source": "/topic/chat.ws", "length": 10_001, "last": number.to_string()});
+        assert_eq!(*event, expected);
+    }
+    assert_eq!(told[4]["closed"], 1000);
 }

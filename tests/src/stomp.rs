@@ -1,0 +1,140 @@
+//! A client of STOMP over TCP that says exactly what it is told to.
+
+use crate::wait::PATIENCE;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// A connection.
+pub struct StompClient {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+}
+
+/// A frame that came.
+#[derive(Debug, Clone, Default)]
+pub struct StompFrame {
+    /// What it is for; nothing at the end of the connection.
+    pub command: String,
+    headers: Vec<(String, String)>,
+    /// Its body, which has no NUL here.
+    pub body: String,
+}
+
+impl StompFrame {
+    /// What a header says.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl StompClient {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    ///
+    /// If that fails.
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream, bytes: Vec::new() })
+    }
+
+    /// Sends a frame, to which the NUL at its end is added.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is gone.
+    pub fn send(&mut self, frame: &str) -> io::Result<()> {
+        self.stream.write_all(format!("{frame}\0").as_bytes())
+    }
+
+    /// The same where the connection has to be there.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
+    pub fn say(&mut self, frame: &str) {
+        self.send(frame).expect("the connection is there");
+    }
+
+    /// The next byte, whatever it is of.
+    ///
+    /// # Errors
+    ///
+    /// If none comes in time.
+    pub fn byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte)?;
+        Ok(byte[0])
+    }
+
+    /// The next frame; one of no command at the end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// If nothing comes in time, or the connection breaks.
+    pub fn frame(&mut self) -> io::Result<StompFrame> {
+        loop {
+            let between = self.bytes.iter().take_while(|byte| **byte == b'\n').count();
+            self.bytes.drain(..between);
+            if let Some(end) = self.bytes.iter().position(|byte| *byte == 0) {
+                let bytes: Vec<u8> = self.bytes.drain(..=end).collect();
+                let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+                let (head, body) = text.split_once("\n\n").expect("headers end with an empty line");
+                let mut lines = head.lines();
+                let command = lines.next().unwrap_or_default().to_owned();
+                let headers = lines.map(|line| {
+                    let (name, value) = line.split_once(':').expect("a header has a colon");
+                    (name.to_owned(), value.replace("\\c", ":"))
+                });
+                return Ok(StompFrame { command, headers: headers.collect(), body: body.to_owned() });
+            }
+            let mut part = [0; 4096];
+            let length = self.stream.read(&mut part)?;
+            if length == 0 {
+                return Ok(StompFrame::default());
+            }
+            self.bytes.extend(&part[..length]);
+        }
+    }
+
+    /// The same where something has to come.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn next(&mut self) -> StompFrame {
+        self.frame().expect("a frame in time")
+    }
+
+    /// The next so many frames, which have to be of one command.
+    ///
+    /// # Panics
+    ///
+    /// If they are not.
+    pub fn frames(&mut self, command: &str, count: usize) -> Vec<StompFrame> {
+        let frames: Vec<StompFrame> = (0..count).map(|_| self.next()).collect();
+        assert!(frames.iter().all(|frame| frame.command == command), "{frames:?}");
+        frames
+    }
+
+    /// The ERROR frame that ends the connection.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn error(&mut self) -> StompFrame {
+        loop {
+            let frame = self.next();
+            match frame.command.as_str() {
+                "ERROR" => {
+                    assert_eq!(self.next().command, "", "the connection ends with it");
+                    return frame;
+                }
+                "" => panic!("the connection ended without a word"),
+                _ => {}
+            }
+        }
+    }
+}
