@@ -104,7 +104,7 @@ impl StompClient {
     /// # Panics
     ///
     /// If it does not.
-    pub fn next(&mut self) -> StompFrame {
+    pub fn read(&mut self) -> StompFrame {
         self.frame().expect("a frame in time")
     }
 
@@ -114,7 +114,7 @@ impl StompClient {
     ///
     /// If they are not.
     pub fn frames(&mut self, command: &str, count: usize) -> Vec<StompFrame> {
-        let frames: Vec<StompFrame> = (0..count).map(|_| self.next()).collect();
+        let frames: Vec<StompFrame> = (0..count).map(|_| self.read()).collect();
         assert!(frames.iter().all(|frame| frame.command == command), "{frames:?}");
         frames
     }
@@ -126,10 +126,10 @@ impl StompClient {
     /// If there is none.
     pub fn error(&mut self) -> StompFrame {
         loop {
-            let frame = self.next();
+            let frame = self.read();
             match frame.command.as_str() {
                 "ERROR" => {
-                    assert_eq!(self.next().command, "", "the connection ends with it");
+                    assert_eq!(self.read().command, "", "the connection ends with it");
                     return frame;
                 }
                 "" => panic!("the connection ended without a word"),

@@ -67,7 +67,7 @@ impl Speaking {
         let mut client = self.open();
         client
             .say(&format!("CONNECT\naccept-version:1.0,1.1,1.2\nhost:here\nlogin:me\npasscode:{token}\n\n"));
-        let connected = client.next();
+        let connected = client.read();
         assert_eq!(
             (&*connected.command, connected.header("version")),
             ("CONNECTED", Some("1.2")),
@@ -87,12 +87,12 @@ fn members_of_a_topic_get_what_each_of_them_sends_in_one_order_and_what_they_wer
     let (mut ann, mut bob) = (speaking.connect(CHAT), speaking.connect(CHAT));
     for client in [&mut ann, &mut bob] {
         client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.room\nreceipt:s\n\n");
-        assert_eq!(client.next().header("receipt-id"), Some("s"));
+        assert_eq!(client.read().header("receipt-id"), Some("s"));
     }
     ann.say("SEND\ndestination:/topic/chat.room\nreceipt:1\ncontent-type:text/plain\nfrom:ann\n\nhello");
     let mut own = ann.frames("MESSAGE", 0);
     for _ in 0..2 {
-        let frame = ann.next();
+        let frame = ann.read();
         match frame.command.as_str() {
             "RECEIPT" => assert_eq!(frame.header("receipt-id"), Some("1")),
             _ => own.push(frame),
@@ -195,20 +195,20 @@ fn what_is_leased_is_acknowledged_or_given_back_and_comes_again_when_its_reader_
     let messages = client.frames("MESSAGE", 2);
     assert_eq!(messages.iter().map(number).collect::<Vec<_>>(), [0, 1]);
     client.say(&format!("NACK\nid:{}\nrequeue:false\n\n", messages[1].header("ack").unwrap()));
-    let third = client.next();
+    let third = client.read();
     assert_eq!(number(&third), 2);
     client.say(&format!("ACK\nid:{}\nreceipt:a\n\n", messages[0].header("ack").unwrap()));
-    assert_eq!(client.next().header("receipt-id"), Some("a"));
+    assert_eq!(client.read().header("receipt-id"), Some("a"));
     drop(client);
     let mut again = speaking.connect(WORK);
     again.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client\n\n");
-    let redelivered = again.next();
+    let redelivered = again.read();
     assert_eq!((number(&redelivered), redelivered.header("redelivered")), (2, Some("true")));
     speaking.publish(3..5);
     let more = again.frames("MESSAGE", 2);
     // One answer is for all up to it.
     again.say(&format!("ACK\nid:{}\nreceipt:b\n\n", more[1].header("ack").unwrap()));
-    assert_eq!(again.next().header("receipt-id"), Some("b"));
+    assert_eq!(again.read().header("receipt-id"), Some("b"));
     let statuses = speaking.gateway.get("/v1/deliveries?subscription=work");
     let statuses: Vec<&str> =
         statuses["items"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
@@ -218,7 +218,7 @@ fn what_is_leased_is_acknowledged_or_given_back_and_comes_again_when_its_reader_
     drop(again);
     auto.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\n\n");
     speaking.publish(5..6);
-    assert_eq!(number(&auto.next()), 5);
+    assert_eq!(number(&auto.read()), 5);
     eventually("it is delivered", || {
         let open = speaking.gateway.get("/v1/deliveries?subscription=work&status=pending");
         open["items"].as_array().unwrap().is_empty().then_some(())
@@ -235,12 +235,12 @@ fn a_reader_of_the_log_has_no_more_than_it_answers_for_and_its_position() {
     );
     let first = client.frames("MESSAGE", 2);
     client.say("BEGIN\ntransaction:t\nreceipt:nothing more\n\n");
-    assert_eq!(client.next().header("receipt-id"), Some("nothing more"));
+    assert_eq!(client.read().header("receipt-id"), Some("nothing more"));
     client.say(&format!("ACK\nid:{}\n\n", first[1].header("ack").unwrap()));
     let second = client.frames("MESSAGE", 2);
     assert_eq!(number(&second[1]), 3);
     client.say("UNSUBSCRIBE\nid:f\nreceipt:u\n\n");
-    assert_eq!(client.next().header("receipt-id"), Some("u"));
+    assert_eq!(client.read().header("receipt-id"), Some("u"));
     let position = second[0].header("position").unwrap();
     client.say(&format!("SUBSCRIBE\nid:f\ndestination:/subscription/feed\nafter:{position}\n\n"));
     assert_eq!(client.frames("MESSAGE", 2).iter().map(number).collect::<Vec<_>>(), [3, 4]);
@@ -256,7 +256,7 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all() {
     let speaking = Speaking::start("");
     let mut reader = speaking.connect(CHAT);
     reader.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.t\nreceipt:s\n\n");
-    assert_eq!(reader.next().command, "RECEIPT");
+    assert_eq!(reader.read().command, "RECEIPT");
     let mut client = speaking.connect(CHAT);
     for (name, end) in [("a", "ABORT"), ("b", "COMMIT")] {
         client.say(&format!("BEGIN\ntransaction:{name}\n\n"));
@@ -264,13 +264,13 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all() {
             client.say(&format!("SEND\ndestination:/topic/chat.t\ntransaction:{name}\n\n{name}{number}"));
         }
         client.say(&format!("{end}\ntransaction:{name}\nreceipt:{name}\n\n"));
-        assert_eq!(client.next().header("receipt-id"), Some(name));
+        assert_eq!(client.read().header("receipt-id"), Some(name));
     }
     let said: Vec<String> = reader.frames("MESSAGE", 2).into_iter().map(|frame| frame.body).collect();
     assert_eq!(said, ["b0", "b1"]);
     client.say("DISCONNECT\nreceipt:bye\n\n");
-    assert_eq!(client.next().header("receipt-id"), Some("bye"));
-    assert_eq!(client.next().command, "");
+    assert_eq!(client.read().header("receipt-id"), Some("bye"));
+    assert_eq!(client.read().command, "");
 }
 
 #[test]
@@ -329,14 +329,14 @@ fn versions_and_heart_beats_are_agreed_on_and_whoever_is_silent_is_let_go() {
     {
         let mut client = speaking.open();
         client.say(&format!("STOMP\n{asked}login:x\npasscode:{CHAT}\n\n"));
-        assert_eq!(client.next().header("version"), Some(version));
+        assert_eq!(client.read().header("version"), Some(version));
     }
     let mut client = speaking.open();
     client.say(&format!("CONNECT\naccept-version:2.0\npasscode:{CHAT}\n\n"));
     assert!(client.error().header("message").unwrap().contains("\"accept-version\""));
     let mut client = speaking.open();
     client.say(&format!("CONNECT\naccept-version:1.2\npasscode:{CHAT}\nheart-beat:1000,500\n\n"));
-    assert_eq!(client.next().header("heart-beat"), Some("1000,1000"));
+    assert_eq!(client.read().header("heart-beat"), Some("1000,1000"));
     assert_eq!(client.byte().unwrap(), b'\n');
     assert_eq!(client.error().header("code"), Some("silent"));
 }
@@ -346,7 +346,7 @@ fn the_gateway_says_when_it_stops_over_both_ways() {
     let mut speaking = Speaking::start("");
     let mut client = speaking.connect(CHAT);
     client.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nreceipt:s\n\n");
-    assert_eq!(client.next().command, "RECEIPT");
+    assert_eq!(client.read().command, "RECEIPT");
     let mut socket = WebSocket::open(
         speaking.gateway.out(),
         "/out",
@@ -363,7 +363,7 @@ fn the_gateway_says_when_it_stops_over_both_ways() {
     let frames: Vec<String> =
         (0..2).map(|_| String::from_utf8(socket.read().unwrap().unwrap().1).unwrap()).collect();
     assert!(frames[0].starts_with("RECEIPT\n") && frames[1].ends_with("\n\nboth\0"), "{frames:?}");
-    assert_eq!(client.next().body, "both");
+    assert_eq!(client.read().body, "both");
     speaking.gateway.signal_end();
     assert_eq!(client.error().header("code"), Some("stopping"));
     assert_eq!(socket.closed().0, 1012);

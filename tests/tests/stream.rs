@@ -9,8 +9,8 @@
 )]
 
 use anglerfish_tests::{
-    Answer, Contract, Gateway, Receiver, Request, Setup, SseEvent, StompClient, Stream, WebSocket, eventually,
-    free_port, send,
+    Answer, Contract, Gateway, Receiver, Request, Setup, SseEvent, StompClient, Stream, WebSocket,
+    eventually, free_port, send,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -389,7 +389,8 @@ fn each_event_is_seen_once_and_none_is_missing_however_often_the_gateway_is_kill
     let (sent, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let token = format!("Bearer {TOKEN}");
     let seen = std::thread::scope(|scope| {
-        let read = |read: fn(SocketAddr, &str, &mut Seen, &AtomicBool) -> std::io::Result<()>, out: SocketAddr| {
+        let read = |read: fn(SocketAddr, &str, &mut Seen, &AtomicBool) -> std::io::Result<()>,
+                    out: SocketAddr| {
             let (start, token, done) = (start.clone(), &token, &done);
             scope.spawn(move || {
                 let mut seen = Seen { last: start, ..Seen::default() };

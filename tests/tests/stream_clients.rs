@@ -9,7 +9,9 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Foreign, Gateway, Ran, Receiver, Reply, Running, Setup, eventually, free_port, verify_standard};
+use anglerfish_tests::{
+    Foreign, Gateway, Ran, Receiver, Reply, Running, Setup, eventually, free_port, verify_standard,
+};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -185,7 +187,8 @@ fn a_websocket_is_read_compressed_and_in_fragments_by_a_client_that_knows_both()
     let told = lines(&python.with_script("websocket_client.py").run_with(&[&url, "chat.ws"]));
     assert!(told[0]["extensions"].as_str().unwrap().starts_with("permessage-deflate"), "{told:?}");
     for (number, event) in told[1..4].iter().enumerate() {
-        let expected = json!({"type": "said", "source": "/topic/chat.ws", "length": 10_001, "last": number.to_string()});
+        let expected =
+            json!({"type": "said", "source": "/topic/chat.ws", "length": 10_001, "last": number.to_string()});
         assert_eq!(*event, expected);
     }
     assert_eq!(told[4]["closed"], 1000);
