@@ -46,10 +46,12 @@ fn document(scheme: &str) -> Vec<u8> {
         filter: Some(format!("event.source == \"hub\" && message.size == {number}")),
         ordering: OrderingConfig::None,
         render: anglerfish_core::router::RenderConfig::default(),
+        interest: None,
     };
     let document = RoutingDocument {
         source: vec![RoutingSource { name: "hub".to_owned(), verification }],
         subscription: (0..10).map(subscription).collect(),
+        ..RoutingDocument::default()
     };
     serde_json::to_vec(&document).unwrap()
 }

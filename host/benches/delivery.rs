@@ -165,6 +165,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             ..EndpointConfig::new("")
         }),
         tokens: Vec::new(),
+        notification: None,
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
         when_removed: WhenRemoved::End,
         start: StartPoint::Now,

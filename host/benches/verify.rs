@@ -149,7 +149,7 @@ fn benchmark(criterion: &mut Criterion) {
         let verification = verification(kind.algorithm, &kind.secret);
         let document = RoutingDocument {
             source: vec![RoutingSource { name: "a".to_owned(), verification }],
-            subscription: Vec::new(),
+            ..RoutingDocument::default()
         };
         let document = serde_json::to_vec(&document).unwrap();
         let mut warm = Warm::load(&document);

@@ -17,3 +17,16 @@ pub fn request_id(received: UnixMillis) -> String {
     fastrand::fill(&mut random);
     request::request_id(received, random)
 }
+
+/// A new random name: a UUID of version 4 (RFC 9562, section 5.4).
+#[must_use]
+pub fn uuid() -> String {
+    let mut random = [0_u8; 16];
+    fastrand::fill(&mut random);
+    let mut number = u128::from_be_bytes(random);
+    number = number & !(0xf << 76) | (0x4 << 76);
+    number = number & !(0x3 << 62) | (0x2 << 62);
+    let text = format!("{number:032x}");
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}

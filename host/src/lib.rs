@@ -67,6 +67,8 @@ pub mod config;
 #[doc(hidden)]
 pub mod delivery;
 #[doc(hidden)]
+pub mod document;
+#[doc(hidden)]
 pub mod embed;
 #[doc(hidden)]
 pub mod engine;
@@ -109,6 +111,7 @@ pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
+pub use document::DocumentsConfig;
 pub use embed::{
     Anglerfish, AnglerfishBuilder, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent, Source,
     Subscription,

@@ -29,6 +29,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
             ..EndpointConfig::new("")
         }),
         tokens: Vec::new(),
+        notification: None,
         delivery: DeliveryConfig::default(),
         start: StartPoint::Now,
         when_removed: WhenRemoved::End,

@@ -51,7 +51,10 @@ impl Sources {
 
     fn document(self) -> RoutingDocument {
         let source = |(position, verification)| RoutingSource { name: format!("s{position}"), verification };
-        RoutingDocument { source: self.0.into_iter().enumerate().map(source).collect(), subscription: vec![] }
+        RoutingDocument {
+            source: self.0.into_iter().enumerate().map(source).collect(),
+            ..RoutingDocument::default()
+        }
     }
 }
 

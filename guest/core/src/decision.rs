@@ -80,6 +80,39 @@ pub struct Acceptance {
     pub secret: Option<String>,
 }
 
+/// The decision about a document that is put or deleted, or told of again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentDecision {
+    /// It is refused; nothing is written.
+    Reject(DocumentRejection),
+    /// There is nothing new in it, or nobody to be told.
+    Ignore,
+    /// It is an entry of the log, for those in the intents.
+    Accept(Box<AcceptedEvent>),
+    /// A decision that this version does not know, by its name: that of a later component in an earlier shell.
+    Other(String),
+}
+
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentRejection {
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// What went wrong, in few words that stay the same.
+    pub title: String,
+    /// What was wrong with it.
+    pub detail: String,
+}
+
+impl DocumentRejection {
+    /// The state cannot be used; the same may work later.
+    #[must_use]
+    pub fn unavailable(reason: &str) -> Self {
+        let title = "error during document update".to_owned();
+        Self { status: 503, title, detail: format!("the state cannot be used: {reason}") }
+    }
+}
+
 /// "This event is for that subscription." It never copies the event's data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intent {

@@ -19,6 +19,7 @@ mod node;
 pub mod policy;
 pub mod problem;
 pub mod request;
+pub mod resource;
 pub mod router;
 mod secret;
 pub mod sign;

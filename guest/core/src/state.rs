@@ -15,6 +15,15 @@ pub trait Keys {
     ///
     /// Says why the state could not be written.
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String>;
+
+    /// Deletes a key; one that is not there is no error. Only documents need it.
+    ///
+    /// # Errors
+    ///
+    /// Says why the state could not be written.
+    fn delete(&mut self, key: &str) -> Result<(), String> {
+        Err(format!("this state deletes no keys: {key}"))
+    }
 }
 
 /// The longest key: what the tightest of the supported stores takes, in bytes.

@@ -34,10 +34,12 @@ impl Bench {
             filter: Some((*filter).to_owned()),
             ordering: OrderingConfig::None,
             render: anglerfish_core::router::RenderConfig::default(),
+            interest: None,
         });
         let document = RoutingDocument {
             source: vec![RoutingSource { name: "case".to_owned(), verification }],
             subscription: subscription.collect(),
+            ..RoutingDocument::default()
         };
         let router = Router::load(&serde_json::to_vec(&document).unwrap()).unwrap();
         Self { router, memory: Memory::default(), count: 0 }

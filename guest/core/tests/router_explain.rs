@@ -46,6 +46,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
         filter: Some((*filter).to_owned()),
         ordering: OrderingConfig::None,
         render: anglerfish_core::router::RenderConfig::default(),
+        interest: None,
     };
     let document = RoutingDocument {
         source: vec![RoutingSource {
@@ -53,6 +54,7 @@ fn the_explanation_of_an_event_is_its_decision_whatever_is_in_the_body() {
             verification: VerificationConfig { scheme: "none".to_owned(), ..Default::default() },
         }],
         subscription: FILTERS.iter().enumerate().map(subscription).collect(),
+        ..RoutingDocument::default()
     };
     let mut router = Router::load(&serde_json::to_vec(&document).unwrap()).unwrap();
     let mut deep = format!("{}{}", r#"{"a": 1, "b": "#, "[".repeat(127));

@@ -38,7 +38,7 @@ enum Came {
 impl Bench {
     fn new(config: VerificationConfig) -> Self {
         let source = vec![RoutingSource { name: "case".to_owned(), verification: config }];
-        let document = RoutingDocument { source, subscription: Vec::new() };
+        let document = RoutingDocument { source, ..RoutingDocument::default() };
         let router = Router::load(&serde_json::to_vec(&document).unwrap()).unwrap();
         Self { router, memory: Memory::default(), count: 0 }
     }

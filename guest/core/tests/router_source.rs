@@ -36,6 +36,7 @@ fn subscription(id: &str, sources: &[&str], filter: &str) -> Vec<u8> {
         filter: Some(filter.to_owned()),
         ordering: OrderingConfig::None,
         render: anglerfish_core::router::RenderConfig::default(),
+        interest: None,
     };
     serde_json::to_vec(&subscription).unwrap()
 }

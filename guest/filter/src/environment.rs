@@ -31,8 +31,25 @@ pub struct Environment {
     bool_only: bool,
     /// Whether some variable's name has dots.
     dotted: bool,
+    /// Names that stand for a field of a variable, and go before the variables' own.
+    aliases: &'static [Alias],
     limits: Limits,
 }
+
+/// A name for a field of a variable.
+#[derive(Debug, Clone, Copy)]
+struct Alias {
+    name: &'static str,
+    root: Root,
+    field: &'static str,
+}
+
+/// What a filter on documents calls the two that it compares: the body is an object that has both.
+static DOCUMENTS: &[Alias] = &[
+    Alias { name: "message", root: Root::MESSAGE, field: Environment::NEW },
+    Alias { name: "new", root: Root::MESSAGE, field: Environment::NEW },
+    Alias { name: "old", root: Root::MESSAGE, field: Environment::OLD },
+];
 
 /// The CloudEvents attributes; those that CloudEvents itself does not name are in the map `extensions`.
 static EVENT: LazyLock<[(&str, Shape); 7]> = LazyLock::new(|| {
@@ -76,8 +93,22 @@ impl Environment {
             checked: true,
             bool_only: true,
             dotted: false,
+            aliases: &[],
             limits: Limits::FILTER,
         }
+    }
+
+    /// The field of the body that has the document as it comes.
+    pub const NEW: &'static str = "new";
+    /// The field of the body that has the document as its subscriber has it.
+    pub const OLD: &'static str = "old";
+
+    /// What the filter of a resource's subscriber sees: `new`, which `message` means too, and `old`, beside what every filter
+    /// sees. Both are fields of the body, [`Environment::NEW`] and [`Environment::OLD`], so that documents are indexed as
+    /// bodies are.
+    #[must_use]
+    pub fn documents() -> Self {
+        Self { aliases: DOCUMENTS, ..Self::filter() }
     }
 
     /// The same for an expression of any type.
@@ -95,6 +126,7 @@ impl Environment {
             checked,
             bool_only: false,
             dotted: false,
+            aliases: &[],
             limits,
         }
     }
@@ -124,6 +156,12 @@ impl Environment {
         self.container.is_empty()
     }
 
+    /// The variable and its field that a name stands for.
+    pub(crate) fn alias(&self, name: &str) -> Option<(Root, &'static str)> {
+        let alias = self.aliases.iter().find(|alias| alias.name == name)?;
+        Some((alias.root, alias.field))
+    }
+
     /// The variable with this name, if no longer name could be meant instead.
     pub(crate) fn plain(&self, name: &str) -> Option<Root> {
         if self.dotted || !self.container.is_empty() { None } else { self.variable(name) }
@@ -131,7 +169,10 @@ impl Environment {
 
     /// Every variable's name.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().map(|variable| &*variable.name)
+        let aliases = self.aliases.iter().map(|alias| alias.name);
+        let hidden = |name: &str| self.alias(name).is_some();
+        let variables = self.variables.iter().map(|variable| &*variable.name);
+        aliases.chain(variables.filter(move |name| !hidden(name)))
     }
 
     /// The full names that a name may mean, the most specific first.

@@ -6,7 +6,7 @@ use crate::eval::Evaluator;
 use crate::explain::{Explanation, explain};
 use crate::fact::Facts;
 use crate::failure::Failure;
-use crate::ir::{NodeId, Path, Program, Span};
+use crate::ir::{NodeId, Path, Program, Root, Span};
 use crate::lower::{Lowered, lower};
 use crate::problem::CompileError;
 use crate::projection::to_json;
@@ -34,6 +34,15 @@ impl Expression {
     pub fn compile(text: &str) -> Result<Self, CompileError> {
         static FILTER: LazyLock<Environment> = LazyLock::new(Environment::filter);
         Self::compile_in(&FILTER, text)
+    }
+
+    /// Compiles the filter of a resource's subscriber: see [`Environment::documents`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn compile_for_documents(text: &str) -> Result<Self, CompileError> {
+        static DOCUMENTS: LazyLock<Environment> = LazyLock::new(Environment::documents);
+        Self::compile_in(&DOCUMENTS, text)
     }
 
     /// Compiles an expression that sees what a filter does and may have any value: see [`Environment::value`].
@@ -107,6 +116,13 @@ impl Expression {
     #[must_use]
     pub fn paths(&self) -> &[Path] {
         &self.paths
+    }
+
+    /// Whether a filter on documents looks at what its subscriber has.
+    #[must_use]
+    pub fn names_old(&self) -> bool {
+        let is_old = |path: &Path| path.fields.iter().next() == Some(Environment::OLD);
+        self.paths.iter().any(|path| path.root == Root::MESSAGE && is_old(path))
     }
 
     /// The text that a node of the program was made of.

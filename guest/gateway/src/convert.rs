@@ -2,12 +2,15 @@
 
 use crate::bindings::exports::anglerfish::gateway::types as wit;
 use anglerfish_core::decision::{
-    AcceptedEvent, Answer, Decision, Fetch, FilterFailure, Intent, Rejection, RejectionCode, Routing,
+    AcceptedEvent, Answer, Decision, DocumentDecision, Fetch, FilterFailure, Intent, Rejection,
+    RejectionCode, Routing,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Fetched, Header, Request, UnixMillis, read_header_block};
-use anglerfish_core::router::{ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome};
+use anglerfish_core::router::{
+    DocumentChange, ExplainedPart, Explanation, Notice, Verdict, VerdictOutcome, VerificationOutcome,
+};
 
 /// `None` if the block of header fields is malformed: that is the shell's fault, and nothing is decided on it.
 pub(crate) fn request(request: &wit::Request) -> Option<Request<'_>> {
@@ -74,6 +77,38 @@ fn accepted_event(accepted: AcceptedEvent) -> wit::AcceptedEvent {
         intents: intents(accepted.intents),
         failures: failures(accepted.failures),
     }
+}
+
+pub(crate) fn document_change(change: &wit::DocumentChange) -> DocumentChange<'_> {
+    DocumentChange {
+        id: &change.id,
+        url: &change.url,
+        body: change.body.as_deref(),
+        received: instant(change.received),
+    }
+}
+
+pub(crate) fn document_decision(decision: DocumentDecision) -> wit::DocumentDecision {
+    match decision {
+        DocumentDecision::Reject(rejection) => wit::DocumentDecision::Reject(wit::DocumentRejection {
+            status: rejection.status,
+            title: rejection.title,
+            detail: rejection.detail,
+        }),
+        DocumentDecision::Ignore => wit::DocumentDecision::Ignore,
+        DocumentDecision::Accept(accepted) => wit::DocumentDecision::Accept(accepted_event(*accepted)),
+        DocumentDecision::Other(name) => wit::DocumentDecision::Other(name),
+    }
+}
+
+pub(crate) fn notice(notice: Notice) -> wit::Notice {
+    let telling = notice.telling.map(|telling| wit::Telling {
+        action: telling.action.word().to_owned(),
+        document: telling.document,
+        updated: telling.updated.0,
+        values: telling.values,
+    });
+    wit::Notice { telling, reason: notice.reason, receipt: notice.receipt }
 }
 
 pub(crate) fn routing(routing: Routing) -> wit::Routing {

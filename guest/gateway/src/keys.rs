@@ -32,6 +32,10 @@ impl Keys for KeyValueStore {
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
         self.with_bucket(|bucket| bucket.set(key, value))
     }
+
+    fn delete(&mut self, key: &str) -> Result<(), String> {
+        self.with_bucket(|bucket| bucket.delete(key))
+    }
 }
 
 fn text(error: Error) -> String {

@@ -39,6 +39,14 @@ impl GuestRouter for RoutingTable {
         self.core.borrow_mut().delete_source(&name).map_err(convert::problems)
     }
 
+    fn put_resource(&self, resource: Vec<u8>) -> Result<(), Vec<types::Problem>> {
+        self.core.borrow_mut().put_resource(&resource).map_err(convert::problems)
+    }
+
+    fn delete_resource(&self, id: String) -> Result<(), Vec<types::Problem>> {
+        self.core.borrow_mut().delete_resource(&id).map_err(convert::problems)
+    }
+
     fn put_subscription(&self, subscription: Vec<u8>) -> Result<(), Vec<types::Problem>> {
         self.core.borrow_mut().put_subscription(&subscription).map_err(convert::problems)
     }
@@ -82,6 +90,49 @@ impl GuestRouter for RoutingTable {
         let Rendered { body, values } =
             self.core.borrow_mut().render(&subscription, &event, &headers, &data, now)?;
         Ok(types::Rendered { body, values })
+    }
+
+    fn change_document(&self, change: types::DocumentChange) -> types::DocumentDecision {
+        let change = convert::document_change(&change);
+        let decision = self.core.borrow_mut().change_document(&change, &mut *self.keys.borrow_mut());
+        convert::document_decision(decision)
+    }
+
+    fn announce_document(
+        &self,
+        subscription: String,
+        change: types::DocumentChange,
+        lost: bool,
+    ) -> types::DocumentDecision {
+        let change = convert::document_change(&change);
+        let keys = &mut *self.keys.borrow_mut();
+        convert::document_decision(self.core.borrow_mut().announce_document(
+            &subscription,
+            &change,
+            lost,
+            keys,
+        ))
+    }
+
+    fn document_notice(
+        &self,
+        subscription: String,
+        event: types::Event,
+        data: Vec<u8>,
+    ) -> Result<types::Notice, String> {
+        let event = convert::event_in(event);
+        let keys = &mut *self.keys.borrow_mut();
+        self.core.borrow_mut().document_notice(&subscription, &event, &data, keys).map(convert::notice)
+    }
+
+    fn acknowledge_document(
+        &self,
+        subscription: String,
+        url: String,
+        receipt: Vec<u8>,
+    ) -> Result<(), String> {
+        let keys = &mut *self.keys.borrow_mut();
+        self.core.borrow_mut().acknowledge_document(&subscription, &url, &receipt, keys)
     }
 
     fn explain(&self, request: types::Request) -> types::Explanation {

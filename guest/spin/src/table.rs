@@ -129,6 +129,11 @@ async fn load() -> Result<Table, TableError> {
                 let hint = "run the native gateway, which has a store";
                 return Err(TableError::Problems(vec![problem.with_hint(hint)]));
             }
+            if subscription.notification.is_some() {
+                let problem = Problem::new(key_path(&path, "resource"), "documents are not taken in here");
+                let hint = "run the native gateway, which has a listener for them";
+                return Err(TableError::Problems(vec![problem.with_hint(hint)]));
+            }
             let id = subscription.id.clone();
             let destination = destination(subscription)
                 .ok_or_else(|| TableError::Problems(vec![Problem::new(path, "cannot be called")]))?;

@@ -54,7 +54,8 @@ impl Access {
         *self.rule.write().unwrap_or_else(PoisonError::into_inner) = rule;
     }
 
-    fn check(&self, request: &Request) -> Result<(), ProblemDetails> {
+    /// Whether a request may be answered.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), ProblemDetails> {
         match &*self.rule.read().unwrap_or_else(PoisonError::into_inner) {
             Rule::Token(expected) => check_token(expected, request),
             Rule::Local(listen) => check_local(*listen, request),

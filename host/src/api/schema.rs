@@ -23,6 +23,17 @@ pub(super) struct SubscriptionBody {
     /// A CEL expression; left out, every event matches.
     #[schema(required = false, min_length = 1, max_length = 4096)]
     filter: String,
+    /// The resource whose documents it is told of; it gets no other events then. What follows is said for it alone.
+    #[schema(required = false)]
+    resource: String,
+    /// Whether it is told of the newest revision when a delivery runs (`last`, the default), or of each in its order (`all`).
+    #[schema(required = false)]
+    revisions: String,
+    /// Whether it is told of every document that exists when it subscribes.
+    #[schema(required = false, default = false)]
+    backfill: bool,
+    #[schema(required = false)]
+    notification: NotificationBody,
     /// How deliveries get to their subscriber; `push` by default.
     #[schema(required = false)]
     mode: ModeBody,
@@ -43,6 +54,26 @@ pub(super) struct SubscriptionBody {
     /// What becomes of its open deliveries when it is removed; `end` by default.
     #[schema(required = false)]
     when_removed: WhenRemovedBody,
+}
+
+/// What the subscriber of a resource is told.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Notification)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct NotificationBody {
+    /// Whether the document is sent.
+    #[schema(required = false, default = true)]
+    document: bool,
+    /// Whether it stands in an envelope, `{action, data, document, id, updatedAt}`.
+    #[schema(required = false, default = true)]
+    envelope: bool,
+    /// Whether it is sent as an event in CloudEvents' JSON format instead.
+    #[schema(required = false, default = false)]
+    cloudevent: bool,
+    /// What stands in the envelope besides. `{…}` in a text stands for a wildcard of the resource, or `{revision}`.
+    #[schema(required = false)]
+    data: BTreeMap<String, Value>,
 }
 
 /// How deliveries get to their subscriber.

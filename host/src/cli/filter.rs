@@ -173,6 +173,7 @@ fn of_no_source(filter: &str) -> RoutingSubscription {
         filter: Some(filter.to_owned()),
         ordering: OrderingConfig::None,
         render: RenderConfig::default(),
+        interest: None,
     }
 }
 

@@ -12,19 +12,22 @@ use serde_json::Value;
 pub struct SubscriptionReader {
     resolver: Resolver,
     allow_networks: Vec<String>,
+    allow_for_documents: Vec<String>,
     references: ReferenceList,
     networks: NetworkList,
 }
 
 impl SubscriptionReader {
-    /// `references` and `networks` say what may be used at run time; `allow_networks` are open to all subscriptions.
+    /// `references` and `networks` say what may be used at run time; `allow_networks` are open to all subscriptions,
+    /// `allow_for_documents` to those of resources.
     pub(crate) fn new(
         resolver: Resolver,
         allow_networks: Vec<String>,
+        allow_for_documents: Vec<String>,
         references: ReferenceList,
         networks: NetworkList,
     ) -> Self {
-        Self { resolver, allow_networks, references, networks }
+        Self { resolver, allow_networks, allow_for_documents, references, networks }
     }
 
     /// Reads a subscription's document (JSON) and resolves its references to secrets.
@@ -42,13 +45,20 @@ impl SubscriptionReader {
         let mut problems = self.resolver.resolve_subscription(&mut value, "", &permitted);
         let read = read_subscription(&value, "");
         // Judged by itself, so that what else is wrong does not hide it.
-        if let Some(Ok(endpoint)) = value.get("endpoint").map(|value| read_endpoint(value, "endpoint")) {
+        let alone = match &read {
+            Ok(subscription) => subscription.endpoint.clone(),
+            Err(_) => value.get("endpoint").and_then(|value| read_endpoint(value, "endpoint").ok()),
+        };
+        if let Some(endpoint) = alone {
             problems.extend(self.networks.refuse(&endpoint, "endpoint"));
         }
         match read {
             Ok(mut subscription) if problems.is_empty() => {
                 if let Some(endpoint) = &mut subscription.endpoint {
                     allow(endpoint, &self.allow_networks);
+                    if subscription.notification.is_some() {
+                        allow(endpoint, &self.allow_for_documents);
+                    }
                     hide_url(endpoint, &written);
                 }
                 return Ok(subscription);

@@ -2,13 +2,13 @@
 
 use super::clock::Clock;
 use super::driver::{Driver, DriverContext};
-use super::endpoint::{Endpoint, HttpEndpoint, Target, TargetError};
+use super::endpoint::{DocumentEndpoint, Endpoint, HttpEndpoint, Target, TargetError};
 use super::function::Functions;
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
 use super::notice::{Notices, StandingNotice};
 use super::passive::{self, PassiveRegistry, PassiveSettings, PassiveSubscription};
-use super::render::Renderer;
+use super::render::{DocumentNotices, Renderer};
 use super::report;
 use super::roster::{Settings, StandingRecord};
 use crate::outbound::{Outbound, OutboundError, OutboundOptions};
@@ -17,9 +17,13 @@ use crate::subscription::{
     Dispatch, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
 };
 use crate::supervision::Supervisor;
-use anglerfish_core::config::{DeliveryConfig, DeliveryMode, RateConfig, SubscriptionConfig};
+use anglerfish_core::config::{
+    ContentMode, DeliveryConfig, DeliveryMode, EndpointConfig, NotificationConfig, RateConfig,
+    SubscriptionConfig,
+};
 use anglerfish_core::delivery::{EngineConfig, SharedRate, Standing};
 use anglerfish_core::problem::Problem;
+use anglerfish_core::resource::Action;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +61,8 @@ pub struct DeliveryOptions {
     pub renderer: Option<Arc<dyn Renderer>>,
     /// What takes the deliveries of subscriptions with `mode = "function"`.
     pub functions: Functions,
+    /// What is news to the subscribers of resources; without it none of them is told anything.
+    pub documents: Option<Arc<dyn DocumentNotices>>,
 }
 
 impl Default for DeliveryOptions {
@@ -70,6 +76,7 @@ impl Default for DeliveryOptions {
             supervisor: Supervisor::default(),
             renderer: None,
             functions: Functions::default(),
+            documents: None,
         }
     }
 }
@@ -86,6 +93,7 @@ struct Shared {
     outbound: Outbound,
     renderer: Option<Arc<dyn Renderer>>,
     functions: Functions,
+    documents: Option<Arc<dyn DocumentNotices>>,
     host_rates: BTreeMap<String, RateConfig>,
     /// The policy that was put last.
     policy: Mutex<Arc<DeliveryConfig>>,
@@ -146,6 +154,7 @@ impl Deliveries {
             outbound,
             renderer: options.renderer,
             functions: options.functions,
+            documents: options.documents,
             host_rates: options.host_rates,
             policy: Mutex::default(),
             runtime,
@@ -179,6 +188,11 @@ impl Deliveries {
             DeliveryMode::Passive | DeliveryMode::Stream if subscription.endpoint.is_none() => return Ok(()),
             DeliveryMode::Push | DeliveryMode::Passive | DeliveryMode::Stream => {}
         }
+        if let (Some(notification), Some(endpoint)) = (&subscription.notification, &subscription.endpoint) {
+            let told = |error: TargetError| Problem::new(error.path(), error.to_string());
+            let targets = targets(endpoint, &subscription.delivery, notification, &self.shared.outbound);
+            return targets.map(drop).map_err(told);
+        }
         target(subscription, &self.shared.outbound).map(drop)
     }
 
@@ -200,9 +214,16 @@ impl Deliveries {
         // then no more is kept than it takes.
         let (kept, its) = (subscription.endpoint.clone().map(Box::new), Arc::clone(&policy));
         let function = self.shared.functions.get(&id).filter(|_| mode == DeliveryMode::Function);
+        let notification = subscription.notification.as_deref().cloned().map(Arc::new);
+        let documents = self.shared.documents.clone();
         let endpoint = move || {
             if let Some(function) = &function {
                 return Some(Arc::clone(function));
+            }
+            if let Some(notification) = &notification {
+                let endpoint =
+                    documents_endpoint(kept.as_deref()?, &its, notification, &outbound, documents.clone()?);
+                return endpoint.ok().map(|endpoint| Arc::new(endpoint) as Arc<dyn Endpoint>);
             }
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
             Some(Arc::new(HttpEndpoint { target, renderer: renderer.clone() }) as Arc<dyn Endpoint>)
@@ -440,6 +461,35 @@ impl Deliveries {
 #[expect(clippy::disallowed_methods, reason = "the one place where the seed comes from")]
 fn seed() -> u64 {
     fastrand::u64(..)
+}
+
+/// Where each action is told.
+fn targets(
+    endpoint: &EndpointConfig,
+    delivery: &DeliveryConfig,
+    notification: &NotificationConfig,
+    outbound: &Outbound,
+) -> Result<[(Action, Target); 3], TargetError> {
+    // What is sent is made before: it goes as it is, or as an event.
+    let content = if notification.cloudevent { ContentMode::CloudEvent } else { ContentMode::Raw };
+    let delivery = DeliveryConfig { content, ..delivery.clone() };
+    let of = |action| -> Result<_, TargetError> {
+        let endpoint = notification.endpoint(endpoint, action);
+        Ok((action, Target::try_new(&endpoint, &delivery, outbound)?))
+    };
+    Ok([of(Action::Create)?, of(Action::Update)?, of(Action::Delete)?])
+}
+
+fn documents_endpoint(
+    endpoint: &EndpointConfig,
+    policy: &Arc<DeliveryConfig>,
+    notification: &Arc<NotificationConfig>,
+    outbound: &Outbound,
+    notices: Arc<dyn DocumentNotices>,
+) -> Result<DocumentEndpoint, TargetError> {
+    let targets = targets(endpoint, policy, notification, outbound)?;
+    let (policy, notification) = (Arc::clone(policy), Arc::clone(notification));
+    Ok(DocumentEndpoint { targets, notification, policy, notices })
 }
 
 fn target(subscription: &SubscriptionConfig, outbound: &Outbound) -> Result<Target, Problem> {

@@ -35,4 +35,4 @@ pub use passive::{
     Given, LeaseError, LeasedMessage, MOST_LEASES, MOST_WAITING, MessageToken, PassiveSubscription, Returned,
     Wanted,
 };
-pub use render::{RenderError, Renderer};
+pub use render::{DocumentNotices, RenderError, Renderer};

@@ -1,7 +1,7 @@
 //! What is made of an event before it is sent.
 
 use crate::store::LeasedDelivery;
-use anglerfish_core::router::Rendered;
+use anglerfish_core::router::{Notice, Rendered};
 use async_trait::async_trait;
 use std::fmt;
 
@@ -10,6 +10,16 @@ use std::fmt;
 pub trait Renderer: fmt::Debug + Send + Sync + 'static {
     /// What a delivery's subscription makes of its event.
     async fn render(&self, delivery: &LeasedDelivery) -> Result<Rendered, RenderError>;
+}
+
+/// What is news to the subscribers of resources.
+#[async_trait]
+pub trait DocumentNotices: fmt::Debug + Send + Sync + 'static {
+    /// What a delivery has to tell its subscriber now. Nothing is written.
+    async fn notice(&self, delivery: &LeasedDelivery) -> Result<Notice, RenderError>;
+
+    /// Writes down that a subscriber has what it was told, by the receipt of the notice.
+    async fn acknowledge(&self, subscription: &str, url: &str, receipt: Vec<u8>) -> Result<(), RenderError>;
 }
 
 /// Why nothing was made.

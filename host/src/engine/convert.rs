@@ -1,16 +1,19 @@
 //! Between the contract's records and the core's types.
 
 use super::bindings::exports::anglerfish::gateway::types as wit;
+use super::document::DocumentRequest;
 use super::request::{FetchedDocument, InboundRequest};
 use anglerfish_core::decision::{
-    Acceptance, AcceptedEvent, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection,
-    RejectionCode, Routing,
+    Acceptance, AcceptedEvent, Answer, Decision, DocumentDecision, DocumentRejection, Duplicate, Fetch,
+    FilterFailure, Intent, Rejection, RejectionCode, Routing,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{self, Header, UnixMillis};
+use anglerfish_core::resource::Action;
 use anglerfish_core::router::{
-    ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
+    ExplainedPart, Explanation, Notice, Telling, Verdict, VerdictOutcome, VerificationOutcome,
+    VerificationReport,
 };
 use http::HeaderMap;
 
@@ -112,6 +115,43 @@ fn accepted_event(accepted: wit::AcceptedEvent) -> AcceptedEvent {
         intents: intents(accepted.intents),
         failures: failures(accepted.failures),
     }
+}
+
+pub(super) fn document_change(request: &DocumentRequest) -> wit::DocumentChange<'_> {
+    wit::DocumentChange {
+        id: &request.id,
+        url: &request.url,
+        body: request.body.as_deref(),
+        received: request.received.0,
+    }
+}
+
+pub(super) fn document_decision(decision: wit::DocumentDecision) -> DocumentDecision {
+    match decision {
+        wit::DocumentDecision::Reject(rejection) => DocumentDecision::Reject(DocumentRejection {
+            status: rejection.status,
+            title: rejection.title,
+            detail: rejection.detail,
+        }),
+        wit::DocumentDecision::Ignore => DocumentDecision::Ignore,
+        wit::DocumentDecision::Accept(accepted) => {
+            DocumentDecision::Accept(Box::new(accepted_event(accepted)))
+        }
+        wit::DocumentDecision::Other(name) => DocumentDecision::Other(name),
+    }
+}
+
+/// An action that this version does not know is told to nobody.
+pub(super) fn notice(notice: wit::Notice) -> Notice {
+    let telling = notice.telling.and_then(|telling| {
+        Some(Telling {
+            action: Action::of(&telling.action)?,
+            document: telling.document,
+            updated: UnixMillis(telling.updated),
+            values: telling.values,
+        })
+    });
+    Notice { telling, reason: notice.reason, receipt: notice.receipt }
 }
 
 pub(super) fn routing(routing: wit::Routing) -> Routing {

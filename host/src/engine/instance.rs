@@ -2,6 +2,7 @@
 
 use super::bindings::Gateway;
 use super::convert;
+use super::document::{DocumentAnswer, DocumentQuestion};
 use super::overlay::State;
 use super::request::InboundRequest;
 use super::table::{self, Change, Table};
@@ -90,10 +91,10 @@ impl Instance {
         store.set_epoch_deadline(limits.load_ticks);
         let instance = pre.instantiate(&mut store).map_err(|error| fault(&store, &error))?;
         let gateway = Gateway::new(&mut store, &instance).map_err(|error| fault(&store, &error))?;
-        let (RoutingDocument { source, mut subscription }, version) = table.document();
+        let (RoutingDocument { source, resource, mut subscription }, version) = table.document();
         let first = at_once(&subscription);
         let later = subscription.split_off(first);
-        let document = json(&RoutingDocument { source, subscription })?;
+        let document = json(&RoutingDocument { source, resource, subscription })?;
         let router = gateway
             .anglerfish_gateway_router()
             .router()
@@ -153,6 +154,8 @@ impl Instance {
             Change::Delete(id) => router.call_delete_subscription(store, own, id).map(Ok),
             Change::PutSource(source) => router.call_put_source(store, own, &json(source.as_ref())?),
             Change::DeleteSource(name) => router.call_delete_source(store, own, name),
+            Change::PutResource(resource) => router.call_put_resource(store, own, &json(resource.as_ref())?),
+            Change::DeleteResource(id) => router.call_delete_resource(store, own, id),
         };
         Ok(applied.map_err(|error| fault(&self.store, &error))?.map_err(convert::problems))
     }
@@ -241,6 +244,39 @@ impl Instance {
             .map_err(|error| fault(&self.store, &error));
         self.store.set_hostcall_fuel(COPY_ALLOWANCE);
         Ok(rendered?.map(|rendered| Rendered { body: rendered.body, values: rendered.values }))
+    }
+
+    /// The decision about a document.
+    pub(super) fn document(
+        &mut self,
+        asked: &DocumentQuestion,
+    ) -> Result<(DocumentAnswer, KeyOverlay), Fault> {
+        self.store.set_epoch_deadline(self.limits.call_ticks);
+        // Contents are copied in and out, and each subscriber that is told has a key.
+        self.store.set_hostcall_fuel(self.limits.memory);
+        let router = self.gateway.anglerfish_gateway_router().router();
+        let (store, own) = (&mut self.store, self.router);
+        let answer = match asked {
+            DocumentQuestion::Change(change) => router
+                .call_change_document(store, own, convert::document_change(change))
+                .map(|decision| DocumentAnswer::Decision(convert::document_decision(decision))),
+            DocumentQuestion::Announce { subscription, change, lost } => router
+                .call_announce_document(store, own, subscription, convert::document_change(change), *lost)
+                .map(|decision| DocumentAnswer::Decision(convert::document_decision(decision))),
+            DocumentQuestion::Notice { subscription, event, data } => {
+                let extensions = convert::extensions(event);
+                let event = convert::event_param(event, &extensions);
+                let notice = router.call_document_notice(store, own, subscription, event, data);
+                notice.map(|notice| DocumentAnswer::Notice(notice.map(convert::notice)))
+            }
+            DocumentQuestion::Acknowledge { subscription, url, receipt } => router
+                .call_acknowledge_document(store, own, subscription, url, receipt)
+                .map(DocumentAnswer::Acknowledged),
+        };
+        let answer = answer.map_err(|error| fault(&self.store, &error));
+        self.store.set_hostcall_fuel(COPY_ALLOWANCE);
+        let keys = self.store.data_mut().take_overlay();
+        Ok((answer?, keys))
     }
 
     pub(super) fn explain(&mut self, request: &InboundRequest) -> Result<Explanation, Fault> {

@@ -1,5 +1,6 @@
 //! What the engine's threads are asked.
 
+use super::document::{DocumentAnswer, DocumentQuestion};
 use super::error::{EngineError, TableError};
 use super::request::InboundRequest;
 use super::table::Change;
@@ -30,6 +31,8 @@ pub(super) enum DecisionJob {
     Decide(Arc<InboundRequest>, Reply<Decided>),
     /// Who wants an event that comes from no request.
     Route(Box<RoutedEvent>, Reply<Routing>),
+    /// What is to be known of a document.
+    Document(Box<DocumentQuestion>, Reply<(DocumentAnswer, KeyOverlay)>),
     /// What a subscription makes of an event.
     Render(Box<RenderedEvent>, Reply<Result<Rendered, String>>),
 }

@@ -45,7 +45,9 @@ impl TableKeeper {
         match (&change, self.try_change(&change)) {
             (_, Ok(())) => {}
             // What is removed is gone for the workers, whatever became of the trial.
-            (Change::Delete(_) | Change::DeleteSource(_), Err(_)) => self.instance = None,
+            (Change::Delete(_) | Change::DeleteSource(_) | Change::DeleteResource(_), Err(_)) => {
+                self.instance = None
+            }
             (_, Err(error)) => return Err(error),
         }
         let version = self.factory.table.apply(change).map_err(TableError::Problems)?;

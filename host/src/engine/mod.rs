@@ -9,6 +9,7 @@
 mod bindings;
 mod component;
 mod convert;
+mod document;
 mod error;
 mod explainer;
 mod factory;
@@ -27,6 +28,7 @@ mod warm;
 mod worker;
 
 pub use component::{CompileError, GATEWAY_COMPONENT};
+pub use document::{DocumentAnswer, DocumentQuestion, DocumentRequest};
 pub use error::{EngineError, StartError, TableError};
 pub use job::Decided;
 pub use pool::{Engine, EngineConfig};

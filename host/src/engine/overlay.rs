@@ -18,8 +18,9 @@ const BUCKET: &str = "default";
 /// The longest key in bytes, as Spin has it.
 const LONGEST_KEY: usize = 256;
 
-/// How many keys one decision may write: two for each part of a batch, and what must not come twice.
-const MOST_WRITES: usize = 2 * MOST_PARTS + 48;
+/// How many keys one decision may write: two for each part of a batch, and what must not come twice; and one for each
+/// subscriber that is told of a document.
+const MOST_WRITES: usize = 2 * MOST_PARTS + 48 + 250_000;
 
 /// The representation of `wasi:keyvalue/store.bucket`: all handles mean the same bucket.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]

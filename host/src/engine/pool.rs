@@ -2,6 +2,7 @@
 
 use super::bindings::Gateway;
 use super::component::{self, GATEWAY_COMPONENT};
+use super::document::{DocumentAnswer, DocumentQuestion};
 use super::error::{EngineError, StartError, TableError};
 use super::explainer;
 use super::factory::InstanceFactory;
@@ -18,14 +19,14 @@ use super::table::{Change, Table};
 use super::warm::WarmInstance;
 use super::worker;
 use crate::clock;
-use crate::store::{KeyReader, Store, StoreError};
+use crate::store::{KeyOverlay, KeyReader, Store, StoreError};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
 use anglerfish_core::decision::Routing;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{
-    Explanation, Rendered, RoutingDocument, RoutingSource, RoutingSubscription, Verdict,
+    Explanation, Rendered, RoutingDocument, RoutingResource, RoutingSource, RoutingSubscription, Verdict,
 };
 use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
@@ -301,6 +302,54 @@ impl Engine {
     ) -> Result<Result<Rendered, String>, EngineError> {
         let event = RenderedEvent { subscription, event, headers, data, received };
         ask(self.decisions.as_ref(), |reply| DecisionJob::Render(Box::new(event), reply)).await
+    }
+
+    /// What is to be known of a document, with the keys that were read and written for it.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Engine::decide`].
+    pub async fn document(
+        &self,
+        asked: DocumentQuestion,
+    ) -> Result<(DocumentAnswer, KeyOverlay), EngineError> {
+        ask(self.decisions.as_ref(), |reply| DecisionJob::Document(Box::new(asked), reply)).await
+    }
+
+    /// Adds or replaces a resource; every later decision sees it.
+    ///
+    /// # Errors
+    ///
+    /// If the component finds problems in it, or the table would be too large. Then the table is as it was.
+    pub async fn put_resource(&self, resource: RoutingResource) -> Result<(), TableError> {
+        self.change(Change::PutResource(Box::new(resource))).await
+    }
+
+    /// The resources of the table.
+    #[must_use]
+    pub fn resources(&self) -> Vec<RoutingResource> {
+        self.table.resources()
+    }
+
+    /// A resource of the table.
+    #[must_use]
+    pub fn resource(&self, id: &str) -> Option<RoutingResource> {
+        self.table.resource(id)
+    }
+
+    /// A subscription of the table.
+    #[must_use]
+    pub fn subscription(&self, id: &str) -> Option<RoutingSubscription> {
+        self.table.subscription(id)
+    }
+
+    /// Removes a resource. An unknown id is no error.
+    ///
+    /// # Errors
+    ///
+    /// If it has subscriptions.
+    pub async fn delete_resource(&self, id: &str) -> Result<(), TableError> {
+        self.change(Change::DeleteResource(id.to_owned())).await
     }
 
     /// The same decision without effects, with its reasons. It is made on a thread of its own, beside all decisions.

@@ -2,7 +2,9 @@
 
 use anglerfish_core::config::{OrderingConfig, is_built_in};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::{RoutingDocument, RoutingSource, RoutingSubscription, named_by};
+use anglerfish_core::router::{
+    RoutingDocument, RoutingResource, RoutingSource, RoutingSubscription, named_by,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +20,10 @@ pub(super) enum Change {
     PutSource(Box<RoutingSource>),
     /// Remove a source that no subscription names.
     DeleteSource(String),
+    /// Add or replace a resource.
+    PutResource(Box<RoutingResource>),
+    /// Remove a resource that has no subscription.
+    DeleteResource(String),
 }
 
 impl Change {
@@ -26,7 +32,8 @@ impl Change {
         match self {
             Self::Put(subscription) => &subscription.id,
             Self::PutSource(source) => &source.name,
-            Self::Delete(name) | Self::DeleteSource(name) => name,
+            Self::PutResource(resource) => &resource.id,
+            Self::Delete(name) | Self::DeleteSource(name) | Self::DeleteResource(name) => name,
         }
     }
 
@@ -35,14 +42,15 @@ impl Change {
         match self {
             Self::Put(subscription) => length(subscription),
             Self::PutSource(source) => source.name.len(),
-            Self::Delete(_) | Self::DeleteSource(_) => 0,
+            Self::PutResource(resource) => resource.id.len() + resource.endpoint.len(),
+            Self::Delete(_) | Self::DeleteSource(_) | Self::DeleteResource(_) => 0,
         }
     }
 }
 
 /// About how many bytes of text a subscription brings into the table.
 pub(super) fn length(subscription: &RoutingSubscription) -> usize {
-    let RoutingSubscription { id, sources, filter, ordering, render } = subscription;
+    let RoutingSubscription { id, sources, filter, ordering, render, .. } = subscription;
     let key = if let OrderingConfig::Key(key) = ordering { Some(key) } else { None };
     let texts = sources.iter().chain(filter).chain(key).chain(&render.transform).chain(&render.values);
     id.len() + texts.map(String::len).sum::<usize>()
@@ -61,6 +69,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Inner {
     sources: Vec<RoutingSource>,
+    resources: BTreeMap<String, RoutingResource>,
     subscriptions: BTreeMap<String, RoutingSubscription>,
     /// The newest changes; the last one made the current version.
     changes: VecDeque<Change>,
@@ -74,7 +83,9 @@ impl Table {
             .into_iter()
             .map(|subscription| (subscription.id.clone(), subscription))
             .collect();
-        let inner = Inner { sources: document.source, subscriptions, changes: VecDeque::new() };
+        let resources =
+            document.resource.into_iter().map(|resource| (resource.id.clone(), resource)).collect();
+        let inner = Inner { sources: document.source, resources, subscriptions, changes: VecDeque::new() };
         Self { version: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
 
@@ -88,6 +99,7 @@ impl Table {
         let inner = self.lock();
         let document = RoutingDocument {
             source: inner.sources.clone(),
+            resource: inner.resources.values().cloned().collect(),
             subscription: inner.subscriptions.values().cloned().collect(),
         };
         (document, self.version())
@@ -108,7 +120,8 @@ impl Table {
         match change {
             Change::Put(subscription) => inner.subscriptions.contains_key(&subscription.id),
             Change::PutSource(source) => inner.has_source(&source.name),
-            Change::Delete(_) | Change::DeleteSource(_) => true,
+            Change::PutResource(resource) => inner.resources.contains_key(&resource.id),
+            Change::Delete(_) | Change::DeleteSource(_) | Change::DeleteResource(_) => true,
         }
     }
 
@@ -120,6 +133,21 @@ impl Table {
     /// The sources that there are.
     pub(super) fn sources(&self) -> Vec<RoutingSource> {
         self.lock().sources.to_vec()
+    }
+
+    /// The resources that there are.
+    pub(super) fn resources(&self) -> Vec<RoutingResource> {
+        self.lock().resources.values().cloned().collect()
+    }
+
+    /// A resource.
+    pub(super) fn resource(&self, id: &str) -> Option<RoutingResource> {
+        self.lock().resources.get(id).cloned()
+    }
+
+    /// A subscription.
+    pub(super) fn subscription(&self, id: &str) -> Option<RoutingSubscription> {
+        self.lock().subscriptions.get(id).cloned()
     }
 
     /// Whether there is a source of this name.
@@ -151,6 +179,12 @@ impl Table {
                 inner.sources.push(RoutingSource::clone(source));
             }
             Change::DeleteSource(name) => inner.sources.retain(|known| known.name != *name),
+            Change::PutResource(resource) => {
+                inner.resources.insert(resource.id.clone(), RoutingResource::clone(resource));
+            }
+            Change::DeleteResource(id) => {
+                inner.resources.remove(id);
+            }
         }
         inner.changes.push_back(change);
         if inner.changes.len() > KEPT_CHANGES {
@@ -172,6 +206,11 @@ impl Inner {
     /// What stands against a change.
     fn problems(&self, change: &Change) -> Vec<Problem> {
         match change {
+            Change::Put(RoutingSubscription { interest: Some(interest), .. }) => {
+                let is_known = self.resources.contains_key(&interest.resource);
+                let message = || format!("there is no resource {:?}", interest.resource);
+                (!is_known).then(|| Problem::new("resource", message())).into_iter().collect()
+            }
             Change::Put(subscription) => subscription
                 .sources
                 .iter()
@@ -187,7 +226,15 @@ impl Inner {
                 .filter(|subscription| subscription.sources.contains(name))
                 .map(|subscription| named_by(name, &subscription.id))
                 .collect(),
-            Change::Delete(_) | Change::PutSource(_) => Vec::new(),
+            Change::DeleteResource(id) => {
+                let names = |known: &&RoutingSubscription| {
+                    known.interest.as_ref().is_some_and(|interest| interest.resource == *id)
+                };
+                let is_followed = self.subscriptions.values().any(|known| names(&known));
+                let message = || format!("there are subscriptions associated with this resource '{id}'");
+                is_followed.then(|| Problem::new("", message())).into_iter().collect()
+            }
+            Change::Delete(_) | Change::PutSource(_) | Change::PutResource(_) => Vec::new(),
         }
     }
 }
@@ -204,12 +251,14 @@ mod tests {
             filter: None,
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
+            interest: None,
         }
     }
 
     #[test]
     fn an_instance_that_is_behind_gets_the_changes_it_missed() {
-        let document = RoutingDocument { source: Vec::new(), subscription: vec![subscription("a")] };
+        let document =
+            RoutingDocument { subscription: vec![subscription("a")], ..RoutingDocument::default() };
         let table = Table::new(document);
         table.apply(Change::Put(subscription("b"))).unwrap();
         table.apply(Change::Delete("a".into())).unwrap();

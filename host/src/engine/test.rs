@@ -26,7 +26,9 @@ fn document() -> RoutingDocument {
             filter: Some("message.quantity + 1 > 10".into()),
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
+            interest: None,
         }],
+        ..RoutingDocument::default()
     }
 }
 
@@ -109,6 +111,7 @@ async fn a_subscription_put_at_run_time_is_seen_by_the_next_decision() {
         filter: None,
         ordering: OrderingConfig::None,
         render: RenderConfig::default(),
+        interest: None,
     };
     engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, r#"{"quantity": 10}"#).await, 2);
@@ -137,6 +140,7 @@ async fn a_source_comes_and_goes_at_run_time() {
         filter: None,
         ordering: OrderingConfig::None,
         render: RenderConfig::default(),
+        interest: None,
     };
     engine.put_subscription(listening).await.unwrap();
     let Err(TableError::Problems(problems)) = engine.delete_source("new").await else { panic!("it is gone") };
@@ -159,6 +163,7 @@ async fn an_event_that_comes_from_no_request_is_routed_by_its_attributes_and_dat
         filter: Some("event.extensions.fleet == \"north\" && event.source == \"/ships\"".into()),
         ordering: OrderingConfig::None,
         render: RenderConfig::default(),
+        interest: None,
     };
     engine.put_subscription(fleet).await.unwrap();
     let event = |fleet: &str| Event {
@@ -190,6 +195,7 @@ fn large(number: usize) -> RoutingSubscription {
         filter: Some(filter),
         ordering: OrderingConfig::None,
         render: RenderConfig::default(),
+        interest: None,
     }
 }
 
@@ -218,6 +224,7 @@ async fn a_table_is_refused_what_does_not_fit_and_decides_as_before() {
         filter: None,
         ordering: OrderingConfig::None,
         render: RenderConfig::default(),
+        interest: None,
     };
     engine.put_subscription(all).await.unwrap();
     assert_eq!(matches(&engine, "{}").await, 1);

@@ -12,6 +12,13 @@ pub(super) fn decide(slots: &Slots, index: usize, jobs: &Receiver<DecisionJob>) 
             DecisionJob::Decide(_, reply) if reply.is_closed() => {}
             DecisionJob::Route(_, reply) if reply.is_closed() => {}
             DecisionJob::Render(_, reply) if reply.is_closed() => {}
+            DecisionJob::Document(_, reply) if reply.is_closed() => {}
+            DecisionJob::Document(asked, reply) => {
+                let answer = slots.with(index, |warm| warm.call(|instance| instance.document(&asked)));
+                if let Some(answer) = answer {
+                    let _ = reply.send(answer);
+                }
+            }
             DecisionJob::Decide(request, reply) => {
                 let decided = slots.with(index, |warm| warm.call(|instance| instance.decide(&request)));
                 if let Some(decided) = decided {

@@ -12,6 +12,7 @@ use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
+use crate::document::{Documents, Flare, Notices, Resources};
 use crate::fetch::DocumentCache;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
@@ -21,13 +22,13 @@ use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Gate, Listener};
 use crate::source::{Sources, StoredSources};
-use crate::store::{SqliteOptions, SqliteStore, Store};
+use crate::store::{SqliteOptions, SqliteStore, Store, StoreError};
 use crate::stream::{self, StompListener, StreamMetrics, StreamOut, Streams};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use crate::topic::Topics;
-use anglerfish_core::router::RoutingDocument;
+use anglerfish_core::router::{RoutingDocument, RoutingResource};
 use axum::Router;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -194,6 +195,8 @@ pub struct BuiltGateway {
     pub(super) handles: Handles,
     /// Where STOMP is spoken, if anywhere, and what is found there.
     pub(super) stomp: Option<(Arc<StompListener>, StreamOut)>,
+    /// Where documents come in, if anywhere.
+    pub(super) documents: Option<(Arc<Listener>, Flare)>,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
@@ -207,11 +210,24 @@ pub struct BuiltGateway {
     pub(super) shutdown_timeout: watch::Receiver<Duration>,
 }
 
+/// What is noted of subscriptions of resources that do not run is forgotten: nobody notes what they would be told, so that they
+/// begin anew when they come back.
+async fn forget_followers(store: &dyn Store, subscriptions: &Subscriptions) -> Result<(), StoreError> {
+    for follower in store.followers().await? {
+        let entry = subscriptions.get(&follower.subscription);
+        let config = entry.as_ref().and_then(|entry| entry.config());
+        if config.is_none_or(|config| config.notification.is_none()) {
+            store.dismiss(&follower.subscription).await?;
+        }
+    }
+    Ok(())
+}
+
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
         let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions } =
             made;
-        let Listeners { ingress, admin, out, stomp } = listeners;
+        let Listeners { ingress, admin, out, stomp, documents: producers } = listeners;
         let mut registry = Scrape::registry();
         supervisor.register(&mut registry);
         telemetry::register_log(&mut registry);
@@ -227,6 +243,7 @@ impl BuiltGateway {
             host_rates: config.outbound.host_rates.clone(),
             renderer: None,
             functions: functions.clone(),
+            documents: None,
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));
@@ -235,11 +252,17 @@ impl BuiltGateway {
         let settings = wiring::ingress_config(&config, &document)?;
         let activity = FilterActivity::default();
         activity.register(&mut registry, clock::now);
-        let document = RoutingDocument::from(&document);
+        let declared: Vec<_> = document.resources.iter().map(|(_, resource)| resource.clone()).collect();
+        let resources = Resources::open(&declared, Arc::clone(store)).await?;
+        let mut document = RoutingDocument::from(&document);
+        document.resource =
+            resources.list().iter().map(|entry| RoutingResource::from(&entry.config)).collect();
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
-        let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), config.out.listen));
+        let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), Arc::clone(store), config.out.listen));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
-        let outgoing = DeliveryOptions { renderer: Some(renderer), ..outgoing };
+        let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _);
+        let outgoing =
+            DeliveryOptions { renderer: Some(renderer), documents: Some(Arc::new(notices)), ..outgoing };
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
         let metrics_of_streams = StreamMetrics::register(&mut registry);
@@ -255,6 +278,7 @@ impl BuiltGateway {
             }
         };
         let exits_of_calls = Arc::new(exits.clone());
+        forget_followers(&**store, &subscriptions).await?;
         let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
         let outlet = Arc::new(exits);
         let publisher =
@@ -279,8 +303,9 @@ impl BuiltGateway {
         };
         let operational =
             OperationalEvents::new(publisher.clone(), subscriptions.clone(), deliveries.notices());
-        let service = Ingress::new(settings, engine, Arc::clone(store), outlet, documents, metrics)
-            .with_rejections(rejections.clone());
+        let service =
+            Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
+                .with_rejections(rejections.clone());
         let service = Arc::new(service);
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
@@ -297,6 +322,23 @@ impl BuiltGateway {
             let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
             (passive::router(out, streams), stomp)
         };
+        let documents = producers.map(|listener| {
+            let flare = Flare {
+                resources,
+                documents: Documents::new(
+                    Arc::clone(store),
+                    Arc::clone(&routing) as _,
+                    Arc::clone(&outlet) as _,
+                ),
+                subscriptions: subscriptions.clone(),
+                decider: Arc::clone(&routing) as _,
+                store: Arc::clone(store),
+                access: Access::new(config.documents.token.as_ref(), listener.address()),
+                body_limit: usize::try_from(config.documents.body_limit).unwrap_or(usize::MAX),
+                writer: Arc::default(),
+            };
+            (listener, flare)
+        });
         // Mounted by another program it is for this machine's programs all the same, unless there is a token.
         let local = admin.as_ref().map_or((Ipv4Addr::LOCALHOST, 0).into(), |admin| admin.address());
         let access = Access::new(config.admin.token.as_ref(), local);
@@ -359,6 +401,7 @@ impl BuiltGateway {
             out,
             handles,
             stomp,
+            documents,
             supervisor,
             readiness,
             store: Arc::clone(store),

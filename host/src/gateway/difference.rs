@@ -38,6 +38,8 @@ impl Difference {
             ),
             ("out.heartbeat", old.out.heartbeat == new.out.heartbeat),
             ("out.rotate_after", old.out.rotate_after == new.out.rotate_after),
+            ("documents", old.documents == new.documents),
+            ("resource", old.document.resources == new.document.resources),
             ("outbound.max_connections", o.max_connections == n.max_connections),
             ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
             ("outbound.host_rates", o.host_rates == n.host_rates),

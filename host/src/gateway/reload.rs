@@ -22,7 +22,9 @@ use crate::subscription::{Reload, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::LogControl;
 use crate::topic::Topics;
-use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in};
+use anglerfish_core::config::{
+    Document, ResourceConfig, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in,
+};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
 use async_trait::async_trait;
@@ -180,7 +182,8 @@ impl Reloader {
             .prepare_reload(wiring::declared(&new), &reader, &check)
             .await
             .map_err(|error| Refusal::Other(error.to_string()))?;
-        let document = routing_document(&whole, &subscriptions);
+        let document =
+            routing_document(&whole, &subscriptions, &rooms.routing, &current.document.resources).await?;
         let engine =
             wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &rooms.routing.counts())
                 .await?;
@@ -265,6 +268,8 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
     }
     new.admin.requests.clone_from(&old.admin.requests);
     new.out.clone_from(&old.out);
+    new.documents.clone_from(&old.documents);
+    new.document.resources.clone_from(&old.document.resources);
     new.outbound.clone_from(&old.outbound);
     new.telemetry.clone_from(&old.telemetry);
     new.log.format = old.log.format;
@@ -272,10 +277,28 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
 }
 
 /// The file's sources and subscriptions in its order, so that problems are found at their places, then the store's.
-fn routing_document(whole: &Document, subscriptions: &Reload) -> RoutingDocument {
-    let mut document = RoutingDocument::from(whole);
-    document.subscription.extend(subscriptions.of_store().map(RoutingSubscription::from));
-    document
+///
+/// Those of resources are told apart from new ones by what the store notes of them. Resources are as they were at the start.
+async fn routing_document(
+    whole: &Document,
+    subscriptions: &Reload,
+    routing: &EngineRouting,
+    resources: &[(String, ResourceConfig)],
+) -> Result<RoutingDocument, Refusal> {
+    let whole = Document { resources: resources.to_vec(), ..whole.clone() };
+    let mut document = RoutingDocument::from(&whole);
+    document.resource = routing.resources();
+    let declared = whole.subscriptions.iter().map(|(_, subscription)| subscription);
+    let (of_resources, others): (Vec<_>, Vec<_>) =
+        subscriptions.of_store().partition(|subscription| subscription.notification.is_some());
+    document.subscription.extend(others.into_iter().map(RoutingSubscription::from));
+    let declared = declared.filter(|subscription| subscription.notification.is_some());
+    for subscription in declared.chain(of_resources) {
+        let interested = routing.interested(subscription).await;
+        let interested = interested.map_err(|error| Refusal::Other(error.to_string()))?;
+        document.subscription.push(interested);
+    }
+    Ok(document)
 }
 
 /// What is wrong with a subscription of the store under the new configuration.
@@ -294,7 +317,11 @@ fn check(
             Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
         })
         .collect();
-    if let Some(Err(found)) = subscription.filter.as_deref().map(router::check_filter) {
+    let check = match subscription.notification {
+        None => router::check_filter,
+        Some(_) => router::check_document_filter,
+    };
+    if let Some(Err(found)) = subscription.filter.as_deref().map(check) {
         problems.extend(found);
     }
     problems.extend(deliveries.check(subscription).err());

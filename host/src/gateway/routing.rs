@@ -1,20 +1,23 @@
 //! The routing table as the subscriptions' registry sees it.
 
-use super::config::unserved;
+use super::config::{unknown_wildcards, unserved};
 use crate::clock;
 use crate::delivery::{RenderError, Renderer};
-use crate::engine::{Engine, EngineError, InboundRequest, TableError};
+use crate::document::DocumentDecider;
+use crate::engine::{DocumentAnswer, DocumentQuestion, Engine, EngineError, InboundRequest, TableError};
 use crate::outbound::endpoint_problem;
 use crate::rejection::Explainer;
-use crate::store::LeasedDelivery;
+use crate::store::{KeyOverlay, LeasedDelivery, Store};
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
-use anglerfish_core::config::{OrderingConfig, SubscriptionConfig};
+use anglerfish_core::config::{NotificationConfig, OrderingConfig, ResourceConfig, SubscriptionConfig};
 use anglerfish_core::decision;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Header, UnixMillis};
+use anglerfish_core::resource::ResourcePattern;
 use anglerfish_core::router::{
-    self, Explanation, RenderConfig, Rendered, RoutingSource, RoutingSubscription, SourceFacts,
+    self, Explanation, RenderConfig, Rendered, RoutingInterest, RoutingResource, RoutingSource,
+    RoutingSubscription, SourceFacts,
 };
 use anglerfish_core::verify::{BodyForm, Verifier};
 use async_trait::async_trait;
@@ -26,6 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The engine behind what the registry asks of routing.
 pub(super) struct EngineRouting {
+    /// What notes since when subscriptions of resources are.
+    store: Arc<dyn Store>,
     current: RwLock<Arc<Engine>>,
     left_out: Mutex<LeftOut>,
     /// Where the subscribers of passive subscriptions come, if anywhere.
@@ -43,8 +48,14 @@ struct LeftOut {
 
 impl EngineRouting {
     /// Wraps an engine.
-    pub(super) fn new(engine: Arc<Engine>, out: Option<SocketAddr>) -> Self {
-        Self { current: RwLock::new(engine), left_out: Mutex::default(), out, json_fields: RwLock::default() }
+    pub(super) fn new(engine: Arc<Engine>, store: Arc<dyn Store>, out: Option<SocketAddr>) -> Self {
+        Self {
+            store,
+            current: RwLock::new(engine),
+            left_out: Mutex::default(),
+            out,
+            json_fields: RwLock::default(),
+        }
     }
 
     /// From now on this engine is in use; calls under way end on the old one, which is returned.
@@ -115,6 +126,55 @@ impl EngineRouting {
         });
     }
 
+    /// What a subscription of a resource had it has no more.
+    async fn dismiss(&self, id: &str) -> Result<(), RoutingError> {
+        self.store.dismiss(id).await.map_err(|error| RoutingError::Unavailable(error.to_string()))
+    }
+
+    /// The resources of the table.
+    pub(super) fn resources(&self) -> Vec<RoutingResource> {
+        self.engine().resources()
+    }
+
+    /// A subscription of a resource, with since when it is one: a new one is noted as that.
+    pub(super) async fn interested(
+        &self,
+        subscription: &SubscriptionConfig,
+    ) -> Result<RoutingSubscription, RoutingError> {
+        let mut routing = RoutingSubscription::from(subscription);
+        if let Some(notification) = &subscription.notification {
+            let NotificationConfig { resource, backfill, every, .. } = &**notification;
+            let noted = self.store.enrol(&subscription.id, resource, *backfill, clock::now()).await;
+            let noted = noted.map_err(|error| RoutingError::Unavailable(error.to_string()))?;
+            routing.interest = Some(RoutingInterest {
+                resource: resource.clone(),
+                generation: noted.generation,
+                every: *every,
+            });
+        }
+        Ok(routing)
+    }
+
+    /// What is wrong with a subscription of a resource.
+    fn review_notification(&self, subscription: &SubscriptionConfig) -> Vec<Problem> {
+        let Some(notification) = &subscription.notification else { return Vec::new() };
+        let filter = subscription.filter.as_deref().map(router::check_document_filter);
+        let mut problems: Vec<Problem> = filter.and_then(Result::err).into_iter().flatten().collect();
+        let resource = self.engine().resource(&notification.resource);
+        let pattern = resource.map(|resource| ResourcePattern::parse(&resource.endpoint));
+        match (pattern, &subscription.endpoint) {
+            (None, _) => {
+                let message = format!("there is no resource {:?}", notification.resource);
+                problems.push(Problem::new("resource", message));
+            }
+            (Some(Ok(pattern)), Some(endpoint)) => {
+                problems.extend(unknown_wildcards(notification, endpoint, &pattern));
+            }
+            _ => {}
+        }
+        problems
+    }
+
     /// A problem for each of these sources that there is not.
     fn unknown(&self, sources: &[String]) -> Vec<Problem> {
         let engine = self.engine();
@@ -154,6 +214,30 @@ impl Renderer for EngineRouting {
 }
 
 #[async_trait]
+impl DocumentDecider for EngineRouting {
+    async fn ask(&self, question: DocumentQuestion) -> Result<(DocumentAnswer, KeyOverlay), EngineError> {
+        self.engine().document(question).await
+    }
+
+    async fn put_resource(&self, resource: &ResourceConfig) -> Result<(), TableError> {
+        self.engine().put_resource(RoutingResource::from(resource)).await
+    }
+
+    async fn delete_resource(&self, id: &str) -> Result<(), TableError> {
+        self.engine().delete_resource(id).await
+    }
+
+    async fn caught_up(&self, subscription: &str) -> Result<(), TableError> {
+        let engine = self.engine();
+        let Some(mut known) = engine.subscription(subscription) else { return Ok(()) };
+        if let Some(interest) = &mut known.interest {
+            interest.generation = 0;
+        }
+        engine.put_subscription(known).await
+    }
+}
+
+#[async_trait]
 impl Routing for EngineRouting {
     fn review(&self, sources: &[String], filter: Option<&str>) -> Vec<Problem> {
         let mut problems = self.unknown(sources);
@@ -166,7 +250,10 @@ impl Routing for EngineRouting {
     fn warnings(&self, subscription: &SubscriptionConfig) -> Vec<Problem> {
         let sources = self.engine().sources();
         let facts: Vec<SourceFacts<'_>> = sources.iter().map(source_facts).collect();
-        let mut warnings = router::review_filter(&RoutingSubscription::from(subscription), &facts);
+        let mut warnings = match subscription.notification {
+            None => router::review_filter(&RoutingSubscription::from(subscription), &facts),
+            Some(_) => Vec::new(),
+        };
         let refused = subscription.endpoint.as_ref().and_then(endpoint_problem);
         warnings.extend(refused.map(|reason| Problem::new("endpoint.url", reason)));
         warnings.extend(unserved(subscription, self.out));
@@ -174,13 +261,23 @@ impl Routing for EngineRouting {
     }
 
     async fn check(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
-        let problems = self.review(&subscription.sources, subscription.filter.as_deref());
+        let problems = match subscription.notification {
+            None => self.review(&subscription.sources, subscription.filter.as_deref()),
+            Some(_) => self.review_notification(subscription),
+        };
         if problems.is_empty() { Ok(()) } else { Err(RoutingError::Invalid(problems)) }
     }
 
     async fn put(&self, subscription: &SubscriptionConfig) -> Result<(), RoutingError> {
         self.check(subscription).await?;
-        self.engine().put_subscription(RoutingSubscription::from(subscription)).await?;
+        let known = self.engine().subscription(&subscription.id);
+        if subscription.notification.is_none() && known.is_some_and(|known| known.interest.is_some()) {
+            self.dismiss(&subscription.id).await?;
+        }
+        self.engine().put_subscription(self.interested(subscription).await?).await?;
+        if subscription.notification.is_some() {
+            return Ok(());
+        }
         let SubscriptionConfig { id, sources, filter, .. } = subscription;
         self.engine().activity().put(id, sources, filter.as_deref(), clock::now());
         self.leave_out(|ids| ids.remove(&subscription.id));
@@ -188,7 +285,11 @@ impl Routing for EngineRouting {
     }
 
     async fn delete(&self, id: &str) -> Result<(), RoutingError> {
+        let known = self.engine().subscription(id);
         self.engine().delete_subscription(id).await?;
+        if known.is_some_and(|known| known.interest.is_some()) {
+            self.dismiss(id).await?;
+        }
         self.engine().activity().remove(id);
         self.leave_out(|ids| ids.remove(id));
         Ok(())
@@ -239,6 +340,7 @@ impl Routing for EngineRouting {
             filter: filter.map(str::to_owned),
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
+            interest: None,
         };
         let engine = self.engine();
         let tried = engine.aside(move || {

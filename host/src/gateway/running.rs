@@ -4,6 +4,7 @@ use super::builder::Handles;
 use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::call::{CallError, Calls, NewCall};
 use crate::delivery::Deliveries;
+use crate::document;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::server::{Ending, Gate, Listener, Peer, RequestBody};
@@ -55,6 +56,8 @@ struct Parts {
     admin: Option<Part>,
     out: Option<Part>,
     stomp: Option<Part>,
+    producers: Option<Part>,
+    backfill: Option<JoinHandle<()>>,
     operational: JoinHandle<()>,
     jobs: JoinHandle<()>,
     calling: JoinHandle<()>,
@@ -94,6 +97,7 @@ impl Gateway {
             out,
             handles,
             stomp,
+            documents,
             supervisor,
             readiness,
             store,
@@ -123,6 +127,13 @@ impl Gateway {
         let out = out.map(|listener| serve("listener of subscribers", &handles.out, listener));
         let stomp_address = stomp.as_ref().map(|(listener, _)| listener.address());
         let stomp = stomp.map(|(listener, out)| Part::serve_stomp(listener, out, &supervisor));
+        let (mut producers, mut backfill) = (None, None);
+        if let Some((listener, flare)) = documents {
+            let told = flare.clone();
+            backfill = Some(supervisor.spawn("backfill", move || told.clone().backfill()));
+            producers =
+                Some(Part::serve("listener of documents", listener, document::router(flare), &supervisor));
+        }
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {
@@ -143,6 +154,8 @@ impl Gateway {
                 admin,
                 out,
                 stomp,
+                producers,
+                backfill,
                 operational,
                 jobs,
                 calling,
@@ -255,10 +268,15 @@ impl Parts {
                 ingress.end(first).await;
             }
         };
+        let producers = async {
+            if let Some(producers) = &mut self.producers {
+                producers.end(first).await;
+            }
+        };
         let mounted = self.gate.close(first);
         let calls = self.calls.shutdown(first);
-        let ((), (), (), (), attempts) =
-            tokio::join!(senders, mounted, out, calls, timeout_at(end, attempts));
+        let ((), (), (), (), (), attempts) =
+            tokio::join!(senders, mounted, out, producers, calls, timeout_at(end, attempts));
         if attempts.is_err() {
             tracing::error!("the deliveries did not end in time; they go on at the next start");
         }
@@ -270,6 +288,9 @@ impl Parts {
         self.operational.abort();
         self.jobs.abort();
         self.calling.abort();
+        if let Some(backfill) = &self.backfill {
+            backfill.abort();
+        }
         let end = end.max(Instant::now() + MOMENT);
         if timeout_at(end, self.store.close()).await.is_err() {
             tracing::error!("the store did not close in time; what was accepted is on disk");
@@ -286,7 +307,11 @@ impl Parts {
         self.jobs.abort();
         self.calling.abort();
         self.calls.abort();
-        for part in [&self.ingress, &self.admin, &self.out, &self.stomp].into_iter().flatten() {
+        if let Some(backfill) = &self.backfill {
+            backfill.abort();
+        }
+        let parts = [&self.ingress, &self.admin, &self.out, &self.stomp, &self.producers];
+        for part in parts.into_iter().flatten() {
             part.ending.stop.cancel();
             part.ending.abort.cancel();
             part.task.abort();

@@ -12,7 +12,7 @@ use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
 use crate::store::{Store, StoreError};
 use crate::stream::StompListener;
-use crate::subscription::{Declared, Origin, Reader, Subscriptions};
+use crate::subscription::{Declared, Origin, Reader, Routing, RoutingError, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
@@ -50,6 +50,7 @@ pub(super) struct Listeners {
     pub(super) admin: Option<Arc<Listener>>,
     pub(super) out: Option<Arc<Listener>>,
     pub(super) stomp: Option<Arc<StompListener>>,
+    pub(super) documents: Option<Arc<Listener>>,
 }
 
 /// Which addresses are bound. A program that the gateway is part of may serve what there is on its own.
@@ -78,7 +79,11 @@ pub(super) async fn bind(
     let watchers = (descriptors.incoming / 8).max(1);
     let listens = usize::from(config.out.listen.is_some()) + usize::from(config.out.stomp.is_some());
     let subscribers = config.out.max_connections.min((descriptors.incoming / 4 / listens.max(1)).max(1));
-    let senders = descriptors.incoming.saturating_sub(watchers + subscribers * listens).max(1);
+    let producers = match config.documents.listen {
+        Some(_) => config.documents.max_connections.min((descriptors.incoming / 4).max(1)),
+        None => 0,
+    };
+    let senders = descriptors.incoming.saturating_sub(watchers + subscribers * listens + producers).max(1);
     if config.server.max_connections > senders {
         tracing::debug!(
             max_connections = config.server.max_connections,
@@ -117,7 +122,14 @@ pub(super) async fn bind(
         }
         None => None,
     };
-    Ok(Listeners { ingress, admin, out, stomp })
+    let documents = match config.documents.listen {
+        Some(address) => {
+            let limits = Limits { connections: producers, ..limits };
+            Some(bind_one(address, "documents.listen", limits).await?)
+        }
+        None => None,
+    };
+    Ok(Listeners { ingress, admin, out, stomp, documents })
 }
 
 async fn bind_one(
@@ -180,6 +192,16 @@ pub(super) async fn open_subscriptions(
     exits.deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
         exits.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
+        if subscription.notification.is_some() {
+            match Routing::put(&*routing, subscription).await {
+                Ok(()) => {}
+                Err(RoutingError::Invalid(problems)) => {
+                    let problems = problems.into_iter().map(|problem| below(path, problem)).collect();
+                    return Err(config.locate(problems).into());
+                }
+                Err(error) => return Err(config.locate(vec![Problem::new(path, error.to_string())]).into()),
+            }
+        }
     }
     let dispatch = Arc::new(exits.clone());
     Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)

@@ -14,8 +14,8 @@ mod section;
 mod sqlite;
 
 pub use contract::{
-    CallStore, DeliveryStore, JobStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, RetentionStore,
-    SourceStore, Store, SubscriptionStore,
+    CallStore, DeliveryStore, JobStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, ResourceStore,
+    RetentionStore, SourceStore, Store, SubscriptionStore,
 };
 pub use model::{
     Attempt, CallAnswer, CallHead, CallQuery, CallWrite, Commit, CommitOutcome, DeclaredSubscription,
@@ -24,7 +24,7 @@ pub use model::{
     KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogId, LogPart, NewEvent,
     NewJob, Oldest, Order, Origin, OverflowCounts, Owner, Page, Recorded, RemovedSubscription, Repetition,
     Repetitions, RequestRecord, Retried, Retryable, Settlement, StoreError, StoredApi, StoredCall,
-    StoredSource, StoredStanding, StoredSubscription,
+    StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription,
 };
 use model::{Limit, WAITS, dropped, refused};
 pub use sqlite::{SqliteOptions, SqliteStore};

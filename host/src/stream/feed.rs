@@ -156,6 +156,7 @@ mod tests {
             filter: None,
             ordering: OrderingConfig::None,
             render: anglerfish_core::router::RenderConfig::default(),
+            interest: None,
         };
         Feed::try_new(number, &subscription).unwrap()
     }

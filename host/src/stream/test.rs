@@ -67,6 +67,7 @@ fn subscription(filter: Option<&str>) -> SubscriptionConfig {
         filter: filter.map(str::to_owned),
         endpoint: None,
         tokens: vec![AccessToken::of("a token that is long enough")],
+        notification: None,
         delivery: DeliveryConfig { mode: DeliveryMode::Stream, ..DeliveryConfig::default() },
         start: StartPoint::Now,
         when_removed: WhenRemoved::End,

@@ -38,6 +38,7 @@ impl Streams {
             filter: None,
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
+            interest: None,
         };
         let ended = self.shared.stop.child_token();
         let topic = Readable::new(Arc::clone(&id), Vec::new(), DeliveryMode::Stream, subscription, ended);

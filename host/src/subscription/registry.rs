@@ -73,6 +73,11 @@ impl Subscription {
         secret::doubts(&self.document, SUBSCRIPTION_SECRETS)
     }
 
+    /// Its document as it is kept, with what must not be shown.
+    pub(crate) const fn document(&self) -> &Value {
+        &self.document
+    }
+
     /// The subscription as it runs; `None` if it has problems.
     #[must_use]
     pub fn config(&self) -> Option<&SubscriptionConfig> {

@@ -271,7 +271,10 @@ impl Shared {
     fn review(&self, document: &Value) -> Vec<Problem> {
         let names = document.get("sources").and_then(Value::as_array).into_iter().flatten();
         let names: Option<Vec<String>> = names.map(|name| name.as_str().map(str::to_owned)).collect();
-        let filter = document.get("filter").and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        // Of a subscription of a resource the filter is another one, and is looked at when the rest of it can be read.
+        let is_ordinary = document.get("resource").is_none();
+        let filter = document.get("filter").and_then(Value::as_str);
+        let filter = filter.filter(|text| !text.trim().is_empty() && is_ordinary);
         self.routing.review(&names.unwrap_or_default(), filter)
     }
 

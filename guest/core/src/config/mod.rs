@@ -14,6 +14,7 @@ mod flow;
 mod ordering;
 mod read;
 mod reference;
+mod resource;
 mod retry;
 mod secret_place;
 mod source;
@@ -36,9 +37,10 @@ pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
 pub use read::{
     CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, read_api, read_call_policy, read_delivery,
-    read_document, read_endpoint, read_rate, read_source, read_start, read_subscription,
+    read_document, read_endpoint, read_rate, read_resource, read_source, read_start, read_subscription,
 };
 pub use reference::{is_reference, refuse_references};
+pub use resource::{ActionConfig, ActionHeaders, NotificationConfig, ResourceConfig};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};
 pub use secret_place::{
     API_SECRETS, CONFIGURATION_SECRETS, SOURCE_SECRETS, SUBSCRIPTION_SECRETS, SecretKind, SecretPlace,

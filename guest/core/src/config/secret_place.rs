@@ -27,9 +27,17 @@ const fn whole(keys: &'static [&'static str]) -> SecretPlace {
     SecretPlace { keys, kind: SecretKind::Whole, member: None }
 }
 
+const fn url(keys: &'static [&'static str]) -> SecretPlace {
+    SecretPlace { keys, kind: SecretKind::Url, member: None }
+}
+
 /// Of the host's own tables.
-pub const CONFIGURATION_SECRETS: &[SecretPlace] =
-    &[whole(&["admin", "token"]), whole(&["outbound", "proxy"]), whole(&["outbound", "roots"])];
+pub const CONFIGURATION_SECRETS: &[SecretPlace] = &[
+    whole(&["admin", "token"]),
+    whole(&["documents", "token"]),
+    whole(&["outbound", "proxy"]),
+    whole(&["outbound", "roots"]),
+];
 
 /// Of a source.
 pub const SOURCE_SECRETS: &[SecretPlace] = &[
@@ -43,8 +51,14 @@ pub const SUBSCRIPTION_SECRETS: &[SecretPlace] = &[
     whole(&["endpoint", "headers"]),
     whole(&["endpoint", "secret"]),
     whole(&["endpoint", "tls"]),
+    whole(&["endpoint", "actions", "create", "headers"]),
+    whole(&["endpoint", "actions", "update", "headers"]),
+    whole(&["endpoint", "actions", "delete", "headers"]),
+    url(&["endpoint", "actions", "create", "url"]),
+    url(&["endpoint", "actions", "update", "url"]),
+    url(&["endpoint", "actions", "delete", "url"]),
     SecretPlace { keys: &["endpoint", "secrets"], kind: SecretKind::Whole, member: Some("value") },
-    SecretPlace { keys: &["endpoint", "url"], kind: SecretKind::Url, member: None },
+    url(&["endpoint", "url"]),
 ];
 
 /// Of an API.

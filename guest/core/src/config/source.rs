@@ -1,16 +1,17 @@
 //! Where requests come in.
 
 use super::topic_of;
+use crate::resource::DOCUMENTS_SOURCE;
 use crate::verify::VerificationConfig;
 
 /// The source of what the gateway tells of itself. No source of the configuration has this name, and a subscription gets such
 /// events only if it names it.
 pub const OPERATIONAL_SOURCE: &str = "anglerfish";
 
-/// Whether a name is one of those that no source of the configuration has: the gateway's own, or that of a topic.
+/// Whether a name is one of those that no source of the configuration has: the gateway's own, that of documents, or that of a topic.
 #[must_use]
 pub fn is_built_in(source: &str) -> bool {
-    source == OPERATIONAL_SOURCE || topic_of(source).is_some()
+    source == OPERATIONAL_SOURCE || source == DOCUMENTS_SOURCE || topic_of(source).is_some()
 }
 
 /// A source: a named place where requests come in, and how they are verified.

@@ -1,8 +1,8 @@
 //! Who wants which events, and where they go.
 
 use super::{
-    AccessToken, DeliveryConfig, EndpointTemplates, EndpointUrl, Secret, SignatureStyle, SigningKeyConfig,
-    StartPoint,
+    AccessToken, DeliveryConfig, EndpointTemplates, EndpointUrl, NotificationConfig, Secret, SignatureStyle,
+    SigningKeyConfig, StartPoint,
 };
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub struct SubscriptionConfig {
     pub endpoint: Option<EndpointConfig>,
     /// What its subscriber shows in order to lease or to read; several while one is rotated. Without any nobody can.
     pub tokens: Vec<AccessToken>,
+    /// The resource whose documents it is told of, and how; it gets no other events then.
+    pub notification: Option<Box<NotificationConfig>>,
     /// How they are delivered.
     pub delivery: DeliveryConfig,
     /// From where in the log on it gets events, when it is new; once it is there, this says nothing any more.

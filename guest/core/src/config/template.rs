@@ -1,6 +1,7 @@
 //! Texts with expressions in them: `orders/{{ message.id }}`.
 
 use super::DataTemplate;
+use crate::resource::Part;
 use std::fmt;
 
 /// A text with expressions in it. Its `Debug` form hides it: what stands around them can be a secret.
@@ -24,6 +25,17 @@ impl Template {
     /// Why it is no template.
     pub fn parse(text: &str) -> Option<Result<Self, &'static str>> {
         text.contains("{{").then(|| Self::pieces(text).map(Self))
+    }
+
+    /// Takes a text apart by its wildcards, `{id}`: each is an expression of its name. `None` if it has none.
+    #[must_use]
+    pub fn of_wildcards(parts: &[Part<'_>]) -> Option<Self> {
+        let piece = |part: &Part<'_>| match part {
+            Part::Text(text) => Piece::Literal((*text).to_owned()),
+            Part::Wildcard(name) => Piece::Expression((*name).to_owned()),
+        };
+        let has_any = parts.iter().any(|part| matches!(part, Part::Wildcard(_)));
+        has_any.then(|| Self(parts.iter().map(piece).collect()))
     }
 
     fn pieces(text: &str) -> Result<Vec<Piece>, &'static str> {

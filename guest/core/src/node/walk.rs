@@ -168,6 +168,12 @@ impl<'a> Node<'a> {
         Some(items.iter().enumerate().map(|(index, value)| self.child(value, Step::Item(index))))
     }
 
+    /// Another value, as if it stood at a key of this table.
+    #[must_use]
+    pub fn beside(&'a self, key: &'a str, value: &'a Value) -> Node<'a> {
+        self.child(value, Step::Key(key))
+    }
+
     fn child(&'a self, value: &'a Value, step: Step<'a>) -> Node<'a> {
         Node { value, parent: Some(self), step, problems: self.problems }
     }

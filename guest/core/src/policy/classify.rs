@@ -60,6 +60,9 @@ pub fn classify(
         AttemptOutcome::Local => return None,
         AttemptOutcome::Unsendable => return Some(Consequences { is_own: true, ..consequences }),
         AttemptOutcome::Taken => return Some(Consequences { settled: Settled::Delivered, ..consequences }),
+        AttemptOutcome::Unneeded => {
+            return Some(Consequences { settled: Settled::Delivered, is_own: true, ..consequences });
+        }
         AttemptOutcome::Answered(Answered { status, .. }) if policy.success.contains(status) => {
             return Some(Consequences { settled: Settled::Delivered, ..consequences });
         }

@@ -15,6 +15,8 @@ pub enum AttemptOutcome<'a> {
     /// There was nothing to send: what the subscription has made of the event cannot be made of this one. It says nothing about
     /// the endpoint, and trying again changes nothing.
     Unsendable,
+    /// There was nothing to tell any more: the subscriber has all that it wants, and was not asked.
+    Unneeded,
 }
 
 /// What counts of an answer.

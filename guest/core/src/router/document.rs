@@ -3,7 +3,8 @@
 //! What people write is read by [`crate::config`]; this is the part of it that decisions need.
 
 use super::render::RenderConfig;
-use crate::config::{Document, OrderingConfig, SubscriptionConfig};
+use super::resource::{RoutingInterest, RoutingResource};
+use crate::config::{Document, OrderingConfig, ResourceConfig, SubscriptionConfig};
 use crate::verify::VerificationConfig;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct RoutingDocument {
     /// Where requests come in.
     pub source: Vec<RoutingSource>,
+    /// Whose documents are told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource: Vec<RoutingResource>,
     /// Who wants events.
     #[serde(default)]
     pub subscription: Vec<RoutingSubscription>,
@@ -47,6 +51,9 @@ pub struct RoutingSubscription {
     /// What is made of its events when they are sent.
     #[serde(default, skip_serializing_if = "RenderConfig::is_empty")]
     pub render: RenderConfig,
+    /// The resource whose documents it is told of; it gets no other events then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest: Option<RoutingInterest>,
 }
 
 impl From<&SubscriptionConfig> for RoutingSubscription {
@@ -68,6 +75,20 @@ impl From<&SubscriptionConfig> for RoutingSubscription {
                     .flat_map(|data| data.pieces.iter().cloned())
                     .collect(),
             },
+            // When it subscribed is known to the shell alone.
+            interest: None,
+        }
+    }
+}
+
+impl From<&ResourceConfig> for RoutingResource {
+    fn from(config: &ResourceConfig) -> Self {
+        Self {
+            id: config.id.clone(),
+            endpoint: config.pattern.as_str().to_owned(),
+            field: config.change.field.clone(),
+            format: config.change.layout.as_ref().map(|layout| layout.as_str().to_owned()),
+            tombstones: config.tombstones.map(|kept| u64::try_from(kept.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }
@@ -78,8 +99,11 @@ impl From<&Document> for RoutingDocument {
             name: source.name.clone(),
             verification: source.verification.clone(),
         });
-        let subscription =
-            document.subscriptions.iter().map(|(_, subscription)| RoutingSubscription::from(subscription));
-        Self { source: source.collect(), subscription: subscription.collect() }
+        // Those of resources are put once it is known since when they are.
+        let ordinary =
+            document.subscriptions.iter().filter(|(_, subscription)| subscription.notification.is_none());
+        let subscription = ordinary.map(|(_, subscription)| RoutingSubscription::from(subscription));
+        let resource = document.resources.iter().map(|(_, resource)| RoutingResource::from(resource));
+        Self { source: source.collect(), resource: resource.collect(), subscription: subscription.collect() }
     }
 }

@@ -88,6 +88,7 @@ mod tests {
             filter: filter.map(str::to_owned),
             ordering: OrderingConfig::None,
             render: crate::router::RenderConfig::default(),
+            interest: None,
         }
     }
 

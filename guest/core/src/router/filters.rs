@@ -53,9 +53,12 @@ struct Entry {
     filter: Option<Box<str>>,
 }
 
+/// What makes an expression of a text.
+type Compile = fn(&str) -> Result<Expression, CompileError>;
+
 /// The filters of all subscriptions.
-#[derive(Default)]
 pub(crate) struct Filters {
+    compile: Compile,
     table: Table,
     entries: BTreeMap<String, Entry>,
     /// Ids by the number of their key; empty where a key is free.
@@ -66,7 +69,42 @@ pub(crate) struct Filters {
     matches: Matches,
 }
 
+impl Default for Filters {
+    fn default() -> Self {
+        Self::new(Expression::compile)
+    }
+}
+
 impl Filters {
+    /// None yet; their expressions are compiled like this.
+    pub(super) fn new(compile: Compile) -> Self {
+        Self {
+            compile,
+            table: Table::default(),
+            entries: BTreeMap::new(),
+            ids: Vec::new(),
+            orders: Vec::new(),
+            free: Vec::new(),
+            matches: Matches::default(),
+        }
+    }
+
+    /// Whether a subscription's filter is true; why not, otherwise.
+    pub(super) fn test(&self, id: &str, input: FilterInput<'_>, data: &[u8]) -> Result<(), String> {
+        let Some(filter) = self.entries.get(id).and_then(|entry| entry.filter.as_deref()) else {
+            return Ok(());
+        };
+        let expression = (self.compile)(filter).map_err(|error| error.to_string())?;
+        let explanation = input.with(|seen| {
+            let view = ExpressionView::new(&expression, seen, Some(data));
+            view.with(|facts| expression.explain(facts))
+        });
+        match explanation.verdict {
+            explain::Verdict::Matched => Ok(()),
+            _ => Err(explanation.reason),
+        }
+    }
+
     /// Adds or replaces a subscription's filter; on an error all is as it was.
     pub(crate) fn put(
         &mut self,
@@ -74,7 +112,7 @@ impl Filters {
         sources: &[String],
         filter: Option<&str>,
     ) -> Result<(), CompileError> {
-        let expression = Expression::compile(filter.unwrap_or(EVERYTHING))?;
+        let expression = (self.compile)(filter.unwrap_or(EVERYTHING))?;
         let key = match self.entries.get(id) {
             Some(entry) => entry.key,
             None => self.free.pop().unwrap_or_else(|| {

@@ -12,6 +12,7 @@ mod handshake;
 mod headers;
 mod order;
 mod render;
+mod resource;
 mod review;
 mod table;
 
@@ -24,5 +25,8 @@ pub use explanation::{
 };
 pub use filter_table::{FilterTable, LoggedEvent};
 pub use render::{LONGEST_BODY, RenderConfig, Rendered, render_once};
-pub use review::{SourceFacts, check_filter, missing_fields, review_filter};
+pub use resource::{
+    ANNOUNCED, CREATED, DELETED, DocumentChange, Notice, RoutingInterest, RoutingResource, Telling, UPDATED,
+};
+pub use review::{SourceFacts, check_document_filter, check_filter, missing_fields, review_filter};
 pub use table::{Router, named_by};

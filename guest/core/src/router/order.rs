@@ -37,8 +37,15 @@ impl Order {
         });
         match value {
             Err(_) => String::new(),
-            Ok(text) if text.len() > LONGEST => format!("#{}", hex::encode(Sha256::digest(text))),
-            Ok(text) => format!("={text}"),
+            Ok(text) => bounded(&text),
         }
     }
+}
+
+/// The key of a value.
+pub(super) fn bounded(text: &str) -> String {
+    if text.len() > LONGEST {
+        return format!("#{}", hex::encode(Sha256::digest(text)));
+    }
+    format!("={text}")
 }

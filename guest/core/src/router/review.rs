@@ -33,6 +33,15 @@ pub fn check_filter(filter: &str) -> Result<(), Vec<Problem>> {
     Filters::default().put("", &[], Some(filter)).map_err(|error| filter_problems(error, ""))
 }
 
+/// Checks the filter of a resource's subscriber.
+///
+/// # Errors
+///
+/// Every problem of the expression, at the path `filter`.
+pub fn check_document_filter(filter: &str) -> Result<(), Vec<Problem>> {
+    Expression::compile_for_documents(filter).map(drop).map_err(|error| filter_problems(error, ""))
+}
+
 /// What is worth a second look in a filter that compiles, at the path `filter`: it may be true of no event. Nothing is said of a
 /// filter that does not compile. Without sources it is not known which there are, and nothing is said of them.
 #[must_use]
@@ -175,6 +184,7 @@ mod tests {
             filter: Some(filter.to_owned()),
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
+            interest: None,
         };
         let problems = review_filter(&subscription, &facts());
         problems.into_iter().map(|problem| (problem.message, problem.hint)).collect()

@@ -4,6 +4,7 @@ use super::document::{RoutingDocument, RoutingSource, RoutingSubscription};
 use super::filters::{Filters, expression_problems, filter_problems};
 use super::order::Order;
 use super::render::Rendering;
+use super::resource::{Resources, RoutingResource};
 use crate::config::is_built_in;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
@@ -17,6 +18,8 @@ pub struct Router {
     pub(super) filters: Filters,
     /// What is made of events, of those subscriptions alone that have something made.
     pub(super) renderings: HashMap<String, Rendering>,
+    /// Documents, and who is told of them.
+    pub(super) resources: Resources,
 }
 
 /// A source's verification, and what it reads of a body as the filters' table has it.
@@ -33,8 +36,12 @@ impl Router {
     /// Every problem of the document at once, each with its path.
     pub fn load(document: &[u8]) -> Result<Self, Vec<Problem>> {
         let document: RoutingDocument = parse(document)?;
-        let mut router =
-            Self { sources: HashMap::new(), filters: Filters::default(), renderings: HashMap::new() };
+        let mut router = Self {
+            sources: HashMap::new(),
+            filters: Filters::default(),
+            renderings: HashMap::new(),
+            resources: Resources::default(),
+        };
         let mut problems = Vec::new();
         for (index, source) in document.source.into_iter().enumerate() {
             let path = format!("source[{index}]");
@@ -43,6 +50,11 @@ impl Router {
                 problems.push(Problem::new(format!("{path}.name"), message));
             }
             if let Err(found) = router.insert_source(&source, &path) {
+                problems.extend(found);
+            }
+        }
+        for (index, resource) in document.resource.iter().enumerate() {
+            if let Err(found) = router.resources.put(resource, &format!("resource[{index}].")) {
                 problems.extend(found);
             }
         }
@@ -96,6 +108,25 @@ impl Router {
         Ok(())
     }
 
+    /// Adds or replaces one resource without rebuilding the table; on an error the table stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the resource, each with its path within it.
+    pub fn put_resource(&mut self, resource: &[u8]) -> Result<(), Vec<Problem>> {
+        let resource: RoutingResource = parse(resource)?;
+        self.resources.put(&resource, "")
+    }
+
+    /// Removes one resource; an unknown id is no error.
+    ///
+    /// # Errors
+    ///
+    /// A problem if it has subscriptions.
+    pub fn delete_resource(&mut self, id: &str) -> Result<(), Vec<Problem>> {
+        self.resources.delete(id)
+    }
+
     /// Adds or replaces one subscription without rebuilding the table; on an error the table stays as it was.
     ///
     /// # Errors
@@ -111,6 +142,13 @@ impl Router {
         path: &str,
         sources_are_known: bool,
     ) -> Result<(), Vec<Problem>> {
+        let RoutingSubscription { id, filter, interest, .. } = subscription;
+        if let Some(interest) = interest {
+            self.resources.follow(id, interest, filter.as_deref(), path)?;
+            self.filters.remove(id);
+            self.renderings.remove(id);
+            return Ok(());
+        }
         if sources_are_known {
             let unknown = |name: &String| !is_built_in(name) && !self.sources.contains_key(name);
             let problems: Vec<Problem> = subscription
@@ -133,6 +171,7 @@ impl Router {
             .put(&subscription.id, &subscription.sources, subscription.filter.as_deref())
             .map_err(|error| filter_problems(error, path))?;
         self.filters.order(&subscription.id, order);
+        self.resources.forget(id);
         match rendering {
             Some(rendering) => drop(self.renderings.insert(subscription.id.clone(), rendering)),
             None => drop(self.renderings.remove(&subscription.id)),
@@ -144,6 +183,7 @@ impl Router {
     pub fn delete_subscription(&mut self, id: &str) {
         self.filters.remove(id);
         self.renderings.remove(id);
+        self.resources.forget(id);
     }
 
     /// How each subscription is found, ordered by id: by conditions that are indexed, or by a look at every event.

@@ -64,7 +64,12 @@ impl<'a> Lowering<'a> {
         }
         let Kind::Name { name, absolute } = &self.tree.get(first).kind else { return None };
         let local = !absolute && self.scope.iter().any(|local| local.name == *name);
-        if local || self.environment.plain(name).is_some() { None } else { self.names(id) }
+        let environment = self.environment;
+        if local || environment.plain(name).is_some() || environment.alias(name).is_some() {
+            None
+        } else {
+            self.names(id)
+        }
     }
 
     /// Resolves `a.b.c`: a variable of a comprehension, else the longest name of a variable or type, in the innermost container that has it.
@@ -92,6 +97,11 @@ impl<'a> Lowering<'a> {
             let (node, shape) = (Node::Local(local.slot), local.shape.clone());
             let part = self.node(node, shape, *first_span)?;
             return self.fields(part, chain, 1, upto);
+        }
+        if let Some((root, field)) = self.environment.alias(first) {
+            let names = chain.names.iter().skip(1).map(|(field, _)| *field);
+            let fields = Fields::new(std::iter::once(field).chain(names));
+            return self.path(root, fields, upto(*last_span));
         }
         if let Some(root) = self.environment.plain(first) {
             return self.whole_path(root, chain, upto);

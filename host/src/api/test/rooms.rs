@@ -286,6 +286,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
             ..EndpointConfig::new(url)
         }),
         tokens: Vec::new(),
+        notification: None,
         delivery: DeliveryConfig::default(),
         start: start.unwrap_or_default(),
         when_removed: if document.get("when_removed").and_then(Value::as_str) == Some("wait") {

@@ -171,17 +171,34 @@ impl HttpAttempt {
 }
 
 /// Makes one attempt. `timeout` holds for all of it, from connecting to the end of the answer.
-#[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
 pub(in crate::delivery) async fn attempt(
     endpoint: &HttpEndpoint,
     delivery: LeasedDelivery,
     timeout: Duration,
 ) -> HttpAttempt {
-    let target = &endpoint.target;
-    let rendered = match rendered(endpoint, &delivery).await {
-        Ok(rendered) => rendered,
-        Err(failure) => return HttpAttempt::failed(failure),
-    };
+    match rendered(endpoint, &delivery).await {
+        Ok(rendered) => attempt_at(&endpoint.target, delivery, rendered, timeout).await,
+        Err(failure) => HttpAttempt::failed(failure),
+    }
+}
+
+/// Makes one attempt to tell of a document, with values in the place of wildcards.
+pub(super) async fn notify(
+    target: &Target,
+    delivery: LeasedDelivery,
+    values: Vec<(String, String)>,
+    timeout: Duration,
+) -> HttpAttempt {
+    attempt_at(target, delivery, Some(Rendered { body: None, values }), timeout).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
+async fn attempt_at(
+    target: &Target,
+    delivery: LeasedDelivery,
+    rendered: Option<Rendered>,
+    timeout: Duration,
+) -> HttpAttempt {
     let mut tried = HttpAttempt::begun();
     let clock = Instant::now();
     let request = match request(target, &delivery, rendered.as_ref(), tried.started) {

@@ -50,6 +50,7 @@ impl From<HttpAttempt> for Attempted {
             AttemptOutcome::Failed(FailureKind::Timeout) => Some(AttemptFailure::Timeout),
             AttemptOutcome::Local => Some(AttemptFailure::Local),
             AttemptOutcome::Unsendable => Some(AttemptFailure::Unsendable),
+            AttemptOutcome::Unneeded => Some(AttemptFailure::Unneeded),
         };
         let (retry_after, rate_limit_reset, is_abort) = advice;
         let record = tried.record(false);

@@ -1,11 +1,13 @@
 //! Where deliveries go.
 
 mod attempt;
+mod document;
 mod http;
 mod request;
 mod secret;
 mod target;
 
+pub(super) use document::DocumentEndpoint;
 pub(super) use http::HttpEndpoint;
 pub(crate) use target::Target;
 pub(super) use target::TargetError;
@@ -57,6 +59,8 @@ pub enum AttemptFailure {
     Local,
     /// Nobody's on the way: there was nothing that could be sent, and trying again changes nothing.
     Unsendable,
+    /// Nobody's: there was nothing to tell any more, and nobody was asked.
+    Unneeded,
 }
 
 impl Attempted {
@@ -81,6 +85,7 @@ impl Attempted {
             (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
             (Some(AttemptFailure::Unsendable), _) => AttemptOutcome::Unsendable,
             (None, None) => AttemptOutcome::Taken,
+            (Some(AttemptFailure::Unneeded), _) => AttemptOutcome::Unneeded,
             (None, Some(status)) => AttemptOutcome::Answered(Answered {
                 status,
                 retry_after: self.retry_after.as_deref(),
@@ -99,7 +104,8 @@ impl Attempted {
             started: self.started,
             duration: self.duration,
             status: self.status,
-            error: self.error.filter(|_| !delivered),
+            // Why nothing was sent is kept, though that is no failure.
+            error: self.error.filter(|_| !delivered || self.failure == Some(AttemptFailure::Unneeded)),
             answer: self.answer,
         }
     }

@@ -4,9 +4,10 @@ use crate::store::{
     Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery,
     DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId,
     JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId,
-    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore,
-    Retried, Retryable, Settlement, SourceStore, SqliteStore, Store, StoreError, StoredApi, StoredCall,
-    StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, ResourceStore,
+    RetentionStore, Retried, Retryable, Settlement, SourceStore, SqliteStore, Store, StoreError, StoredApi,
+    StoredCall, StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription,
+    SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
@@ -260,6 +261,52 @@ impl CallStore for Flaky {
 
     async fn apis(&self) -> Result<Vec<StoredApi>, StoreError> {
         self.inner.apis().await
+    }
+}
+
+#[async_trait]
+impl ResourceStore for Flaky {
+    async fn resources(&self) -> Result<Vec<StoredResource>, StoreError> {
+        self.inner.resources().await
+    }
+
+    async fn put_resource(&self, resource: StoredResource) -> Result<(), StoreError> {
+        self.inner.put_resource(resource).await
+    }
+
+    async fn delete_resource(&self, id: &str) -> Result<bool, StoreError> {
+        self.inner.delete_resource(id).await
+    }
+
+    async fn enrol(
+        &self,
+        subscription: &str,
+        resource: &str,
+        backfill: bool,
+        now: UnixMillis,
+    ) -> Result<StoredFollower, StoreError> {
+        self.inner.enrol(subscription, resource, backfill, now).await
+    }
+
+    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError> {
+        self.inner.backfilled(subscription, place).await
+    }
+
+    async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError> {
+        self.inner.followers().await
+    }
+
+    async fn dismiss(&self, subscription: &str) -> Result<(), StoreError> {
+        self.inner.dismiss(subscription).await
+    }
+
+    async fn keys_behind(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.inner.keys_behind(prefix, after, limit).await
     }
 }
 

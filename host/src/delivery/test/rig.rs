@@ -136,6 +136,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         filter: None,
         endpoint: Some(EndpointConfig { allow_private: true, ..EndpointConfig::new(url) }),
         tokens: Vec::new(),
+        notification: None,
         delivery: DeliveryConfig {
             timeout: Duration::from_secs(10),
             retry: RetryConfig::with_delays(vec![Duration::from_millis(20); 2]),

@@ -11,6 +11,7 @@ use crate::config::file::read_text;
 use crate::config::place::{Place, Places};
 use crate::config::secret::{Resolver, configuration_doubts};
 use crate::config::{ConfigError, ConfigProblem, SourceReader, SubscriptionReader, allow, hide_url, syntax};
+use crate::document::DocumentsConfig;
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
@@ -35,6 +36,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The listener of passive subscriptions.
     pub out: OutConfig,
+    /// The listener of documents.
+    pub documents: DocumentsConfig,
     /// How others are called.
     pub outbound: OutboundConfig,
     /// The store.
@@ -156,7 +159,7 @@ impl Config {
         let is_given = tables.is_some();
         let (sections, found) =
             tables.map_or_else(|| Sections::read(&resolved), |tables| (tables, Vec::new()));
-        let Sections { mut server, admin, out, outbound, store, log, telemetry } = sections;
+        let Sections { mut server, admin, out, documents, outbound, store, log, telemetry } = sections;
         problems.extend(found);
         if !is_given && !matches!(places.get("server.data_dir"), Some(Place::Variable(_))) {
             server.data_dir = directory.join(server.data_dir);
@@ -192,6 +195,7 @@ impl Config {
         }
         for (path, subscription) in &routing.subscriptions {
             problems.extend(review::tls(path, subscription));
+            problems.extend(review::notification(path, subscription, &routing.resources));
         }
         if !problems.is_empty() {
             let subscriptions =
@@ -215,6 +219,9 @@ impl Config {
         for ((path, subscription), written) in routing.subscriptions.iter_mut().zip(&written) {
             if let Some(endpoint) = &mut subscription.endpoint {
                 allow(endpoint, &server.allow_networks);
+                if subscription.notification.is_some() {
+                    allow(endpoint, &documents.allow_networks);
+                }
                 hide_url(endpoint, written);
                 odd.extend(review::endpoint(path, endpoint));
             }
@@ -227,6 +234,7 @@ impl Config {
             server,
             admin,
             out,
+            documents,
             outbound,
             store,
             log,
@@ -258,6 +266,7 @@ impl Config {
         SubscriptionReader::new(
             self.resolver.clone(),
             self.server.allow_networks.clone(),
+            self.documents.allow_networks.clone(),
             self.admin.references.clone(),
             self.admin.networks.clone(),
         )
@@ -288,7 +297,7 @@ fn below(path: &str, problem: Problem) -> Problem {
 /// What the core reads.
 fn routing_part(document: Value) -> Value {
     let Value::Object(mut members) = document else { return Value::Null };
-    let keys = ["source", "subscription", "topic"];
+    let keys = ["source", "resource", "subscription", "topic"];
     Value::Object(keys.iter().filter_map(|key| members.remove_entry(*key)).collect::<Map<_, _>>())
 }
 

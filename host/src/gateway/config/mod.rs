@@ -13,5 +13,5 @@ mod section;
 mod tests;
 
 pub use load::{Config, Examination};
-pub(super) use review::unserved;
+pub(super) use review::{unknown_wildcards, unserved};
 pub(crate) use section::Sections;

@@ -5,13 +5,15 @@ use crate::gateway::routing::source_facts;
 use crate::outbound::{endpoint_problem, tls_problem};
 use crate::passive::OutConfig;
 use anglerfish_core::config::{
-    Document, EndpointConfig, OrderingConfig, SourceConfig, SubscriptionConfig, item_path, key_path,
-    read_endpoint,
+    Document, EndpointConfig, NotificationConfig, OrderingConfig, ResourceConfig, SourceConfig,
+    SubscriptionConfig, item_path, key_path, read_endpoint,
 };
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::resource::{REVISION, ResourcePattern};
 use anglerfish_core::router::{
-    RenderConfig, RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, review_filter,
+    RenderConfig, RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, check_document_filter,
+    review_filter,
 };
 use anglerfish_filter::Expression;
 use serde_json::Value;
@@ -22,10 +24,12 @@ use std::time::Duration;
 pub(super) fn filters(document: &Document) -> Vec<Problem> {
     let routing = RoutingDocument::from(document);
     let sources: Vec<SourceFacts<'_>> = routing.source.iter().map(source_facts).collect();
+    let ordinary =
+        document.subscriptions.iter().filter(|(_, subscription)| subscription.notification.is_none());
     let review = |(path, subscription): &(String, SubscriptionConfig)| {
         filter(path, &RoutingSubscription::from(subscription), &sources)
     };
-    document.subscriptions.iter().flat_map(review).collect()
+    ordinary.flat_map(review).collect()
 }
 
 fn filter(path: &str, subscription: &RoutingSubscription, sources: &[SourceFacts<'_>]) -> Vec<Problem> {
@@ -43,6 +47,40 @@ pub(super) fn tls(path: &str, subscription: &SubscriptionConfig) -> Option<Probl
     let endpoint = subscription.endpoint.as_ref()?;
     let (key, problem) = tls_problem(&endpoint.tls)?;
     Some(Problem::new(format!("{path}.endpoint.tls.{key}"), problem))
+}
+
+/// What is wrong with a subscription of a resource that its table alone does not say. Which resources were made at run time
+/// is not known here.
+pub(super) fn notification(
+    path: &str,
+    subscription: &SubscriptionConfig,
+    resources: &[(String, ResourceConfig)],
+) -> Vec<Problem> {
+    let Some(notification) = &subscription.notification else { return Vec::new() };
+    let below = |problem: Problem| Problem { path: key_path(path, &problem.path), ..problem };
+    let filter = subscription.filter.as_deref().map(check_document_filter);
+    let mut problems: Vec<Problem> = filter.and_then(Result::err).into_iter().flatten().map(below).collect();
+    let resource = resources.iter().find(|(_, resource)| resource.id == notification.resource);
+    if let (Some((_, resource)), Some(endpoint)) = (resource, &subscription.endpoint) {
+        problems.extend(unknown_wildcards(notification, endpoint, &resource.pattern).map(below));
+    }
+    problems
+}
+
+/// Wildcards of an endpoint that its resource has not.
+pub(in crate::gateway) fn unknown_wildcards(
+    notification: &NotificationConfig,
+    endpoint: &EndpointConfig,
+    pattern: &ResourcePattern,
+) -> impl Iterator<Item = Problem> {
+    let unknown = notification
+        .wildcards(endpoint)
+        .into_iter()
+        .filter(|name| name != REVISION && !pattern.wildcards().any(|known| known == name));
+    let names: Vec<String> = unknown.collect();
+    names
+        .into_iter()
+        .map(|name| Problem::new("endpoint", format!("has a wildcard '{name}' that is not at the resource")))
 }
 
 /// What is odd about the subscriptions of a document that has problems: each filter and each endpoint by itself, whatever is
@@ -71,6 +109,7 @@ pub(super) fn subscriptions(
             // It says nothing of which events are wanted.
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
+            interest: None,
         };
         odd.extend(filter(&path, &subscription, &facts));
         if let Some(Ok(mut read)) = resolved.get("endpoint").map(|value| read_endpoint(value, "")) {
@@ -88,7 +127,11 @@ pub(super) fn filter_problems(subscriptions: &[Value]) -> Vec<Problem> {
     for (index, subscription) in subscriptions.iter().enumerate() {
         let Some(filter) = subscription.get("filter").and_then(Value::as_str) else { continue };
         // That one is empty is said where it is read.
-        let Err(error) = Expression::compile(filter) else { continue };
+        let compile = match subscription.get("resource") {
+            None => Expression::compile,
+            Some(_) => Expression::compile_for_documents,
+        };
+        let Err(error) = compile(filter) else { continue };
         let path = key_path(&item_path("subscription", index), "filter");
         problems.extend(error.problems.into_iter().filter(|_| !filter.trim().is_empty()).map(|problem| {
             Problem {

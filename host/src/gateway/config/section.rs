@@ -2,6 +2,7 @@
 
 use crate::api::AdminConfig;
 use crate::config::section::{Keys, Section};
+use crate::document::DocumentsConfig;
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
@@ -16,6 +17,7 @@ pub(super) const TABLES: &[(&str, Keys)] = &[
     (ServerConfig::TABLE, ServerConfig::KEYS),
     (AdminConfig::TABLE, AdminConfig::KEYS),
     (OutConfig::TABLE, OutConfig::KEYS),
+    (DocumentsConfig::TABLE, DocumentsConfig::KEYS),
     (OutboundConfig::TABLE, OutboundConfig::KEYS),
     (StoreConfig::TABLE, StoreConfig::KEYS),
     (LogConfig::TABLE, LogConfig::KEYS),
@@ -28,6 +30,7 @@ pub(crate) struct Sections {
     pub(crate) server: ServerConfig,
     pub(crate) admin: AdminConfig,
     pub(crate) out: OutConfig,
+    pub(crate) documents: DocumentsConfig,
     pub(crate) outbound: OutboundConfig,
     pub(crate) store: StoreConfig,
     pub(crate) log: LogConfig,
@@ -46,12 +49,13 @@ impl Sections {
         let keys: Vec<&'static str> = TABLES
             .iter()
             .map(|(table, _)| *table)
-            .chain(["source", "subscription", "api", "topic"])
+            .chain(["source", "resource", "subscription", "api", "topic"])
             .collect();
         let sections = root.table(&keys).map(|table| Self {
             server: read(&table),
             admin: read(&table),
             out: read(&table),
+            documents: read(&table),
             outbound: read(&table),
             store: read(&table),
             log: read(&table),

@@ -3,10 +3,12 @@
 mod backlog;
 mod bulk;
 mod call;
+mod resource;
 
 pub(super) use backlog::*;
 pub(super) use bulk::*;
 pub(super) use call::*;
+pub(super) use resource::*;
 
 use super::*;
 use crate::store::{

@@ -4,6 +4,7 @@ mod bulk;
 mod call;
 mod delivery;
 mod log;
+mod resource;
 
 use super::NOW;
 use crate::store::{
@@ -11,12 +12,14 @@ use crate::store::{
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobState, KeyReader,
     KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
     LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
-    Repetitions, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError, StoredApi,
-    StoredCall, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
+    Repetitions, ResourceStore, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError,
+    StoredApi, StoredCall, StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription,
+    SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::resource::is_lasting;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +46,9 @@ struct State {
     deliveries: BTreeMap<DeliveryId, Row>,
     keys: BTreeMap<String, (Bytes, UnixMillis, Option<EventSeq>)>,
     sources: BTreeMap<String, StoredSource>,
+    resources: BTreeMap<String, StoredResource>,
+    followers: BTreeMap<String, StoredFollower>,
+    generation: u64,
     subscriptions: BTreeMap<String, StoredSubscription>,
     declared: BTreeMap<String, bool>,
     abandoned: BTreeMap<String, String>,
@@ -378,6 +384,7 @@ impl SubscriptionStore for ModelStore {
     async fn abandon(&self, subscription: &str, reason: &str, now: UnixMillis) -> Result<u64, StoreError> {
         let mut state = self.state();
         state.standings.remove(subscription);
+        state.dismiss(subscription);
         state.cancel_jobs_of(subscription, reason, now, true);
         state.abandoned.insert(subscription.to_owned(), reason.to_owned());
         let mut ended = 0;
@@ -441,8 +448,9 @@ impl RetentionStore for ModelStore {
             }
             !old
         });
-        keys.retain(|_, (_, written, seq)| {
+        keys.retain(|key, (_, written, seq)| {
             let old = match seq {
+                _ if is_lasting(key) => false,
                 Some(seq) => !events.contains_key(seq),
                 None => *written < before,
             };

@@ -8,6 +8,7 @@ mod call;
 mod delivery;
 mod key;
 mod log;
+mod resource;
 mod retention;
 mod source;
 mod subscription;
@@ -17,6 +18,7 @@ pub use call::CallStore;
 pub use delivery::{DeliveryStore, LEASE_BYTES};
 pub use key::{KeyReader, KeyStore};
 pub use log::LogStore;
+pub use resource::ResourceStore;
 pub use retention::RetentionStore;
 pub use source::SourceStore;
 pub use subscription::SubscriptionStore;
@@ -27,7 +29,15 @@ use async_trait::async_trait;
 /// The durable state of one gateway.
 #[async_trait]
 pub trait Store:
-    LogStore + DeliveryStore + JobStore + CallStore + SourceStore + SubscriptionStore + KeyStore + RetentionStore
+    LogStore
+    + DeliveryStore
+    + JobStore
+    + CallStore
+    + ResourceStore
+    + SourceStore
+    + SubscriptionStore
+    + KeyStore
+    + RetentionStore
 {
     /// Whether the store can take commits now.
     ///

@@ -9,6 +9,7 @@ mod entry;
 mod error;
 mod lease;
 mod query;
+mod resource;
 mod source;
 mod subscription;
 
@@ -29,5 +30,6 @@ pub use entry::{
 pub use error::StoreError;
 pub use lease::{Due, Lease, LeaseTerms, LeaseToken, Leased, Owner};
 pub use query::{DeliveryQuery, EventQuery, Order, Page};
+pub use resource::{StoredFollower, StoredResource};
 pub use source::StoredSource;
 pub use subscription::{DeclaredSubscription, RemovedSubscription, StoredStanding, StoredSubscription};

@@ -12,6 +12,7 @@ use crate::store::{
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::resource::is_lasting;
 use bytes::Bytes;
 use rusqlite::params;
 use std::collections::HashMap;
@@ -56,8 +57,11 @@ impl PreparedCommit {
         let calls = calls.into_iter().map(PreparedCall::prepare).collect::<Result<Vec<_>, _>>()?;
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let mut writes: HashMap<String, Option<Bytes>> = keys.writes.into_iter().collect();
-        let written: Vec<&String> =
-            writes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key).collect();
+        let written: Vec<&String> = writes
+            .iter()
+            .filter(|(key, value)| value.is_some() && !is_lasting(key))
+            .map(|(key, _)| key)
+            .collect();
         // The keys go with the first event: its row lists them.
         let mut list = match written.is_empty() {
             true => None,
@@ -173,12 +177,10 @@ impl Write for ApplyCommit {
         }
         for (key, value) in &decision.puts {
             match value {
-                Some(value) => batch.statements.put_key.execute(params![
-                    key,
-                    &**value,
-                    decision.now,
-                    first.map(|seq| seq.0)
-                ])?,
+                Some(value) => {
+                    let (written, seq) = kept(key, decision.now, first);
+                    batch.statements.put_key.execute(params![key, &**value, written, seq])?
+                }
                 None => batch.statements.delete_key.execute([key])?,
             };
         }
@@ -208,6 +210,11 @@ impl Write for ApplyCommit {
         let events = self.0.events.iter().map(|accepted| accepted.data.len() + accepted.details.len());
         events.chain(self.0.calls.iter().map(PreparedCall::weight)).sum()
     }
+}
+
+/// When a key was written, and the event that it goes with: one that lasts is written at the end of time, and goes with none.
+fn kept(key: &str, now: i64, event: Option<EventSeq>) -> (i64, Option<i64>) {
+    if is_lasting(key) { (i64::MAX, None) } else { (now, event.map(|seq| seq.0)) }
 }
 
 /// Inserts an event; `None` if its source has one with the same id.
@@ -249,10 +256,9 @@ fn insert_fresh(
     decision: &PreparedCommit,
     seq: Option<EventSeq>,
 ) -> rusqlite::Result<bool> {
-    let position = seq.map(|seq| seq.0);
     for (count, (key, value)) in decision.fresh.iter().enumerate() {
-        let row = params![key, &**value, decision.now, position];
-        if batch.statements.insert_key.execute(row)? == 1 {
+        let (written, seq) = kept(key, decision.now, seq);
+        if batch.statements.insert_key.execute(params![key, &**value, written, seq])? == 1 {
             continue;
         }
         for (key, _) in decision.fresh.iter().take(count) {

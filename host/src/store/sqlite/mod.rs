@@ -37,6 +37,7 @@ mod reader;
 mod reading;
 mod repetition;
 mod reschedule;
+mod resource;
 mod row;
 mod schema;
 mod segment;

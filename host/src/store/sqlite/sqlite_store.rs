@@ -16,6 +16,7 @@ use super::options::SqliteOptions;
 use super::presence::{self, Presence};
 use super::reader::Readers;
 use super::reschedule::{self, Replan, Replay, Retry};
+use super::resource;
 use super::row::clamp;
 use super::schema::{identity, name_file, prepare};
 use super::settlement::Settle;
@@ -28,9 +29,9 @@ use crate::store::{
     Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery,
     DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId,
     JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId,
-    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, RetentionStore,
-    Retried, Retryable, Settlement, SourceStore, Store, StoreError, StoredApi, StoredCall, StoredSource,
-    StoredStanding, StoredSubscription, SubscriptionStore,
+    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, ResourceStore,
+    RetentionStore, Retried, Retryable, Settlement, SourceStore, Store, StoreError, StoredApi, StoredCall,
+    StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::BacklogConfig;
@@ -356,6 +357,55 @@ impl SourceStore for SqliteStore {
 
     async fn delete_source(&self, name: &str) -> Result<bool, StoreError> {
         self.writer.write(source::Delete(name.to_owned())).await
+    }
+}
+
+#[async_trait]
+impl ResourceStore for SqliteStore {
+    async fn resources(&self) -> Result<Vec<StoredResource>, StoreError> {
+        self.readers.read(resource::list).await
+    }
+
+    async fn put_resource(&self, resource: StoredResource) -> Result<(), StoreError> {
+        self.writer.write(resource::Put(resource)).await
+    }
+
+    async fn delete_resource(&self, id: &str) -> Result<bool, StoreError> {
+        self.writer.write(resource::Delete(id.to_owned())).await
+    }
+
+    async fn enrol(
+        &self,
+        subscription: &str,
+        resource: &str,
+        backfill: bool,
+        now: UnixMillis,
+    ) -> Result<StoredFollower, StoreError> {
+        let (subscription, resource) = (subscription.to_owned(), resource.to_owned());
+        self.writer.write(resource::Enrol { subscription, resource, backfill, now }).await
+    }
+
+    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError> {
+        let (subscription, place) = (subscription.to_owned(), place.map(str::to_owned));
+        self.writer.write(resource::Backfilled { subscription, place }).await
+    }
+
+    async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError> {
+        self.readers.read(resource::followers).await
+    }
+
+    async fn dismiss(&self, subscription: &str) -> Result<(), StoreError> {
+        self.writer.write(resource::Dismiss(subscription.to_owned())).await
+    }
+
+    async fn keys_behind(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes)>, StoreError> {
+        let (prefix, after) = (prefix.to_owned(), after.to_owned());
+        self.readers.read(move |connection| resource::keys_behind(connection, &prefix, &after, limit)).await
     }
 }
 

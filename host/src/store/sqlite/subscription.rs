@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::bulk;
 use super::job::Write;
+use super::resource;
 use super::row::{clamp, time};
 use super::standing;
 use crate::store::{DeclaredSubscription, DeliveryId, NewJob, RemovedSubscription, StoredSubscription};
@@ -148,6 +149,7 @@ impl Write for Abandon {
             )?
             .execute(params![self.subscription, self.reason, self.now])?;
         standing::forget(batch, &self.subscription)?;
+        resource::dismiss(connection, &self.subscription)?;
         bulk::cancel_of(batch, &self.subscription, &self.reason, self.now)?;
         bulk::give_up(batch, &self.subscription, &self.reason, self.now)?;
         let ended = connection

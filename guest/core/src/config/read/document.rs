@@ -1,8 +1,9 @@
 //! Reading a whole routing document: `{"source": […], "subscription": […], "topic": […]}`.
 
-use super::{endpoint, policy, source, subscription, topic};
+use super::{endpoint, policy, resource, source, subscription, topic};
 use crate::config::{
-    DeliveryConfig, EndpointConfig, OPERATIONAL_SOURCE, SourceConfig, SubscriptionConfig, TopicConfig,
+    DeliveryConfig, EndpointConfig, ResourceConfig, SourceConfig, SubscriptionConfig, TopicConfig,
+    is_built_in,
 };
 use crate::node::nearest;
 use crate::node::{Node, Problems, Table};
@@ -16,6 +17,8 @@ use std::collections::HashSet;
 pub struct Document {
     /// The sources.
     pub sources: Vec<(String, SourceConfig)>,
+    /// The resources.
+    pub resources: Vec<(String, ResourceConfig)>,
     /// The subscriptions.
     pub subscriptions: Vec<(String, SubscriptionConfig)>,
     /// The topics, in their order: the first that a name fits counts.
@@ -44,7 +47,8 @@ pub fn read_delivery(value: &Value, path: &str) -> Result<DeliveryConfig, Vec<Pr
 pub fn read_document(value: &Value) -> Result<Document, (Document, Vec<Problem>)> {
     let problems = Problems::default();
     let root = Node::root(value, "", &problems);
-    let document = root.table(&["source", "subscription", "topic"]).map(|table| read(&table, &problems));
+    let document =
+        root.table(&["source", "resource", "subscription", "topic"]).map(|table| read(&table, &problems));
     let document = document.unwrap_or_default();
     match problems.into_vec() {
         problems if problems.is_empty() => Ok(document),
@@ -61,6 +65,21 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
         for item in items {
             unique(&item, "name", &mut names, problems);
             document.sources.extend(source::read(&item).map(|source| (item.path(), source)));
+        }
+    }
+    let mut resources: HashSet<String> = HashSet::new();
+    let mut shapes: HashSet<String> = HashSet::new();
+    if let Some(list) = table.get("resource")
+        && let Some(items) = list.items()
+    {
+        for item in items {
+            unique(&item, "id", &mut resources, problems);
+            let Some(resource) = resource::read(&item) else { continue };
+            if !shapes.insert(resource.pattern.shape()) {
+                let path = key_path(&item.path(), "endpoint");
+                problems.push(Problem::new(path, "another resource has the same documents"));
+            }
+            document.resources.push((item.path(), resource));
         }
     }
     let mut ids: HashSet<String> = HashSet::new();
@@ -90,9 +109,8 @@ fn read(table: &Table<'_>, problems: &Problems) -> Document {
 fn known_sources(subscription: &Node<'_>, names: &HashSet<String>, problems: &Problems) {
     let Some(listed) = subscription.value().get("sources").and_then(Value::as_array) else { return };
     for (index, name) in listed.iter().enumerate() {
-        let Some(name) = name
-            .as_str()
-            .filter(|name| *name != OPERATIONAL_SOURCE && is_name(name) && !names.contains(*name))
+        let Some(name) =
+            name.as_str().filter(|name| !is_built_in(name) && is_name(name) && !names.contains(*name))
         else {
             continue;
         };
@@ -120,6 +138,20 @@ pub fn read_source(value: &Value, path: &str) -> (Option<SourceConfig>, Vec<Prob
     let problems = Problems::default();
     let source = source::read(&Node::root(value, path, &problems));
     (source, problems.into_vec())
+}
+
+/// Reads one resource that stands at `path`.
+///
+/// # Errors
+///
+/// Every problem of the resource at once.
+pub fn read_resource(value: &Value, path: &str) -> Result<ResourceConfig, Vec<Problem>> {
+    let problems = Problems::default();
+    let resource = resource::read(&Node::root(value, path, &problems));
+    match (resource, problems.into_vec()) {
+        (Some(resource), problems) if problems.is_empty() => Ok(resource),
+        (_, problems) => Err(problems),
+    }
 }
 
 /// Reads where deliveries go, that stands at `path`.

@@ -1,12 +1,13 @@
 //! Reading where deliveries go.
 
-use super::expression;
 use super::signature::{self, Signed};
+use super::{expression, resource};
 use crate::config::{
-    ClientCertificate, DataTemplate, EndpointConfig, EndpointTemplates, EndpointTls, EndpointUrl, Secret,
-    Template,
+    ActionConfig, ClientCertificate, DataTemplate, EndpointConfig, EndpointTemplates, EndpointTls,
+    EndpointUrl, Secret, Template,
 };
-use crate::node::Node;
+use crate::node::{Node, Table};
+use crate::resource::Action;
 use http::{HeaderName, HeaderValue, Uri};
 use std::str::FromStr;
 
@@ -24,6 +25,7 @@ pub(super) const KEYS: &[&str] = &[
     "allow_http",
     "allow_ports",
     "tls",
+    "actions",
 ];
 
 /// Servers take 8 KB of a request's target as a rule (RFC 9110, section 4.1, asks for 8000 bytes at least).
@@ -36,6 +38,8 @@ const MOST_NETWORKS: usize = 100;
 
 /// Methods that carry a body and ask for something to be done with it.
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
+/// Those by which the subscriber of a resource is told.
+const DOCUMENT_METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Fields that belong to the connection (RFC 9110, section 7.6.1) or are written by the delivery itself.
 const RESERVED: &[&str] = &[
@@ -53,20 +57,83 @@ const RESERVED: &[&str] = &[
     "upgrade",
 ];
 
+/// What stands in a URL or a header field in the place of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// `{{ expression }}`, of an event.
+    Events,
+    /// `{wildcard}`, of a resource.
+    Documents,
+}
+
 /// An endpoint, if nothing is wrong with what it has of the known keys.
 pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
-    let table = node.table(KEYS)?;
+    let keys: Vec<&'static str> = KEYS.iter().copied().filter(|key| *key != "actions").collect();
+    let table = node.table(&keys)?;
+    let url = table.require("url");
+    read_as(node, &table, Dialect::Events, url)
+}
+
+/// An endpoint, what of it is another for an action, and whether it has a URL of its own.
+type OfDocuments = (EndpointConfig, Vec<(Action, ActionConfig)>, bool);
+
+/// The endpoint of a resource's subscription, what of it is another for an action, and whether it has a URL of its own: it need not
+/// have one if each action has.
+pub(super) fn read_of_documents(node: &Node<'_>) -> Option<OfDocuments> {
+    // What is sent is said by `notification`.
+    let keys: Vec<&'static str> = KEYS.iter().copied().filter(|key| *key != "data").collect();
+    let table = node.table(&keys)?;
+    let before = node.problem_count();
+    let actions = table.get("actions").and_then(|node| resource::actions(&node)).unwrap_or_default();
+    let of = |action| actions.iter().find(|(known, _)| *known == action).map(|(_, own)| own);
+    let all =
+        |has: fn(&ActionConfig) -> bool| Action::ALL.into_iter().all(|action| of(action).is_some_and(has));
+    let own = table.get("url");
+    let has_url = own.is_some();
+    let first = table.get("actions");
+    let first = first.as_ref().map(|node| node.value()).and_then(|value| value.get("create")?.get("url"));
+    let url = match (own, first) {
+        (Some(own), _) => Some(own),
+        // It is called for no action, and stands in for one.
+        (None, Some(value)) if all(|own| own.url.is_some()) => Some(node.beside("url", value)),
+        (None, _) => table.require("url"),
+    };
+    if table.get("method").is_none() && !all(|own| own.method.is_some()) {
+        table.report_missing("method", "missing key", "name it here, or for each of the actions");
+    }
+    let endpoint = read_as(node, &table, Dialect::Documents, url)?;
+    (node.problem_count() == before).then_some((endpoint, actions, has_url))
+}
+
+/// What of an endpoint is another for one action.
+pub(super) fn action(node: &Node<'_>) -> Option<ActionConfig> {
+    let table = node.table(&["url", "method", "headers"])?;
+    let url = table.get("url").and_then(|node| target(&node, Dialect::Documents));
+    let method = table.get("method").and_then(|node| method(&node, Dialect::Documents));
+    let headers = table.get("headers").and_then(|node| headers(&node, Dialect::Documents));
+    Some(ActionConfig {
+        url: url.map(|(url, target)| (EndpointUrl::from(url), target)),
+        method: method.map(str::to_owned),
+        headers,
+    })
+}
+
+fn read_as(
+    node: &Node<'_>,
+    table: &Table<'_>,
+    dialect: Dialect,
+    url: Option<Node<'_>>,
+) -> Option<EndpointConfig> {
     let before = node.problem_count();
     let allow_ports = table.get("allow_ports").and_then(|node| ports(&node)).unwrap_or_default();
-    let url =
-        table.require("url").and_then(|node| target(&node).filter(|(url, _)| port(&node, url, &allow_ports)));
-    let method = table.get("method").map_or(Some("POST"), |node| method(&node));
-    let headers = table.get("headers").and_then(|node| headers(&node)).unwrap_or_default();
+    let url = url.and_then(|node| target(&node, dialect).filter(|(url, _)| port(&node, url, &allow_ports)));
+    let method = table.get("method").map_or(Some("POST"), |node| method(&node, dialect));
+    let headers = table.get("headers").and_then(|node| headers(&node, dialect)).unwrap_or_default();
     let (url, target) = url.map_or((None, None), |(url, target)| (Some(EndpointUrl::from(url)), target));
     let (headers, header_templates) = headers;
     let data = table.get("data").and_then(|node| data(&node, &headers));
     let templates = EndpointTemplates { target, headers: header_templates, data };
-    let Signed { signature, secrets, rotation_overlap } = signature::read(&table);
+    let Signed { signature, secrets, rotation_overlap } = signature::read(table);
     let allow_private = table.get("allow_private").is_some_and(|node| node.boolean() == Some(true));
     let allow_http = table.get("allow_http").is_some_and(|node| node.boolean() == Some(true));
     let tls = table.get("tls").and_then(|node| tls(&node)).unwrap_or_default();
@@ -91,29 +158,43 @@ pub(super) fn read(node: &Node<'_>) -> Option<EndpointConfig> {
 }
 
 /// Where requests go, and what of it depends on the event: never the host, which decides who may be called.
-fn target(node: &Node<'_>) -> Option<(String, Option<Template>)> {
+fn target(node: &Node<'_>, dialect: Dialect) -> Option<(String, Option<Template>)> {
     let text = node.text_up_to(LONGEST_URL)?;
-    let template = match Template::parse(text) {
-        None => return Some((url(node)?, None)),
-        Some(Ok(template)) => template,
-        Some(Err(problem)) => {
-            node.report(problem);
-            return None;
-        }
+    let template = |text| match dialect {
+        Dialect::Events => match Template::parse(text).transpose() {
+            Ok(template) => Some(template),
+            Err(problem) => {
+                node.report(problem);
+                None
+            }
+        },
+        Dialect::Documents => Some(Template::of_wildcards(&resource::wildcards(node, text, false)?)),
     };
+    let Some(whole) = template(text)? else { return Some((url(node)?, None)) };
     let begin = text.find("://").map(|at| at + 3).unwrap_or_default();
     let end = text.get(begin..).and_then(|rest| rest.find(['/', '?'])).map(|at| begin + at);
     let Some((_, path)) =
-        end.and_then(|end| text.split_at_checked(end)).filter(|(host, _)| !host.contains("{{"))
+        end.and_then(|end| text.split_at_checked(end)).filter(|(host, _)| !host.contains(dialect.opening()))
     else {
         let hint = "only the path and the query may depend on the event";
         node.report_with_hint("the host must not depend on the event", hint);
         return None;
     };
-    let expressions = expressions(node, &template);
-    let whole = url_of(node, &template.with(STAND_IN))?;
-    let target = Template::parse(path).and_then(Result::ok).filter(|_| expressions);
-    target.map(|target| (whole, Some(target)))
+    if dialect == Dialect::Events && !expressions(node, &whole) {
+        return None;
+    }
+    let whole = url_of(node, &whole.with(STAND_IN))?;
+    template(path)?.map(|target| (whole, Some(target)))
+}
+
+impl Dialect {
+    /// What a value's place begins with.
+    const fn opening(self) -> &'static str {
+        match self {
+            Self::Events => "{{",
+            Self::Documents => "{",
+        }
+    }
 }
 
 /// What stands for a value where the rest is looked at.
@@ -221,14 +302,21 @@ fn tls(node: &Node<'_>) -> Option<EndpointTls> {
     Some(EndpointTls { roots, client })
 }
 
-fn method(node: &Node<'_>) -> Option<&'static str> {
+fn method(node: &Node<'_>, dialect: Dialect) -> Option<&'static str> {
     let text = node.string()?;
-    let method = METHODS.iter().copied().find(|method| *method == text);
+    let methods = match dialect {
+        Dialect::Events => METHODS,
+        Dialect::Documents => DOCUMENT_METHODS,
+    };
+    let method = methods.iter().copied().find(|method| *method == text);
     if method.is_none() {
-        let upper = METHODS.iter().find(|method| method.eq_ignore_ascii_case(text));
-        match upper {
-            Some(upper) => node.report_with_hint("methods are upper case", format!("write {upper:?}")),
-            None => node.report("must be \"POST\", \"PUT\" or \"PATCH\""),
+        let upper = methods.iter().find(|method| method.eq_ignore_ascii_case(text));
+        match (upper, dialect) {
+            (Some(upper), _) => node.report_with_hint("methods are upper case", format!("write {upper:?}")),
+            (None, Dialect::Events) => node.report("must be \"POST\", \"PUT\" or \"PATCH\""),
+            (None, Dialect::Documents) => {
+                node.report("must be \"GET\", \"POST\", \"PUT\", \"PATCH\" or \"DELETE\"");
+            }
         }
     }
     method
@@ -256,7 +344,7 @@ fn data(node: &Node<'_>, headers: &[(String, Secret)]) -> Option<DataTemplate> {
 
 type Headers = (Vec<(String, Secret)>, Vec<(String, Template)>);
 
-fn headers(node: &Node<'_>) -> Option<Headers> {
+fn headers(node: &Node<'_>, dialect: Dialect) -> Option<Headers> {
     let mut headers: Vec<(String, Secret)> = Vec::new();
     let mut templates: Vec<(String, Template)> = Vec::new();
     let mut bytes = 0;
@@ -275,23 +363,36 @@ fn headers(node: &Node<'_>) -> Option<Headers> {
             value.report("the same header field twice; upper and lower case make no difference");
             continue;
         }
+        if dialect == Dialect::Documents && value.value().is_array() {
+            bytes += several(&mut headers, name, &value);
+            continue;
+        }
         let Some(text) = value.string() else { continue };
         if HeaderValue::from_str(text).is_err() || text.trim() != text {
             value.report("must be printable ASCII without spaces around it");
             continue;
         }
         bytes += name.len() + text.len();
-        match Template::parse(text) {
-            Some(Ok(template)) => {
-                expressions(&value, &template);
+        let template = match dialect {
+            Dialect::Events => Template::parse(text).transpose(),
+            Dialect::Documents => {
+                let Some(parts) = resource::wildcards(&value, text, true) else { continue };
+                Ok(Template::of_wildcards(&parts))
+            }
+        };
+        match template {
+            Ok(Some(template)) => {
+                if dialect == Dialect::Events {
+                    expressions(&value, &template);
+                }
                 templates.push((name.to_owned(), template));
                 continue;
             }
-            Some(Err(problem)) => {
+            Err(problem) => {
                 value.report(problem);
                 continue;
             }
-            None => {}
+            Ok(None) => {}
         }
         headers.push((name.to_owned(), Secret::new(text)));
     }
@@ -302,6 +403,21 @@ fn headers(node: &Node<'_>) -> Option<Headers> {
         return None;
     }
     Some((headers, templates))
+}
+
+/// A header field that stands several times, each as it is; how many bytes they are.
+fn several(headers: &mut Vec<(String, Secret)>, name: &str, list: &Node<'_>) -> usize {
+    let mut bytes = 0;
+    for value in list.items_up_to(MOST_HEADERS).into_iter().flatten() {
+        let Some(text) = value.string() else { continue };
+        if HeaderValue::from_str(text).is_err() || text.trim() != text {
+            value.report("must be printable ASCII without spaces around it");
+            continue;
+        }
+        bytes += name.len() + text.len();
+        headers.push((name.to_owned(), Secret::new(text)));
+    }
+    bytes
 }
 
 fn networks(node: &Node<'_>) -> Option<Vec<String>> {

@@ -11,6 +11,7 @@ mod expression;
 mod flow;
 mod ordering;
 mod policy;
+mod resource;
 mod retry;
 mod signature;
 mod source;
@@ -20,7 +21,9 @@ mod subscription;
 mod topic;
 
 pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy};
-pub use document::{Document, read_delivery, read_document, read_endpoint, read_source, read_subscription};
+pub use document::{
+    Document, read_delivery, read_document, read_endpoint, read_resource, read_source, read_subscription,
+};
 pub use flow::rate as read_rate;
 pub use signature::LONGEST_OVERLAP;
 pub use start::start as read_start;

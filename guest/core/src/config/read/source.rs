@@ -6,6 +6,7 @@ use crate::config::{OPERATIONAL_SOURCE, SourceConfig};
 use crate::node::Node;
 use crate::node::is_name;
 use crate::request::UnixMillis;
+use crate::resource::DOCUMENTS_SOURCE;
 use crate::verify::{SecretConfig, VerificationConfig};
 use serde_json::Value;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SourceConfig> {
     let table = node.table(KEYS)?;
     let name = table.require("name").and_then(|node| {
         let name = name(&node)?;
-        if name == OPERATIONAL_SOURCE {
+        if name == OPERATIONAL_SOURCE || name == DOCUMENTS_SOURCE {
             let message = "is the source of what the gateway tells of itself";
             node.report_with_hint(message, "give it another name");
             return None;

@@ -1,13 +1,26 @@
 //! Reading a subscription.
 
-use super::{endpoint, policy, source, start};
+use super::{endpoint, policy, resource, source, start};
 use crate::config::{
     AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved, topic_of,
 };
 use crate::node::{Node, Table};
 
-pub(super) const KEYS: &[&str] =
-    &["id", "sources", "filter", "mode", "tokens", "endpoint", "delivery", "start", "when_removed"];
+pub(super) const KEYS: &[&str] = &[
+    "id",
+    "sources",
+    "filter",
+    "resource",
+    "revisions",
+    "backfill",
+    "notification",
+    "mode",
+    "tokens",
+    "endpoint",
+    "delivery",
+    "start",
+    "when_removed",
+];
 
 /// Tokens of a subscriber: one is in use, another takes its place.
 const MOST_TOKENS: usize = 10;
@@ -24,24 +37,33 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let id = table.require("id").and_then(|node| source::name(&node));
     let sources = table.get("sources").and_then(|node| sources(&node)).unwrap_or_default();
     let filter = table.get("filter").and_then(|node| filter(&node));
+    let is_of_resource = table.get("resource").is_some();
     let mode = table.get("mode").map_or(Some(DeliveryMode::default()), |node| mode(&node));
     let tokens = table.get("tokens").and_then(|node| tokens(&node)).unwrap_or_default();
     let endpoint = match mode {
+        _ if is_of_resource => None,
         Some(DeliveryMode::Push) => table.require("endpoint"),
         Some(DeliveryMode::Passive | DeliveryMode::Stream | DeliveryMode::Function) | None => {
             table.get("endpoint")
         }
     };
     match mode {
+        _ if is_of_resource => {}
         Some(DeliveryMode::Passive) => reachable(&table),
         Some(DeliveryMode::Stream) => readable(&table),
         Some(DeliveryMode::Function) => called(&table),
         Some(DeliveryMode::Push) | None => {}
     }
-    if endpoint.is_none() && mode != Some(DeliveryMode::Stream) {
+    if !is_of_resource && endpoint.is_none() && mode != Some(DeliveryMode::Stream) {
         unsent(&table);
     }
-    let endpoint = endpoint.and_then(|node| endpoint::read(&node));
+    let (notification, endpoint) = match resource::notification(&table) {
+        Some((notification, endpoint)) => (Some(Box::new(notification)), Some(endpoint)),
+        None => (None, endpoint.and_then(|node| endpoint::read(&node))),
+    };
+    if !is_of_resource {
+        resource::only_of_a_resource(&table);
+    }
     let delivery = table.get("delivery").and_then(|node| policy::read(&node)).unwrap_or_default();
     if delivery.transform.is_some()
         && endpoint.as_ref().is_some_and(|endpoint| endpoint.templates.data.is_some())
@@ -56,7 +78,17 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     }
     let delivery = DeliveryConfig { mode: mode?, ..delivery };
     let start = start?;
-    Some(SubscriptionConfig { id: id?, sources, filter, endpoint, tokens, delivery, start, when_removed })
+    Some(SubscriptionConfig {
+        id: id?,
+        sources,
+        filter,
+        endpoint,
+        tokens,
+        notification,
+        delivery,
+        start,
+        when_removed,
+    })
 }
 
 fn mode(node: &Node<'_>) -> Option<DeliveryMode> {

@@ -24,7 +24,7 @@ impl<P> Engine<P> {
         match outcome {
             AttemptOutcome::Answered(_) | AttemptOutcome::Taken => queue.unanswered = false,
             AttemptOutcome::Failed(_) => queue.unanswered = true,
-            AttemptOutcome::Local | AttemptOutcome::Unsendable => {}
+            AttemptOutcome::Local | AttemptOutcome::Unsendable | AttemptOutcome::Unneeded => {}
         }
         self.running = self.running.saturating_sub(1);
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));

@@ -1,0 +1,399 @@
+//! What a subscriber is told when its delivery runs, and what it has from then on.
+//!
+//! It is settled then and not before: of many changes that wait the newest is told, and those behind it find nothing
+//! more to tell.
+
+use super::change::told_of;
+use super::table::{Compared, Follower, Resources, Wish, held, stored};
+use super::{DELETED, INCARNATION, RESOURCE, REVISION};
+use crate::event::Event;
+use crate::request::UnixMillis;
+use crate::resource::{
+    Action, DocumentState, DocumentUrl, Holding, REVISION as REVISION_WILDCARD, Revision, StoredDocument,
+    holding_key,
+};
+use crate::router::table::Router;
+use crate::state::Keys;
+
+/// What a delivery of a document has to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notice {
+    /// What is told; `None` if the subscriber has all that it wants.
+    pub telling: Option<Telling>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What [`Router::acknowledge_document`] wants to be given once the subscriber has it; empty if there is nothing to write.
+    pub receipt: Vec<u8>,
+}
+
+/// What is told of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telling {
+    /// What became of it.
+    pub action: Action,
+    /// Its content, or the last one of a document that is gone, as far as that is known.
+    pub document: Option<Vec<u8>>,
+    /// When that came.
+    pub updated: UnixMillis,
+    /// What stands in the place of wildcards, the revision among them.
+    pub values: Vec<(String, String)>,
+}
+
+impl Router {
+    /// What a delivery of a document's change has to tell its subscriber now. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Why the state could not be read, or what of it is none.
+    pub fn document_notice(
+        &mut self,
+        subscription: &str,
+        event: &Event,
+        data: &[u8],
+        keys: &mut dyn Keys,
+    ) -> Result<Notice, String> {
+        self.resources.notice(subscription, event, data, keys)
+    }
+
+    /// Writes down that a subscriber has what a notice told, by its receipt.
+    ///
+    /// # Errors
+    ///
+    /// Why the state could not be written.
+    pub fn acknowledge_document(
+        &mut self,
+        subscription: &str,
+        url: &str,
+        receipt: &[u8],
+        keys: &mut dyn Keys,
+    ) -> Result<(), String> {
+        let Some(follower) = self.resources.followers.get(subscription) else { return Ok(()) };
+        let fault = || "the receipt of a notice cannot be read".to_owned();
+        let receipt = Receipt::decoded(receipt).ok_or_else(fault)?;
+        let stored = stored(&follower.resource, url, keys)?;
+        let is_same = stored.as_ref().map_or(String::new(), StoredDocument::head) == receipt.head;
+        let key = holding_key(subscription, url);
+        let (holding, is_new) = match if is_same { receipt.same } else { receipt.other } {
+            Write::Delete => return keys.delete(&key),
+            Write::Put(holding) => (holding, true),
+            Write::Nothing => match keys.get(&key)? {
+                Some(holding) => (holding, false),
+                None => return Ok(()),
+            },
+        };
+        if !is_same && holding == Holding::default().encoded() {
+            // What came meanwhile may not be wanted either: then it is implied that it has nothing.
+            let current = stored.filter(StoredDocument::is_present);
+            let event = Event { subject: Some(url.to_owned()), ..Event::default() };
+            let implied = self.resources.implied(subscription, follower, &event, current.as_ref());
+            if implied.told.is_none() {
+                return keys.delete(&key);
+            }
+        }
+        if is_new { keys.set(&key, &holding) } else { Ok(()) }
+    }
+}
+
+/// What is written once the subscriber has it.
+struct Receipt {
+    /// The document as it stood: see [`StoredDocument::head`].
+    head: String,
+    /// If it stands so still.
+    same: Write,
+    /// If it was changed meanwhile.
+    other: Write,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Write {
+    Nothing,
+    Delete,
+    Put(Vec<u8>),
+}
+
+impl Write {
+    fn put(holding: &Holding) -> Self {
+        Self::Put(holding.encoded())
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let (head, body) = match self {
+            Self::Nothing => ("-".to_owned(), &[][..]),
+            Self::Delete => ("x".to_owned(), &[][..]),
+            Self::Put(holding) => (holding.len().to_string(), holding.as_slice()),
+        };
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.push(b'\n');
+        bytes.extend_from_slice(body);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, rest) = line(bytes)?;
+        match head {
+            "-" => Some((Self::Nothing, rest)),
+            "x" => Some((Self::Delete, rest)),
+            length => {
+                let (holding, rest) = rest.split_at_checked(length.parse().ok()?)?;
+                Some((Self::Put(holding.to_vec()), rest))
+            }
+        }
+    }
+}
+
+impl Receipt {
+    fn encoded(&self) -> Vec<u8> {
+        let mut bytes = self.head.clone().into_bytes();
+        bytes.push(b'\n');
+        self.same.encode(&mut bytes);
+        self.other.encode(&mut bytes);
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> Option<Self> {
+        let (head, rest) = line(bytes)?;
+        let (same, rest) = Write::decode(rest)?;
+        let (other, rest) = Write::decode(rest)?;
+        rest.is_empty().then(|| Self { head: head.to_owned(), same, other })
+    }
+}
+
+fn line(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (head, rest) = bytes.split_at_checked(end)?;
+    Some((std::str::from_utf8(head).ok()?, rest.get(1..)?))
+}
+
+/// A delivery that runs, and what is known for it.
+struct Running<'a> {
+    id: &'a str,
+    follower: &'a Follower,
+    url: DocumentUrl,
+    event: &'a Event,
+    /// The document as it is kept, if it is there.
+    current: Option<StoredDocument>,
+    /// The line of what is kept of it, there or not.
+    head: String,
+    /// What the subscriber has.
+    has: Holding,
+    /// Whether that was written down, rather than implied.
+    was_held: bool,
+}
+
+impl Resources {
+    fn notice(&self, id: &str, event: &Event, data: &[u8], keys: &mut dyn Keys) -> Result<Notice, String> {
+        let nothing = |reason: &str| Notice { reason: reason.to_owned(), ..Notice::default() };
+        let Some(follower) = self.followers.get(id) else {
+            return Ok(nothing("there is no such subscription of a resource any more"));
+        };
+        if event.extensions.get(RESOURCE) != Some(&follower.resource) {
+            return Ok(nothing("the subscription is one of another resource by now"));
+        }
+        let url = event.subject.as_deref().unwrap_or_default();
+        let url = DocumentUrl::parse(url).map_err(|error| error.to_string())?;
+        let kept = stored(&follower.resource, url.as_str(), keys)?;
+        let held = held(id, url.as_str(), keys)?;
+        let head = kept.as_ref().map_or(String::new(), StoredDocument::head);
+        let current = kept.filter(StoredDocument::is_present);
+        let was_held = held.is_some();
+        let has = held.unwrap_or_else(|| self.implied(id, follower, event, current.as_ref()));
+        let running = Running { id, follower, url, event, current, head, has, was_held };
+        // Without a revision the log's entry is none: whoever explains asks what there is now.
+        let of_entry = if follower.every { revision_of(event, data) } else { None };
+        let told = match (of_entry, &running.current) {
+            // The deletion that this delivery is about, or the document as it was then.
+            (Some(_), _) if event.kind == DELETED => self.without(&running, Some(data)),
+            (Some(document), _) => self.with(&running, &document),
+            (None, Some(current)) => self.with(&running, current),
+            (None, None) if event.kind == DELETED => self.without(&running, Some(data)),
+            (None, None) => self.without(&running, None),
+        };
+        Ok(told)
+    }
+
+    /// What a subscriber has of which nothing is written down.
+    fn implied(
+        &self,
+        id: &str,
+        follower: &Follower,
+        event: &Event,
+        current: Option<&StoredDocument>,
+    ) -> Holding {
+        let Some(current) = current.filter(|current| follower.generation <= current.generation) else {
+            return Holding::default();
+        };
+        let content = || Some(current.content.clone());
+        match follower.wish {
+            Wish::All => Holding { told: Some(told_of(current)), content: None },
+            Wish::Changes => Holding { told: None, content: content() },
+            Wish::Some => {
+                let new = &current.content;
+                let now = event.time;
+                let resource = &follower.resource;
+                let wants = self.wants(id, Wish::Some, &Compared { resource, event, new, old: None, now });
+                match wants {
+                    Ok(()) => Holding { told: Some(told_of(current)), content: content() },
+                    Err(_) => Holding::default(),
+                }
+            }
+        }
+    }
+
+    /// What is told of a document that is there.
+    fn with(&self, running: &Running<'_>, document: &StoredDocument) -> Notice {
+        let Running { id, follower, event, has, .. } = running;
+        let compared = Compared {
+            resource: &follower.resource,
+            event,
+            new: &document.content,
+            old: has.content.as_deref(),
+            now: event.time,
+        };
+        if let Err(reason) = self.wants(id, follower.wish, &compared) {
+            let reason = format!("its filter does not want the document: {reason}");
+            return match (follower.wish, &has.told) {
+                (Wish::Some, Some(told)) => {
+                    let values = self.values(running, told.revision);
+                    running.delete(has.content.clone(), values, reason, self.has_nothing(running))
+                }
+                (Wish::Changes, told) => {
+                    // It was passed over: from now on its filter compares with this one.
+                    let same = told.as_ref().map_or(Write::Delete, |told| {
+                        Write::put(&Holding { told: Some(told.clone()), content: None })
+                    });
+                    running.nothing(reason, running.settled(same, document))
+                }
+                _ => running.nothing(reason, Write::Delete),
+            };
+        }
+        let action = match &has.told {
+            None => Action::Create,
+            Some(told) if told.born != document.born => Action::Create,
+            Some(told) if told.revision.value() < document.revision.value() => Action::Update,
+            Some(_) => {
+                let reason = format!("it has the revision {} already", document.revision.text());
+                let same = match follower.wish {
+                    Wish::Changes => Write::put(&Holding { told: Some(told_of(document)), content: None }),
+                    _ => Write::Delete,
+                };
+                return running.nothing(reason, running.settled(same, document));
+            }
+        };
+        let told = Some(told_of(document));
+        let kept = |content: Option<&Vec<u8>>| Holding { told: told.clone(), content: content.cloned() };
+        let (same, other) = match follower.wish {
+            Wish::All => (Write::Delete, kept(None)),
+            Wish::Some => (Write::Delete, kept(Some(&document.content))),
+            Wish::Changes => (Write::put(&kept(None)), kept(Some(&document.content))),
+        };
+        let other = Write::put(&other);
+        let same = if running.is_current(document) && running.is_implied() { same } else { other.clone() };
+        Notice {
+            telling: Some(Telling {
+                action,
+                document: Some(document.content.clone()),
+                updated: document.updated,
+                values: self.values(running, document.revision),
+            }),
+            reason: format!("it has not got the revision {}", document.revision.text()),
+            receipt: running.receipt(same, other),
+        }
+    }
+
+    /// What is told of a document that is gone; its last content is known if this delivery is about that.
+    fn without(&self, running: &Running<'_>, last: Option<&[u8]>) -> Notice {
+        let Some(told) = &running.has.told else {
+            return running.nothing("the document is gone, and it has not got it".to_owned(), Write::Delete);
+        };
+        let content = last.map(<[u8]>::to_vec).or_else(|| running.has.content.clone());
+        if content.is_none() && running.follower.wish == Wish::All {
+            // The delivery of the deletion, which has the last content, waits behind this one.
+            let reason = "the document is gone, which the next delivery tells".to_owned();
+            return Notice { reason, ..Notice::default() };
+        }
+        let revision = revision_attribute(running.event).filter(|_| last.is_some()).unwrap_or(told.revision);
+        let reason = "the document is gone".to_owned();
+        running.delete(content, self.values(running, revision), reason, self.has_nothing(running))
+    }
+
+    /// Whether it is implied by what is kept that the subscriber has nothing of it.
+    fn has_nothing(&self, running: &Running<'_>) -> bool {
+        let Running { id, follower, event, current, .. } = running;
+        self.implied(id, follower, event, current.as_ref()).told.is_none()
+    }
+
+    fn values(&self, running: &Running<'_>, revision: Revision) -> Vec<(String, String)> {
+        let resource = self.resources.get(&running.follower.resource);
+        let mut values =
+            resource.and_then(|resource| resource.pattern.values(&running.url)).unwrap_or_default();
+        values.push((REVISION_WILDCARD.to_owned(), revision.text()));
+        values
+    }
+}
+
+impl Running<'_> {
+    /// Whether a document is the one that is kept, and not an earlier revision of it.
+    fn is_current(&self, document: &StoredDocument) -> bool {
+        let is_same =
+            |current: &StoredDocument| current.born == document.born && current.revision == document.revision;
+        self.current.as_ref().is_some_and(is_same)
+    }
+
+    /// Whether what it has can be told from the document that is kept: it was looked at for that one.
+    fn is_implied(&self) -> bool {
+        let generation = self.follower.generation;
+        self.current.as_ref().is_none_or(|current| generation <= current.generation)
+    }
+
+    /// A write that holds if a document is the one that is kept, and was looked at for this subscriber.
+    fn settled(&self, write: Write, document: &StoredDocument) -> Write {
+        if self.is_current(document) && self.is_implied() { write } else { Write::Nothing }
+    }
+
+    fn receipt(&self, same: Write, other: Write) -> Vec<u8> {
+        Receipt { head: self.head.clone(), same, other }.encoded()
+    }
+
+    /// There is nothing to tell; what was written down of it may not be needed any more.
+    fn nothing(&self, reason: String, same: Write) -> Notice {
+        let receipt = match same {
+            _ if !self.was_held => Vec::new(),
+            Write::Nothing => Vec::new(),
+            same => self.receipt(same, Write::Nothing),
+        };
+        Notice { telling: None, reason, receipt }
+    }
+
+    /// It has it no more. Of a document that is gone, or is kept and not wanted, that is implied.
+    fn delete(
+        &self,
+        document: Option<Vec<u8>>,
+        values: Vec<(String, String)>,
+        reason: String,
+        is_implied: bool,
+    ) -> Notice {
+        let has_nothing = Write::put(&Holding::default());
+        let same = if is_implied { Write::Delete } else { has_nothing.clone() };
+        Notice {
+            telling: Some(Telling { action: Action::Delete, document, updated: self.event.time, values }),
+            reason,
+            receipt: self.receipt(same, has_nothing),
+        }
+    }
+}
+
+fn revision_attribute(event: &Event) -> Option<Revision> {
+    event.extensions.get(REVISION).and_then(|text| Revision::decoded(text))
+}
+
+/// The document that a log's entry is about.
+fn revision_of(event: &Event, data: &[u8]) -> Option<StoredDocument> {
+    Some(StoredDocument {
+        url: event.subject.clone()?,
+        state: DocumentState::Present,
+        revision: revision_attribute(event)?,
+        born: event.extensions.get(INCARNATION)?.clone(),
+        generation: 0,
+        updated: event.time,
+        content: data.to_vec(),
+    })
+}

@@ -1,0 +1,499 @@
+use super::*;
+use crate::decision::{AcceptedEvent, DocumentDecision};
+use crate::request::UnixMillis;
+use crate::resource::{Action, DocumentUrl};
+use crate::router::{Router, RoutingDocument};
+use crate::state::Keys;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Default, Clone)]
+struct Memory(BTreeMap<String, Vec<u8>>);
+
+impl Keys for Memory {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+        self.0.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), String> {
+        self.0.remove(key);
+        Ok(())
+    }
+}
+
+/// A delivery that waits: the subscriber, the log's entry and its data.
+type Waiting = (String, crate::event::Event, Vec<u8>);
+
+/// A router with one resource, its state, and the deliveries that it made.
+struct World {
+    router: Router,
+    keys: Memory,
+    waiting: Vec<Waiting>,
+    generation: u64,
+    count: u64,
+    now: u64,
+}
+
+const URL: &str = "http://h/items/1";
+
+impl World {
+    fn new(tombstones: Option<u64>) -> Self {
+        let resource = RoutingResource {
+            id: "items".into(),
+            endpoint: "http://h/items/{id}".into(),
+            field: "v".into(),
+            format: None,
+            tombstones,
+        };
+        let document = RoutingDocument { resource: vec![resource], ..RoutingDocument::default() };
+        let router = Router::load(&serde_json::to_vec(&document).unwrap()).unwrap();
+        Self { router, keys: Memory::default(), waiting: Vec::new(), generation: 0, count: 0, now: 1000 }
+    }
+
+    fn subscribe(&mut self, id: &str, filter: Option<&str>, every: bool) {
+        self.generation += 1;
+        let interest = RoutingInterest { resource: "items".into(), generation: self.generation, every };
+        let subscription = serde_json::json!({"id": id, "filter": filter, "interest": interest});
+        self.router.put_subscription(subscription.to_string().as_bytes()).unwrap();
+    }
+
+    fn change(&mut self, url: &str, body: Option<&str>) -> DocumentDecision {
+        self.count += 1;
+        self.now += 1;
+        let change = DocumentChange {
+            id: &format!("c{}", self.count),
+            url,
+            body: body.map(str::as_bytes),
+            received: UnixMillis(self.now),
+        };
+        let decision = self.router.change_document(&change, &mut self.keys);
+        if let DocumentDecision::Accept(accepted) = &decision {
+            self.enqueue(accepted, body);
+        }
+        decision
+    }
+
+    fn enqueue(&mut self, accepted: &AcceptedEvent, body: Option<&str>) {
+        let data = accepted.data.clone().or_else(|| body.map(|body| body.as_bytes().to_vec()));
+        for intent in &accepted.intents {
+            let data = data.clone().unwrap_or_default();
+            self.waiting.push((intent.subscription.clone(), accepted.event.clone(), data));
+        }
+    }
+
+    fn put(&mut self, body: &str) -> DocumentDecision {
+        self.change(URL, Some(body))
+    }
+
+    fn announce(&mut self, id: &str, url: &str, lost: bool) {
+        self.count += 1;
+        let name = format!("c{}", self.count);
+        let change = DocumentChange { id: &name, url, body: None, received: UnixMillis(self.now) };
+        match self.router.announce_document(id, &change, lost, &mut self.keys) {
+            DocumentDecision::Accept(accepted) => self.enqueue(&accepted, None),
+            DocumentDecision::Ignore => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn notice(&mut self, waiting: &Waiting) -> Notice {
+        let (id, event, data) = waiting;
+        let before = self.keys.0.clone();
+        let notice = self.router.document_notice(id, event, data, &mut self.keys).unwrap();
+        assert_eq!(self.keys.0, before, "a notice writes nothing");
+        notice
+    }
+
+    fn acknowledge(&mut self, waiting: &Waiting, notice: &Notice) {
+        let url = waiting.1.subject.as_deref().unwrap();
+        if !notice.receipt.is_empty() {
+            self.router.acknowledge_document(&waiting.0, url, &notice.receipt, &mut self.keys).unwrap();
+        }
+    }
+
+    /// Runs all deliveries; what each subscriber was told.
+    fn deliver(&mut self) -> Vec<(String, Action, String)> {
+        let mut told = Vec::new();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let notice = self.notice(&waiting);
+            if let Some(telling) = &notice.telling {
+                let document = telling.document.clone().unwrap_or_default();
+                told.push((waiting.0.clone(), telling.action, String::from_utf8(document).unwrap()));
+            }
+            self.acknowledge(&waiting, &notice);
+        }
+        told
+    }
+
+    fn holdings(&self) -> usize {
+        self.keys.0.keys().filter(|key| key.starts_with("holding/")).count()
+    }
+}
+
+fn told(id: &str, action: Action, document: &str) -> (String, Action, String) {
+    (id.to_owned(), action, document.to_owned())
+}
+
+#[test]
+fn a_subscriber_is_told_once_of_each_revision_and_nothing_more_is_kept_of_it() {
+    let mut world = World::new(None);
+    assert_eq!(world.put("{\"v\": 1}"), DocumentDecision::Ignore, "nobody subscribes");
+    assert!(world.keys.0.is_empty());
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 1}")]);
+    assert_eq!(world.put("{\"v\": 1, \"x\": 2}"), DocumentDecision::Ignore);
+    assert_eq!(world.put("{\"v\": 0}"), DocumentDecision::Ignore);
+    world.put("{\"v\": 2}");
+    assert_eq!(world.deliver(), [told("a", Action::Update, "{\"v\": 2}")]);
+    assert_eq!(world.holdings(), 0);
+    world.change(URL, None);
+    assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 2}")]);
+    assert_eq!(world.change(URL, None), DocumentDecision::Ignore);
+    assert!(world.keys.0.is_empty());
+    world.put("{\"v\": 1}");
+    assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 1}")], "older than the deleted one");
+}
+
+#[test]
+fn a_burst_collapses_to_the_newest_or_is_told_in_order() {
+    let mut world = World::new(None);
+    world.subscribe("last", None, false);
+    world.subscribe("all", None, true);
+    for version in 1..=3 {
+        world.put(&format!("{{\"v\": {version}}}"));
+    }
+    let found = world.deliver();
+    let of = |id: &str| -> Vec<_> {
+        found.iter().filter(|told| told.0 == id).map(|told| (told.1, told.2.as_str())).collect()
+    };
+    assert_eq!(of("last"), [(Action::Create, "{\"v\": 3}")]);
+    let expected =
+        [(Action::Create, "{\"v\": 1}"), (Action::Update, "{\"v\": 2}"), (Action::Update, "{\"v\": 3}")];
+    assert_eq!(of("all"), expected);
+    assert_eq!(world.holdings(), 0);
+}
+
+#[test]
+fn who_comes_later_gets_a_document_at_its_next_put_though_that_is_no_news_to_others() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 5}");
+    world.deliver();
+    world.subscribe("b", None, false);
+    world.put("{\"v\": 4}");
+    assert_eq!(world.deliver(), [told("b", Action::Create, "{\"v\": 5}")]);
+    assert_eq!(world.put("{\"v\": 5}"), DocumentDecision::Ignore);
+    world.subscribe("c", None, false);
+    world.change(URL, None);
+    let deleted = world.deliver();
+    assert_eq!(deleted.len(), 2, "c has not got it: {deleted:?}");
+}
+
+#[test]
+fn a_record_moves_only_when_the_subscriber_has_it() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    let first = world.waiting.remove(0);
+    assert_eq!(world.notice(&first).telling.unwrap().action, Action::Create);
+    // It failed; a newer one comes, and the same delivery tells that one.
+    world.put("{\"v\": 2}");
+    let notice = world.notice(&first);
+    let telling = notice.telling.clone().unwrap();
+    assert_eq!((telling.action, telling.document.unwrap()), (Action::Create, b"{\"v\": 2}".to_vec()));
+    // A third one comes while that is on its way.
+    world.put("{\"v\": 3}");
+    world.acknowledge(&first, &notice);
+    assert_eq!(world.deliver(), [told("a", Action::Update, "{\"v\": 3}")]);
+    assert_eq!(world.holdings(), 0);
+}
+
+#[test]
+fn what_was_never_told_needs_no_delete() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    world.change(URL, None);
+    assert_eq!(world.deliver(), []);
+    assert!(world.keys.0.is_empty(), "{:?}", world.keys.0.keys());
+}
+
+#[test]
+fn a_document_that_is_made_anew_while_its_end_is_on_its_way_is_a_new_one() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 9}");
+    world.deliver();
+    world.change(URL, None);
+    world.put("{\"v\": 1}");
+    assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 1}")]);
+    assert_eq!(world.holdings(), 0);
+}
+
+#[test]
+fn a_tombstone_keeps_older_revisions_out_for_its_time() {
+    let mut world = World::new(Some(1000));
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 5}");
+    world.change(URL, None);
+    world.deliver();
+    assert_eq!(world.put("{\"v\": 5}"), DocumentDecision::Ignore);
+    assert_eq!(world.put("{\"v\": 4}"), DocumentDecision::Ignore);
+    let mut later = World { keys: world.keys.clone(), now: world.now + 2000, ..World::new(Some(1000)) };
+    later.subscribe("a", None, false);
+    later.put("{\"v\": 4}");
+    assert_eq!(later.deliver(), [told("a", Action::Create, "{\"v\": 4}")]);
+    world.put("{\"v\": 6}");
+    assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 6}")], "strictly newer is news");
+}
+
+#[test]
+fn a_document_enters_and_leaves_a_filter() {
+    for filter in ["message.q > 0", "new.q > 0"] {
+        let mut world = World::new(None);
+        world.subscribe("a", Some(filter), false);
+        world.put("{\"v\": 1, \"q\": 0}");
+        assert_eq!(world.deliver(), []);
+        world.put("{\"v\": 2, \"q\": 5}");
+        assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 2, \"q\": 5}")]);
+        world.put("{\"v\": 3, \"q\": 6}");
+        assert_eq!(world.deliver(), [told("a", Action::Update, "{\"v\": 3, \"q\": 6}")]);
+        world.put("{\"v\": 4, \"q\": 0}");
+        assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 3, \"q\": 6}")], "what it has");
+        world.put("{\"v\": 5, \"q\": 0}");
+        world.change(URL, None);
+        assert_eq!(world.deliver(), []);
+        assert_eq!(world.holdings(), 0);
+    }
+}
+
+#[test]
+fn what_enters_and_leaves_before_it_is_told_is_never_told() {
+    let mut world = World::new(None);
+    world.subscribe("a", Some("new.q > 0"), false);
+    world.put("{\"v\": 1, \"q\": 1}");
+    world.put("{\"v\": 2, \"q\": 0}");
+    assert_eq!(world.deliver(), []);
+    assert_eq!(world.holdings(), 0);
+    // A filter that fails wants nothing, so what it had it has no more.
+    world.put("{\"v\": 3, \"q\": 1}");
+    world.deliver();
+    let DocumentDecision::Accept(accepted) = world.put("{\"v\": 4}") else { panic!() };
+    assert_eq!(accepted.failures.len(), 1);
+    assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 3, \"q\": 1}")]);
+}
+
+#[test]
+fn a_filter_compares_what_comes_with_what_its_subscriber_has() {
+    let mut world = World::new(None);
+    world.subscribe("a", Some("old.stock.q == 0 && new.stock.q > 0"), false);
+    let body = |version: u32, count: u32| format!("{{\"v\": {version}, \"stock\": {{\"q\": {count}}}}}");
+    let DocumentDecision::Accept(first) = world.put(&body(1, 0)) else { panic!() };
+    assert_eq!((first.intents.len(), first.failures.len()), (0, 0), "there is nothing to compare with");
+    world.put(&body(2, 5));
+    assert_eq!(world.deliver(), [told("a", Action::Create, &body(2, 5))]);
+    world.put(&body(3, 7));
+    world.put(&body(4, 0));
+    assert_eq!(world.deliver(), []);
+    world.put(&body(5, 1));
+    assert_eq!(world.deliver(), [told("a", Action::Update, &body(5, 1))]);
+    // While it cannot be reached: in stock, sold, in stock again is one piece of news.
+    world.put(&body(6, 0));
+    world.put(&body(7, 1));
+    world.put(&body(8, 2));
+    assert_eq!(world.deliver(), [told("a", Action::Update, &body(8, 2))]);
+    world.change(URL, None);
+    assert_eq!(world.deliver(), [told("a", Action::Delete, &body(8, 2))]);
+    assert_eq!(world.holdings(), 0);
+}
+
+#[test]
+fn a_filter_that_names_old_needs_a_resource() {
+    let mut world = World::new(None);
+    let ordinary = br#"{"id": "x", "filter": "old.q == 0"}"#;
+    let problems = world.router.put_subscription(ordinary).unwrap_err();
+    assert!(problems[0].message.contains("unknown variable old"), "{problems:?}");
+    let other = br#"{"id": "x", "interest": {"resource": "none", "generation": 1, "every": false}}"#;
+    assert!(world.router.put_subscription(other).is_err());
+}
+
+#[test]
+fn all_that_exists_is_told_once_to_who_asks_for_it() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    for number in 1..=3 {
+        world.change(&format!("http://h/items/{number}"), Some("{\"v\": 1}"));
+    }
+    world.deliver();
+    world.subscribe("b", None, false);
+    world.change("http://h/items/2", Some("{\"v\": 2}"));
+    for number in 1..=3 {
+        world.announce("b", &format!("http://h/items/{number}"), false);
+    }
+    let of_b = world.deliver().into_iter().filter(|told| told.0 == "b").count();
+    assert_eq!(of_b, 3, "the second one was told by its change");
+    // What it lost it is told again.
+    world.announce("a", URL, true);
+    assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 1}")]);
+    world.change(URL, Some("{\"v\": 2}"));
+    assert_eq!(world.deliver().len(), 2);
+}
+
+#[test]
+fn a_document_stays_with_the_resource_that_has_it_until_that_is_gone() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    world.deliver();
+    let special = br#"{"id": "special", "endpoint": "http://h/{kind}/1", "field": "v"}"#;
+    world.router.put_resource(special).unwrap();
+    world.put("{\"v\": 2}");
+    assert_eq!(world.deliver(), [told("a", Action::Update, "{\"v\": 2}")]);
+    assert!(world.router.delete_resource("items").is_err(), "it has a subscription");
+    world.router.delete_subscription("a");
+    world.router.delete_resource("items").unwrap();
+    assert_eq!(world.put("{\"v\": 3}"), DocumentDecision::Ignore, "nobody follows the other one");
+}
+
+#[test]
+fn bad_documents_are_refused_in_the_words_of_the_service() {
+    let mut world = World::new(None);
+    let refused = |decision: DocumentDecision| match decision {
+        DocumentDecision::Reject(rejection) => (rejection.status, rejection.title, rejection.detail),
+        other => panic!("{other:?}"),
+    };
+    let text = |status: u16, title: &str, detail: &str| (status, title.to_owned(), detail.to_owned());
+    let search = "error during resource search";
+    let missing = "could not found a resource for this uri 'http://documents/123'";
+    assert_eq!(refused(world.change("http://documents/123", Some(""))), text(404, search, missing));
+    let query = "should not have query string 'key=value'";
+    assert_eq!(refused(world.change("http://h/items/1%3Fkey=value", None)), text(400, "invalid id", query));
+    assert_eq!(world.put(""), DocumentDecision::Ignore, "nobody subscribes, so nobody looks");
+    world.subscribe("a", None, false);
+    assert_eq!(refused(world.put("")), text(400, "invalid body", "error during body unmarshal: EOF"));
+    assert_eq!(refused(world.put("{}")), text(400, "invalid body", "data type not supported"));
+    assert!(world.keys.0.is_empty());
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put {
+        document: u8,
+        version: u8,
+        quantity: u8,
+    },
+    Delete {
+        document: u8,
+    },
+    /// Runs the first delivery of a subscriber; it may fail, or change come in between.
+    Run {
+        subscriber: u8,
+        fails: bool,
+        between: Option<(u8, u8, u8)>,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let put = || (0_u8..2, 0_u8..12, 0_u8..3);
+    let step = prop_oneof![
+        3 => put().prop_map(|(document, version, quantity)| Step::Put { document, version, quantity }),
+        1 => (0_u8..2).prop_map(|document| Step::Delete { document }),
+        4 => (0_u8..4, any::<bool>(), prop::option::of(put())).prop_map(|(subscriber, fails, between)| {
+            Step::Run { subscriber, fails, between }
+        }),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+fn body(version: u8, quantity: u8) -> String {
+    format!("{{\"v\": {version}, \"q\": {quantity}}}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    /// Whatever happens, at the end each subscriber has exactly what exists and its filter wants; it never creates what
+    /// it has, and never updates or deletes what it has not.
+    #[test]
+    fn each_subscriber_ends_with_exactly_what_exists(steps in steps(), tombstones in prop::option::of(Just(5_u64))) {
+        let mut world = World::new(tombstones);
+        let subscribers = [("a", false, false), ("f", true, false), ("e", false, true), ("fe", true, true)];
+        for (id, filtered, every) in subscribers {
+            world.subscribe(id, filtered.then_some("new.q > 0"), every);
+        }
+        let mut exists: BTreeMap<String, String> = BTreeMap::new();
+        let mut have: BTreeMap<(String, String), String> = BTreeMap::new();
+        let run = |world: &mut World, have: &mut BTreeMap<(String, String), String>,
+                       exists: &mut BTreeMap<String, String>, id: &str, fails: bool,
+                       between: Option<(u8, u8, u8)>| {
+            let Some(at) = world.waiting.iter().position(|waiting| waiting.0 == id) else { return false };
+            let waiting = world.waiting[at].clone();
+            let notice = world.notice(&waiting);
+            if let Some((document, version, quantity)) = between {
+                put(world, exists, document, version, quantity);
+            }
+            if let Some(telling) = &notice.telling {
+                if fails {
+                    return true;
+                }
+                let key = (waiting.0.clone(), waiting.1.subject.clone().unwrap());
+                let document = String::from_utf8(telling.document.clone().unwrap_or_default()).unwrap();
+                match telling.action {
+                    Action::Create => drop(have.insert(key, document)),
+                    Action::Update => assert!(have.insert(key, document).is_some(), "updates what it has not"),
+                    Action::Delete => assert!(have.remove(&key).is_some(), "deletes what it has not"),
+                }
+            }
+            world.acknowledge(&waiting, &notice);
+            world.waiting.remove(at);
+            true
+        };
+        fn put(world: &mut World, exists: &mut BTreeMap<String, String>, document: u8, version: u8, quantity: u8) {
+            let url = format!("http://h/items/{document}");
+            let text = body(version, quantity);
+            if matches!(world.change(&url, Some(&text)), DocumentDecision::Accept(_)) {
+                exists.insert(url, text);
+            }
+        }
+        for step in steps {
+            match step {
+                Step::Put { document, version, quantity } => put(&mut world, &mut exists, document, version, quantity),
+                Step::Delete { document } => {
+                    let url = format!("http://h/items/{document}");
+                    world.change(&url, None);
+                    exists.remove(&url);
+                }
+                Step::Run { subscriber, fails, between } => {
+                    let id = subscribers[usize::from(subscriber)].0;
+                    run(&mut world, &mut have, &mut exists, id, fails, between);
+                }
+            }
+        }
+        for (id, ..) in subscribers {
+            while run(&mut world, &mut have, &mut exists, id, false, None) {}
+        }
+        for (id, filtered, _) in subscribers {
+            let expected: BTreeMap<&str, &str> = exists.iter()
+                .filter(|(_, text)| !filtered || !text.contains("\"q\": 0"))
+                .map(|(url, text)| (url.as_str(), text.as_str())).collect();
+            let found: BTreeMap<&str, &str> = have.iter()
+                .filter(|((subscriber, _), _)| subscriber == id)
+                .map(|((_, url), text)| (url.as_str(), text.as_str())).collect();
+            prop_assert_eq!(found, expected, "{}", id);
+        }
+        prop_assert_eq!(world.holdings(), 0, "{:?}", world.keys.0.keys());
+    }
+
+    #[test]
+    fn a_url_is_looked_up_whatever_it_is(path in "\\PC{0,40}") {
+        let mut world = World::new(None);
+        world.subscribe("a", None, false);
+        world.change(&path, Some("{\"v\": 1}"));
+        let _ = DocumentUrl::from_path(&path);
+    }
+}

@@ -1,0 +1,101 @@
+//! The endpoint of a resource's subscriber: what it is told is settled when the attempt is made.
+
+use super::attempt::notify;
+use super::{AttemptFailure, Attempted, Endpoint, Target};
+use crate::clock::now;
+use crate::delivery::render::{DocumentNotices, RenderError};
+use crate::store::LeasedDelivery;
+use anglerfish_core::config::{DeliveryConfig, NotificationConfig};
+use anglerfish_core::resource::{Action, Envelope, fill_data};
+use anglerfish_core::router::Telling;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The endpoint of a resource's subscriber.
+pub(in crate::delivery) struct DocumentEndpoint {
+    /// Where each action is told.
+    pub(in crate::delivery) targets: [(Action, Target); 3],
+    /// What is said.
+    pub(in crate::delivery) notification: Arc<NotificationConfig>,
+    /// When it counts.
+    pub(in crate::delivery) policy: Arc<DeliveryConfig>,
+    /// What is news to the subscriber.
+    pub(in crate::delivery) notices: Arc<dyn DocumentNotices>,
+}
+
+#[async_trait]
+impl Endpoint for DocumentEndpoint {
+    async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        let notice = match self.notices.notice(&delivery).await {
+            Ok(notice) => notice,
+            Err(error) => return undecided(error),
+        };
+        let (subscription, url) =
+            (delivery.subscription.clone(), delivery.event.subject.clone().unwrap_or_default());
+        let Some(telling) = notice.telling else {
+            return match self.notices.acknowledge(&subscription, &url, notice.receipt).await {
+                Ok(()) => none(AttemptFailure::Unneeded, notice.reason),
+                Err(error) => undecided(error),
+            };
+        };
+        let target = self.targets.iter().find(|(action, _)| *action == telling.action);
+        let Some((_, target)) = target else {
+            return none(AttemptFailure::Unsendable, "there is no endpoint for this".to_owned());
+        };
+        let delivery = match self.told(delivery, &telling) {
+            Ok(delivery) => delivery,
+            Err(error) => return none(AttemptFailure::Unsendable, error.to_string()),
+        };
+        let attempted: Attempted = notify(target, delivery, telling.values, timeout).await.into();
+        let is_settled = |status: u16| {
+            self.policy.success.contains(status) || self.policy.discard.contains(status) || attempted.is_abort
+        };
+        if attempted.failure.is_some() || !attempted.status.is_some_and(is_settled) {
+            return attempted;
+        }
+        // What it has is written down before the delivery ends: if that is lost, the next attempt finds that it has it.
+        match self.notices.acknowledge(&subscription, &url, notice.receipt).await {
+            Ok(()) => attempted,
+            Err(error) => undecided(error),
+        }
+    }
+}
+
+impl DocumentEndpoint {
+    /// The delivery with what is said in the place of the log's entry.
+    fn told(&self, mut delivery: LeasedDelivery, telling: &Telling) -> serde_json::Result<LeasedDelivery> {
+        let NotificationConfig { document, envelope, cloudevent, data, .. } = &*self.notification;
+        let content = telling.document.as_deref().filter(|_| *document);
+        let event = &mut delivery.event;
+        event.kind = format!("document.{}", telling.action.word());
+        delivery.data = match content {
+            _ if *envelope && !*cloudevent => {
+                let document = content.map(serde_json::from_slice::<&RawValue>).transpose()?;
+                let updated = telling.updated.rfc3339().unwrap_or_default();
+                let (action, id) = (telling.action, event.subject.as_deref().unwrap_or_default());
+                let data = fill_data(data, &telling.values);
+                let envelope = Envelope { action, data: &data, document, id, updated: &updated };
+                Bytes::from(serde_json::to_vec(&envelope)?)
+            }
+            Some(content) => Bytes::copy_from_slice(content),
+            None => Bytes::new(),
+        };
+        event.datacontenttype = (!delivery.data.is_empty()).then(|| "application/json".to_owned());
+        Ok(delivery)
+    }
+}
+
+fn undecided(error: RenderError) -> Attempted {
+    match error {
+        RenderError::Unfit(reason) => none(AttemptFailure::Unsendable, reason),
+        RenderError::Unavailable(reason) => none(AttemptFailure::Local, reason),
+    }
+}
+
+/// An attempt that sent nothing, and why.
+fn none(failure: AttemptFailure, reason: String) -> Attempted {
+    Attempted { failure: Some(failure), error: Some(reason), ..Attempted::internal(now()) }
+}

@@ -1,0 +1,215 @@
+//! Documents that are put, deleted, told of again, and read.
+
+use super::port::DocumentDecider;
+use crate::clock;
+use crate::engine::{DocumentAnswer, DocumentQuestion, DocumentRequest, EngineError};
+use crate::ingress::Outlet;
+use crate::store::{Commit, CommitOutcome, FailedFilter, KeyOverlay, NewEvent, Origin, Store, StoreError};
+use anglerfish_core::decision::{DocumentDecision, DocumentRejection};
+use anglerfish_core::resource::{DOCUMENT_KEY, StoredDocument, document_key};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+
+/// How often a change is decided anew because another one of the same document came first.
+const MOST_CONFLICTS: usize = 32;
+
+/// Takes documents in. Cheap to clone.
+#[derive(Clone)]
+pub struct Documents {
+    store: Arc<dyn Store>,
+    decider: Arc<dyn DocumentDecider>,
+    outlet: Arc<dyn Outlet>,
+}
+
+/// Why a document was not taken. Nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeError {
+    /// The component refuses it.
+    #[error("{}", .0.detail)]
+    Rejected(DocumentRejection),
+    /// The component cannot be asked now.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// It cannot be stored now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Others change the same document again and again.
+    #[error("others change the document at the same time")]
+    Contended,
+    /// What is kept of it cannot be read.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Documents").finish_non_exhaustive()
+    }
+}
+
+impl Documents {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, decider: Arc<dyn DocumentDecider>, outlet: Arc<dyn Outlet>) -> Self {
+        Self { store, decider, outlet }
+    }
+
+    /// Puts a document, or deletes it if there is no body. When this returns it is on disk, with everything that follows.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub async fn change(&self, url: String, body: Option<Bytes>) -> Result<(), ChangeError> {
+        // What is committed is handed on also if the client hangs up meanwhile.
+        let documents = self.clone();
+        let changed = tokio::spawn(async move {
+            let ask = |request| DocumentQuestion::Change(request);
+            documents.to_the_end(&ask, url, body).await.map(drop)
+        });
+        changed.await.unwrap_or_else(|error| {
+            tracing::error!("a change of a document broke off: {error}");
+            Err(ChangeError::Broken("the change broke off".to_owned()))
+        })
+    }
+
+    /// Tells one subscription of a document that is there, if it has not got it; if it is `lost`, in any case. Says whether it is
+    /// told.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub(super) async fn announce(
+        &self,
+        subscription: &str,
+        url: String,
+        lost: bool,
+    ) -> Result<bool, ChangeError> {
+        let ask = |change| DocumentQuestion::Announce { subscription: subscription.to_owned(), change, lost };
+        self.to_the_end(&ask, url, None).await
+    }
+
+    async fn to_the_end(
+        &self,
+        ask: &(dyn Fn(DocumentRequest) -> DocumentQuestion + Sync),
+        url: String,
+        body: Option<Bytes>,
+    ) -> Result<bool, ChangeError> {
+        for _ in 0..MOST_CONFLICTS {
+            let received = clock::now();
+            let id = clock::request_id(received);
+            let request = DocumentRequest { id, url: url.clone(), body: body.clone(), received };
+            let (answer, keys) = self.decider.ask(ask(request)).await?;
+            let DocumentAnswer::Decision(decision) = answer else {
+                return Err(ChangeError::Broken("the component gave another answer".to_owned()));
+            };
+            let accepted = match decision {
+                DocumentDecision::Accept(accepted) => *accepted,
+                DocumentDecision::Ignore => return Ok(false),
+                DocumentDecision::Reject(rejection) => return Err(ChangeError::Rejected(rejection)),
+                DocumentDecision::Other(name) => {
+                    let reason = format!("this version does not know the decision {name:?}");
+                    return Err(ChangeError::Broken(reason));
+                }
+            };
+            let data = accepted.data.map(Bytes::from).or_else(|| body.clone()).unwrap_or_default();
+            let failures = accepted.failures.into_iter();
+            let failures = failures
+                .map(|failure| FailedFilter { subscription: failure.subscription, reason: failure.reason });
+            let new = NewEvent {
+                origin: Origin::Document,
+                failures: failures.collect(),
+                ..NewEvent::new(accepted.event, data, received)
+                    .wanted(self.outlet.to_deliver(accepted.intents))
+            };
+            if self.commit(keys, new).await? {
+                return Ok(true);
+            }
+        }
+        Err(ChangeError::Contended)
+    }
+
+    /// `false` if another change came first.
+    async fn commit(&self, keys: KeyOverlay, new: NewEvent) -> Result<bool, StoreError> {
+        let commit = Commit { keys, events: vec![new], ..Commit::new(clock::now()) };
+        match self.store.commit(commit).await? {
+            CommitOutcome::Committed { deliveries, .. } => {
+                if !deliveries.is_empty() {
+                    self.outlet.offer(deliveries);
+                }
+                Ok(true)
+            }
+            CommitOutcome::Conflict => Ok(false),
+        }
+    }
+
+    /// A document of one of these resources that is there.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn read(&self, resources: &[String], url: &str) -> Result<Option<StoredDocument>, ChangeError> {
+        let reader = self.store.key_reader()?;
+        for resource in resources {
+            if let Some(bytes) = reader.get(&document_key(resource, url))? {
+                let found = StoredDocument::decoded(&bytes).map_err(ChangeError::Broken)?;
+                if found.is_present() && found.url == url {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Up to `limit` documents of a resource that are there, those behind a key, and the key of the last one that was looked at if
+    /// there are more.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn page(
+        &self,
+        resource: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<StoredDocument>, Option<String>), ChangeError> {
+        let prefix = format!("{DOCUMENT_KEY}/{resource}/");
+        let found = self.store.keys_behind(&prefix, after, limit.saturating_add(1)).await?;
+        let is_more = found.len() > limit;
+        let (mut documents, mut last) = (Vec::new(), None);
+        for (key, bytes) in found.into_iter().take(limit) {
+            let document = StoredDocument::decoded(&bytes).map_err(ChangeError::Broken)?;
+            if document.is_present() {
+                documents.push(document);
+            }
+            last = Some(key);
+        }
+        Ok((documents, last.filter(|_| is_more)))
+    }
+
+    /// What a subscription would be told of a document now, and why not.
+    ///
+    /// # Errors
+    ///
+    /// The component cannot be asked now.
+    pub async fn explain(
+        &self,
+        subscription: &str,
+        resource: &str,
+        url: &str,
+    ) -> Result<anglerfish_core::router::Notice, ChangeError> {
+        let extensions = [("resource".to_owned(), resource.to_owned())].into_iter().collect();
+        let event = anglerfish_core::event::Event {
+            subject: Some(url.to_owned()),
+            time: clock::now(),
+            extensions,
+            ..anglerfish_core::event::Event::default()
+        };
+        let question =
+            DocumentQuestion::Notice { subscription: subscription.to_owned(), event, data: Bytes::new() };
+        match self.decider.ask(question).await? {
+            (DocumentAnswer::Notice(notice), _) => notice.map_err(ChangeError::Broken),
+            _ => Err(ChangeError::Broken("the component gave another answer".to_owned())),
+        }
+    }
+}

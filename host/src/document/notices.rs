@@ -1,0 +1,84 @@
+//! What a delivery has to tell its subscriber, and what that has from then on.
+
+use super::port::DocumentDecider;
+use crate::clock;
+use crate::delivery::{DocumentNotices, RenderError};
+use crate::engine::{DocumentAnswer, DocumentQuestion};
+use crate::store::{Commit, CommitOutcome, LeasedDelivery, Store};
+use anglerfish_core::router::Notice;
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+
+/// How often it is written down anew because the document was changed in the meantime.
+const MOST_CONFLICTS: usize = 32;
+
+/// What is news to the subscribers of resources. Cheap to clone.
+#[derive(Clone)]
+pub struct Notices {
+    store: Arc<dyn Store>,
+    decider: Arc<dyn DocumentDecider>,
+}
+
+impl Notices {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, decider: Arc<dyn DocumentDecider>) -> Self {
+        Self { store, decider }
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Notices").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl DocumentNotices for Notices {
+    async fn notice(&self, delivery: &LeasedDelivery) -> Result<Notice, RenderError> {
+        let question = DocumentQuestion::Notice {
+            subscription: delivery.subscription.clone(),
+            event: delivery.event.clone(),
+            data: delivery.data.clone(),
+        };
+        match self.decider.ask(question).await {
+            Ok((DocumentAnswer::Notice(notice), _)) => notice.map_err(RenderError::Unavailable),
+            Ok(_) => Err(RenderError::Unavailable("the component gave another answer".to_owned())),
+            Err(error) => Err(RenderError::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn acknowledge(&self, subscription: &str, url: &str, receipt: Vec<u8>) -> Result<(), RenderError> {
+        if receipt.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..MOST_CONFLICTS {
+            let question = DocumentQuestion::Acknowledge {
+                subscription: subscription.to_owned(),
+                url: url.to_owned(),
+                receipt: receipt.clone(),
+            };
+            let keys = match self.decider.ask(question).await {
+                Ok((DocumentAnswer::Acknowledged(Ok(())), keys)) => keys,
+                Ok((DocumentAnswer::Acknowledged(Err(reason)), _)) => {
+                    return Err(RenderError::Unavailable(reason));
+                }
+                Ok(_) => {
+                    return Err(RenderError::Unavailable("the component gave another answer".to_owned()));
+                }
+                Err(error) => return Err(RenderError::Unavailable(error.to_string())),
+            };
+            let commit = Commit { keys, ..Commit::new(clock::now()) };
+            if commit.is_empty() {
+                return Ok(());
+            }
+            match self.store.commit(commit).await {
+                Ok(CommitOutcome::Committed { .. }) => return Ok(()),
+                Ok(CommitOutcome::Conflict) => {}
+                Err(error) => return Err(RenderError::Unavailable(error.to_string())),
+            }
+        }
+        Err(RenderError::Unavailable("others change the document at the same time".to_owned()))
+    }
+}

@@ -1,0 +1,77 @@
+//! Resources, and who subscribed to them.
+
+use super::*;
+use crate::store::StoredResource;
+
+pub(in super::super) async fn keeps_resources_and_deletes_their_documents_with_them(store: &dyn Store) {
+    let resource = |id: &str, document: &str, created, declared| StoredResource {
+        id: id.into(),
+        document: document.into(),
+        created: later(created),
+        declared,
+    };
+    store.put_resource(resource("b", "{}", 1, false)).await.unwrap();
+    store.put_resource(resource("a", "{}", 2, true)).await.unwrap();
+    store.put_resource(resource("b", "{\"id\": \"b\"}", 3, true)).await.unwrap();
+    let expected = [resource("b", "{\"id\": \"b\"}", 1, true), resource("a", "{}", 2, true)];
+    assert_eq!(store.resources().await.unwrap(), expected);
+    for key in ["document/a/1", "document/a/2", "document/ab/1", "document/b/1"] {
+        write(store, key).await;
+    }
+    assert!(store.delete_resource("a").await.unwrap());
+    assert!(!store.delete_resource("a").await.unwrap());
+    assert_eq!(store.resources().await.unwrap(), expected[..1]);
+    let left = store.keys_behind("document/", "", 10).await.unwrap();
+    assert_eq!(names(&left), ["document/ab/1", "document/b/1"]);
+}
+
+pub(in super::super) async fn each_subscriber_has_a_generation_of_its_own_until_it_is_gone(
+    store: &dyn Store,
+) {
+    let first = store.enrol("a", "r", false, later(1)).await.unwrap();
+    let second = store.enrol("b", "r", true, later(2)).await.unwrap();
+    assert!(0 < first.generation && first.generation < second.generation);
+    assert_eq!(store.enrol("a", "r", true, later(9)).await.unwrap(), first, "it is there already");
+    assert_eq!(store.followers().await.unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(second.backfilled.as_deref(), Some(""));
+    store.backfilled("b", Some("document/r/1")).await.unwrap();
+    let place = store.followers().await.unwrap()[1].clone();
+    assert_eq!((place.generation, place.backfilled.as_deref()), (second.generation, Some("document/r/1")));
+    store.backfilled("b", None).await.unwrap();
+    let done = store.followers().await.unwrap()[1].clone();
+    assert_eq!((done.generation, done.backfilled), (0, None), "it has what was there before");
+    for key in ["holding/a/1", "holding/ab/1"] {
+        write(store, key).await;
+    }
+    store.abandon("a", "gone", NOW).await.unwrap();
+    assert_eq!(names(&store.keys_behind("holding/", "", 10).await.unwrap()), ["holding/ab/1"]);
+    let again = store.enrol("a", "r", false, later(3)).await.unwrap();
+    assert!(again.generation > second.generation, "what it had it has no more");
+    store.dismiss("a").await.unwrap();
+    assert_eq!(store.followers().await.unwrap().len(), 1);
+}
+
+pub(in super::super) async fn documents_are_kept_for_as_long_as_they_are(store: &dyn Store) {
+    for number in 1..=3 {
+        write(store, &format!("document/r/{number}")).await;
+    }
+    write(store, "event/shop/1").await;
+    while store.expire(UnixMillis(u64::MAX), 100).await.unwrap() > 0 {}
+    let page = store.keys_behind("document/r/", "document/r/1", 1).await.unwrap();
+    assert_eq!(names(&page), ["document/r/2"]);
+    let all = store.keys("", 10).await.unwrap();
+    assert_eq!(names(&all), ["document/r/1", "document/r/2", "document/r/3"]);
+}
+
+/// Writes a key with an event.
+async fn write(store: &dyn Store, key: &str) {
+    let writes = vec![(key.to_owned(), Some(Bytes::from_static(b"{}")))];
+    let keys = KeyOverlay { writes, ..KeyOverlay::default() };
+    let outcome =
+        store.commit(Commit { keys, ..commit(vec![event(&format!("of-{key}"), &[])]) }).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed { .. }));
+}
+
+fn names(keys: &[(String, Bytes)]) -> Vec<&str> {
+    keys.iter().map(|(key, _)| key.as_str()).collect()
+}

@@ -1,0 +1,81 @@
+//! Resources, and who subscribed to them.
+
+use crate::store::{StoreError, StoredFollower, StoredResource};
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Resources, and who subscribed to them. Documents are keys, which last until they are deleted: see
+/// [`anglerfish_core::resource::is_lasting`].
+#[async_trait]
+pub trait ResourceStore: Send + Sync + 'static {
+    /// All resources, in the order in which they were made.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn resources(&self) -> Result<Vec<StoredResource>, StoreError>;
+
+    /// Writes or replaces a resource; one that is there keeps the time at which it was made.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn put_resource(&self, resource: StoredResource) -> Result<(), StoreError>;
+
+    /// Deletes a resource; `false` if there is none. Its documents go with it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was deleted.
+    async fn delete_resource(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// Notes that a subscription is one of a resource, and says since when: each gets a greater generation than all before. One
+    /// that is noted already stays as it is, unless its resource is another.
+    ///
+    /// With `backfill`, a new one is noted as one that is to be told of everything that is there.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn enrol(
+        &self,
+        subscription: &str,
+        resource: &str,
+        backfill: bool,
+        now: UnixMillis,
+    ) -> Result<StoredFollower, StoreError>;
+
+    /// Notes how far a subscriber was told of what was there before; `None` means that it was told of all of it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError>;
+
+    /// All subscribers, in the order in which they subscribed.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError>;
+
+    /// Forgets a subscriber, and what it had; an unknown one is no error.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn dismiss(&self, subscription: &str) -> Result<(), StoreError>;
+
+    /// Up to `limit` keys with this beginning that come behind `after`, in their order, with their values.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn keys_behind(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes)>, StoreError>;
+}

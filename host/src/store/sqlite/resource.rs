@@ -1,0 +1,190 @@
+//! Resources, and who subscribed to them.
+
+use super::batch::Batch;
+use super::job::Write;
+use super::row::{clamp, time};
+use crate::store::{StoredFollower, StoredResource};
+use anglerfish_core::request::UnixMillis;
+use anglerfish_core::resource::{DOCUMENT_KEY, HOLDING_KEY};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+const FOLLOWER: &str = "SELECT subscription, resource, generation, created, backfilled FROM followers";
+
+/// All resources, in the order in which they were made.
+pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<StoredResource>> {
+    connection
+        .prepare_cached("SELECT id, document, created, declared FROM resources ORDER BY created, id")?
+        .query_map((), |row| {
+            Ok(StoredResource {
+                id: row.get(0)?,
+                document: row.get(1)?,
+                created: time(row, 2)?,
+                declared: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
+/// All subscribers, in the order in which they subscribed.
+pub(super) fn followers(connection: &Connection) -> rusqlite::Result<Vec<StoredFollower>> {
+    connection
+        .prepare_cached(&format!("{FOLLOWER} ORDER BY created, generation, subscription"))?
+        .query_map((), follower)?
+        .collect()
+}
+
+fn follower(row: &Row<'_>) -> rusqlite::Result<StoredFollower> {
+    Ok(StoredFollower {
+        subscription: row.get(0)?,
+        resource: row.get(1)?,
+        generation: u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default(),
+        created: time(row, 3)?,
+        backfilled: row.get(4)?,
+    })
+}
+
+/// Keys with a beginning behind one of them.
+pub(super) fn keys_behind(
+    connection: &Connection,
+    prefix: &str,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<(String, Bytes)>> {
+    let sql = "SELECT key, value FROM keys WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![prefix, after, limit])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        keys.push((key, Bytes::from(row.get::<_, Vec<u8>>(1)?)));
+    }
+    Ok(keys)
+}
+
+/// Writes or replaces one.
+#[derive(Debug)]
+pub(super) struct Put(pub(super) StoredResource);
+
+impl Write for Put {
+    type Out = ();
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
+        let StoredResource { id, document, created, declared } = &self.0;
+        let sql = "INSERT INTO resources (id, document, created, declared) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (id) DO UPDATE SET document = excluded.document, declared = excluded.declared";
+        let mut put = batch.connection.prepare_cached(sql)?;
+        put.execute(params![id, document, clamp(*created), declared]).map(drop)
+    }
+}
+
+/// Deletes one with its documents.
+#[derive(Debug)]
+pub(super) struct Delete(pub(super) String);
+
+impl Write for Delete {
+    /// Whether it was there.
+    type Out = bool;
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<bool> {
+        let mut delete = batch.connection.prepare_cached("DELETE FROM resources WHERE id = ?1")?;
+        let deleted = delete.execute([&self.0])? > 0;
+        delete_below(batch.connection, &format!("{DOCUMENT_KEY}/{}/", self.0))?;
+        Ok(deleted)
+    }
+}
+
+/// Deletes the keys with a beginning that ends with a slash.
+fn delete_below(connection: &Connection, prefix: &str) -> rusqlite::Result<()> {
+    // The next character behind the slash ends them.
+    let end = format!("{}0", prefix.strip_suffix('/').unwrap_or(prefix));
+    connection
+        .prepare_cached("DELETE FROM keys WHERE key >= ?1 AND key < ?2")?
+        .execute(params![prefix, end])
+        .map(drop)
+}
+
+/// Notes a subscriber.
+#[derive(Debug)]
+pub(super) struct Enrol {
+    pub(super) subscription: String,
+    pub(super) resource: String,
+    pub(super) backfill: bool,
+    pub(super) now: UnixMillis,
+}
+
+impl Write for Enrol {
+    type Out = StoredFollower;
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<StoredFollower> {
+        let connection = batch.connection;
+        let known = connection
+            .prepare_cached(&format!("{FOLLOWER} WHERE subscription = ?1"))?
+            .query_row([&self.subscription], follower)
+            .optional()?;
+        match known {
+            Some(known) if known.resource == self.resource => return Ok(known),
+            Some(_) => dismiss(connection, &self.subscription)?,
+            None => {}
+        }
+        let generation: i64 = connection
+            .prepare_cached("UPDATE sequence SET last = last + 1 WHERE name = 'generation' RETURNING last")?
+            .query_row((), |row| row.get(0))?;
+        let backfilled = self.backfill.then(String::new);
+        connection
+            .prepare_cached(
+                "INSERT INTO followers (subscription, resource, generation, created, backfilled) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![self.subscription, self.resource, generation, clamp(self.now), backfilled])?;
+        Ok(StoredFollower {
+            subscription: self.subscription.clone(),
+            resource: self.resource.clone(),
+            generation: u64::try_from(generation).unwrap_or_default(),
+            created: self.now,
+            backfilled,
+        })
+    }
+}
+
+/// Notes how far one was told of what was there before.
+#[derive(Debug)]
+pub(super) struct Backfilled {
+    pub(super) subscription: String,
+    pub(super) place: Option<String>,
+}
+
+impl Write for Backfilled {
+    type Out = ();
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
+        let sql = "UPDATE followers SET backfilled = ?2, \
+             generation = CASE WHEN ?2 IS NULL THEN 0 ELSE generation END WHERE subscription = ?1";
+        let mut update = batch.connection.prepare_cached(sql)?;
+        update.execute(params![self.subscription, self.place]).map(drop)
+    }
+}
+
+/// Forgets one.
+#[derive(Debug)]
+pub(super) struct Dismiss(pub(super) String);
+
+impl Write for Dismiss {
+    type Out = ();
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
+        dismiss(batch.connection, &self.0)
+    }
+}
+
+/// Forgets a subscriber and what it had.
+pub(super) fn dismiss(connection: &Connection, subscription: &str) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM followers WHERE subscription = ?1")?;
+    if delete.execute([subscription])? > 0 {
+        delete_below(connection, &format!("{HOLDING_KEY}/{subscription}/"))?;
+    }
+    Ok(())
+}
