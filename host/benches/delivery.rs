@@ -167,6 +167,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
         tokens: Vec::new(),
         notification: None,
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },
+        plugins: Vec::new(),
         when_removed: WhenRemoved::End,
         start: StartPoint::Now,
     }

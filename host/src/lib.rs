@@ -86,6 +86,8 @@ pub mod outbound;
 #[doc(hidden)]
 pub mod passive;
 #[doc(hidden)]
+pub mod plugin;
+#[doc(hidden)]
 pub mod publish;
 #[doc(hidden)]
 pub mod rejection;
@@ -121,6 +123,7 @@ pub use gateway::{Config, Examination, GatewayError};
 pub use ingress::{Fetcher, ServerConfig};
 pub use outbound::OutboundConfig;
 pub use passive::OutConfig;
+pub use plugin::PluginConfig;
 pub use publish::{PublishError, Receipt};
 pub use server::Descriptors;
 pub use source::SourceError;

@@ -10,7 +10,7 @@
 
 use anglerfish::{
     Anglerfish, AnglerfishBuilder, Config, ConfigError, Delivery, Environment, EventError, GatewayError,
-    NewEvent, Source, Subscription, SubscriptionError,
+    NewEvent, PluginConfig, Source, Subscription, SubscriptionError,
 };
 use axum::Router;
 use base64::Engine;
@@ -407,4 +407,69 @@ async fn a_mounted_management_api_asks_for_its_token_and_without_one_answers_no_
     let leased = Request::post("/out/nobody/lease").header("host", "h").body(whole("")).unwrap();
     assert_eq!(ask(gateway.out(), leased).await.status(), 401);
     gateway.shutdown().await;
+}
+
+fn probe() -> PluginConfig {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/plugin/probe-0.1.0.wasm");
+    // Under load a call that does nothing may take longer than it has to.
+    PluginConfig { timeout: Duration::from_secs(1), state: 1 << 20, ..PluginConfig::new("probe", file) }
+}
+
+#[tokio::test]
+async fn plugins_stand_before_subscribers_and_what_one_fails_at_waits_to_be_released() {
+    let data = data().await;
+    let (subscription, arrivals) =
+        ["replace", "drop", "loop"].map(taking_behind).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+    let [mut replaced, mut dropped, mut held] = <[_; 3]>::try_from(arrivals).ok().unwrap();
+    let mut building = builder(&data).plugin(probe());
+    for subscription in subscription {
+        building = building.subscription(subscription);
+    }
+    let gateway = start(building).await;
+    gateway.publish(NewEvent::new("/test", "test.made").data("text/plain", "hello")).await.unwrap();
+    assert_eq!(replaced.recv().await.unwrap().data, "5 bytes for replace");
+    let reasons = settled(&gateway, "drop", "discarded").await;
+    assert_eq!(reasons, [Some("plugin probe dropped it: test.made of /test is not wanted".to_owned())]);
+    let reasons = settled(&gateway, "loop", "dead").await;
+    assert_eq!(reasons, [Some("plugin probe failed: ran into its time limit".to_owned())]);
+    assert!(dropped.try_recv().is_err() && held.try_recv().is_err());
+    let metrics = gateway.metrics().await.unwrap();
+    assert!(
+        metrics.contains(r#"anglerfish_plugin_calls_total{plugin="probe",outcome="timeout"} 1"#),
+        "{metrics}"
+    );
+
+    // Released by hand, it is judged anew.
+    let listed = manage(&gateway, "/v1/deliveries?subscription=loop").await;
+    let path = format!("/v1/deliveries/{}/retry", listed["items"][0]["id"]);
+    let retry =
+        Request::post(path).header("authorization", format!("Bearer {TOKEN}")).body(whole("")).unwrap();
+    assert!(ask(gateway.management(), retry).await.status().is_success());
+    while settled(&gateway, "loop", "dead").await.len() < 2 {}
+    gateway.shutdown().await;
+}
+
+/// One whose plugin does this, which is its id too.
+fn taking_behind(behaviour: &str) -> (Subscription, mpsc::UnboundedReceiver<Delivery>) {
+    let (subscription, arrivals) = taking(behaviour);
+    let plugins = json!([{"name": "probe", "config": behaviour, "on_error": "hold"}]);
+    (subscription.set("plugins", plugins), arrivals)
+}
+
+#[tokio::test]
+async fn plugins_that_there_are_not_and_plugins_past_which_events_would_go_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let told = |error: GatewayError| match error {
+        GatewayError::Config(ConfigError::Invalid(problems)) => problems[0].to_string(),
+        error => panic!("{error:?}"),
+    };
+    let unknown = taking("sink").0.set("plugins", json!([{"name": "gone"}]));
+    let error = builder(&data).subscription(unknown).build().await.unwrap_err();
+    assert_eq!(told(error), "builder: subscription[0].plugins[0].name: there is no plugin \"gone\"");
+    let stream = Subscription::stream("sink", TOKEN).set("plugins", json!([{"name": "probe"}]));
+    let error = builder(&data).plugin(probe()).subscription(stream).build().await.unwrap_err();
+    assert!(told(error).starts_with("builder: subscription[0].plugins: plugins judge what is sent"));
+    let other = PluginConfig { sha256: Some([7; 32]), ..probe() };
+    let error = builder(&data).plugin(other).build().await.unwrap_err();
+    assert!(told(error).starts_with("builder: plugin[0].sha256: has the SHA-256 "));
 }

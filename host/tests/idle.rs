@@ -32,6 +32,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
         notification: None,
         delivery: DeliveryConfig::default(),
         start: StartPoint::Now,
+        plugins: Vec::new(),
         when_removed: WhenRemoved::End,
     }
 }

@@ -128,11 +128,22 @@ fn orphans(within: &Path, found: &mut Vec<String>) {
 #[test]
 fn every_file_is_part_of_its_crate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let crates = ["guest/core", "guest/filter", "guest/gateway", "guest/spin", "host", "tests", "xtask"];
+    let crates = [
+        "guest/core",
+        "guest/filter",
+        "guest/gateway",
+        "guest/plugin",
+        "guest/spin",
+        "host",
+        "tests",
+        "xtask",
+    ];
     let mut found = Vec::new();
     for part in crates {
         orphans(&root.join(part).join("src"), &mut found);
     }
+    // What `plugin new` writes is compiled where it is written.
+    found.retain(|file| !file.ends_with("cli/plugin/template.rs"));
     assert_eq!(found, [""; 0]);
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in [("lib.rs", "mod known;\n"), ("known.rs", ""), ("forgotten.rs", "")] {

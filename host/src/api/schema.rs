@@ -42,6 +42,10 @@ pub(super) struct SubscriptionBody {
     /// names. Several while one is rotated. Only their hashes are kept, and they are not shown again.
     #[schema(required = false, min_items = 1, max_items = 10)]
     tokens: Vec<String>,
+    /// Plugins that are asked about each event which the filter wants, in this order; all have to agree. Not beside `tokens`
+    /// or a `resource`, and not in the modes `passive` and `stream`.
+    #[schema(required = false, max_items = 8)]
+    plugins: Vec<PluginUseBody>,
     /// Required, unless the subscription is passive and has `tokens`, is a stream, or is taken by a function.
     #[schema(required = false)]
     endpoint: EndpointBody,
@@ -74,6 +78,21 @@ pub(super) struct NotificationBody {
     /// What stands in the envelope besides. `{…}` in a text stands for a wildcard of the resource, or `{revision}`.
     #[schema(required = false)]
     data: BTreeMap<String, Value>,
+}
+
+/// A plugin, as a subscription uses it.
+#[derive(ToSchema)]
+#[schema(as = PluginUse)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct PluginUseBody {
+    /// The plugin's name, of the configuration file.
+    name: String,
+    /// What the subscription says to it.
+    #[schema(required = false)]
+    config: Value,
+    /// What becomes of a delivery that it fails at: `discard` (the default), or `hold`, from where it is released by a retry.
+    #[schema(required = false)]
+    on_error: String,
 }
 
 /// How deliveries get to their subscriber.

@@ -3,8 +3,8 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    calls, check, completions, deliveries, events, explain, filter, init, jobs, listen, manual, providers,
-    rejections, reload, schedule, send, serve, sink, sources, subscriptions,
+    calls, check, completions, deliveries, events, explain, filter, init, jobs, listen, manual, plugin,
+    providers, rejections, reload, schedule, send, serve, sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -73,6 +73,8 @@ enum Command {
     Providers(providers::ProvidersArgs),
     /// Try out filters without a gateway
     Filter(filter::FilterArgs),
+    /// Write, try out and look into filter plugins
+    Plugin(plugin::PluginArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual as a man page
@@ -100,6 +102,7 @@ impl Command {
             Self::Listen(args) => block_on(listen::run(args, output)),
             Self::Providers(args) => providers::run(&args, output),
             Self::Filter(args) => filter::run(args, output),
+            Self::Plugin(args) => plugin::run(args, output),
             Self::Completions(args) => completions::run(&args, Cli::command(), output),
             Self::Manual(args) => manual::run(&args, Cli::command(), output),
         }

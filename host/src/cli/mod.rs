@@ -25,6 +25,7 @@ mod manual;
 mod output;
 mod page;
 mod period;
+mod plugin;
 mod providers;
 mod rejections;
 mod reload;

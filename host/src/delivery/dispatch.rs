@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::driver::{Driver, DriverContext};
 use super::endpoint::{DocumentEndpoint, Endpoint, HttpEndpoint, Target, TargetError};
+use super::filter::EndpointFilter;
 use super::function::Functions;
 use super::inbox::Message;
 use super::metric::DeliveryMetrics;
@@ -63,6 +64,8 @@ pub struct DeliveryOptions {
     pub functions: Functions,
     /// What is news to the subscribers of resources; without it none of them is told anything.
     pub documents: Option<Arc<dyn DocumentNotices>>,
+    /// What puts plugins in front of endpoints; without it a subscription that uses any is refused.
+    pub filter: Option<Arc<dyn EndpointFilter>>,
 }
 
 impl Default for DeliveryOptions {
@@ -77,6 +80,7 @@ impl Default for DeliveryOptions {
             renderer: None,
             functions: Functions::default(),
             documents: None,
+            filter: None,
         }
     }
 }
@@ -94,6 +98,7 @@ struct Shared {
     renderer: Option<Arc<dyn Renderer>>,
     functions: Functions,
     documents: Option<Arc<dyn DocumentNotices>>,
+    filter: Option<Arc<dyn EndpointFilter>>,
     host_rates: BTreeMap<String, RateConfig>,
     /// The policy that was put last.
     policy: Mutex<Arc<DeliveryConfig>>,
@@ -155,6 +160,7 @@ impl Deliveries {
             renderer: options.renderer,
             functions: options.functions,
             documents: options.documents,
+            filter: options.filter,
             host_rates: options.host_rates,
             policy: Mutex::default(),
             runtime,
@@ -183,6 +189,14 @@ impl Deliveries {
     ///
     /// What is wrong with the endpoint, with its place in the subscription.
     pub fn check(&self, subscription: &SubscriptionConfig) -> Result<(), Problem> {
+        if !subscription.plugins.is_empty() {
+            let without = || vec![Problem::new("plugins", "there are none here")];
+            let problems =
+                self.shared.filter.as_ref().map_or_else(without, |filter| filter.check(subscription));
+            if let Some(problem) = problems.into_iter().next() {
+                return Err(problem);
+            }
+        }
         match subscription.delivery.mode {
             DeliveryMode::Function => return self.shared.functions.check(&subscription.id),
             DeliveryMode::Passive | DeliveryMode::Stream if subscription.endpoint.is_none() => return Ok(()),
@@ -216,9 +230,14 @@ impl Deliveries {
         let function = self.shared.functions.get(&id).filter(|_| mode == DeliveryMode::Function);
         let notification = subscription.notification.as_deref().cloned().map(Arc::new);
         let documents = self.shared.documents.clone();
+        let (filter, uses) = (self.shared.filter.clone(), subscription.plugins.clone());
+        let filtered = move |endpoint: Arc<dyn Endpoint>| match &filter {
+            Some(filter) if !uses.is_empty() => filter.filtered(uses.clone(), endpoint),
+            _ => endpoint,
+        };
         let endpoint = move || {
             if let Some(function) = &function {
-                return Some(Arc::clone(function));
+                return Some(filtered(Arc::clone(function)));
             }
             if let Some(notification) = &notification {
                 let endpoint =
@@ -226,7 +245,7 @@ impl Deliveries {
                 return endpoint.ok().map(|endpoint| Arc::new(endpoint) as Arc<dyn Endpoint>);
             }
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
-            Some(Arc::new(HttpEndpoint { target, renderer: renderer.clone() }) as Arc<dyn Endpoint>)
+            Some(filtered(Arc::new(HttpEndpoint { target, renderer: renderer.clone() })))
         };
         let settings = Arc::new(Settings { policy, shared, endpoint: Box::new(endpoint) });
         match mode {

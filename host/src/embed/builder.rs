@@ -9,6 +9,7 @@ use crate::gateway::{Binding, BuiltGateway, Config, GatewayBuilder, GatewayError
 use crate::ingress::{Fetcher, ServerConfig};
 use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
+use crate::plugin::PluginConfig;
 use crate::server::Descriptors;
 use crate::store::{Store, StoreConfig};
 use anglerfish_core::config::Secret;
@@ -34,6 +35,7 @@ pub struct AnglerfishBuilder {
     descriptors: Descriptors,
     store: Option<Arc<dyn Store>>,
     token: Option<CancellationToken>,
+    plugins: Vec<PluginConfig>,
 }
 
 /// Where what it goes by comes from.
@@ -64,6 +66,7 @@ impl AnglerfishBuilder {
             descriptors: Descriptors::default(),
             store: None,
             token: None,
+            plugins: Vec::new(),
         }
     }
 
@@ -176,6 +179,12 @@ impl AnglerfishBuilder {
         self
     }
 
+    /// Adds a filter plugin, for subscriptions that name it in `plugins`.
+    pub fn plugin(mut self, plugin: PluginConfig) -> Self {
+        self.plugins.push(plugin);
+        self
+    }
+
     /// Gives a function to the subscription of this id that has `mode = "function"`, in the configuration or in the store:
     /// see [`Subscription::to_function`].
     pub fn function<F, R, E>(self, id: impl Into<String>, call: F) -> Self
@@ -243,7 +252,7 @@ impl AnglerfishBuilder {
                 self.functions.put(id, function);
             }
         }
-        let config = match self.base {
+        let mut config = match self.base {
             Base::Code(sections) => {
                 let environment = self.environment.unwrap_or_else(Environment::of_process);
                 let read = Config::of(*sections, sources, subscriptions, &environment);
@@ -258,6 +267,7 @@ impl AnglerfishBuilder {
                 join(Ok(*config), problems)?
             }
         };
+        config.plugins.extend(self.plugins);
         let mut builder = GatewayBuilder::new(config)
             .descriptors(self.descriptors)
             .binding(self.binding)

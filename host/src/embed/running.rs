@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 ///     .build()
 ///     .await?
 ///     .start();
-/// let app = axum::Router::new().nest_service("/hooks", gateway.ingress());
+/// let app: axum::Router = axum::Router::new().nest_service("/hooks", gateway.ingress());
 /// gateway.publish(NewEvent::new("/jobs", "job.done")).await?;
 /// gateway.shutdown().await;
 /// # Ok(())

@@ -18,6 +18,7 @@ use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
 use crate::passive::{self, Out, OutMetrics, Refusals};
+use crate::plugin::{PluginMetrics, Plugins};
 use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Gate, Listener};
@@ -244,6 +245,7 @@ impl BuiltGateway {
             renderer: None,
             functions: functions.clone(),
             documents: None,
+            filter: None,
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));
@@ -260,9 +262,16 @@ impl BuiltGateway {
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
         let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), Arc::clone(store), config.out.listen));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
+        let plugins =
+            wiring::load_plugins(&config, Plugins::new(PluginMetrics::register(&mut registry))).await?;
+        let filter = Some(Arc::new(plugins.clone()) as _);
         let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _);
-        let outgoing =
-            DeliveryOptions { renderer: Some(renderer), documents: Some(Arc::new(notices)), ..outgoing };
+        let outgoing = DeliveryOptions {
+            renderer: Some(renderer),
+            documents: Some(Arc::new(notices)),
+            filter,
+            ..outgoing
+        };
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
         let metrics_of_streams = StreamMetrics::register(&mut registry);
@@ -352,6 +361,7 @@ impl BuiltGateway {
             calls: calls.clone(),
             topics,
             streams: streams.clone(),
+            plugins,
             store: Arc::clone(store),
             reader,
             source_reader,

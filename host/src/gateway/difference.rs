@@ -69,6 +69,7 @@ impl Difference {
             ("admin.networks", old.admin.networks == new.admin.networks),
             ("store.retention", old.store.retention == new.store.retention),
             ("log.filter", old.log.filter == new.log.filter),
+            ("plugin", old.plugins == new.plugins),
         ];
         let differing = |keys: &[(&str, bool)]| -> Vec<String> {
             keys.iter().filter(|(_, same)| !same).map(|(key, _)| (*key).to_owned()).collect()

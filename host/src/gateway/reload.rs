@@ -15,6 +15,7 @@ use crate::delivery::Deliveries;
 use crate::engine::Engine;
 use crate::gateway::Config;
 use crate::ingress::Ingress;
+use crate::plugin::Plugins;
 use crate::source::{SourceReload, Sources};
 use crate::store::Store;
 use crate::stream::Streams;
@@ -64,6 +65,7 @@ pub(super) struct ReloadTargets {
     pub(super) calls: Calls,
     pub(super) topics: Topics,
     pub(super) streams: Streams,
+    pub(super) plugins: Plugins,
     pub(super) store: Arc<dyn Store>,
     pub(super) reader: SharedReader<SubscriptionConfig>,
     pub(super) source_reader: SharedReader<SourceConfig>,
@@ -164,6 +166,8 @@ impl Reloader {
         let stored: SourceReload = stored.map_err(|error| Refusal::Other(error.to_string()))?;
         let whole = stored.added_to(&new.document);
         let ingress = wiring::ingress_config(&new, &whole)?;
+        let loaded = wiring::loaded_plugins(&new, &rooms.plugins).await?;
+        let plugins = rooms.plugins.stage(loaded);
         for (path, subscription) in &new.document.subscriptions {
             rooms
                 .deliveries
@@ -192,6 +196,7 @@ impl Reloader {
         let apis = rooms.calls.prepare(apis).await.map_err(|error| Refusal::Other(error.to_string()))?;
 
         // Nothing below can fail. The queues come first: a decision by the new table may name any of them.
+        plugins.apply();
         subscriptions.enlist().await;
         let old = rooms.routing.replace(Arc::clone(&engine));
         rooms.ingress.replace(ingress, engine);

@@ -8,6 +8,7 @@ use crate::engine::{Engine, EngineConfig, StartError};
 use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig};
 use crate::outbound::{Outbound, OutboundOptions};
+use crate::plugin::{LoadedPlugins, Plugins};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
 use crate::store::{Store, StoreError};
@@ -166,6 +167,25 @@ pub(super) async fn start_engine(
         Ok(Err(StartError::Problems(problems))) => Err(GatewayError::Config(config.locate(problems))),
         Ok(Err(StartError::Store(error))) => Err(GatewayError::Store(error)),
         Ok(Err(error)) => Err(GatewayError::Engine(error)),
+        Err(error) => Err(GatewayError::Engine(StartError::Internal(error.to_string()))),
+    }
+}
+
+/// Loads the plugins of the configuration. It blocks for as long as compiling takes.
+pub(super) async fn load_plugins(config: &Config, plugins: Plugins) -> Result<Plugins, GatewayError> {
+    plugins.replace(loaded_plugins(config, &plugins).await?);
+    Ok(plugins)
+}
+
+/// The same without putting them in use.
+pub(super) async fn loaded_plugins(
+    config: &Config,
+    plugins: &Plugins,
+) -> Result<LoadedPlugins, GatewayError> {
+    let (loading, configs) = (plugins.clone(), config.plugins.clone());
+    match tokio::task::spawn_blocking(move || loading.load(&configs)).await {
+        Ok(Ok(loaded)) => Ok(loaded),
+        Ok(Err(problems)) => Err(GatewayError::Config(config.locate(problems))),
         Err(error) => Err(GatewayError::Engine(StartError::Internal(error.to_string()))),
     }
 }

@@ -70,6 +70,7 @@ fn subscription(filter: Option<&str>) -> SubscriptionConfig {
         notification: None,
         delivery: DeliveryConfig { mode: DeliveryMode::Stream, ..DeliveryConfig::default() },
         start: StartPoint::Now,
+        plugins: Vec::new(),
         when_removed: WhenRemoved::End,
     }
 }

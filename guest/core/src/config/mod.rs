@@ -49,6 +49,8 @@ pub use secret_place::{
 pub use source::{OPERATIONAL_SOURCE, SourceConfig, is_built_in};
 pub use start::StartPoint;
 pub use status::{ParseStatusError, StatusSet};
-pub use subscription::{ClientCertificate, EndpointConfig, EndpointTls, SubscriptionConfig, WhenRemoved};
+pub use subscription::{
+    ClientCertificate, EndpointConfig, EndpointTls, OnPluginError, PluginUse, SubscriptionConfig, WhenRemoved,
+};
 pub use template::{EndpointTemplates, Piece, Template};
 pub use topic::{TOPIC_PREFIX, TopicConfig, TopicPattern, is_topic_name, topic_of};

@@ -15,6 +15,8 @@ pub struct SubscriptionConfig {
     pub sources: Vec<String>,
     /// A CEL expression; without one every event of the sources matches.
     pub filter: Option<String>,
+    /// What says of each event that the filter wants whether it is delivered, in this order; all of them have to agree.
+    pub plugins: Vec<PluginUse>,
     /// Where its events go. A passive subscription may do without: its subscriber leases them; and a stream has none.
     pub endpoint: Option<EndpointConfig>,
     /// What its subscriber shows in order to lease or to read; several while one is rotated. Without any nobody can.
@@ -27,6 +29,27 @@ pub struct SubscriptionConfig {
     pub start: StartPoint,
     /// What becomes of its open deliveries when it is removed.
     pub when_removed: WhenRemoved,
+}
+
+/// A plugin, as a subscription uses it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginUse {
+    /// The plugin's name.
+    pub name: String,
+    /// What the subscription says to it, as JSON.
+    pub config: String,
+    /// What becomes of a delivery that it cannot say anything about.
+    pub on_error: OnPluginError,
+}
+
+/// What becomes of a delivery whose plugin fails: it is not sent, either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnPluginError {
+    /// It ends discarded.
+    #[default]
+    Discard,
+    /// It ends dead, from where it is released by hand.
+    Hold,
 }
 
 /// What becomes of a subscription's open deliveries when it is removed: deleted, or no longer in the configuration file.

@@ -59,6 +59,9 @@ pub fn classify(
     let (asked, again) = match outcome {
         AttemptOutcome::Local => return None,
         AttemptOutcome::Unsendable => return Some(Consequences { is_own: true, ..consequences }),
+        AttemptOutcome::Unwanted => {
+            return Some(Consequences { settled: Settled::Discarded, is_own: true, ..consequences });
+        }
         AttemptOutcome::Taken => return Some(Consequences { settled: Settled::Delivered, ..consequences }),
         AttemptOutcome::Unneeded => {
             return Some(Consequences { settled: Settled::Delivered, is_own: true, ..consequences });
@@ -198,6 +201,12 @@ mod tests {
         let delays = delays.iter().copied().map(Duration::from_millis).collect();
         let retry = RetryConfig { jitter, ..RetryConfig::with_delays(delays) };
         DeliveryConfig { retry, ..DeliveryConfig::default() }
+    }
+
+    #[test]
+    fn what_a_plugin_does_not_want_is_discarded_and_says_nothing_of_the_endpoint() {
+        let found = consequences(&policy(&[1, 1], 0.0), AttemptOutcome::Unwanted, 0, NOW, 0);
+        assert_eq!((found.settled, found.is_own, found.throttle), (Settled::Discarded, true, None));
     }
 
     #[test]

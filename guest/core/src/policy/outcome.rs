@@ -7,6 +7,8 @@ pub enum AttemptOutcome<'a> {
     Answered(Answered<'a>),
     /// A function of this process took it; it has no status to say so.
     Taken,
+    /// A plugin of the subscription does not want it: the endpoint was not asked.
+    Unwanted,
     /// There was no complete answer.
     Failed(FailureKind),
     /// This machine could not make the attempt: it has no descriptor, no memory, no name server. It says nothing about

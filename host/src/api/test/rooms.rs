@@ -278,6 +278,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
         return Err(problems);
     }
     Ok(SubscriptionConfig {
+        plugins: Vec::new(),
         id,
         sources: Vec::new(),
         filter: document.get("filter").and_then(Value::as_str).map(str::to_owned),

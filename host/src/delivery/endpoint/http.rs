@@ -51,6 +51,7 @@ impl From<HttpAttempt> for Attempted {
             AttemptOutcome::Local => Some(AttemptFailure::Local),
             AttemptOutcome::Unsendable => Some(AttemptFailure::Unsendable),
             AttemptOutcome::Unneeded => Some(AttemptFailure::Unneeded),
+            AttemptOutcome::Unwanted => Some(AttemptFailure::Unwanted),
         };
         let (retry_after, rate_limit_reset, is_abort) = advice;
         let record = tried.record(false);

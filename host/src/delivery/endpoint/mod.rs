@@ -61,6 +61,8 @@ pub enum AttemptFailure {
     Unsendable,
     /// Nobody's: there was nothing to tell any more, and nobody was asked.
     Unneeded,
+    /// None: a plugin does not want it delivered.
+    Unwanted,
 }
 
 impl Attempted {
@@ -84,6 +86,7 @@ impl Attempted {
         match (self.failure, self.status) {
             (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
             (Some(AttemptFailure::Unsendable), _) => AttemptOutcome::Unsendable,
+            (Some(AttemptFailure::Unwanted), _) => AttemptOutcome::Unwanted,
             (None, None) => AttemptOutcome::Taken,
             (Some(AttemptFailure::Unneeded), _) => AttemptOutcome::Unneeded,
             (None, Some(status)) => AttemptOutcome::Answered(Answered {

@@ -145,6 +145,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
             ..DeliveryConfig::default()
         },
         start: StartPoint::Now,
+        plugins: Vec::new(),
         when_removed: WhenRemoved::End,
     }
 }

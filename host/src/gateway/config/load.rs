@@ -15,6 +15,7 @@ use crate::document::DocumentsConfig;
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
+use crate::plugin::{self, PluginConfig};
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
 use anglerfish_core::config::{Document, key_path, overlap, read_document};
@@ -53,6 +54,8 @@ pub struct Config {
     /// The subscriptions as they are written, in the order of `document`, with references unresolved: what may be
     /// shown after literals have been hidden.
     pub written: Vec<Value>,
+    /// The plugins that subscriptions may use.
+    pub plugins: Vec<PluginConfig>,
     /// What may be meant as it stands and hardly is, at its places.
     pub warnings: Vec<ConfigProblem>,
     places: Places,
@@ -174,6 +177,8 @@ impl Config {
         {
             problems.push(Problem::new("admin.requests", format!("there is no api {name:?}")));
         }
+        let (plugins, found) = plugin::read(&resolved, directory);
+        problems.extend(found);
         let routed = routing_part(resolved);
         let (mut routing, found) = match read_document(&routed) {
             Ok(document) => (document, Vec::new()),
@@ -242,6 +247,7 @@ impl Config {
             document: routing,
             apis,
             written,
+            plugins,
             warnings: Vec::new(),
             places,
             resolver,

@@ -49,7 +49,7 @@ impl Sections {
         let keys: Vec<&'static str> = TABLES
             .iter()
             .map(|(table, _)| *table)
-            .chain(["source", "resource", "subscription", "api", "topic"])
+            .chain(["source", "resource", "subscription", "api", "topic", "plugin"])
             .collect();
         let sections = root.table(&keys).map(|table| Self {
             server: read(&table),

@@ -185,7 +185,7 @@ pub fn read_subscription(value: &Value, path: &str) -> Result<SubscriptionConfig
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{AccessToken, DeliveryMode, Schedule, StatusSet};
+    use crate::config::{AccessToken, DeliveryMode, OnPluginError, Schedule, StatusSet};
     use serde_json::json;
     use std::time::Duration;
 
@@ -280,6 +280,27 @@ mod tests {
         let value = json!({"id": "a", "mode": "function", "endpoint": {"url": "https://example.com"}});
         let problems = read_subscription(&value, "").unwrap_err();
         assert_eq!(problems[0].to_string(), "endpoint: a function takes what is delivered");
+    }
+
+    #[test]
+    fn reads_plugins_and_refuses_them_where_nothing_is_sent() {
+        let plugins =
+            json!([{"name": "geo", "config": {"in": ["DE"]}, "on_error": "hold"}, {"name": "size"}]);
+        let value = json!({"id": "a", "plugins": plugins, "endpoint": {"url": "https://example.com"}});
+        let subscription = read_subscription(&value, "").unwrap();
+        let [geo, size] = subscription.plugins.as_slice() else { panic!("{subscription:?}") };
+        assert_eq!((geo.name.as_str(), geo.config.as_str()), ("geo", r#"{"in":["DE"]}"#));
+        assert_eq!((geo.on_error, size.on_error), (OnPluginError::Hold, OnPluginError::Discard));
+        assert_eq!(size.config, "null");
+        let value = json!({"id": "a", "tokens": ["0123456789abcdef"], "plugins": plugins,
+            "endpoint": {"url": "https://example.com"}});
+        let problems = read_subscription(&value, "").unwrap_err();
+        assert_eq!(problems[0].path, "plugins", "its readers would get all of it");
+        let value = json!({"id": "a", "mode": "stream", "tokens": ["0123456789abcdef"],
+            "plugins": [{"config": 1, "on_error": "retry"}]});
+        let problems = read_subscription(&value, "").unwrap_err();
+        let places: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(places, ["plugins[0].name", "plugins[0].on_error", "plugins"]);
     }
 
     #[test]

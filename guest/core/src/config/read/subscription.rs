@@ -2,7 +2,8 @@
 
 use super::{endpoint, policy, resource, source, start};
 use crate::config::{
-    AccessToken, DeliveryConfig, DeliveryMode, StartPoint, SubscriptionConfig, WhenRemoved, topic_of,
+    AccessToken, DeliveryConfig, DeliveryMode, OnPluginError, PluginUse, StartPoint, SubscriptionConfig,
+    WhenRemoved, topic_of,
 };
 use crate::node::{Node, Table};
 
@@ -14,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "revisions",
     "backfill",
     "notification",
+    "plugins",
     "mode",
     "tokens",
     "endpoint",
@@ -38,7 +40,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let sources = table.get("sources").and_then(|node| sources(&node)).unwrap_or_default();
     let filter = table.get("filter").and_then(|node| filter(&node));
     let is_of_resource = table.get("resource").is_some();
+    let plugins = table.get("plugins").and_then(|node| plugins(&node)).unwrap_or_default();
     let mode = table.get("mode").map_or(Some(DeliveryMode::default()), |node| mode(&node));
+    let tokens_are_given = table.get("tokens").is_some();
     let tokens = table.get("tokens").and_then(|node| tokens(&node)).unwrap_or_default();
     let endpoint = match mode {
         _ if is_of_resource => None,
@@ -53,6 +57,11 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
         Some(DeliveryMode::Stream) => readable(&table),
         Some(DeliveryMode::Function) => called(&table),
         Some(DeliveryMode::Push) | None => {}
+    }
+    let is_read = tokens_are_given || matches!(mode, Some(DeliveryMode::Passive | DeliveryMode::Stream));
+    if let Some(node) = table.get("plugins").filter(|_| is_read || is_of_resource) {
+        let hint = "leave them out, or have it sent to an endpoint without tokens and without a resource";
+        node.report_with_hint("plugins judge what is sent, and readers would get all of it", hint);
     }
     if !is_of_resource && endpoint.is_none() && mode != Some(DeliveryMode::Stream) {
         unsent(&table);
@@ -82,6 +91,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
         id: id?,
         sources,
         filter,
+        plugins,
         endpoint,
         tokens,
         notification,
@@ -136,6 +146,37 @@ fn readable(table: &Table<'_>) {
             node.report_with_hint("a stream is read and delivers nothing", hint);
         }
     }
+}
+
+/// Plugins that a subscription uses, and what it says to one of them.
+const MOST_PLUGINS: usize = 8;
+const LONGEST_CONFIG: usize = 64 * 1024;
+
+fn plugins(node: &Node<'_>) -> Option<Vec<PluginUse>> {
+    let items = node.items_up_to(MOST_PLUGINS)?;
+    Some(items.filter_map(|item| plugin(&item)).collect())
+}
+
+fn plugin(node: &Node<'_>) -> Option<PluginUse> {
+    let table = node.table(&["name", "config", "on_error"])?;
+    let name = table.require("name").and_then(|node| source::name(&node));
+    let config = table.get("config").map_or_else(|| "null".to_owned(), |node| node.value().to_string());
+    if config.len() > LONGEST_CONFIG {
+        let message = format!("is {} bytes long as JSON; at most {LONGEST_CONFIG} are taken", config.len());
+        table.get("config").iter().for_each(|node| node.report(message.clone()));
+    }
+    let on_error = table.get("on_error").map_or(Some(OnPluginError::default()), |node| {
+        let word = node.string()?;
+        match word {
+            "discard" => Some(OnPluginError::Discard),
+            "hold" => Some(OnPluginError::Hold),
+            _ => {
+                node.report("must be \"discard\" or \"hold\"");
+                None
+            }
+        }
+    });
+    Some(PluginUse { name: name?, config, on_error: on_error? })
 }
 
 /// Reports an endpoint of what is taken by a function.

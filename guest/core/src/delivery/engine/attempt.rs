@@ -24,7 +24,10 @@ impl<P> Engine<P> {
         match outcome {
             AttemptOutcome::Answered(_) | AttemptOutcome::Taken => queue.unanswered = false,
             AttemptOutcome::Failed(_) => queue.unanswered = true,
-            AttemptOutcome::Local | AttemptOutcome::Unsendable | AttemptOutcome::Unneeded => {}
+            AttemptOutcome::Local
+            | AttemptOutcome::Unsendable
+            | AttemptOutcome::Unneeded
+            | AttemptOutcome::Unwanted => {}
         }
         self.running = self.running.saturating_sub(1);
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));

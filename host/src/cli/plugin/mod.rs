@@ -1,0 +1,198 @@
+//! `anglerfish plugin`: the author's side of filter plugins.
+
+mod new;
+
+use super::{Failure, Format, Outcome, Output, input};
+use crate::clock;
+use crate::plugin::{Judged, Plugin, PluginConfig, Question, Sandbox, Verdict, imports};
+use crate::publish::{self, Message, Published, Unreadable};
+use anglerfish_core::problem::Problem;
+use bytesize::ByteSize;
+use clap::{Args, Subcommand};
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a plugin is asked to see how long a warm call takes.
+const WARM_CALLS: usize = 100;
+
+/// The arguments of `plugin`.
+#[derive(Debug, Args)]
+pub(super) struct PluginArgs {
+    #[command(subcommand)]
+    command: PluginCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Write a project that builds with one command
+    New(new::NewArgs),
+    /// Ask a plugin about an event
+    Test(TestArgs),
+    /// Say what a plugin asks for
+    Inspect(InspectArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  anglerfish plugin test large.wasm --event event.json --config config.json
+
+Exit codes: 0 it is delivered, 1 it is not, 2 misuse")]
+struct TestArgs {
+    /// The plugin's file
+    file: PathBuf,
+    /// A CloudEvent as JSON; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    event: PathBuf,
+    /// What the subscription says to the plugin, as JSON
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The subscription's id
+    #[arg(long, default_value = "test")]
+    subscription: String,
+    /// Memory that it may have
+    #[arg(long, value_name = "SIZE", default_value = "16MiB")]
+    memory: ByteSize,
+    /// Time that one call may take
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// State that it may keep
+    #[arg(long, value_name = "SIZE", default_value = "0B")]
+    state: ByteSize,
+}
+
+#[derive(Debug, Args)]
+struct InspectArgs {
+    /// The plugin's file
+    file: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(args: PluginArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    match args.command {
+        PluginCommand::New(args) => new::run(&args, output),
+        PluginCommand::Test(args) => test(&args, output),
+        PluginCommand::Inspect(args) => inspect(&args.file, output),
+    }
+}
+
+fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
+    let Published { event, data } = event(&args.event)?;
+    let config = match &args.config {
+        Some(file) => {
+            let text = input::read(file)?;
+            let read: Result<Value, _> = serde_json::from_str(&text);
+            read.map_err(|error| Failure::misuse(format_args!("{} is no JSON: {error}", file.display())))?
+                .to_string()
+        }
+        None => "null".to_owned(),
+    };
+    let limits = PluginConfig {
+        memory: args.memory.as_u64(),
+        timeout: args.timeout,
+        state: args.state.as_u64(),
+        ..PluginConfig::new("test", &args.file)
+    };
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::misuse(format_args!("{} {error}", args.file.display()));
+    let sandbox = Sandbox::try_new().map_err(|error| failed(&error))?;
+    let plugin = Plugin::load(&sandbox, limits).map_err(|(_, error)| failed(&error))?;
+    let question = Question { subscription: args.subscription.clone(), event, headers: [].into(), data };
+    let first = plugin.judge(&question, &config);
+    // One that keeps state may say something else later: what counts is the first answer.
+    let mut times: Vec<Duration> = Vec::new();
+    if first.result.is_ok() {
+        times.extend((0..WARM_CALLS).map(|_| plugin.judge(&question, &config).duration));
+        times.sort_unstable();
+    }
+    let median = times.get(times.len() / 2).copied();
+    report(&first, median, output)?;
+    Ok(match first.result {
+        Ok(Verdict::Deliver | Verdict::Replace(..)) => Outcome::Fine,
+        Ok(Verdict::Drop(_)) | Err(_) => Outcome::Negative,
+    })
+}
+
+fn report(judged: &Judged, median: Option<Duration>, output: &mut Output) -> Result<(), Failure> {
+    let (verdict, detail) = match &judged.result {
+        Ok(Verdict::Deliver) => ("deliver", String::new()),
+        Ok(Verdict::Drop(reason)) => ("drop", reason.clone()),
+        Ok(Verdict::Replace(kind, data)) => {
+            let kind = kind.as_deref().unwrap_or("the same media type");
+            ("replace", format!("{} bytes of {kind}: {}", data.len(), String::from_utf8_lossy(data)))
+        }
+        Err(failure) => (failure.name(), failure.to_string()),
+    };
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    if output.format() == Format::Json {
+        return output.json(&json!({
+            "verdict": verdict,
+            "detail": detail,
+            "first_microseconds": micros(judged.duration),
+            "median_microseconds": median.map(micros),
+            "memory_bytes": judged.memory,
+        }));
+    }
+    output.line(format_args!("{verdict}{}{detail}", if detail.is_empty() { "" } else { ": " }))?;
+    output.line(format_args!("time: {:?} the first call", judged.duration))?;
+    if let Some(median) = median {
+        output.line(format_args!("      {median:?} the median of {WARM_CALLS} more"))?;
+    }
+    if let Some(memory) = judged.memory {
+        output.line(format_args!("memory: {}", ByteSize::b(memory).display().iec()))?;
+    }
+    Ok(())
+}
+
+/// Reads an event as it would be published.
+fn event(file: &Path) -> Result<Published, Failure> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"));
+    let text = input::read(file)?;
+    let wrong = |why: &str| Failure::misuse(format_args!("{} is no event: {why}", file.display()));
+    match publish::read(&headers, &text.into(), clock::now()) {
+        Ok(Message::One(event)) => Ok(*event),
+        Ok(Message::Batch(_)) | Err(Unreadable::Kind) => Err(wrong("give one CloudEvent as JSON")),
+        Err(Unreadable::Syntax(why)) => Err(wrong(&why)),
+        Err(Unreadable::Invalid(problems)) => {
+            let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+            Err(wrong(&problems.join("; ")))
+        }
+    }
+}
+
+fn inspect(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
+    let bytes = std::fs::read(file)
+        .map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))?;
+    let found = imports(&bytes);
+    let (imports, exports) =
+        found.map_err(|error| Failure::misuse(format_args!("{} {error}", file.display())))?;
+    let hash = hex::encode(Sha256::digest(&bytes));
+    let loaded = Sandbox::try_new()
+        .map_err(|error| ("path", error))
+        .and_then(|sandbox| Plugin::load(&sandbox, PluginConfig::new("plugin", file)));
+    let problem = loaded.err().map(|(_, error)| error.to_string());
+    let outcome = if problem.is_none() { Outcome::Fine } else { Outcome::Negative };
+    if output.format() == Format::Json {
+        output.json(&json!({
+            "bytes": bytes.len(), "sha256": hash, "imports": imports, "exports": exports, "problem": problem,
+        }))?;
+        return Ok(outcome);
+    }
+    output.line(format_args!("size: {}", ByteSize::b(bytes.len() as u64).display().iec()))?;
+    output.line(format_args!("sha256: {hash}"))?;
+    for (title, names) in [("imports", imports), ("exports", exports)] {
+        let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        output.paragraph("", "    ", &format!("{title}: {names}"))?;
+    }
+    match problem {
+        None => output.line("it is a plugin that this gateway runs")?,
+        Some(problem) => {
+            output.paragraph("", "    ", &format!("this gateway does not run it: it {problem}"))?
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,126 @@
+//! Plugins in front of an endpoint.
+
+use super::error::PluginFailure;
+use super::pool::{Judged, Plugin, Question, Verdict};
+use super::set::Plugins;
+use crate::clock;
+use crate::delivery::{AttemptFailure, Attempted, Endpoint};
+use crate::store::LeasedDelivery;
+use anglerfish_core::config::{OnPluginError, PluginUse};
+use anglerfish_core::request::UnixMillis;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An endpoint that gets what all plugins agree to.
+pub(super) struct FilteredEndpoint {
+    plugins: Plugins,
+    uses: Vec<PluginUse>,
+    endpoint: Arc<dyn Endpoint>,
+}
+
+/// Why a delivery does not get to its endpoint.
+struct Refused {
+    failure: AttemptFailure,
+    reason: String,
+}
+
+impl FilteredEndpoint {
+    pub(super) fn new(plugins: Plugins, uses: Vec<PluginUse>, endpoint: Arc<dyn Endpoint>) -> Self {
+        Self { plugins, uses, endpoint }
+    }
+
+    /// Asks all of them, in their order; each sees what the one before it has made of the data.
+    async fn judge(&self, mut delivery: LeasedDelivery, until: Instant) -> Result<LeasedDelivery, Refused> {
+        for used in &self.uses {
+            let name = used.name.as_str();
+            let Some(plugin) = self.plugins.get(name) else {
+                // Another configuration is just taking the place of one that has it. Nothing is lost by waiting.
+                let reason = format!("there is no plugin {name} now");
+                return Err(Refused { failure: AttemptFailure::Local, reason });
+            };
+            let question = Question {
+                subscription: delivery.subscription.clone(),
+                event: delivery.event.clone(),
+                headers: Arc::clone(&delivery.headers),
+                data: delivery.data.clone(),
+            };
+            let judged = ask(plugin, question, used.config.clone(), until).await?;
+            self.plugins.metrics().judged(name, &judged);
+            match judged.result {
+                Ok(Verdict::Deliver) => {}
+                Ok(Verdict::Drop(reason)) => {
+                    let reason = format!("plugin {name} dropped it: {reason}");
+                    return Err(Refused { failure: AttemptFailure::Unwanted, reason });
+                }
+                Ok(Verdict::Replace(kind, data)) => {
+                    delivery.data = data;
+                    if kind.is_some() {
+                        delivery.event.datacontenttype = kind;
+                    }
+                }
+                Err(failure) => {
+                    if !matches!(failure, PluginFailure::Said(_)) {
+                        let (subscription, event) = (&delivery.subscription, &delivery.event.id);
+                        tracing::warn!(plugin = name, subscription, event, "a plugin failed: it {failure}");
+                    }
+                    return Err(on_error(used, &failure));
+                }
+            }
+        }
+        Ok(delivery)
+    }
+}
+
+fn on_error(used: &PluginUse, failure: &dyn std::fmt::Display) -> Refused {
+    let failed = match used.on_error {
+        OnPluginError::Discard => AttemptFailure::Unwanted,
+        OnPluginError::Hold => AttemptFailure::Unsendable,
+    };
+    Refused { failure: failed, reason: format!("plugin {} failed: {failure}", used.name) }
+}
+
+/// Asks a plugin on a thread that may wait, once there is a place for the call.
+async fn ask(
+    plugin: Arc<Plugin>,
+    question: Question,
+    config: String,
+    until: Instant,
+) -> Result<Judged, Refused> {
+    let local = |reason: &str| Refused { failure: AttemptFailure::Local, reason: reason.to_owned() };
+    let place = Arc::clone(&plugin.places).acquire_owned();
+    let Ok(Ok(place)) = tokio::time::timeout_at(until.into(), place).await else {
+        return Err(local("waited for a place among the plugin's calls"));
+    };
+    let asked = tokio::task::spawn_blocking(move || {
+        // The place is taken until the call has ended, also if nobody waits for it any more.
+        let _place = place;
+        plugin.judge(&question, &config)
+    });
+    asked.await.map_err(|_| local("the call of a plugin broke off"))
+}
+
+#[async_trait]
+impl Endpoint for FilteredEndpoint {
+    async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        let (started, begun) = (clock::now(), Instant::now());
+        match self.judge(delivery, begun + timeout).await {
+            Ok(delivery) => self.endpoint.attempt(delivery, timeout.saturating_sub(begun.elapsed())).await,
+            Err(refused) => attempted(started, begun.elapsed(), refused),
+        }
+    }
+}
+
+fn attempted(started: UnixMillis, duration: Duration, refused: Refused) -> Attempted {
+    Attempted {
+        started,
+        duration,
+        status: None,
+        retry_after: None,
+        rate_limit_reset: None,
+        is_abort: false,
+        answer: None,
+        failure: Some(refused.failure),
+        error: Some(refused.reason),
+    }
+}
