@@ -234,6 +234,12 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
             (position, false)
         }
         Start::Behind(Position { log, seq }) if log == streams.shared.identity && seq <= head => (seq, false),
+        // What is in the store can be read a moment before the head of the log says so.
+        Start::Behind(Position { log, seq })
+            if log == streams.shared.identity && is_there(streams, seq).await? =>
+        {
+            (seq, false)
+        }
         Start::Behind(_) => {
             let oldest = oldest(streams, EventSeq(0)).await?;
             streams.shared.metrics.gap();
@@ -246,6 +252,16 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
     }
     streams.shared.metrics.gap();
     Ok(Beginning { position: oldest, gap: Some(Gap::Expired) })
+}
+
+/// Whether the log reaches as far as a position.
+async fn is_there(streams: &Streams, position: EventSeq) -> Result<bool, ProblemDetails> {
+    let before = EventSeq(position.0.saturating_sub(1));
+    match streams.shared.log.read(before, 1, 0).await {
+        Ok(entries) => Ok(!entries.is_empty()),
+        Err(ReadError::Gap { .. }) => Ok(false),
+        Err(error) => Err(unreadable(error)),
+    }
 }
 
 /// The position, or the first one behind it from which on nothing is missing.

@@ -223,6 +223,8 @@ struct ExpiringLog {
     reads: AtomicUsize,
     expires_before_read: usize,
     delay: Duration,
+    /// What it says of its head, if that is not what is so.
+    head: Option<EventSeq>,
 }
 
 #[async_trait::async_trait]
@@ -241,7 +243,7 @@ impl LogStore for ExpiringLog {
         self.store.identity()
     }
     fn head(&self) -> watch::Receiver<EventSeq> {
-        self.store.head()
+        self.head.map_or_else(|| self.store.head(), |head| watch::channel(head).1)
     }
     async fn at(&self, time: UnixMillis) -> Result<EventSeq, StoreError> {
         LogStore::at(&*self.store, time).await
@@ -259,17 +261,23 @@ impl LogStore for ExpiringLog {
 
 /// From now on what is old is gone before the read of this number.
 fn expire_before(rig: &mut Rig, expires_before_read: usize) {
-    replace_log(rig, None, expires_before_read, Duration::ZERO);
+    replace_log(rig, None, expires_before_read, Duration::ZERO, None);
 }
 
 /// From now on each read takes so long.
 fn slow(rig: &mut Rig, delay: Duration) {
-    replace_log(rig, Some("event.type == 'odd'"), usize::MAX, delay);
+    replace_log(rig, Some("event.type == 'odd'"), usize::MAX, delay, None);
 }
 
-fn replace_log(rig: &mut Rig, filter: Option<&str>, expires_before_read: usize, delay: Duration) {
+fn replace_log(
+    rig: &mut Rig,
+    filter: Option<&str>,
+    expires_before_read: usize,
+    delay: Duration,
+    head: Option<EventSeq>,
+) {
     let reads = AtomicUsize::new(0);
-    let log = ExpiringLog { store: rig.store.clone(), reads, expires_before_read, delay };
+    let log = ExpiringLog { store: rig.store.clone(), reads, expires_before_read, delay, head };
     rig.streams = streams(Arc::new(log), Arc::new(|_: &str| Arc::from([])));
     rig.streams.put(&subscription(filter));
 }
@@ -354,4 +362,18 @@ async fn a_batch_of_what_is_rare_looks_through_the_log_for_no_longer_than_one_lo
     // Twenty of them are there, and each is a look of half a second away from the next.
     let found = batch["events"].as_array().unwrap().len();
     assert!((1..20).contains(&found), "{found} after {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_is_one_of_this_log_as_soon_as_somebody_could_read_it() {
+    let mut rig = Rig::new(None);
+    rig.append(0..3, UnixMillis(NOW.0 + 100)).await;
+    replace_log(&mut rig, None, usize::MAX, Duration::ZERO, Some(EventSeq(2)));
+    let begin = async |seq| {
+        let position = Position { log: rig.store.identity(), seq: EventSeq(seq) };
+        begin(&rig.streams, Start::Behind(position), None).await.map_err(|_| ()).unwrap()
+    };
+    let (begun, beyond) = (begin(3).await, begin(4).await);
+    assert_eq!((begun.position, begun.gap), (EventSeq(3), None));
+    assert_eq!(beyond.gap, Some(Gap::Unknown));
 }
