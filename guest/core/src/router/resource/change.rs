@@ -116,7 +116,7 @@ impl Resources {
         let compared = Compared { resource: id, event: &event, new: body, old, now: change.received };
         let (wanted, mut failures) = self.select(&compared);
         let had = match &before {
-            Some(before) => self.had(id, before, &event, change.received),
+            Some(before) => self.had(id, before, &event, change.received, keys)?,
             None => HashSet::new(),
         };
         let left = had.iter().filter(|id| !wanted.contains(*id) && self.wish(id) == Some(Wish::Some));
@@ -183,11 +183,8 @@ impl Resources {
         let now = change.received;
         let (mut has, _) =
             self.select(&Compared { resource: id, event: &event, new: &before.content, old: None, now });
-        has.retain(|id| {
-            self.followers.get(id).is_some_and(|follower| {
-                follower.wish != Wish::Changes && follower.generation <= before.generation
-            })
-        });
+        has.retain(|id| self.wish(id).is_some_and(|wish| wish != Wish::Changes));
+        self.retain_known(&mut has, &before, keys)?;
         // Of those that are told of changes nobody can say what they have but what is kept of them.
         let comparing = self.resources.get(id).map(|resource| resource.comparing.clone()).unwrap_or_default();
         for subscriber in comparing {
@@ -224,15 +221,34 @@ impl Resources {
         before: &StoredDocument,
         event: &Event,
         now: UnixMillis,
-    ) -> HashSet<String> {
+        keys: &mut dyn Keys,
+    ) -> Result<HashSet<String>, String> {
         if self.resources.get(resource).is_none_or(|resource| resource.filtered == 0) {
-            return HashSet::new();
+            return Ok(HashSet::new());
         }
         let (mut had, _) = self.select(&Compared { resource, event, new: &before.content, old: None, now });
-        had.retain(|id| {
-            self.followers.get(id).is_some_and(|follower| follower.generation <= before.generation)
-        });
-        had
+        self.retain_known(&mut had, before, keys)?;
+        Ok(had)
+    }
+
+    /// Leaves those that may have a document: who was there when it was looked at for all, and who came later and was told of
+    /// it alone, or is about to be.
+    fn retain_known(
+        &self,
+        ids: &mut HashSet<String>,
+        before: &StoredDocument,
+        keys: &mut dyn Keys,
+    ) -> Result<(), String> {
+        let late = |id: &String| {
+            self.followers.get(id).is_none_or(|follower| follower.generation > before.generation)
+        };
+        let late: Vec<String> = ids.iter().filter(|id| late(id)).cloned().collect();
+        for id in late {
+            if held(&id, &before.url, keys)?.is_none() {
+                ids.remove(&id);
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what a subscriber has before it is told, unless that is known of an earlier change that is still on its

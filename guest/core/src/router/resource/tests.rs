@@ -346,6 +346,33 @@ fn all_that_exists_is_told_once_to_who_asks_for_it() {
 }
 
 #[test]
+fn who_was_told_of_what_was_there_before_is_told_of_its_end_too() {
+    for filter in [None, Some("new.q > 0")] {
+        let mut world = World::new(None);
+        world.subscribe("a", None, false);
+        world.put("{\"v\": 1, \"q\": 1}");
+        world.change("http://h/items/2", Some("{\"v\": 1, \"q\": 1}"));
+        world.deliver();
+        world.subscribe("b", filter, false);
+        world.announce("b", URL, false);
+        world.announce("b", "http://h/items/2", false);
+        assert_eq!(world.deliver().len(), 2);
+        world.change(URL, None);
+        let ended = world.deliver();
+        assert_eq!(
+            ended.iter().filter(|told| told.0 == "b" && told.1 == Action::Delete).count(),
+            1,
+            "{ended:?}"
+        );
+        if filter.is_some() {
+            world.change("http://h/items/2", Some("{\"v\": 2, \"q\": 0}"));
+            let left = world.deliver();
+            assert!(left.contains(&told("b", Action::Delete, "{\"v\": 1, \"q\": 1}")), "{left:?}");
+        }
+    }
+}
+
+#[test]
 fn a_document_stays_with_the_resource_that_has_it_until_that_is_gone() {
     let mut world = World::new(None);
     world.subscribe("a", None, false);
