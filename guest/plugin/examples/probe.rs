@@ -1,7 +1,7 @@
 //! Does what its configuration says, good or bad: what the gateway's tests run. Its bytes of each released version of the
 //! contract are kept in `tests/fixtures/plugin`, and run with every later gateway.
 //!
-//! `cargo build -p anglerfish-plugin --example probe --target wasm32-unknown-unknown --profile guest`
+//! `cargo build -p anglerfish-plugin --example probe --features component --target wasm32-unknown-unknown --profile guest`
 
 use anglerfish_plugin::{Body, Event, Filter, Verdict, filter, log, state};
 use std::hint::black_box;
