@@ -29,8 +29,8 @@ pub(super) struct SubscriptionBody {
     /// Whether it is told of the newest revision when a delivery runs (`last`, the default), or of each in its order (`all`).
     #[schema(required = false)]
     revisions: String,
-    /// Whether it is told of every document that exists when it subscribes.
-    #[schema(required = false, default = false)]
+    /// Whether it is told of every document that exists when it subscribes; by default it is not.
+    #[schema(required = false)]
     backfill: bool,
     #[schema(required = false)]
     notification: NotificationBody,
