@@ -245,7 +245,10 @@ fn a_full_backlog_can_pause_and_catches_up_from_the_log_in_order_over_a_kill() {
     overflow(&gateway, "pause", EVENTS as u64 / 2 - 2);
     gateway.wait_log("the backlog is full");
     let shown = gateway.get("/v1/subscriptions/a");
-    assert_eq!(shown["catching_up"], json!({"job": 1, "position": 2, "last": EVENTS / 2}), "{shown}");
+    // The log may have told of the pause as well, so the positions are counted from each other.
+    let left = |key: &str| shown["catching_up"][key].as_u64().unwrap_or_default();
+    assert_eq!(left("job"), 1, "{shown}");
+    assert_eq!(left("last") - left("position"), EVENTS as u64 / 2 - 2, "{shown}");
     let told = gateway.run(&["jobs", "show", "1"], b"").expect(0).stdout;
     assert!(told.contains("catch-up") && told.contains("open deliveries as it may"), "{told}");
     gateway.kill();
