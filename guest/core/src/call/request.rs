@@ -1,33 +1,11 @@
 //! What is sent: a request of a caller's to an API, as it was asked for.
 
-use crate::config::CALL_METHODS;
+use crate::config::{CALL_METHODS, LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, RESERVED_HEADERS};
 use crate::request::UnixMillis;
 use crate::sign::{SignInput, SignatureError, Signer};
 use http::header::{HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
-
-/// The longest path and query, in bytes; servers take 8000 as a rule (RFC 9110, section 4.1).
-const LONGEST_PATH: usize = 8000;
-const MOST_HEADERS: usize = 64;
-/// Bytes of the caller's header fields together.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
-
-/// Fields that belong to the connection (RFC 9110, section 7.6.1) or are written by the gateway.
-const RESERVED: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// A request as its caller asked for it. The body stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,7 +50,10 @@ impl CallRequest {
             bytes += name.len() + value.len();
             faults.extend(match name.parse::<HeaderName>() {
                 Err(_) => fault("not the name of a header field"),
-                Ok(known) if RESERVED.contains(&known.as_str()) || known.as_str().starts_with("webhook-") => {
+                Ok(known)
+                    if RESERVED_HEADERS.contains(&known.as_str())
+                        || known.as_str().starts_with("webhook-") =>
+                {
                     fault("this header field is written by the gateway itself")
                 }
                 Ok(_) if HeaderValue::from_str(value).is_err() || value.trim() != value => {
@@ -96,7 +77,7 @@ fn path_fault(path: &str) -> Option<&'static str> {
     if path.is_empty() {
         return None;
     }
-    if path.len() > LONGEST_PATH {
+    if path.len() > LONGEST_URL {
         return Some("must be at most 8000 bytes");
     }
     if !path.starts_with('/') && !path.starts_with('?') {

@@ -29,11 +29,11 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// Servers take 8 KB of a request's target as a rule (RFC 9110, section 4.1, asks for 8000 bytes at least).
-const LONGEST_URL: usize = 8000;
+pub(crate) const LONGEST_URL: usize = 8000;
 /// Configured header fields. Servers take 100 fields and 8 to 16 KB in all, those of the delivery and of proxies included.
-const MOST_HEADERS: usize = 64;
+pub(crate) const MOST_HEADERS: usize = 64;
 /// Bytes of the configured fields' names and values together.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
+pub(crate) const MOST_HEADER_BYTES: usize = 16 * 1024;
 const MOST_NETWORKS: usize = 100;
 
 /// Methods that carry a body and ask for something to be done with it.
@@ -42,7 +42,7 @@ const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const DOCUMENT_METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Fields that belong to the connection (RFC 9110, section 7.6.1) or are written by the delivery itself.
-const RESERVED: &[&str] = &[
+pub(crate) const RESERVED_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "expect",
@@ -354,7 +354,7 @@ fn headers(node: &Node<'_>, dialect: Dialect) -> Option<Headers> {
             continue;
         };
         let name = parsed.as_str();
-        if RESERVED.contains(&name) || name.starts_with("webhook-") {
+        if RESERVED_HEADERS.contains(&name) || name.starts_with("webhook-") {
             value.report("this header field is written by the delivery itself");
             continue;
         }

@@ -24,6 +24,7 @@ pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy};
 pub use document::{
     Document, read_delivery, read_document, read_endpoint, read_resource, read_source, read_subscription,
 };
+pub(crate) use endpoint::{LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, RESERVED_HEADERS};
 pub use flow::rate as read_rate;
 pub use signature::LONGEST_OVERLAP;
 pub use start::start as read_start;
