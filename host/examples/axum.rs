@@ -32,7 +32,7 @@ async fn gateway(data: &Path, orders: Orders, stop: CancellationToken) -> Result
     };
     let built = Anglerfish::builder()
         .data_dir(data)
-        .admin_token("a token of sixteen or more characters".replace(' ', "-"))
+        .admin_token("a-token-of-sixteen-or-more-characters")
         .source(Source::new("shop", "bearer").secret("the token of the shop"))
         .subscription(Subscription::to_function("orders", count).source("shop"))
         .shutdown_on(stop)

@@ -255,9 +255,10 @@ fn calls_to_an_api_that_is_gone_wait_for_it() {
 #[test]
 fn whenever_it_is_killed_each_call_ends_within_its_budget_and_none_is_made_after_an_answer() {
     const RETRIES: usize = 5;
-    let crashes = std::env::var("ANGLERFISH_TEST_CRASHES").ok().and_then(|text| text.parse().ok());
-    let crashes: usize = crashes.unwrap_or(6);
-    let seed = std::env::var("ANGLERFISH_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let crashes = std::env::var("ANGLERFISH_TEST_CRASHES").ok();
+    let crashes: usize = crashes.map_or(6, |said| said.parse().expect("ANGLERFISH_TEST_CRASHES is a number"));
+    let seed = std::env::var("ANGLERFISH_TEST_SEED").ok();
+    let seed = seed.map(|said| said.parse::<u64>().expect("ANGLERFISH_TEST_SEED is a number"));
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("ANGLERFISH_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);

@@ -4,7 +4,8 @@ use anglerfish_tests::{KillPlan, kill_again_and_again};
 
 #[test]
 fn nothing_is_lost_out_of_order_or_settled_twice_when_it_is_killed_under_load() {
-    let seed = std::env::var("ANGLERFISH_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = std::env::var("ANGLERFISH_TEST_SEED").ok();
+    let seed = seed.map(|said| said.parse::<u64>().expect("ANGLERFISH_TEST_SEED is a number"));
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("ANGLERFISH_TEST_SEED={seed}");
     let report = kill_again_and_again(KillPlan { cycles: 4, seed }, |_| {});

@@ -56,7 +56,7 @@ pub struct Duplicate {
 pub struct AcceptedEvent {
     /// The event's attributes.
     pub event: Event,
-    /// The event's data, where it is a part of a batch; `None` is the request's.
+    /// The event's data, where it is a part of a batch or the content that is kept of a document; `None` is the request's.
     pub data: Option<Vec<u8>>,
     /// One for each subscription that matched, in no particular order.
     pub intents: Vec<Intent>,

@@ -134,6 +134,12 @@ async fn load() -> Result<Table, TableError> {
                 let hint = "run the native gateway, which has a listener for them";
                 return Err(TableError::Problems(vec![problem.with_hint(hint)]));
             }
+            // What a plugin would not let through must not go out for want of it.
+            if !subscription.plugins.is_empty() {
+                let problem = Problem::new(key_path(&path, "plugins"), "there are no plugins here");
+                let hint = "run the native gateway, which has them";
+                return Err(TableError::Problems(vec![problem.with_hint(hint)]));
+            }
             let id = subscription.id.clone();
             let destination = destination(subscription)
                 .ok_or_else(|| TableError::Problems(vec![Problem::new(path, "cannot be called")]))?;

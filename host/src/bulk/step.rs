@@ -173,7 +173,8 @@ impl Stepper<'_> {
                 let (there, _) = self.subscriptions.recipients(entry.seq).await?;
                 // Where some were left for later, the others are not to get it twice.
                 let (seq, unless_after) = (entry.seq, Some(job.newest));
-                Ok({ there.into_iter() }
+                Ok(there
+                    .into_iter()
                     .map(|subscription| JobAction::Deliver { seq, subscription, lane: None, unless_after })
                     .collect())
             }

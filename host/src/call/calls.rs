@@ -3,6 +3,7 @@
 use super::api::{ApiDefinition, ApiReport, ReadyApi, merged};
 use super::lane::Lane;
 use super::ledger::{Change, Ledger, history};
+use super::request::NewCall;
 use super::waiter::Waiters;
 use super::{CallError, CallMetrics, entry};
 use crate::clock;
@@ -11,9 +12,8 @@ use crate::outbound::Outbound;
 use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredApi, StoredCall};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
-use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened, RequestFault};
+use anglerfish_core::call::{CallHistory, CallRecord, CallState, Happened};
 use anglerfish_core::problem::Problem;
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,9 +24,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// The longest key, in bytes; it has to find room in a header field.
-const LONGEST_KEY: usize = 256;
 
 /// How often something is tried that others change at the same time.
 const MOST_CONFLICTS: usize = 16;
@@ -75,55 +72,6 @@ pub struct CallParts {
     pub supervisor: Supervisor,
     /// What counts them.
     pub metrics: CallMetrics,
-}
-
-/// A request to an API.
-#[derive(Debug, Clone, Default)]
-pub struct NewCall {
-    /// The API.
-    pub api: String,
-    /// What tells it from other requests to the API; the same again is the same request. Without one it gets one.
-    pub key: Option<String>,
-    /// What is asked for.
-    pub request: CallRequest,
-    /// What is sent.
-    pub body: Bytes,
-}
-
-impl NewCall {
-    /// A `POST` of this body to the URL of an API.
-    #[must_use]
-    pub fn new(api: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self { api: api.into(), body: body.into(), ..Self::default() }
-    }
-
-    /// The same with a key: whoever asks again with it gets this request and its answer.
-    #[must_use]
-    pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
-        self
-    }
-
-    /// The same with another method.
-    #[must_use]
-    pub fn method(mut self, method: impl Into<String>) -> Self {
-        self.request.method = Some(method.into());
-        self
-    }
-
-    /// The same below the URL of the API.
-    #[must_use]
-    pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.request.path = path.into();
-        self
-    }
-
-    /// The same with a header field more.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.request.headers.push((name.into(), value.into()));
-        self
-    }
 }
 
 impl fmt::Debug for Calls {
@@ -255,7 +203,7 @@ impl Calls {
         let shared = &self.shared;
         let api = shared.lane(&new.api).and_then(|lane| lane.api());
         let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
-        let problems = problems(&new);
+        let problems = new.problems();
         if !problems.is_empty() {
             return Err(CallError::Invalid(problems));
         }
@@ -545,32 +493,4 @@ fn settings_of(json: &str) -> Value {
 fn same(known: StoredCall, new: &NewCall) -> Result<StoredCall, CallError> {
     let is_same = known.head.request == new.request && known.body == new.body;
     if is_same { Ok(known) } else { Err(CallError::KeyReused(Box::new(known))) }
-}
-
-/// Everything that is wrong with a request.
-fn problems(new: &NewCall) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = { new.request.faults().into_iter() }
-        .map(|fault| {
-            let message = fault.to_string();
-            match fault {
-                RequestFault::Method => Problem::new("method", message),
-                RequestFault::Path(_) => Problem::new("path", message),
-                RequestFault::Header(name, _) if name.is_empty() => Problem::new("headers", message),
-                RequestFault::Header(name, _) => Problem::new(format!("headers.{name}"), message),
-                RequestFault::Signature(_) => Problem::new("", message),
-            }
-        })
-        .collect();
-    if let Some(key) = &new.key {
-        let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
-        if key.is_empty() || key.len() > LONGEST_KEY || !is_plain {
-            let message = "must be 1 to 256 printable ASCII characters without spaces";
-            problems.push(Problem::new("external_uuid", message));
-        }
-    }
-    let is_bodiless = matches!(new.request.method.as_deref(), Some("GET" | "HEAD"));
-    if is_bodiless && !new.body.is_empty() {
-        problems.push(Problem::new("body", "a request of this method has none"));
-    }
-    problems
 }

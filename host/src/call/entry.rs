@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 /// Puts a body into a document: as text where it is text, else as base64.
-pub(super) fn put_body(members: &mut Map<String, Value>, body: &Bytes) {
+fn put_body(members: &mut Map<String, Value>, body: &Bytes) {
     match std::str::from_utf8(body) {
         Ok(text) => members.insert("body".to_owned(), Value::from(text)),
         Err(_) => members.insert("body_base64".to_owned(), Value::from(STANDARD.encode(body))),
@@ -118,7 +118,7 @@ fn put_answer(data: &mut Map<String, Value>, answer: Option<&CallAnswer>) {
 }
 
 /// Fields of one name are one member, as they may be sent (RFC 9110, section 5.3).
-pub(super) fn put_headers(data: &mut Map<String, Value>, headers: &[(String, String)]) {
+fn put_headers(data: &mut Map<String, Value>, headers: &[(String, String)]) {
     let mut members = Map::new();
     for (name, value) in headers {
         match members.get_mut(name) {

@@ -14,7 +14,6 @@ use anglerfish_core::request::UnixMillis;
 use std::sync::Arc;
 
 /// Writes what happens to requests.
-#[derive(Clone)]
 pub(super) struct Ledger {
     pub(super) store: Arc<dyn Store>,
     pub(super) subscriptions: Subscriptions,

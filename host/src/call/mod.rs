@@ -14,10 +14,12 @@ mod exchange;
 mod lane;
 mod ledger;
 mod metric;
+mod request;
 mod run;
 mod waiter;
 
 pub use api::{ApiDefinition, ApiReport};
-pub use calls::{CallParts, Calls, NewCall};
+pub use calls::{CallParts, Calls};
 pub use error::CallError;
 pub use metric::CallMetrics;
+pub use request::NewCall;

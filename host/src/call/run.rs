@@ -66,7 +66,7 @@ async fn take_turn(
 }
 
 /// The policy that a request was made with.
-pub(super) fn policy(call: &StoredCall) -> Result<CallPolicy, CallError> {
+fn policy(call: &StoredCall) -> Result<CallPolicy, CallError> {
     let unreadable = |reason: String| CallError::Unreadable(call.head.id.clone(), reason);
     let document: Value =
         serde_json::from_str(&call.head.policy).map_err(|error| unreadable(error.to_string()))?;

@@ -18,13 +18,9 @@ use crate::subscription::{
     Dispatch, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
 };
 use crate::supervision::Supervisor;
-use anglerfish_core::config::{
-    ContentMode, DeliveryConfig, DeliveryMode, EndpointConfig, NotificationConfig, RateConfig,
-    SubscriptionConfig,
-};
+use anglerfish_core::config::{DeliveryConfig, DeliveryMode, RateConfig, SubscriptionConfig};
 use anglerfish_core::delivery::{EngineConfig, SharedRate, Standing};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::resource::Action;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -203,11 +199,11 @@ impl Deliveries {
             DeliveryMode::Push | DeliveryMode::Passive | DeliveryMode::Stream => {}
         }
         if let (Some(notification), Some(endpoint)) = (&subscription.notification, &subscription.endpoint) {
-            let told = |error: TargetError| Problem::new(error.path(), error.to_string());
-            let targets = targets(endpoint, &subscription.delivery, notification, &self.shared.outbound);
-            return targets.map(drop).map_err(told);
+            let outbound = &self.shared.outbound;
+            let targets = DocumentEndpoint::targets(endpoint, &subscription.delivery, notification, outbound);
+            return targets.map(drop).map_err(Problem::from);
         }
-        target(subscription, &self.shared.outbound).map(drop)
+        target(subscription, &self.shared.outbound).map(drop).map_err(Problem::from)
     }
 
     /// Starts delivering to a subscription, or gives it its new settings: attempts that run go on by the old ones.
@@ -240,8 +236,8 @@ impl Deliveries {
                 return Some(filtered(Arc::clone(function)));
             }
             if let Some(notification) = &notification {
-                let endpoint =
-                    documents_endpoint(kept.as_deref()?, &its, notification, &outbound, documents.clone()?);
+                let (kept, documents) = (kept.as_deref()?, documents.clone()?);
+                let endpoint = DocumentEndpoint::try_new(kept, &its, notification, &outbound, documents);
                 return endpoint.ok().map(|endpoint| Arc::new(endpoint) as Arc<dyn Endpoint>);
             }
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
@@ -482,39 +478,9 @@ fn seed() -> u64 {
     fastrand::u64(..)
 }
 
-/// Where each action is told.
-fn targets(
-    endpoint: &EndpointConfig,
-    delivery: &DeliveryConfig,
-    notification: &NotificationConfig,
-    outbound: &Outbound,
-) -> Result<[(Action, Target); 3], TargetError> {
-    // What is sent is made before: it goes as it is, or as an event.
-    let content = if notification.cloudevent { ContentMode::CloudEvent } else { ContentMode::Raw };
-    let delivery = DeliveryConfig { content, ..delivery.clone() };
-    let of = |action| -> Result<_, TargetError> {
-        let endpoint = notification.endpoint(endpoint, action);
-        Ok((action, Target::try_new(&endpoint, &delivery, outbound)?))
-    };
-    Ok([of(Action::Create)?, of(Action::Update)?, of(Action::Delete)?])
-}
-
-fn documents_endpoint(
-    endpoint: &EndpointConfig,
-    policy: &Arc<DeliveryConfig>,
-    notification: &Arc<NotificationConfig>,
-    outbound: &Outbound,
-    notices: Arc<dyn DocumentNotices>,
-) -> Result<DocumentEndpoint, TargetError> {
-    let targets = targets(endpoint, policy, notification, outbound)?;
-    let (policy, notification) = (Arc::clone(policy), Arc::clone(notification));
-    Ok(DocumentEndpoint { targets, notification, policy, notices })
-}
-
-fn target(subscription: &SubscriptionConfig, outbound: &Outbound) -> Result<Target, Problem> {
-    let told = |error: TargetError| Problem::new(error.path(), error.to_string());
-    let endpoint = subscription.endpoint.as_ref().ok_or(TargetError::Missing).map_err(told)?;
-    Target::try_new(endpoint, &subscription.delivery, outbound).map_err(told)
+fn target(subscription: &SubscriptionConfig, outbound: &Outbound) -> Result<Target, TargetError> {
+    let endpoint = subscription.endpoint.as_ref().ok_or(TargetError::Missing)?;
+    Target::try_new(endpoint, &subscription.delivery, outbound)
 }
 
 #[async_trait]

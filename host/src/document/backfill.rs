@@ -11,7 +11,7 @@ const STEP: usize = 100;
 /// How long it is until somebody new is looked for.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs as long as there are documents.
+/// Goes on until it is dropped.
 pub(super) async fn run(documents: Documents, decider: Arc<dyn DocumentDecider>, store: Arc<dyn Store>) {
     loop {
         match round(&documents, &*decider, &*store).await {

@@ -6,7 +6,9 @@ use crate::engine::{DocumentAnswer, DocumentQuestion, DocumentRequest, EngineErr
 use crate::ingress::Outlet;
 use crate::store::{Commit, CommitOutcome, FailedFilter, KeyOverlay, NewEvent, Origin, Store, StoreError};
 use anglerfish_core::decision::{DocumentDecision, DocumentRejection};
+use anglerfish_core::event::Event;
 use anglerfish_core::resource::{DOCUMENT_KEY, StoredDocument, document_key};
+use anglerfish_core::router::Notice;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -64,8 +66,7 @@ impl Documents {
         // What is committed is handed on also if the client hangs up meanwhile.
         let documents = self.clone();
         let changed = tokio::spawn(async move {
-            let ask = |request| DocumentQuestion::Change(request);
-            documents.to_the_end(&ask, url, body).await.map(drop)
+            documents.to_the_end(&DocumentQuestion::Change, url, body).await.map(drop)
         });
         changed.await.unwrap_or_else(|error| {
             tracing::error!("a change of a document broke off: {error}");
@@ -147,7 +148,7 @@ impl Documents {
     ///
     /// # Errors
     ///
-    /// The store cannot be read.
+    /// The store cannot be read, or what it has of the document.
     pub fn read(&self, resources: &[String], url: &str) -> Result<Option<StoredDocument>, ChangeError> {
         let reader = self.store.key_reader()?;
         for resource in resources {
@@ -166,7 +167,7 @@ impl Documents {
     ///
     /// # Errors
     ///
-    /// The store cannot be read.
+    /// The store cannot be read, or what it has of one of them.
     pub async fn page(
         &self,
         resource: &str,
@@ -197,14 +198,10 @@ impl Documents {
         subscription: &str,
         resource: &str,
         url: &str,
-    ) -> Result<anglerfish_core::router::Notice, ChangeError> {
+    ) -> Result<Notice, ChangeError> {
         let extensions = [("resource".to_owned(), resource.to_owned())].into_iter().collect();
-        let event = anglerfish_core::event::Event {
-            subject: Some(url.to_owned()),
-            time: clock::now(),
-            extensions,
-            ..anglerfish_core::event::Event::default()
-        };
+        let event =
+            Event { subject: Some(url.to_owned()), time: clock::now(), extensions, ..Event::default() };
         let question =
             DocumentQuestion::Notice { subscription: subscription.to_owned(), event, data: Bytes::new() };
         match self.decider.ask(question).await? {

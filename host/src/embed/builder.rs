@@ -163,6 +163,7 @@ impl AnglerfishBuilder {
     pub fn without_listeners(mut self) -> Self {
         self.binding = Binding { ingress: false, admin: false };
         self.tables().out.listen = None;
+        self.tables().out.stomp = None;
         self
     }
 

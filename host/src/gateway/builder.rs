@@ -286,7 +286,6 @@ impl BuiltGateway {
                 return Err(error);
             }
         };
-        let exits_of_calls = Arc::new(exits.clone());
         forget_followers(&**store, &subscriptions).await?;
         let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
         let outlet = Arc::new(exits);
@@ -297,7 +296,7 @@ impl BuiltGateway {
             CallParts {
                 store: Arc::clone(store),
                 subscriptions: subscriptions.clone(),
-                outlet: exits_of_calls,
+                outlet: Arc::clone(&outlet) as _,
                 outbound,
                 supervisor: supervisor.clone(),
                 metrics: CallMetrics::register(&mut registry),

@@ -110,6 +110,7 @@ fn topics(old: &Config, new: &Config) -> Vec<String> {
     lines("topic", &by_name(old), &by_name(new))
 }
 
+/// What differs, as lines. Each is compared as a whole, secrets included; nothing of it is shown but its name.
 fn lines<T: PartialEq>(what: &str, old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, one) in new {

@@ -76,7 +76,8 @@ pub(super) async fn bind(
     binding: Binding,
     descriptors: Descriptors,
 ) -> Result<Listeners, GatewayError> {
-    // One in eight is kept for those who look what is wrong, and two for those who lease, if there may be any.
+    // One in eight is kept for those who look what is wrong; two for those who lease and read, which HTTP and STOMP share,
+    // and two for those who write documents, where there may be any.
     let watchers = (descriptors.incoming / 8).max(1);
     let listens = usize::from(config.out.listen.is_some()) + usize::from(config.out.stomp.is_some());
     let subscribers = config.out.max_connections.min((descriptors.incoming / 4 / listens.max(1)).max(1));
@@ -171,13 +172,13 @@ pub(super) async fn start_engine(
     }
 }
 
-/// Loads the plugins of the configuration. It blocks for as long as compiling takes.
+/// Loads the plugins of the configuration, and puts them in use.
 pub(super) async fn load_plugins(config: &Config, plugins: Plugins) -> Result<Plugins, GatewayError> {
     plugins.replace(loaded_plugins(config, &plugins).await?);
     Ok(plugins)
 }
 
-/// The same without putting them in use.
+/// The same without putting them in use. Compiling takes long, so it has a thread that may block.
 pub(super) async fn loaded_plugins(
     config: &Config,
     plugins: &Plugins,

@@ -13,5 +13,6 @@ mod section;
 
 pub(crate) use access::too_many;
 pub use access::{OutMetrics, Refusals};
+pub(crate) use request::{LEASE, LEASES, returned};
 pub use router::{Out, router};
 pub use section::OutConfig;

@@ -14,8 +14,9 @@ const MOST_MESSAGES: u64 = 100;
 const MESSAGES: u64 = 10;
 /// Tokens of one request.
 const MOST_TOKENS: usize = 1000;
-const LEASE: Duration = Duration::from_secs(30);
-const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(12);
+/// How long messages are leased to whoever does not say, and how long they may be.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(12);
 /// Proxies cut what is silent for longer.
 const WAITS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
 const DELAYS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 7);
@@ -122,15 +123,21 @@ pub(super) fn acknowledge(body: &Value) -> Result<Vec<NamedToken>, ProblemDetail
 
 pub(super) fn give_back(body: &Value) -> Result<(Vec<NamedToken>, Returned), ProblemDetails> {
     read(body, &["tokens", "delay", "dead", "reason"], |table| {
-        let tokens = tokens(table);
-        let delay = table.get("delay").and_then(|node| node.duration(DELAYS));
-        let is_dead = table.get("dead").and_then(|node| node.boolean()).unwrap_or_default();
-        if let Some(node) = table.get("delay").filter(|_| is_dead) {
-            node.report("what is dead does not come again: give either \"delay\" or \"dead\"");
-        }
-        let reason = table.get("reason").and_then(|node| node.text_up_to(LONGEST_REASON).map(str::to_owned));
-        Some((tokens?, Returned { delay, is_dead, reason }))
+        let (tokens, returned) = (tokens(table), returned(table));
+        Some((tokens?, returned))
     })
+}
+
+/// How messages are given back: `delay`, `dead` and `reason`. What is wrong with them is reported, and then what they say
+/// does not count.
+pub(crate) fn returned(table: &Table<'_>) -> Returned {
+    let delay = table.get("delay").and_then(|node| node.duration(DELAYS));
+    let is_dead = table.get("dead").and_then(|node| node.boolean()).unwrap_or_default();
+    if let Some(node) = table.get("delay").filter(|_| is_dead) {
+        node.report("what is dead does not come again: give either \"delay\" or \"dead\"");
+    }
+    let reason = table.get("reason").and_then(|node| node.text_up_to(LONGEST_REASON).map(str::to_owned));
+    Returned { delay, is_dead, reason }
 }
 
 pub(super) fn extend(body: &Value) -> Result<(Vec<NamedToken>, Duration), ProblemDetails> {

@@ -3,7 +3,7 @@
 //!
 //! Each plugin has a pool of warm instances of its own, with limits on memory, time, copied bytes, state and log. What it cannot
 //! say anything about is not delivered, and an instance that failed is thrown away. They are asked in front of the
-//! endpoint, when an attempt begins: no sender waits for one. See `docs/decisions/0039-inside-a-program.md`.
+//! endpoint, when an attempt begins: no sender waits for one. See `docs/decisions/0040-filter-plugins.md`.
 
 mod bindings;
 mod config;

@@ -105,10 +105,10 @@ impl Plugin {
             config,
         };
         // One that cannot start is found out now, not at the first event.
-        let _under = plugin.sandbox.enter();
+        let running = plugin.sandbox.enter();
         let warm = plugin.fresh().map_err(|failure| ("path", PluginError::Start(failure)))?;
         plugin.keep(warm);
-        drop(_under);
+        drop(running);
         Ok(plugin)
     }
 
@@ -160,7 +160,7 @@ impl Plugin {
     }
 
     fn try_judge(&self, question: &Question, config: &str) -> (Result<Verdict, PluginFailure>, Option<u64>) {
-        let _under = self.sandbox.enter();
+        let _running = self.sandbox.enter();
         let warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut warm = match warm.map_or_else(|| self.fresh(), Ok) {
             Ok(warm) => warm,

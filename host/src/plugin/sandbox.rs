@@ -62,11 +62,11 @@ impl Sandbox {
     }
 
     /// A call runs until what this returns is dropped.
-    pub(super) fn enter(&self) -> Under<'_> {
+    pub(super) fn enter(&self) -> RunningCall<'_> {
         if self.calls.fetch_add(1, Ordering::AcqRel) == 0 {
             self.clock.unpark();
         }
-        Under(self)
+        RunningCall(self)
     }
 
     /// Compiles a plugin and looks whether it asks for anything that plugins do not get.
@@ -96,9 +96,9 @@ const KNOWN: [&str; 3] =
     ["anglerfish:plugin/types@0.1.0", "anglerfish:plugin/state@0.1.0", "anglerfish:plugin/log@0.1.0"];
 
 /// A call that runs.
-pub(super) struct Under<'a>(&'a Sandbox);
+pub(super) struct RunningCall<'a>(&'a Sandbox);
 
-impl Drop for Under<'_> {
+impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::AcqRel);
     }

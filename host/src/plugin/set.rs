@@ -47,9 +47,8 @@ impl Plugins {
     /// With the problems of all of them.
     pub fn load(&self, configs: &[PluginConfig]) -> Result<LoadedPlugins, Vec<Problem>> {
         let before = self.current();
-        let sandbox = before.values().next().map(|plugin| plugin.sandbox().clone());
+        let mut sandbox = before.values().next().map(|plugin| plugin.sandbox().clone());
         let (mut by_name, mut problems) = (ByName::new(), Vec::new());
-        let mut sandbox = sandbox;
         for (index, config) in configs.iter().enumerate() {
             let known = before.get(&config.name).filter(|plugin| plugin.is_as(config));
             let loaded = match known {

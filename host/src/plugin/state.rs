@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::ResourceLimiter;
 
-/// Characters of log lines of one call.
+/// Bytes of log lines of one call.
 const LOG_BYTES: usize = 4096;
 /// Log lines of one call.
 const LOG_LINES: usize = 16;
@@ -83,9 +83,9 @@ impl Host {
         self.size as u64
     }
 
-    /// Another call begins.
+    /// Another call begins. That an earlier one was refused memory, and went on without, is not why this one fails.
     pub(super) fn begin(&mut self) {
-        (self.lines, self.written) = (0, 0);
+        (self.lines, self.written, self.is_refused) = (0, 0, false);
     }
 }
 

@@ -76,9 +76,13 @@ fn whatever_a_plugin_does_it_ends_within_its_limits_and_the_next_call_is_answere
         assert!(begun.elapsed() < Duration::from_secs(20), "{behaviour} took {:?}", begun.elapsed());
         assert_eq!(ask(&plugin, "deliver"), Ok(Verdict::Deliver), "after {behaviour}");
     }
-    // More lines than are written, and on a slow machine more than there is time for.
-    let said = ask(&plugin, "log");
-    assert!(matches!(said, Ok(Verdict::Deliver) | Err(PluginFailure::Time)), "{said:?}");
+}
+
+#[test]
+fn a_plugin_that_logs_more_than_is_written_goes_on() {
+    // So many lines take long on a slow machine, and time is not what this is about.
+    let plugin = plugin(PluginConfig { timeout: Duration::from_secs(60), ..config() });
+    assert_eq!(ask(&plugin, "log"), Ok(Verdict::Deliver));
 }
 
 #[test]

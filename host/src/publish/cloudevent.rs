@@ -148,9 +148,7 @@ pub(crate) fn read_event(
 ///
 /// Every problem that they have.
 pub(crate) fn event_of(attributes: BTreeMap<String, String>, now: UnixMillis) -> Result<Event, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let event = event(attributes, "", now, &mut problems);
-    if problems.is_empty() { Ok(event) } else { Err(problems) }
+    checked(attributes, Bytes::new(), "", now).map(|published| published.event)
 }
 
 /// Reads an event of the JSON format.
@@ -243,6 +241,10 @@ fn binary(headers: &HeaderMap, kind: &str, body: &Bytes, now: UnixMillis) -> Res
 }
 
 /// An event with these attributes, `specversion` among them, and this data; `path` stands in front of problems' places.
+///
+/// # Errors
+///
+/// Every problem that the attributes have.
 pub(crate) fn checked(
     attributes: BTreeMap<String, String>,
     data: Bytes,

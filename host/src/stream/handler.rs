@@ -168,8 +168,7 @@ async fn answer(
     let Opened { target: Target { readable, history }, token, sender: Sender { address, agent } } = opened;
     let beginning = begin(streams, query.start(headers)?, history).await?;
     if streams.is_stopping() {
-        return Err(ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the gateway stops")
-            .retry_after(RETRY_AFTER));
+        return Err(stopping());
     }
     if let (Some(gap), false) = (beginning.gap, matches!(answer, Answer::Sse(_))) {
         return Err(gone(streams, gap, beginning.position));
@@ -189,6 +188,12 @@ async fn answer(
     fields.insert(LAST_EVENT_ID, field(&at(streams, beginning.position)));
     fields.insert(BUFFERING, HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// What is answered once the gateway stops.
+pub(super) fn stopping() -> ProblemDetails {
+    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the gateway stops")
+        .retry_after(RETRY_AFTER)
 }
 
 /// Where to begin. What has been deleted or never was is found out here, so that the answer can say so. What is older than

@@ -2,8 +2,8 @@
 //!
 //! `GET /out/{subscription}` answers with Server-Sent Events, with JSON lines, or with one batch that is waited for. All three are
 //! cursors over the log: a position is all that a reader keeps, and whatever is missing behind it is said. Nothing is stored for
-//! a reader. Those near the end of the log share one read of it and one decision about each entry. A WebSocket holds several
-//! subscriptions at once, those among them too whose messages are leased.
+//! a reader. Those near the end of the log share one read of it and one decision about each entry. A WebSocket, or a
+//! connection that speaks STOMP, holds several subscriptions at once, those among them too whose messages are leased.
 
 mod access;
 mod batch;

@@ -1,7 +1,7 @@
 //! Requests that ask for a WebSocket.
 
 use super::access::{Opened, Sender, Shown};
-use super::handler::{at, field};
+use super::handler::{at, field, stopping};
 use super::place::Protocol;
 use super::request::{LAST_EVENT_ID, StreamQuery};
 use super::router::StreamOut;
@@ -9,19 +9,16 @@ use super::session::{Caller, Request};
 use super::stomp::{self, Wire};
 use super::websocket::{First, Handshake, MaybeWebSocket, Subprotocol, converse};
 use crate::api::{ProblemDetails, Query};
+use crate::passive::LEASE;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use std::time::Duration;
 use utoipa::IntoParams;
 
 /// What a message has besides data, in bytes.
 const AROUND: usize = 64 << 10;
-
-/// How long messages are leased to whoever does not say.
-const LEASE: Duration = Duration::from_secs(30);
 
 /// The parameters of a WebSocket that names no subscription.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -128,9 +125,4 @@ fn largest(out: &StreamOut) -> usize {
 
 fn caller(sender: &Sender, protocol: Protocol) -> Caller {
     Caller { protocol, address: sender.address, agent: sender.agent.clone() }
-}
-
-fn stopping() -> ProblemDetails {
-    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the gateway stops")
-        .retry_after(Duration::from_secs(5))
 }

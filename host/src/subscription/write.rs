@@ -25,6 +25,10 @@ pub struct Deletion {
 
 impl Subscriptions {
     /// Creates a subscription from a document (JSON).
+    ///
+    /// # Errors
+    ///
+    /// There is one of its id, the document has problems, or it cannot be written down.
     pub async fn create(
         &self,
         document: String,
@@ -36,6 +40,10 @@ impl Subscriptions {
 
     /// Replaces a subscription by a document (JSON), which need not repeat the id, or creates it. The flag tells
     /// whether it was created.
+    ///
+    /// # Errors
+    ///
+    /// It is the configuration file's, the document has problems, or it cannot be written down.
     pub async fn replace(
         &self,
         id: String,
@@ -48,6 +56,10 @@ impl Subscriptions {
 
     /// Puts another key in the place of those that sign what is sent; the old ones sign along for `overlap`, or for as
     /// long as the endpoint says.
+    ///
+    /// # Errors
+    ///
+    /// There is none, it is the configuration file's, it signs nothing, or the key cannot be one.
     pub async fn rotate(
         &self,
         id: String,

@@ -18,7 +18,7 @@ const FAILING: u8 = 2;
 pub struct KillPlan {
     /// How often it is killed.
     pub cycles: usize,
-    /// From what all chance comes, but for the order of threads.
+    /// From what all chance comes, but for the order of threads and for which attempts fail.
     pub seed: u64,
 }
 

@@ -83,13 +83,16 @@ fn each_subscriber_ends_with_exactly_what_exists_across_kills() {
         .filter(|(_, document)| document["q"] != 0)
         .map(|(id, document)| (id.clone(), document.clone()))
         .collect();
-    for (name, held, expected) in
-        [("all", held_by_all, &exists), ("some", held_by_some, &wanted), ("late", held_by_late, &wanted)]
-    {
-        eventually(name, || (*held.lock().unwrap() == *expected).then_some(()));
+    let subscribers =
+        [("all", held_by_all, &exists), ("some", held_by_some, &wanted), ("late", held_by_late, &wanted)];
+    for (name, held, expected) in &subscribers {
+        eventually(name, || (*held.lock().unwrap() == **expected).then_some(()));
     }
     flare.settled();
     // And it stays so.
+    for (name, held, expected) in &subscribers {
+        assert_eq!(*held.lock().unwrap(), **expected, "{name}");
+    }
     assert_eq!(
         flare.ask("GET", "/resources/items/documents", "").json()["documents"].as_array().unwrap().len(),
         exists.len()

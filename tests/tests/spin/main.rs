@@ -306,6 +306,20 @@ async fn a_reference_to_a_secret_is_refused_and_never_taken_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_should_judge_is_refused_where_there_is_none() {
+    let configuration = json!({
+        "source": [{ "name": "shop", "scheme": "none" }],
+        "subscription": [{
+            "id": "a", "endpoint": { "url": "https://hooks.example.com/" }, "plugins": [{ "name": "geo" }]
+        }]
+    });
+    let app = App::serve(component().await, &[("configuration", &configuration.to_string())]).await.unwrap();
+    let answer = send(app.address, http::Request::get("/ready"), "").await;
+    problem(503, "Service Unavailable", "not-ready", &answer);
+    assert!(answer.body.contains("subscription[0].plugins"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_data_of_an_event_that_comes_with_get_is_its_query() {
     let configuration =
         json!({ "source": [{ "name": "form", "scheme": "none", "methods": ["GET", "POST"] }] }).to_string();

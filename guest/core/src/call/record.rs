@@ -65,7 +65,7 @@ pub enum Happened {
     },
 }
 
-/// The names that records of this kind have had since the first of these brokers.
+/// How a kind of record is called in the log, in answers of the API and in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordClass(pub &'static str);
 

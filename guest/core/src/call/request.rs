@@ -1,6 +1,8 @@
 //! What is sent: a request of a caller's to an API, as it was asked for.
 
-use crate::config::{CALL_METHODS, LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, RESERVED_HEADERS};
+use crate::config::{
+    CALL_METHODS, LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_header_value, is_reserved_header,
+};
 use crate::request::UnixMillis;
 use crate::sign::{SignInput, SignatureError, Signer};
 use http::header::{HeaderName, HeaderValue};
@@ -50,15 +52,10 @@ impl CallRequest {
             bytes += name.len() + value.len();
             faults.extend(match name.parse::<HeaderName>() {
                 Err(_) => fault("not the name of a header field"),
-                Ok(known)
-                    if RESERVED_HEADERS.contains(&known.as_str())
-                        || known.as_str().starts_with("webhook-") =>
-                {
+                Ok(known) if is_reserved_header(known.as_str()) => {
                     fault("this header field is written by the gateway itself")
                 }
-                Ok(_) if HeaderValue::from_str(value).is_err() || value.trim() != value => {
-                    fault("must be printable ASCII without spaces around it")
-                }
+                Ok(_) if !is_header_value(value) => fault("must be printable ASCII without spaces around it"),
                 Ok(_) => None,
             });
         }

@@ -67,7 +67,7 @@ pub const API_SECRETS: &[SecretPlace] = &[
     whole(&["secret"]),
     whole(&["tls"]),
     SecretPlace { keys: &["secrets"], kind: SecretKind::Whole, member: Some("value") },
-    SecretPlace { keys: &["url"], kind: SecretKind::Url, member: None },
+    url(&["url"]),
 ];
 
 /// Of a topic.

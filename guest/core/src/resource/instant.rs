@@ -1,7 +1,7 @@
 //! Instants to the nanosecond.
 
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Date, Month, OffsetDateTime};
 
 /// Nanoseconds since the Unix epoch as RFC 3339 has them; `None` if they are beyond its calendar.
 #[must_use]
@@ -11,34 +11,32 @@ pub fn rfc3339(nanos: i128) -> Option<String> {
 
 /// Days from the Unix epoch to a day of the Gregorian calendar; `None` if there is no such day.
 pub(super) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    const LENGTHS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let index = usize::try_from(month.checked_sub(1)?).ok()?;
-    let leap = i64::from(is_leap);
-    let length = LENGTHS.get(index)? + if month == 2 { leap } else { 0 };
-    if !(1..=length).contains(&day) {
-        return None;
-    }
-    let before = BEFORE.get(index)? + if month > 2 { leap } else { 0 };
-    // Leap days before this year, and before 1970.
-    let leaps =
-        |year: i64| (year - 1).div_euclid(4) - (year - 1).div_euclid(100) + (year - 1).div_euclid(400);
-    Some((year - 1970) * 365 + leaps(year) - leaps(1970) + before + day - 1)
+    let (year, day) = (i32::try_from(year).ok()?, u8::try_from(day).ok()?);
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let date = Date::from_calendar_date(year, month, day).ok()?;
+    Some(i64::from(date.to_julian_day() - OffsetDateTime::UNIX_EPOCH.to_julian_day()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use time::{Date, Month};
 
-    proptest! {
-        #[test]
-        fn days_are_those_of_the_calendar(year in 0_i32..=9999, month in 1_u8..=12, day in 0_u8..=32) {
-            let date = Date::from_calendar_date(year, Month::try_from(month).unwrap(), day).ok();
-            let expected = date.map(|date| i64::from(date.to_julian_day()) - 2_440_588);
-            prop_assert_eq!(days(i64::from(year), i64::from(month), i64::from(day)), expected);
+    #[test]
+    fn days_count_from_the_epoch_and_others_are_none() {
+        for (year, month, day, expected) in [
+            (1970, 1, 1, Some(0)),
+            (1969, 12, 31, Some(-1)),
+            (2000, 2, 29, Some(11_016)),
+            (0, 1, 1, Some(-719_528)),
+            (9999, 12, 31, Some(2_932_896)),
+            (1900, 2, 29, None),
+            (2024, 2, 30, None),
+            (2024, 0, 1, None),
+            (2024, 13, 1, None),
+            (2024, 1, 0, None),
+            (2024, 99, 99, None),
+        ] {
+            assert_eq!(days(year, month, day), expected, "{year}-{month}-{day}");
         }
     }
 

@@ -9,7 +9,7 @@ mod error;
 mod frame;
 mod heart_beat;
 #[cfg(test)]
-mod test;
+mod tests;
 mod version;
 
 pub use command::Command;

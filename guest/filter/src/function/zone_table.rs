@@ -10,6 +10,7 @@ static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/zones.deflate")
 const LENGTH: &str = env!("ANGLERFISH_ZONES_LENGTH");
 
 /// The database, and where in it each zone is, sorted by name.
+#[derive(Default)]
 struct ZoneTable {
     data: Vec<u8>,
     zones: Vec<(Range<usize>, Range<usize>)>,
@@ -21,8 +22,7 @@ static TABLE: OnceLock<ZoneTable> = OnceLock::new();
 /// The compiled rules of the zone with just this name (RFC 8536).
 pub(super) fn get(name: &str) -> Option<&'static [u8]> {
     // What the build script wrote can be read, as the tests see; otherwise no zone would be known.
-    let table = TABLE
-        .get_or_init(|| ZoneTable::unpack().unwrap_or(ZoneTable { data: Vec::new(), zones: Vec::new() }));
+    let table = TABLE.get_or_init(|| ZoneTable::unpack().unwrap_or_default());
     let found =
         table.zones.binary_search_by(|(other, _)| table.data.get(other.clone()).cmp(&Some(name.as_bytes())));
     let (_, rules) = table.zones.get(found.ok()?)?;

@@ -1,11 +1,12 @@
 //! The endpoint of a resource's subscriber: what it is told is settled when the attempt is made.
 
 use super::attempt::notify;
-use super::{AttemptFailure, Attempted, Endpoint, Target};
+use super::{AttemptFailure, Attempted, Endpoint, Target, TargetError};
 use crate::clock::now;
 use crate::delivery::render::{DocumentNotices, RenderError};
+use crate::outbound::Outbound;
 use crate::store::LeasedDelivery;
-use anglerfish_core::config::{DeliveryConfig, NotificationConfig};
+use anglerfish_core::config::{ContentMode, DeliveryConfig, EndpointConfig, NotificationConfig};
 use anglerfish_core::resource::{Action, Envelope, fill_data};
 use anglerfish_core::router::Telling;
 use async_trait::async_trait;
@@ -17,13 +18,13 @@ use std::time::Duration;
 /// The endpoint of a resource's subscriber.
 pub(in crate::delivery) struct DocumentEndpoint {
     /// Where each action is told.
-    pub(in crate::delivery) targets: [(Action, Target); 3],
+    targets: [(Action, Target); 3],
     /// What is said.
-    pub(in crate::delivery) notification: Arc<NotificationConfig>,
+    notification: Arc<NotificationConfig>,
     /// When it counts.
-    pub(in crate::delivery) policy: Arc<DeliveryConfig>,
+    policy: Arc<DeliveryConfig>,
     /// What is news to the subscriber.
-    pub(in crate::delivery) notices: Arc<dyn DocumentNotices>,
+    notices: Arc<dyn DocumentNotices>,
 }
 
 #[async_trait]
@@ -65,6 +66,36 @@ impl Endpoint for DocumentEndpoint {
 }
 
 impl DocumentEndpoint {
+    /// Makes an endpoint ready.
+    pub(in crate::delivery) fn try_new(
+        endpoint: &EndpointConfig,
+        policy: &Arc<DeliveryConfig>,
+        notification: &Arc<NotificationConfig>,
+        outbound: &Outbound,
+        notices: Arc<dyn DocumentNotices>,
+    ) -> Result<Self, TargetError> {
+        let targets = Self::targets(endpoint, policy, notification, outbound)?;
+        let (policy, notification) = (Arc::clone(policy), Arc::clone(notification));
+        Ok(Self { targets, notification, policy, notices })
+    }
+
+    /// Where each action is told.
+    pub(in crate::delivery) fn targets(
+        endpoint: &EndpointConfig,
+        delivery: &DeliveryConfig,
+        notification: &NotificationConfig,
+        outbound: &Outbound,
+    ) -> Result<[(Action, Target); 3], TargetError> {
+        // What is sent is made before: it goes as it is, or as an event.
+        let content = if notification.cloudevent { ContentMode::CloudEvent } else { ContentMode::Raw };
+        let delivery = DeliveryConfig { content, ..delivery.clone() };
+        let of = |action| -> Result<_, TargetError> {
+            let endpoint = notification.endpoint(endpoint, action);
+            Ok((action, Target::try_new(&endpoint, &delivery, outbound)?))
+        };
+        Ok([of(Action::Create)?, of(Action::Update)?, of(Action::Delete)?])
+    }
+
     /// The delivery with what is said in the place of the log's entry.
     fn told(&self, mut delivery: LeasedDelivery, telling: &Telling) -> serde_json::Result<LeasedDelivery> {
         let NotificationConfig { document, envelope, cloudevent, data, .. } = &*self.notification;

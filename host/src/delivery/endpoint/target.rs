@@ -58,6 +58,12 @@ impl TargetError {
     }
 }
 
+impl From<TargetError> for Problem {
+    fn from(error: TargetError) -> Self {
+        Self::new(error.path(), error.to_string())
+    }
+}
+
 /// What is the same in all attempts of a subscription.
 #[derive(Debug)]
 pub(crate) struct Target {

@@ -338,14 +338,14 @@ fn statuses(delivery: &Map<String, Value>, key: &str) -> Result<Vec<Value>, Faul
 /// Refuses escapes that are none.
 fn escapes(url: &str) -> Result<(), Fault> {
     let mut rest = url;
-    while let Some(at) = rest.find('%') {
-        let escape: String = rest.chars().skip(rest[..at].chars().count()).take(3).collect();
-        let is_whole = escape.len() == 3 && escape.bytes().skip(1).all(|digit| digit.is_ascii_hexdigit());
-        if !is_whole {
+    while let Some((_, behind)) = rest.split_once('%') {
+        let digits: String = behind.chars().take(2).collect();
+        if digits.len() != 2 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            let escape = format!("%{digits}");
             let detail = format!("error during endpoint.url unescape: invalid URL escape {escape:?}");
             return Err(Fault::bad(PARSE, format!("error during content unescape: {detail}")));
         }
-        rest = rest.get(at + 1..).unwrap_or_default();
+        rest = behind;
     }
     Ok(())
 }

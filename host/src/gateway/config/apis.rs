@@ -2,6 +2,7 @@
 
 use super::review;
 use crate::call::ApiDefinition;
+use crate::config::allow;
 use crate::config::secret::has_reference;
 use crate::outbound::tls_problem;
 use anglerfish_core::config::{item_path, read_api};
@@ -46,7 +47,7 @@ pub(super) fn read(resolved: &Value, written: &Value, networks: &[String]) -> Ap
         if let Some((key, problem)) = tls_problem(&config.endpoint.tls) {
             found.problems.push(Problem::new(format!("{path}.tls.{key}"), problem));
         }
-        config.endpoint.allow_networks.extend_from_slice(networks);
+        allow(&mut config.endpoint, networks);
         let url = written.pointer(&format!("/api/{index}/url")).and_then(Value::as_str);
         if url.is_some_and(has_reference) {
             config.endpoint.url.hide();

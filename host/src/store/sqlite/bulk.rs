@@ -220,14 +220,7 @@ pub(super) fn cancel_of(
     reason: &str,
     now: i64,
 ) -> rusqlite::Result<()> {
-    batch
-        .connection
-        .prepare_cached(&format!(
-            "UPDATE jobs SET state = 'cancelled', reason = ?2, ended = max(created, ?3) \
-             WHERE state = 'running' AND subscription = ?1 AND NOT {CATCHES_UP}"
-        ))?
-        .execute(params![subscription, reason, now])
-        .map(drop)
+    cancel(batch, &format!("NOT {CATCHES_UP}"), subscription, reason, now)
 }
 
 /// Cancels the job of a subscription that catches up, where its open deliveries end too.
@@ -237,15 +230,26 @@ pub(super) fn give_up(
     reason: &str,
     now: i64,
 ) -> rusqlite::Result<()> {
+    cancel(batch, CATCHES_UP, subscription, reason, now)?;
+    batch.has_caught_up(subscription);
+    Ok(())
+}
+
+fn cancel(
+    batch: &Batch<'_, '_>,
+    which: &str,
+    subscription: &str,
+    reason: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
     batch
         .connection
         .prepare_cached(&format!(
             "UPDATE jobs SET state = 'cancelled', reason = ?2, ended = max(created, ?3) \
-             WHERE state = 'running' AND subscription = ?1 AND {CATCHES_UP}"
+             WHERE state = 'running' AND subscription = ?1 AND {which}"
         ))?
-        .execute(params![subscription, reason, now])?;
-    batch.has_caught_up(subscription);
-    Ok(())
+        .execute(params![subscription, reason, now])
+        .map(drop)
 }
 
 /// The subscriptions for which events stay in the log.
@@ -275,7 +279,7 @@ impl Write for End {
     type Out = Option<Job>;
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Option<Job>> {
-        batch
+        let ended = batch
             .connection
             .prepare_cached(
                 "UPDATE jobs SET state = ?2, reason = ?3, ended = max(created, ?4) \
@@ -283,7 +287,10 @@ impl Write for End {
             )?
             .execute(params![self.id.0, self.state, self.reason, self.now])?;
         let job = one(batch.connection, self.id)?;
-        if let Some(JobWork::CatchUp { subscription }) = job.as_ref().map(|job| &job.work) {
+        // Of one that had ended before, another may have begun to catch up since.
+        if ended > 0
+            && let Some(JobWork::CatchUp { subscription }) = job.as_ref().map(|job| &job.work)
+        {
             batch.has_caught_up(subscription);
         }
         Ok(job)

@@ -4,8 +4,8 @@
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] says what it can be handed; [`batch`] is one transaction of it, in one [`segment`]
 //!   of the log.
-//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`bulk`], [`call`], [`source`], [`subscription`], [`standing`] and
-//!   [`expiry`] are what it is handed.
+//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`bulk`], [`call`], [`source`], [`resource`],
+//!   [`subscription`], [`standing`] and [`expiry`] are what it is handed.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
 //!   of a subscription begin; [`bound`] how many may be,
 //!   [`lane`] which of them wait for each other.

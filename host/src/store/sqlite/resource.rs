@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::job::Write;
+use super::plan::prepare;
 use super::row::{clamp, time};
 use crate::store::{StoredFollower, StoredResource};
 use anglerfish_core::request::UnixMillis;
@@ -38,7 +39,7 @@ fn follower(row: &Row<'_>) -> rusqlite::Result<StoredFollower> {
     Ok(StoredFollower {
         subscription: row.get(0)?,
         resource: row.get(1)?,
-        generation: u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default(),
+        generation: row.get(2)?,
         created: time(row, 3)?,
         backfilled: row.get(4)?,
     })
@@ -51,8 +52,9 @@ pub(super) fn keys_behind(
     after: &str,
     limit: usize,
 ) -> rusqlite::Result<Vec<(String, Bytes)>> {
-    let sql = "SELECT key, value FROM keys WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3";
-    let mut statement = connection.prepare_cached(sql)?;
+    // Of two bounds SQLite would look up one, and go through all that lies between them.
+    let sql = "SELECT key, value FROM keys WHERE key >= max(?1, ?2) AND key <> ?2 ORDER BY key LIMIT ?3";
+    let mut statement = prepare(connection, sql)?;
     let mut rows = statement.query(params![prefix, after, limit])?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
@@ -130,7 +132,7 @@ impl Write for Enrol {
             Some(_) => dismiss(connection, &self.subscription)?,
             None => {}
         }
-        let generation: i64 = connection
+        let generation: u64 = connection
             .prepare_cached("UPDATE sequence SET last = last + 1 WHERE name = 'generation' RETURNING last")?
             .query_row((), |row| row.get(0))?;
         let backfilled = self.backfill.then(String::new);
@@ -143,7 +145,7 @@ impl Write for Enrol {
         Ok(StoredFollower {
             subscription: self.subscription.clone(),
             resource: self.resource.clone(),
-            generation: u64::try_from(generation).unwrap_or_default(),
+            generation,
             created: self.now,
             backfilled,
         })

@@ -87,6 +87,14 @@ impl Inlet {
         }
     }
 
+    /// The subscription that messages are leased from, if that is how they come.
+    pub(in crate::stream) fn passive(&self) -> Option<PassiveSubscription> {
+        match self {
+            Self::Passive { subscription, .. } => Some(subscription.clone()),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// Why it ends, if its reader does not just leave.
     pub(in crate::stream) fn close(&mut self, closed: Closed) {
         match self {

@@ -2,8 +2,10 @@
 
 mod door;
 mod inlet;
+mod lease;
 mod set;
 
 pub(super) use door::{Caller, Door, Refused, Request, Target, Way};
 pub(super) use inlet::{Arrival, Inlet};
-pub(super) use set::Session;
+pub(super) use lease::give_back;
+pub(super) use set::{MOST_SUBSCRIPTIONS, Session};

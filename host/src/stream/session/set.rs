@@ -10,6 +10,9 @@ use std::future::pending;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// Subscriptions of one connection.
+pub(in crate::stream) const MOST_SUBSCRIPTIONS: usize = 100;
+
 /// How many entries one subscription is given before the next one has its turn.
 const PART: u64 = 256;
 

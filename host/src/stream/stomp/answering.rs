@@ -1,7 +1,7 @@
 //! ACK and NACK frames.
 
 use super::failure::Failure;
-use super::subscribe::{AckMode, Sent, Subscription, Unanswered};
+use super::subscribe::{AckMode, Subscription, Unanswered};
 use crate::delivery::Returned;
 use anglerfish_core::stomp::{Command, Frame, Version};
 use std::collections::BTreeMap;
@@ -50,13 +50,4 @@ pub(super) fn returned(frame: &Frame) -> Result<Returned, Failure> {
         Some(_) => return Err(Failure::header(frame, "requeue", "must be true or false")),
     };
     Ok(Returned { delay: None, is_dead, reason: None })
-}
-
-/// The leases among messages.
-pub(super) fn leases(messages: &[Unanswered]) -> Vec<crate::delivery::MessageToken> {
-    let leases = messages.iter().filter_map(|one| match one.what {
-        Sent::Leased(token) => Some(token),
-        Sent::Logged(_) => None,
-    });
-    leases.collect()
 }

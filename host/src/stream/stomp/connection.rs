@@ -4,15 +4,15 @@ use super::answering::{self, Answered};
 use super::beat::{Beat, Due};
 use super::failure::Failure;
 use super::message::{self, Naming};
-use super::subscribe::{AckMode, Destination, LEASE, Sent, Subscription, Unanswered, Wanted};
+use super::subscribe::{AckMode, Destination, Sent, Subscription, Unanswered, Wanted};
 use super::transaction::Transactions;
 use super::wire::Wire;
 use crate::clock;
-use crate::delivery::Returned;
+use crate::passive::LEASE;
 use crate::publish::Published;
 use crate::stream::handler::{Gap, at};
 use crate::stream::position::Position;
-use crate::stream::session::{Arrival, Caller, Door, Inlet, Refused, Session};
+use crate::stream::session::{Arrival, Caller, Door, MOST_SUBSCRIPTIONS, Refused, Session, give_back};
 use crate::stream::websocket::{CloseReason, Lost};
 use crate::topic::TopicMessage;
 use anglerfish_core::stomp::{Command, Decoder, Frame, HeartBeat, Limits, Version};
@@ -27,9 +27,6 @@ const UNCONNECTED: Duration = Duration::from_secs(10);
 /// Headers of a frame, and their bytes together.
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
-
-/// Subscriptions of one connection.
-const MOST_SUBSCRIPTIONS: usize = 100;
 
 /// How many frames are published in one transaction of the store, if they come at once.
 const SENT_TOGETHER: usize = 100;
@@ -147,8 +144,10 @@ impl Connection {
     }
 
     async fn finish(mut self, end: End) {
-        for subscription in self.subscriptions.values_mut() {
-            give_back(subscription).await;
+        for subscription in self.subscriptions.values() {
+            if let Some(passive) = &subscription.passive {
+                give_back(passive, subscription.leases()).await;
+            }
         }
         // What it reads ends before the goodbye, which may take a while.
         drop(self.session);
@@ -370,10 +369,7 @@ impl Connection {
         };
         let target = target.map_err(named)?;
         let opened = self.door.open(&target, &shown, &self.caller, wanted.request).await.map_err(named)?;
-        let passive = match &opened.inlet {
-            Inlet::Passive { subscription, .. } => Some(subscription.clone()),
-            Inlet::Stream(_) => None,
-        };
+        let passive = opened.inlet.passive();
         let credit = (wanted.ack != AckMode::Auto).then_some(wanted.prefetch);
         let number = self.session.add(opened.inlet, credit);
         let subscription = Subscription {
@@ -401,8 +397,10 @@ impl Connection {
             return Err(Failure::header(frame, "id", "names no subscription of this connection").into());
         };
         self.session.remove(number);
-        if let Some(mut subscription) = self.subscriptions.remove(&number) {
-            give_back(&mut subscription).await;
+        if let Some(subscription) = self.subscriptions.remove(&number)
+            && let Some(passive) = &subscription.passive
+        {
+            give_back(passive, subscription.leases()).await;
         }
         Ok(())
     }
@@ -423,7 +421,7 @@ impl Connection {
         let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
         let passive = self.subscriptions.get(&number).and_then(|one| one.passive.clone());
         if let Some(passive) = passive {
-            let leases = answering::leases(&messages);
+            let leases: Vec<_> = messages.iter().filter_map(Unanswered::lease).collect();
             let settled = match frame.command {
                 Command::Nack => {
                     passive.return_messages(leases, answering::returned(frame)?).await.map(|_| ())
@@ -516,9 +514,8 @@ impl Connection {
 }
 
 impl Subscription {
-    /// Names a message, and keeps in mind that it is to be answered for.
+    /// Names a message, and keeps in mind that it is to be answered for, unless being sent is the answer.
     fn name(&mut self, ack: String, what: Sent) -> Naming<'_> {
-        // What is leased stands here also where being sent is the answer: until then it may come back.
         if self.ack != AckMode::Auto {
             self.unanswered.push_back(Unanswered { ack: ack.clone(), what });
         }
@@ -528,17 +525,5 @@ impl Subscription {
             ack,
             is_acked: self.ack != AckMode::Auto,
         }
-    }
-}
-
-/// Messages that nobody has answered for come again at once.
-async fn give_back(subscription: &mut Subscription) {
-    let leases = subscription.leases();
-    subscription.unanswered.clear();
-    let Some(passive) = subscription.passive.as_ref().filter(|_| !leases.is_empty()) else { return };
-    let reason = Some("the connection ended before an answer".to_owned());
-    let returned = Returned { delay: Some(Duration::ZERO), is_dead: false, reason };
-    if let Err(error) = passive.return_messages(leases, returned).await {
-        tracing::warn!(%error, "messages of a connection that ended cannot be given back now; their leases run out");
     }
 }

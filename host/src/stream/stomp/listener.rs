@@ -82,7 +82,8 @@ impl StompListener {
             let (door, abort, supervisor) = (out.door.clone(), abort.clone(), supervisor.clone());
             open.spawn(async move {
                 let _place = place;
-                let caller = Caller { protocol: Protocol::Stomp, address: peer.ip(), agent: None };
+                let address = peer.ip().to_canonical();
+                let caller = Caller { protocol: Protocol::Stomp, address, agent: None };
                 let talk = converse(Wire::Tcp { stream, patience }, door, caller, None);
                 tokio::select! {
                     () = abort.cancelled() => {}

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::delivery::{MessageToken, PassiveSubscription};
+use crate::passive::LEASE;
 use crate::store::EventSeq;
 use crate::stream::request::Start;
 use crate::stream::session::{Request, Way};
@@ -13,8 +14,7 @@ use std::time::Duration;
 const PREFETCH: u64 = 100;
 const MOST_PREFETCHED: u64 = 10_000;
 
-/// How long messages are leased at a time.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// For how many seconds messages may be leased.
 const LONGEST_LEASE: u64 = 12 * 3600;
 
 /// How messages are answered for.
@@ -170,11 +170,17 @@ impl Subscription {
 
     /// The leases that it has not answered for.
     pub(super) fn leases(&self) -> Vec<MessageToken> {
-        let leases = self.unanswered.iter().filter_map(|one| match one.what {
+        self.unanswered.iter().filter_map(Unanswered::lease).collect()
+    }
+}
+
+impl Unanswered {
+    /// Its lease, if it has one.
+    pub(super) fn lease(&self) -> Option<MessageToken> {
+        match self.what {
             Sent::Leased(token) => Some(token),
             Sent::Logged(_) => None,
-        });
-        leases.collect()
+        }
     }
 }
 

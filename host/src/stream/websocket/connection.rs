@@ -4,12 +4,12 @@ use super::close::CloseReason;
 use super::message::{self, ClientMessage, Place, Publish, Read, Subscribe};
 use super::socket::{Heard, Lost, Socket};
 use crate::clock;
-use crate::delivery::{MessageToken, PassiveSubscription, Returned};
+use crate::delivery::{MessageToken, PassiveSubscription};
 use crate::publish::Receipt;
 use crate::store::EventSeq;
 use crate::stream::handler::{Gap, at};
 use crate::stream::item::DataStyle;
-use crate::stream::session::{Arrival, Caller, Door, Inlet, Refused, Session};
+use crate::stream::session::{Arrival, Caller, Door, Inlet, MOST_SUBSCRIPTIONS, Refused, Session, give_back};
 use crate::topic::{Denied, TopicMessage};
 use anglerfish_core::policy::Settled;
 use serde_json::{Value, json};
@@ -19,9 +19,6 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long a connection may be open before it has shown a token that opens something.
 const UNOPENED: Duration = Duration::from_secs(10);
-
-/// Subscriptions of one connection.
-const MOST_SUBSCRIPTIONS: usize = 100;
 
 /// Wrong tokens, and messages that are none, after which a connection is closed.
 const MOST_MISTAKES: u32 = 10;
@@ -136,7 +133,7 @@ impl Connection {
     async fn finish(mut self, end: End) {
         for subscription in self.subscriptions.values_mut() {
             let Some(passive) = &subscription.passive else { continue };
-            give_back(passive, std::mem::take(&mut subscription.leased)).await;
+            give_back(passive, std::mem::take(&mut subscription.leased).into_iter().collect()).await;
         }
         // What it reads ends before the goodbye, which may take a while.
         drop(self.session);
@@ -218,7 +215,7 @@ impl Connection {
                     let ended = self.subscriptions.remove(&number);
                     let position = ended.as_ref().and_then(|ended| ended.position);
                     if let Some(Subscription { passive: Some(passive), leased, .. }) = ended {
-                        give_back(&passive, leased).await;
+                        give_back(&passive, leased.into_iter().collect()).await;
                     }
                     let position = position.map(|position| at(&self.door.streams, position));
                     let told = json!({"type": "unsubscribed", "id": id, "position": position});
@@ -405,10 +402,7 @@ impl Connection {
         credit: Option<u64>,
         reference: Option<&str>,
     ) -> Result<(), End> {
-        let passive = match &inlet {
-            Inlet::Passive { subscription, .. } => Some(subscription.clone()),
-            Inlet::Stream(_) => None,
-        };
+        let passive = inlet.passive();
         let begins = position.map(|position| at(&self.door.streams, position));
         let mode = if passive.is_some() { "passive" } else { "stream" };
         let told = json!({"type": "subscribed", "id": id, "mode": mode, "position": begins});
@@ -497,16 +491,4 @@ fn stale<'a>(leases: &'a [String], tokens: &[MessageToken], is_settled: Vec<bool
         .collect();
     let is_stale = |text: &&String| MessageToken::parse(text).is_none_or(|token| !settled.contains(&token));
     leases.iter().filter(is_stale).collect()
-}
-
-/// Whoever had these messages is gone: they come again at once.
-async fn give_back(passive: &PassiveSubscription, leased: BTreeSet<MessageToken>) {
-    if leased.is_empty() {
-        return;
-    }
-    let reason = Some("the connection ended before an answer".to_owned());
-    let returned = Returned { delay: Some(Duration::ZERO), is_dead: false, reason };
-    if let Err(error) = passive.return_messages(leased.into_iter().collect(), returned).await {
-        tracing::warn!(%error, "messages of a connection that ended cannot be given back now; their leases run out");
-    }
 }

@@ -1,6 +1,7 @@
 //! The JSON messages of a WebSocket.
 
 use crate::delivery::{LeasedMessage, MessageToken, Returned};
+use crate::passive::{LEASE, LEASES, returned};
 use crate::store::LogId;
 use crate::stream::item::{DataStyle, Item};
 use crate::stream::position::Position;
@@ -18,12 +19,8 @@ use std::time::Duration;
 const LONGEST_NAME: usize = 128;
 const LONGEST_TOPIC: usize = 200;
 const LONGEST_TOKEN: usize = 512;
-const LONGEST_REASON: usize = 1024;
 /// Leases that one message answers for.
 const MOST_LEASES: usize = 1000;
-const LEASE: Duration = Duration::from_secs(30);
-const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(12);
-const DELAYS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 7);
 const CREDITS: RangeInclusive<u64> = 0..=1_000_000;
 
 /// What a client says.
@@ -234,16 +231,6 @@ fn leases(table: &Table<'_>) -> Option<Vec<String>> {
         Some(items.filter_map(|item| item.text_up_to(LONGEST_NAME).map(str::to_owned)).collect::<Vec<_>>())
     });
     items.flatten()
-}
-
-fn returned(table: &Table<'_>) -> Returned {
-    let delay = table.get("delay").and_then(|node| node.duration(DELAYS));
-    let is_dead = table.get("dead").and_then(|node| node.boolean()).unwrap_or_default();
-    if let Some(node) = table.get("delay").filter(|_| is_dead) {
-        node.report("what is dead does not come again: give either \"delay\" or \"dead\"");
-    }
-    let reason = table.get("reason").and_then(|node| node.text_up_to(LONGEST_REASON).map(str::to_owned));
-    Returned { delay, is_dead, reason }
 }
 
 /// The leases that are some; what is none is as stale as one of long ago.

@@ -1,33 +1,16 @@
 //! Reading another system's API, and how its requests are judged and repeated.
 
+use super::document::finish;
 use super::{endpoint, policy, source};
-use crate::config::{ApiConfig, CallPolicy, StatusSet};
+use crate::config::{ApiConfig, CallPolicy, DeliveryConfig, StatusSet};
 use crate::node::{Node, Problems};
 use crate::problem::Problem;
 use http::HeaderName;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// What an API has beside its policy.
-const OWN: &[&str] = &[
-    "name",
-    "url",
-    "method",
-    "headers",
-    "signature",
-    "secret",
-    "secrets",
-    "rotation_overlap",
-    "allow_private",
-    "allow_networks",
-    "allow_http",
-    "allow_ports",
-    "tls",
-    "concurrency",
-    "rate",
-    "throttle_on",
-    "idempotency_header",
-];
+/// What an API has beside its endpoint and its policy.
+const OWN: &[&str] = &["name", "method", "concurrency", "rate", "throttle_on", "idempotency_header"];
 
 /// What a request keeps as it was when it was made.
 pub const CALL_POLICY_KEYS: &[&str] =
@@ -60,7 +43,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 const LONGEST_ANSWER: u64 = 16 << 20;
 
 pub(super) fn keys() -> Vec<&'static str> {
-    OWN.iter().chain(CALL_POLICY_KEYS).copied().collect()
+    [OWN, OF_ENDPOINT, CALL_POLICY_KEYS].concat()
 }
 
 /// Reads an API that stands at `path`.
@@ -83,15 +66,12 @@ pub fn read_api(value: &Value, path: &str) -> Result<ApiConfig, Vec<Problem>> {
 pub fn read_call_policy(value: &Value, path: &str) -> Result<CallPolicy, Vec<Problem>> {
     let problems = Problems::default();
     let node = Node::root(value, path, &problems);
-    let policy = node.table(CALL_POLICY_KEYS).and_then(|_| call_policy(value, path, &problems));
+    let policy = node.table(CALL_POLICY_KEYS).and_then(|_| {
+        let shared = part(value, &["success", "discard", "timeout", "retry"]);
+        let delivery = policy::read(&Node::root(&shared, path, &problems))?;
+        call_policy(value, &delivery, path, &problems)
+    });
     finish(policy, problems)
-}
-
-fn finish<T>(read: Option<T>, problems: Problems) -> Result<T, Vec<Problem>> {
-    match (read, problems.into_vec()) {
-        (Some(read), problems) if problems.is_empty() => Ok(read),
-        (_, problems) => Err(problems),
-    }
 }
 
 /// What of a document stands under these keys, so that it can be read by who knows no others.
@@ -121,7 +101,7 @@ fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
     });
     let whole = part(node.value(), OF_DELIVERY);
     let delivery = policy::read(&Node::root(&whole, path, problems));
-    let policy = delivery.is_some().then(|| call_policy(node.value(), path, problems)).flatten();
+    let policy = delivery.as_ref().and_then(|delivery| call_policy(node.value(), delivery, path, problems));
     let header = table.get("idempotency_header").map_or(Some(IDEMPOTENCY_KEY.to_owned()), |node| {
         let name = node.text()?.parse::<HeaderName>().ok();
         if name.is_none() {
@@ -159,28 +139,22 @@ fn method(node: &Node<'_>) -> Option<&'static str> {
     method
 }
 
-/// The policy among the other keys of a document. What it shares with a delivery is read the same way.
-fn call_policy(value: &Value, path: &str, problems: &Problems) -> Option<CallPolicy> {
+/// The policy among the other keys of a document. What it shares with a delivery was read as a delivery's; what is left out
+/// has the defaults of calls.
+fn call_policy(
+    value: &Value,
+    delivery: &DeliveryConfig,
+    path: &str,
+    problems: &Problems,
+) -> Option<CallPolicy> {
     let before = problems.count();
     let defaults = CallPolicy::default();
-    let shared = part(value, &["success", "discard", "timeout", "retry"]);
-    let mut told = Problems::default();
-    let mut delivery = policy::read(&Node::root(&shared, path, &told));
-    // An API's problems of these keys were told with the rest of it.
-    let silent = value.get("name").is_some();
-    for problem in std::mem::take(&mut told).into_vec() {
-        if !silent {
-            problems.push(problem);
-        }
-        delivery = None;
-    }
-    let delivery = delivery?;
     let has = |key: &str| value.get(key).is_some();
     let mut policy = CallPolicy {
-        success: if has("success") { delivery.success } else { defaults.success },
-        discard: if has("discard") { delivery.discard } else { defaults.discard },
+        success: if has("success") { delivery.success.clone() } else { defaults.success },
+        discard: if has("discard") { delivery.discard.clone() } else { defaults.discard },
         timeout: if has("timeout") { delivery.timeout } else { defaults.timeout },
-        retry: if has("retry") { delivery.retry } else { defaults.retry },
+        retry: if has("retry") { delivery.retry.clone() } else { defaults.retry },
         ..CallPolicy::default()
     };
     if has("retry") && value.pointer("/retry/on").is_none() {

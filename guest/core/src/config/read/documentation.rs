@@ -1,6 +1,6 @@
-//! The keys of sources, subscriptions and topics, their defaults and their documentation agree.
+//! The keys of sources, resources, subscriptions, topics and APIs, their defaults and their documentation agree.
 
-use super::{api, endpoint, policy, read_subscription, retry, source, subscription, topic};
+use super::{api, endpoint, policy, read_subscription, resource, retry, source, subscription, topic};
 use serde_json::{Value, json};
 
 const DOCUMENTATION: &str = include_str!("../../../../../docs/configuration.md");
@@ -25,6 +25,13 @@ fn the_documentation_has_every_key_of_a_source_and_no_other() {
     let mut known = source::KEYS.to_vec();
     known.sort_unstable();
     assert_eq!(documented("source"), known);
+}
+
+#[test]
+fn the_documentation_has_every_key_of_a_resource_and_no_other() {
+    let mut known = resource::KEYS.to_vec();
+    known.sort_unstable();
+    assert_eq!(documented("resource"), known);
 }
 
 #[test]

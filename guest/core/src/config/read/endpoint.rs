@@ -42,7 +42,7 @@ const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const DOCUMENT_METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Fields that belong to the connection (RFC 9110, section 7.6.1) or are written by the delivery itself.
-pub(crate) const RESERVED_HEADERS: &[&str] = &[
+const RESERVED_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "expect",
@@ -56,6 +56,17 @@ pub(crate) const RESERVED_HEADERS: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
+
+/// Whether nobody but this gateway sets a header field, by its lower-case name: one of the connection, or one of Standard
+/// Webhooks, which a signature is over.
+pub(crate) fn is_reserved_header(name: &str) -> bool {
+    RESERVED_HEADERS.contains(&name) || name.starts_with("webhook-")
+}
+
+/// Whether a text is sent as a header field's value just as it is written.
+pub(crate) fn is_header_value(text: &str) -> bool {
+    HeaderValue::from_str(text).is_ok() && text.trim() == text
+}
 
 /// What stands in a URL or a header field in the place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -354,7 +365,7 @@ fn headers(node: &Node<'_>, dialect: Dialect) -> Option<Headers> {
             continue;
         };
         let name = parsed.as_str();
-        if RESERVED_HEADERS.contains(&name) || name.starts_with("webhook-") {
+        if is_reserved_header(name) {
             value.report("this header field is written by the delivery itself");
             continue;
         }
@@ -367,11 +378,7 @@ fn headers(node: &Node<'_>, dialect: Dialect) -> Option<Headers> {
             bytes += several(&mut headers, name, &value);
             continue;
         }
-        let Some(text) = value.string() else { continue };
-        if HeaderValue::from_str(text).is_err() || text.trim() != text {
-            value.report("must be printable ASCII without spaces around it");
-            continue;
-        }
+        let Some(text) = header_value(&value) else { continue };
         bytes += name.len() + text.len();
         let template = match dialect {
             Dialect::Events => Template::parse(text).transpose(),
@@ -405,15 +412,20 @@ fn headers(node: &Node<'_>, dialect: Dialect) -> Option<Headers> {
     Some((headers, templates))
 }
 
+fn header_value<'a>(node: &Node<'a>) -> Option<&'a str> {
+    let text = node.string()?;
+    if !is_header_value(text) {
+        node.report("must be printable ASCII without spaces around it");
+        return None;
+    }
+    Some(text)
+}
+
 /// A header field that stands several times, each as it is; how many bytes they are.
 fn several(headers: &mut Vec<(String, Secret)>, name: &str, list: &Node<'_>) -> usize {
     let mut bytes = 0;
     for value in list.items_up_to(MOST_HEADERS).into_iter().flatten() {
-        let Some(text) = value.string() else { continue };
-        if HeaderValue::from_str(text).is_err() || text.trim() != text {
-            value.report("must be printable ASCII without spaces around it");
-            continue;
-        }
+        let Some(text) = header_value(&value) else { continue };
         bytes += name.len() + text.len();
         headers.push((name.to_owned(), Secret::new(text)));
     }

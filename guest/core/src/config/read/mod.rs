@@ -1,6 +1,7 @@
 //! From a document to valid configuration, or to every problem that it has.
 //!
-//! `source`, `subscription`, `topic`, `endpoint`, `signature`, `policy` and `retry` know the keys; `document` puts them together.
+//! `source`, `resource`, `subscription`, `topic`, `api`, `endpoint`, `signature`, `policy` and `retry` know the keys; `document`
+//! puts them together, and an API stands alone.
 
 mod api;
 mod document;
@@ -24,7 +25,9 @@ pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy};
 pub use document::{
     Document, read_delivery, read_document, read_endpoint, read_resource, read_source, read_subscription,
 };
-pub(crate) use endpoint::{LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, RESERVED_HEADERS};
+pub(crate) use endpoint::{
+    LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_header_value, is_reserved_header,
+};
 pub use flow::rate as read_rate;
 pub use signature::LONGEST_OVERLAP;
 pub use start::start as read_start;

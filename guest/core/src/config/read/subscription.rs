@@ -161,9 +161,10 @@ fn plugin(node: &Node<'_>) -> Option<PluginUse> {
     let table = node.table(&["name", "config", "on_error"])?;
     let name = table.require("name").and_then(|node| source::name(&node));
     let config = table.get("config").map_or_else(|| "null".to_owned(), |node| node.value().to_string());
-    if config.len() > LONGEST_CONFIG {
-        let message = format!("is {} bytes long as JSON; at most {LONGEST_CONFIG} are taken", config.len());
-        table.get("config").iter().for_each(|node| node.report(message.clone()));
+    if config.len() > LONGEST_CONFIG
+        && let Some(node) = table.get("config")
+    {
+        node.report(format!("is {} bytes long as JSON; at most {LONGEST_CONFIG} are taken", config.len()));
     }
     let on_error = table.get("on_error").map_or(Some(OnPluginError::default()), |node| {
         let word = node.string()?;

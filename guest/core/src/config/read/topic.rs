@@ -24,7 +24,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<TopicConfig> {
         table.report_missing("tokens", "missing key of a topic", hint);
     }
     let max_size = table.get("max_size").map_or(Some(TopicConfig::MAX_SIZE), |node| node.size(SIZES));
-    let history = table.get("history").map(|node| node.duration(HISTORIES));
+    let history = table.get("history").and_then(|node| node.duration(HISTORIES));
     if node.problem_count() != before {
         return None;
     }
@@ -34,10 +34,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<TopicConfig> {
         read_tokens: reading,
         publish_tokens: publishing,
         max_size: max_size?,
-        history: match history {
-            Some(history) => Some(history?),
-            None => None,
-        },
+        history,
     })
 }
 
