@@ -125,6 +125,12 @@ impl GuestRouter for RoutingTable {
         self.core.borrow_mut().document_notice(&subscription, &event, &data, keys).map(convert::notice)
     }
 
+    fn doubt_document(&self, subscription: String, event: types::Event, data: Vec<u8>) -> Result<(), String> {
+        let event = convert::event_in(event);
+        let keys = &mut *self.keys.borrow_mut();
+        self.core.borrow_mut().doubt_document(&subscription, &event, &data, keys)
+    }
+
     fn acknowledge_document(
         &self,
         subscription: String,

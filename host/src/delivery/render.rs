@@ -18,6 +18,9 @@ pub trait DocumentNotices: fmt::Debug + Send + Sync + 'static {
     /// What a delivery has to tell its subscriber now. Nothing is written.
     async fn notice(&self, delivery: &LeasedDelivery) -> Result<Notice, RenderError>;
 
+    /// Writes down that a subscriber may have been told what a delivery has to tell: nobody knows what came of an attempt.
+    async fn doubt(&self, delivery: &LeasedDelivery) -> Result<(), RenderError>;
+
     /// Writes down that a subscriber has what it was told, by the receipt of the notice.
     async fn acknowledge(&self, subscription: &str, url: &str, receipt: Vec<u8>) -> Result<(), RenderError>;
 }

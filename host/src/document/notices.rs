@@ -49,17 +49,29 @@ impl DocumentNotices for Notices {
         }
     }
 
+    async fn doubt(&self, delivery: &LeasedDelivery) -> Result<(), RenderError> {
+        let question = DocumentQuestion::Doubt {
+            subscription: delivery.subscription.clone(),
+            event: delivery.event.clone(),
+            data: delivery.data.clone(),
+        };
+        self.write_down(&question).await
+    }
+
     async fn acknowledge(&self, subscription: &str, url: &str, receipt: Vec<u8>) -> Result<(), RenderError> {
         if receipt.is_empty() {
             return Ok(());
         }
+        let (subscription, url) = (subscription.to_owned(), url.to_owned());
+        self.write_down(&DocumentQuestion::Acknowledge { subscription, url, receipt }).await
+    }
+}
+
+impl Notices {
+    /// Commits what the component writes down, anew if the document was changed in the meantime.
+    async fn write_down(&self, question: &DocumentQuestion) -> Result<(), RenderError> {
         for _ in 0..MOST_CONFLICTS {
-            let question = DocumentQuestion::Acknowledge {
-                subscription: subscription.to_owned(),
-                url: url.to_owned(),
-                receipt: receipt.clone(),
-            };
-            let keys = match self.decider.ask(question).await {
+            let keys = match self.decider.ask(question.clone()).await {
                 Ok((DocumentAnswer::Acknowledged(Ok(())), keys)) => keys,
                 Ok((DocumentAnswer::Acknowledged(Err(reason)), _)) => {
                     return Err(RenderError::Unavailable(reason));

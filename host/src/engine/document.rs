@@ -42,6 +42,15 @@ pub enum DocumentQuestion {
         /// Its data.
         data: Bytes,
     },
+    /// To write down that a subscription may have been told: nobody knows what came of an attempt.
+    Doubt {
+        /// The subscription.
+        subscription: String,
+        /// The log's entry.
+        event: Event,
+        /// Its data.
+        data: Bytes,
+    },
     /// To write down that a subscription has what it was told.
     Acknowledge {
         /// The subscription.

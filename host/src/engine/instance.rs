@@ -269,6 +269,13 @@ impl Instance {
                 let notice = router.call_document_notice(store, own, subscription, event, data);
                 notice.map(|notice| DocumentAnswer::Notice(notice.map(convert::notice)))
             }
+            DocumentQuestion::Doubt { subscription, event, data } => {
+                let extensions = convert::extensions(event);
+                let event = convert::event_param(event, &extensions);
+                router
+                    .call_doubt_document(store, own, subscription, event, data)
+                    .map(DocumentAnswer::Acknowledged)
+            }
             DocumentQuestion::Acknowledge { subscription, url, receipt } => router
                 .call_acknowledge_document(store, own, subscription, url, receipt)
                 .map(DocumentAnswer::Acknowledged),

@@ -43,6 +43,14 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     error.source().and_then(known).or_else(|| error.downcast_ref().and_then(http))
 }
 
+/// Whether nothing was sent: no connection was made.
+pub(crate) fn is_unreached(error: &(dyn Error + 'static)) -> bool {
+    let is_connect = |error: &hyper_util::client::legacy::Error| error.is_connect();
+    error.is::<NoFreeConnection>()
+        || error.downcast_ref().is_some_and(is_connect)
+        || error.source().is_some_and(is_unreached)
+}
+
 /// Whether a transport error says nothing about whom was called: this machine lacks descriptors, memory, ports, a name
 /// server, or a turn.
 pub(crate) fn is_local(error: &(dyn Error + 'static)) -> bool {

@@ -28,7 +28,7 @@ mod waiting;
 pub use check::{endpoint_problem, tls_problem};
 pub(crate) use client::Client;
 pub(crate) use connector::FixedNames;
-pub(crate) use failure::{is_local, words};
+pub(crate) use failure::{is_local, is_unreached, words};
 pub(crate) use guard::Guard;
 pub use guard::NetworkError;
 pub use outbound::{Outbound, OutboundError, OutboundOptions};

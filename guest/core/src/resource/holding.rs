@@ -22,6 +22,9 @@ pub struct Holding {
     pub told: Option<Told>,
     /// The content that its filter compares with, if that was kept: what it has, or what was passed over.
     pub content: Option<Vec<u8>>,
+    /// Whether it may have the document though it was told nothing that it confirmed: an attempt to tell it broke off, or it
+    /// asked to be told anew.
+    pub doubt: bool,
 }
 
 /// What the line in front of the content begins with.
@@ -36,7 +39,8 @@ impl Holding {
             .as_ref()
             .map_or_else(|| "-".to_owned(), |told| format!("{} {}", told.revision.encoded(), told.born));
         let kept = if self.content.is_some() { "+" } else { "-" };
-        let mut bytes = format!("{FORMAT} {kept} {told}\n").into_bytes();
+        let doubt = if self.doubt { "?" } else { "" };
+        let mut bytes = format!("{FORMAT} {kept}{doubt} {told}\n").into_bytes();
         bytes.extend_from_slice(self.content.as_deref().unwrap_or_default());
         bytes
     }
@@ -57,7 +61,13 @@ impl Holding {
         if words.next()? != FORMAT {
             return None;
         }
-        let kept = words.next()? == "+";
+        let (kept, doubt) = match words.next()? {
+            "+" => (true, false),
+            "-" => (false, false),
+            "+?" => (true, true),
+            "-?" => (false, true),
+            _ => return None,
+        };
         let told = match (words.next()?, words.next()) {
             ("-", None) => None,
             (revision, Some(born)) => {
@@ -66,7 +76,7 @@ impl Holding {
             _ => return None,
         };
         let content = content.get(1..)?;
-        Some(Self { told, content: kept.then(|| content.to_vec()) })
+        Some(Self { told, content: kept.then(|| content.to_vec()), doubt })
     }
 }
 
@@ -77,9 +87,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_is_read_again(number: Option<i64>, born in "[^\\n]{0,20}", content: Option<Vec<u8>>) {
+        fn what_is_kept_is_read_again(
+            number: Option<i64>, born in "[^\\n]{0,20}", content: Option<Vec<u8>>, doubt: bool,
+        ) {
             let told = number.map(|number| Told { born, revision: Revision::Number(number) });
-            let holding = Holding { told, content };
+            let holding = Holding { told, content, doubt };
             prop_assert_eq!(Holding::decoded(&holding.encoded()), Ok(holding));
         }
 

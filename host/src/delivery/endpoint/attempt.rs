@@ -6,7 +6,7 @@ use super::secret::EndpointSecrets;
 use super::target::Target;
 use crate::clock::now;
 use crate::delivery::render::RenderError;
-use crate::outbound::{Redactor, Watch, is_local, words};
+use crate::outbound::{Redactor, Watch, is_local, is_unreached, words};
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::attempt::OutgoingError;
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
@@ -62,6 +62,9 @@ pub(in crate::delivery) enum NoAnswer {
     Timeout(Duration),
     #[error("{0}")]
     Transport(String),
+    /// The same, and nothing of the request was sent.
+    #[error("{0}")]
+    Unreached(String),
     /// The reason is on this side and says nothing about the endpoint: the attempt does not count.
     #[error("{0}")]
     Local(String),
@@ -110,6 +113,11 @@ impl HttpAttempt {
             (_, Some(NoAnswer::Timeout(_))) => AttemptOutcome::Failed(FailureKind::Timeout),
             _ => AttemptOutcome::Failed(FailureKind::Connection),
         }
+    }
+
+    /// Whether the endpoint may have acted on the request though it has not said so.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.failure, Some(NoAnswer::Timeout(_) | NoAnswer::Transport(_)))
     }
 
     /// The attempt as it is recorded; `delivered` leaves the error out.
@@ -164,7 +172,9 @@ impl HttpAttempt {
         if let Some(location) = &mut self.location {
             *location = start(&redactor.redact(location), LOCATION_LIMIT).to_owned();
         }
-        if let Some(NoAnswer::Transport(text) | NoAnswer::Local(text)) = &mut self.failure {
+        if let Some(NoAnswer::Transport(text) | NoAnswer::Unreached(text) | NoAnswer::Local(text)) =
+            &mut self.failure
+        {
             *text = redactor.redact(text).into_owned();
         }
     }
@@ -252,7 +262,11 @@ async fn exchange(
 }
 
 fn failure(error: &(dyn Error + 'static)) -> NoAnswer {
-    if is_local(error) { NoAnswer::Local(words(error)) } else { NoAnswer::Transport(words(error)) }
+    match words(error) {
+        words if is_local(error) => NoAnswer::Local(words),
+        words if is_unreached(error) => NoAnswer::Unreached(words),
+        words => NoAnswer::Transport(words),
+    }
 }
 
 /// Reads the beginning of a body. A longer one is dropped unread, and its connection with it.

@@ -46,11 +46,18 @@ impl Endpoint for DocumentEndpoint {
         let Some((_, target)) = target else {
             return none(AttemptFailure::Unsendable, "there is no endpoint for this".to_owned());
         };
+        let untold = delivery.clone();
         let delivery = match self.told(delivery, &telling) {
             Ok(delivery) => delivery,
             Err(error) => return none(AttemptFailure::Unsendable, error.to_string()),
         };
-        let attempted: Attempted = notify(target, delivery, telling.values, timeout).await.into();
+        let tried = notify(target, delivery, telling.values, timeout).await;
+        let is_in_doubt = tried.is_in_doubt();
+        let attempted: Attempted = tried.into();
+        // The attempt failed in any case; only what is written down of it is not lost with this program.
+        if is_in_doubt && let Err(error) = self.notices.doubt(&untold).await {
+            return undecided(error);
+        }
         let is_settled = |status: u16| {
             self.policy.success.contains(status) || self.policy.discard.contains(status) || attempted.is_abort
         };

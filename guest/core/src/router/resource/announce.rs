@@ -2,7 +2,7 @@
 
 use super::ANNOUNCED;
 use super::change::{DocumentChange, event, intent};
-use super::table::{Compared, Resources, held, stored};
+use super::table::{Compared, Resources, Wish, held, stored};
 use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection};
 use crate::resource::{DocumentUrl, Holding, StoredDocument, holding_key};
 use crate::router::table::Router;
@@ -54,7 +54,10 @@ impl Resources {
             return Ok(DocumentDecision::Ignore);
         }
         if lost || held(id, url.as_str(), keys)?.is_none() {
-            keys.set(&holding_key(id, url.as_str()), &Holding::default().encoded())?;
+            // Who lost all may have lost less: should the document end before it is told anew, it is told of the end.
+            let content = (lost && follower.wish == Wish::Some).then(|| document.content.clone());
+            let holding = Holding { content, doubt: lost, ..Holding::default() };
+            keys.set(&holding_key(id, url.as_str()), &holding.encoded())?;
         }
         Ok(DocumentDecision::Accept(Box::new(AcceptedEvent {
             event,

@@ -185,12 +185,17 @@ impl Resources {
             self.select(&Compared { resource: id, event: &event, new: &before.content, old: None, now });
         has.retain(|id| self.wish(id).is_some_and(|wish| wish != Wish::Changes));
         self.retain_known(&mut has, &before, keys)?;
-        // Of those that are told of changes nobody can say what they have but what is kept of them.
+        // Of those that are told of changes nobody can say what they have but what is kept of them: that they were told, or are
+        // about to be.
         let comparing = self.resources.get(id).map(|resource| resource.comparing.clone()).unwrap_or_default();
         for subscriber in comparing {
-            if held(&subscriber, url.as_str(), keys)?.is_some_and(|held| held.told.is_some()) {
-                has.insert(subscriber);
+            let Some(held) = held(&subscriber, url.as_str(), keys)? else { continue };
+            if held.told.is_none() && held.content.is_some() {
+                // What was passed over is gone: the next document of this URL is another one.
+                let nothing = Holding { content: None, ..held };
+                keys.set(&holding_key(&subscriber, url.as_str()), &nothing.encoded())?;
             }
+            has.insert(subscriber);
         }
         let mut intents = Vec::with_capacity(has.len());
         for subscriber in &has {
@@ -264,16 +269,23 @@ impl Resources {
         let Some(follower) = self.followers.get(id) else { return Ok(()) };
         let seen = before.filter(|before| follower.generation <= before.generation);
         let known = held(id, url, keys)?;
+        let content = |seen: Option<&StoredDocument>| seen.map(|seen| seen.content.clone());
         let holding = match (known, follower.wish) {
-            (Some(held), Wish::Changes) if held.content.is_none() && seen.is_some() => {
-                Holding { told: held.told, content: seen.map(|seen| seen.content.clone()) }
+            // It has been told of this one, or was passed over with it. Who is about to be told of a first one compares with
+            // nothing, whatever came meanwhile.
+            (Some(held), Wish::Changes)
+                if held.content.is_none()
+                    && seen
+                        .is_some_and(|seen| held.told.is_some() || !self.wants_first(id, follower, seen)) =>
+            {
+                Holding { content: content(seen), ..held }
             }
             (Some(_), _) => return Ok(()),
-            (None, Wish::All) => Holding { told: seen.map(told_of), content: None },
-            (None, Wish::Changes) => Holding { told: None, content: seen.map(|seen| seen.content.clone()) },
+            (None, Wish::All) => Holding { told: seen.map(told_of), ..Holding::default() },
+            (None, Wish::Changes) => Holding { content: content(seen), ..Holding::default() },
             (None, Wish::Some) => {
                 let seen = seen.filter(|_| had.contains(id));
-                Holding { told: seen.map(told_of), content: seen.map(|seen| seen.content.clone()) }
+                Holding { told: seen.map(told_of), content: content(seen), doubt: false }
             }
         };
         keys.set(&holding_key(id, url), &holding.encoded())

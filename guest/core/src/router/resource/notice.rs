@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::request::UnixMillis;
 use crate::resource::{
     Action, DocumentState, DocumentUrl, Holding, REVISION as REVISION_WILDCARD, Revision, StoredDocument,
-    holding_key,
+    Told, holding_key,
 };
 use crate::router::table::Router;
 use crate::state::Keys;
@@ -55,6 +55,21 @@ impl Router {
         self.resources.notice(subscription, event, data, keys)
     }
 
+    /// Writes down that a subscriber may have been told of a document: an attempt was begun, and nobody knows what came of it.
+    ///
+    /// # Errors
+    ///
+    /// Why the state could not be read or written.
+    pub fn doubt_document(
+        &mut self,
+        subscription: &str,
+        event: &Event,
+        data: &[u8],
+        keys: &mut dyn Keys,
+    ) -> Result<(), String> {
+        self.resources.doubt(subscription, event, data, keys)
+    }
+
     /// Writes down that a subscriber has what a notice told, by its receipt.
     ///
     /// # Errors
@@ -86,7 +101,9 @@ impl Router {
             let current = stored.filter(StoredDocument::is_present);
             let event = Event { subject: Some(url.to_owned()), ..Event::default() };
             let implied = self.resources.implied(subscription, follower, &event, current.as_ref());
-            if implied.told.is_none() {
+            let is_first =
+                |current: &StoredDocument| self.resources.wants_first(subscription, follower, current);
+            if implied.told.is_none() && !current.as_ref().is_some_and(is_first) {
                 return keys.delete(&key);
             }
         }
@@ -177,6 +194,10 @@ struct Running<'a> {
     has: Holding,
     /// Whether that was written down, rather than implied.
     was_held: bool,
+    /// Whether its filter compares with the document that is kept: it has that one, or was passed over with it.
+    compares_current: bool,
+    /// Whether it is told of the log's entry, rather than of what there is now.
+    of_entry: bool,
 }
 
 impl Resources {
@@ -195,11 +216,18 @@ impl Resources {
         let head = kept.as_ref().map_or(String::new(), StoredDocument::head);
         let current = kept.filter(StoredDocument::is_present);
         let was_held = held.is_some();
-        let has = held.unwrap_or_else(|| self.implied(id, follower, event, current.as_ref()));
-        let running = Running { id, follower, url, event, current, head, has, was_held };
+        let mut has = held.unwrap_or_else(|| self.implied(id, follower, event, current.as_ref()));
+        let mut compares_current = !was_held && has.content.is_some();
+        if was_held && has.told.is_some() && has.content.is_none() && follower.wish == Wish::Changes {
+            has.content = current.as_ref().map(|current| current.content.clone());
+            compares_current = has.content.is_some();
+        }
         // Without a revision the log's entry is none: whoever explains asks what there is now.
-        let of_entry = if follower.every { revision_of(event, data) } else { None };
-        let told = match (of_entry, &running.current) {
+        let entry = if follower.every { revision_of(event, data) } else { None };
+        let of_entry = entry.is_some();
+        let running =
+            Running { id, follower, url, event, current, head, has, was_held, compares_current, of_entry };
+        let told = match (entry, &running.current) {
             // The deletion that this delivery is about, or the document as it was then.
             (Some(_), _) if event.kind == DELETED => self.without(&running, Some(data)),
             (Some(document), _) => self.with(&running, &document),
@@ -223,15 +251,15 @@ impl Resources {
         };
         let content = || Some(current.content.clone());
         match follower.wish {
-            Wish::All => Holding { told: Some(told_of(current)), content: None },
-            Wish::Changes => Holding { told: None, content: content() },
+            Wish::All => Holding { told: Some(told_of(current)), ..Holding::default() },
+            Wish::Changes => Holding { content: content(), ..Holding::default() },
             Wish::Some => {
                 let new = &current.content;
                 let now = event.time;
                 let resource = &follower.resource;
                 let wants = self.wants(id, Wish::Some, &Compared { resource, event, new, old: None, now });
                 match wants {
-                    Ok(()) => Holding { told: Some(told_of(current)), content: content() },
+                    Ok(()) => Holding { told: Some(told_of(current)), content: content(), doubt: false },
                     Err(_) => Holding::default(),
                 }
             }
@@ -241,29 +269,55 @@ impl Resources {
     /// What is told of a document that is there.
     fn with(&self, running: &Running<'_>, document: &StoredDocument) -> Notice {
         let Running { id, follower, event, has, .. } = running;
+        if let Some(reason) = running.outlived_by(document) {
+            return Notice { reason: reason.to_owned(), ..Notice::default() };
+        }
+        let is_another = has.told.as_ref().is_some_and(|told| told.born != document.born);
         let compared = Compared {
             resource: &follower.resource,
             event,
             new: &document.content,
-            old: has.content.as_deref(),
+            // A document that is made anew is another one, with nothing before it.
+            old: has.content.as_deref().filter(|_| !is_another),
             now: event.time,
         };
-        if let Err(reason) = self.wants(id, follower.wish, &compared) {
+        // Of each revision in order it was decided when it came, compared with the one before. And who may have another
+        // revision than the one that it confirmed has to be told in any case.
+        let is_uncertain = has.doubt && has.told.is_some() && !is_another;
+        let is_decided = follower.wish == Wish::Changes && (running.of_entry || is_uncertain);
+        let wants = if is_decided { Ok(()) } else { self.wants(id, follower.wish, &compared) };
+        if let Err(reason) = wants {
             let reason = format!("its filter does not want the document: {reason}");
-            return match (follower.wish, &has.told) {
-                (Wish::Some, Some(told)) => {
-                    let values = self.values(running, told.revision);
+            let revision = has.told.as_ref().map_or(document.revision, |told| told.revision);
+            return match follower.wish {
+                Wish::Some if has.told.is_some() || has.doubt => {
+                    let values = self.values(running, revision);
                     running.delete(has.content.clone(), values, reason, self.has_nothing(running))
                 }
-                (Wish::Changes, told) => {
+                // What it has is gone, and that there is another one is no news to it.
+                Wish::Changes if is_another => {
+                    let values = self.values(running, revision);
+                    running.delete(has.content.clone(), values, reason, true)
+                }
+                Wish::Changes => {
                     // It was passed over: from now on its filter compares with this one.
-                    let same = told.as_ref().map_or(Write::Delete, |told| {
-                        Write::put(&Holding { told: Some(told.clone()), content: None })
-                    });
+                    let passed = Holding { content: None, ..has.clone() };
+                    let same = match (&has.told, has.doubt) {
+                        (Some(_), _) => Write::put(&passed),
+                        (None, true) => {
+                            Write::put(&Holding { content: Some(document.content.clone()), ..passed })
+                        }
+                        (None, false) => Write::Delete,
+                    };
                     running.nothing(reason, running.settled(same, document))
                 }
-                _ => running.nothing(reason, Write::Delete),
+                _ => self.nothing_yet(running, reason),
             };
+        }
+        let is_seen = running.compares_current && running.is_current(document);
+        if follower.wish == Wish::Changes && is_seen && !is_decided {
+            let reason = "its filter has looked at this revision already".to_owned();
+            return Notice { reason, ..Notice::default() };
         }
         let action = match &has.told {
             None => Action::Create,
@@ -272,14 +326,20 @@ impl Resources {
             Some(_) => {
                 let reason = format!("it has the revision {} already", document.revision.text());
                 let same = match follower.wish {
-                    Wish::Changes => Write::put(&Holding { told: Some(told_of(document)), content: None }),
+                    Wish::Changes => {
+                        Write::put(&Holding { told: Some(told_of(document)), ..Holding::default() })
+                    }
                     _ => Write::Delete,
                 };
                 return running.nothing(reason, running.settled(same, document));
             }
         };
         let told = Some(told_of(document));
-        let kept = |content: Option<&Vec<u8>>| Holding { told: told.clone(), content: content.cloned() };
+        let kept = |content: Option<&Vec<u8>>| Holding {
+            told: told.clone(),
+            content: content.cloned(),
+            doubt: false,
+        };
         let (same, other) = match follower.wish {
             Wish::All => (Write::Delete, kept(None)),
             Wish::Some => (Write::Delete, kept(Some(&document.content))),
@@ -301,24 +361,78 @@ impl Resources {
 
     /// What is told of a document that is gone; its last content is known if this delivery is about that.
     fn without(&self, running: &Running<'_>, last: Option<&[u8]>) -> Notice {
-        let Some(told) = &running.has.told else {
-            return running.nothing("the document is gone, and it has not got it".to_owned(), Write::Delete);
+        let Running { has, event, .. } = running;
+        let reason = "the document is gone";
+        let told = match (&has.told, has.doubt) {
+            (None, false) => return self.nothing_yet(running, format!("{reason}, and it has not got it")),
+            (None, true) => None,
+            (Some(told), _) => Some(told),
         };
+        let is_another = told.is_some_and(|told| event.extensions.get(INCARNATION) != Some(&told.born));
+        if is_another && told.is_some_and(|told| running.is_born(&told.born)) {
+            return Notice { reason: "it has a later document of this URL".to_owned(), ..Notice::default() };
+        }
         let content = last.map(<[u8]>::to_vec).or_else(|| running.has.content.clone());
-        if content.is_none() && running.follower.wish == Wish::All {
+        if content.is_none() && running.follower.wish != Wish::Some {
             // The delivery of the deletion, which has the last content, waits behind this one.
             let reason = "the document is gone, which the next delivery tells".to_owned();
             return Notice { reason, ..Notice::default() };
         }
-        let revision = revision_attribute(running.event).filter(|_| last.is_some()).unwrap_or(told.revision);
-        let reason = "the document is gone".to_owned();
+        let of_event = revision_attribute(event).filter(|_| last.is_some() || told.is_none());
+        let revision = of_event.or_else(|| told.map(|told| told.revision)).unwrap_or(Revision::Number(0));
+        let reason = if told.is_none() { format!("{reason}, and it may have it") } else { reason.to_owned() };
         running.delete(content, self.values(running, revision), reason, self.has_nothing(running))
+    }
+
+    fn doubt(&self, id: &str, event: &Event, data: &[u8], keys: &mut dyn Keys) -> Result<(), String> {
+        let Some(follower) = self.followers.get(id) else { return Ok(()) };
+        if event.extensions.get(RESOURCE) != Some(&follower.resource) {
+            return Ok(());
+        }
+        let url = event.subject.as_deref().unwrap_or_default();
+        let current = stored(&follower.resource, url, keys)?.filter(StoredDocument::is_present);
+        let has = match held(id, url, keys)? {
+            Some(held) => held,
+            None => self.implied(id, follower, event, current.as_ref()),
+        };
+        // Who was told of one before is told of its end in any case, and what it has matters to those alone who compare.
+        if has.doubt || has.told.is_some() && follower.wish != Wish::Changes {
+            return Ok(());
+        }
+        // What it is told of the end of, where no entry of the log says it.
+        let what_it_may_have = || (event.kind != DELETED).then(|| data.to_vec());
+        let content = match follower.wish {
+            Wish::Some => has.content.or_else(what_it_may_have),
+            _ => has.content,
+        };
+        keys.set(&holding_key(id, url), &Holding { content, doubt: true, ..has }.encoded())
+    }
+
+    /// Whether one that compares wants a document of which it has had nothing: then it is, or was, to be told of it.
+    pub(super) fn wants_first(&self, id: &str, follower: &Follower, document: &StoredDocument) -> bool {
+        let event = Event { subject: Some(document.url.clone()), time: document.updated, ..Event::default() };
+        let compared = Compared {
+            resource: &follower.resource,
+            event: &event,
+            new: &document.content,
+            old: None,
+            now: document.updated,
+        };
+        follower.wish == Wish::Changes && self.wants(id, Wish::Changes, &compared).is_ok()
     }
 
     /// Whether it is implied by what is kept that the subscriber has nothing of it.
     fn has_nothing(&self, running: &Running<'_>) -> bool {
         let Running { id, follower, event, current, .. } = running;
+        let is_first = |current: &StoredDocument| self.wants_first(id, follower, current);
         self.implied(id, follower, event, current.as_ref()).told.is_none()
+            && !current.as_ref().is_some_and(is_first)
+    }
+
+    /// It has nothing, and this delivery tells nothing; what waits behind it may.
+    fn nothing_yet(&self, running: &Running<'_>, reason: String) -> Notice {
+        let same = if self.has_nothing(running) { Write::Delete } else { Write::Nothing };
+        running.nothing(reason, same)
     }
 
     fn values(&self, running: &Running<'_>, revision: Revision) -> Vec<(String, String)> {
@@ -336,6 +450,20 @@ impl Running<'_> {
         let is_same =
             |current: &StoredDocument| current.born == document.born && current.revision == document.revision;
         self.current.as_ref().is_some_and(is_same)
+    }
+
+    /// Whether the document that is kept is this incarnation of it.
+    fn is_born(&self, born: &str) -> bool {
+        self.current.as_ref().is_some_and(|current| current.born == born)
+    }
+
+    /// Why a document that the log tells of is not told any more: its delivery runs again after those behind it.
+    fn outlived_by(&self, document: &StoredDocument) -> Option<&'static str> {
+        if !self.of_entry {
+            return None;
+        }
+        let is_later = |told: &Told| told.born != document.born && self.is_born(&told.born);
+        self.has.told.as_ref().is_some_and(is_later).then_some("it has a later document of this URL")
     }
 
     /// Whether what it has can be told from the document that is kept: it was looked at for that one.

@@ -116,6 +116,11 @@ impl World {
         }
     }
 
+    /// An attempt of it was begun, and nobody knows what came of it.
+    fn doubt(&mut self, waiting: &Waiting) {
+        self.router.doubt_document(&waiting.0, &waiting.1, &waiting.2, &mut self.keys).unwrap();
+    }
+
     /// Runs all deliveries; what each subscriber was told.
     fn deliver(&mut self) -> Vec<(String, Action, String)> {
         let mut told = Vec::new();
@@ -222,6 +227,84 @@ fn what_was_never_told_needs_no_delete() {
     world.change(URL, None);
     assert_eq!(world.deliver(), []);
     assert!(world.keys.0.is_empty(), "{:?}", world.keys.0.keys());
+}
+
+#[test]
+fn who_may_have_a_document_is_told_of_its_end() {
+    for every in [false, true] {
+        for filter in [None, Some("new.q > 0"), Some("old == null || old.q != new.q")] {
+            let mut world = World::new(None);
+            world.subscribe("a", filter, every);
+            world.put("{\"v\": 1, \"q\": 1}");
+            let first = world.waiting[0].clone();
+            world.notice(&first);
+            world.doubt(&first);
+            world.change(URL, None);
+            let found = world.deliver();
+            assert_eq!(
+                found.last(),
+                Some(&told("a", Action::Delete, "{\"v\": 1, \"q\": 1}")),
+                "{filter:?} {every}"
+            );
+            assert_eq!(found.iter().filter(|told| told.1 == Action::Delete).count(), 1);
+            assert!(world.keys.0.is_empty(), "{:?}", world.keys.0);
+        }
+    }
+}
+
+#[test]
+fn a_document_that_leaves_a_filter_is_told_to_who_may_have_it() {
+    let mut world = World::new(None);
+    world.subscribe("a", Some("new.q > 0"), false);
+    world.put("{\"v\": 1, \"q\": 1}");
+    let first = world.waiting.remove(0);
+    world.doubt(&first);
+    world.put("{\"v\": 2, \"q\": 0}");
+    assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 1, \"q\": 1}")]);
+    assert_eq!(world.holdings(), 0);
+}
+
+#[test]
+fn who_asked_to_be_told_anew_is_told_of_an_end_that_comes_first() {
+    for filter in [None, Some("new.q > 0"), Some("old == null || old.q != new.q")] {
+        let mut world = World::new(None);
+        world.subscribe("a", filter, false);
+        world.put("{\"v\": 1, \"q\": 1}");
+        world.deliver();
+        world.announce("a", URL, true);
+        world.change(URL, None);
+        assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 1, \"q\": 1}")], "{filter:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_again_by_hand_never_goes_back() {
+    for filter in [None, Some("old == null || old.q != new.q")] {
+        let mut world = World::new(None);
+        world.subscribe("a", filter, true);
+        world.put("{\"v\": 3, \"q\": 1}");
+        let dead = world.waiting.remove(0);
+        world.change(URL, None);
+        let ended = world.waiting.remove(0);
+        world.put("{\"v\": 9, \"q\": 2}");
+        assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 9, \"q\": 2}")]);
+        world.waiting = vec![dead, ended];
+        assert_eq!(world.deliver(), []);
+    }
+}
+
+#[test]
+fn who_compares_and_was_away_is_told_of_what_it_has_never_had() {
+    let body = |version: u32, count: u32| format!("{{\"v\": {version}, \"q\": {count}}}");
+    let mut world = World::new(None);
+    world.subscribe("a", Some("old == null || old.q != new.q"), false);
+    for (version, count) in [(1, 0), (2, 1), (3, 0), (4, 0)] {
+        world.put(&body(version, count));
+    }
+    assert_eq!(world.deliver(), [told("a", Action::Create, &body(4, 0))]);
+    world.change(URL, None);
+    world.put(&body(1, 0));
+    assert_eq!(world.deliver(), [told("a", Action::Create, &body(1, 0))], "another document");
 }
 
 #[test]
@@ -418,102 +501,234 @@ enum Step {
     Delete {
         document: u8,
     },
-    /// Runs the first delivery of a subscriber; it may fail, or change come in between.
+    /// Runs the first delivery of a subscriber; it may fail, or a change come in between.
     Run {
         subscriber: u8,
-        fails: bool,
+        end: End,
         between: Option<(u8, u8, u8)>,
+    },
+    /// A subscriber asks to be told of a document anew; it may have lost it.
+    Resync {
+        subscriber: u8,
+        document: u8,
+        lost: bool,
     },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let put = || (0_u8..2, 0_u8..12, 0_u8..3);
-    let step = prop_oneof![
-        3 => put().prop_map(|(document, version, quantity)| Step::Put { document, version, quantity }),
-        1 => (0_u8..2).prop_map(|document| Step::Delete { document }),
-        4 => (0_u8..4, any::<bool>(), prop::option::of(put())).prop_map(|(subscriber, fails, between)| {
-            Step::Run { subscriber, fails, between }
-        }),
-    ];
-    prop::collection::vec(step, 0..60)
+/// How an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Taken,
+    Refused,
+    /// Its answer is lost; the subscriber may have acted.
+    Lost {
+        acted: bool,
+    },
 }
 
-fn body(version: u8, quantity: u8) -> String {
+/// Who subscribes: the id, the filter, and whether every revision is told.
+const SUBSCRIBERS: [(&str, Option<&str>, bool); 6] = [
+    ("a", None, false),
+    ("f", Some("new.q > 0"), false),
+    ("e", None, true),
+    ("fe", Some("new.q > 0"), true),
+    ("c", Some("old == null || old.q != new.q"), false),
+    ("ce", Some("old == null || old.q != new.q"), true),
+];
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let put = || (0_u8..2, 0_u8..12, 0_u8..3);
+    let end = prop_oneof![
+        3 => Just(End::Taken),
+        1 => Just(End::Refused),
+        1 => any::<bool>().prop_map(|acted| End::Lost { acted }),
+    ];
+    let step = prop_oneof![
+        6 => put().prop_map(|(document, version, quantity)| Step::Put { document, version, quantity }),
+        2 => (0_u8..2).prop_map(|document| Step::Delete { document }),
+        10 => (0_u8..6, end, prop::option::of(put())).prop_map(|(subscriber, end, between)| {
+            Step::Run { subscriber, end, between }
+        }),
+        1 => (0_u8..6, 0_u8..2, any::<bool>())
+            .prop_map(|(subscriber, document, lost)| Step::Resync { subscriber, document, lost }),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+fn body(version: u64, quantity: u8) -> String {
     format!("{{\"v\": {version}, \"q\": {quantity}}}")
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-    /// Whatever happens, at the end each subscriber has exactly what exists and its filter wants; it never creates what
-    /// it has, and never updates or deletes what it has not.
-    #[test]
-    fn each_subscriber_ends_with_exactly_what_exists(steps in steps(), tombstones in prop::option::of(Just(5_u64))) {
-        let mut world = World::new(tombstones);
-        let subscribers = [("a", false, false), ("f", true, false), ("e", false, true), ("fe", true, true)];
-        for (id, filtered, every) in subscribers {
-            world.subscribe(id, filtered.then_some("new.q > 0"), every);
+/// The subscribers, and what really is with them.
+struct Played {
+    world: World,
+    exists: BTreeMap<String, String>,
+    have: BTreeMap<(String, String), String>,
+    /// Of which nobody knows whether the subscriber has it: it may be told of an end twice, or of one of what it has not.
+    doubtful: std::collections::BTreeSet<(String, String)>,
+}
+
+impl Played {
+    fn put(&mut self, document: u8, version: u8, quantity: u8) {
+        let url = format!("http://h/items/{document}");
+        let text = body(version.into(), quantity);
+        if matches!(self.world.change(&url, Some(&text)), DocumentDecision::Accept(_)) {
+            self.exists.insert(url, text);
         }
-        let mut exists: BTreeMap<String, String> = BTreeMap::new();
-        let mut have: BTreeMap<(String, String), String> = BTreeMap::new();
-        let run = |world: &mut World, have: &mut BTreeMap<(String, String), String>,
-                       exists: &mut BTreeMap<String, String>, id: &str, fails: bool,
-                       between: Option<(u8, u8, u8)>| {
-            let Some(at) = world.waiting.iter().position(|waiting| waiting.0 == id) else { return false };
-            let waiting = world.waiting[at].clone();
-            let notice = world.notice(&waiting);
-            if let Some((document, version, quantity)) = between {
-                put(world, exists, document, version, quantity);
+    }
+
+    fn run(&mut self, id: &str, end: End, between: Option<(u8, u8, u8)>) -> bool {
+        let Some(at) = self.world.waiting.iter().position(|waiting| waiting.0 == id) else { return false };
+        let waiting = self.world.waiting[at].clone();
+        let notice = self.world.notice(&waiting);
+        if let Some((document, version, quantity)) = between {
+            self.put(document, version, quantity);
+        }
+        if let Some(telling) = &notice.telling {
+            let key = (waiting.0.clone(), waiting.1.subject.clone().unwrap());
+            let document = String::from_utf8(telling.document.clone().unwrap_or_default()).unwrap();
+            if matches!(end, End::Taken | End::Lost { acted: true }) {
+                let is_doubtful = self.doubtful.contains(&key);
+                let had = match telling.action {
+                    Action::Create => self.have.insert(key.clone(), document).or(Some(String::new())),
+                    Action::Update => self.have.insert(key.clone(), document),
+                    Action::Delete => self.have.remove(&key),
+                };
+                assert!(had.is_some() || is_doubtful, "{:?} of what {id} has not", telling.action);
             }
-            if let Some(telling) = &notice.telling {
-                if fails {
+            match end {
+                End::Taken => drop(self.doubtful.remove(&key)),
+                End::Refused => return true,
+                End::Lost { .. } => {
+                    self.doubtful.insert(key);
+                    self.world.doubt(&waiting);
                     return true;
                 }
-                let key = (waiting.0.clone(), waiting.1.subject.clone().unwrap());
-                let document = String::from_utf8(telling.document.clone().unwrap_or_default()).unwrap();
-                match telling.action {
-                    Action::Create => drop(have.insert(key, document)),
-                    Action::Update => assert!(have.insert(key, document).is_some(), "updates what it has not"),
-                    Action::Delete => assert!(have.remove(&key).is_some(), "deletes what it has not"),
-                }
-            }
-            world.acknowledge(&waiting, &notice);
-            world.waiting.remove(at);
-            true
-        };
-        fn put(world: &mut World, exists: &mut BTreeMap<String, String>, document: u8, version: u8, quantity: u8) {
-            let url = format!("http://h/items/{document}");
-            let text = body(version, quantity);
-            if matches!(world.change(&url, Some(&text)), DocumentDecision::Accept(_)) {
-                exists.insert(url, text);
             }
         }
-        for step in steps {
-            match step {
-                Step::Put { document, version, quantity } => put(&mut world, &mut exists, document, version, quantity),
-                Step::Delete { document } => {
-                    let url = format!("http://h/items/{document}");
-                    world.change(&url, None);
-                    exists.remove(&url);
+        self.world.acknowledge(&waiting, &notice);
+        self.world.waiting.remove(at);
+        true
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Put { document, version, quantity } => self.put(document, version, quantity),
+            Step::Delete { document } => {
+                let url = format!("http://h/items/{document}");
+                self.world.change(&url, None);
+                self.exists.remove(&url);
+            }
+            Step::Run { subscriber, end, between } => {
+                self.run(SUBSCRIBERS[usize::from(subscriber)].0, end, between);
+            }
+            Step::Resync { subscriber, document, lost } => {
+                let (id, url) =
+                    (SUBSCRIBERS[usize::from(subscriber)].0, format!("http://h/items/{document}"));
+                // Who has lost what is not there any more is told of its end, if anybody is.
+                let key = (id.to_owned(), url.clone());
+                self.doubtful.insert(key.clone());
+                if lost && self.exists.contains_key(&url) {
+                    self.have.remove(&key);
                 }
-                Step::Run { subscriber, fails, between } => {
-                    let id = subscribers[usize::from(subscriber)].0;
-                    run(&mut world, &mut have, &mut exists, id, fails, between);
-                }
+                self.world.announce(id, &url, true);
             }
         }
-        for (id, ..) in subscribers {
-            while run(&mut world, &mut have, &mut exists, id, false, None) {}
+    }
+}
+
+/// What a subscriber compares: all of a document, or what its filter looks at.
+fn seen<'a>(filter: Option<&str>, text: &'a str) -> &'a str {
+    match filter {
+        Some(filter) if filter.contains("old") => text.split_once("\"q\"").unwrap().1,
+        _ => text,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    /// Whatever happens, at the end each subscriber has exactly what exists and its filter wants; it never updates or deletes
+    /// what it is known not to have.
+    #[test]
+    fn each_subscriber_ends_with_exactly_what_exists(steps in steps(), tombstones in prop::option::of(Just(5_u64))) {
+        let world = World::new(tombstones);
+        let mut played = Played { world, exists: BTreeMap::new(), have: BTreeMap::new(), doubtful: Default::default() };
+        for (id, filter, every) in SUBSCRIBERS {
+            played.world.subscribe(id, filter, every);
         }
-        for (id, filtered, _) in subscribers {
-            let expected: BTreeMap<&str, &str> = exists.iter()
-                .filter(|(_, text)| !filtered || !text.contains("\"q\": 0"))
-                .map(|(url, text)| (url.as_str(), text.as_str())).collect();
-            let found: BTreeMap<&str, &str> = have.iter()
+        for step in &steps {
+            played.step(step);
+        }
+        for (id, ..) in SUBSCRIBERS {
+            while played.run(id, End::Taken, None) {}
+        }
+        for (id, filter, _) in SUBSCRIBERS {
+            let expected: BTreeMap<&str, &str> = played.exists.iter()
+                .filter(|(_, text)| filter != Some("new.q > 0") || !text.contains("\"q\": 0"))
+                .map(|(url, text)| (url.as_str(), seen(filter, text))).collect();
+            let found: BTreeMap<&str, &str> = played.have.iter()
                 .filter(|((subscriber, _), _)| subscriber == id)
-                .map(|((_, url), text)| (url.as_str(), text.as_str())).collect();
+                .map(|((_, url), text)| (url.as_str(), seen(filter, text))).collect();
             prop_assert_eq!(found, expected, "{}", id);
         }
-        prop_assert_eq!(world.holdings(), 0, "{:?}", world.keys.0.keys());
+        let left = played.world.keys.0.keys().filter(|key| key.starts_with("holding/") && !key.starts_with("holding/c"));
+        prop_assert_eq!(left.count(), 0, "{:?}", played.world.keys.0.keys());
+    }
+
+    /// Who is told of every revision is told the same, however late.
+    #[test]
+    fn every_revision_is_told_in_order_however_late(
+        changes in prop::collection::vec((prop::option::weighted(0.8, 0_u8..3), any::<bool>()), 0..12),
+    ) {
+        let subscribers = [
+            ("e", None), ("fe", Some("new.q > 0")), ("ce", Some("old == null || old.q != new.q")),
+            ("se", Some("old.q == 0 && new.q > 0")),
+        ];
+        let mut world = World::new(None);
+        for (id, filter) in subscribers {
+            world.subscribe(id, filter, true);
+        }
+        let (mut found, mut expected) = (Vec::new(), Vec::new());
+        let (mut version, mut before) = (0, None::<(String, u8)>);
+        let mut has: BTreeMap<&str, String> = BTreeMap::new();
+        for (change, runs) in changes {
+            version += 1;
+            let now = change.map(|quantity| (body(version, quantity), quantity));
+            world.change(URL, now.as_ref().map(|now| now.0.as_str()));
+            for (id, _) in subscribers {
+                let old = before.as_ref().map(|before| before.1);
+                let wants = now.as_ref().is_some_and(|(_, quantity)| match id {
+                    "e" => true,
+                    "fe" => *quantity > 0,
+                    "ce" => old != Some(*quantity),
+                    _ => old == Some(0) && *quantity > 0,
+                });
+                match &now {
+                    Some((text, _)) if wants => {
+                        let action = if has.insert(id, text.clone()).is_some() { Action::Update } else { Action::Create };
+                        expected.push(told(id, action, text));
+                    }
+                    Some(_) if id == "fe" => if let Some(had) = has.remove(id) {
+                        expected.push(told(id, Action::Delete, &had));
+                    },
+                    None => if has.remove(id).is_some() {
+                        expected.push(told(id, Action::Delete, &before.as_ref().unwrap().0));
+                    },
+                    Some(_) => {}
+                }
+            }
+            before = now;
+            if runs {
+                found.extend(world.deliver());
+            }
+        }
+        found.extend(world.deliver());
+        for (id, _) in subscribers {
+            let of = |told: &[(String, Action, String)]| -> Vec<_> {
+                told.iter().filter(|told| told.0 == id).cloned().collect()
+            };
+            prop_assert_eq!(of(&found), of(&expected));
+        }
     }
 
     #[test]
