@@ -57,6 +57,8 @@ pub mod api;
 pub mod bulk;
 #[doc(hidden)]
 pub mod call;
+#[doc(hidden)]
+pub mod callback;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -107,10 +109,12 @@ pub mod supervision;
 pub mod telemetry;
 #[doc(hidden)]
 pub mod topic;
+mod waiter;
 
 pub use anglerfish_core::call::CallState;
 pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
+pub use callback::{Callback, CallbackBuilder, CallbackError, Callbacks, ReceivedCallback};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use document::DocumentsConfig;

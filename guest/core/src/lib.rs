@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod attempt;
 pub mod call;
+pub mod callback;
 pub mod config;
 pub mod decision;
 pub mod delivery;

@@ -6,6 +6,7 @@ mod access;
 mod activity;
 mod body;
 mod call;
+mod callback;
 mod config;
 mod cursor;
 mod delivery;

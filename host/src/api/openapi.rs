@@ -28,6 +28,7 @@ use utoipa::OpenApi;
         (name = "deliveries", description = "What became of events"),
         (name = "jobs", description = "Work on many deliveries"),
         (name = "calls", description = "Requests to other systems' APIs"),
+        (name = "callbacks", description = "Addresses that programs await"),
         (name = "subscriptions", description = "Who wants what"),
         (name = "sources", description = "Where requests come in"),
         (name = "rejections", description = "What was refused lately"),

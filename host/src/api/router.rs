@@ -2,11 +2,13 @@
 
 use super::access::{Access, guard};
 use super::{
-    Configuration, Presence, ProblemDetails, activity, call, config, delivery, event, explain, health, job,
-    openapi, publish, reader, rejection, request, schedule, sending, source, subscription, trial,
+    Configuration, Presence, ProblemDetails, activity, call, callback, config, delivery, event, explain,
+    health, job, openapi, publish, reader, rejection, request, schedule, sending, source, subscription,
+    trial,
 };
 use crate::bulk::Jobs;
 use crate::call::Calls;
+use crate::callback::Callbacks;
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::source::Sources;
@@ -52,6 +54,8 @@ pub struct Api {
     pub jobs: Jobs,
     /// Requests to other systems' APIs.
     pub calls: Calls,
+    /// Addresses that programs await.
+    pub callbacks: Callbacks,
     /// The API that requests go to which are made at `/request`, if there is that address.
     pub requests: Option<String>,
     /// What reads the configuration again.
@@ -102,6 +106,10 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(call::retry))
         .routes(routes!(call::apis))
         .routes(routes!(call::configure))
+        .routes(routes!(callback::list, callback::hold))
+        .routes(routes!(callback::show, callback::close))
+        .routes(routes!(callback::next))
+        .routes(routes!(callback::ack))
         .routes(routes!(request::show, request::create))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))

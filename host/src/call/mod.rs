@@ -16,7 +16,6 @@ mod ledger;
 mod metric;
 mod request;
 mod run;
-mod waiter;
 
 pub use api::{ApiDefinition, ApiReport};
 pub use calls::{CallParts, Calls};

@@ -3,8 +3,8 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    calls, check, completions, deliveries, events, explain, filter, init, jobs, listen, manual, plugin,
-    providers, rejections, reload, schedule, send, serve, sink, sources, subscriptions,
+    callbacks, calls, check, completions, deliveries, events, explain, filter, init, jobs, listen, manual,
+    plugin, providers, rejections, reload, schedule, send, serve, sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -57,6 +57,8 @@ enum Command {
     /// Make requests to other systems' APIs through a running gateway, and look what
     /// became of them
     Calls(calls::CallsArgs),
+    /// Look at the addresses that programs await, and close them
+    Callbacks(callbacks::CallbacksArgs),
     /// Look into what a running gateway refused lately
     Rejections(rejections::RejectionsArgs),
     /// Look at the sources of a running gateway
@@ -94,6 +96,7 @@ impl Command {
             Self::Deliveries(args) => block_on(deliveries::run(args, output)),
             Self::Jobs(args) => block_on(jobs::run(args, output)),
             Self::Calls(args) => block_on(calls::run(args, output)),
+            Self::Callbacks(args) => block_on(callbacks::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
             Self::Sources(args) => block_on(sources::run(args, output)),
             Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),

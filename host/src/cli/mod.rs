@@ -6,6 +6,7 @@
 mod allocator;
 mod brittle;
 mod bulk;
+mod callbacks;
 mod calls;
 mod check;
 mod client;

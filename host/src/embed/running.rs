@@ -2,6 +2,7 @@
 
 use super::{AnglerfishBuilder, EventError, IngressService, NewEvent, Source, Subscription};
 use crate::call::{CallError, Calls, NewCall};
+use crate::callback::{CallbackBuilder, Callbacks};
 use crate::clock;
 use crate::gateway::{Config, Gateway, Handles};
 use crate::publish::Receipt;
@@ -133,6 +134,17 @@ impl Anglerfish {
     /// It cannot be sent, another call has its key, or it cannot be written down.
     pub async fn call(&self, call: NewCall) -> Result<StoredCall, CallError> {
         self.shared.handles.calls.call(call).await
+    }
+
+    /// Asks for the callback of this name: an address to be handed to somebody, and what comes there. Awaiting it takes hold of it.
+    pub fn callback(&self, name: impl Into<String>) -> CallbackBuilder {
+        self.shared.handles.callbacks.callback(name)
+    }
+
+    /// The callbacks: listed, closed, and made without a name.
+    #[must_use]
+    pub fn callbacks(&self) -> Callbacks {
+        self.shared.handles.callbacks.clone()
     }
 
     /// The calls: to be made without waiting, looked at, cancelled and tried again.

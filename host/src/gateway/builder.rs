@@ -10,6 +10,7 @@ use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
+use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::document::{Documents, Flare, Notices, Resources};
@@ -180,6 +181,7 @@ pub(crate) struct Handles {
     pub(crate) out: Router,
     pub(crate) publisher: Publisher,
     pub(crate) calls: Calls,
+    pub(crate) callbacks: Callbacks,
     pub(crate) sources: Sources,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) functions: Functions,
@@ -311,9 +313,18 @@ impl BuiltGateway {
         };
         let operational =
             OperationalEvents::new(publisher.clone(), subscriptions.clone(), deliveries.notices());
+        let base = wiring::callback_base(&config, ingress.as_deref());
+        let callbacks = Callbacks::new(CallbackParts {
+            store: Arc::clone(store),
+            reader: source_reader.reader(),
+            fetcher: Arc::clone(&documents),
+            base,
+            metrics: CallbackMetrics::register(&mut registry),
+        });
         let service =
             Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
-                .with_rejections(rejections.clone());
+                .with_rejections(rejections.clone())
+                .with_callbacks(Arc::new(callbacks.clone()));
         let service = Arc::new(service);
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
@@ -389,6 +400,7 @@ impl BuiltGateway {
             clock: Arc::new(clock::now),
             jobs: jobs.clone(),
             calls: calls.clone(),
+            callbacks: callbacks.clone(),
             requests: config_of_requests,
             configuration: Arc::new(reloader.clone()),
         };
@@ -399,6 +411,7 @@ impl BuiltGateway {
             out: out_router,
             publisher,
             calls: calls.clone(),
+            callbacks,
             sources,
             subscriptions,
             functions,

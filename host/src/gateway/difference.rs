@@ -22,6 +22,7 @@ impl Difference {
             ("server.listen", a.listen == b.listen),
             ("server.data_dir", a.data_dir == b.data_dir),
             ("server.max_connections", a.max_connections == b.max_connections),
+            ("server.public_url", a.public_url == b.public_url),
             ("server.header_timeout", a.header_timeout == b.header_timeout),
             ("server.idle_timeout", a.idle_timeout == b.idle_timeout),
             ("admin.listen", old.admin.listen == new.admin.listen),

@@ -265,6 +265,7 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
     new.server.listen = old.server.listen;
     new.server.data_dir.clone_from(&old.server.data_dir);
     new.server.max_connections = old.server.max_connections;
+    new.server.public_url.clone_from(&old.server.public_url);
     new.server.header_timeout = old.server.header_timeout;
     new.server.idle_timeout = old.server.idle_timeout;
     if new.admin.listen != old.admin.listen {

@@ -3,6 +3,7 @@
 use super::builder::Handles;
 use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::call::{CallError, Calls, NewCall};
+use crate::callback::Callbacks;
 use crate::delivery::Deliveries;
 use crate::document;
 use crate::gateway::Config;
@@ -51,6 +52,7 @@ struct Parts {
     deliveries: Deliveries,
     streams: Streams,
     calls: Calls,
+    callbacks: Callbacks,
     gate: Gate,
     ingress: Option<Part>,
     admin: Option<Part>,
@@ -149,6 +151,7 @@ impl Gateway {
                 deliveries,
                 streams,
                 calls,
+                callbacks: handles.callbacks.clone(),
                 gate: handles.gate.clone(),
                 ingress,
                 admin,
@@ -217,6 +220,12 @@ impl Gateway {
         self.stomp_address
     }
 
+    /// The callbacks: addresses to be handed to others, and awaited.
+    #[must_use]
+    pub fn callbacks(&self) -> Callbacks {
+        self.handles.callbacks.clone()
+    }
+
     /// Reads its configuration again when it is told to.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
@@ -254,6 +263,7 @@ impl Drop for Gateway {
 impl Parts {
     async fn shutdown(mut self, first: Instant, end: Instant) {
         self.stop_retention.cancel();
+        self.callbacks.stop();
         // Senders and attempts side by side: what is accepted from now on is delivered after the next start.
         let attempts = self.deliveries.shutdown(first.saturating_duration_since(Instant::now()));
         let out = async {
@@ -300,6 +310,7 @@ impl Parts {
     /// Ends all of it without waiting for anything.
     fn abort(self) {
         self.stop_retention.cancel();
+        self.callbacks.stop();
         self.gate.shut();
         self.streams.stop();
         self.retention.abort();

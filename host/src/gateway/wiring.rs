@@ -228,6 +228,14 @@ pub(super) async fn open_subscriptions(
     Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
 }
 
+/// What the addresses of callbacks begin with: what the configuration says, or where the gateway listens, if others can know
+/// that as an address.
+pub(super) fn callback_base(config: &Config, listener: Option<&Listener>) -> Option<String> {
+    let listening = listener.map(Listener::address).filter(|address| !address.ip().is_unspecified());
+    let listening = listening.map(|address| format!("http://{address}"));
+    config.server.public_url.clone().or(listening)
+}
+
 /// Makes the APIs of the configuration ready.
 pub(super) async fn open_calls(config: &Config, parts: CallParts) -> Result<Calls, GatewayError> {
     for (path, api) in &config.apis {

@@ -55,7 +55,7 @@ fn is_telling(name: &str) -> bool {
 
 /// Keeps the request without credentials: those that names give away, and those that the source's scheme reads.
 /// Values that are not UTF-8 are left out, because records are text.
-pub(super) fn record(request: &InboundRequest, credentials: &Credentials) -> RequestRecord {
+pub(crate) fn record(request: &InboundRequest, credentials: &Credentials) -> RequestRecord {
     let secret =
         |name: &str| is_telling(name) || credentials.headers.iter().any(|credential| credential == name);
     let headers = { request.headers.iter() }

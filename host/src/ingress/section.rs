@@ -46,6 +46,9 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// The path below which a proxy serves the gateway; empty if there is none.
     pub path_prefix: String,
+    /// How others reach the gateway: what the addresses of callbacks begin with. Without it they begin with the address that
+    /// it listens on, if that is one.
+    pub public_url: Option<String>,
     /// Private networks that every subscription may call. They are part of each subscription's own list already.
     pub allow_networks: Vec<String>,
 }
@@ -69,6 +72,7 @@ impl Default for ServerConfig {
             shutdown_timeout: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             path_prefix: String::new(),
+            public_url: None,
             allow_networks: Vec::new(),
         }
     }
@@ -93,6 +97,7 @@ impl Section for ServerConfig {
         ("shutdown_timeout", Kind::Text),
         ("trusted_proxies", Kind::List),
         ("path_prefix", Kind::Text),
+        ("public_url", Kind::Text),
         ("allow_networks", Kind::List),
     ];
 
@@ -132,11 +137,27 @@ impl Section for ServerConfig {
         });
         set(&mut config.trusted_proxies, table.get("trusted_proxies"), networks);
         set(&mut config.path_prefix, table.get("path_prefix"), path_prefix);
+        config.public_url = table.get("public_url").and_then(|node| public_url(&node));
         set(&mut config.allow_networks, table.get("allow_networks"), |node| {
             Some(networks(node)?.iter().map(ToString::to_string).collect())
         });
         config
     }
+}
+
+/// An absolute URL without a query and without the slash at its end.
+fn public_url(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?.trim_end_matches('/');
+    let uri = text.parse::<http::Uri>().ok().filter(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some()
+            && uri.query().is_none()
+    });
+    if uri.is_none() || text.contains(['@', '#']) {
+        node.report_with_hint("not the URL of this gateway", "write \"https://hooks.example.com\"");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// A path without the slash at its end.

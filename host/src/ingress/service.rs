@@ -14,12 +14,14 @@ use crate::store::{
     Commit, CommitOutcome, FailedFilter, KeyOverlay, LeasedDelivery, NewEvent, Repetition, Store,
 };
 use crate::telemetry::{self, IngressMetrics, SharedRepeated, SourceMetrics, TRACE, TRACEPARENT};
-use anglerfish_core::answer::Fault;
+use anglerfish_core::answer::{Fault, Reply};
+use anglerfish_core::callback::read_callback_path;
 use anglerfish_core::decision::{AcceptedEvent, Decision, Fetch, FilterFailure, Intent};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
 use anglerfish_core::request::event_data;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Response};
 use http_body_util::Full;
@@ -63,6 +65,27 @@ pub trait Outlet: Send + Sync {
     fn offer(&self, deliveries: Vec<LeasedDelivery>);
 }
 
+/// Takes what comes in at the addresses of callbacks.
+#[async_trait]
+pub trait CallbackIntake: Send + Sync {
+    /// Answers a request to the address of this name and token.
+    async fn take(&self, name: &str, token: &str, request: InboundRequest) -> CallbackAnswer;
+}
+
+/// What whoever came to a callback is answered.
+pub enum CallbackAnswer {
+    /// This.
+    Now(Reply),
+    /// What a program chooses meanwhile. Whoever waits for that takes no place from others.
+    Waits(BoxFuture<'static, Reply>),
+}
+
+impl From<Reply> for CallbackAnswer {
+    fn from(reply: Reply) -> Self {
+        Self::Now(reply)
+    }
+}
+
 /// Gets the documents that decisions ask for.
 #[async_trait]
 pub trait Fetcher: Send + Sync {
@@ -83,6 +106,7 @@ pub struct Ingress {
     unknown: Arc<KnownSource>,
     budget: BodyBudget,
     rejections: Rejections,
+    callbacks: Option<Arc<dyn CallbackIntake>>,
     trouble: SharedRepeated,
 }
 
@@ -128,6 +152,7 @@ impl Ingress {
             unknown: Arc::new(unknown),
             budget,
             rejections: Rejections::default(),
+            callbacks: None,
             trouble: SharedRepeated::default(),
         };
         for (name, credentials) in credentials {
@@ -167,6 +192,12 @@ impl Ingress {
     #[must_use]
     pub fn with_rejections(self, rejections: Rejections) -> Self {
         Self { rejections, ..self }
+    }
+
+    /// Takes callbacks in, too.
+    #[must_use]
+    pub fn with_callbacks(self, callbacks: Arc<dyn CallbackIntake>) -> Self {
+        Self { callbacks: Some(callbacks), ..self }
     }
 
     /// Adds or replaces what is known of a source. To be called before the engine learns of it, so that no request to
@@ -217,6 +248,18 @@ impl Ingress {
     {
         let path = request.uri().path().to_owned();
         let live = self.live();
+        let below = inner.strip_prefix(live.config.forwarded.prefix.as_str()).unwrap_or(inner);
+        if let (Some(callbacks), Some((name, token))) = (&self.callbacks, read_callback_path(below)) {
+            let mut length = 0;
+            let answer = match self.read(&live, "callback", request, peer, &mut length).await {
+                Ok((request, _held, _place)) => callbacks.take(name, token, request).await,
+                Err(fault) => fault.reply().into(),
+            };
+            return response(match answer {
+                CallbackAnswer::Now(reply) => reply,
+                CallbackAnswer::Waits(reply) => reply.await,
+            });
+        }
         let SourceAddress::Source(source) = SourceAddress::from_path(inner, &live.config.forwarded.prefix)
         else {
             return response(Fault::NotFound.reply());

@@ -14,17 +14,18 @@ mod section;
 mod sqlite;
 
 pub use contract::{
-    CallStore, DeliveryStore, JobStore, KeyReader, KeyStore, LEASE_BYTES, LogStore, ResourceStore,
-    RetentionStore, SourceStore, Store, SubscriptionStore,
+    CallStore, CallbackStore, DeliveryStore, JobStore, KeyReader, KeyStore, LEASE_BYTES, LogStore,
+    ResourceStore, RetentionStore, SourceStore, Store, SubscriptionStore,
 };
 pub use model::{
-    Attempt, CallAnswer, CallHead, CallQuery, CallWrite, Commit, CommitOutcome, DeclaredSubscription,
-    Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Due, DueCalls, EventQuery, EventRecord, EventSeq,
-    FailedFilter, Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork,
-    KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogId, LogPart, NewEvent,
-    NewJob, Oldest, Order, Origin, OverflowCounts, Owner, Page, Recorded, RemovedSubscription, Repetition,
-    Repetitions, RequestRecord, Retried, Retryable, Settlement, StoreError, StoredApi, StoredCall,
-    StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription,
+    Attempt, CallAnswer, CallHead, CallQuery, CallWrite, CallbackAcked, CallbackWrite, Commit, CommitOutcome,
+    DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Due, DueCalls, EventQuery,
+    EventRecord, EventSeq, FailedFilter, Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep,
+    JobStepped, JobWork, KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogId,
+    LogPart, NewEvent, NewJob, Oldest, Order, Origin, OverflowCounts, Owner, Page, Recorded,
+    RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable, Settlement, StoreError,
+    StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource, StoredSource, StoredStanding,
+    StoredSubscription,
 };
 use model::{Limit, WAITS, dropped, refused};
 pub use sqlite::{SqliteOptions, SqliteStore};

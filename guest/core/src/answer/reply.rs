@@ -110,7 +110,9 @@ impl Reply {
         Self::problem(503, "not-ready", reason)
     }
 
-    pub(super) fn problem(status: u16, code: &str, detail: &str) -> Self {
+    /// A problem (RFC 9457), with a stable word for programs and a sentence for people.
+    #[must_use]
+    pub fn problem(status: u16, code: &str, detail: &str) -> Self {
         Self {
             status,
             headers: vec![(CONTENT_TYPE, problem_json::MEDIA_TYPE.to_owned())],

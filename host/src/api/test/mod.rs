@@ -2,6 +2,7 @@
 
 mod access;
 mod call;
+mod callback;
 mod delivery;
 mod event;
 mod health;
@@ -16,6 +17,7 @@ mod subscription;
 use super::{Access, Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
+use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::publish::Publisher;
@@ -115,6 +117,13 @@ impl Bench {
         let api = Api {
             store: store.clone(),
             calls,
+            callbacks: Callbacks::new(CallbackParts {
+                store: store.clone(),
+                reader: Arc::new(callback::read),
+                fetcher: Arc::new(callback::NoDocuments),
+                base: Some("https://hooks.example.com".into()),
+                metrics: CallbackMetrics::default(),
+            }),
             requests: Some("billing".into()),
             subscriptions,
             jobs: jobs.clone(),

@@ -1,13 +1,13 @@
 //! A real store that can be out of reach for a while.
 
 use crate::store::{
-    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery,
-    DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId,
-    JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId,
-    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, ResourceStore,
-    RetentionStore, Retried, Retryable, Settlement, SourceStore, SqliteStore, Store, StoreError, StoredApi,
-    StoredCall, StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription,
-    SubscriptionStore,
+    Attempt, CallHead, CallQuery, CallStore, CallbackAcked, CallbackStore, Commit, CommitOutcome,
+    DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery,
+    EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader,
+    KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page,
+    Recorded, RemovedSubscription, ResourceStore, RetentionStore, Retried, Retryable, Settlement,
+    SourceStore, SqliteStore, Store, StoreError, StoredApi, StoredCall, StoredCallback, StoredFollower,
+    StoredResource, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
@@ -307,6 +307,46 @@ impl ResourceStore for Flaky {
         limit: usize,
     ) -> Result<Vec<(String, Bytes)>, StoreError> {
         self.inner.keys_behind(prefix, after, limit).await
+    }
+}
+
+#[async_trait]
+impl CallbackStore for Flaky {
+    async fn hold_callback(
+        &self,
+        new: StoredCallback,
+        now: UnixMillis,
+    ) -> Result<StoredCallback, StoreError> {
+        self.reach()?.hold_callback(new, now).await
+    }
+
+    async fn callback(&self, name: &str) -> Result<Option<StoredCallback>, StoreError> {
+        self.inner.callback(name).await
+    }
+
+    async fn callbacks(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredCallback>, StoreError> {
+        self.inner.callbacks(after, limit).await
+    }
+
+    async fn waiting_callback(&self, name: &str) -> Result<Option<EventRecord>, StoreError> {
+        self.inner.waiting_callback(name).await
+    }
+
+    async fn ack_callback(
+        &self,
+        name: &str,
+        holder: u64,
+        seq: EventSeq,
+    ) -> Result<CallbackAcked, StoreError> {
+        self.inner.ack_callback(name, holder, seq).await
+    }
+
+    async fn close_callback(
+        &self,
+        name: &str,
+        now: UnixMillis,
+    ) -> Result<Option<StoredCallback>, StoreError> {
+        self.inner.close_callback(name, now).await
     }
 }
 

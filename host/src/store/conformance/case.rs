@@ -3,11 +3,13 @@
 mod backlog;
 mod bulk;
 mod call;
+mod callback;
 mod resource;
 
 pub(super) use backlog::*;
 pub(super) use bulk::*;
 pub(super) use call::*;
+pub(super) use callback::*;
 pub(super) use resource::*;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod call;
+mod callback;
 mod delivery;
 mod log;
 mod resource;
@@ -13,8 +14,8 @@ use crate::store::{
     KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
     LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
     Repetitions, ResourceStore, RetentionStore, Retried, Settled, Settlement, SourceStore, Store, StoreError,
-    StoredApi, StoredCall, StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription,
-    SubscriptionStore, WAITS, dropped, refused,
+    StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource, StoredSource, StoredStanding,
+    StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::delivery::Standing;
@@ -58,6 +59,8 @@ struct State {
     jobs: BTreeMap<JobId, Job>,
     made_jobs: watch::Sender<u64>,
     calls: BTreeMap<EventSeq, StoredCall>,
+    callbacks: BTreeMap<String, StoredCallback>,
+    inbox: BTreeMap<EventSeq, String>,
     apis: BTreeMap<String, StoredApi>,
 }
 
@@ -426,12 +429,21 @@ impl RetentionStore for ModelStore {
     async fn expire(&self, before: UnixMillis, _limit: usize) -> Result<usize, StoreError> {
         let mut state = self.state();
         let last = state.awaited().unwrap_or(EventSeq(i64::MAX));
-        let State { events, deliveries, keys, expired, jobs, calls, .. } = &mut *state;
+        let State { events, deliveries, keys, expired, jobs, calls, callbacks, inbox, .. } = &mut *state;
         jobs.retain(|_, job| job.state == JobState::Running || job.ended.is_none_or(|ended| ended >= before));
         let mut gone = calls.len();
         calls
             .retain(|_, call| call.head.due.is_some() || call.head.ended.is_none_or(|ended| ended >= before));
         gone -= calls.len();
+        gone += callbacks.len();
+        callbacks.retain(|_, one| {
+            let end = [one.closed, one.expires].into_iter().flatten().min();
+            end.is_none_or(|end| end >= before)
+        });
+        gone -= callbacks.len();
+        // What waited in the inbox of one that is forgotten goes with the next step.
+        let waited: BTreeSet<_> = inbox.keys().copied().collect();
+        inbox.retain(|_, name| callbacks.contains_key(name));
         deliveries.retain(|_, row| {
             let old = row.lease.is_none()
                 && row.delivery.seq <= last
@@ -441,7 +453,7 @@ impl RetentionStore for ModelStore {
         });
         let needed: BTreeSet<_> = deliveries.values().map(|row| row.delivery.seq).collect();
         events.retain(|seq, (new, ..)| {
-            let old = new.received < before && *seq <= last && !needed.contains(seq);
+            let old = new.received < before && *seq <= last && !needed.contains(seq) && !waited.contains(seq);
             if old {
                 gone += 1;
                 *expired = (*expired).max(seq.0);

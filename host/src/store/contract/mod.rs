@@ -5,6 +5,7 @@
 
 mod bulk;
 mod call;
+mod callback;
 mod delivery;
 mod key;
 mod log;
@@ -15,6 +16,7 @@ mod subscription;
 
 pub use bulk::JobStore;
 pub use call::CallStore;
+pub use callback::CallbackStore;
 pub use delivery::{DeliveryStore, LEASE_BYTES};
 pub use key::{KeyReader, KeyStore};
 pub use log::LogStore;
@@ -34,6 +36,7 @@ pub trait Store:
     + JobStore
     + CallStore
     + ResourceStore
+    + CallbackStore
     + SourceStore
     + SubscriptionStore
     + KeyStore

@@ -1,7 +1,8 @@
 //! What is made durable in one transaction.
 
 use super::{
-    CallWrite, EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord, StoredApi,
+    CallWrite, CallbackWrite, EventSeq, FailedFilter, LeaseTerms, LeasedDelivery, Origin, RequestRecord,
+    StoredApi,
 };
 use anglerfish_core::decision::Intent;
 use anglerfish_core::event::Event;
@@ -94,6 +95,9 @@ pub struct Commit {
     pub repetitions: Vec<Repetition>,
     /// Outgoing calls whose state the entries tell of.
     pub calls: Vec<CallWrite>,
+    /// Callbacks that come in, one for each of the first entries: all of it is a conflict if an address is not open any more,
+    /// or its inbox is full.
+    pub callbacks: Vec<CallbackWrite>,
     /// APIs of which the entries tell.
     pub apis: Vec<StoredApi>,
     /// Who gets the new deliveries leased; `None` leaves them to whoever asks first.
@@ -111,6 +115,7 @@ impl Commit {
             events: Vec::new(),
             repetitions: Vec::new(),
             calls: Vec::new(),
+            callbacks: Vec::new(),
             apis: Vec::new(),
             lease: Some(LeaseTerms::default()),
             now,
@@ -141,6 +146,7 @@ pub enum CommitOutcome {
         parked: usize,
     },
     /// A key that the decision had read was changed by another one in the meantime, one of the events has a source and an id
-    /// that are in the log, or an outgoing call is not what it was taken for; nothing was written.
+    /// that are in the log, an outgoing call is not what it was taken for, or the address of a callback takes nothing any more;
+    /// nothing was written.
     Conflict,
 }

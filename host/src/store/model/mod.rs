@@ -3,6 +3,7 @@
 mod bound;
 mod bulk;
 mod call;
+mod callback;
 mod commit;
 mod delivery;
 mod entry;
@@ -19,6 +20,7 @@ pub use bulk::{
     Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork, NewJob, Retryable,
 };
 pub use call::{CallAnswer, CallHead, CallQuery, CallWrite, DueCalls, StoredApi, StoredCall};
+pub use callback::{CallbackAcked, CallbackWrite, StoredCallback};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub(in crate::store) use delivery::WAITS;
 pub use delivery::{

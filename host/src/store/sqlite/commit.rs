@@ -2,13 +2,14 @@
 
 use super::batch::{Batch, Made, Making};
 use super::call::{self, PreparedCall};
+use super::callback;
 use super::details::Details;
 use super::job::Write;
 use super::lease::LeaseGuard;
 use super::row::{clamp, exact};
 use crate::store::{
-    Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition, StoreError,
-    StoredApi,
+    CallbackWrite, Commit, CommitOutcome, DeliveryId, EventSeq, LeaseTerms, LeasedDelivery, Repetition,
+    StoreError, StoredApi,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -30,6 +31,7 @@ pub(super) struct PreparedCommit {
     events: Vec<Accepted>,
     repetitions: Vec<Repetition>,
     calls: Vec<PreparedCall>,
+    callbacks: Vec<CallbackWrite>,
     apis: Vec<StoredApi>,
     lease: Option<LeaseTerms>,
     created: UnixMillis,
@@ -53,7 +55,7 @@ struct Accepted {
 impl PreparedCommit {
     /// Sorts the keys and writes the JSON.
     pub(super) fn prepare(commit: Commit) -> Result<Self, StoreError> {
-        let Commit { keys, events, repetitions, calls, apis, lease, now } = commit;
+        let Commit { keys, events, repetitions, calls, callbacks, apis, lease, now } = commit;
         let calls = calls.into_iter().map(PreparedCall::prepare).collect::<Result<Vec<_>, _>>()?;
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let mut writes: HashMap<String, Option<Bytes>> = keys.writes.into_iter().collect();
@@ -96,7 +98,19 @@ impl PreparedCommit {
         checks.retain(|(key, seen)| seen.is_some() || !fresh.iter().any(|(new, _)| new == key));
         let puts = writes.into_iter().collect();
         let (created, now) = (now, clamp(now));
-        Ok(Self { checks, fresh, puts, events: accepted, repetitions, calls, apis, lease, created, now })
+        Ok(Self {
+            checks,
+            fresh,
+            puts,
+            events: accepted,
+            repetitions,
+            calls,
+            callbacks,
+            apis,
+            lease,
+            created,
+            now,
+        })
     }
 
     /// What the caller of the commit gets.
@@ -155,6 +169,11 @@ impl Write for ApplyCommit {
                 return Ok(Applied::Conflict);
             }
         }
+        for write in &decision.callbacks {
+            if !callback::fits(batch.connection, write, decision.created)? {
+                return Ok(Applied::Conflict);
+            }
+        }
         for call in &decision.calls {
             if !call.fits(batch.connection)? {
                 return Ok(Applied::Conflict);
@@ -186,6 +205,9 @@ impl Write for ApplyCommit {
         }
         for call in &decision.calls {
             call.write(batch, &seqs)?;
+        }
+        for (write, seq) in decision.callbacks.iter().zip(&seqs) {
+            callback::write(batch, write, *seq, decision.now)?;
         }
         for api in &decision.apis {
             call::put_api(batch.connection, api)?;

@@ -2,14 +2,14 @@
 //!
 //! A delivery goes once it has ended long ago: one that is retried by hand is as young as its new end.
 //! The log is gone through from its oldest event. An event goes, with the keys that were written with it, once it has
-//! no deliveries left; so a repeated event is recognised for as long as the first one is kept. Where a full backlog leaves
+//! no deliveries left and waits in no callback's inbox; so a repeated event is recognised for as long as the first one is kept. Where a full backlog leaves
 //! events in the log, nothing goes from there on.
 //! The file does not shrink: what is freed is used again by what comes next.
 
 use super::batch::Batch;
 use super::job::Write;
 use super::row::ENDED;
-use super::{bulk, call, segment, subscription};
+use super::{bulk, call, callback, segment, subscription};
 use crate::store::{DeliveryId, EventSeq, FailedFilter};
 use anglerfish_core::request::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -58,6 +58,7 @@ pub(super) fn find(
     let mut deliveries = snapshot.prepare_cached(&format!(
         "SELECT d.id, d.due IS NULL AND {ENDED} < ?2 FROM deliveries d WHERE d.seq = ?1"
     ))?;
+    let mut inbox = snapshot.prepare_cached(callback::WAITS)?;
     let mut step = Step { next: behind, seen: behind, before, ..Step::default() };
     let mut younger = 0;
     let mut rows = events.query([behind, last])?;
@@ -72,7 +73,7 @@ pub(super) fn find(
         }
         younger = 0;
         step.seen = seq;
-        let mut kept = false;
+        let mut kept = inbox.exists([seq])?;
         let mut of_event = deliveries.query(params![seq, before])?;
         while let Some(row) = of_event.next()? {
             if !row.get::<_, bool>(1)? {
@@ -145,6 +146,7 @@ impl Write for Expire {
                 )?
                 .execute(params![before, limit])?;
             gone += call::forget(connection, *before, *limit)?;
+            gone += callback::forget(connection, *before, *limit)?;
             segment::forget(connection)?;
             subscription::forget_abandoned(connection, before.saturating_sub(MARKED))?;
             bulk::forget(connection, *before)?;

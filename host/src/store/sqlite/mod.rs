@@ -4,7 +4,7 @@
 //!   when the files are taken away; [`schema`] makes and migrates the tables.
 //! - [`writer`] is the thread; [`job`] says what it can be handed; [`batch`] is one transaction of it, in one [`segment`]
 //!   of the log.
-//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`bulk`], [`call`], [`source`], [`resource`],
+//! - [`commit`], [`repetition`], [`settlement`], [`reschedule`], [`bulk`], [`call`], [`callback`], [`source`], [`resource`],
 //!   [`subscription`], [`standing`] and [`expiry`] are what it is handed.
 //! - [`lease`] knows which deliveries are being worked on; [`backlog`] which are open, and with [`open_range`] where those
 //!   of a subscription begin; [`bound`] how many may be,
@@ -17,6 +17,7 @@ mod batch;
 mod bound;
 mod bulk;
 mod call;
+mod callback;
 mod commit;
 mod connection;
 mod details;

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migration/0006.sql"),
     include_str!("migration/0007.sql"),
     include_str!("migration/0008.sql"),
+    include_str!("migration/0009.sql"),
 ];
 
 /// Refuses foreign files untouched, then brings ours to the newest version, one transaction for each step.

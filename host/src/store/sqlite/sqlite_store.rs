@@ -5,6 +5,7 @@ use super::batch::{Batch, Statements};
 use super::bound::Bounds;
 use super::bulk;
 use super::call;
+use super::callback;
 use super::commit::{ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
@@ -26,12 +27,13 @@ use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
 use super::{lane, leasing, listing, private, reading};
 use crate::store::{
-    Attempt, CallHead, CallQuery, CallStore, Commit, CommitOutcome, DeclaredSubscription, Delivery,
-    DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery, EventRecord, EventSeq, Job, JobId,
-    JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader, KeyStore, Lease, LeaseTerms, Leased, LogId,
-    LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page, Recorded, RemovedSubscription, ResourceStore,
-    RetentionStore, Retried, Retryable, Settlement, SourceStore, Store, StoreError, StoredApi, StoredCall,
-    StoredFollower, StoredResource, StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
+    Attempt, CallHead, CallQuery, CallStore, CallbackAcked, CallbackStore, Commit, CommitOutcome,
+    DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery,
+    EventRecord, EventSeq, Job, JobId, JobQuery, JobState, JobStep, JobStepped, JobStore, KeyReader,
+    KeyStore, Lease, LeaseTerms, Leased, LogId, LogPart, LogStore, NewJob, Oldest, OverflowCounts, Page,
+    Recorded, RemovedSubscription, ResourceStore, RetentionStore, Retried, Retryable, Settlement,
+    SourceStore, Store, StoreError, StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource,
+    StoredSource, StoredStanding, StoredSubscription, SubscriptionStore,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::BacklogConfig;
@@ -342,6 +344,49 @@ impl CallStore for SqliteStore {
 
     async fn apis(&self) -> Result<Vec<StoredApi>, StoreError> {
         self.readers.read(call::apis).await
+    }
+}
+
+#[async_trait]
+impl CallbackStore for SqliteStore {
+    async fn hold_callback(
+        &self,
+        new: StoredCallback,
+        now: UnixMillis,
+    ) -> Result<StoredCallback, StoreError> {
+        self.writer.write(callback::Hold { new, now }).await
+    }
+
+    async fn callback(&self, name: &str) -> Result<Option<StoredCallback>, StoreError> {
+        let name = name.to_owned();
+        self.readers.read(move |connection| callback::one(connection, &name)).await
+    }
+
+    async fn callbacks(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredCallback>, StoreError> {
+        let after = after.map(str::to_owned);
+        self.readers.read(move |connection| callback::list(connection, after.as_deref(), limit)).await
+    }
+
+    async fn waiting_callback(&self, name: &str) -> Result<Option<EventRecord>, StoreError> {
+        let name = name.to_owned();
+        self.readers.read(move |connection| callback::waiting(connection, &name)).await
+    }
+
+    async fn ack_callback(
+        &self,
+        name: &str,
+        holder: u64,
+        seq: EventSeq,
+    ) -> Result<CallbackAcked, StoreError> {
+        self.writer.write(callback::Ack { name: name.to_owned(), holder, seq }).await
+    }
+
+    async fn close_callback(
+        &self,
+        name: &str,
+        now: UnixMillis,
+    ) -> Result<Option<StoredCallback>, StoreError> {
+        self.writer.write(callback::Close { name: name.to_owned(), now }).await
     }
 }
 

@@ -18,7 +18,11 @@ impl LogStore for ModelStore {
             };
             state.events.values().any(same)
         });
-        if changed || known || !commit.calls.iter().all(|write| state.fits(write)) {
+        if changed
+            || known
+            || !commit.calls.iter().all(|write| state.fits(write))
+            || !commit.callbacks.iter().all(|write| state.takes(write, commit.now))
+        {
             return Ok(CommitOutcome::Conflict);
         }
         let (mut seqs, mut deliveries, mut parked) = (Vec::new(), Vec::new(), 0);
@@ -52,6 +56,12 @@ impl LogStore for ModelStore {
         }
         for write in commit.calls {
             state.write_call(write, &seqs);
+        }
+        for (write, seq) in commit.callbacks.into_iter().zip(&seqs) {
+            state.inbox.insert(*seq, write.name.clone());
+            let there = state.callbacks.get_mut(&write.name).unwrap();
+            there.waiting += 1;
+            there.closed = there.closed.or(write.closes.then_some(commit.now));
         }
         for api in commit.apis {
             state.apis.insert(api.name.clone(), api);

@@ -1,30 +1,29 @@
-//! Those who wait for a request to end.
+//! Those who wait in this process for something to happen to what has a name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Who waits for which request.
+/// Who waits for what.
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<HashMap<String, Arc<Notify>>>);
+pub(crate) struct Waiters(Mutex<HashMap<String, Arc<Notify>>>);
 
 /// One who waits; dropped, it waits no more.
-pub(super) struct Waiter<'w> {
+pub(crate) struct Waiter<'w> {
     waiters: &'w Waiters,
     id: &'w str,
     notify: Arc<Notify>,
 }
 
 impl Waiters {
-    /// Waits for this request. Whoever does looks at the request after the notification is enabled, so that no end is
-    /// missed.
-    pub(super) fn on<'w>(&'w self, id: &'w str) -> Waiter<'w> {
+    /// Waits for what has this name. Whoever does looks at it after the notification is enabled, so that nothing is missed.
+    pub(crate) fn on<'w>(&'w self, id: &'w str) -> Waiter<'w> {
         let notify = Arc::clone(self.lock().entry(id.to_owned()).or_default());
         Waiter { waiters: self, id, notify }
     }
 
-    /// Tells those who wait that it has ended.
-    pub(super) fn tell(&self, id: &str) {
+    /// Tells those who wait that something happened to it.
+    pub(crate) fn tell(&self, id: &str) {
         if let Some(notify) = self.lock().get(id) {
             notify.notify_waiters();
         }
@@ -36,7 +35,7 @@ impl Waiters {
 }
 
 impl Waiter<'_> {
-    pub(super) fn notify(&self) -> &Notify {
+    pub(crate) fn notify(&self) -> &Notify {
         &self.notify
     }
 }

@@ -1,0 +1,319 @@
+//! The callbacks of a gateway.
+
+use super::options::Document;
+use super::{CallbackError, CallbackMetrics, CallbackOptions, CallbackReply, requirement};
+use crate::clock;
+use crate::ingress::Fetcher;
+use crate::source::SourceReader;
+use crate::store::{CallbackAcked, EventSeq, Store, StoreError, StoredCallback};
+use crate::waiter::Waiters;
+use anglerfish_core::callback::{callback_path, callback_token, is_callback_name};
+use anglerfish_core::event::Event;
+use anglerfish_core::problem::Problem;
+use anglerfish_core::router::check_filter;
+use bytes::Bytes;
+use rustls::crypto::ring;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long whoever awaits one goes without looking, should nobody tell.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How many senders wait at the same time for an answer that a program chooses; the others are told that it is on disk.
+const SENDERS: usize = 4096;
+
+/// The callbacks of a gateway. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Callbacks {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) fetcher: Arc<dyn Fetcher>,
+    pub(super) metrics: CallbackMetrics,
+    pub(super) waiters: Waiters,
+    /// Places for those who wait for an answer that a program chooses.
+    pub(super) senders: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+    pub(super) reader: SourceReader,
+    base: Option<String>,
+    replies: Mutex<HashMap<EventSeq, oneshot::Sender<CallbackReply>>>,
+}
+
+/// What callbacks stand on.
+pub struct CallbackParts {
+    /// Where they are kept.
+    pub store: Arc<dyn Store>,
+    /// Reads how requests are verified.
+    pub reader: SourceReader,
+    /// Gets what schemes ask their providers for.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// What addresses begin with, if that is known.
+    pub base: Option<String>,
+    /// Where they are counted.
+    pub metrics: CallbackMetrics,
+}
+
+/// Something that came in at a callback.
+#[derive(Debug, Clone)]
+pub struct ReceivedCallback {
+    /// Its position in the log.
+    pub position: EventSeq,
+    /// Its attributes.
+    pub event: Event,
+    /// The header fields that were kept of its request.
+    pub headers: Vec<(String, String)>,
+    /// Its data, byte for byte.
+    pub data: Bytes,
+}
+
+/// What there is to a callback.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// This one, the first that is not done with.
+    Received(Box<ReceivedCallback>),
+    /// Nothing within the time.
+    Nothing,
+    /// Nothing, and nothing will come: it is closed, or its time is over.
+    Over,
+}
+
+impl fmt::Debug for Callbacks {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Callbacks").finish_non_exhaustive()
+    }
+}
+
+impl Callbacks {
+    /// Those of these parts.
+    #[must_use]
+    pub fn new(parts: CallbackParts) -> Self {
+        let CallbackParts { store, reader, fetcher, base, metrics } = parts;
+        let shared = Shared {
+            store,
+            fetcher,
+            metrics,
+            waiters: Waiters::default(),
+            senders: Arc::new(Semaphore::new(SENDERS)),
+            stop: CancellationToken::new(),
+            reader,
+            base,
+            replies: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Tells all who wait that nothing is awaited here any more.
+    pub fn stop(&self) {
+        self.shared.stop.cancel();
+    }
+
+    /// Takes hold of the callback of this name, or of a new one; without a name it gets one that nobody else has. It is on
+    /// disk when this returns, and whoever held it before is fenced off.
+    ///
+    /// # Errors
+    ///
+    /// What is asked for makes no sense, nobody knows this gateway's address, or it cannot be written down.
+    pub async fn hold(
+        &self,
+        name: Option<String>,
+        options: &CallbackOptions,
+    ) -> Result<StoredCallback, CallbackError> {
+        if self.shared.base.is_none() {
+            return Err(CallbackError::NoAddress);
+        }
+        let now = clock::now();
+        let name = name.unwrap_or_else(|| clock::request_id(now));
+        let document = Document::from(options);
+        self.check(&name, &document)?;
+        let mut random = [0; 16];
+        // Who could guess it could come.
+        ring::default_provider()
+            .secure_random
+            .fill(&mut random)
+            .map_err(|_| CallbackError::NoRandomNumbers)?;
+        let new = StoredCallback {
+            token: callback_token(&name, random),
+            document: serde_json::to_string(&document).map_err(unwritable)?,
+            created: now,
+            expires: options.expires.map(|expires| now.after(expires)),
+            closed: None,
+            cancelled: false,
+            acked: EventSeq(0),
+            waiting: 0,
+            holder: 0,
+            name,
+        };
+        let held = self.shared.store.hold_callback(new, now).await?;
+        self.shared.metrics.held();
+        // Whoever held it learns that now.
+        self.shared.waiters.tell(&held.name);
+        Ok(held)
+    }
+
+    fn check(&self, name: &str, document: &Document) -> Result<(), CallbackError> {
+        let mut problems = Vec::new();
+        if !is_callback_name(name) {
+            let message = "must be 1 to 128 of `a-z A-Z 0-9 . _ - /`, with something between its slashes";
+            problems.push(Problem::new("name", message));
+        }
+        problems.extend(requirement::verifier(document, &self.shared.reader).err().into_iter().flatten());
+        if let Some(Err(found)) = document.filter.as_deref().map(check_filter) {
+            problems.extend(found);
+        }
+        if document.max_waiting == Some(0) {
+            problems.push(Problem::new("max_waiting", "must be at least 1"));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(CallbackError::Invalid(problems)) }
+    }
+
+    /// The address of a callback.
+    #[must_use]
+    pub fn url(&self, callback: &StoredCallback) -> String {
+        let base = self.shared.base.as_deref().unwrap_or_default().trim_end_matches('/');
+        format!("{base}{}", callback_path(&callback.name, &callback.token))
+    }
+
+    /// How a callback stands.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or the store cannot be read.
+    pub async fn get(&self, name: &str) -> Result<StoredCallback, CallbackError> {
+        let found = self.shared.store.callback(name).await?;
+        found.ok_or_else(|| CallbackError::Unknown(name.to_owned()))
+    }
+
+    /// Up to `limit` callbacks behind a name, by name.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredCallback>, CallbackError> {
+        Ok(self.shared.store.callbacks(after, limit).await?)
+    }
+
+    /// The first that came in and is not done with, within this time. The same again gives the same, until it is
+    /// acknowledged. `holder` is who asks, where more than one could.
+    ///
+    /// # Errors
+    ///
+    /// There is no such callback, somebody else holds it, the gateway stops, or the store cannot be read.
+    pub async fn next(&self, name: &str, holder: Option<u64>, wait: Duration) -> Result<Next, CallbackError> {
+        let end = Instant::now() + wait;
+        loop {
+            let waiter = self.shared.waiters.on(name);
+            let mut told = std::pin::pin!(waiter.notify().notified());
+            // From here on nothing that comes is missed.
+            told.as_mut().enable();
+            let (next, callback) = self.look(name, holder).await?;
+            let now = Instant::now();
+            if !matches!(next, Next::Nothing) || now >= end {
+                return Ok(next);
+            }
+            // Its own end is looked at when it comes.
+            let over = callback
+                .expires
+                .map_or(LOOK, |expires| Duration::from_millis(expires.0.saturating_sub(clock::now().0)));
+            let until = end.min(now + LOOK.min(over.max(Duration::from_millis(1))));
+            tokio::select! {
+                _ = tokio::time::timeout_at(until, told) => {}
+                () = self.shared.stop.cancelled() => return Err(CallbackError::Stopping),
+            }
+        }
+    }
+
+    /// What there is to one, and how it stands.
+    async fn look(&self, name: &str, holder: Option<u64>) -> Result<(Next, StoredCallback), CallbackError> {
+        let callback = self.get(name).await?;
+        if holder.is_some_and(|holder| holder != callback.holder) {
+            return Err(CallbackError::Fenced(name.to_owned()));
+        }
+        // Asked in this order: what came in before it was closed is found.
+        let now = clock::now();
+        let store = &self.shared.store;
+        let Some(record) = store.waiting_callback(name).await? else {
+            return Ok((if callback.is_open(now) { Next::Nothing } else { Next::Over }, callback));
+        };
+        let data = store.data(record.seq).await?.ok_or_else(|| {
+            CallbackError::Store(StoreError::Internal(format!("entry {} has no data", record.seq.0)))
+        })?;
+        let received = ReceivedCallback {
+            position: record.seq,
+            event: record.event,
+            headers: record.request.unwrap_or_default().headers,
+            data,
+        };
+        Ok((Next::Received(Box::new(received)), callback))
+    }
+
+    /// Is done with all that came in up to this position.
+    ///
+    /// # Errors
+    ///
+    /// There is no such callback, somebody else holds it, or it cannot be written down.
+    pub async fn ack(&self, name: &str, holder: u64, position: EventSeq) -> Result<(), CallbackError> {
+        match self.shared.store.ack_callback(name, holder, position).await? {
+            CallbackAcked::Done => {
+                self.shared.metrics.acked();
+                Ok(())
+            }
+            CallbackAcked::Fenced => Err(CallbackError::Fenced(name.to_owned())),
+            CallbackAcked::Unknown => Err(CallbackError::Unknown(name.to_owned())),
+        }
+    }
+
+    /// Answers whoever came with the callback at this position, as long as they wait.
+    ///
+    /// # Errors
+    ///
+    /// Nobody waits any more.
+    pub fn reply(&self, position: EventSeq, reply: CallbackReply) -> Result<(), CallbackError> {
+        let answered = || CallbackError::Answered(position.0);
+        let sender = self.shared.replies().remove(&position).ok_or_else(answered)?;
+        sender.send(reply).map_err(|_| answered())
+    }
+
+    /// Takes nothing at this address any more. What came in stays.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it cannot be written down.
+    pub async fn close(&self, name: &str) -> Result<StoredCallback, CallbackError> {
+        let closed = self.shared.store.close_callback(name, clock::now()).await?;
+        self.shared.waiters.tell(name);
+        closed.ok_or_else(|| CallbackError::Unknown(name.to_owned()))
+    }
+}
+
+fn unwritable(error: serde_json::Error) -> CallbackError {
+    CallbackError::Store(StoreError::Internal(format!("failed to write JSON: {error}")))
+}
+
+impl Shared {
+    /// Waits for the answer that the program gives to this one.
+    pub(super) fn await_reply(&self, position: EventSeq) -> oneshot::Receiver<CallbackReply> {
+        let (sender, receiver) = oneshot::channel();
+        self.replies().insert(position, sender);
+        receiver
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn end_reply(&self, position: EventSeq) {
+        self.replies().remove(&position);
+    }
+
+    fn replies(&self) -> MutexGuard<'_, HashMap<EventSeq, oneshot::Sender<CallbackReply>>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,145 @@
+//! Callbacks of the real binary: an address that outlives the process, and an inbox that keeps what comes there.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+use anglerfish_tests::{Answer, Gateway, Request, github, send};
+use serde_json::{Value, json};
+
+fn hold(gateway: &Gateway, document: &Value) -> Value {
+    let answer = gateway.api("POST", "/v1/callbacks", Some(document));
+    assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
+    answer.json()
+}
+
+/// Somebody comes to the address of a callback.
+fn come(gateway: &Gateway, callback: &Value, headers: &[(String, String)], body: &str) -> Answer {
+    let url = callback["url"].as_str().unwrap();
+    let path = url.strip_prefix(&format!("http://{}", gateway.ingress())).unwrap();
+    let request = Request {
+        method: "POST".into(),
+        path: path.into(),
+        headers: headers.to_vec(),
+        body: body.as_bytes().to_vec(),
+        chunked: false,
+    };
+    send(gateway.ingress(), &request).unwrap()
+}
+
+fn id(id: &str) -> Vec<(String, String)> {
+    vec![("webhook-id".to_owned(), id.to_owned()), ("content-type".to_owned(), "application/json".to_owned())]
+}
+
+fn next(gateway: &Gateway, name: &str, holder: &Value) -> Value {
+    gateway.get(&format!("/v1/callbacks/{name}/next?wait=10s&holder={holder}"))
+}
+
+fn ack(gateway: &Gateway, name: &str, holder: &Value, position: &Value) {
+    let body = json!({"holder": holder, "position": position});
+    let _ = gateway.api("POST", &format!("/v1/callbacks/{name}/ack"), Some(&body)).expect(200);
+}
+
+#[test]
+fn what_comes_early_waits_and_after_a_crash_the_same_address_goes_on_behind_what_was_acknowledged() {
+    let mut gateway = Gateway::start("");
+    let name = json!({"name": "orders/eu"});
+    let first = hold(&gateway, &name);
+    for n in 1..=3 {
+        let _ = come(&gateway, &first, &id(&format!("m{n}")), &format!("{{\"n\":{n}}}")).expect(202);
+    }
+    // The same again is recognised.
+    let _ = come(&gateway, &first, &id("m2"), "{\"n\":2}").expect(200);
+    let one = next(&gateway, "orders%2Feu", &first["holder"]);
+    assert_eq!((&one["id"], &one["data"]), (&json!("m1"), &json!("{\"n\":1}")));
+    // Not acknowledged, it is the next one still.
+    assert_eq!(next(&gateway, "orders%2Feu", &first["holder"]), one);
+    ack(&gateway, "orders%2Feu", &first["holder"], &one["position"]);
+    gateway.kill();
+    gateway.spawn();
+    let again = hold(&gateway, &name);
+    assert_eq!((&again["url"], &again["acked"]), (&first["url"], &one["position"]));
+    for expected in ["m2", "m3"] {
+        let received = next(&gateway, "orders%2Feu", &again["holder"]);
+        assert_eq!(received["id"], expected);
+        ack(&gateway, "orders%2Feu", &again["holder"], &received["position"]);
+    }
+    // Whoever held it before the restart is told.
+    let fenced =
+        gateway.api("GET", &format!("/v1/callbacks/orders%2Feu/next?holder={}", first["holder"]), None);
+    assert_eq!(fenced.problem(409), "fenced");
+    // The address stands in no record.
+    let event = gateway.get("/v1/events/m1");
+    assert_eq!(
+        (&event["event"]["source"], &event["origin"]),
+        (&json!("callback/orders/eu"), &json!("callback"))
+    );
+    let token = first["url"].as_str().unwrap().rsplit('/').next().unwrap();
+    assert!(!event.to_string().contains(token) && !gateway.log().contains(token), "{event}");
+}
+
+#[test]
+fn an_address_that_never_was_is_404_and_one_that_is_over_410() {
+    let gateway = Gateway::start("");
+    let once = hold(&gateway, &json!({"name": "once", "once": true}));
+    let _ = come(&gateway, &once, &id("a"), "{}").expect(202);
+    let _ = come(&gateway, &once, &id("b"), "{}").expect(410);
+    // Its sender did not have our answer and comes again: it is there.
+    let _ = come(&gateway, &once, &id("a"), "{}").expect(200);
+    assert_eq!(next(&gateway, "once", &once["holder"])["id"], "a");
+    let closed = hold(&gateway, &json!({"name": "closed"}));
+    let shown = gateway.run(&["callbacks", "list"], b"").expect(0).stdout;
+    assert!(shown.contains("closed") && shown.contains("once"), "{shown}");
+    let _ = gateway.run(&["callbacks", "cancel", "closed"], b"").expect(0);
+    let _ = come(&gateway, &closed, &id("a"), "{}").expect(410);
+    let over = gateway.api("GET", "/v1/callbacks/closed/next?wait=20s", None);
+    assert_eq!(over.problem(410), "callback-over");
+    let mut forged = closed;
+    forged["url"] = json!(format!("http://{}/callback/closed/{}", gateway.ingress(), "0".repeat(44)));
+    let _ = come(&gateway, &forged, &id("a"), "{}").expect(404);
+}
+
+#[test]
+fn what_is_not_verified_is_refused_and_what_the_filter_does_not_want_is_not_kept() {
+    let gateway = Gateway::start("");
+    let document = json!({
+        "name": "hub", "verify": {"scheme": "github", "secrets": ["secret of the repository"]},
+        "filter": "message.n > 1"
+    });
+    let hub = hold(&gateway, &document);
+    let _ = come(&gateway, &hub, &id("a"), "{\"n\":2}").expect(401);
+    for (n, status) in [(1, "ignored"), (2, "accepted")] {
+        let body = format!("{{\"n\":{n}}}");
+        let headers = github("secret of the repository", &format!("event-{n}"), body.as_bytes());
+        let answer = come(&gateway, &hub, &headers, &body).expect(202);
+        assert_eq!(answer.json()["status"], status);
+    }
+    assert_eq!(next(&gateway, "hub", &hub["holder"])["data"], "{\"n\":2}");
+}
+
+#[test]
+fn a_program_chooses_the_answer_within_the_time() {
+    let gateway = Gateway::start("");
+    let asked = hold(&gateway, &json!({"name": "asked", "reply_within": "20s"}));
+    let answer = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| come(&gateway, &asked, &id("a"), "{}"));
+        let received = next(&gateway, "asked", &asked["holder"]);
+        let body = json!({
+            "holder": asked["holder"], "position": received["position"], "status": 201,
+            "content_type": "text/plain", "body": "granted"
+        });
+        let _ = gateway.api("POST", "/v1/callbacks/asked/ack", Some(&body)).expect(200);
+        sender.join().unwrap()
+    });
+    assert_eq!(
+        (answer.status, answer.text(), answer.header("content-type")),
+        (201, "granted".into(), Some("text/plain"))
+    );
+    // Nobody answers: it is taken all the same.
+    let quick = hold(&gateway, &json!({"name": "quick", "reply_within": "10ms"}));
+    let _ = come(&gateway, &quick, &id("a"), "{}").expect(202);
+}
