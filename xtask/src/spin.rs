@@ -1,6 +1,7 @@
 //! Building the Spin app: its own component and the gateway component, where `spin.toml` looks for them.
 
 use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,8 +29,14 @@ pub(crate) fn build_spin() -> Result<PathBuf> {
     std::fs::create_dir_all(&out)?;
     // The folder that the native host's build uses, too: what it has compiled is not compiled again.
     let compiled = target.join("component");
+    let mut gateway = None;
     for (package, module, component) in PACKAGES {
-        let status = cargo(root)
+        let mut cargo = cargo(root);
+        // The shell says in its status which gateway it is for.
+        if let Some(hash) = &gateway {
+            cargo.env("ANGLERFISH_GATEWAY_SHA256", hash);
+        }
+        let status = cargo
             .args(["build", "--quiet", "--package", package, "--target", TARGET, "--profile", "guest"])
             .arg("--target-dir")
             .arg(&compiled)
@@ -40,6 +47,7 @@ pub(crate) fn build_spin() -> Result<PathBuf> {
         );
         let bytes = std::fs::read(compiled.join(TARGET).join("guest").join(module))?;
         let bytes = encode(&bytes).with_context(|| format!("{package} is no component"))?;
+        gateway.get_or_insert_with(|| hex::encode(Sha256::digest(&bytes)));
         std::fs::write(out.join(component), bytes)?;
     }
     Ok(out)

@@ -13,6 +13,7 @@ pub mod callback;
 pub mod config;
 pub mod decision;
 pub mod delivery;
+pub mod edge;
 pub mod event;
 pub mod exchange;
 mod message;

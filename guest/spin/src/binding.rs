@@ -10,6 +10,7 @@ spin_sdk::wit_bindgen::generate!({
         world app {
             import wasi:keyvalue/store@0.2.0-draft2;
             import wasi:keyvalue/atomics@0.2.0-draft2;
+            import wasi:keyvalue/batch@0.2.0-draft2;
             import anglerfish:gateway/router@0.1.0;
         }
     ",
@@ -20,4 +21,4 @@ spin_sdk::wit_bindgen::generate!({
 
 pub(crate) use self::anglerfish::gateway::router::Router;
 pub(crate) use self::anglerfish::gateway::types;
-pub(crate) use self::wasi::keyvalue::{atomics, store};
+pub(crate) use self::wasi::keyvalue::{atomics, batch, store};

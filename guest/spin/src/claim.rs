@@ -5,9 +5,10 @@
 //! nobody else can take; whoever has waited long enough goes on to a second claim. So an event is accepted twice only if
 //! an instance takes longer than that to write it, and is never refused for good.
 
+use crate::bucket::Bucket;
 use crate::clock;
-use crate::record::{RecordError, Records};
-use anglerfish_core::state::key;
+use crate::outbox::outbox;
+use anglerfish_core::edge::{Bucket as _, claim_key};
 use spin_sdk::time::sleep;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const MOST: u32 = 3;
 
 /// How a claim ended.
 pub(crate) enum Claim {
-    /// The event is this instance's to accept; the claim's name is to be given back if that fails.
+    /// The event is this instance's to accept; the claim's key is to be deleted if that fails.
     Taken(String),
     /// Another instance has accepted it.
     Kept,
@@ -31,16 +32,16 @@ pub(crate) enum Claim {
 }
 
 /// Claims an event.
-pub(crate) async fn claim(records: &Records, source: &str, id: &str) -> Result<Claim, RecordError> {
+pub(crate) async fn claim(source: &str, id: &str) -> Result<Claim, String> {
     for turn in 1..=MOST {
-        let name = key("claim", source, &format!("{turn}/{id}"));
-        if records.claim(&name)? == 1 {
-            return Ok(Claim::Taken(name));
+        let key = claim_key(source, id, turn);
+        if Bucket::open()?.increment(&key, 1)? == 1 {
+            return Ok(Claim::Taken(key));
         }
         let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
         let until = clock::now().saturating_add(patience);
         loop {
-            if records.is_kept(source, id)? {
+            if outbox(|outbox| outbox.is_kept(source, id))? {
                 return Ok(Claim::Kept);
             }
             if clock::now() >= until {

@@ -2,9 +2,10 @@
 //! as the decision allows.
 
 use crate::binding::types;
-use crate::record::Records;
+use crate::bucket::Bucket;
 use crate::{clock, diagnostic};
 use anglerfish_core::decision::Fetch;
+use anglerfish_core::state::key;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
 use http_body_util::{BodyExt, Full, Limited};
@@ -53,14 +54,20 @@ async fn get(fetch: &Fetch) -> Result<(u16, Vec<u8>), String> {
 
 /// A store that fails here costs a fetch, nothing else.
 fn kept(source: &str, fetch: &Fetch, now: u64) -> Option<Vec<u8>> {
-    (fetch.cache_seconds > 0).then(|| Records::open().ok()?.document(source, &fetch.url, now).ok()?)?
+    if fetch.cache_seconds == 0 {
+        return None;
+    }
+    let value = Bucket::open().ok()?.get(&key("document", source, &fetch.url)).ok()??;
+    let (until, body) = value.split_first_chunk()?;
+    (u64::from_be_bytes(*until) > now).then(|| body.to_vec())
 }
 
+/// Keeps a document with the time until which it may be used (Unix milliseconds), which is written before its body.
 fn keep(source: &str, fetch: &Fetch, now: u64, body: &[u8]) {
     let until = now.saturating_add(u64::from(fetch.cache_seconds).saturating_mul(1000));
-    if let Err(error) =
-        Records::open().and_then(|records| records.keep_document(source, &fetch.url, until, body))
-    {
+    let value = [until.to_be_bytes().as_slice(), body].concat();
+    let kept = Bucket::open().and_then(|bucket| bucket.set(&key("document", source, &fetch.url), &value));
+    if let Err(error) = kept {
         diagnostic::report(&format!("the document {:?} was not kept: {error}", fetch.shown()));
     }
 }

@@ -1,23 +1,30 @@
 //! One request: read, decided, kept, answered; its deliveries start after the answer.
 
 use crate::binding::types;
+use crate::bucket::Bucket;
 use crate::claim::{Claim, claim};
-use crate::record::{EventRecord, RecordError, Records};
-use crate::table::{Table, table};
-use crate::{clock, convert, delivery, diagnostic, document};
+use crate::drain::drain_a_little;
+use crate::outbox::outbox;
+use crate::setting::settings;
+use crate::table::{Table, TableError, table};
+use crate::{admin, clock, convert, delivery, diagnostic, document};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Acceptance, AcceptedEvent, Decision, Duplicate, RejectionCode};
+use anglerfish_core::edge::{Bucket as _, NewEvent, Unit};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
 use anglerfish_core::request::{Header, event_data, header_block, hide_parameters};
 use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use http::HeaderMap;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use spin_sdk::http::{HeaderValue, Method, Request};
 use spin_sdk::time::sleep;
+use spin_sdk::wasip3::http_compat::IncomingRequestBody;
+use std::collections::HashSet;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How the header fields begin that Spin adds to a request. They are not the sender's, and a sender's own of the same
 /// name cannot be told from them, so that neither filters nor schemes see any.
@@ -27,7 +34,8 @@ const HOST_FIELDS: &str = "spin-";
 pub(crate) async fn handle(request: Request) -> http::Response<Full<Bytes>> {
     let reply = match request.uri().path() {
         "/ready" => ready(request.method()).await,
-        _ => receive(request).await,
+        path if path.starts_with("/in/") => receive(request).await,
+        _ => admin::handle(request).await.unwrap_or_else(|| Fault::NotFound.reply()),
     };
     response(reply)
 }
@@ -41,10 +49,10 @@ async fn ready(method: &Method) -> Reply {
         diagnostic::report(&error.to_string());
         return Reply::not_ready(&error.public());
     }
-    match Records::open() {
+    match Bucket::open() {
         Ok(_) => Reply::ready(),
         Err(error) => {
-            diagnostic::report(&error.to_string());
+            diagnostic::report(&error);
             Reply::not_ready("the key-value store cannot be used")
         }
     }
@@ -75,8 +83,8 @@ async fn admit(request: Request) -> Result<(Rc<Table>, types::Request), Fault> {
     ) {
         return Err(Fault::MethodNotAllowed);
     }
-    let table = table().await.map_err(|error| internal(&error.to_string()))?;
-    let request = read(request, source, &table).await?;
+    let table = table().await.map_err(|error| unusable(&error))?;
+    let request = read(request, source).await?;
     Ok((table, request))
 }
 
@@ -106,17 +114,16 @@ async fn exchange(table: &Rc<Table>, mut request: types::Request) -> Answered {
 
 /// The component's decision. The component remembers an event before this shell has kept it; where the shell failed in
 /// between, nobody has the event, and its repetition is the one to accept.
-fn decide(table: &Table, request: &types::Request) -> Result<Decision, RecordError> {
+fn decide(table: &Table, request: &types::Request) -> Result<Decision, String> {
     let decision = convert::decision(table.router.decide(request));
     let (repeated, batch) = match &decision {
         Decision::Duplicate(duplicate) => (&duplicate.ids, duplicate.batch),
         Decision::Accept(acceptance) => (&acceptance.repeated, acceptance.batch),
         _ => return Ok(decision),
     };
-    let records = if repeated.is_empty() { return Ok(decision) } else { Records::open()? };
     let mut lost = Vec::new();
     for id in repeated {
-        if !records.is_kept(&request.source, id)? {
+        if !outbox(|outbox| outbox.is_kept(&request.source, id))? {
             lost.push(id.clone());
         }
     }
@@ -149,18 +156,28 @@ fn source(path: &str) -> Option<&str> {
     (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
-async fn read(request: Request, source: String, table: &Table) -> Result<types::Request, Fault> {
-    let received = clock::now();
-    let (parts, body) = request.into_parts();
-    let body = pin!(Limited::new(body, table.max_body).collect());
-    let body = match select(body, pin!(sleep(table.body_timeout))).await {
-        Either::Left((Ok(body), _)) => body.to_bytes(),
+/// A body, if it comes in time and is not too long.
+pub(crate) async fn read_body(
+    body: IncomingRequestBody,
+    most: usize,
+    timeout: Duration,
+) -> Result<Bytes, Fault> {
+    let body = pin!(Limited::new(body, most).collect());
+    match select(body, pin!(sleep(timeout))).await {
+        Either::Left((Ok(body), _)) => Ok(body.to_bytes()),
         Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => {
-            return Err(Fault::TooLarge { limit: u64::try_from(table.max_body).unwrap_or(u64::MAX) });
+            Err(Fault::TooLarge { limit: u64::try_from(most).unwrap_or(u64::MAX) })
         }
-        Either::Left((Err(_), _)) => return Err(Fault::UnreadableBody),
-        Either::Right(_) => return Err(Fault::BodyTimeout),
-    };
+        Either::Left((Err(_), _)) => Err(Fault::UnreadableBody),
+        Either::Right(_) => Err(Fault::BodyTimeout),
+    }
+}
+
+async fn read(request: Request, source: String) -> Result<types::Request, Fault> {
+    let received = clock::now();
+    let settings = settings().await.map_err(|error| internal(&error.to_string()))?;
+    let (parts, body) = request.into_parts();
+    let body = read_body(body, settings.max_body, settings.body_timeout).await?;
     Ok(types::Request {
         id: clock::request_id(received),
         source,
@@ -180,60 +197,113 @@ fn senders(headers: &HeaderMap) -> Vec<u8> {
     header_block(fields.filter(|field| !field.name.starts_with(HOST_FIELDS)))
 }
 
-/// Keeps the accepted events and starts their deliveries. The store has no transactions: where one of several cannot be kept, the
-/// sender reads an error and sends all of them again, and those that were kept are told by their identifiers.
+/// Keeps the accepted events, all of them in one write, and starts their deliveries.
 async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted) -> Committed {
-    let Accepted { events, repeated, .. } = accepted;
-    let (mut stored, mut deliveries, several) = (0, 0, events.len() + repeated.len() > 1);
-    for event in events {
-        match accept_event(table, request, event).await {
-            Committed::Stored { deliveries: more } => {
-                stored += 1;
-                deliveries += more;
-            }
-            Committed::Repeated if several => {}
-            other => return other,
+    let Accepted { events, .. } = accepted;
+    let claims = match claim_all(request, &events).await {
+        Ok(Some(claims)) => claims,
+        Ok(None) => return Committed::Failed(Fault::StoreUnavailable { retry_after: RETRY_AFTER }),
+        Err(error) => return Committed::Failed(unavailable(&error)),
+    };
+    let events: Vec<NewEvent> = events
+        .into_iter()
+        .filter(|accepted| !claims.before.contains(&accepted.event.id))
+        .map(|accepted| new_event(table, request, accepted))
+        .collect();
+    if events.is_empty() && !claims.before.is_empty() {
+        return Committed::Repeated;
+    }
+    let deliveries = events.iter().map(|event| event.deliveries.len()).sum();
+    match outbox(|outbox| outbox.keep(events)) {
+        Ok(units) => {
+            send(Rc::clone(table), units);
+            Committed::Stored { deliveries }
+        }
+        Err(error) => {
+            // The sender tries again soon and should not wait for claims that nobody holds.
+            claims.give_back();
+            Committed::Failed(unavailable(&error))
         }
     }
-    if stored == 0 && several { Committed::Repeated } else { Committed::Stored { deliveries } }
 }
 
-/// Keeps one event and starts its deliveries.
-async fn accept_event(table: &Rc<Table>, request: &types::Request, accepted: AcceptedEvent) -> Committed {
+/// What of some events is this instance's to accept.
+#[derive(Default)]
+struct Claims {
+    /// The keys of claims that were taken.
+    taken: Vec<String>,
+    /// The ids of events that another instance has accepted.
+    before: HashSet<String>,
+}
+
+impl Claims {
+    fn give_back(self) {
+        let given = Bucket::open().and_then(|bucket| bucket.delete_many(self.taken));
+        if let Err(error) = given {
+            diagnostic::report(&format!("claims were not given back: {error}"));
+        }
+    }
+}
+
+/// Claims events, in the order of their ids so that no two wait for each other; `None` if others are at it and do not come to an end. An
+/// id that this request gave its event is nobody else's.
+async fn claim_all(request: &types::Request, events: &[AcceptedEvent]) -> Result<Option<Claims>, String> {
+    let mut ids: Vec<&str> = events.iter().map(|accepted| accepted.event.id.as_str()).collect();
+    ids.retain(|id| !id.starts_with(&request.id));
+    ids.sort_unstable();
+    let mut claims = Claims::default();
+    for id in ids {
+        match claim(&request.source, id).await {
+            Ok(Claim::Taken(key)) => claims.taken.push(key),
+            Ok(Claim::Kept) => {
+                claims.before.insert(id.to_owned());
+            }
+            Ok(Claim::Busy) => {
+                diagnostic::report(&format!("event {id:?} is claimed and not kept"));
+                claims.give_back();
+                return Ok(None);
+            }
+            Err(error) => {
+                claims.give_back();
+                return Err(error);
+            }
+        }
+    }
+    Ok(Some(claims))
+}
+
+fn new_event(table: &Table, request: &types::Request, accepted: AcceptedEvent) -> NewEvent {
     let AcceptedEvent { event, data: part, intents, failures } = accepted;
-    let deliveries: Vec<String> = intents.into_iter().map(|intent| intent.subscription).collect();
-    let record = EventRecord {
-        event: &event,
-        received: request.received,
-        deliveries: &deliveries,
-        failures: failures.iter().map(Into::into).collect(),
-    };
-    let data = part.map_or_else(|| data(table, request), Bytes::from);
-    let kept = keep(&record, &data).await;
     for failure in &failures {
         diagnostic::report(&format!(
             "event {:?} of {:?}: the filter of {:?} failed: {}",
             event.id, event.source, failure.subscription, failure.reason
         ));
     }
-    match kept {
-        Ok(Keeping::Now) => {
-            let count = deliveries.len();
-            delivery::spawn(Rc::clone(table), event, data, deliveries);
-            Committed::Stored { deliveries: count }
-        }
-        Ok(Keeping::Before) => Committed::Repeated,
-        Ok(Keeping::Elsewhere) => {
-            diagnostic::report(&format!("event {:?} is claimed and not kept", event.id));
-            Committed::Failed(Fault::StoreUnavailable { retry_after: RETRY_AFTER })
-        }
-        Err(error) => Committed::Failed(unavailable(&error)),
+    NewEvent {
+        data: part.unwrap_or_else(|| data(table, request)),
+        event,
+        received: request.received,
+        deliveries: intents.into_iter().map(|intent| intent.subscription).collect(),
+        failures: failures.into_iter().map(Into::into).collect(),
     }
 }
 
+/// Sends what was accepted, and then a little of what others have left. It goes on after the answer, as long as the instance lives.
+fn send(table: Rc<Table>, units: Vec<Unit>) {
+    spin_sdk::wasip3::spawn(async move {
+        join_all(units.into_iter().map(|unit| delivery::run(&table, unit))).await;
+        drain_a_little(&table).await;
+    });
+}
+
 /// The event's data: the body, or of a GET the query, from which goes what the scheme compares with its secret.
-fn data(table: &Table, request: &types::Request) -> Bytes {
-    let verifier = table.verifications.get(&request.source).map(|config| Verifier::try_new("source", config));
+fn data(table: &Table, request: &types::Request) -> Vec<u8> {
+    let verifier = match request.body.is_empty() {
+        true => table.deployment.source(&request.source),
+        false => None,
+    };
+    let verifier = verifier.map(|source| Verifier::try_new("source", &source.verification));
     let url = match (request.body.is_empty(), verifier) {
         (true, Some(Ok(verifier))) => {
             let secret = |name: &str| verifier.credential_parameters().iter().any(|known| known == name);
@@ -242,32 +312,7 @@ fn data(table: &Table, request: &types::Request) -> Bytes {
         // A body is the data whatever the URL; the table was loaded with verifiers of the same configuration.
         _ => String::new(),
     };
-    Bytes::copy_from_slice(event_data(&request.method, &url, &request.body))
-}
-
-/// By whom an event was kept.
-enum Keeping {
-    /// By this exchange.
-    Now,
-    /// By another one.
-    Before,
-    /// By nobody yet, though others are at it.
-    Elsewhere,
-}
-
-async fn keep(record: &EventRecord<'_>, body: &[u8]) -> Result<Keeping, RecordError> {
-    let records = Records::open()?;
-    let claim = match claim(&records, &record.event.source, &record.event.id).await? {
-        Claim::Taken(claim) => claim,
-        Claim::Kept => return Ok(Keeping::Before),
-        Claim::Busy => return Ok(Keeping::Elsewhere),
-    };
-    if let Err(error) = records.keep(record, body) {
-        // The sender tries again soon and should not wait for a claim that nobody holds.
-        let _ = records.unclaim(&claim);
-        return Err(error);
-    }
-    Ok(Keeping::Now)
+    event_data(&request.method, &url, &request.body).to_vec()
 }
 
 fn internal(reason: &str) -> Fault {
@@ -275,7 +320,16 @@ fn internal(reason: &str) -> Fault {
     Fault::Internal
 }
 
-fn unavailable(error: &RecordError) -> Fault {
+/// Without a configuration nothing can be said; one that the store does not give now may be there in a second.
+fn unusable(error: &TableError) -> Fault {
+    diagnostic::report(&error.to_string());
+    match error {
+        TableError::Store(_) => Fault::StateUnavailable { retry_after: RETRY_AFTER },
+        _ => Fault::Internal,
+    }
+}
+
+fn unavailable(error: &str) -> Fault {
     diagnostic::report(&format!("an event was not accepted: {error}"));
     Fault::StoreUnavailable { retry_after: RETRY_AFTER }
 }

@@ -1,57 +1,51 @@
-//! The routing table of one instance: the gateway component's router and where each subscription's events go.
+//! What this instance decides by: the gateway component's router, and where each subscription's events go.
+//!
+//! It is loaded at the instance's first request and kept. Whether there is another version of the configuration is looked up
+//! again after a second.
 
 use crate::binding::Router;
-use crate::convert;
+use crate::bucket::Bucket;
+use crate::configuration::{self, Current};
+use crate::setting::{self, SettingError};
+use crate::{clock, convert, diagnostic};
 use anglerfish_core::attempt::{Outgoing, made};
-use anglerfish_core::config::{
-    DeliveryConfig, DeliveryMode, SubscriptionConfig, key_path, read_document, refuse_references,
-};
+use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig};
+use anglerfish_core::edge::Deployment;
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::RoutingDocument;
 use anglerfish_core::sign::Signer;
-use anglerfish_core::verify::VerificationConfig;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use spin_sdk::variables;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::str::FromStr;
-use std::time::Duration;
 
-/// The component variable that holds the configuration document (JSON).
+/// The component variable that holds the configuration document (JSON), where none was deployed.
 const CONFIGURATION: &str = "configuration";
 
-/// The component variable that holds the largest accepted body, in bytes.
-const MAX_BODY: &str = "max_body_bytes";
-
-/// The largest accepted body where the variable is not set: what the native shell takes.
-const DEFAULT_MAX_BODY: usize = 1024 * 1024;
-
-/// The component variable that holds how long a body may take to arrive, in milliseconds.
-const BODY_TIMEOUT: &str = "body_timeout_ms";
-
-/// How long a body may take where the variable is not set: what the native shell allows.
-const DEFAULT_BODY_TIMEOUT: u64 = 30_000;
+/// How long an instance goes on by a version before it looks whether there is another one, in milliseconds.
+const FRESH: u64 = 1_000;
 
 /// Who sends.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("anglerfish/", env!("CARGO_PKG_VERSION")));
 
 thread_local! {
-    static TABLE: RefCell<Option<Rc<Table>>> = const { RefCell::new(None) };
+    static LOADED: RefCell<Option<Loaded>> = const { RefCell::new(None) };
+}
+
+struct Loaded {
+    table: Rc<Table>,
+    checked: u64,
 }
 
 /// What an instance loads once.
 pub(crate) struct Table {
     /// The gateway component's router.
     pub(crate) router: Router,
-    /// How the requests of each source are verified.
-    pub(crate) verifications: HashMap<String, VerificationConfig>,
-    /// Where events go, by the subscription's id.
-    pub(crate) destinations: HashMap<String, Destination>,
-    /// The largest accepted body, in bytes.
-    pub(crate) max_body: usize,
-    /// How long a body may take to arrive.
-    pub(crate) body_timeout: Duration,
+    /// The sources and subscriptions.
+    pub(crate) deployment: Deployment,
+    /// Which version of the configuration it is; `None` if it is from the variable.
+    pub(crate) current: Option<Current>,
+    destinations: RefCell<HashMap<String, Rc<Destination>>>,
 }
 
 /// A subscription's endpoint, made ready once, and its policy.
@@ -65,10 +59,12 @@ pub(crate) struct Destination {
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TableError {
-    #[error("the variable {0:?} cannot be read: {1}")]
-    Variable(&'static str, variables::Error),
-    #[error("the variable {0:?} is not a whole number")]
-    Number(&'static str),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("no configuration was deployed, and the variable {CONFIGURATION:?} is not set")]
+    Missing,
+    #[error("the configuration cannot be read from the key-value store: {0}")]
+    Store(String),
     #[error("the configuration is not JSON: {0}")]
     Json(serde_json::Error),
     #[error("the configuration has problems: {}", lines(.0))]
@@ -79,83 +75,93 @@ impl TableError {
     /// The same for whoever may ask `GET /ready`: where the problems are, and nothing of what is written there.
     pub(crate) fn public(&self) -> String {
         match self {
-            Self::Variable(name, _) => format!("the variable {name:?} cannot be read"),
+            Self::Setting(error) => error.public(),
+            Self::Missing => self.to_string(),
+            Self::Store(_) => "the configuration cannot be read from the key-value store".to_owned(),
             Self::Json(_) => "the configuration is not JSON".to_owned(),
             Self::Problems(problems) => {
                 let places: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
                 format!("the configuration has problems at {}", places.join(", "))
             }
-            Self::Number(_) => self.to_string(),
         }
     }
 }
 
-/// The table of this instance, loaded at the first request. A failure is not kept: the next request tries again, so
-/// a configuration that was put right needs no restart.
-pub(crate) async fn table() -> Result<Rc<Table>, TableError> {
-    if let Some(table) = TABLE.with_borrow(Clone::clone) {
-        return Ok(table);
+impl Table {
+    /// Where a subscription's events go; `None` if there is no such subscription.
+    pub(crate) fn destination(&self, subscription: &str) -> Option<Rc<Destination>> {
+        if let Some(known) = self.destinations.borrow().get(subscription) {
+            return Some(Rc::clone(known));
+        }
+        let made = Rc::new(destination(self.deployment.subscription(subscription)?)?);
+        self.destinations.borrow_mut().insert(subscription.to_owned(), Rc::clone(&made));
+        Some(made)
     }
-    let table = Rc::new(load().await?);
-    TABLE.set(Some(Rc::clone(&table)));
+
+    /// The version's number, or 0 for the variable's.
+    pub(crate) fn version(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.version.version)
+    }
+}
+
+/// The table of this instance. A failure is not kept: the next request tries again, so a configuration that was put right
+/// needs no restart.
+pub(crate) async fn table() -> Result<Rc<Table>, TableError> {
+    let now = clock::now();
+    let known = LOADED.with_borrow(|loaded| {
+        loaded.as_ref().map(|loaded| (Rc::clone(&loaded.table), now.saturating_sub(loaded.checked) < FRESH))
+    });
+    let old = match known {
+        Some((table, true)) => return Ok(table),
+        Some((table, false)) => Some(table),
+        None => None,
+    };
+    let table = match newest(old.as_ref()).await {
+        Ok(table) => table,
+        // What was right a second ago is better than nothing.
+        Err(error) => {
+            let Some(table) = old else { return Err(error) };
+            diagnostic::report(&format!("going on by version {}: {error}", table.version()));
+            table
+        }
+    };
+    LOADED.set(Some(Loaded { table: Rc::clone(&table), checked: now }));
     Ok(table)
 }
 
-async fn load() -> Result<Table, TableError> {
-    let text =
-        variables::get(CONFIGURATION).await.map_err(|error| TableError::Variable(CONFIGURATION, error))?;
-    let max_body = number(MAX_BODY, DEFAULT_MAX_BODY).await?;
-    let body_timeout = Duration::from_millis(number(BODY_TIMEOUT, DEFAULT_BODY_TIMEOUT).await?);
-    let written = serde_json::from_str(&text).map_err(TableError::Json)?;
-    let references = refuse_references(&written);
-    if !references.is_empty() {
-        return Err(TableError::Problems(references));
-    }
-    let document = read_document(&written).map_err(|(_, problems)| TableError::Problems(problems))?;
-    let routing = serde_json::to_vec(&RoutingDocument::from(&document)).map_err(TableError::Json)?;
-    let router = Router::load(&routing)
-        .map_err(|problems| TableError::Problems(problems.into_iter().map(convert::problem).collect()))?;
-    let verifications =
-        document.sources.into_iter().map(|(_, source)| (source.name, source.verification)).collect();
-    let destinations = document
-        .subscriptions
-        .into_iter()
-        .map(|(path, subscription)| {
-            if subscription.delivery.mode != DeliveryMode::Push {
-                let problem = Problem::new(
-                    key_path(&path, "mode"),
-                    "nothing is kept here for subscribers who lease or read",
-                );
-                let hint = "run the native gateway, which has a store";
-                return Err(TableError::Problems(vec![problem.with_hint(hint)]));
-            }
-            if subscription.notification.is_some() {
-                let problem = Problem::new(key_path(&path, "resource"), "documents are not taken in here");
-                let hint = "run the native gateway, which has a listener for them";
-                return Err(TableError::Problems(vec![problem.with_hint(hint)]));
-            }
-            // What a plugin would not let through must not go out for want of it.
-            if !subscription.plugins.is_empty() {
-                let problem = Problem::new(key_path(&path, "plugins"), "there are no plugins here");
-                let hint = "run the native gateway, which has them";
-                return Err(TableError::Problems(vec![problem.with_hint(hint)]));
-            }
-            let id = subscription.id.clone();
-            let destination = destination(subscription)
-                .ok_or_else(|| TableError::Problems(vec![Problem::new(path, "cannot be called")]))?;
-            Ok((id, destination))
-        })
-        .collect::<Result<_, TableError>>()?;
-    Ok(Table { router, verifications, destinations, max_body, body_timeout })
+/// Has the next request look for another version.
+pub(crate) fn expire() {
+    LOADED.with_borrow_mut(|loaded| loaded.iter_mut().for_each(|loaded| loaded.checked = 0));
 }
 
-/// A variable that is a number, or its default where it is not set.
-async fn number<T: FromStr>(name: &'static str, default: T) -> Result<T, TableError> {
-    match variables::get(name).await {
-        Ok(text) => text.parse().map_err(|_| TableError::Number(name)),
-        Err(variables::Error::Undefined(_)) => Ok(default),
-        Err(error) => Err(TableError::Variable(name, error)),
+async fn newest(old: Option<&Rc<Table>>) -> Result<Rc<Table>, TableError> {
+    setting::settings().await?;
+    let bucket = Bucket::open().map_err(TableError::Store)?;
+    let Some(current) = configuration::current(&bucket).map_err(TableError::Store)? else {
+        return match old.filter(|old| old.current.is_none()) {
+            Some(old) => Ok(Rc::clone(old)),
+            None => of_variable().await,
+        };
+    };
+    if let Some(old) = old.filter(|old| old.version() == current.version.version) {
+        return Ok(Rc::clone(old));
     }
+    let deployment = configuration::load(&bucket, &current.version).map_err(TableError::Store)?;
+    build(deployment, Some(current)).map_err(TableError::Problems)
+}
+
+async fn of_variable() -> Result<Rc<Table>, TableError> {
+    let text = setting::text(CONFIGURATION).await?.ok_or(TableError::Missing)?;
+    let document: Value = serde_json::from_str(&text).map_err(TableError::Json)?;
+    let deployment = Deployment::read(&document).map_err(TableError::Problems)?;
+    build(deployment, None).map_err(TableError::Problems)
+}
+
+/// Loads a configuration into the gateway component.
+pub(crate) fn build(deployment: Deployment, current: Option<Current>) -> Result<Rc<Table>, Vec<Problem>> {
+    let router = Router::load(deployment.routing.get().as_bytes())
+        .map_err(|problems| problems.into_iter().map(convert::problem).collect::<Vec<_>>())?;
+    Ok(Rc::new(Table { router, deployment, current, destinations: RefCell::default() }))
 }
 
 /// `None` where the document's reader let something through that cannot be sent; it never names a value, which may be

@@ -3,8 +3,8 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    callbacks, calls, check, completions, deliveries, events, explain, filter, init, jobs, listen, manual,
-    plugin, providers, rejections, reload, schedule, send, serve, sink, sources, subscriptions,
+    callbacks, calls, check, completions, deliveries, deploy, events, explain, filter, init, jobs, listen,
+    manual, plugin, providers, rejections, reload, schedule, send, serve, sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -44,6 +44,8 @@ enum Command {
     Reload(reload::ReloadArgs),
     /// Tell every problem of a configuration
     Check(check::CheckArgs),
+    /// Give a configuration to a gateway that runs under Spin
+    DeployConfig(deploy::DeployArgs),
     /// Print every attempt that a delivery policy would make
     Schedule(schedule::ScheduleArgs),
     /// Say what would be decided about a request, and why
@@ -90,6 +92,7 @@ impl Command {
             Self::Serve(args) => serve::run(&args),
             Self::Reload(args) => block_on(reload::run(args, output)),
             Self::Check(args) => check::run(&args, output),
+            Self::DeployConfig(args) => block_on(deploy::run(args, output)),
             Self::Schedule(args) => schedule::run(&args, output),
             Self::Explain(args) => block_on(explain::run(args, output)),
             Self::Events(args) => block_on(events::run(args, output)),

@@ -14,6 +14,7 @@ mod command;
 mod completions;
 mod configuration;
 mod deliveries;
+mod deploy;
 mod events;
 mod exit;
 mod explain;

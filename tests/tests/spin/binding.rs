@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
         world offers {
             import wasi:keyvalue/store@0.2.0-draft2;
             import wasi:keyvalue/atomics@0.2.0-draft2;
+            import wasi:keyvalue/batch@0.2.0-draft2;
             import spin:variables/variables@3.0.0;
         }
 
@@ -32,4 +33,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use self::spin::variables::variables;
-pub(crate) use self::wasi::keyvalue::{atomics, store};
+pub(crate) use self::wasi::keyvalue::{atomics, batch, store};

@@ -1,6 +1,10 @@
 //! A small host: wasmtime's own WASI 0.3 with HTTP, a key-value store in memory, and variables.
+//!
+//! The store has the limits of Spin's: keys and values end somewhere, several keys are read in any order and without those that
+//! there are not, a number that is none ends it for good, a compare-and-swap is not to be had. An instance can be ended at each
+//! of its writes.
 
-use crate::binding::{atomics, store, variables};
+use crate::binding::{atomics, batch, store, variables};
 use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
 use http_body_util::BodyExt;
@@ -10,13 +14,14 @@ use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime::component::{Accessor, Component, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Config, Engine, Store, StoreContextMut};
+use wasmtime_wasi::clocks::HostWallClock;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::handler::{
     HandlerState, Instance, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
@@ -26,6 +31,12 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
+/// The longest key, in bytes.
+const LONGEST_KEY: usize = 255;
+
+/// The largest value, in bytes.
+const LARGEST_VALUE: usize = 1024 * 1024;
+
 /// What all instances share.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -34,7 +45,30 @@ pub(crate) struct Shared {
     pub(crate) log_fails: AtomicBool,
     /// Whether reading keys fails.
     pub(crate) reads_fail: AtomicBool,
-    variables: HashMap<String, String>,
+    /// Whether nobody may open the store.
+    pub(crate) is_denied: AtomicBool,
+    /// How often something was written; several keys at once count once.
+    pub(crate) writes: AtomicUsize,
+    /// How often all keys were listed.
+    pub(crate) listed: AtomicUsize,
+    /// The end of an instance that is to come.
+    crash: Mutex<Option<Crash>>,
+    /// How much later it is for the app than it is, in milliseconds.
+    later: AtomicU64,
+    /// Whether a number was asked of a value that is none.
+    is_poisoned: AtomicBool,
+    variables: Mutex<HashMap<String, String>>,
+}
+
+/// The end of an instance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crash {
+    /// At which write, from 1.
+    pub(crate) write: usize,
+    /// Whether it has taken effect.
+    pub(crate) is_written: bool,
+    /// Whether each of several keys counts, and those before it are written: so are stores without transactions.
+    pub(crate) is_torn: bool,
 }
 
 /// The open bucket `default`.
@@ -62,27 +96,47 @@ pub(crate) struct App {
 impl App {
     /// Serves a composed component with these variables.
     pub(crate) async fn serve(component: &[u8], variables: &[(&str, &str)]) -> wasmtime::Result<Self> {
-        let variables =
+        Self::serve_with(component, variables, 128).await
+    }
+
+    /// The same with so many requests for each instance.
+    pub(crate) async fn serve_with(
+        component: &[u8],
+        variables: &[(&str, &str)],
+        reuse: usize,
+    ) -> wasmtime::Result<Self> {
+        let variables: HashMap<String, String> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let shared = Arc::new(Shared { variables, ..Shared::default() });
-        let mut config = Config::new();
-        config.wasm_component_model_async(true);
-        let engine = Engine::new(&config)?;
-        let component = Component::new(&engine, component)?;
+        let shared = Arc::new(Shared { variables: Mutex::new(variables), ..Shared::default() });
+        let (engine, component) = compiled(component)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         store::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        batch::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         variables::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         let pre = ServicePre::new(linker.instantiate_pre(&component)?)?;
         let pre = Arc::new(ProxyPre::P3(pre));
-        let handler = ProxyHandler::new(Handler { engine, pre, shared: Arc::clone(&shared) });
+        let handler = ProxyHandler::new(Handler { engine, pre, shared: Arc::clone(&shared), reuse });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(accept(listener, handler));
         Ok(Self { address, shared })
     }
+}
+
+/// Compiled once for all tests.
+fn compiled(component: &[u8]) -> wasmtime::Result<(Engine, Component)> {
+    static COMPILED: OnceLock<(Engine, Component)> = OnceLock::new();
+    if let Some(compiled) = COMPILED.get() {
+        return Ok(compiled.clone());
+    }
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    let engine = Engine::new(&config)?;
+    let component = Component::new(&engine, component)?;
+    Ok(COMPILED.get_or_init(|| (engine, component)).clone())
 }
 
 async fn accept(listener: TcpListener, handler: ProxyHandler<Handler>) {
@@ -121,6 +175,7 @@ struct Handler {
     engine: Engine,
     pre: Arc<ProxyPre<State>>,
     shared: Arc<Shared>,
+    reuse: usize,
 }
 
 impl HandlerState for Handler {
@@ -131,14 +186,20 @@ impl HandlerState for Handler {
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Forever, Reused>> {
         let state = State {
             table: ResourceTable::new(),
-            wasi: WasiCtx::builder().inherit_stderr().build(),
+            wasi: WasiCtx::builder().inherit_stderr().wall_clock(Later(Arc::clone(&self.shared))).build(),
             http: WasiHttpCtx::new(),
             client: Client,
             shared: Arc::clone(&self.shared),
         };
         let mut store = Store::new(&self.engine, state);
         let proxy = self.pre.instantiate_async(&mut store).await?;
-        Ok(Instance { store, proxy, view: |state| state.http(), expiration: Forever, state: Reused })
+        Ok(Instance {
+            store,
+            proxy,
+            view: |state| state.http(),
+            expiration: Forever,
+            state: Reused(self.reuse),
+        })
     }
 }
 
@@ -151,8 +212,22 @@ impl WorkerExpiration for Forever {
     }
 }
 
-/// As many requests for an instance as Spin gives it by default.
-pub(crate) struct Reused;
+/// How many requests an instance gets; Spin gives it 128 by default, 16 of them at once.
+pub(crate) struct Reused(usize);
+
+/// The time that a test says.
+struct Later(Arc<Shared>);
+
+impl HostWallClock for Later {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        now + Duration::from_millis(self.0.later.load(Ordering::SeqCst))
+    }
+}
 
 impl WorkerState for Reused {
     type StoreData = State;
@@ -160,7 +235,7 @@ impl WorkerState for Reused {
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         match (concurrent, total) {
-            (_, 128..) => ShouldAccept::Never,
+            (_, total) if total >= self.0 => ShouldAccept::Never,
             (16.., _) => ShouldAccept::No,
             _ => ShouldAccept::Yes,
         }
@@ -222,54 +297,99 @@ impl WasiHttpHooks for Client {
     }
 }
 
+type Done<T> = wasmtime::Result<Result<T, store::Error>>;
+
+fn failed<T>(reason: &str) -> Done<T> {
+    Ok(Err(store::Error::Other(reason.to_owned())))
+}
+
+impl State {
+    /// Whether keys can be read.
+    fn readable(&self) -> Result<(), store::Error> {
+        if self.shared.reads_fail.load(Ordering::SeqCst) {
+            return Err(store::Error::Other("database is locked: /srv/spin/store.db".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Writes and deletes, all of it or nothing, unless the instance ends there.
+    fn write(&self, changes: Vec<(String, Option<Vec<u8>>)>) -> Done<()> {
+        if self.shared.is_poisoned.load(Ordering::SeqCst) {
+            wasmtime::bail!("the store's lock is poisoned");
+        }
+        for (key, value) in &changes {
+            if key.len() > LONGEST_KEY || value.as_ref().is_some_and(|value| value.len() > LARGEST_VALUE) {
+                return failed("too long");
+            }
+            if key.starts_with("log/") && value.is_some() && self.shared.log_fails.load(Ordering::SeqCst) {
+                return failed("the disk is full");
+            }
+        }
+        self.shared.writes.fetch_add(1, Ordering::SeqCst);
+        let mut crash = self.shared.crash.lock().unwrap();
+        let single = |change: (String, Option<Vec<u8>>)| {
+            let mut keys = self.shared.keys.lock().unwrap();
+            match change.1 {
+                Some(value) => keys.insert(change.0, value),
+                None => keys.remove(&change.0),
+            }
+        };
+        let Some(end) = crash.as_mut() else {
+            changes.into_iter().for_each(|change| drop(single(change)));
+            return Ok(Ok(()));
+        };
+        let groups = if end.is_torn {
+            changes.into_iter().map(|change| vec![change]).collect()
+        } else {
+            vec![changes]
+        };
+        for group in groups {
+            end.write = end.write.saturating_sub(1);
+            if end.write == 0 && !end.is_written {
+                *crash = None;
+                wasmtime::bail!("the instance ends before a write");
+            }
+            group.into_iter().for_each(|change| drop(single(change)));
+            if end.write == 0 {
+                *crash = None;
+                wasmtime::bail!("the instance ends after a write");
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
 impl store::Host for State {
-    fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, store::Error>> {
-        if identifier != "default" {
-            return Ok(Err(store::Error::NoSuchStore));
+    fn open(&mut self, identifier: String) -> Done<Resource<Bucket>> {
+        if identifier != "default" || self.shared.is_denied.load(Ordering::SeqCst) {
+            return Ok(Err(store::Error::AccessDenied));
         }
         Ok(Ok(self.table.push(Bucket)?))
     }
 }
 
 impl store::HostBucket for State {
-    fn get(
-        &mut self,
-        _: Resource<Bucket>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
-        if self.shared.reads_fail.load(Ordering::SeqCst) {
-            return Ok(Err(store::Error::Other("database is locked: /srv/spin/store.db".to_owned())));
+    fn get(&mut self, _: Resource<Bucket>, key: String) -> Done<Option<Vec<u8>>> {
+        Ok(self.readable().map(|()| self.shared.keys.lock().unwrap().get(&key).cloned()))
+    }
+
+    fn set(&mut self, _: Resource<Bucket>, key: String, value: Vec<u8>) -> Done<()> {
+        self.write(vec![(key, Some(value))])
+    }
+
+    fn delete(&mut self, _: Resource<Bucket>, key: String) -> Done<()> {
+        self.write(vec![(key, None)])
+    }
+
+    fn exists(&mut self, _: Resource<Bucket>, key: String) -> Done<bool> {
+        Ok(self.readable().map(|()| self.shared.keys.lock().unwrap().contains_key(&key)))
+    }
+
+    fn list_keys(&mut self, _: Resource<Bucket>, cursor: Option<String>) -> Done<store::KeyResponse> {
+        self.shared.listed.fetch_add(1, Ordering::SeqCst);
+        if cursor.is_some() {
+            return failed("list_keys: cursor not supported");
         }
-        Ok(Ok(self.shared.keys.lock().unwrap().get(&key).cloned()))
-    }
-
-    fn set(
-        &mut self,
-        _: Resource<Bucket>,
-        key: String,
-        value: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), store::Error>> {
-        if key.starts_with("log/") && self.shared.log_fails.load(Ordering::SeqCst) {
-            return Ok(Err(store::Error::Other("the disk is full".to_owned())));
-        }
-        self.shared.keys.lock().unwrap().insert(key, value);
-        Ok(Ok(()))
-    }
-
-    fn delete(&mut self, _: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
-        self.shared.keys.lock().unwrap().remove(&key);
-        Ok(Ok(()))
-    }
-
-    fn exists(&mut self, _: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
-        Ok(Ok(self.shared.keys.lock().unwrap().contains_key(&key)))
-    }
-
-    fn list_keys(
-        &mut self,
-        _: Resource<Bucket>,
-        _: Option<String>,
-    ) -> wasmtime::Result<Result<store::KeyResponse, store::Error>> {
         let keys = self.shared.keys.lock().unwrap().keys().cloned().collect();
         Ok(Ok(store::KeyResponse { keys, cursor: None }))
     }
@@ -280,21 +400,40 @@ impl store::HostBucket for State {
     }
 }
 
+impl batch::Host for State {
+    fn get_many(&mut self, _: Resource<Bucket>, wanted: Vec<String>) -> Done<Vec<(String, Option<Vec<u8>>)>> {
+        let keys = self.shared.keys.lock().unwrap();
+        // Spin's own store gives what it finds, in an order of its own.
+        let found =
+            wanted.into_iter().rev().filter_map(|key| Some((key.clone(), Some(keys.get(&key)?.clone()))));
+        Ok(self.readable().map(|()| found.collect()))
+    }
+
+    fn set_many(&mut self, _: Resource<Bucket>, entries: Vec<(String, Vec<u8>)>) -> Done<()> {
+        self.write(entries.into_iter().map(|(key, value)| (key, Some(value))).collect())
+    }
+
+    fn delete_many(&mut self, _: Resource<Bucket>, keys: Vec<String>) -> Done<()> {
+        self.write(keys.into_iter().map(|key| (key, None)).collect())
+    }
+}
+
 impl atomics::Host for State {
-    fn increment(
-        &mut self,
-        _: Resource<Bucket>,
-        key: String,
-        delta: i64,
-    ) -> wasmtime::Result<Result<i64, store::Error>> {
-        let mut keys = self.shared.keys.lock().unwrap();
-        let number = match keys.get(&key) {
+    fn increment(&mut self, _: Resource<Bucket>, key: String, delta: i64) -> Done<i64> {
+        // One at a time: what is read here is written below.
+        static COUNTING: Mutex<()> = Mutex::new(());
+        let _counting = COUNTING.lock().unwrap();
+        let number = match self.shared.keys.lock().unwrap().get(&key) {
             None => 0,
-            // A real Spin panics here for good.
-            Some(value) => i64::from_le_bytes(value.as_slice().try_into().expect("a number under the key")),
+            Some(value) => match value.as_slice().try_into() {
+                Ok(bytes) => i64::from_le_bytes(bytes),
+                Err(_) => {
+                    self.shared.is_poisoned.store(true, Ordering::SeqCst);
+                    wasmtime::bail!("{key} is no number");
+                }
+            },
         };
-        keys.insert(key, (number + delta).to_le_bytes().to_vec());
-        Ok(Ok(number + delta))
+        Ok(self.write(vec![(key, Some((number + delta).to_le_bytes().to_vec()))])?.map(|()| number + delta))
     }
 
     fn swap(&mut self, _: Resource<Cas>, _: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
@@ -328,7 +467,8 @@ impl<T: Send> variables::HostWithStore<T> for HasSelf<State> {
         accessor: &Accessor<T, Self>,
         name: String,
     ) -> wasmtime::Result<Result<String, variables::Error>> {
-        let value = accessor.with(|mut access| access.get().shared.variables.get(&name).cloned());
+        let value =
+            accessor.with(|mut access| access.get().shared.variables.lock().unwrap().get(&name).cloned());
         Ok(value.ok_or(variables::Error::Undefined(name)))
     }
 }
@@ -337,5 +477,26 @@ impl Shared {
     /// What the app has written under a key.
     pub(crate) fn value(&self, key: &str) -> Option<Bytes> {
         self.keys.lock().unwrap().get(key).cloned().map(Bytes::from)
+    }
+
+    /// The keys that begin like this.
+    pub(crate) fn named(&self, start: &str) -> Vec<String> {
+        self.keys.lock().unwrap().keys().filter(|key| key.starts_with(start)).cloned().collect()
+    }
+
+    /// Lets time pass for the app.
+    pub(crate) fn pass(&self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap();
+        self.later.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Ends the next instance that comes to this write, or none any more.
+    pub(crate) fn crash(&self, crash: Option<Crash>) {
+        *self.crash.lock().unwrap() = crash;
+    }
+
+    /// Changes a variable of the app, which instances read when they start.
+    pub(crate) fn set_variable(&self, name: &str, value: &str) {
+        self.variables.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 }

@@ -5,26 +5,31 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     pub(crate) requests: UnboundedReceiver<http::Request<Bytes>>,
+    status: Arc<AtomicU16>,
 }
 
 impl Receiver {
-    /// Answers every request with this status.
+    /// Answers every request with this status, until [`Receiver::answer_with`] says another.
     pub(crate) async fn listen(status: u16) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (sender, requests) = unbounded_channel();
+        let status = Arc::new(AtomicU16::new(status));
+        let answered = Arc::clone(&status);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let sender = sender.clone();
+                let (sender, answered) = (sender.clone(), Arc::clone(&answered));
                 let service =
                     hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                        let sender = sender.clone();
+                        let (sender, status) = (sender.clone(), answered.load(Ordering::SeqCst));
                         async move {
                             let (parts, body) = request.into_parts();
                             let body = body.collect().await.unwrap().to_bytes();
@@ -43,6 +48,11 @@ impl Receiver {
                 );
             }
         });
-        Ok(Self { address, requests })
+        Ok(Self { address, requests, status })
+    }
+
+    /// Answers with another status from now on.
+    pub(crate) fn answer_with(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) retry_after: Option<String>,
+    pub(crate) allow: Option<String>,
     pub(crate) body: String,
 }
 
@@ -99,7 +100,7 @@ async fn exchange(to: SocketAddr, mut request: http::Request<BoxBody<Bytes, Infa
     let response = sender.send_request(request).await.unwrap();
     let status = response.status().as_u16();
     let field = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let (content_type, retry_after) = (field("content-type"), field("retry-after"));
+    let (content_type, retry_after, allow) = (field("content-type"), field("retry-after"), field("allow"));
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    Answer { status, content_type, retry_after, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer { status, content_type, retry_after, allow, body: String::from_utf8(body.to_vec()).unwrap() }
 }

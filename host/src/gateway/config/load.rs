@@ -95,6 +95,24 @@ impl Config {
         }
     }
 
+    /// Reads a configuration file, and gives its whole document too, with the variables of the environment in it and references
+    /// resolved: what another shell is given, which has neither.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or with every problem that it has.
+    pub fn resolve(file: &Path, environment: &Environment) -> Result<(Self, Value), ConfigError> {
+        let config = Self::load(file, environment)?;
+        let shown = file.display().to_string();
+        let text = read_text(file, LONGEST)
+            .map_err(|error| ConfigError::Unreadable { file: shown.clone(), reason: error.to_string() })?;
+        let (mut document, mut places) = syntax::parse(&shown, &text).map_err(ConfigError::Invalid)?;
+        let mut problems = Vec::new();
+        environment::apply(environment, section::TABLES, &mut document, &mut places, &mut problems);
+        problems.extend(config.resolver.resolve_configuration(&mut document));
+        if problems.is_empty() { Ok((config, document)) } else { Err(config.locate(problems)) }
+    }
+
     /// Reads a configuration from a text. `file` is what problems call it; relative paths begin at `directory`.
     ///
     /// # Errors

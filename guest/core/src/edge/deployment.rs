@@ -1,0 +1,235 @@
+//! A configuration in the form in which it is kept and loaded.
+
+use super::refusal::{LONGEST_ATTEMPT, refusals};
+use crate::config::{
+    Document, SourceConfig, SubscriptionConfig, key_path, read_document, read_source, read_subscription,
+};
+use crate::problem::Problem;
+use crate::router::RoutingDocument;
+use crate::verify::{Verifier, catalogue};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A configuration that was read and checked: what the component loads, and for the shell each source and each subscription as
+/// it is written, to be read when it is needed.
+///
+/// An instance that lives for one request reads the subscriptions that the one event is for, and not all of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The argument of the contract's `load`.
+    pub routing: Box<RawValue>,
+    /// The sources, by name.
+    sources: BTreeMap<String, Box<RawValue>>,
+    /// The subscriptions, by id.
+    subscriptions: BTreeMap<String, Box<RawValue>>,
+    /// The longest that anything can be put off, in milliseconds.
+    pub horizon: u64,
+}
+
+impl Deployment {
+    /// Reads a document: `{"source": […], "subscription": […]}`. Whether the component loads it remains to be seen.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of it at once.
+    pub fn read(document: &Value) -> Result<Self, Vec<Problem>> {
+        let mut problems = refusals(document);
+        let mut known = document.clone();
+        if let Some(members) = known.as_object_mut() {
+            // They are refused already.
+            for table in ["resource", "topic", "api", "plugin"] {
+                members.remove(table);
+            }
+        }
+        let read = match read_document(&known) {
+            Ok(read) => read,
+            Err((read, found)) => {
+                let is_new = |problem: &Problem| !problems.iter().any(|known| known.path == problem.path);
+                let found: Vec<Problem> = found.into_iter().filter(is_new).collect();
+                problems.extend(found);
+                read
+            }
+        };
+        for (path, source) in &read.sources {
+            let judged = Verifier::judge(path, &source.verification).beside(&problems);
+            problems.extend(judged.result.err().into_iter().flatten());
+        }
+        for (path, subscription) in &read.subscriptions {
+            if subscription.delivery.timeout > LONGEST_ATTEMPT {
+                let path = key_path(&key_path(path, "delivery"), "timeout");
+                problems.push(Problem::new(path, "an attempt may take a minute at most here"));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Self::of(document, &read).map_err(|error| vec![Problem::new("", error.to_string())])
+    }
+
+    fn of(document: &Value, read: &Document) -> serde_json::Result<Self> {
+        let named = |table: &str, key: &str| -> serde_json::Result<BTreeMap<String, Box<RawValue>>> {
+            let items = document.get(table).and_then(Value::as_array).into_iter().flatten();
+            let named = items.filter_map(|item| Some((item.get(key)?.as_str()?.to_owned(), item)));
+            named.map(|(name, item)| Ok((name, serde_json::value::to_raw_value(item)?))).collect()
+        };
+        let horizon = read.subscriptions.iter().map(|(_, subscription)| {
+            let retry = &subscription.delivery.retry;
+            // Jitter makes a wait twice as long at most.
+            retry.longest_wait().saturating_mul(2).max(retry.max_retry_after)
+        });
+        Ok(Self {
+            routing: serde_json::value::to_raw_value(&RoutingDocument::from(read))?,
+            sources: named("source", "name")?,
+            subscriptions: named("subscription", "id")?,
+            horizon: horizon
+                .max()
+                .map_or(0, |longest| u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)),
+        })
+    }
+
+    /// The names of its sources.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str)
+    }
+
+    /// The ids of its subscriptions.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &str> {
+        self.subscriptions.keys().map(String::as_str)
+    }
+
+    /// A source, if there is one of this name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<SourceConfig> {
+        let value = serde_json::from_str(self.sources.get(name)?.get()).ok()?;
+        read_source(&value, "source").0
+    }
+
+    /// A subscription, if there is one of this id.
+    #[must_use]
+    pub fn subscription(&self, id: &str) -> Option<SubscriptionConfig> {
+        let value = serde_json::from_str(self.subscriptions.get(id)?.get()).ok()?;
+        read_subscription(&value, "subscription").ok()
+    }
+}
+
+/// The hosts that a configuration calls, as a Spin manifest lists them in `allowed_outbound_hosts`: those of the endpoints, and
+/// those that schemes fetch certificates and keys from.
+#[must_use]
+pub fn outbound_hosts(document: &Value) -> BTreeSet<String> {
+    let mut hosts = BTreeSet::new();
+    let items = |table: &str| document.get(table).and_then(Value::as_array).into_iter().flatten();
+    for subscription in items("subscription") {
+        let url =
+            subscription.get("endpoint").and_then(|endpoint| endpoint.get("url")).and_then(Value::as_str);
+        hosts.extend(url.and_then(host));
+    }
+    for source in items("source") {
+        let scheme = source.get("scheme").and_then(Value::as_str).unwrap_or_default();
+        if let Some(known) = catalogue().iter().find(|known| known.name == scheme)
+            && let Ok(definition) = serde_json::from_str(known.scheme)
+        {
+            pinned(&definition, &mut hosts);
+        }
+        source.get("definition").into_iter().for_each(|definition| pinned(definition, &mut hosts));
+    }
+    hosts
+}
+
+/// `https://host:port` of a URL, with the port that its scheme has if it names none.
+fn host(url: &str) -> Option<String> {
+    let uri: http::Uri = url.split(['{', '#']).next()?.parse().ok()?;
+    let scheme = uri.scheme_str()?;
+    let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    Some(format!("{scheme}://{}:{port}", uri.host()?))
+}
+
+/// The hosts of the URLs that a scheme's definition pins. A `*` in the middle of a name is none of Spin's, which takes one as the
+/// first label: what is behind it is the provider's own.
+fn pinned(definition: &Value, hosts: &mut BTreeSet<String>) {
+    match definition {
+        Value::String(text) => {
+            let Some(rest) = text.strip_prefix("https://") else { return };
+            let host = rest.split(['/', '?']).next().unwrap_or_default();
+            let host = match host.rsplit_once('*') {
+                Some((_, own)) => format!("*.{}", own.trim_start_matches(['.', '-'])),
+                None => host.to_owned(),
+            };
+            hosts.insert(format!("https://{host}:443"));
+        }
+        Value::Array(items) => items.iter().for_each(|item| pinned(item, hosts)),
+        Value::Object(members) => members.values().for_each(|member| pinned(member, hosts)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document() -> Value {
+        json!({
+            "source": [{ "name": "shop", "scheme": "none" }],
+            "subscription": [{
+                "id": "a", "filter": "event.type == \"x\"",
+                "endpoint": { "url": "https://hooks.example.com/{event.id}" },
+                "delivery": { "timeout": "5s" },
+            }],
+        })
+    }
+
+    #[test]
+    fn what_is_kept_gives_back_what_was_written() {
+        let kept = serde_json::to_vec(&Deployment::read(&document()).unwrap()).unwrap();
+        let kept: Deployment = serde_json::from_slice(&kept).unwrap();
+        assert_eq!(kept.subscription("a").unwrap().delivery.timeout.as_secs(), 5);
+        assert_eq!(kept.source("shop").unwrap().verification.scheme, "none");
+        assert!(kept.subscription("b").is_none() && kept.source("a").is_none());
+        assert!(crate::router::Router::load(kept.routing.get().as_bytes()).is_ok());
+        assert!(kept.horizon >= 24 * 3_600_000);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_and_none_twice() {
+        let mut document = document();
+        document["source"][0]["scheme"] = json!("no-such");
+        document["topic"] = json!([{}]);
+        document["subscription"][0]["delivery"]["timeout"] = json!("2m");
+        document["subscription"][0]["endpoint"]["headers"] = json!({ "x-a": "env:KEY" });
+        let paths: Vec<String> =
+            Deployment::read(&document).unwrap_err().into_iter().map(|problem| problem.path).collect();
+        assert_eq!(
+            paths,
+            [
+                "subscription[0].endpoint.headers.x-a",
+                "topic",
+                "source[0].scheme",
+                "subscription[0].delivery.timeout"
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_are_those_that_are_called_and_no_others() {
+        let document = json!({
+            "source": [{ "name": "a", "scheme": "aws-sns" }, { "name": "b", "scheme": "github" }],
+            "subscription": [
+                { "endpoint": { "url": "https://hooks.example.com/{event.id}" } },
+                { "endpoint": { "url": "http://10.0.0.1:8080/x" } },
+                { "endpoint": { "url": "https://hooks.example.com/y" } },
+            ],
+        });
+        let hosts: Vec<String> = outbound_hosts(&document).into_iter().collect();
+        assert_eq!(
+            hosts,
+            [
+                "http://10.0.0.1:8080",
+                "https://*.amazonaws.com.cn:443",
+                "https://*.amazonaws.com:443",
+                "https://hooks.example.com:443"
+            ]
+        );
+    }
+}

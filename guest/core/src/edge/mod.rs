@@ -1,0 +1,32 @@
+//! The gateway where there is no database and no process that stays: a key-value store, and instances that live from one
+//! request to the next.
+//!
+//! [`Outbox`] keeps what was accepted until it is settled. [`Deployment`] is a configuration in the form in which such a
+//! shell keeps and loads it, with what it could not do refused. Nothing here does I/O: the store is a [`Bucket`], the time
+//! is handed in.
+
+mod bucket;
+mod claim;
+mod deployment;
+mod lease;
+mod outbox;
+mod place;
+mod record;
+mod refusal;
+mod scan;
+mod survey;
+#[cfg(test)]
+mod tests;
+
+pub use bucket::Bucket;
+pub use claim::Claimed;
+pub use deployment::{Deployment, outbound_hosts};
+pub use lease::LEASE;
+pub use outbox::{NewEvent, Outbox, Unit, claim_key};
+pub use place::{Slots, Wheel};
+pub use record::{
+    AttemptRecord, DeliveryRecord, DeliveryStatus, ErrorRecord, EventRecord, FailureRecord, WorkRecord,
+    delivery_id, split_delivery_id,
+};
+pub use refusal::{LONGEST_ATTEMPT, refusals};
+pub use survey::Survey;

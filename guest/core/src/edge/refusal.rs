@@ -1,0 +1,192 @@
+//! What a configuration cannot ask for here.
+//!
+//! A key that would silently have no effect is refused where somebody relies on its effect. What only tunes is let through:
+//! `docs/spin.md` lists both.
+
+use crate::config::{item_path, key_path, refuse_references};
+use crate::problem::Problem;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long an attempt may last: what is sent is leased for little longer.
+pub const LONGEST_ATTEMPT: Duration = Duration::from_mins(1);
+
+/// Something that is refused unless it has one of these values.
+struct Refusal {
+    key: &'static str,
+    but: &'static [&'static str],
+    message: &'static str,
+}
+
+const fn refuse(key: &'static str, message: &'static str) -> Refusal {
+    Refusal { key, but: &[], message }
+}
+
+const HINT: &str = "leave it out, or run the native gateway";
+
+const TABLES: &[Refusal] = &[
+    refuse("resource", "documents are not taken in here"),
+    refuse("topic", "nobody can be connected here, so that there are no topics"),
+    refuse("api", "no calls are made on behalf of others here"),
+    refuse("plugin", "there is nothing that runs plugins here"),
+];
+
+const SUBSCRIPTION: &[Refusal] = &[
+    refuse("resource", "documents are not taken in here"),
+    // What a plugin would not let through must not go out for want of it.
+    refuse("plugins", "there is nothing that runs plugins here"),
+    refuse("tokens", "there is no listener for subscribers who lease or read"),
+    Refusal {
+        key: "mode",
+        but: &["\"push\""],
+        message: "nothing is kept here for subscribers who lease or read, and there is no program to call",
+    },
+    Refusal {
+        key: "start",
+        but: &["\"now\""],
+        message: "what was accepted before is not looked through for a new subscription",
+    },
+    Refusal {
+        key: "when_removed",
+        but: &["\"end\""],
+        message: "open deliveries of a subscription that is removed end here",
+    },
+];
+
+const ENDPOINT: &[Refusal] = &[
+    refuse("tls", "whom TLS is made with, and how, is the host's to say"),
+    refuse("rotation_overlap", "keys do not sign along by themselves here; list both in `secrets`"),
+];
+
+const DELIVERY: &[Refusal] = &[
+    Refusal { key: "ordering", but: &["\"none\""], message: "deliveries do not wait for each other here" },
+    refuse("rate", "nobody sees all attempts here, so that none can be held back"),
+    refuse("concurrency", "nobody sees all attempts here, so that their number cannot be kept"),
+    refuse("batch", "each event is sent by itself here"),
+    refuse("backlog", "open deliveries are not counted here, so that their number cannot be kept"),
+    Refusal { key: "breaker", but: &["false"], message: "failures are not counted across deliveries here" },
+    Refusal {
+        key: "disable_after",
+        but: &["false"],
+        message: "failures are not counted across deliveries here",
+    },
+    Refusal {
+        key: "forward_headers",
+        but: &["[]"],
+        message: "the fields of received requests are not kept here",
+    },
+];
+
+/// Every problem that a document has here beside those that it has everywhere: references to secrets, which nothing resolves,
+/// and what would have no effect.
+#[must_use]
+pub fn refusals(document: &Value) -> Vec<Problem> {
+    let mut problems = refuse_references(document);
+    refuse_keys(document, "", TABLES, &mut problems);
+    let subscriptions = document.get("subscription").and_then(Value::as_array);
+    for (index, subscription) in subscriptions.into_iter().flatten().enumerate() {
+        let path = item_path("subscription", index);
+        refuse_keys(subscription, &path, SUBSCRIPTION, &mut problems);
+        for (key, refused) in [("endpoint", ENDPOINT), ("delivery", DELIVERY)] {
+            if let Some(value) = subscription.get(key) {
+                refuse_keys(value, &key_path(&path, key), refused, &mut problems);
+            }
+        }
+        problems.extend(subscription.get("endpoint").and_then(|endpoint| plain_http(endpoint, &path)));
+    }
+    problems
+}
+
+fn refuse_keys(value: &Value, path: &str, refused: &[Refusal], problems: &mut Vec<Problem>) {
+    for Refusal { key, but, message } in refused {
+        let Some(found) = value.get(*key) else { continue };
+        let is_empty = path.is_empty() && *found == json!([]);
+        if !is_empty && !but.contains(&found.to_string().as_str()) {
+            problems.push(Problem::new(key_path(path, key), *message).with_hint(HINT));
+        }
+    }
+}
+
+/// The native gateway looks at the address that is called. Here nobody sees it, so that the word has to be given for all.
+fn plain_http(endpoint: &Value, path: &str) -> Option<Problem> {
+    let is_plain = endpoint.get("url")?.as_str()?.get(..7)?.eq_ignore_ascii_case("http://");
+    let is_allowed = |key: &str| endpoint.get(key) == Some(&Value::Bool(true));
+    (is_plain && !is_allowed("allow_http") && !is_allowed("allow_private")).then(|| {
+        let path = key_path(&key_path(path, "endpoint"), "url");
+        Problem::new(path, "anybody on the way could read and change what is sent without TLS")
+            .with_hint("write https://, or set `allow_http`, or `allow_private` for an address of your own")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(document: &Value) -> Vec<String> {
+        refusals(document).into_iter().map(|problem| problem.path).collect()
+    }
+
+    #[test]
+    fn what_would_have_no_effect_is_refused_where_it_stands() {
+        let document = json!({
+            "resource": [{}], "topic": [{}], "api": [{}], "plugin": [{}],
+            "subscription": [
+                { "id": "a", "endpoint": { "url": "https://h/", "tls": {}, "rotation_overlap": "1h" } },
+                { "mode": "passive", "tokens": ["x"], "plugins": [], "start": "earliest", "when_removed": "wait" },
+                { "delivery": {
+                    "ordering": "subscription", "rate": {}, "concurrency": 1, "backlog": {}, "breaker": {},
+                    "disable_after": "1d", "forward_headers": ["x-*"],
+                } },
+            ],
+        });
+        let expected = [
+            "resource",
+            "topic",
+            "api",
+            "plugin",
+            "subscription[0].endpoint.tls",
+            "subscription[0].endpoint.rotation_overlap",
+            "subscription[1].plugins",
+            "subscription[1].tokens",
+            "subscription[1].mode",
+            "subscription[1].start",
+            "subscription[1].when_removed",
+            "subscription[2].delivery.ordering",
+            "subscription[2].delivery.rate",
+            "subscription[2].delivery.concurrency",
+            "subscription[2].delivery.backlog",
+            "subscription[2].delivery.breaker",
+            "subscription[2].delivery.disable_after",
+            "subscription[2].delivery.forward_headers",
+        ];
+        assert_eq!(paths(&document), expected);
+    }
+
+    #[test]
+    fn what_says_what_holds_here_anyway_is_taken() {
+        let document = json!({
+            "resource": [], "topic": [],
+            "subscription": [{
+                "mode": "push", "start": "now", "when_removed": "end",
+                "endpoint": { "url": "https://h/", "allow_private": true },
+                "delivery": {
+                    "ordering": "none", "breaker": false, "disable_after": false, "forward_headers": [],
+                    "success": ["2xx"], "timeout": "5s", "retry": { "delays": ["5s"] },
+                },
+            }],
+        });
+        assert_eq!(refusals(&document), []);
+    }
+
+    #[test]
+    fn a_url_without_tls_needs_a_word() {
+        let with = |more: Value| {
+            let mut endpoint = json!({ "url": "HTTP://hooks.example.com/" });
+            endpoint.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            paths(&json!({ "subscription": [{ "endpoint": endpoint }] }))
+        };
+        assert_eq!(with(json!({})), ["subscription[0].endpoint.url"]);
+        assert!(with(json!({ "allow_http": true })).is_empty());
+        assert!(with(json!({ "allow_private": true })).is_empty());
+    }
+}

@@ -1,0 +1,105 @@
+//! The configuration in the key-value store: one version in use, and the one before it.
+//!
+//! A version is written under a number of its own and never changed. Which one is in use stands under one key, so that taking
+//! one and going back are one write each.
+
+use crate::bucket::Bucket;
+use crate::clock;
+use anglerfish_core::edge::{Bucket as _, Deployment};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Where it stands which version is in use.
+const CURRENT: &str = "config/current";
+
+/// The numbers that were given out.
+const NEXT: &str = "config/next";
+
+/// How much of a version is in one value, in bytes: less than what every store takes.
+const PIECE: usize = 256 * 1024;
+
+/// What is in use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Current {
+    #[serde(flatten)]
+    pub(crate) version: Version,
+    /// What was in use before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Version>,
+}
+
+/// A configuration that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    /// Its number.
+    pub(crate) version: u64,
+    /// The SHA-256 of what is kept.
+    pub(crate) hash: String,
+    /// When it was taken, in Unix milliseconds.
+    pub(crate) deployed: u64,
+    /// How many values it is kept in.
+    pieces: usize,
+}
+
+impl Version {
+    fn keys(&self) -> Vec<String> {
+        (0..self.pieces).map(|piece| format!("config/{}/{piece}", self.version)).collect()
+    }
+}
+
+/// What is in use, if any was ever taken.
+pub(crate) fn current(bucket: &Bucket) -> Result<Option<Current>, String> {
+    let Some(value) = bucket.get(CURRENT)? else { return Ok(None) };
+    serde_json::from_slice(&value)
+        .map(Some)
+        .map_err(|error| format!("what stands under {CURRENT:?} cannot be read: {error}"))
+}
+
+/// Reads a version.
+pub(crate) fn load(bucket: &Bucket, version: &Version) -> Result<Deployment, String> {
+    let keys = version.keys();
+    let found = bucket.get_many(keys.clone())?;
+    let mut text = Vec::new();
+    for key in keys {
+        text.extend_from_slice(found.get(&key).ok_or_else(|| format!("there is nothing under {key:?}"))?);
+    }
+    serde_json::from_slice(&text)
+        .map_err(|error| format!("version {} of the configuration cannot be read: {error}", version.version))
+}
+
+/// Takes a configuration that was checked. One that is in use already stays what it is.
+pub(crate) fn take(bucket: &Bucket, deployment: &Deployment) -> Result<(Current, bool), String> {
+    let text = serde_json::to_vec(deployment)
+        .map_err(|error| format!("the configuration cannot be written as JSON: {error}"))?;
+    let hash = format!("sha256:{}", hex::encode(Sha256::digest(&text)));
+    let old = current(bucket)?;
+    if let Some(same) = old.as_ref().filter(|old| old.version.hash == hash) {
+        return Ok((same.clone(), false));
+    }
+    let number = u64::try_from(bucket.increment(NEXT, 1)?).map_err(|_| "the versions are counted wrong")?;
+    let pieces: Vec<&[u8]> = text.chunks(PIECE).collect();
+    let version = Version { version: number, hash, deployed: clock::now(), pieces: pieces.len() };
+    bucket.set_many(version.keys().into_iter().zip(pieces.into_iter().map(<[u8]>::to_vec)).collect())?;
+    let (previous, forgotten) = old.map_or((None, None), |old| (Some(old.version), old.previous));
+    let current = Current { version, previous };
+    set(bucket, &current)?;
+    // Whoever loads it at this moment finds that there is another one, and loads that.
+    if let Some(forgotten) = forgotten {
+        bucket.delete_many(forgotten.keys())?;
+    }
+    Ok((current, true))
+}
+
+/// Goes back to the version before, which the one in use now becomes in its turn. `None` if there is none.
+pub(crate) fn roll_back(bucket: &Bucket) -> Result<Option<Current>, String> {
+    let Some(Current { version, previous: Some(previous) }) = current(bucket)? else { return Ok(None) };
+    let current = Current { version: previous, previous: Some(version) };
+    set(bucket, &current)?;
+    Ok(Some(current))
+}
+
+fn set(bucket: &Bucket, current: &Current) -> Result<(), String> {
+    let value = serde_json::to_vec(current)
+        .map_err(|error| format!("the version cannot be written as JSON: {error}"))?;
+    bucket.set(CURRENT, &value)
+}

@@ -1,0 +1,185 @@
+//! Configurations that are deployed: checked as a whole, taken as a whole, and the one before kept.
+
+use crate::host::App;
+use crate::receiver::Receiver;
+use crate::sender::{Answer, send, standard_webhooks};
+use crate::{ORDER, TOKEN, WHSEC, by_operator, component, configuration, problem, told};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// An app without any configuration.
+async fn bare() -> App {
+    App::serve(component().await, &[("admin_token", TOKEN)]).await.unwrap()
+}
+
+async fn deploy(app: &App, document: &Value) -> Answer {
+    send(app.address, by_operator("PUT", "/config"), &document.to_string()).await
+}
+
+fn body(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// As long as an instance goes on by what it has.
+fn a_moment(app: &App) {
+    app.shared.pass(Duration::from_millis(1100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deployed_is_in_use_and_the_version_before_can_be_had_again() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = bare().await;
+    let answer = send(app.address, http::Request::get("/ready"), "").await;
+    problem(503, "Service Unavailable", "not-ready", &answer);
+    problem(404, "Not Found", "not-found", &send(app.address, by_operator("GET", "/config"), "").await);
+
+    let first: Value = serde_json::from_str(&configuration(&receiver)).unwrap();
+    let answer = deploy(&app, &first).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let taken = body(&answer);
+    assert_eq!(
+        (&taken["version"], &taken["changed"], &taken["subscriptions"]),
+        (&json!(1), &json!(true), &json!(4))
+    );
+    a_moment(&app);
+    assert_eq!(send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await.status, 202);
+
+    // The same again is no other version.
+    let again = body(&deploy(&app, &first).await);
+    assert_eq!((&again["version"], &again["changed"]), (&json!(1), &json!(false)));
+
+    let second = json!({ "source": [{ "name": "other", "scheme": "none" }] });
+    assert_eq!(body(&deploy(&app, &second).await)["version"], 2);
+    a_moment(&app);
+    assert_eq!(send(app.address, standard_webhooks("msg_2", ORDER), ORDER).await.status, 404);
+    assert_eq!(send(app.address, http::Request::post("/in/other"), ORDER).await.status, 202);
+
+    let back = told(&app, "POST", "/config/rollback").await;
+    assert_eq!((&back["version"], &back["previous"]), (&json!(1), &json!(2)));
+    a_moment(&app);
+    assert_eq!(send(app.address, standard_webhooks("msg_2", ORDER), ORDER).await.status, 202);
+    let status = told(&app, "GET", "/status").await;
+    assert_eq!(
+        (&status["configuration"]["version"], &status["configuration"]["from"]),
+        (&json!(1), &json!("store"))
+    );
+    // Secrets go in and never out.
+    let shown = send(app.address, by_operator("GET", "/config"), "").await;
+    assert!(!shown.body.contains(WHSEC) && !status.to_string().contains(WHSEC));
+
+    // Of versions before the one before nothing is left.
+    let third = json!({ "source": [{ "name": "third", "scheme": "none" }] });
+    assert_eq!(body(&deploy(&app, &third).await)["version"], 3);
+    assert_eq!(app.shared.named("config/2/"), Vec::<String>::new());
+    assert_eq!(app.shared.named("config/1/").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_with_problems_changes_nothing_and_every_problem_is_told() {
+    let app = bare().await;
+    let good = json!({ "source": [{ "name": "shop", "scheme": "none" }] });
+    assert_eq!(deploy(&app, &good).await.status, 200);
+    for (document, paths) in [
+        (json!({ "source": [{ "name": "x", "scheme": "no-such" }] }), &["source[0].scheme"][..]),
+        (
+            json!({ "source": [{ "name": "x", "scheme": "bearer", "secrets": ["env:X"] }] }),
+            &["source[0].secrets[0]"],
+        ),
+        (
+            json!({
+                "source": [{ "name": "shop", "scheme": "none" }],
+                "subscription": [{ "id": "a", "filter": "event.", "endpoint": { "url": "https://h.example/" } }],
+            }),
+            &["subscription[0].filter"],
+        ),
+        (
+            json!({ "topic": [{ "name": "a" }], "resource": [{ "id": "b" }], "api": [{}], "plugin": [{}] }),
+            &["resource", "topic", "api", "plugin"],
+        ),
+        (
+            json!({ "subscription": [
+                { "id": "a", "mode": "passive", "tokens": ["a-token-of-a-subscriber"] },
+                { "id": "b", "endpoint": { "url": "https://h.example/" }, "delivery": { "ordering": "subscription" } },
+            ] }),
+            &["subscription[0].tokens", "subscription[0].mode", "subscription[1].delivery.ordering"],
+        ),
+    ] {
+        let answer = deploy(&app, &document).await;
+        problem(422, "Unprocessable Content", "invalid-configuration", &answer);
+        let told = body(&answer);
+        let found: Vec<&str> = told["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|problem| problem["path"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, paths, "{answer:?}");
+    }
+    let answer = send(app.address, by_operator("PUT", "/config"), "{").await;
+    problem(400, "Bad Request", "invalid-request", &answer);
+    a_moment(&app);
+    assert_eq!(told(&app, "GET", "/config").await["version"], 1);
+    assert_eq!(send(app.address, http::Request::post("/in/shop"), ORDER).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_configuration_is_kept_in_values_that_every_store_takes() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = bare().await;
+    let mut document: Value = serde_json::from_str(&configuration(&receiver)).unwrap();
+    let many = (0..3000).map(|number| {
+        json!({
+            "id": format!("s{number}"), "sources": ["shop"], "filter": format!("event.type == \"type.{number}\""),
+            "endpoint": { "url": "https://hooks.example.com/", "secret": WHSEC },
+        })
+    });
+    document["subscription"].as_array_mut().unwrap().extend(many);
+    let answer = deploy(&app, &document).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let pieces = app.shared.named("config/1/");
+    assert!(pieces.len() > 2, "{pieces:?}");
+    a_moment(&app);
+    let answer = send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await;
+    assert_eq!(answer.body, r#"{"id":"msg_1","status":"accepted","deliveries":2}"#);
+}
+
+/// How long requests take that nobody accepts, in instances that are new and in one that is not, by the number of subscriptions.
+/// `cargo test -p anglerfish-tests --test spin --release -- --ignored --nocapture a_new_instance`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it measures"]
+async fn a_new_instance_is_measured_against_a_reused_one() {
+    for count in [10, 1000] {
+        let subscription = |number: usize| {
+            json!({
+                "id": format!("s{number}"), "sources": ["shop"],
+                "filter": format!("event.type == \"type.{number}\" && message.n > {number}"),
+                "endpoint": { "url": "https://hooks.example.com/", "secret": WHSEC },
+            })
+        };
+        let document = json!({
+            "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [WHSEC] }],
+            "subscription": (0..count).map(subscription).collect::<Vec<_>>(),
+        });
+        for (name, reuse, is_deployed) in [
+            ("new, from the variable", 1, false),
+            ("new, from what was deployed", 1, true),
+            ("reused, from what was deployed", 128, true),
+        ] {
+            let text = document.to_string();
+            let variables = [("configuration", text.as_str()), ("admin_token", TOKEN)];
+            let app = App::serve_with(component().await, &variables, reuse).await.unwrap();
+            if is_deployed {
+                assert_eq!(deploy(&app, &document).await.status, 200);
+            }
+            let mut taken = Vec::new();
+            for _ in 0..100 {
+                let request = http::Request::post("/in/shop");
+                let began = std::time::Instant::now();
+                assert_eq!(send(app.address, request, ORDER).await.status, 401);
+                taken.push(began.elapsed());
+            }
+            taken.sort();
+            println!("{count} subscriptions, {name}: median {:?}, p90 {:?}", taken[50], taken[90]);
+        }
+    }
+}
