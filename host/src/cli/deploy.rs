@@ -34,10 +34,10 @@ const HOSTS: &str = "allowed_outbound_hosts";
 
 /// The arguments of `deploy-config`.
 #[derive(Debug, Args)]
-#[command(after_help = "References to secrets (env:NAME, file:PATH) are resolved here, and the secrets are
-sent. What the app cannot do is refused, with its place in the file. Whom the
-app has to call is printed as the manifest has it; the manifest has effect when
-the app is deployed, and the configuration at once.
+#[command(after_help = "References to secrets (env:NAME, file:PATH) are resolved here, and what they
+refer to is sent. What the app cannot do is refused, with its place in the file.
+Whom the app has to call is printed as the manifest has it; the manifest has
+effect when the app is deployed, and the configuration at once.
 
 Examples:
   anglerfish deploy-config --manifest spin.toml

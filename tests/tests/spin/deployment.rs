@@ -183,3 +183,85 @@ async fn a_new_instance_is_measured_against_a_reused_one() {
         }
     }
 }
+
+/// Runs `anglerfish deploy-config` with a configuration file, and tells its exit code, its data and its talk.
+async fn deploy_config(file: &str, arguments: &[&str]) -> (i32, String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("anglerfish.toml");
+    std::fs::write(&path, file).unwrap();
+    std::fs::write(directory.path().join("key"), WHSEC).unwrap();
+    let mut command = anglerfish_tests::Gateway::command();
+    command.arg("deploy-config").arg("--config").arg(&path).args(arguments);
+    command.env("ANGLERFISH_TOKEN", TOKEN).env("SHOP_KEY", WHSEC);
+    let ended = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (ended.status.code().unwrap(), text(&ended.stdout), text(&ended.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_resolves_secrets_and_deploys_and_goes_back() {
+    let receiver = Receiver::listen(200).await.unwrap();
+    let app = bare().await;
+    let to = format!("http://{}", app.address);
+    let file = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n\
+         [[source]]\nname = \"shop\"\nscheme = \"standard-webhooks\"\nsecrets = [\"env:SHOP_KEY\"]\n\
+         [[subscription]]\nid = \"all\"\nsources = [\"shop\"]\n\
+         endpoint = {{ url = \"http://{}/all\", secret = \"file:key\", allow_private = true }}\n",
+        receiver.address
+    );
+    let (code, out, talk) = deploy_config(&file, &["--to", &to]).await;
+    assert_eq!((code, out.trim()), (0, format!("version 1 is in use at {to}").as_str()), "{talk}");
+    assert!(talk.contains("server"), "{talk}");
+    assert!(talk.contains(&format!("allowed_outbound_hosts = [\"http://{}\"]", receiver.address)), "{talk}");
+    a_moment(&app);
+    assert_eq!(send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await.status, 202);
+
+    let other = "[[source]]\nname = \"other\"\nscheme = \"none\"\n";
+    let (code, out, talk) = deploy_config(other, &["--to", &to]).await;
+    assert_eq!(code, 0, "{talk}");
+    assert!(out.contains("version 2") && out.contains("version 1 is kept"), "{out}");
+    let (code, out, talk) = deploy_config(other, &["--to", &to, "--rollback"]).await;
+    assert_eq!(code, 0, "{talk}");
+    assert!(out.contains("version 1 is in use"), "{out}");
+    let (code, _, talk) = deploy_config(other, &["--to", &to, "--token", "another-token-of-nobody"]).await;
+    assert_eq!(code, 2, "{talk}");
+    assert!(talk.contains("admin_token"), "{talk}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_refuses_what_the_app_cannot_do_at_its_line() {
+    let app = bare().await;
+    let to = format!("http://{}", app.address);
+    let file = "[[source]]\nname = \"shop\"\nscheme = \"none\"\n\n\
+                [[topic]]\nname = \"room\"\ntokens = [\"a-token-of-a-member\"]\n\n\
+                [[subscription]]\nid = \"a\"\nendpoint = { url = \"https://h.example/\" }\n\
+                delivery = { ordering = \"subscription\" }\n";
+    let (code, out, talk) = deploy_config(file, &["--to", &to]).await;
+    assert_eq!((code, out.as_str()), (2, ""), "{talk}");
+    assert!(talk.contains("anglerfish.toml:5") && talk.contains("topic"), "{talk}");
+    assert!(talk.contains("anglerfish.toml:12") && talk.contains("delivery.ordering"), "{talk}");
+    assert_eq!(app.shared.named("config/"), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_writes_whom_the_app_may_call_into_the_projects_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    let manifest = directory.path().join("spin.toml");
+    let ours = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
+    std::fs::copy(ours, &manifest).unwrap();
+    let file = "[[source]]\nname = \"sns\"\nscheme = \"aws-sns\"\n\
+                [[subscription]]\nid = \"a\"\nendpoint = { url = \"https://h.example:8443/x\" }\n";
+    let (code, _, talk) = deploy_config(file, &["--manifest", manifest.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{talk}");
+    let written: toml::Table = std::fs::read_to_string(&manifest).unwrap().parse().unwrap();
+    let hosts: Vec<&str> = written["component"]["anglerfish"]["allowed_outbound_hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| host.as_str().unwrap())
+        .collect();
+    let expected =
+        ["https://*.amazonaws.com.cn:443", "https://*.amazonaws.com:443", "https://h.example:8443"];
+    assert_eq!(hosts, expected);
+}

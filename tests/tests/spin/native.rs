@@ -65,11 +65,18 @@ fn requests() -> Vec<(&'static str, Builder, String)> {
         ("that id again", standard_webhooks(&"x".repeat(256), ORDER), text(ORDER)),
         ("an id that is too long", standard_webhooks(&"x".repeat(257), ORDER), text(ORDER)),
         ("an id of other letters", standard_webhooks("a/b?c#d:e", ORDER), text(ORDER)),
-        ("a media type that says more", standard_webhooks("msg_14", ORDER).header("content-type", "text/plain"), text(ORDER)),
-        ("a body that says it is compressed", standard_webhooks("msg_15", ORDER).header("content-encoding", "gzip"), text(ORDER)),
+        (
+            "a media type that says more",
+            standard_webhooks("msg_14", ORDER).header("content-type", "text/plain"),
+            text(ORDER),
+        ),
+        (
+            "a body that says it is compressed",
+            standard_webhooks("msg_15", ORDER).header("content-encoding", "gzip"),
+            text(ORDER),
+        ),
         ("a Slack event again", slack(message), text(message)),
         ("Slack's without a signature", plain("POST", "/in/chat"), text(message)),
-        ("a body of several events that is no JSON", plain("POST", "/in/bulk"), text("{")),
         (
             "a body of several events",
             plain("POST", "/in/bulk"),
