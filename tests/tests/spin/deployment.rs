@@ -250,7 +250,7 @@ async fn the_command_writes_whom_the_app_may_call_into_the_projects_manifest() {
     let manifest = directory.path().join("spin.toml");
     let ours = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
     std::fs::copy(ours, &manifest).unwrap();
-    let file = "[[source]]\nname = \"sns\"\nscheme = \"aws-sns\"\n\
+    let file = "[[source]]\nname = \"sns\"\nscheme = \"aws-sns\"\nsecrets = [\"arn:aws:sns:eu-west-1:123456789012:orders\"]\n\
                 [[subscription]]\nid = \"a\"\nendpoint = { url = \"https://h.example:8443/x\" }\n";
     let (code, _, talk) = deploy_config(file, &["--manifest", manifest.to_str().unwrap()]).await;
     assert_eq!(code, 0, "{talk}");
