@@ -371,3 +371,45 @@ fn the_gateway_says_when_it_stops_over_both_ways() {
     drop((client, socket));
     assert!(speaking.gateway.wait_end().success());
 }
+
+#[test]
+fn what_stands_before_a_frame_that_cannot_be_obeyed_is_published() {
+    let speaking = Speaking::start("");
+    let mut client = speaking.connect(CHAT);
+    let send = |body: &str| format!("SEND\ndestination:/topic/chat.a\ncontent-type:text/plain\n\n{body}\0");
+    let sends: String = ["one", "two", "three"].map(send).concat();
+    // In one write, so that they come together.
+    client.say(&format!("{sends}SEND\ndestination:/queue/elsewhere\n\nfour"));
+    assert_eq!(client.error().header("code"), Some("invalid-header"));
+    let mut reader = speaking.connect(CHAT);
+    reader.say("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nfrom:earliest\n\n");
+    let frames = reader.frames("MESSAGE", 3);
+    assert_eq!(frames.iter().map(|frame| &*frame.body).collect::<Vec<_>>(), ["one", "two", "three"]);
+}
+
+#[test]
+fn what_was_leased_and_not_sent_comes_again_at_once_also_where_being_sent_is_the_answer() {
+    let speaking = Speaking::start("");
+    let text = "x".repeat(900_000);
+    for number in 0..40 {
+        let _ = speaking
+            .gateway
+            .post_json("shop", json!({"n": number, "text": text}).to_string().as_bytes())
+            .expect(202);
+    }
+    let mut client = speaking.connect(WORK);
+    // A lease that nobody ends would last for longer than this test waits.
+    client.say("SUBSCRIBE\nid:0\ndestination:/subscription/work\nack:auto\nlease:3600s\n\n");
+    let first = client.read();
+    assert_eq!(first.command, "MESSAGE");
+    // Some are under way, and others leased.
+    drop(client);
+    let mut other = speaking.connect(WORK);
+    other.say(
+        "SUBSCRIBE\nid:0\ndestination:/subscription/work\nack:client-individual\nprefetch-count:100\n\n",
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() + speaking.gateway.list("/v1/deliveries?status=delivered", 100).len() < 40 {
+        seen.insert(number(&other.read()));
+    }
+}

@@ -319,12 +319,28 @@ fn a_stream_is_rotated_and_ends_with_the_gateway_or_the_subscription_and_says_wh
 }
 
 #[test]
-fn curl_reads_a_stream_as_it_comes() {
+fn curl_reads_a_stream_as_it_comes_also_packed() {
     let streaming = Streaming::start("heartbeat = \"1s\"", FEED);
     streaming.numbers(0..1);
+    for (number, packed) in [(1, "-s"), (2, "--compressed")] {
+        curl_reads(&streaming, number, packed);
+    }
+    let token = format!("Bearer {TOKEN}");
+    let fields = [("authorization", token.as_str()), ("accept-encoding", "br, gzip")];
+    let stream = Stream::open(streaming.gateway.out(), "/out/feed", &fields).unwrap();
+    assert_eq!(
+        (stream.header("content-encoding"), stream.header("vary")),
+        (Some("gzip"), Some("accept-encoding"))
+    );
+    let batch = streaming.ask("/out/feed?format=json&from=earliest", &fields).expect(200);
+    assert!(batch.body.starts_with(&[0x1f, 0x8b]), "{batch:?}");
+}
+
+/// Reads all numbers so far, and the next one, which is published meanwhile.
+fn curl_reads(streaming: &Streaming, next: u64, packed: &str) {
     let url = format!("http://{}/out/feed?from=earliest&event=message", streaming.gateway.out());
     let curl = Command::new("curl")
-        .args(["-sN", "-H", &format!("authorization: Bearer {TOKEN}"), &url])
+        .args(["-sN", packed, "-H", &format!("authorization: Bearer {TOKEN}"), &url])
         .stdout(Stdio::piped())
         .spawn();
     let Ok(mut curl) = curl else {
@@ -335,11 +351,133 @@ fn curl_reads_a_stream_as_it_comes() {
     let mut data = || {
         lines.by_ref().map(Result::unwrap).find_map(|line| line.strip_prefix("data: ").map(number)).unwrap()
     };
-    assert_eq!(data(), 0);
-    streaming.numbers(1..2);
-    assert_eq!(data(), 1);
+    (0..next).for_each(|number| assert_eq!(data(), number));
+    streaming.numbers(next..next + 1);
+    assert_eq!(data(), next);
     drop(curl.kill());
     drop(curl.wait());
+}
+
+#[test]
+fn whoever_has_the_token_of_the_management_api_reads_without_a_subscription() {
+    const OPERATOR: &str = "operator-0123456789";
+    let rest = format!(
+        "[[source]]\nname = \"shop\"\nscheme = \"none\"\n[[source]]\nname = \"other\"\nscheme = \"none\"\n{FEED}"
+    );
+    let setup = Setup {
+        admin: format!("token = \"{OPERATOR}\""),
+        token: Some(OPERATOR.to_owned()),
+        out: Some(String::new()),
+        environment: vec![("FEED_TOKEN".to_owned(), TOKEN.to_owned())],
+        rest,
+        ..Setup::default()
+    };
+    let streaming = Streaming { gateway: Gateway::set_up(&setup) };
+    streaming.numbers(0..4);
+    let _ = streaming.gateway.post_json("other", b"{\"n\":9}").expect(202);
+    let token = format!("Bearer {OPERATOR}");
+    let bearer = [("authorization", token.as_str())];
+    let numbers = |query: &str| -> Vec<u64> {
+        let path = format!("/out?from=earliest&format=json&{query}");
+        let batch = streaming.ask(&path, &bearer).expect(200).json();
+        batch["events"].as_array().unwrap().iter().map(|event| event["data"]["n"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(numbers(""), [0, 1, 2, 3, 9]);
+    assert_eq!(numbers("source=shop"), [0, 1, 2, 3]);
+    assert_eq!(numbers("source=other,shop&filter=message.n%20%3E%202"), [3, 9]);
+    let problem = |path: &str, fields: &[(&str, &str)], status: u16| {
+        streaming.ask(path, fields).expect(status).json()["code"].as_str().unwrap().to_owned()
+    };
+    for (query, status, code) in [
+        ("source=shup", 422, "invalid-document"),
+        ("filter=message.", 422, "invalid-document"),
+        ("filter=", 422, "invalid-document"),
+        ("sources=shop", 400, "invalid-query"),
+    ] {
+        assert_eq!(problem(&format!("/out?{query}"), &bearer, status), code, "{query}");
+    }
+    // Neither a subscription's token nor one in the address opens it.
+    let other = format!("Bearer {TOKEN}");
+    assert_eq!(problem("/out?source=shop", &[("authorization", &other)], 401), "unauthorized");
+    assert_eq!(problem(&format!("/out?source=shop&access_token={OPERATOR}"), &[], 401), "unauthorized");
+    assert_eq!(problem("/out?source=shop", &[], 401), "unauthorized");
+    let mut stream = Stream::open(streaming.gateway.out(), "/out?source=shop", &bearer).unwrap();
+    assert_eq!(streaming.gateway.get("/v1/readers?subscription=/out")["total"], 1);
+    streaming.numbers(4..5);
+    assert_eq!(number(&events(&mut stream, 1)[0].data), 4);
+    let contract = Contract::new(streaming.ask("/out/openapi.json", &[]).expect(200).json());
+    for (path, status) in [("/out?format=json&from=earliest", 200), ("/out?source=shup", 422)] {
+        contract.check("GET", path, &streaming.ask(path, &bearer).expect(status));
+    }
+    assert!(!streaming.gateway.log().contains(OPERATOR));
+}
+
+#[test]
+fn without_a_token_of_the_management_api_nobody_reads_without_a_subscription() {
+    let streaming = Streaming::start("", FEED);
+    for token in ["", "Bearer ", "Bearer x"] {
+        let answer = streaming.ask("/out?source=shop", &[("authorization", token)]).expect(401).json();
+        assert_eq!(answer["code"], "unauthorized");
+    }
+}
+
+#[test]
+fn readers_that_come_and_go_are_events_where_that_is_asked_for() {
+    let ops = "[[subscription]]\nid = \"ops\"\nmode = \"stream\"\nsources = [\"anglerfish\"]\ntokens = [\"env:OTHER\"]\n";
+    let streaming = Streaming::start("reader_events = true", &format!("{FEED}{ops}"));
+    streaming.numbers(0..1);
+    let mut stream = streaming.open("/out/feed?from=earliest", &[("user-agent", "a test")]);
+    let read = events(&mut stream, 1);
+    drop(stream);
+    let token = format!("Bearer {OTHER}");
+    let told = eventually("a reader has come and gone", || {
+        // Writing shows the gateway that the connection is gone.
+        streaming.numbers(1..2);
+        let path = "/out/ops?from=earliest&format=json";
+        let batch = streaming.ask(path, &[("authorization", &token)]).expect(200).json();
+        let events = batch["events"].as_array().unwrap().clone();
+        (events.len() >= 2).then_some(events)
+    });
+    let [joined, left] = &told[..] else { panic!("{told:?}") };
+    let types = [joined, left].map(|event| (&event["type"], &event["subject"]));
+    let feed = json!("feed");
+    assert_eq!(
+        types,
+        [(&json!("anglerfish.reader.joined"), &feed), (&json!("anglerfish.reader.left"), &feed)]
+    );
+    assert_eq!(joined["data"]["user_agent"], "a test");
+    assert_eq!(
+        (&left["data"]["reason"], &left["data"]["protocol"]),
+        (&json!("left"), &json!("sse")),
+        "{left}"
+    );
+    assert!(
+        left["data"]["position"].as_str().unwrap() >= &*read[0].id
+            && left["data"]["events"].as_u64() >= Some(1)
+    );
+}
+
+#[test]
+fn a_reader_that_takes_nothing_is_cut_off_and_said_to_be_stalled_while_the_others_go_on() {
+    let streaming =
+        Streaming::start("heartbeat = \"1s\"\nstall_timeout = \"2s\"\nreader_buffer = \"64KiB\"", FEED);
+    let stalled = streaming.open("/out/feed?from=earliest", &[]);
+    let mut other = streaming.open("/out/feed?from=earliest", &[]);
+    let text = "x".repeat(500_000);
+    // More than the kernels of both sides hold.
+    for number in 0..40 {
+        streaming.publish(&json!({"n": number, "text": text}));
+        assert!(events(&mut other, 1)[0].data.len() > text.len());
+    }
+    eventually("it is cut off", || {
+        let readers = streaming.gateway.get("/v1/readers");
+        (readers["total"] == 1).then_some(())
+    });
+    let metrics = streaming.gateway.api("GET", "/metrics", None).expect(200).text();
+    assert!(metrics.contains("anglerfish_stream_closed_total{reason=\"stalled\"} 1"), "{metrics}");
+    drop(stalled);
+    streaming.numbers(40..41);
+    assert_eq!(number(&events(&mut other, 1)[0].data), 40);
 }
 
 #[test]

@@ -10,7 +10,8 @@
 )]
 
 use anglerfish_tests::{
-    Foreign, Gateway, Ran, Receiver, Reply, Running, Setup, eventually, free_port, verify_standard,
+    Foreign, Gateway, Ran, Receiver, Relay, Reply, Request, Running, Setup, eventually, free_port, send,
+    verify_standard,
 };
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
@@ -84,6 +85,72 @@ fn event_source_of_a_browser_goes_on_where_it_was_when_the_gateway_was_killed() 
     assert!(!said.contains(&"gap".to_owned()), "{said:?}");
     assert!(said.iter().filter(|word| *word == "open").count() >= 2, "{said:?}");
     assert!(!gateway.log().contains(TOKEN));
+}
+
+#[test]
+fn event_source_of_two_tabs_goes_on_after_a_reload_and_after_the_network_was_gone() {
+    let Some(browser) = std::env::var_os("ANGLERFISH_TEST_BROWSER") else {
+        println!("skipped: ANGLERFISH_TEST_BROWSER names no headless shell of Chromium");
+        return;
+    };
+    let page = Receiver::with(|request, _| match request.path.starts_with("/page") {
+        true => Reply::status(200)
+            .header("content-type", "text/html")
+            .body(include_bytes!("../clients/event_source.html")),
+        false => Reply::status(204),
+    });
+    let origin = page.url("/").trim_end_matches('/').to_owned();
+    let gateway = start(&format!("allowed_origins = [\"{origin}\"]"));
+    let network = Relay::to(gateway.out());
+    let heard = |tab: &str, words: &[&str]| {
+        eventually(&format!("tab {tab} says {words:?}"), || {
+            let said = said_by(&page, tab);
+            words.iter().all(|word| said.iter().any(|said| said == word)).then_some(())
+        });
+    };
+    let out = network.address();
+    let stream = format!("http%3A%2F%2F{out}%2Fout%2Ffeed%3Ffrom%3Dearliest%26access_token%3D{TOKEN}");
+    let profile = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _browser = Running::of(
+        Command::new(browser)
+            .args(["--no-sandbox", "--disable-gpu", &format!("--remote-debugging-port={port}")])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("{origin}/page?tab=a&reload=1&stream={stream}"))
+            .stderr(Stdio::null()),
+    );
+    publish(&gateway, 0..3);
+    // The first tab is loaded again at the second event.
+    heard("a", &["2"]);
+    let address = format!("{origin}/page?tab=b&stream={stream}").replace('&', "%26").replace('#', "%23");
+    let open = Request { method: "PUT".into(), path: format!("/json/new?{address}"), ..Request::default() };
+    let answer = send(std::net::SocketAddr::from(([127, 0, 0, 1], port)), &open).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    heard("b", &["2"]);
+    assert_eq!(readers(&gateway), 2);
+    network.cut();
+    publish(&gateway, 3..6);
+    heard("a", &["error"]);
+    heard("b", &["error"]);
+    network.mend();
+    heard("a", &["5"]);
+    heard("b", &["5"]);
+    publish(&gateway, 6..7);
+    for tab in ["a", "b"] {
+        heard(tab, &["6"]);
+        let said = said_by(&page, tab);
+        let numbers: Vec<&str> =
+            said.iter().map(String::as_str).filter(|word| word.parse::<u64>().is_ok()).collect();
+        assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6"], "{tab}: {said:?}");
+        assert!(!said.contains(&"gap".to_owned()), "{tab}: {said:?}");
+    }
+}
+
+/// What a tab has told of what it sees.
+fn said_by(page: &Receiver, tab: &str) -> Vec<String> {
+    let requests = page.requests();
+    let words = requests.iter().filter_map(|request| request.path.strip_prefix("/said?"));
+    words.filter_map(|word| word.strip_prefix(&format!("{tab}%3A")).map(str::to_owned)).collect()
 }
 
 #[test]

@@ -54,6 +54,14 @@ impl Access {
         *self.rule.write().unwrap_or_else(PoisonError::into_inner) = rule;
     }
 
+    /// Whether somebody shows the token; never where there is none.
+    pub(crate) fn opens(&self, shown: &[u8]) -> bool {
+        match &*self.rule.read().unwrap_or_else(PoisonError::into_inner) {
+            Rule::Token(expected) => is_token(expected, shown),
+            Rule::Local(_) => false,
+        }
+    }
+
     /// Whether a request may be answered.
     pub(crate) fn check(&self, request: &Request) -> Result<(), ProblemDetails> {
         match &*self.rule.read().unwrap_or_else(PoisonError::into_inner) {
@@ -96,11 +104,13 @@ fn unauthorized(detail: &str, challenge: &'static str) -> ProblemDetails {
 }
 
 fn check_token(expected: &[u8; 32], request: &Request) -> Result<(), ProblemDetails> {
-    bearer(request.headers(), |token| {
-        // Hashes have one length, so that not even the token's length can be measured.
-        let given: [u8; 32] = Sha256::digest(token).into();
-        given.as_slice().ct_eq(expected.as_slice()).into()
-    })
+    bearer(request.headers(), |token| is_token(expected, token))
+}
+
+fn is_token(expected: &[u8; 32], token: &[u8]) -> bool {
+    // Hashes have one length, so that not even the token's length can be measured.
+    let given: [u8; 32] = Sha256::digest(token).into();
+    given.as_slice().ct_eq(expected.as_slice()).into()
 }
 
 fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
@@ -219,5 +229,8 @@ mod tests {
         assert_eq!(token(&[("host", "localhost")]), Err(StatusCode::UNAUTHORIZED));
         let twice = [("authorization", "Bearer s3cret"), ("authorization", "Bearer s3cret")];
         assert_eq!(token(&twice), Err(StatusCode::UNAUTHORIZED));
+        let access = Access::new(Some(&Secret::new("s3cret")), "0.0.0.0:8081".parse().unwrap());
+        assert!(access.opens(b"s3cret") && !access.opens(b"s3cre"));
+        assert!(!Access::new(None, "127.0.0.1:8081".parse().unwrap()).opens(b""));
     }
 }

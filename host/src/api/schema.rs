@@ -278,6 +278,9 @@ pub(super) struct DeliveryBody {
     #[schema(required = false, minimum = 1, maximum = 1000)]
     concurrency: u32,
     /// How many attempts may start in which time; what is over it waits.
+    /// How many events go in one request; without it each goes alone.
+    #[schema(required = false)]
+    batch: PushBatchBody,
     #[schema(required = false)]
     rate: RateBody,
     #[schema(required = false)]
@@ -311,6 +314,34 @@ pub(super) enum Statuses {
     One(u16),
     /// A class or a range.
     Several(String),
+}
+
+/// Several events in one request: `true` for the defaults.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(as = PushBatch)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) enum PushBatchBody {
+    /// Off, or as by default.
+    Switch(bool),
+    /// How many, and how long they wait for each other.
+    Rule(PushBatchRule),
+}
+
+/// How many events go in one request, and how long they wait for each other.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct PushBatchRule {
+    /// How many events at most; 100 by default.
+    #[schema(required = false, minimum = 2, maximum = 1000)]
+    max: u32,
+    /// How long the first one waits for others, from `10ms` to `60s`; `1s` by default.
+    #[schema(required = false)]
+    wait: String,
+    /// How many bytes the body has at most, from 1 KiB to 16 MiB, with or without a unit; `1MiB` by default.
+    #[schema(required = false)]
+    max_bytes: SizeBody,
 }
 
 /// So many attempts in a time; one of the three.

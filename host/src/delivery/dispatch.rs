@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::driver::{Driver, DriverContext};
-use super::endpoint::{DocumentEndpoint, Endpoint, HttpEndpoint, Target, TargetError};
+use super::endpoint::{BatchEndpoint, DocumentEndpoint, Endpoint, HttpEndpoint, Target, TargetError};
 use super::filter::EndpointFilter;
 use super::function::Functions;
 use super::inbox::Message;
@@ -241,7 +241,12 @@ impl Deliveries {
                 return endpoint.ok().map(|endpoint| Arc::new(endpoint) as Arc<dyn Endpoint>);
             }
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
-            Some(filtered(Arc::new(HttpEndpoint { target, renderer: renderer.clone() })))
+            let http = HttpEndpoint { target, renderer: renderer.clone() };
+            // Plugins judge each event, before it is put beside others.
+            Some(match its.batch {
+                Some(batch) => filtered(Arc::new(BatchEndpoint::new(http, batch, its.concurrency))),
+                None => filtered(Arc::new(http)),
+            })
         };
         let settings = Arc::new(Settings { policy, shared, endpoint: Box::new(endpoint) });
         match mode {

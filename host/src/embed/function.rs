@@ -61,6 +61,7 @@ where
             answer: None,
             failure,
             error: error.map(cut),
+            is_joined: false,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Gate, Listener};
 use crate::source::{Sources, StoredSources};
 use crate::store::{SqliteOptions, SqliteStore, Store, StoreError};
-use crate::stream::{self, StompListener, StreamMetrics, StreamOut, Streams};
+use crate::stream::{self, ReaderEvents, StompListener, StreamMetrics, StreamOut, Streams};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
@@ -206,6 +206,8 @@ pub struct BuiltGateway {
     pub(super) deliveries: Deliveries,
     pub(super) streams: Streams,
     pub(super) operational: OperationalEvents,
+    /// What tells of readers, if that is asked for.
+    pub(super) attendance: Option<ReaderEvents>,
     pub(super) jobs: Jobs,
     pub(super) calls: Calls,
     pub(super) reloader: Reloader,
@@ -321,6 +323,7 @@ impl BuiltGateway {
             base,
             metrics: CallbackMetrics::register(&mut registry),
         });
+        let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());
         let service =
             Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
                 .with_rejections(rejections.clone())
@@ -329,13 +332,18 @@ impl BuiltGateway {
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
         wiring::warn(&config, &sources, &subscriptions);
+        // Mounted by another program it is for this machine's programs all the same, unless there is a token.
+        let local = admin.as_ref().map_or((Ipv4Addr::LOCALHOST, 0).into(), |admin| admin.address());
+        let access = Access::new(config.admin.token.as_ref(), local);
         let topics = Topics::new(config.document.topics.iter().map(|(_, topic)| topic.clone()));
         let (out_router, stomp) = {
             let trusted = &config.server.trusted_proxies;
             let refusals = Refusals::new(OutMetrics::register(&mut registry), trusted);
             let members = (topics.clone(), publisher.clone());
-            let streams =
-                StreamOut::new(streams.clone(), deliveries.clone(), members, Arc::clone(&refusals), trusted);
+            let known = sources.clone();
+            let operator = (access.clone(), Arc::new(move |name: &str| known.get(name).is_some()) as _);
+            let (kept, refused) = (deliveries.clone(), Arc::clone(&refusals));
+            let streams = StreamOut::new(streams.clone(), kept, members, refused, operator, trusted);
             let stomp = stomp.map(|listener| (listener, streams.clone()));
             let streams = stream::addresses().with_state(streams);
             let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
@@ -358,9 +366,6 @@ impl BuiltGateway {
             };
             (listener, flare)
         });
-        // Mounted by another program it is for this machine's programs all the same, unless there is a token.
-        let local = admin.as_ref().map_or((Ipv4Addr::LOCALHOST, 0).into(), |admin| admin.address());
-        let access = Access::new(config.admin.token.as_ref(), local);
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
         let rooms = ReloadTargets {
             ingress: Arc::clone(&service),
@@ -430,6 +435,7 @@ impl BuiltGateway {
             deliveries,
             streams,
             operational,
+            attendance,
             jobs,
             calls,
             reloader,

@@ -47,6 +47,9 @@ pub(super) fn streams(
         readers_per_address: config.max_readers_per_address,
         heartbeat: config.heartbeat,
         rotate_after: config.rotate_after,
+        buffer: usize::try_from(config.reader_buffer).unwrap_or(usize::MAX),
+        stall: config.stall(),
+        events: config.reader_events,
     };
     let routing = Arc::clone(routing);
     let fields = Arc::new(move |source: &str| routing.json_fields(source));

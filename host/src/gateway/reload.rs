@@ -210,6 +210,9 @@ impl Reloader {
         wiring::warn(&new, &rooms.sources, &rooms.subscriptions);
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {
             rooms.access.replace(new.admin.token.as_ref());
+            if current.admin.token != new.admin.token {
+                rooms.streams.end_ad_hoc();
+            }
         }
         rooms.retention.send_replace(new.store.retention);
         rooms.shutdown_timeout.send_replace(new.server.shutdown_timeout);

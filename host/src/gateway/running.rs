@@ -61,6 +61,7 @@ struct Parts {
     producers: Option<Part>,
     backfill: Option<JoinHandle<()>>,
     operational: JoinHandle<()>,
+    attendance: Option<JoinHandle<()>>,
     jobs: JoinHandle<()>,
     calling: JoinHandle<()>,
     retention: JoinHandle<()>,
@@ -106,6 +107,7 @@ impl Gateway {
             deliveries,
             streams,
             operational,
+            attendance,
             jobs,
             calls,
             reloader,
@@ -119,6 +121,8 @@ impl Gateway {
         deliveries.start();
         streams.start(&supervisor);
         let operational = supervisor.spawn("operational events", move || operational.clone().run());
+        let attendance =
+            attendance.map(|events| supervisor.spawn("reader events", move || events.clone().run()));
         let jobs = supervisor.spawn("jobs", move || jobs.clone().run());
         let caller = calls.clone();
         let calling = supervisor.spawn("calls", move || caller.clone().run());
@@ -160,6 +164,7 @@ impl Gateway {
                 producers,
                 backfill,
                 operational,
+                attendance,
                 jobs,
                 calling,
                 retention,
@@ -296,6 +301,9 @@ impl Parts {
         }
         self.retention.abort();
         self.operational.abort();
+        if let Some(attendance) = &self.attendance {
+            attendance.abort();
+        }
         self.jobs.abort();
         self.calling.abort();
         if let Some(backfill) = &self.backfill {
@@ -315,6 +323,9 @@ impl Parts {
         self.streams.stop();
         self.retention.abort();
         self.operational.abort();
+        if let Some(attendance) = &self.attendance {
+            attendance.abort();
+        }
         self.jobs.abort();
         self.calling.abort();
         self.calls.abort();

@@ -109,9 +109,7 @@ pub(super) async fn bind(
     };
     let out = match config.out.listen {
         Some(address) => {
-            // A stream that is only silent is not idle.
-            let idle = limits.idle.max(config.out.heartbeat * 2);
-            let limits = Limits { connections: subscribers, idle, ..limits };
+            let limits = Limits { connections: subscribers, idle: config.out.idle(limits.idle), ..limits };
             Some(bind_one(address, "out.listen", limits).await?)
         }
         None => None,

@@ -12,6 +12,8 @@ use std::time::Duration;
 const MOST_ORIGINS: usize = 100;
 /// Proxies cut what is silent for a minute.
 const HEARTBEATS: RangeInclusive<Duration> = SECOND..=Duration::from_mins(1);
+const BUFFERS: RangeInclusive<u64> = (16 << 10)..=(16 << 20);
+const STALLS: RangeInclusive<Duration> = SECOND..=Duration::from_hours(1);
 const ROTATIONS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(24);
 
 /// The listener of subscribers, who lease or read: `[out]`.
@@ -35,6 +37,28 @@ pub struct OutConfig {
     pub heartbeat: Duration,
     /// After about how long a stream ends for its reader to begin another.
     pub rotate_after: Duration,
+    /// How many bytes of events one reader is given at once: what one that takes nothing holds.
+    pub reader_buffer: u64,
+    /// How long a reader may take nothing before it is cut off; without it twice the heartbeat, and for HTTP also
+    /// `server.idle_timeout` at least.
+    pub stall_timeout: Option<Duration>,
+    /// Whether readers that come and go are events of the log.
+    pub reader_events: bool,
+}
+
+impl OutConfig {
+    /// How long a reader that takes nothing is kept.
+    #[must_use]
+    pub fn stall(&self) -> Duration {
+        self.stall_timeout.unwrap_or(self.heartbeat * 2)
+    }
+
+    /// The same for a connection of HTTP, which may also be idle so long between two requests. A stream that is only silent
+    /// is not idle: it says something after each heartbeat.
+    #[must_use]
+    pub fn idle(&self, idle: Duration) -> Duration {
+        self.stall_timeout.unwrap_or(idle).max(self.heartbeat * 2)
+    }
 }
 
 impl Default for OutConfig {
@@ -49,6 +73,9 @@ impl Default for OutConfig {
             max_readers_per_address: 100,
             heartbeat: Duration::from_secs(15),
             rotate_after: Duration::from_mins(10),
+            reader_buffer: 256 << 10,
+            stall_timeout: None,
+            reader_events: false,
         }
     }
 }
@@ -65,6 +92,9 @@ impl Section for OutConfig {
         ("max_readers_per_address", Kind::Integer),
         ("heartbeat", Kind::Text),
         ("rotate_after", Kind::Text),
+        ("reader_buffer", Kind::Text),
+        ("stall_timeout", Kind::Text),
+        ("reader_events", Kind::Boolean),
     ];
 
     fn read(table: &Table<'_>) -> Self {
@@ -79,6 +109,9 @@ impl Section for OutConfig {
         set(&mut config.max_readers_per_address, table.get("max_readers_per_address"), many);
         set(&mut config.heartbeat, table.get("heartbeat"), |node| node.duration(HEARTBEATS));
         set(&mut config.rotate_after, table.get("rotate_after"), |node| node.duration(ROTATIONS));
+        set(&mut config.reader_buffer, table.get("reader_buffer"), |node| node.size(BUFFERS));
+        set(&mut config.stall_timeout, table.get("stall_timeout"), |node| node.duration(STALLS).map(Some));
+        set(&mut config.reader_events, table.get("reader_events"), |node| node.boolean());
         config
     }
 }

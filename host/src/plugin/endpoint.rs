@@ -122,5 +122,6 @@ fn attempted(started: UnixMillis, duration: Duration, refused: Refused) -> Attem
         answer: None,
         failure: Some(refused.failure),
         error: Some(refused.reason),
+        is_joined: false,
     }
 }

@@ -123,6 +123,7 @@ impl Endpoint for Kept {
             answer: None,
             failure: None,
             error: None,
+            is_joined: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One batch that is waited for: long poll.
 
+use super::gzip::Gzip;
 use super::handler::{Gap, at, field, gone};
 use super::item::DataStyle;
 use super::metric::Closed;
@@ -7,6 +8,7 @@ use super::reader::{LOOK, Next, Reader};
 use super::registry::Streams;
 use crate::api::ProblemDetails;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, LINK};
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub(super) async fn answer(
     max: usize,
     wait: Duration,
     is_cloudevents: bool,
+    gzip: Option<Gzip>,
 ) -> Result<Response, ProblemDetails> {
     let begun = Instant::now();
     let (mut events, mut length) = (Vec::new(), 0);
@@ -78,7 +81,11 @@ pub(super) async fn answer(
         true => ("application/cloudevents-batch+json", format!("[{events}]")),
         false => ("application/json", format!("{{\"events\":[{events}],\"position\":\"{position}\"}}")),
     };
-    let mut response = (StatusCode::OK, text).into_response();
+    let body = match gzip {
+        None => Bytes::from(text),
+        Some(mut gzip) => [gzip.text(text.as_bytes()), gzip.end()].concat().into(),
+    };
+    let mut response = (StatusCode::OK, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(LINK, field(&format!("<?after={position}>; rel=\"next\"")));
     Ok(response)

@@ -14,9 +14,8 @@ use tokio::sync::Semaphore;
 /// How many readers read the log by themselves at the same time: more would take the store from those who write it.
 const AT_ONCE: usize = 4;
 
-/// How much is read at once: entries, and bytes of data, the first entry's aside.
+/// How many entries are read at once.
 const ENTRIES: usize = 256;
-const BYTES: usize = 256 << 10;
 
 /// Reads the log for those that are behind.
 pub(super) struct CatchUp {
@@ -38,11 +37,17 @@ impl CatchUp {
         Self { log, fields, places: Semaphore::new(AT_ONCE) }
     }
 
-    /// The next stretch behind a position. Whoever drops this has read nothing.
-    pub(super) async fn read(&self, feed: &Arc<Feed>, after: EventSeq) -> Result<Stretch, ReadError> {
+    /// The next stretch behind a position, with so many bytes of data at most, the first entry's aside. Whoever drops this has
+    /// read nothing.
+    pub(super) async fn read(
+        &self,
+        feed: &Arc<Feed>,
+        after: EventSeq,
+        bytes: usize,
+    ) -> Result<Stretch, ReadError> {
         // It is never closed.
         let _place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
-        let entries = self.log.read(after, ENTRIES, BYTES).await?;
+        let entries = self.log.read(after, ENTRIES, bytes).await?;
         let Some(to) = entries.last().map(|entry| entry.seq) else {
             return Ok(Stretch { items: Vec::new(), to: None });
         };

@@ -1,6 +1,7 @@
 //! What is at the address of streams.
 
 use super::access::{Opened, OpenedTopic, Sender};
+use super::gzip::{self, Gzip};
 use super::place::{TooManyReaders, Visitor};
 use super::position::Position;
 use super::reader::Reader;
@@ -17,7 +18,7 @@ use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::HeaderValue;
+use http::header::{CONTENT_ENCODING, HeaderValue, VARY};
 use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -153,7 +154,7 @@ pub(super) async fn read_topic(
     answer(&out, opened, websocket, &headers, &query).await
 }
 
-async fn answer(
+pub(super) async fn answer(
     out: &StreamOut,
     opened: Opened,
     websocket: Option<Handshake>,
@@ -177,16 +178,22 @@ async fn answer(
     let token = Sha256::digest(token).into();
     let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent };
     let reader = streams.open(&readable, visitor, beginning.position)?;
+    let is_packed = gzip::is_accepted(headers);
+    let packer = || is_packed.then(Gzip::default);
     let mut response = match answer {
-        Answer::Sse(style) => sse::answer(streams.clone(), reader, style, beginning.gap),
-        Answer::Lines(style) => lines::answer(streams.clone(), reader, style),
+        Answer::Sse(style) => sse::answer(streams.clone(), reader, style, beginning.gap, packer()),
+        Answer::Lines(style) => lines::answer(streams.clone(), reader, style, packer()),
         Answer::Batch { data, max, wait, is_cloudevents } => {
-            batch::answer(streams, reader, data, max, wait, is_cloudevents).await?
+            batch::answer(streams, reader, data, max, wait, is_cloudevents, packer()).await?
         }
     };
     let fields = response.headers_mut();
     fields.insert(LAST_EVENT_ID, field(&at(streams, beginning.position)));
     fields.insert(BUFFERING, HeaderValue::from_static("no"));
+    fields.append(VARY, HeaderValue::from_static("accept-encoding"));
+    if is_packed {
+        fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     Ok(response)
 }
 

@@ -1,5 +1,6 @@
 //! An entry of the log that somebody who reads wants, and how it is written.
 
+use super::gzip::Packed;
 use super::position::Position;
 use crate::store::{EventSeq, LogEntry, LogId};
 use anglerfish_core::attempt::{CloudEvent, DataForm};
@@ -8,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use std::fmt::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What stands in for the type of an event whose message cannot be written as text.
 pub(super) const BINARY: &str = "anglerfish.binary";
@@ -49,11 +50,20 @@ pub(super) struct Item {
     feeds: Vec<u64>,
     sse: OnceLock<Bytes>,
     line: OnceLock<Bytes>,
+    packed_sse: OnceLock<Arc<Packed>>,
+    packed_line: OnceLock<Arc<Packed>>,
 }
 
 impl Item {
     pub(super) fn new(entry: LogEntry, feeds: Vec<u64>) -> Self {
-        Self { entry, feeds, sse: OnceLock::new(), line: OnceLock::new() }
+        Self {
+            entry,
+            feeds,
+            sse: OnceLock::new(),
+            line: OnceLock::new(),
+            packed_sse: OnceLock::new(),
+            packed_line: OnceLock::new(),
+        }
     }
 
     /// Its place in the log.
@@ -82,6 +92,15 @@ impl Item {
         match style == SseStyle::default() {
             true => self.sse.get_or_init(write).clone(),
             false => write(),
+        }
+    }
+
+    /// The same, packed.
+    pub(super) fn packed_sse(&self, log: LogId, style: SseStyle) -> Arc<Packed> {
+        let pack = || Arc::new(Packed::new(&self.sse(log, style)));
+        match style == SseStyle::default() {
+            true => Arc::clone(self.packed_sse.get_or_init(pack)),
+            false => pack(),
         }
     }
 
@@ -124,6 +143,15 @@ impl Item {
         match style {
             DataStyle::CloudEvent => self.line.get_or_init(write).clone(),
             DataStyle::Base64 | DataStyle::Raw => write(),
+        }
+    }
+
+    /// The same, packed.
+    pub(super) fn packed_line(&self, log: LogId, style: DataStyle) -> Arc<Packed> {
+        let pack = || Arc::new(Packed::new(&self.line(log, style)));
+        match style {
+            DataStyle::CloudEvent => Arc::clone(self.packed_line.get_or_init(pack)),
+            DataStyle::Base64 | DataStyle::Raw => pack(),
         }
     }
 

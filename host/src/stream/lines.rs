@@ -1,7 +1,8 @@
 //! JSON lines: one line for each event, without end.
 
+use super::gzip::{Gzip, Packed};
 use super::handler::{Gap, at, rotation, silence};
-use super::item::DataStyle;
+use super::item::{DataStyle, Item};
 use super::metric::Closed;
 use super::reader::{Next, Reader};
 use super::registry::Streams;
@@ -13,6 +14,7 @@ use futures_util::stream;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 use std::convert::Infallible;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 struct State {
@@ -23,12 +25,21 @@ struct State {
     /// What the reader knows of where it is; nothing at first.
     told: Option<EventSeq>,
     is_over: bool,
+    /// What packs it, if it is packed.
+    gzip: Option<Gzip>,
+}
+
+/// What comes next.
+enum Part {
+    /// The stream's own words.
+    Text(Bytes),
+    Items(Vec<Arc<Item>>),
 }
 
 /// A line for each of a reader's events.
-pub(super) fn answer(streams: Streams, reader: Reader, style: DataStyle) -> Response {
+pub(super) fn answer(streams: Streams, reader: Reader, style: DataStyle, gzip: Option<Gzip>) -> Response {
     let rotate = rotation(&streams);
-    let state = State { streams, reader, style, rotate, told: None, is_over: false };
+    let state = State { streams, reader, style, rotate, told: None, is_over: false, gzip };
     // What is dropped half-way has moved nobody: the reader is in the state, which goes with it.
     let body = stream::unfold(Box::new(state), |mut state| async move {
         let part = state.next().await?;
@@ -40,21 +51,39 @@ pub(super) fn answer(streams: Streams, reader: Reader, style: DataStyle) -> Resp
 
 impl State {
     async fn next(&mut self) -> Option<Bytes> {
+        let part = self.part().await;
+        let (log, style) = (self.streams.shared.identity, self.style);
+        match (part, &mut self.gzip) {
+            (Some(Part::Text(text)), None) => Some(text),
+            (Some(Part::Items(items)), None) => {
+                let mut part = BytesMut::new();
+                items.iter().for_each(|item| part.extend_from_slice(&item.line(log, style)));
+                Some(part.freeze())
+            }
+            (Some(Part::Text(text)), Some(gzip)) => Some(gzip.text(&text)),
+            (Some(Part::Items(items)), Some(gzip)) => {
+                let packed: Vec<Arc<Packed>> =
+                    items.iter().map(|item| item.packed_line(log, style)).collect();
+                Some(gzip.add(packed.iter().map(|packed| &**packed)))
+            }
+            (None, None) => None,
+            (None, Some(_)) => self.gzip.take().map(|gzip| gzip.end()),
+        }
+    }
+
+    async fn part(&mut self) -> Option<Part> {
         if self.is_over {
             return None;
         }
         if self.told.is_none() {
-            return Some(self.place());
+            return Some(Part::Text(self.place()));
         }
         let until = silence(&self.streams, &self.reader).min(self.rotate);
         let next = self.reader.next(usize::MAX, until).await;
-        let log = self.streams.shared.identity;
-        Some(match next {
+        Some(Part::Text(match next {
             Next::Items(items) => {
                 self.told = Some(self.reader.position);
-                let mut part = BytesMut::new();
-                items.iter().for_each(|item| part.extend_from_slice(&item.line(log, self.style)));
-                part.freeze()
+                return Some(Part::Items(items));
             }
             Next::Nothing if Instant::now() >= self.rotate => self.end(Closed::Rotated, "rotated"),
             Next::Nothing if self.told == Some(self.reader.position) => Bytes::from_static(b"\n"),
@@ -74,7 +103,7 @@ impl State {
                 tracing::warn!(%error, "a stream ends because the log cannot be read");
                 self.end(Closed::Failed, "unavailable")
             }
-        })
+        }))
     }
 
     /// Where the reader is.

@@ -28,9 +28,10 @@ pub(super) enum Closed {
     Stalled,
 }
 
-impl EncodeLabelValue for Closed {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        encoder.write_str(match self {
+impl Closed {
+    /// The word for it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
             Self::Answered => "answered",
             Self::Rotated => "rotated",
             Self::Stopping => "stopping",
@@ -38,7 +39,13 @@ impl EncodeLabelValue for Closed {
             Self::Failed => "failed",
             Self::Left => "left",
             Self::Stalled => "stalled",
-        })
+        }
+    }
+}
+
+impl EncodeLabelValue for Closed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        encoder.write_str(self.word())
     }
 }
 

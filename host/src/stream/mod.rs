@@ -6,9 +6,12 @@
 //! connection that speaks STOMP, holds several subscriptions at once, those among them too whose messages are leased.
 
 mod access;
+mod ad_hoc;
+mod attendance;
 mod batch;
 mod catch_up;
 mod feed;
+mod gzip;
 mod handler;
 mod item;
 mod lines;
@@ -32,6 +35,7 @@ mod topic;
 mod upgrade;
 mod websocket;
 
+pub use attendance::ReaderEvents;
 pub use metric::StreamMetrics;
 pub use options::StreamOptions;
 pub use registry::{JsonFields, Streams};

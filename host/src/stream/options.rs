@@ -15,6 +15,12 @@ pub struct StreamOptions {
     pub heartbeat: Duration,
     /// After how long a stream is ended for its reader to begin another: about so long, so that not all end at once.
     pub rotate_after: Duration,
+    /// How many bytes of events one reader is given at once, the first event's aside: it is what one that takes nothing holds.
+    pub buffer: usize,
+    /// How long a reader may take nothing of what is there for it before it is cut off.
+    pub stall: Duration,
+    /// Whether readers that come and go are events of the log.
+    pub events: bool,
 }
 
 impl Default for StreamOptions {
@@ -25,6 +31,9 @@ impl Default for StreamOptions {
             readers_per_address: 100,
             heartbeat: Duration::from_secs(15),
             rotate_after: Duration::from_mins(10),
+            buffer: 256 << 10,
+            stall: Duration::from_secs(30),
+            events: false,
         }
     }
 }

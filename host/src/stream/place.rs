@@ -1,5 +1,6 @@
 //! Who reads at this moment: how many may, and who they are.
 
+use super::attendance::{Notice, Notices};
 use super::metric::{Closed, StreamMetrics};
 use super::options::StreamOptions;
 use super::presence::ReaderRecord;
@@ -8,12 +9,10 @@ use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// A reader that asked for no more for so long took nothing, and did not leave but was cut off.
-const STALLED: Duration = Duration::from_secs(30);
+use tokio::sync::mpsc;
 
 /// How a stream is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +66,9 @@ pub(super) struct Places {
     options: StreamOptions,
     metrics: StreamMetrics,
     taken: Mutex<Taken>,
+    /// Where it is told who comes and goes, and until somebody asks for it, what is told.
+    notices: Option<Notices>,
+    told: Mutex<Option<mpsc::Receiver<Notice>>>,
 }
 
 #[derive(Default)]
@@ -84,11 +86,36 @@ struct Occupant {
     events: AtomicU64,
     /// When it last asked for more.
     asked: AtomicU64,
+    /// Whether it was given something since, which it has not taken until it asks again.
+    is_given: AtomicBool,
 }
 
 impl Places {
     pub(super) fn new(options: StreamOptions, metrics: StreamMetrics) -> Arc<Self> {
-        Arc::new(Self { options, metrics, taken: Mutex::default() })
+        let (notices, told) = options.events.then(Notices::new).unzip();
+        Arc::new(Self { options, metrics, taken: Mutex::default(), notices, told: Mutex::new(told) })
+    }
+
+    /// What is told of those who come and go, to the first one who asks.
+    pub(super) fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A batch is one answer, and who waits for it comes again and again: nobody who comes and goes.
+    fn tell(&self, number: u64, occupant: &Occupant, closed: Option<Closed>) {
+        let Some(notices) = self.notices.as_ref().filter(|_| occupant.visitor.protocol != Protocol::Batch)
+        else {
+            return;
+        };
+        notices.tell(Notice {
+            number,
+            visitor: occupant.visitor.clone(),
+            since: occupant.since,
+            at: clock::now(),
+            position: EventSeq(occupant.position.load(Ordering::Relaxed)),
+            events: occupant.events.load(Ordering::Relaxed),
+            closed,
+        });
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -96,7 +123,11 @@ impl Places {
     }
 
     /// Lets somebody in. The place is given back when it is dropped.
-    pub(super) fn take(self: &Arc<Self>, visitor: Visitor) -> Result<Place, TooManyReaders> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        visitor: Visitor,
+        position: EventSeq,
+    ) -> Result<Place, TooManyReaders> {
         let mut guard = self.taken();
         let taken = &mut *guard;
         let of_token = taken.tokens.get(&visitor.token).copied().unwrap_or_default();
@@ -123,14 +154,16 @@ impl Places {
         let occupant = Arc::new(Occupant {
             visitor,
             since: now,
-            position: AtomicI64::default(),
+            position: AtomicI64::new(position.0),
             events: AtomicU64::default(),
             asked: AtomicU64::new(now.0),
+            is_given: AtomicBool::default(),
         });
         taken.readers.insert(number, Arc::clone(&occupant));
         // Under the lock: who leaves takes the gauge of a subscription away with the last reader.
         self.metrics.came(&occupant.visitor.subscription, occupant.visitor.protocol);
         drop(guard);
+        self.tell(number, &occupant, None);
         Ok(Place { places: Arc::clone(self), number, occupant, closed: None })
     }
 
@@ -156,7 +189,7 @@ impl Places {
     }
 
     fn leave(&self, place: &Place) {
-        let Occupant { visitor, asked, .. } = &*place.occupant;
+        let Occupant { visitor, asked, is_given, .. } = &*place.occupant;
         let mut taken = self.taken();
         taken.readers.remove(&place.number);
         release(&mut taken.tokens, &visitor.token);
@@ -164,11 +197,17 @@ impl Places {
         let silent = clock::now().0.saturating_sub(asked.load(Ordering::Relaxed));
         let closed = match place.closed {
             Some(closed) => closed,
-            None if Duration::from_millis(silent) > STALLED => Closed::Stalled,
+            // It was not the reader who left: it took nothing, and was cut off.
+            None if is_given.load(Ordering::Relaxed)
+                && Duration::from_millis(silent) >= self.options.stall =>
+            {
+                Closed::Stalled
+            }
             None => Closed::Left,
         };
         self.metrics.left(&visitor.subscription, visitor.protocol, closed);
         drop(taken);
+        self.tell(place.number, &place.occupant, Some(closed));
     }
 }
 
@@ -199,12 +238,14 @@ impl Place {
     /// The reader asks for more.
     pub(super) fn asked(&self) {
         self.occupant.asked.store(clock::now().0, Ordering::Relaxed);
+        self.occupant.is_given.store(false, Ordering::Relaxed);
     }
 
     /// It was given so many entries.
     pub(super) fn gave(&self, events: usize) {
         let events = u64::try_from(events).unwrap_or(u64::MAX);
         self.occupant.events.fetch_add(events, Ordering::Relaxed);
+        self.occupant.is_given.store(true, Ordering::Relaxed);
         self.places.metrics.gave(&self.occupant.visitor.subscription, self.occupant.visitor.protocol, events);
     }
 
@@ -243,7 +284,7 @@ mod tests {
             ..StreamOptions::default()
         };
         let places = Places::new(options, StreamMetrics::default());
-        let take = |token, address| places.take(visitor(token, address));
+        let take = |token, address| places.take(visitor(token, address), EventSeq(0));
         let first = take(1, [10, 0, 0, 1]).unwrap();
         let _second = take(1, [10, 0, 0, 1]).unwrap();
         assert_eq!(take(1, [10, 0, 0, 2]).err(), Some(TooManyReaders::Token));

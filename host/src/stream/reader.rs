@@ -13,10 +13,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How many entries a reader is given at once, and how many bytes of data, the first entry's aside. It is what a reader that
-/// takes nothing holds.
+/// How many entries a reader is given at once.
 const ENTRIES: usize = 256;
-const BYTES: usize = 64 << 10;
 
 /// How long the log is looked through at least before it is said that nothing came.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -45,6 +43,8 @@ pub(super) struct Reader {
     pub(super) ended: CancellationToken,
     pub(super) place: Place,
     pub(super) position: EventSeq,
+    /// How many bytes of data it is given at once, the first entry's aside. It is what a reader that takes nothing holds.
+    pub(super) buffer: usize,
 }
 
 impl Reader {
@@ -61,14 +61,14 @@ impl Reader {
             }
             // Marked as seen before the look: what comes after that ends the wait below.
             self.news.borrow_and_update();
-            match self.tail.ring.after(&self.feed, self.position, most.min(ENTRIES), BYTES) {
+            match self.tail.ring.after(&self.feed, self.position, most.min(ENTRIES), self.buffer) {
                 Found::Items(items) => return self.take(items, None),
                 Found::Nothing(to) => self.pass(to),
                 Found::Behind => {
                     // Dropped half-way, it has not moved.
                     let read = tokio::select! {
                         () = self.ended.cancelled() => return Next::Ended,
-                        read = self.catch_up.read(&self.feed, self.position) => read,
+                        read = self.catch_up.read(&self.feed, self.position, self.buffer) => read,
                     };
                     match read {
                         Ok(stretch) if stretch.items.len() > most => {

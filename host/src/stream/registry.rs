@@ -49,6 +49,8 @@ pub(super) struct Shared {
     pub(super) topics: TopicFeeds,
     /// How long events are kept.
     pub(super) retention: watch::Receiver<Duration>,
+    /// Cancelled when those are let go who read with the token of the management API.
+    pub(super) ad_hoc: Mutex<CancellationToken>,
     pub(super) stop: CancellationToken,
 }
 
@@ -98,6 +100,7 @@ impl Streams {
     ) -> Self {
         let identity = store.identity();
         let log = Log::new(store);
+        let stop = CancellationToken::new();
         let shared = Shared {
             identity,
             places: Places::new(options.clone(), metrics.clone()),
@@ -112,7 +115,8 @@ impl Streams {
             tokens: Mutex::default(),
             topics: TopicFeeds::default(),
             retention,
-            stop: CancellationToken::new(),
+            ad_hoc: Mutex::new(stop.child_token()),
+            stop,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -240,8 +244,7 @@ impl Streams {
         position: EventSeq,
     ) -> Result<Reader, OpenError> {
         let shared = &self.shared;
-        let place = shared.places.take(visitor)?;
-        place.at(position);
+        let place = shared.places.take(visitor, position)?;
         let feed = {
             let mut known = readable.feed.lock().unwrap_or_else(PoisonError::into_inner);
             match known.upgrade() {
@@ -264,6 +267,7 @@ impl Streams {
             ended: readable.ended.clone(),
             place,
             position,
+            buffer: shared.options.buffer,
         })
     }
 

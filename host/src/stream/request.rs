@@ -68,32 +68,32 @@ pub(super) struct StreamQuery {
     /// The token, where no `Authorization` can be sent: `EventSource` of browsers sends none.
     #[param(required = false)]
     #[expect(dead_code, reason = "it is read before the others, which are for whoever may read")]
-    access_token: Option<String>,
+    pub(super) access_token: Option<String>,
     /// Where to begin: `now`, `earliest`, or a time such as `2026-01-31T12:00:00Z`.
     #[param(required = false)]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// The position to begin behind.
     #[param(required = false)]
-    after: Option<String>,
+    pub(super) after: Option<String>,
     /// The same, as `EventSource` sends it in its header field, which counts more.
     #[serde(rename = "last-event-id")]
     #[param(required = false)]
-    last_event_id: Option<String>,
+    pub(super) last_event_id: Option<String>,
     /// How the answer is written, if `Accept` does not say it.
     #[param(required = false, inline)]
-    format: Option<Format>,
+    pub(super) format: Option<Format>,
     /// How data is written.
     #[param(required = false, inline)]
-    data: Option<Data>,
+    pub(super) data: Option<Data>,
     /// What `event` says in Server-Sent Events.
     #[param(required = false, inline)]
-    event: Option<EventName>,
+    pub(super) event: Option<EventName>,
     /// How long a batch waits for its first event, up to `60s`; not at all by default.
     #[param(required = false)]
-    wait: Option<String>,
+    pub(super) wait: Option<String>,
     /// How many events a batch has at most, up to 1000.
     #[param(required = false, minimum = 1, maximum = 1000)]
-    max: Option<usize>,
+    pub(super) max: Option<usize>,
 }
 
 /// Where somebody begins to read.

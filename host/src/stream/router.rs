@@ -4,6 +4,7 @@ use super::registry::Streams;
 use super::session::Door;
 use super::websocket::SocketOptions;
 use super::{handler, publish, upgrade};
+use crate::api::Access;
 use crate::delivery::Deliveries;
 use crate::passive::Refusals;
 use crate::publish::Publisher;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+/// Whether there is a source of a name.
+pub type KnowsSource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// What the address of streams looks at. Cheap to clone.
 #[derive(Clone)]
 pub struct StreamOut {
@@ -23,21 +27,25 @@ pub struct StreamOut {
     /// What connections that hold several subscriptions are let in to.
     pub(super) door: Door,
     pub(super) sockets: SocketOptions,
+    /// Whether there is a source of this name.
+    pub(super) is_source: KnowsSource,
 }
 
 impl StreamOut {
-    /// These streams and topics, and what is kept in these deliveries, behind these proxies.
+    /// These streams and topics, and what is kept in these deliveries, behind these proxies. Whoever has this access may read
+    /// everything.
     #[must_use]
     pub fn new(
         streams: Streams,
         deliveries: Deliveries,
         (topics, publisher): (Topics, Publisher),
         refusals: Arc<Refusals>,
+        (access, is_source): (Access, KnowsSource),
         trusted: &[IpNet],
     ) -> Self {
-        let sockets = SocketOptions::new(streams.shared.options.heartbeat);
-        let door = Door { streams: streams.clone(), deliveries, refusals, topics, publisher };
-        Self { streams, trusted: trusted.into(), door, sockets }
+        let sockets = SocketOptions::new(streams.shared.options.heartbeat, streams.shared.options.stall);
+        let door = Door { streams: streams.clone(), deliveries, refusals, topics, publisher, access };
+        Self { streams, trusted: trusted.into(), door, sockets, is_source }
     }
 }
 

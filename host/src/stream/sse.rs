@@ -1,7 +1,8 @@
 //! Server-Sent Events: "HTML Standard", section 9.2.
 
+use super::gzip::{Gzip, Packed};
 use super::handler::{Gap, at, rotation, silence};
-use super::item::SseStyle;
+use super::item::{Item, SseStyle};
 use super::metric::Closed;
 use super::reader::{Next, Reader};
 use super::registry::Streams;
@@ -13,6 +14,7 @@ use futures_util::stream;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 use std::convert::Infallible;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// When a reader comes again after the connection broke, in milliseconds.
@@ -33,10 +35,25 @@ struct State {
     told: EventSeq,
     greeting: Option<Bytes>,
     is_over: bool,
+    /// What packs it, if it is packed.
+    gzip: Option<Gzip>,
+}
+
+/// What comes next.
+enum Part {
+    /// The stream's own words.
+    Text(Bytes),
+    Items(Vec<Arc<Item>>),
 }
 
 /// A stream of a reader's events.
-pub(super) fn answer(streams: Streams, reader: Reader, style: SseStyle, gap: Option<Gap>) -> Response {
+pub(super) fn answer(
+    streams: Streams,
+    reader: Reader,
+    style: SseStyle,
+    gap: Option<Gap>,
+    gzip: Option<Gzip>,
+) -> Response {
     let position = at(&streams, reader.position);
     // An id without data is no event, and the reader has it when the connection breaks before the first one.
     let mut greeting = format!("retry: {RETRY}\nid: {position}\n\n");
@@ -45,8 +62,8 @@ pub(super) fn answer(streams: Streams, reader: Reader, style: SseStyle, gap: Opt
     }
     let rotate = rotation(&streams);
     let told = reader.position;
-    let state =
-        State { streams, reader, style, rotate, told, greeting: Some(greeting.into()), is_over: false };
+    let greeting = Some(greeting.into());
+    let state = State { streams, reader, style, rotate, told, greeting, is_over: false, gzip };
     // What is dropped half-way has moved nobody: the reader is in the state, which goes with it.
     let body = stream::unfold(Box::new(state), |mut state| async move {
         let part = state.next().await?;
@@ -58,28 +75,42 @@ pub(super) fn answer(streams: Streams, reader: Reader, style: SseStyle, gap: Opt
 
 impl State {
     async fn next(&mut self) -> Option<Bytes> {
+        let part = self.part().await;
+        let (log, style) = (self.streams.shared.identity, self.style);
+        match (part, &mut self.gzip) {
+            (Some(Part::Text(text)), None) => Some(text),
+            (Some(Part::Items(items)), None) => Some(match items.as_slice() {
+                [only] => only.sse(log, style),
+                several => {
+                    let texts: Vec<Bytes> = several.iter().map(|item| item.sse(log, style)).collect();
+                    let mut part = BytesMut::with_capacity(texts.iter().map(Bytes::len).sum());
+                    texts.iter().for_each(|text| part.extend_from_slice(text));
+                    part.freeze()
+                }
+            }),
+            (Some(Part::Text(text)), Some(gzip)) => Some(gzip.text(&text)),
+            (Some(Part::Items(items)), Some(gzip)) => {
+                let packed: Vec<Arc<Packed>> = items.iter().map(|item| item.packed_sse(log, style)).collect();
+                Some(gzip.add(packed.iter().map(|packed| &**packed)))
+            }
+            (None, None) => None,
+            (None, Some(_)) => self.gzip.take().map(|gzip| gzip.end()),
+        }
+    }
+
+    async fn part(&mut self) -> Option<Part> {
         if let Some(greeting) = self.greeting.take() {
-            return Some(greeting);
+            return Some(Part::Text(greeting));
         }
         if self.is_over {
             return None;
         }
         let until = silence(&self.streams, &self.reader).min(self.rotate);
         let next = self.reader.next(usize::MAX, until).await;
-        let log = self.streams.shared.identity;
-        Some(match next {
+        Some(Part::Text(match next {
             Next::Items(items) => {
                 self.told = self.reader.position;
-                match items.as_slice() {
-                    [only] => only.sse(log, self.style),
-                    several => {
-                        let texts: Vec<Bytes> =
-                            several.iter().map(|item| item.sse(log, self.style)).collect();
-                        let mut part = BytesMut::with_capacity(texts.iter().map(Bytes::len).sum());
-                        texts.iter().for_each(|text| part.extend_from_slice(text));
-                        part.freeze()
-                    }
-                }
+                return Some(Part::Items(items));
             }
             Next::Nothing if Instant::now() >= self.rotate => self.end(Closed::Rotated, "rotated", ROTATE),
             Next::Nothing if self.told == self.reader.position => Bytes::from_static(b":\n\n"),
@@ -102,7 +133,7 @@ impl State {
                 tracing::warn!(%error, "a stream ends because the log cannot be read");
                 self.end(Closed::Failed, "unavailable", fastrand::u64(AWAY))
             }
-        })
+        }))
     }
 
     fn end(&mut self, closed: Closed, reason: &str, retry: u64) -> Bytes {

@@ -1,68 +1,104 @@
 //! Requests that ask for a WebSocket.
 
 use super::access::{Opened, Sender, Shown};
-use super::handler::{at, field, stopping};
+use super::ad_hoc::AdHocQuery;
+use super::batch::BatchDocument;
+use super::handler::{answer, at, field, stopping};
 use super::place::Protocol;
 use super::request::{LAST_EVENT_ID, StreamQuery};
 use super::router::StreamOut;
 use super::session::{Caller, Request};
 use super::stomp::{self, Wire};
 use super::websocket::{First, Handshake, MaybeWebSocket, Subprotocol, converse};
-use crate::api::{ProblemDetails, Query};
+use crate::api::{ProblemDetails, Query, bearer, wrong_token};
 use crate::passive::LEASE;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{HeaderValue, UPGRADE};
+use http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 /// What a message has besides data, in bytes.
 const AROUND: usize = 64 << 10;
 
-/// The parameters of a WebSocket that names no subscription.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ConnectQuery {
-    /// The token, where no `Authorization` can be sent: browsers send none with a WebSocket.
-    #[param(required = false)]
-    #[expect(dead_code, reason = "it is read before the others")]
-    access_token: Option<String>,
-}
-
-/// Opens a WebSocket that holds any number of subscriptions.
+/// Opens a WebSocket that holds any number of subscriptions, or reads the log without a subscription.
 ///
-/// It speaks JSON messages (subprotocol `anglerfish.v1`, and where none is named) or STOMP (`v12.stomp`, `v11.stomp`,
+/// The WebSocket speaks JSON messages (subprotocol `anglerfish.v1`, and where none is named) or STOMP (`v12.stomp`, `v11.stomp`,
 /// `v10.stomp`). A token that is shown here opens what it opens on the whole connection; each subscription may show its own.
+///
+/// Without a WebSocket it is a stream of the sources and the filter that the request names, as `/out/{subscription}` is one of
+/// a subscription. It is for whoever shows the token of the management API, in `Authorization`; where there is no such token, for
+/// nobody.
 #[utoipa::path(
     get, path = "/out", operation_id = "connect", tag = "out",
-    params(ConnectQuery),
+    params(AdHocQuery),
     responses(
+        (
+            status = 200,
+            description = "The events. `Last-Event-ID` says which position it begins behind.",
+            content(
+                (String = "text/event-stream"),
+                (String = "application/x-ndjson"),
+                (BatchDocument = "application/json"),
+                (Vec<Object> = "application/cloudevents-batch+json"),
+            ),
+            headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
+        ),
         (status = 101, description = "The connection is a WebSocket now."),
+        (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
+        (status = 410, description = "What was asked for is no longer there: `position-expired`, `position-unknown`."),
+        (status = 422, description = "There is no such source, or the filter does not compile: `invalid-document`."),
         (
             status = 426,
-            description = "The request does not ask for a WebSocket, or for another version of it: `upgrade-required`, \
-                `unknown-version`."
+            description = "The request asks neither for a WebSocket nor for a stream, or for another version of the protocol: \
+                `upgrade-required`, `unknown-version`."
         ),
     )
 )]
 pub(super) async fn connect(
     State(out): State<StreamOut>,
     MaybeWebSocket(handshake): MaybeWebSocket,
+    headers: HeaderMap,
     Shown(token): Shown,
     sender: Sender,
-    Query(ConnectQuery { .. }): Query<ConnectQuery>,
+    Query(query): Query<AdHocQuery>,
 ) -> Result<Response, ProblemDetails> {
     let Some(handshake) = handshake else {
-        let detail = "this address is for a WebSocket; `GET /out/{subscription}` reads without one";
-        return Err(ProblemDetails::new(StatusCode::UPGRADE_REQUIRED, "upgrade-required", detail)
-            .header(UPGRADE, HeaderValue::from_static("websocket")));
+        return read_ad_hoc(&out, &headers, token, sender, query).await;
     };
+    if query.is_for_a_stream() {
+        let detail =
+            "a WebSocket says in its messages what it reads; only `access_token` may stand in its address";
+        return Err(ProblemDetails::bad_request("invalid-query", detail));
+    }
     if out.streams.is_stopping() {
         return Err(stopping());
     }
     start(&out, handshake, sender, token, None)
+}
+
+async fn read_ad_hoc(
+    out: &StreamOut,
+    headers: &HeaderMap,
+    token: Option<String>,
+    sender: Sender,
+    query: AdHocQuery,
+) -> Result<Response, ProblemDetails> {
+    let is_shown = headers.contains_key(AUTHORIZATION);
+    if !is_shown && !query.is_for_a_stream() {
+        let detail = "this address is for a WebSocket, or for a stream with the token of the management API; \
+            `GET /out/{subscription}` reads a subscription";
+        return Err(ProblemDetails::new(StatusCode::UPGRADE_REQUIRED, "upgrade-required", detail)
+            .header(UPGRADE, HeaderValue::from_static("websocket")));
+    }
+    // Addresses are kept in places where nobody looks for a token that opens everything.
+    let Some(token) = token.filter(|_| is_shown) else {
+        out.door.refusals.note();
+        return Err(bearer(headers, |_| false).err().unwrap_or_else(wrong_token));
+    };
+    out.door.operator(&token, sender.address)?;
+    let (wanted, query) = query.split();
+    let target = wanted.target(&out.streams, &*out.is_source)?;
+    answer(out, Opened { target, token, sender }, None, headers, &query).await
 }
 
 /// The same with the subscription that the address names.

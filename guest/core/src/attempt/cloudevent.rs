@@ -57,6 +57,15 @@ impl<'a> CloudEvent<'a> {
     }
 }
 
+/// The data of an event where it has to be JSON; nothing if it is none.
+pub(super) fn json_data(event: &Event, data: &[u8]) -> Option<Vec<u8>> {
+    match Data::new(event, data, DataForm::Plain) {
+        Data::Json(raw) => Some(raw.get().into()),
+        Data::UnpackedJson(raw) => Some(raw.get().into()),
+        Data::None | Data::Text(_) | Data::UnpackedText(_) | Data::Base64(_) => None,
+    }
+}
+
 impl<'a> Data<'a> {
     fn new(event: &Event, data: &'a [u8], form: DataForm) -> Self {
         match form {

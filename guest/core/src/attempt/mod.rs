@@ -1,10 +1,12 @@
 //! One attempt to deliver an event: what is sent.
 
+mod batch;
 mod cloudevent;
 mod field;
 mod fill;
 mod outgoing;
 
+pub use batch::Batch;
 pub use cloudevent::{CloudEvent, DataForm, Envelope};
 pub use field::HeaderError;
 pub use fill::FillError;

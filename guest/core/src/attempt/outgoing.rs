@@ -16,11 +16,11 @@ use http::{HeaderMap, Method, Request, Uri};
 /// How many fields are put beside the configured ones, as a rule.
 const OWN: usize = 13;
 
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+pub(super) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+pub(super) const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 /// The media type of an event in CloudEvents' JSON format.
 const STRUCTURED: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What is the same in all requests to an endpoint.
 #[derive(Debug)]
@@ -76,6 +76,9 @@ pub enum OutgoingError {
     /// What was made of the event is not what is asked for: the subscription was changed meanwhile.
     #[error("the subscription was changed meanwhile")]
     Outdated,
+    /// The event's data is no JSON, and has to stand in a list of JSON.
+    #[error("the data is no JSON, and a batch of raw data is a JSON array")]
+    NotJson,
     /// The event could not be written.
     #[error("the event cannot be written as JSON: {0}")]
     Json(String),
@@ -165,7 +168,12 @@ impl Outgoing {
     }
 
     /// Puts the fields that sign a request; what of it only some signers look at is filled in here.
-    fn sign(&self, uri: &Uri, headers: &mut HeaderMap, input: &SignInput<'_>) -> Result<(), OutgoingError> {
+    pub(super) fn sign(
+        &self,
+        uri: &Uri,
+        headers: &mut HeaderMap,
+        input: &SignInput<'_>,
+    ) -> Result<(), OutgoingError> {
         let seen = self.signer.sees_headers();
         let fields: Vec<(String, String)> = match seen {
             true => headers
@@ -190,13 +198,13 @@ impl Outgoing {
 }
 
 /// The event whose data was made anew: of this type, whatever it was before.
-fn made_anew(event: &Event, kind: &str) -> Event {
+pub(super) fn made_anew(event: &Event, kind: &str) -> Event {
     let mut event = Event { datacontenttype: Some(kind.to_owned()), ..event.clone() };
     event.extensions.remove(CONTENT_CODING);
     event
 }
 
-fn json<T: serde::Serialize>(document: &T) -> Result<Vec<u8>, OutgoingError> {
+pub(super) fn json<T: serde::Serialize>(document: &T) -> Result<Vec<u8>, OutgoingError> {
     serde_json::to_vec(document).map_err(|error| OutgoingError::Json(error.to_string()))
 }
 

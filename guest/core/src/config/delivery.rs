@@ -1,8 +1,8 @@
 //! When an attempt counts, and how much at once.
 
 use super::{
-    BacklogConfig, BreakerConfig, ContentMode, ForwardHeaders, OrderingConfig, RateConfig, RetryConfig,
-    StatusSet,
+    BacklogConfig, BatchConfig, BreakerConfig, ContentMode, ForwardHeaders, OrderingConfig, RateConfig,
+    RetryConfig, StatusSet,
 };
 use std::time::Duration;
 
@@ -48,8 +48,10 @@ pub struct DeliveryConfig {
     pub disable_on: StatusSet,
     /// How long one attempt may take in all.
     pub timeout: Duration,
-    /// How many attempts may run at once.
+    /// How many attempts may run at once; where several events share a request, how many requests.
     pub concurrency: usize,
+    /// How many events go in one request; without it each goes alone.
+    pub batch: Option<BatchConfig>,
     /// When to try again.
     pub retry: RetryConfig,
     /// How many attempts may start in which time; what is over it waits.
@@ -70,7 +72,22 @@ pub struct DeliveryConfig {
     pub forward_headers: ForwardHeaders,
 }
 
+/// How many deliveries of one subscription are attempted at once at most, however many share a request: all subscriptions have
+/// as many places together as four such.
+const MOST_AT_ONCE: usize = 1000;
+
 impl DeliveryConfig {
+    /// How many deliveries may be attempted at once.
+    #[must_use]
+    pub fn deliveries_at_once(&self) -> usize {
+        let concurrency = self.concurrency.max(1);
+        match self.batch {
+            None => concurrency,
+            // One full request at least.
+            Some(batch) => concurrency.saturating_mul(batch.max).min(MOST_AT_ONCE.max(batch.max)),
+        }
+    }
+
     /// How far apart two failures may be that belong to one time of nothing but failures: half of the time after which it
     /// disables, or longer if the retries of one delivery are. Two that are days apart say nothing of the days between them.
     #[must_use]
@@ -94,6 +111,7 @@ impl Default for DeliveryConfig {
             disable_on: StatusSet::new(vec![(410, 410)]),
             timeout: Duration::from_secs(15),
             concurrency: 10,
+            batch: None,
             retry: RetryConfig::default(),
             rate: None,
             breaker: Some(BreakerConfig::default()),

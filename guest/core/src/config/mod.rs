@@ -6,6 +6,7 @@
 
 mod access_token;
 mod api;
+mod batch;
 mod content;
 mod data;
 mod delivery;
@@ -29,6 +30,7 @@ pub use crate::secret::Secret;
 pub use crate::sign::{SignatureStyle, SigningKeyConfig};
 pub use access_token::{AccessToken, ParseHashError};
 pub use api::{ApiConfig, CallPolicy};
+pub use batch::BatchConfig;
 pub use content::{ContentMode, ForwardHeaders};
 pub use data::{DataKind, DataPiece, DataTemplate, ValuePlace};
 pub use delivery::{DeliveryConfig, DeliveryMode};

@@ -74,6 +74,8 @@ struct Attempt {
     unanswered: bool,
     /// Whether it finds out for an open breaker.
     probe: Option<Probe>,
+    /// Whether its request was another attempt's as well, which stands for both.
+    is_joined: bool,
     phase: Phase,
 }
 

@@ -143,7 +143,7 @@ impl<P> Queue<P> {
 
     /// How many attempts may run at once.
     pub(super) fn concurrency(&self) -> usize {
-        self.policy.concurrency.max(1)
+        self.policy.deliveries_at_once()
     }
 
     fn is_going(&self) -> bool {

@@ -82,6 +82,9 @@ impl Driver {
                 Attempted::internal(started)
             }
         };
+        if attempted.is_joined {
+            self.engine.handle_joined(attempt);
+        }
         let outcome = attempted.outcome();
         self.engine.handle_attempted(now, attempt, outcome);
         if outcome == AttemptOutcome::Local {

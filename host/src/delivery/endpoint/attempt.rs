@@ -1,14 +1,14 @@
 //! One attempt: a request, its answer, and what both come to.
 
 use super::http::HttpEndpoint;
-use super::request::request;
+use super::request::{batch_request, request};
 use super::secret::EndpointSecrets;
 use super::target::Target;
 use crate::clock::now;
 use crate::delivery::render::RenderError;
 use crate::outbound::{Redactor, Watch, is_local, is_unreached, words};
 use crate::store::{Attempt, LeasedDelivery};
-use anglerfish_core::attempt::OutgoingError;
+use anglerfish_core::attempt::{Batch, OutgoingError};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::Rendered;
@@ -107,9 +107,13 @@ impl HttpAttempt {
             (_, Some(NoAnswer::Local(_) | NoAnswer::Unsendable(OutgoingError::Outdated))) => {
                 AttemptOutcome::Local
             }
-            (_, Some(NoAnswer::Unfit(_) | NoAnswer::Unsendable(OutgoingError::Fill(_)))) => {
-                AttemptOutcome::Unsendable
-            }
+            (
+                _,
+                Some(
+                    NoAnswer::Unfit(_)
+                    | NoAnswer::Unsendable(OutgoingError::Fill(_) | OutgoingError::NotJson),
+                ),
+            ) => AttemptOutcome::Unsendable,
             (_, Some(NoAnswer::Timeout(_))) => AttemptOutcome::Failed(FailureKind::Timeout),
             _ => AttemptOutcome::Failed(FailureKind::Connection),
         }
@@ -202,20 +206,39 @@ pub(super) async fn notify(
     attempt_at(target, delivery, Some(Rendered { body: None, values }), timeout).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
 async fn attempt_at(
     target: &Target,
     delivery: LeasedDelivery,
     rendered: Option<Rendered>,
     timeout: Duration,
 ) -> HttpAttempt {
-    let mut tried = HttpAttempt::begun();
+    let tried = HttpAttempt::begun();
+    match request(target, &delivery, rendered.as_ref(), tried.started) {
+        Ok(request) => {
+            drop(delivery);
+            send(target, request, tried, timeout).await
+        }
+        Err(error) => HttpAttempt::failed(error.into()),
+    }
+}
+
+/// Makes one attempt with several events in one request.
+pub(super) async fn attempt_batch(target: &Target, batch: Batch, timeout: Duration) -> HttpAttempt {
+    let tried = HttpAttempt::begun();
+    match batch_request(target, batch, tried.started) {
+        Ok(request) => send(target, request, tried, timeout).await,
+        Err(error) => HttpAttempt::failed(error.into()),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
+async fn send(
+    target: &Target,
+    request: http::Request<Full<Bytes>>,
+    mut tried: HttpAttempt,
+    timeout: Duration,
+) -> HttpAttempt {
     let clock = Instant::now();
-    let request = match request(target, &delivery, rendered.as_ref(), tried.started) {
-        Ok(request) => request,
-        Err(error) => return HttpAttempt::failed(error.into()),
-    };
-    drop(delivery);
     let watch = Watch::default();
     let exchanged = watch.over(tokio::time::timeout(timeout, exchange(target, request, &mut tried))).await;
     tried.failure = match exchanged {
@@ -234,7 +257,10 @@ async fn attempt_at(
 }
 
 /// What the subscription makes of the event, if it makes anything.
-async fn rendered(endpoint: &HttpEndpoint, delivery: &LeasedDelivery) -> Result<Option<Rendered>, NoAnswer> {
+pub(super) async fn rendered(
+    endpoint: &HttpEndpoint,
+    delivery: &LeasedDelivery,
+) -> Result<Option<Rendered>, NoAnswer> {
     if !endpoint.target.outgoing.needs_rendering() {
         return Ok(None);
     }

@@ -65,6 +65,7 @@ impl From<HttpAttempt> for Attempted {
             answer: record.answer,
             failure,
             error: record.error,
+            is_joined: false,
         }
     }
 }

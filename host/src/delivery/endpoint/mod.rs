@@ -1,12 +1,14 @@
 //! Where deliveries go.
 
 mod attempt;
+mod batch;
 mod document;
 mod http;
 mod request;
 mod secret;
 mod target;
 
+pub(super) use batch::BatchEndpoint;
 pub(super) use document::DocumentEndpoint;
 pub(super) use http::HttpEndpoint;
 pub(crate) use target::Target;
@@ -46,6 +48,8 @@ pub struct Attempted {
     pub failure: Option<AttemptFailure>,
     /// What is recorded of an attempt that does not count as delivered.
     pub error: Option<String>,
+    /// Whether the request was also that of another attempt, which stands for both as far as the endpoint is concerned.
+    pub is_joined: bool,
 }
 
 /// Whose fault it is that there was no complete answer.
@@ -78,6 +82,7 @@ impl Attempted {
             answer: None,
             failure: Some(AttemptFailure::Endpoint),
             error: Some("internal error in the attempt".to_owned()),
+            is_joined: false,
         }
     }
 

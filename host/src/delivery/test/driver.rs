@@ -46,6 +46,7 @@ fn answered(status: u16) -> Attempted {
         answer: None,
         failure: None,
         error: None,
+        is_joined: false,
     }
 }
 

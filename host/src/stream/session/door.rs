@@ -1,7 +1,7 @@
 //! Who may have what on a connection.
 
 use super::Inlet;
-use crate::api::{ProblemDetails, wrong_token};
+use crate::api::{Access, ProblemDetails, wrong_token};
 use crate::clock;
 use crate::delivery::{Deliveries, PassiveSubscription};
 use crate::passive::{Refusals, too_many};
@@ -127,6 +127,8 @@ pub(in crate::stream) struct Door {
     pub(in crate::stream) refusals: Arc<Refusals>,
     pub(in crate::stream) topics: Topics,
     pub(in crate::stream) publisher: Publisher,
+    /// Who runs the gateway.
+    pub(in crate::stream) access: Access,
 }
 
 impl Door {
@@ -167,6 +169,11 @@ impl Door {
             };
             readable.filter(|_| opens).map(|readable| Target { readable, history: None })
         })
+    }
+
+    /// Whether somebody shows the token of the management API, with which everything may be read.
+    pub(in crate::stream) fn operator(&self, shown: &str, address: IpAddr) -> Result<(), Refused> {
+        self.look(shown, address, |shown| self.access.opens(shown).then_some(()))
     }
 
     /// A topic, for whoever shows a token that lets them read it.
@@ -223,9 +230,9 @@ impl Door {
             agent: caller.agent.clone(),
         };
         if let Some(passive) = self.passive(readable, &request)? {
-            let place =
-                streams.shared.places.take(visitor).map_err(OpenError::from).map_err(ProblemDetails::from)?;
-            place.at(*streams.shared.log.head().borrow());
+            let head = *streams.shared.log.head().borrow();
+            let place = streams.shared.places.take(visitor, head);
+            let place = place.map_err(OpenError::from).map_err(ProblemDetails::from)?;
             let inlet = Inlet::Passive { subscription: passive, lease: request.lease, place };
             return Ok(Opened { inlet, position: None });
         }

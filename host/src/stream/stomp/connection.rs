@@ -184,7 +184,13 @@ impl Connection {
         self.decoder.push(bytes);
         loop {
             match self.decoder.next_frame() {
-                Ok(Some(frame)) => self.obey(frame).await?,
+                Ok(Some(frame)) => {
+                    if let Err(end) = self.obey(frame).await {
+                        // What stands before a frame that cannot be obeyed was sent, and is not lost with it.
+                        self.publish().await?;
+                        return Err(end);
+                    }
+                }
                 Ok(None) => return self.publish().await,
                 Err(error) => {
                     self.publish().await?;
@@ -333,12 +339,13 @@ impl Connection {
     /// What was sent in a transaction is in the log as a whole or not at all; then what was answered is settled.
     async fn commit(&mut self, frame: &Frame) -> Result<(), End> {
         let frames = self.transactions.end(frame)?;
-        let mut receipts = Vec::new();
+        let (mut events, mut receipts) = (Vec::new(), Vec::new());
         for sent in frames.iter().filter(|frame| frame.command == Command::Send) {
-            let event = self.topic_event(sent)?;
-            self.sent.push((event, None));
+            events.push((self.topic_event(sent)?, None));
             receipts.extend(sent.header("receipt").map(str::to_owned));
         }
+        // Only once none of them is refused: what waits here is published whatever follows.
+        self.sent = events;
         self.publish().await?;
         for answer in frames.iter().filter(|frame| frame.command != Command::Send) {
             self.answer(answer).await?;
@@ -484,6 +491,9 @@ impl Connection {
                                 Failure::new("unavailable", "the store is out of reach for now").into()
                             );
                         }
+                        if let Some(subscription) = self.subscriptions.get_mut(&number) {
+                            subscription.unanswered.pop_front();
+                        }
                     }
                     self.session.resume(number);
                     return Ok(());
@@ -514,9 +524,10 @@ impl Connection {
 }
 
 impl Subscription {
-    /// Names a message, and keeps in mind that it is to be answered for, unless being sent is the answer.
+    /// Names a message, and keeps in mind that it is to be answered for. Where being sent is the answer, that holds for what is
+    /// leased until it was sent: if the connection breaks before that, it comes back.
     fn name(&mut self, ack: String, what: Sent) -> Naming<'_> {
-        if self.ack != AckMode::Auto {
+        if self.ack != AckMode::Auto || matches!(what, Sent::Leased(_)) {
             self.unanswered.push_back(Unanswered { ack: ack.clone(), what });
         }
         Naming {

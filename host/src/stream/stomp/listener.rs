@@ -54,7 +54,7 @@ impl StompListener {
         // Connections end with this future, however it ends.
         let abort = abort.child_token();
         let _dropped = abort.clone().drop_guard();
-        let patience = out.streams.shared.options.heartbeat * 2;
+        let patience = out.streams.shared.options.stall;
         let (begun, mut refused) = (Instant::now(), Repeated::default());
         let (places, open) = (Arc::new(Semaphore::new(self.connections)), TaskTracker::new());
         loop {

@@ -131,9 +131,8 @@ impl Connection {
 
     /// Leases that nobody has answered for come again at once.
     async fn finish(mut self, end: End) {
-        for subscription in self.subscriptions.values_mut() {
-            let Some(passive) = &subscription.passive else { continue };
-            give_back(passive, std::mem::take(&mut subscription.leased).into_iter().collect()).await;
+        for subscription in std::mem::take(&mut self.subscriptions).into_values() {
+            subscription.give_back().await;
         }
         // What it reads ends before the goodbye, which may take a while.
         drop(self.session);
@@ -214,8 +213,8 @@ impl Connection {
                     self.session.remove(number);
                     let ended = self.subscriptions.remove(&number);
                     let position = ended.as_ref().and_then(|ended| ended.position);
-                    if let Some(Subscription { passive: Some(passive), leased, .. }) = ended {
-                        give_back(&passive, leased.into_iter().collect()).await;
+                    if let Some(ended) = ended {
+                        ended.give_back().await;
                     }
                     let position = position.map(|position| at(&self.door.streams, position));
                     let told = json!({"type": "unsubscribed", "id": id, "position": position});
@@ -464,7 +463,9 @@ impl Connection {
                     return Ok(());
                 }
                 self.names.remove(&subscription.id);
-                self.subscriptions.remove(&number);
+                if let Some(ended) = self.subscriptions.remove(&number) {
+                    ended.give_back().await;
+                }
                 return self.tell(&told).await;
             }
         }
@@ -476,8 +477,18 @@ impl Connection {
     async fn end(&mut self, number: u64, refused: &Refused) -> Result<(), End> {
         let Some(subscription) = self.subscriptions.remove(&number) else { return Ok(()) };
         self.names.remove(&subscription.id);
-        self.socket.text(message::error(None, Some(&subscription.id), refused)).await?;
-        Ok(())
+        let told = message::error(None, Some(&subscription.id), refused);
+        subscription.give_back().await;
+        Ok(self.socket.text(told).await?)
+    }
+}
+
+impl Subscription {
+    /// It is over: what its client has leased and not answered for comes again at once.
+    async fn give_back(self) {
+        if let Some(passive) = &self.passive {
+            give_back(passive, self.leased.into_iter().collect()).await;
+        }
     }
 }
 

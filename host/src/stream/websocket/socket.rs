@@ -29,12 +29,14 @@ pub(in crate::stream) struct SocketOptions {
     pub(in crate::stream) largest: usize,
     /// After how long of silence the other side is asked whether it is there; after twice as long it is not.
     pub(in crate::stream) heartbeat: Duration,
+    /// How long the other side may take nothing.
+    pub(in crate::stream) stall: Duration,
     compressors: DeflatePool,
 }
 
 impl SocketOptions {
-    pub(in crate::stream) fn new(heartbeat: Duration) -> Self {
-        Self { largest: 0, heartbeat, compressors: DeflatePool::new(COMPRESSORS) }
+    pub(in crate::stream) fn new(heartbeat: Duration, stall: Duration) -> Self {
+        Self { largest: 0, heartbeat, stall, compressors: DeflatePool::new(COMPRESSORS) }
     }
 
     /// The same with messages up to so many bytes.
@@ -88,6 +90,7 @@ pub(in crate::stream) struct Socket {
     inner: HttpWebSocket,
     largest: usize,
     heartbeat: Duration,
+    stall: Duration,
     /// When something came last.
     heard: Instant,
     is_asked: bool,
@@ -95,8 +98,8 @@ pub(in crate::stream) struct Socket {
 
 impl Socket {
     pub(super) fn new(inner: HttpWebSocket, options: &SocketOptions) -> Self {
-        let SocketOptions { largest, heartbeat, .. } = *options;
-        Self { inner, largest, heartbeat, heard: Instant::now(), is_asked: false }
+        let SocketOptions { largest, heartbeat, stall, .. } = *options;
+        Self { inner, largest, heartbeat, stall, heard: Instant::now(), is_asked: false }
     }
 
     /// What comes next. Pings are answered and sent meanwhile. Whoever drops this has missed nothing.
@@ -149,7 +152,7 @@ impl Socket {
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Lost> {
-        match timeout(self.heartbeat * 2, self.inner.send(frame)).await {
+        match timeout(self.stall, self.inner.send(frame)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Lost::Gone),
             Err(_) => Err(Lost::Stalled),

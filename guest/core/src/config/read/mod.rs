@@ -4,6 +4,7 @@
 //! puts them together, and an API stands alone.
 
 mod api;
+mod batch;
 mod document;
 #[cfg(test)]
 mod documentation;

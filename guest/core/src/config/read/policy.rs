@@ -1,6 +1,6 @@
 //! Reading when an attempt counts, and how much at once.
 
-use super::{expression, flow, ordering, retry};
+use super::{batch, expression, flow, ordering, retry};
 use crate::config::{ContentMode, DeliveryConfig, ForwardHeaders, StatusSet};
 use crate::node::Node;
 use serde_json::Value;
@@ -13,6 +13,7 @@ pub(super) const KEYS: &[&str] = &[
     "disable_on",
     "timeout",
     "concurrency",
+    "batch",
     "rate",
     "breaker",
     "disable_after",
@@ -25,7 +26,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// Those that say what a request to the endpoint is like.
-pub(super) const SENT: &[&str] = &["content", "transform", "forward_headers"];
+pub(super) const SENT: &[&str] = &["batch", "content", "transform", "forward_headers"];
 
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -92,6 +93,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     if let Some(headers) = table.get("forward_headers").and_then(|node| forward_headers(&node)) {
         config.forward_headers = headers;
     }
+    config.batch = table.get("batch").and_then(|node| batch::read(&node));
+    batch::review(&table, &config);
     if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
         config.retry = retry;
     }

@@ -76,7 +76,7 @@ pub(super) fn notification(table: &Table<'_>) -> Option<(NotificationConfig, End
     }
     let delivery = table.get("delivery").filter(|node| node.value().is_object());
     for (key, node) in delivery.iter().flat_map(|node| node.members().into_iter().flatten()) {
-        if ["content", "transform", "forward_headers", "ordering"].contains(&key) {
+        if ["batch", "content", "transform", "forward_headers", "ordering"].contains(&key) {
             node.report_with_hint(
                 "says nothing of a subscription of a resource",
                 "what is sent is said by `notification`, and changes of one document are told in their order",

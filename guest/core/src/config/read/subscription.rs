@@ -1,6 +1,6 @@
 //! Reading a subscription.
 
-use super::{endpoint, policy, resource, source, start};
+use super::{batch, endpoint, policy, resource, source, start};
 use crate::config::{
     AccessToken, DeliveryConfig, DeliveryMode, OnPluginError, PluginUse, StartPoint, SubscriptionConfig,
     WhenRemoved, topic_of,
@@ -79,6 +79,16 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     {
         let hint = "leave out one of the two";
         node.report_with_hint("`endpoint.data` and `delivery.transform` both say what is sent", hint);
+    }
+    if let Some(endpoint) = &endpoint {
+        batch::review_endpoint(&table, &delivery, endpoint);
+    }
+    if let Some(node) = table
+        .get("delivery")
+        .filter(|_| delivery.batch.is_some() && mode.is_some_and(|mode| mode != DeliveryMode::Push))
+    {
+        let hint = "leave `batch` out, or have it pushed: messages that are leased come as many at a time as is asked for";
+        node.report_with_hint("only what is pushed goes in batches", hint);
     }
     let start = table.get("start").map_or(Some(StartPoint::Now), |node| start::start(&node));
     let when_removed = table.get("when_removed").and_then(|node| when_removed(&node)).unwrap_or_default();

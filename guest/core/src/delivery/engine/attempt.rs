@@ -11,6 +11,14 @@ use crate::policy::{self, AttemptOutcome, Settled};
 use std::sync::Arc;
 
 impl<P> Engine<P> {
+    /// The request of an attempt that is about to end was also that of another one, which stands for both: if it failed, that
+    /// is one failure of the endpoint and not two.
+    pub fn handle_joined(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.attempts.get_mut(&id) {
+            attempt.is_joined = true;
+        }
+    }
+
     /// An attempt ended like this.
     pub fn handle_attempted(&mut self, now: Now, id: AttemptId, outcome: AttemptOutcome<'_>) {
         self.observe(now);
@@ -34,8 +42,10 @@ impl<P> Engine<P> {
         let delivery = attempt.lease.delivery.unsigned_abs();
         let random = spread(self.config.seed, delivery, u64::from(attempt.past.before));
         match policy::classify(&attempt.policy, outcome, attempt.past, now.wall, random) {
-            Some(consequences) => {
+            Some(mut consequences) => {
                 let settled = consequences.settled;
+                let has_failed = matches!(settled, Settled::Retry(_) | Settled::Dead);
+                consequences.is_own |= attempt.is_joined && has_failed;
                 let effect = queue.conclude(now, &consequences, attempt.probe, random);
                 if let Some(is_open) = effect.breaker {
                     self.outputs.push_back(Output::Breaker { subscription: key, is_open });

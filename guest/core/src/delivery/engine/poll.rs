@@ -254,6 +254,7 @@ impl<P> Engine<P> {
             policy: Arc::clone(&policy),
             unanswered,
             probe,
+            is_joined: false,
             phase: Phase::Running,
         };
         self.attempted.insert(attempt.lease.delivery, id);

@@ -1,0 +1,240 @@
+//! An endpoint that takes several events in one request.
+//!
+//! The engine makes an attempt of each delivery. Those that are under way at the same time come together here: the first one
+//! waits for others until the batch is full or has waited long enough, and what the request comes to is what all of them come to.
+
+use super::attempt::{HttpAttempt, NoAnswer, attempt_batch, rendered};
+use super::http::HttpEndpoint;
+use super::{Attempted, Endpoint};
+use crate::clock::now;
+use crate::store::LeasedDelivery;
+use crate::telemetry::TRACE;
+use anglerfish_core::attempt::Batch;
+use anglerfish_core::config::BatchConfig;
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use http::StatusCode;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
+
+/// How long smaller bodies are sent after the endpoint has called one too large.
+const SMALLER: Duration = Duration::from_mins(10);
+
+/// An endpoint that takes several events in one request.
+pub(in crate::delivery) struct BatchEndpoint {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    http: HttpEndpoint,
+    config: BatchConfig,
+    /// As many requests as may run at once.
+    requests: Arc<Semaphore>,
+    gathered: Mutex<Gathered>,
+    /// There is enough for a full batch.
+    is_full: Notify,
+}
+
+/// What waits for its request.
+#[derive(Default)]
+struct Gathered {
+    entries: VecDeque<Entry>,
+    /// Bytes of their elements.
+    bytes: usize,
+    /// Whether a task sees to them.
+    is_seen_to: bool,
+    /// How large a body may be, and until when that holds, after the endpoint has called one too large.
+    smaller: Option<(usize, Instant)>,
+}
+
+/// One delivery, as it stands in the body.
+struct Entry {
+    id: String,
+    element: Vec<u8>,
+    timeout: Duration,
+    since: Instant,
+    /// Whoever waits for what it comes to; gone if the attempt was broken off.
+    done: oneshot::Sender<Attempted>,
+}
+
+impl BatchEndpoint {
+    /// Gathers for an endpoint, with up to so many requests at once.
+    pub(in crate::delivery) fn new(http: HttpEndpoint, config: BatchConfig, requests: usize) -> Self {
+        let shared = Shared {
+            http,
+            config,
+            requests: Arc::new(Semaphore::new(requests.clamp(1, Semaphore::MAX_PERMITS))),
+            gathered: Mutex::default(),
+            is_full: Notify::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+#[async_trait]
+impl Endpoint for BatchEndpoint {
+    #[expect(clippy::disallowed_methods, reason = "says how long it gathers, and decides nothing")]
+    async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        let element = match self.shared.element(&delivery).await {
+            Ok(element) => element,
+            // It is of this event alone, and must not hold up the others.
+            Err(failure) => return HttpAttempt::failed(failure).into(),
+        };
+        let (done, answer) = oneshot::channel();
+        let id = delivery.event.id.clone();
+        drop(delivery);
+        self.shared.add(Entry { id, element, timeout, since: Instant::now(), done });
+        // It is dropped unanswered only if the request broke down within this program.
+        answer.await.unwrap_or_else(|_| Attempted::internal(now()))
+    }
+}
+
+impl Shared {
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn element(&self, delivery: &LeasedDelivery) -> Result<Vec<u8>, NoAnswer> {
+        let rendered = rendered(&self.http, delivery).await?;
+        let outgoing = &self.http.target.outgoing;
+        Ok(outgoing.element(&delivery.event, &delivery.data, rendered.as_ref())?)
+    }
+
+    fn add(self: &Arc<Self>, entry: Entry) {
+        let mut gathered = self.gathered();
+        gathered.bytes += entry.element.len();
+        gathered.entries.push_back(entry);
+        if self.is_enough(&gathered) {
+            self.is_full.notify_one();
+        }
+        if !gathered.is_seen_to {
+            gathered.is_seen_to = true;
+            let this = Arc::clone(self);
+            tokio::spawn(async move { this.see_to().await });
+        }
+    }
+
+    fn is_enough(&self, gathered: &Gathered) -> bool {
+        gathered.entries.len() >= self.config.max || gathered.bytes >= self.largest()
+    }
+
+    fn largest(&self) -> usize {
+        usize::try_from(self.config.max_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Sends what is gathered, as long as there is anything.
+    async fn see_to(self: Arc<Self>) {
+        loop {
+            let due = {
+                let mut gathered = self.gathered();
+                let Some(first) = gathered.entries.front() else {
+                    // Under the lock: whoever adds one behind this begins another task.
+                    gathered.is_seen_to = false;
+                    return;
+                };
+                let due = first.since + self.config.wait;
+                (!self.is_enough(&gathered)).then_some(due)
+            };
+            if let Some(due) = due {
+                tokio::select! {
+                    // It may be an old word of a batch that is gone: the loop looks again.
+                    () = self.is_full.notified() => continue,
+                    () = sleep_until(due) => {}
+                }
+            }
+            // While all requests are taken more may come together.
+            let Ok(permit) = Arc::clone(&self.requests).acquire_owned().await else { return };
+            let batch = self.take();
+            if !batch.is_empty() {
+                let this = Arc::clone(&self);
+                tokio::spawn(async move { this.send(batch, permit).await });
+            }
+        }
+    }
+
+    /// Takes out what goes in one request: the oldest, as many as there is room for, and the first one however large it is.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "says how large a body is, and decides nothing of a delivery"
+    )]
+    fn take(&self) -> Vec<Entry> {
+        let mut gathered = self.gathered();
+        gathered.smaller = gathered.smaller.filter(|(_, until)| *until > Instant::now());
+        let largest = gathered.smaller.map_or(usize::MAX, |(bytes, _)| bytes).min(self.largest());
+        let (mut taken, mut length) = (Vec::new(), 2);
+        while taken.len() < self.config.max {
+            let Some(entry) = gathered.entries.front() else { break };
+            // With the comma.
+            let more = entry.element.len() + 1;
+            if !entry.done.is_closed() && !taken.is_empty() && length + more > largest {
+                break;
+            }
+            let Some(entry) = gathered.entries.pop_front() else { break };
+            gathered.bytes = gathered.bytes.saturating_sub(entry.element.len());
+            if !entry.done.is_closed() {
+                length += more;
+                taken.push(entry);
+            }
+        }
+        taken
+    }
+
+    /// Sends them in one request, and in two halves one after the other if the endpoint says that it was too large.
+    async fn send(&self, batch: Vec<Entry>, _permit: OwnedSemaphorePermit) {
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            part.retain(|entry| !entry.done.is_closed());
+            let Some(timeout) = part.iter().map(|entry| entry.timeout).max() else { continue };
+            let mut body = Batch::default();
+            part.iter().for_each(|entry| body.add(&entry.id, &entry.element));
+            let (count, length) = (part.len(), body.length_with(0));
+            let span = tracing::trace_span!(target: TRACE, "attempt", events = count);
+            let attempt = attempt_batch(&self.http.target, body, timeout).instrument(span);
+            let attempted = {
+                // Nobody may be left who waits: then nobody would settle what comes of it.
+                let gone = join_all(part.iter_mut().map(|entry| entry.done.closed()));
+                tokio::select! {
+                    biased;
+                    attempted = attempt => attempted,
+                    _ = gone => continue,
+                }
+            };
+            let mut attempted = Attempted::from(attempted);
+            if attempted.status == Some(StatusCode::PAYLOAD_TOO_LARGE.as_u16())
+                && attempted.failure.is_none()
+                && count > 1
+            {
+                self.shrink(length);
+                let second = part.split_off(count.div_ceil(2));
+                parts.push(second);
+                parts.push(part);
+                continue;
+            }
+            if count > 1 {
+                attempted.error =
+                    attempted.error.map(|error| format!("{error} (in a batch of {count} events)"));
+            }
+            for entry in part {
+                // Who waited may be gone.
+                let _ = entry.done.send(attempted.clone());
+                attempted.is_joined = true;
+            }
+        }
+    }
+
+    /// A body of this length was too large.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "says how large a body is, and decides nothing of a delivery"
+    )]
+    fn shrink(&self, length: usize) {
+        let mut gathered = self.gathered();
+        let half = length / 2;
+        let bytes = gathered.smaller.map_or(half, |(known, _)| known.min(half));
+        gathered.smaller = Some((bytes, Instant::now() + SMALLER));
+    }
+}
