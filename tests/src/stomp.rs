@@ -75,10 +75,13 @@ impl StompClient {
     ///
     /// If nothing comes in time, or the connection breaks.
     pub fn frame(&mut self) -> io::Result<StompFrame> {
+        // Up to here there is no end of a frame.
+        let mut searched = 0;
         loop {
             let between = self.bytes.iter().take_while(|byte| **byte == b'\n').count();
             self.bytes.drain(..between);
-            if let Some(end) = self.bytes.iter().position(|byte| *byte == 0) {
+            let end = self.bytes.iter().skip(searched).position(|byte| *byte == 0);
+            if let Some(end) = end.map(|end| searched + end) {
                 let bytes: Vec<u8> = self.bytes.drain(..=end).collect();
                 let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
                 let (head, body) = text.split_once("\n\n").expect("headers end with an empty line");
@@ -90,7 +93,8 @@ impl StompClient {
                 });
                 return Ok(StompFrame { command, headers: headers.collect(), body: body.to_owned() });
             }
-            let mut part = [0; 4096];
+            searched = self.bytes.len();
+            let mut part = [0; 64 << 10];
             let length = self.stream.read(&mut part)?;
             if length == 0 {
                 return Ok(StompFrame::default());

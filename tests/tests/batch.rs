@@ -137,7 +137,7 @@ fn several_events_go_in_one_request_that_is_signed_once_and_settled_as_one() {
     assert_ne!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
     for delivery in gateway.settled() {
         assert_eq!(
-            (&delivery["status"], &delivery["attempts"]),
+            (&delivery["status"], &delivery["attempt_count"]),
             (&"delivered".into(), &1.into()),
             "{delivery}"
         );
@@ -169,7 +169,7 @@ fn a_batch_that_is_too_large_for_its_receiver_is_halved_and_no_attempt_is_used_u
     assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [8, 4, 2, 2, 4, 2, 2]);
     for delivery in gateway.settled() {
         assert_eq!(
-            (&delivery["status"], &delivery["attempts"]),
+            (&delivery["status"], &delivery["attempt_count"]),
             (&"delivered".into(), &1.into()),
             "{delivery}"
         );
@@ -194,7 +194,7 @@ fn what_a_batch_comes_to_is_what_all_its_events_come_to() {
     publish(&gateway, 0..3);
     for delivery in gateway.settled() {
         assert_eq!(
-            (&delivery["status"], &delivery["attempts"]),
+            (&delivery["status"], &delivery["attempt_count"]),
             (&"delivered".into(), &2.into()),
             "{delivery}"
         );

@@ -122,7 +122,7 @@ fn event_source_of_two_tabs_goes_on_after_a_reload_and_after_the_network_was_gon
     publish(&gateway, 0..3);
     // The first tab is loaded again at the second event.
     heard("a", &["2"]);
-    let address = format!("{origin}/page?tab=b&stream={stream}").replace('&', "%26").replace('#', "%23");
+    let address = format!("{origin}/page?tab=b&stream={stream}").replace('%', "%25").replace('&', "%26");
     let open = Request { method: "PUT".into(), path: format!("/json/new?{address}"), ..Request::default() };
     let answer = send(std::net::SocketAddr::from(([127, 0, 0, 1], port)), &open).unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -205,6 +205,19 @@ fn listen_says_what_is_wrong() {
         let said = Ran::of(Gateway::command().args(["listen", "feed"]).args(&arguments)).expect(code).stderr;
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn the_cloudevents_sdk_reads_what_comes_in_every_form() {
+    let Some(python) = Foreign::python() else { return };
+    let gateway = start("");
+    publish(&gateway, 0..3);
+    let url = format!("http://{}/out/feed", gateway.out());
+    let told = lines(&python.with_script("cloudevents_reader.py").run_with(&[&url, TOKEN, "3"]));
+    let told: Vec<_> =
+        told.iter().map(|one| (one["how"].as_str().unwrap(), one["data"]["n"].as_u64())).collect();
+    let expected = ["batch", "lines", "sse"].map(|how| (0..3).map(move |number| (how, Some(number))));
+    assert_eq!(told, expected.into_iter().flatten().collect::<Vec<_>>());
 }
 
 const CHAT: &str = "0123456789abcdef-chat";

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Whether there is a source of a name.
-pub type KnowsSource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+pub(crate) type KnowsSource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// What the address of streams looks at. Cheap to clone.
 #[derive(Clone)]

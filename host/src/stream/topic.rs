@@ -16,8 +16,9 @@ pub(super) struct TopicFeeds {
 }
 
 impl Streams {
-    /// A topic by its source, `/topic/NAME`. Whoever asks has shown that they may read it.
-    pub(super) fn topic(&self, source: &str) -> Arc<Readable> {
+    /// A topic by its source, `/topic/NAME`, or all topics of a pattern with a filter that says which. Whoever asks has shown that
+    /// they may read it.
+    pub(super) fn topic(&self, source: &str, filter: Option<String>) -> Arc<Readable> {
         let mut known = self.shared.topics.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = known.get(source) {
             return Arc::clone(topic);
@@ -34,8 +35,8 @@ impl Streams {
         let id: Arc<str> = source.into();
         let subscription = RoutingSubscription {
             id: source.to_owned(),
-            sources: vec![source.to_owned()],
-            filter: None,
+            sources: if filter.is_some() { Vec::new() } else { vec![source.to_owned()] },
+            filter,
             ordering: OrderingConfig::None,
             render: RenderConfig::default(),
             interest: None,

@@ -19,6 +19,8 @@ pub(crate) struct Topic {
     /// The source of its events, which is also its address: `/topic/NAME`.
     pub(crate) source: String,
     pub(crate) config: TopicConfig,
+    /// Which events are its, if it stands for several topics: then nothing is published to it.
+    pub(crate) filter: Option<String>,
 }
 
 /// Why somebody may not publish something.
@@ -58,7 +60,23 @@ impl Topics {
     fn find(&self, name: &str) -> Option<Topic> {
         let configured = self.configured();
         let config = configured.iter().find(|topic| topic.name.matches(name) && is_topic_name(name))?;
-        Some(Topic { source: format!("{TOPIC_PREFIX}{name}"), config: config.clone() })
+        Some(Topic { source: format!("{TOPIC_PREFIX}{name}"), config: config.clone(), filter: None })
+    }
+
+    /// All topics that a pattern of the configuration stands for, without those that an earlier one says something else of.
+    fn find_all(&self, pattern: &str) -> Option<Topic> {
+        let configured = self.configured();
+        let place = configured.iter().position(|topic| topic.name.to_string() == pattern)?;
+        let (before, config) = (configured.get(..place)?, configured.get(place)?);
+        let others = before.iter().filter(|other| other.name.overlaps(&config.name));
+        let filter = others.fold(config.name.expression(), |filter, other| {
+            format!("{filter} && !{}", other.name.expression())
+        });
+        Some(Topic {
+            source: format!("{TOPIC_PREFIX}{pattern}"),
+            config: config.clone(),
+            filter: Some(filter),
+        })
     }
 
     /// The largest message of any of them, in bytes.
@@ -74,18 +92,19 @@ impl Topics {
             .fold(false, |known, topic| known | topic.lets_read(shown) | topic.lets_publish(shown))
     }
 
-    /// A topic, for whoever shows a token that lets them read it.
+    /// A topic, or all of a pattern as it stands in the configuration, for whoever shows a token that lets them read it.
     pub(crate) fn to_read(&self, name: &str, shown: &[u8]) -> Option<Topic> {
-        self.opened(name, |topic| topic.lets_read(shown), shown)
+        let found = if name.contains('*') { self.find_all(name) } else { self.find(name) };
+        Self::opened(found, |topic| topic.lets_read(shown), shown)
     }
 
     /// The same for publishing.
     pub(crate) fn to_publish(&self, name: &str, shown: &[u8]) -> Option<Topic> {
-        self.opened(name, |topic| topic.lets_publish(shown), shown)
+        Self::opened(self.find(name), |topic| topic.lets_publish(shown), shown)
     }
 
-    fn opened(&self, name: &str, opens: impl FnOnce(&TopicConfig) -> bool, shown: &[u8]) -> Option<Topic> {
-        match self.find(name) {
+    fn opened(found: Option<Topic>, opens: impl FnOnce(&TopicConfig) -> bool, shown: &[u8]) -> Option<Topic> {
+        match found {
             Some(topic) => opens(&topic.config).then_some(topic),
             None => {
                 // It takes as long.
@@ -137,9 +156,14 @@ mod tests {
         assert!(
             topics.to_read("chat.a", b"writer").is_none() && topics.to_publish("chat.a", b"writer").is_some()
         );
-        for name in ["chat.*", "chat", "", "chat.a/b"] {
+        for name in ["chat.**", "*", "chat", "", "chat.a/b"] {
             assert!(topics.to_read(name, b"all").is_none(), "{name}");
         }
+        // A pattern is read as it is written, and without what an earlier one keeps to itself.
+        let all = topics.to_read("chat.*", b"all").unwrap();
+        let filter = "event.source.matches(r'^/topic/chat[.][A-Za-z0-9_-]+$') && !event.source.matches(r'^/topic/chat[.]vip$')";
+        assert_eq!((all.source.as_str(), all.filter.as_deref()), ("/topic/chat.*", Some(filter)));
+        assert!(topics.to_read("chat.*", b"vip").is_none() && topics.to_publish("chat.*", b"all").is_none());
         topics.replace([]);
         assert!(topics.to_read("chat.a", b"all").is_none());
     }

@@ -57,6 +57,35 @@ impl TopicPattern {
     }
 }
 
+impl TopicPattern {
+    /// Whether any topic is one of both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mut parts, mut others) = (self.0.split('.'), other.0.split('.'));
+        loop {
+            match (parts.next(), others.next()) {
+                (None, None) => return true,
+                (Some("**"), Some(_)) | (Some(_), Some("**")) => return true,
+                (Some(one), Some(other)) if one == "*" || other == "*" || one == other => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// A CEL expression that says of an event whether it was published to one of them.
+    #[must_use]
+    pub fn expression(&self) -> String {
+        let parts = self.0.split('.').map(|part| match part {
+            "*" => "[A-Za-z0-9_-]+",
+            "**" => "[A-Za-z0-9_.-]+",
+            // It has nothing that means something else in a regular expression.
+            part => part,
+        });
+        let parts: Vec<&str> = parts.collect();
+        format!("event.source.matches(r'^{TOPIC_PREFIX}{}$')", parts.join("[.]"))
+    }
+}
+
 impl fmt::Display for TopicPattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -120,6 +149,24 @@ mod tests {
         }
         for text in ["", ".", "a.", "a..b", "a b", "**.a", "a*", "ä", &"a".repeat(201)] {
             assert_eq!(TopicPattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_patterns_overlap_if_a_topic_is_one_of_both() {
+        let cases = [
+            ("chat.*", "chat.vip", true),
+            ("chat.*", "*.vip", true),
+            ("chat.*", "news.*", false),
+            ("chat.*", "chat.*.a", false),
+            ("chat.**", "chat.*.a", true),
+            ("chat.**", "chat", false),
+            ("**", "a.b", true),
+            ("a.b", "a.b", true),
+        ];
+        for (one, other, expected) in cases {
+            let [one, other] = [one, other].map(|text| TopicPattern::parse(text).unwrap());
+            assert_eq!((one.overlaps(&other), other.overlaps(&one)), (expected, expected), "{one} {other}");
         }
     }
 

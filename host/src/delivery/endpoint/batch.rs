@@ -119,11 +119,18 @@ impl Shared {
     }
 
     fn is_enough(&self, gathered: &Gathered) -> bool {
-        gathered.entries.len() >= self.config.max || gathered.bytes >= self.largest()
+        gathered.entries.len() >= self.config.max || gathered.bytes >= self.largest(gathered)
     }
 
-    fn largest(&self) -> usize {
-        usize::try_from(self.config.max_bytes).unwrap_or(usize::MAX)
+    /// How many bytes a body may have now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "says how large a body is, and decides nothing of a delivery"
+    )]
+    fn largest(&self, gathered: &Gathered) -> usize {
+        let smaller = gathered.smaller.filter(|(_, until)| *until > Instant::now());
+        let configured = usize::try_from(self.config.max_bytes).unwrap_or(usize::MAX);
+        smaller.map_or(configured, |(bytes, _)| bytes.min(configured))
     }
 
     /// Sends what is gathered, as long as there is anything.
@@ -157,14 +164,9 @@ impl Shared {
     }
 
     /// Takes out what goes in one request: the oldest, as many as there is room for, and the first one however large it is.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "says how large a body is, and decides nothing of a delivery"
-    )]
     fn take(&self) -> Vec<Entry> {
         let mut gathered = self.gathered();
-        gathered.smaller = gathered.smaller.filter(|(_, until)| *until > Instant::now());
-        let largest = gathered.smaller.map_or(usize::MAX, |(bytes, _)| bytes).min(self.largest());
+        let largest = self.largest(&gathered);
         let (mut taken, mut length) = (Vec::new(), 2);
         while taken.len() < self.config.max {
             let Some(entry) = gathered.entries.front() else { break };

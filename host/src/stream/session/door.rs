@@ -184,8 +184,8 @@ impl Door {
         address: IpAddr,
     ) -> Result<Target, Refused> {
         let topic = self.look(shown, address, |shown| self.topics.to_read(name, shown))?;
-        let Topic { source, config } = topic;
-        Ok(Target { readable: self.streams.topic(&source), history: config.history })
+        let Topic { source, config, filter } = topic;
+        Ok(Target { readable: self.streams.topic(&source, filter), history: config.history })
     }
 
     /// A topic, for whoever shows a token that lets them publish to it.
