@@ -413,7 +413,18 @@ fn what_was_leased_and_not_sent_comes_again_at_once_also_where_being_sent_is_the
     client.say("SUBSCRIBE\nid:0\ndestination:/subscription/work\nack:auto\nlease:3600s\n\n");
     let first = client.read();
     assert_eq!(first.command, "MESSAGE");
-    // Some are under way, and others leased.
+    // Until it takes no more: some are on their way, and others leased and not sent.
+    let mut before = None;
+    eventually("nothing goes on any more", || {
+        let metrics = speaking.gateway.api("GET", "/metrics", None).expect(200).text();
+        let leases = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("anglerfish_passive_leases{subscription=\"work\"} "));
+        let now = (leases?.to_owned(), speaking.gateway.list("/v1/deliveries?status=delivered", 100).len());
+        let is_still = before.as_ref() == Some(&now) && now.0 != "0";
+        before = Some(now);
+        is_still.then_some(())
+    });
     drop(client);
     let mut other = speaking.connect(WORK);
     other.say(

@@ -10,10 +10,11 @@
 )]
 
 use anglerfish_tests::{
-    Foreign, Gateway, Ran, Receiver, Relay, Reply, Request, Running, Setup, eventually, free_port, send,
-    verify_standard,
+    Foreign, Gateway, Ran, Receiver, Relay, Reply, Running, Setup, eventually, free_port, verify_standard,
 };
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 const TOKEN: &str = "0123456789abcdef-feed";
@@ -123,9 +124,12 @@ fn event_source_of_two_tabs_goes_on_after_a_reload_and_after_the_network_was_gon
     // The first tab is loaded again at the second event.
     heard("a", &["2"]);
     let address = format!("{origin}/page?tab=b&stream={stream}").replace('%', "%25").replace('&', "%26");
-    let open = Request { method: "PUT".into(), path: format!("/json/new?{address}"), ..Request::default() };
-    let answer = send(std::net::SocketAddr::from(([127, 0, 0, 1], port)), &open).unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
+    // The browser leaves the connection open.
+    let mut tab = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(tab, "PUT /json/new?{address} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    tab.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
     heard("b", &["2"]);
     assert_eq!(readers(&gateway), 2);
     network.cut();
