@@ -198,7 +198,7 @@ fn what_a_batch_comes_to_is_what_all_its_events_come_to() {
             (&"delivered".into(), &2.into()),
             "{delivery}"
         );
-        let id = delivery["id"].as_str().unwrap();
+        let id = &delivery["id"];
         let shown = gateway.get(&format!("/v1/deliveries/{id}"));
         let first = &shown["attempts"][0];
         assert_eq!(

@@ -43,10 +43,10 @@ impl Batch {
         self.count
     }
 
-    /// How many bytes the body would have with an element of so many more.
+    /// How many bytes a body has with so many elements, which have so many bytes together: the brackets and commas beside.
     #[must_use]
-    pub const fn length_with(&self, element: usize) -> usize {
-        self.body.len() + element + 2
+    pub const fn length_of(elements: usize, bytes: usize) -> usize {
+        bytes + elements + 1
     }
 }
 
@@ -158,11 +158,12 @@ mod tests {
         let mut batch = Batch::default();
         for (event, data) in events {
             let element = outgoing.element(event, data.as_bytes(), None).unwrap();
-            let length = batch.length_with(element.len());
             batch.add(&event.id, &element);
-            assert_eq!(length, batch.body.len() + 1, "the body and its end");
         }
+        let bytes = batch.body.len() - batch.count();
+        let length = Batch::length_of(batch.count(), bytes);
         let request = outgoing.batch(batch, &[], NOW).unwrap();
+        assert_eq!(request.body().len(), length);
         let body = serde_json::from_slice(request.body()).unwrap();
         (request, body)
     }

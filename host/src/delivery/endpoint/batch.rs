@@ -119,7 +119,8 @@ impl Shared {
     }
 
     fn is_enough(&self, gathered: &Gathered) -> bool {
-        gathered.entries.len() >= self.config.max || gathered.bytes >= self.largest(gathered)
+        let count = gathered.entries.len();
+        count >= self.config.max || Batch::length_of(count, gathered.bytes) >= self.largest(gathered)
     }
 
     /// How many bytes a body may have now.
@@ -167,18 +168,18 @@ impl Shared {
     fn take(&self) -> Vec<Entry> {
         let mut gathered = self.gathered();
         let largest = self.largest(&gathered);
-        let (mut taken, mut length) = (Vec::new(), 2);
+        let (mut taken, mut bytes) = (Vec::new(), 0);
         while taken.len() < self.config.max {
             let Some(entry) = gathered.entries.front() else { break };
-            // With the comma.
-            let more = entry.element.len() + 1;
-            if !entry.done.is_closed() && !taken.is_empty() && length + more > largest {
+            let with = bytes + entry.element.len();
+            let is_too_much = !taken.is_empty() && Batch::length_of(taken.len() + 1, with) > largest;
+            if is_too_much && !entry.done.is_closed() {
                 break;
             }
             let Some(entry) = gathered.entries.pop_front() else { break };
             gathered.bytes = gathered.bytes.saturating_sub(entry.element.len());
             if !entry.done.is_closed() {
-                length += more;
+                bytes = with;
                 taken.push(entry);
             }
         }
@@ -193,7 +194,7 @@ impl Shared {
             let Some(timeout) = part.iter().map(|entry| entry.timeout).max() else { continue };
             let mut body = Batch::default();
             part.iter().for_each(|entry| body.add(&entry.id, &entry.element));
-            let (count, length) = (part.len(), body.length_with(0));
+            let count = part.len();
             let span = tracing::trace_span!(target: TRACE, "attempt", events = count);
             let attempt = attempt_batch(&self.http.target, body, timeout).instrument(span);
             let attempted = {
@@ -210,8 +211,8 @@ impl Shared {
                 && attempted.failure.is_none()
                 && count > 1
             {
-                self.shrink(length);
                 let second = part.split_off(count.div_ceil(2));
+                self.shrink(length(&part).max(length(&second)));
                 parts.push(second);
                 parts.push(part);
                 continue;
@@ -228,15 +229,19 @@ impl Shared {
         }
     }
 
-    /// A body of this length was too large.
+    /// A body was too large; its halves have this length at most.
     #[expect(
         clippy::disallowed_methods,
         reason = "says how large a body is, and decides nothing of a delivery"
     )]
     fn shrink(&self, length: usize) {
         let mut gathered = self.gathered();
-        let half = length / 2;
-        let bytes = gathered.smaller.map_or(half, |(known, _)| known.min(half));
+        let bytes = gathered.smaller.map_or(length, |(known, _)| known.min(length));
         gathered.smaller = Some((bytes, Instant::now() + SMALLER));
     }
+}
+
+/// How many bytes the body of these has.
+fn length(entries: &[Entry]) -> usize {
+    Batch::length_of(entries.len(), entries.iter().map(|entry| entry.element.len()).sum())
 }
