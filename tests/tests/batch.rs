@@ -162,8 +162,9 @@ fn a_batch_that_is_too_large_for_its_receiver_is_halved_and_no_attempt_is_used_u
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         Reply::status(if body.as_array().unwrap().len() > 2 { 413 } else { 200 })
     });
-    let gateway = batching(&receiver, "{ max = 8, wait = \"30s\" }", "");
-    publish(&gateway, 0..8);
+    // Raw data of one length: what has been learned is a number of bytes.
+    let gateway = batching(&receiver, "{ max = 8, wait = \"30s\" }", "content = \"raw\"");
+    publish(&gateway, 10..18);
     let requests = receiver.wait(7);
     let sent = ids(&requests);
     assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [8, 4, 2, 2, 4, 2, 2]);
@@ -175,7 +176,7 @@ fn a_batch_that_is_too_large_for_its_receiver_is_halved_and_no_attempt_is_used_u
         );
     }
     // What it has learned holds for the next ones.
-    publish(&gateway, 8..16);
+    publish(&gateway, 18..26);
     let requests = receiver.wait_until("all of them", |requests| {
         let sent = ids(requests);
         sent.iter().filter(|ids| ids.len() <= 2).flatten().count() == 16
