@@ -6,6 +6,7 @@
 use super::bindings::wasi::keyvalue::store::{Error, Host, HostBucket, KeyResponse};
 use super::memory::MemoryLimit;
 use crate::store::{KeyOverlay, KeyReader};
+use anglerfish_core::resource::is_lasting;
 use anglerfish_core::router::MOST_PARTS;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -18,9 +19,11 @@ const BUCKET: &str = "default";
 /// The longest key in bytes, as Spin has it.
 const LONGEST_KEY: usize = 256;
 
-/// How many keys one decision may write: two for each part of a batch, and what must not come twice; and one for each
-/// subscriber that is told of a document.
-const MOST_WRITES: usize = 2 * MOST_PARTS + 48 + 250_000;
+/// How many keys one decision may write: two for each part of a batch, and what must not come twice.
+const MOST_WRITES: usize = 2 * MOST_PARTS + 48;
+
+/// How many keys of documents it may write beside: one for each subscriber that is told of one.
+const MOST_DOCUMENT_WRITES: usize = 250_000;
 
 /// The representation of `wasi:keyvalue/store.bucket`: all handles mean the same bucket.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -32,15 +35,24 @@ pub(super) struct State {
     reader: Arc<dyn KeyReader>,
     reads: BTreeMap<String, Option<Bytes>>,
     writes: BTreeMap<String, Option<Bytes>>,
+    /// How many of them are of documents.
+    document_writes: usize,
 }
 
 impl State {
     pub(super) fn new(reader: Arc<dyn KeyReader>, memory: usize) -> Self {
-        Self { memory: MemoryLimit::new(memory), reader, reads: BTreeMap::new(), writes: BTreeMap::new() }
+        Self {
+            memory: MemoryLimit::new(memory),
+            reader,
+            reads: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            document_writes: 0,
+        }
     }
 
     /// Takes what the decision read and wrote; the next one starts clean.
     pub(super) fn take_overlay(&mut self) -> KeyOverlay {
+        self.document_writes = 0;
         KeyOverlay {
             reads: std::mem::take(&mut self.reads).into_iter().collect(),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
@@ -62,8 +74,17 @@ impl State {
 
     fn write(&mut self, key: String, value: Option<Bytes>) -> Result<(), Error> {
         check(&key)?;
-        if self.writes.len() >= MOST_WRITES && !self.writes.contains_key(&key) {
-            return Err(Error::Other(format!("a decision may write at most {MOST_WRITES} keys")));
+        if !self.writes.contains_key(&key) {
+            let is_of_document = is_lasting(&key);
+            let (written, most) = match is_of_document {
+                true => (self.document_writes, MOST_DOCUMENT_WRITES),
+                false => (self.writes.len() - self.document_writes, MOST_WRITES),
+            };
+            if written >= most {
+                let of = if is_of_document { " of documents" } else { "" };
+                return Err(Error::Other(format!("a decision may write at most {most} keys{of}")));
+            }
+            self.document_writes += usize::from(is_of_document);
         }
         self.writes.insert(key, value);
         Ok(())
