@@ -174,6 +174,7 @@ impl Reloader {
                 .check(subscription)
                 .map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
         }
+        wiring::check_starts(&new, &*rooms.store)?;
         for (path, api) in &new.apis {
             rooms.calls.check(api).map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
         }

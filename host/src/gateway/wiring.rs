@@ -4,6 +4,7 @@ use super::GatewayError;
 use super::exits::Exits;
 use super::routing::EngineRouting;
 use crate::call::{CallError, CallParts, Calls};
+use crate::config::ConfigError;
 use crate::engine::{Engine, EngineConfig, StartError};
 use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig};
@@ -13,7 +14,7 @@ use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
 use crate::store::{Store, StoreError};
 use crate::stream::StompListener;
-use crate::subscription::{Declared, Origin, Reader, Routing, RoutingError, Subscriptions};
+use crate::subscription::{Declared, Origin, Reader, Routing, RoutingError, Subscriptions, start_problem};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
@@ -200,6 +201,16 @@ pub(super) fn declared(config: &Config) -> Vec<Declared> {
         .collect()
 }
 
+/// What is wrong with where the file's subscriptions begin: beginning in the future is beginning now.
+pub(super) fn check_starts(config: &Config, store: &dyn Store) -> Result<(), ConfigError> {
+    let now = crate::clock::now();
+    let starts = config.document.subscriptions.iter();
+    let problems: Vec<_> = starts
+        .filter_map(|(path, subscription)| Some(below(path, start_problem(store, subscription.start, now)?)))
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(config.locate(problems)) }
+}
+
 /// Puts the file's subscriptions into their queues, then opens the registry, which adds those of the store.
 pub(super) async fn open_subscriptions(
     config: &Config,
@@ -208,6 +219,7 @@ pub(super) async fn open_subscriptions(
     exits: &Exits,
     reader: &SharedReader<SubscriptionConfig>,
 ) -> Result<Subscriptions, GatewayError> {
+    check_starts(config, &**store)?;
     exits.deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
         exits.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;

@@ -2,6 +2,7 @@
 
 use crate::store::{JobWork, NewJob, Store, StoreError};
 use anglerfish_core::config::StartPoint;
+use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 
 /// The job that gives a new subscription what is in the log already; `None` if it begins with what comes.
@@ -17,6 +18,24 @@ pub(super) async fn job(
     let Some(after) = position(store, point).await? else { return Ok(None) };
     let work = JobWork::Start { subscription: id.to_owned() };
     Ok(Some(NewJob { work, after, last: None, follows: true, created }))
+}
+
+/// What is wrong with a place as the beginning of a subscription, if it is still to come: what comes before it would be
+/// delivered all the same.
+pub(crate) fn problem(store: &dyn Store, point: StartPoint, now: UnixMillis) -> Option<Problem> {
+    let message = match point {
+        StartPoint::Now | StartPoint::Earliest => return None,
+        StartPoint::Time(time) if time > now => "lies in the future".to_owned(),
+        StartPoint::Position(position) => {
+            let next = store.head().borrow().0.unsigned_abs().saturating_add(1);
+            if position <= next {
+                return None;
+            }
+            format!("is not in the log yet: the next event gets the position {next}")
+        }
+        StartPoint::Time(_) => return None,
+    };
+    Some(Problem::new("start", message).with_hint("\"now\", the default, begins with what comes"))
 }
 
 /// The position in the log behind which a place begins; `None` is that of the future.

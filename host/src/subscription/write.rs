@@ -168,6 +168,11 @@ impl Shared {
             Some(_) if id.is_none() => return Err(SubscriptionError::Exists(config.id)),
             _ => {}
         }
+        if previous.is_none()
+            && let Some(problem) = start::problem(&*self.store, config.start, now)
+        {
+            return Err(SubscriptionError::Invalid(vec![problem]));
+        }
         // Everything is built before anything is stored: what is on disk can be started.
         self.routing.check(&config).await?;
         self.dispatch.check(&config).await.map_err(SubscriptionError::Invalid)?;
