@@ -7,12 +7,15 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Networks of IPv4 that are not global, with what they are for.
-const SPECIAL_V4: [(Ipv4Net, &str); 16] = [
+/// And one address of IPv4 that is, but at which machines of one cloud find a service of their own platform, as others do at
+/// a link-local one (Microsoft, "What is IP address 168.63.129.16?").
+const SPECIAL_V4: [(Ipv4Net, &str); 17] = [
     (v4([0, 0, 0, 0], 8), "an unspecified"),
     (v4([10, 0, 0, 0], 8), "a private"),
     (v4([100, 64, 0, 0], 10), "a carrier's shared"),
     (v4([127, 0, 0, 0], 8), "a loopback"),
     (v4([169, 254, 0, 0], 16), "a link-local"),
+    (v4([168, 63, 129, 16], 32), "a cloud platform's"),
     (v4([172, 16, 0, 0], 12), "a private"),
     (v4([192, 0, 0, 0], 24), "a protocol"),
     (v4([192, 0, 2, 0], 24), "a documentation"),
@@ -189,6 +192,7 @@ mod tests {
             "100.128.0.0",
             "126.255.255.255",
             "128.0.0.1",
+            "168.63.129.15",
             "169.253.255.255",
             "172.15.255.255",
             "172.32.0.0",
@@ -221,6 +225,8 @@ mod tests {
             ("100.127.255.255", "a carrier's shared"),
             ("127.0.0.1", "a loopback"),
             ("127.255.255.255", "a loopback"),
+            ("168.63.129.16", "a cloud platform's"),
+            ("::ffff:168.63.129.16", "a cloud platform's"),
             ("169.254.169.254", "a link-local"),
             ("192.0.0.8", "a protocol"),
             ("192.0.2.1", "a documentation"),

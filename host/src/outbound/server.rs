@@ -57,7 +57,7 @@ pub(super) enum LookupError {
     Nothing(&'static str, Duration),
     /// The servers answer, but not this question.
     Failed(String),
-    /// No server answers, or it cannot be asked from here: it says nothing about the name.
+    /// No server answers, or it fails whatever it is asked, or it cannot be asked from here: it says nothing about the name.
     Local(String),
 }
 
@@ -157,12 +157,10 @@ impl Servers {
                 match none.response_code {
                     ResponseCode::NXDomain => LookupError::Nothing("no such name", lifetime),
                     ResponseCode::NoError => LookupError::Nothing("no address", lifetime),
-                    code => LookupError::Failed(format!("the name server answers {code}")),
+                    code => self.judge_code(code).await,
                 }
             }
-            NetError::Dns(DnsError::ResponseCode(code)) => {
-                LookupError::Failed(format!("the name server answers {code}"))
-            }
+            NetError::Dns(DnsError::ResponseCode(code)) => self.judge_code(*code).await,
             NetError::Io(error) if is_local(&**error) => {
                 LookupError::Local(format!("the name server cannot be asked: {error}"))
             }
@@ -180,14 +178,34 @@ impl Servers {
         }
     }
 
-    /// Whether the servers answer anything: every one that resolves for others knows who serves the root.
-    async fn answers(&self) -> bool {
-        let Ok(resolver) = self.current().resolver else { return false };
-        let answer = resolver.lookup(Name::root(), RecordType::NS);
-        match tokio::time::timeout(SIGN_OF_LIFE, answer).await {
-            Ok(Ok(_) | Err(NetError::Dns(_))) => true,
-            Ok(Err(_)) | Err(_) => false,
+    /// What it means that a server answers with this error. That it fails is said of the name if it does not fail for every
+    /// name: a resolver without its own servers answers so, too.
+    async fn judge_code(&self, code: ResponseCode) -> LookupError {
+        let problem = format!("the name server answers {code}");
+        let fails = |code| code == ResponseCode::ServFail;
+        match self.ask_for_root().await {
+            Some(Err(NetError::Dns(DnsError::ResponseCode(root)))) if fails(code) && fails(root) => {
+                LookupError::Local(format!("{problem}, whatever it is asked"))
+            }
+            Some(Err(NetError::Dns(DnsError::NoRecordsFound(none))))
+                if fails(code) && fails(none.response_code) =>
+            {
+                LookupError::Local(format!("{problem}, whatever it is asked"))
+            }
+            _ => LookupError::Failed(problem),
         }
+    }
+
+    /// Whether the servers answer anything.
+    async fn answers(&self) -> bool {
+        matches!(self.ask_for_root().await, Some(Ok(_) | Err(NetError::Dns(_))))
+    }
+
+    /// Asks what every server knows that resolves for others: who serves the root. `None` if nobody answers in time.
+    async fn ask_for_root(&self) -> Option<Result<Lookup, NetError>> {
+        let resolver = self.current().resolver.ok()?;
+        let answer = resolver.lookup(Name::root(), RecordType::NS);
+        tokio::time::timeout(SIGN_OF_LIFE, answer).await.ok()
     }
 
     /// The resolver, made anew if the system's files have changed.

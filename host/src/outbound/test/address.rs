@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Hosts, and what is said of them.
-const REFUSED: [(&str, &str); 79] = [
+const REFUSED: [(&str, &str); 80] = [
     // IPv4 in every form that a C library reads.
     ("127.0.0.1", "a loopback"),
     ("127.1", "a loopback"),
@@ -38,6 +38,7 @@ const REFUSED: [(&str, &str); 79] = [
     ("192.168.1.1", "a private"),
     ("3232235777", "a private"),
     ("100.64.0.1", "a carrier's shared"),
+    ("168.63.129.16", "a cloud platform's"),
     ("169.254.169.254", "a link-local"),
     ("169.254.43518", "a link-local"),
     ("0xa9fea9fe", "a link-local"),
