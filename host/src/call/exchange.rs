@@ -1,30 +1,23 @@
 //! One exchange with an API: the request, the whole answer, and what both come to.
 
 use super::api::ReadyApi;
-use crate::outbound::{is_local, words};
+use crate::outbound::{RetryAdvice, is_local, words};
 use crate::store::{CallAnswer, StoredCall};
 use anglerfish_core::call::outgoing;
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use std::error::Error;
-
-/// Where an answer says when a rate limit starts anew; see the deliveries.
-const RATE_LIMIT_RESETS: [&str; 2] = ["x-ratelimit-reset", "ratelimit-reset"];
-/// Where an answer says that the request is not to be tried again: `abort`.
-const WEBHOOK_DELIVERY: &str = "webhook-delivery";
 
 /// What an exchange came to, before the policy has its say.
 #[derive(Debug)]
 pub(super) struct Exchanged {
     /// The whole answer, if there is one.
     pub(super) answer: Option<CallAnswer>,
-    retry_after: Option<String>,
-    rate_limit_reset: Option<String>,
-    is_abort: bool,
+    advice: RetryAdvice,
     failure: Option<(Failure, String)>,
 }
 
@@ -40,13 +33,7 @@ enum Failure {
 
 impl Exchanged {
     fn failed(failure: Failure, reason: impl Into<String>) -> Self {
-        Self {
-            answer: None,
-            retry_after: None,
-            rate_limit_reset: None,
-            is_abort: false,
-            failure: Some((failure, reason.into())),
-        }
+        Self { answer: None, advice: RetryAdvice::default(), failure: Some((failure, reason.into())) }
     }
 
     /// As the policy sees it.
@@ -54,9 +41,9 @@ impl Exchanged {
         match (&self.answer, &self.failure) {
             (Some(answer), None) => AttemptOutcome::Answered(Answered {
                 status: answer.status,
-                retry_after: self.retry_after.as_deref(),
-                rate_limit_reset: self.rate_limit_reset.as_deref(),
-                is_abort: self.is_abort,
+                retry_after: self.advice.retry_after.as_deref(),
+                rate_limit_reset: self.advice.rate_limit_reset.as_deref(),
+                is_abort: self.advice.is_abort,
             }),
             (_, Some((Failure::Local, _))) => AttemptOutcome::Local,
             (_, Some((Failure::Lasting, _))) => AttemptOutcome::Unsendable,
@@ -66,7 +53,7 @@ impl Exchanged {
 
     /// The `Retry-After` field.
     pub(super) fn retry_after(&self) -> Option<&str> {
-        self.retry_after.as_deref()
+        self.advice.retry_after.as_deref()
     }
 
     /// Why it is no answer, in words.
@@ -121,12 +108,8 @@ pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now:
         }
         kept.extend_from_slice(&data);
     }
-    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let advice = head.headers.get(WEBHOOK_DELIVERY).map(|value| value.as_bytes().trim_ascii());
     Exchanged {
-        retry_after: text(RETRY_AFTER.as_str()),
-        rate_limit_reset: RATE_LIMIT_RESETS.into_iter().find_map(text),
-        is_abort: advice.is_some_and(|advice| advice.eq_ignore_ascii_case(b"abort")),
+        advice: RetryAdvice::read(&head.headers),
         answer: Some(CallAnswer {
             status: head.status.as_u16(),
             headers: kept_headers(&head.headers),

@@ -3,6 +3,7 @@
 //! A client of this room connects to permitted addresses only, and the address that was checked is the one that is
 //! connected to.
 
+mod advice;
 mod check;
 mod client;
 mod connections;
@@ -25,6 +26,7 @@ mod test;
 mod tls;
 mod waiting;
 
+pub(crate) use advice::RetryAdvice;
 pub use check::{endpoint_problem, tls_problem};
 pub(crate) use client::Client;
 pub(crate) use connector::FixedNames;

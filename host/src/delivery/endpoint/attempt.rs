@@ -6,14 +6,14 @@ use super::secret::EndpointSecrets;
 use super::target::Target;
 use crate::clock::now;
 use crate::delivery::render::RenderError;
-use crate::outbound::{Redactor, Watch, is_local, is_unreached, words};
+use crate::outbound::{Redactor, RetryAdvice, Watch, is_local, is_unreached, words};
 use crate::store::{Attempt, LeasedDelivery};
 use anglerfish_core::attempt::{Batch, OutgoingError};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::Rendered;
 use bytes::{Bytes, BytesMut};
-use http::header::{LOCATION, RETRY_AFTER};
+use http::header::LOCATION;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,15 +22,12 @@ use std::time::{Duration, Instant};
 
 /// How much of an answer's body is read and kept.
 pub(in crate::delivery) const ANSWER_LIMIT: usize = 4096;
+/// How long an answer's body is waited for once its head is there, which decides.
+const BODY_TIME: Duration = Duration::from_secs(1);
 /// How much more is read at most to find a secret that lies across the end.
 const MARGIN_LIMIT: usize = 64 * 1024;
 /// How much of a `Location` is shown.
 const LOCATION_LIMIT: usize = 200;
-
-/// Where an answer says when a rate limit starts anew: many send the first, a draft of the IETF names the second.
-const RATE_LIMIT_RESETS: [&str; 2] = ["x-ratelimit-reset", "ratelimit-reset"];
-/// Where an answer says that the delivery is not to be tried again: `abort`.
-const WEBHOOK_DELIVERY: &str = "webhook-delivery";
 
 /// What an attempt came to, before the policy has its say.
 #[derive(Debug)]
@@ -41,12 +38,8 @@ pub(in crate::delivery) struct HttpAttempt {
     pub(in crate::delivery) duration: Duration,
     /// The status, as soon as it is known.
     pub(in crate::delivery) status: Option<StatusCode>,
-    /// The `Retry-After` field.
-    retry_after: Option<String>,
-    /// The `X-RateLimit-Reset` field, or `RateLimit-Reset`.
-    rate_limit_reset: Option<String>,
-    /// Whether it says `webhook-delivery: abort`.
-    is_abort: bool,
+    /// What the answer says about trying again.
+    advice: RetryAdvice,
     /// Where a redirect points to.
     location: Option<String>,
     /// The beginning of the body.
@@ -81,9 +74,7 @@ impl HttpAttempt {
             started: now(),
             duration: Duration::ZERO,
             status: None,
-            retry_after: None,
-            rate_limit_reset: None,
-            is_abort: false,
+            advice: RetryAdvice::default(),
             location: None,
             answer: None,
             failure: None,
@@ -95,14 +86,14 @@ impl HttpAttempt {
         Self { failure: Some(failure), ..Self::begun() }
     }
 
-    /// The attempt as the policy sees it: an answer that breaks off counts as none.
+    /// The attempt as the policy sees it.
     pub(in crate::delivery) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.status, &self.failure) {
             (Some(status), None) => AttemptOutcome::Answered(Answered {
                 status: status.as_u16(),
-                retry_after: self.retry_after.as_deref(),
-                rate_limit_reset: self.rate_limit_reset.as_deref(),
-                is_abort: self.is_abort,
+                retry_after: self.advice.retry_after.as_deref(),
+                rate_limit_reset: self.advice.rate_limit_reset.as_deref(),
+                is_abort: self.advice.is_abort,
             }),
             (_, Some(NoAnswer::Local(_) | NoAnswer::Unsendable(OutgoingError::Outdated))) => {
                 AttemptOutcome::Local
@@ -157,17 +148,11 @@ impl HttpAttempt {
     }
 
     fn read_head(&mut self, status: StatusCode, headers: &HeaderMap) {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         self.status = Some(status);
-        self.retry_after = text(RETRY_AFTER).map(str::to_owned);
-        self.rate_limit_reset = RATE_LIMIT_RESETS
-            .into_iter()
-            .find_map(|name| headers.get(name)?.to_str().ok())
-            .map(str::to_owned);
-        let advice = headers.get(WEBHOOK_DELIVERY).map(|value| value.as_bytes().trim_ascii());
-        self.is_abort = advice.is_some_and(|advice| advice.eq_ignore_ascii_case(b"abort"));
+        self.advice = RetryAdvice::read(headers);
+        let text = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         // A query may carry a token.
-        let location = text(LOCATION).map(|text| text.split_once('?').map_or(text, |(text, _)| text));
+        let location = text.map(|text| text.split_once('?').map_or(text, |(text, _)| text));
         self.location = location.map(str::to_owned);
     }
 
@@ -184,7 +169,7 @@ impl HttpAttempt {
     }
 }
 
-/// Makes one attempt. `timeout` holds for all of it, from connecting to the end of the answer.
+/// Makes one attempt. `timeout` holds for all of it, from connecting to the head of the answer.
 pub(in crate::delivery) async fn attempt(
     endpoint: &HttpEndpoint,
     delivery: LeasedDelivery,
@@ -244,6 +229,8 @@ async fn send(
     tried.failure = match exchanged {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure),
+        // What counts has come.
+        Err(_) if tried.status.is_some() => None,
         Err(_) if watch.waits_here() => {
             Some(NoAnswer::Local(format!("waited {timeout:?} for a connection or a name")))
         }
@@ -283,7 +270,10 @@ async fn exchange(
         target.client.request(request).await.map_err(|error| failure(&error))?;
     let (head, body) = response.into_parts();
     tried.read_head(head.status, &head.headers);
-    tried.answer = read(body, &target.hidden).await?;
+    // The status decides. What of the body does not come, or not in time, is not kept.
+    let mut kept = BytesMut::new();
+    let _ = tokio::time::timeout(BODY_TIME, read(body, &mut kept, &target.hidden)).await;
+    tried.answer = (!kept.is_empty()).then(|| excerpt(&kept, target.hidden.redactor()));
     Ok(())
 }
 
@@ -295,11 +285,9 @@ fn failure(error: &(dyn Error + 'static)) -> NoAnswer {
     }
 }
 
-/// Reads the beginning of a body. A longer one is dropped unread, and its connection with it.
-async fn read(mut body: Incoming, hidden: &EndpointSecrets) -> Result<Option<String>, NoAnswer> {
-    let mut kept = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| failure(&error))?;
+/// Reads the beginning of a body, until it ends or breaks off. A longer one is dropped unread, and its connection with it.
+async fn read(mut body: Incoming, kept: &mut BytesMut, hidden: &EndpointSecrets) {
+    while let Some(Ok(frame)) = body.frame().await {
         let Ok(data) = frame.into_data() else { continue };
         // A secret that begins within what is kept has to be there as a whole, so that it is found.
         let margin = hidden.redactor().margin().min(MARGIN_LIMIT);
@@ -309,7 +297,6 @@ async fn read(mut body: Incoming, hidden: &EndpointSecrets) -> Result<Option<Str
             break;
         }
     }
-    Ok((!kept.is_empty()).then(|| excerpt(&kept, hidden.redactor())))
 }
 
 /// The bytes as text of at most the same limit: what is not UTF-8 is replaced, which can make it longer.
@@ -351,14 +338,6 @@ mod tests {
         let tried = answered(302, &[("location", "http://10.0.0.1/x?token=hunter2")]);
         let error = tried.record(false).error.unwrap();
         assert_eq!(error, "answered 302 Found: redirects are not followed (location http://10.0.0.1/x)");
-    }
-
-    #[test]
-    fn an_answer_that_breaks_off_counts_as_none() {
-        let mut tried = answered(200, &[]);
-        tried.failure = Some(NoAnswer::Timeout(Duration::from_secs(15)));
-        assert_eq!(tried.outcome(), AttemptOutcome::Failed(FailureKind::Timeout));
-        assert_eq!(tried.record(false).error.unwrap(), "timed out after 15s");
     }
 
     #[test]
