@@ -142,6 +142,8 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
         Some(Settled::Discarded) => (DeliveryStatus::Discarded, None),
         Some(Settled::Retry(due)) => (DeliveryStatus::Pending, Some(due.0)),
         Some(Settled::Dead) => (DeliveryStatus::Dead, None),
+        // Nobody breaks an attempt off here.
+        Some(Settled::Interrupted) => (DeliveryStatus::Pending, None),
         // Spin does not say whether an attempt failed on its own side, so there is none that does not count.
         None => (DeliveryStatus::Pending, None),
     };

@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use slot::Slots;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -132,7 +132,16 @@ impl Driver {
             }
         }
         let now = self.around.clock.now();
-        for (name, settings) in self.around.roster.subscriptions() {
+        let subscriptions = self.around.roster.subscriptions();
+        let rates: BTreeMap<_, _> = subscriptions
+            .iter()
+            .filter_map(|(_, settings)| settings.shared.as_ref())
+            .map(|rate| (&rate.name, rate))
+            .collect();
+        for rate in rates.into_values() {
+            self.resume(now, rate);
+        }
+        for (name, settings) in subscriptions {
             self.put(now, name, settings);
         }
         if self.around.roster.is_closed() {
@@ -218,6 +227,7 @@ impl Driver {
             Output::Stand { subscription, standing, failing } => {
                 self.stand(now, subscription, standing, failing);
             }
+            Output::Paced { rate, rests } => self.pace(&rate, rests),
             Output::Breaker { subscription, is_open } => self.tell_breaker(subscription, is_open),
             Output::Ended { subscription } => {
                 self.reports.retain(|_, report| report.key != subscription);

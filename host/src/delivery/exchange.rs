@@ -5,7 +5,7 @@ use crate::store::{
     StoreError, StoredStanding,
 };
 use anglerfish_core::delivery::{
-    AttemptId, Leased, Now, Recorded, StoreFault, SubscriptionKey, Work, WorkLease,
+    AttemptId, Leased, Line, Lines, Now, Recorded, StoreFault, SubscriptionKey, Work, WorkLease,
 };
 use anglerfish_core::request::UnixMillis;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) fn work(delivery: LeasedDelivery) -> Work<LeasedDelivery> {
         deadline: if ends { delivery.until } else { UnixMillis(u64::MAX) },
         before: delivery.attempts,
         created: delivery.created,
-        bytes: delivery.data.len(),
+        bytes: delivery.memory(),
         payload: delivery,
     }
 }
@@ -75,7 +75,7 @@ pub(super) async fn lease(
     key: SubscriptionKey,
     subscription: Arc<str>,
     now: Now,
-    limit: usize,
+    limit: Lines<usize>,
 ) -> Answer {
     Answer::Leased(key, try_lease(&*store, &subscription, now.wall, limit).await)
 }
@@ -84,13 +84,19 @@ async fn try_lease(
     store: &dyn Store,
     subscription: &str,
     now: UnixMillis,
-    limit: usize,
+    limit: Lines<usize>,
 ) -> Result<Leased<LeasedDelivery>, StoreFault> {
     // One process owns an embedded file: its leases last until it ends them.
-    let leased = store.lease(subscription, now, limit, LeaseTerms::default()).await;
+    let terms = LeaseTerms { most: limit, ..LeaseTerms::default() };
+    let leased = store.lease(subscription, now, limit.firsts + limit.retries, terms).await;
     let leased = leased.map_err(|error| fault("lease deliveries", &error))?;
-    let next = (leased.deliveries.len() < limit).then_some(leased.next);
-    Ok(Leased { works: leased.deliveries.into_iter().map(work).collect(), next })
+    let works: Vec<_> = leased.deliveries.into_iter().map(work).collect();
+    let next = |line| {
+        let found = works.iter().filter(|work| work.line() == line).count();
+        (found < limit.get(line)).then_some(leased.next.get(line))
+    };
+    let next = Lines { firsts: next(Line::Firsts), retries: next(Line::Retries) };
+    Ok(Leased { works, next })
 }
 
 pub(super) async fn release(

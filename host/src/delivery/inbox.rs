@@ -9,7 +9,7 @@ use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
-/// How much data may wait here, in bytes. The driver takes everything at once within microseconds; if it cannot keep
+/// How much memory deliveries may take that wait here, in bytes. The driver takes everything at once within microseconds; if it cannot keep
 /// up, deliveries go to it by way of the store.
 const MOST_BYTES: usize = 16 << 20;
 
@@ -67,10 +67,10 @@ impl Inbox {
         let mut refused = Vec::new();
         let mut state = self.state();
         for delivery in deliveries {
-            if state.bytes + delivery.data.len() > MOST_BYTES {
+            if state.bytes + delivery.memory() > MOST_BYTES {
                 refused.push(delivery);
             } else {
-                state.bytes += delivery.data.len();
+                state.bytes += delivery.memory();
                 state.messages.push_back(Message::Offer(delivery));
             }
         }

@@ -228,7 +228,9 @@ impl SubscriptionMetrics {
     /// An attempt ended so, and took so long.
     pub(super) fn ended(&self, settled: Settled, duration: Duration) {
         self.settled(settled);
-        self.duration.observe(duration.as_secs_f64());
+        if settled != Settled::Interrupted {
+            self.duration.observe(duration.as_secs_f64());
+        }
     }
 
     /// An attempt ended so; how long it took says nothing of the network.
@@ -239,6 +241,8 @@ impl SubscriptionMetrics {
             Settled::Discarded => discarded,
             Settled::Retry(_) => retry,
             Settled::Dead => dead,
+            // It says nothing of the endpoint, and is made again.
+            Settled::Interrupted => return,
         };
         counter.inc();
     }

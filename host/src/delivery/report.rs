@@ -26,6 +26,9 @@ pub(super) fn settled(
             let wait_s = at.0.saturating_sub(now.0) / 1000;
             tracing::info!(subscription, delivery, number, duration_s, error, wait_s, "attempt failed");
         }
+        Settled::Interrupted => {
+            tracing::info!(subscription, delivery, number, duration_s, error, "broken off");
+        }
         Settled::Dead => {
             tracing::warn!(subscription, delivery, number, duration_s, error, "given up: no attempt is left");
         }

@@ -141,6 +141,7 @@ fn delivery() -> LeasedDelivery {
         headers,
         attempts: 0,
         created: UnixMillis(0),
+        interrupted: false,
     }
 }
 

@@ -17,6 +17,7 @@ pub use contract::{
     CallStore, CallbackStore, DeliveryStore, JobStore, KeyReader, KeyStore, LEASE_BYTES, LogStore,
     ResourceStore, RetentionStore, SourceStore, Store, SubscriptionStore,
 };
+pub(crate) use model::INTERRUPTED;
 pub use model::{
     Attempt, CallAnswer, CallHead, CallQuery, CallWrite, CallbackAcked, CallbackWrite, Commit, CommitOutcome,
     DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Due, DueCalls, EventQuery,

@@ -229,7 +229,13 @@ fn what_it_keeps_only_its_own_user_can_read() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join("cache")), 0o700);
-    for file in ["anglerfish.db", "anglerfish.db-wal", "anglerfish.db-shm", "anglerfish.db.lock"] {
+    for file in [
+        "anglerfish.db",
+        "anglerfish.db-wal",
+        "anglerfish.db-shm",
+        "anglerfish.db-attempts",
+        "anglerfish.db.lock",
+    ] {
         assert_eq!(mode(&data.join(file)), 0o600, "{file}");
     }
 }

@@ -10,7 +10,7 @@ use super::alarm::Alarms;
 use super::backoff::Backoff;
 use super::breaker::Probe;
 use super::health::Health;
-use super::model::{AttemptId, Output, SubscriptionKey, WorkLease};
+use super::model::{AttemptId, Now, Output, SubscriptionKey, WorkLease};
 use super::registry::Registry;
 use super::shared::SharedRates;
 use super::turn::Turn;
@@ -36,6 +36,10 @@ const SHARE: usize = 8;
 /// One place in so many is kept from those that did not answer the last time: each of their attempts holds its place until
 /// its time is over, and a few hundred of them would make everyone else wait for as long.
 const KEPT: usize = 4;
+
+/// How much memory the deliveries may take that all subscriptions together hold, in bytes, before each of them holds no more
+/// than it needs: with a thousand endpoints that are behind, what each of them may hold would be too much.
+const HELD_BYTES: usize = 24 << 20;
 
 /// The end of a lease that does not end by itself.
 const NEVER: UnixMillis = UnixMillis(u64::MAX);
@@ -93,6 +97,14 @@ enum Phase {
     },
 }
 
+impl Phase {
+    /// Just ended like this.
+    fn recording(settled: Settled, now: Now) -> Self {
+        let planned = now.wall;
+        Self::Recording { settled, planned, is_sent: false, refusals: Backoff::default(), alarm: None }
+    }
+}
+
 /// Whether the store is to plan anew what another clock planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Replanning {
@@ -108,10 +120,14 @@ pub struct Engine<P> {
     registry: Registry<P>,
     alarms: Alarms,
     outputs: VecDeque<Output<P>>,
+    /// Rates that the attempt uses which begins.
+    paced: VecDeque<Output<P>>,
     attempts: BTreeMap<AttemptId, Attempt>,
     /// Which of them has a delivery. Only looked up, never walked through.
     attempted: HashMap<i64, AttemptId>,
     next_attempt: u64,
+    /// How much memory the deliveries take that are held.
+    held: usize,
     /// How many attempts are under way.
     running: usize,
     /// How many of them are of subscriptions that did not answer the last time.
@@ -162,9 +178,11 @@ impl<P> Engine<P> {
             registry: Registry::new(),
             alarms: Alarms::default(),
             outputs: VecDeque::new(),
+            paced: VecDeque::new(),
             attempts: BTreeMap::new(),
             attempted: HashMap::new(),
             next_attempt: 0,
+            held: 0,
             running: 0,
             unanswered: 0,
             records: VecDeque::new(),

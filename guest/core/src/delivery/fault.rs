@@ -33,6 +33,14 @@ pub(super) enum Fault {
     FreeSharedRate,
     /// What waited for a delivery of its key is not looked for when that one ends.
     ForgottenSuccessor,
+    /// Retries go before first attempts.
+    RetriesFirst,
+    /// First attempts go before retries.
+    RetriesLast,
+    /// What was broken off is given back without a record.
+    SilentInterruption,
+    /// A rate begins anew with its burst after a start.
+    FreshRate,
 }
 
 #[cfg(test)]

@@ -101,6 +101,18 @@ impl Flow {
         policy.breaker.and_then(|_| self.breaker.start())
     }
 
+    /// When its rate is unused again.
+    pub(super) fn rests(&self) -> Duration {
+        self.limiter.rests()
+    }
+
+    /// An earlier process has used its rate until then.
+    pub(super) fn resume(&mut self, policy: &DeliveryConfig, now: Duration, rests: Duration) {
+        if let Some(rate) = policy.rate.as_ref().filter(|_| !is_seeded(Fault::FreshRate)) {
+            self.limiter.resume(rate, now, rests);
+        }
+    }
+
     /// The endpoint took something, or said itself what is to become of it.
     pub(super) fn succeed(&mut self, policy: &DeliveryConfig) -> Effect {
         let wider = self.window.map(|window| window.saturating_mul(2));

@@ -16,6 +16,7 @@ mod entropy;
 mod fault;
 mod flow;
 mod health;
+mod line;
 mod model;
 mod queue;
 mod rate;
@@ -29,8 +30,8 @@ mod turn;
 
 pub use engine::{Engine, EngineConfig};
 pub use model::{
-    AttemptId, DisableCause, Leased, Now, Output, QueueStatus, Recorded, Standing, StoreFault,
-    SubscriptionKey, Waiting, Work, WorkLease,
+    AttemptId, DisableCause, Leased, Line, Lines, Now, Output, PacedRate, QueueStatus, Recorded, Restored,
+    Standing, StoreFault, SubscriptionKey, Waiting, Work, WorkLease,
 };
 pub use rate::Limiter;
 pub use shared::SharedRate;

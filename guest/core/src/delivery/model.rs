@@ -15,6 +15,19 @@ pub struct Now {
     pub elapsed: Duration,
 }
 
+impl Now {
+    /// A time of the wall clock by the time that passes; the present moment if it is over.
+    pub(super) fn at(self, wall: UnixMillis) -> Duration {
+        self.elapsed.saturating_add(Duration::from_millis(wall.0.saturating_sub(self.wall.0)))
+    }
+
+    /// The other way round, rounded up.
+    pub(super) fn wall_at(self, elapsed: Duration) -> UnixMillis {
+        let wait = elapsed.saturating_sub(self.elapsed).as_nanos().div_ceil(1_000_000);
+        self.wall.after(Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX)))
+    }
+}
+
 /// One subscription within one engine. A subscription that is removed and put again has another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKey {
@@ -60,14 +73,69 @@ pub struct Work<P> {
     pub payload: P,
 }
 
+impl<P> Work<P> {
+    /// In which line it waits.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        if self.before == 0 { Line::Firsts } else { Line::Retries }
+    }
+}
+
+/// One of the two lines in which the deliveries of a subscription wait. Their attempts take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Line {
+    /// Those that were not attempted yet, or not since they were retried by hand.
+    Firsts,
+    /// The others.
+    Retries,
+}
+
+impl Line {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Firsts, Self::Retries];
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Firsts => Self::Retries,
+            Self::Retries => Self::Firsts,
+        }
+    }
+}
+
+/// Something of both lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lines<T> {
+    /// Of first attempts.
+    pub firsts: T,
+    /// Of retries.
+    pub retries: T,
+}
+
+impl<T: Copy> Lines<T> {
+    /// That of one line.
+    pub fn get(&self, line: Line) -> T {
+        match line {
+            Line::Firsts => self.firsts,
+            Line::Retries => self.retries,
+        }
+    }
+
+    /// The same for both.
+    pub fn both(each: T) -> Self {
+        Self { firsts: each, retries: each }
+    }
+}
+
 /// What the store handed out.
 #[derive(Debug, Clone)]
 pub struct Leased<P> {
-    /// Deliveries that were due, in the order to attempt them.
+    /// Deliveries that were due, those of each line in the order to attempt them.
     pub works: Vec<Work<P>>,
-    /// What is left: `None` if there may be more that is due, else when the next one that is not leased falls due, if
-    /// there is one.
-    pub next: Option<Option<UnixMillis>>,
+    /// What is left of each line: `None` if there may be more that is due, else when the next one that is not leased falls
+    /// due, if there is one.
+    pub next: Lines<Option<Option<UnixMillis>>>,
 }
 
 /// Why a store did not do what it was asked for.
@@ -91,6 +159,18 @@ pub enum Standing {
     Paused,
     /// The engine has stopped them; somebody has to let them go on.
     Disabled(DisableCause),
+}
+
+/// What an earlier process has left of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Restored {
+    /// How it stands.
+    pub standing: Standing,
+    /// Since when nothing but failures came back, by the wall clock.
+    pub failing: Option<UnixMillis>,
+    /// When its rate is as if it had never been used, by the wall clock; a time that never comes if it was used and nobody
+    /// knows when.
+    pub rests: Option<UnixMillis>,
 }
 
 /// Why a subscription was disabled.
@@ -151,8 +231,17 @@ pub enum Recorded {
     Stale,
 }
 
-/// What a shell is to do. Each of them but [`Output::Cancel`], [`Output::Breaker`] and [`Output::Ended`] is answered by the `handle_*` that
-/// it names, sooner or later and exactly once.
+/// Whose a rate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PacedRate {
+    /// A subscription's own.
+    Own(SubscriptionKey),
+    /// The one of this name, which several share.
+    Shared(Arc<str>),
+}
+
+/// What a shell is to do. Each of them but [`Output::Paced`], [`Output::Cancel`], [`Output::Breaker`] and [`Output::Ended`] is
+/// answered by the `handle_*` that it names, sooner or later and exactly once.
 #[derive(Debug)]
 pub enum Output<P> {
     /// After a start, and after the wall clock was put back: plan anew what a clock planned that was ahead of this one, as
@@ -165,8 +254,8 @@ pub enum Output<P> {
     Lease {
         /// Of this subscription.
         subscription: SubscriptionKey,
-        /// At most so many.
-        limit: usize,
+        /// At most so many of each line. Of a line with none nothing is to be found out either.
+        limit: Lines<usize>,
     },
     /// Give leases back, as if they had never been: [`handle_released`](super::Engine::handle_released).
     Release {
@@ -191,6 +280,15 @@ pub enum Output<P> {
         work: Work<P>,
         /// By which policy; a later one does not change an attempt that runs.
         policy: Arc<DeliveryConfig>,
+    },
+    /// An attempt that comes next uses a rate: to be kept for the process after this one, before the attempt is made, and told
+    /// to its engine by [`handle_restored`](super::Engine::handle_restored) and
+    /// [`handle_resumed`](super::Engine::handle_resumed).
+    Paced {
+        /// Whose rate it is.
+        rate: PacedRate,
+        /// When it is as if it had never been used, by the wall clock.
+        rests: UnixMillis,
     },
     /// Break an attempt off. It ends as it would have otherwise, or as cancelled.
     Cancel {

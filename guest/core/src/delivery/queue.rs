@@ -4,17 +4,16 @@ use super::backoff::Backoff;
 use super::breaker::Probe;
 use super::fault::{Fault, is_seeded};
 use super::flow::{Effect, Flow};
-use super::model::{DisableCause, Leased, Now, QueueStatus, Standing, Waiting, Work, WorkLease};
+use super::line::{Backlog, WorkLine, WorkLines};
+use super::model::{DisableCause, Leased, Line, Lines, Now, QueueStatus, Standing, Waiting, Work, WorkLease};
 use super::shared::{SharedRate, SharedRates};
 use crate::config::{DeliveryConfig, DeliveryMode};
 use crate::policy::{Consequences, Settled};
 use crate::request::UnixMillis;
-use std::collections::VecDeque;
-use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much data one subscription may hold before it holds no more deliveries than it needs, in bytes.
+/// How much memory one subscription may take before it holds no more deliveries than it needs, in bytes.
 const HELD_BYTES: usize = 1 << 20;
 
 /// How many attempts may wait for their record, per attempt that may run. They hold no data any more; recording is
@@ -36,19 +35,6 @@ pub(super) enum Stage {
     Abort,
 }
 
-/// What is known of the store's part of the backlog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Backlog {
-    /// Nothing: the survey that will tell has not begun.
-    Unknown,
-    /// The survey is under way.
-    Surveyed,
-    /// There may be more that is due. New deliveries line up behind it.
-    Behind,
-    /// Nothing is due before `next`.
-    Clear,
-}
-
 /// One subscription's queue.
 #[derive(Debug)]
 pub(super) struct Queue<P> {
@@ -64,8 +50,8 @@ pub(super) struct Queue<P> {
     /// Until when it is not told.
     pub(super) untold: Option<Duration>,
     pub(super) standing_backoff: Backoff,
-    /// Deliveries to attempt.
-    ready: VecDeque<Work<P>>,
+    /// Deliveries to attempt, and what is known of those in the store.
+    pub(super) lines: WorkLines<P>,
     /// To be given back.
     pub(super) returns: Vec<WorkLease>,
     /// Attempts under way.
@@ -74,17 +60,15 @@ pub(super) struct Queue<P> {
     pub(super) unanswered: bool,
     /// Attempts that wait for their record.
     pub(super) recording: usize,
-    /// How much data `ready` and `running` have.
+    /// How much memory `lines` and `running` take, and as how much of it all subscriptions together count it.
     bytes: usize,
-    /// How many deliveries are being leased.
-    pub(super) leasing: Option<usize>,
+    counted: usize,
+    /// Whether all of them together hold so much that it holds no more deliveries than it needs.
+    is_memory_short: bool,
+    /// Whether deliveries are being leased.
+    pub(super) leasing: bool,
     /// Whether leases are being given back.
     pub(super) releasing: bool,
-    pub(super) backlog: Backlog,
-    /// Whether the store got more since the lease or survey under way began, which may have missed it.
-    again: bool,
-    /// When the store's next delivery falls due, as far as it is known.
-    pub(super) next: Option<UnixMillis>,
     /// Until when the store is left alone.
     pub(super) quiet: Option<Duration>,
     pub(super) lease_backoff: Backoff,
@@ -116,17 +100,16 @@ impl<P> Queue<P> {
             is_standing_told: false,
             untold: None,
             standing_backoff: Backoff::default(),
-            ready: VecDeque::new(),
+            lines: WorkLines::new(),
             returns: Vec::new(),
             running: 0,
             unanswered: false,
             recording: 0,
             bytes: 0,
-            leasing: None,
+            counted: 0,
+            is_memory_short: false,
+            leasing: false,
             releasing: false,
-            backlog: Backlog::Unknown,
-            again: false,
-            next: None,
             quiet: None,
             lease_backoff: Backoff::default(),
             unreleased: None,
@@ -153,55 +136,73 @@ impl<P> Queue<P> {
     }
 
     /// How many deliveries may be held, running ones included. Where they are small the store is asked seldom and for
-    /// many at once; where they are large, what may run is held, and as much again.
+    /// many at once; where they are large, or memory is short, what may run is held, and as much again.
     fn capacity(&self) -> usize {
-        self.concurrency().saturating_mul(if self.bytes < HELD_BYTES { 8 } else { 2 })
+        let is_much = self.bytes >= HELD_BYTES || self.is_memory_short;
+        self.concurrency().saturating_mul(if is_much { 2 } else { 8 })
     }
 
-    fn room(&self) -> usize {
-        let held = self.ready.len() + self.running + self.leasing.unwrap_or(0);
+    /// Counts what it holds among what all hold, which is `held` so far; says how much that is now. Once it is more than
+    /// `most` nobody holds more than it needs.
+    pub(super) fn count_memory(&mut self, held: usize, most: usize) -> usize {
+        let held = held.saturating_sub(self.counted).saturating_add(self.bytes);
+        self.counted = self.bytes;
+        self.is_memory_short = held > most;
+        held
+    }
+
+    /// How many more deliveries of a line may be held. Each line has room of its own: what waits in one does not keep out
+    /// what comes in the other.
+    fn room(&self, line: Line) -> usize {
+        let WorkLine { ready, leasing, .. } = self.lines.get(line);
+        let leasing = usize::try_from(*leasing).unwrap_or(usize::MAX);
+        let held = ready.len().saturating_add(self.running).saturating_add(leasing);
         self.capacity().saturating_sub(held)
     }
 
     /// Takes a delivery in, or gives it back to the store: if there is no room, and if older ones wait there.
     pub(super) fn offer(&mut self, work: Work<P>) {
-        if !self.is_going() || self.backlog != Backlog::Clear || self.room() == 0 {
+        let line = work.line();
+        if !self.is_going() || self.lines.get(line).backlog != Backlog::Clear || self.room(line) == 0 {
             self.returns.push(work.lease);
-            self.look_again();
+            self.lines.get_mut(line).look_again();
         } else {
             self.bytes += work.bytes;
-            self.ready.push_back(work);
+            self.lines.get_mut(line).ready.push_back(work);
         }
     }
 
     /// The store has, or may have, more that is due.
     pub(super) fn look_again(&mut self) {
-        self.again = true;
-        if self.backlog == Backlog::Clear {
-            self.backlog = Backlog::Behind;
-        }
+        self.lines.both_mut().into_iter().for_each(WorkLine::look_again);
     }
 
-    /// Something falls due at this time.
-    pub(super) fn foresee(&mut self, due: Option<UnixMillis>) {
-        self.next = match (self.next, due) {
-            (Some(_), Some(due)) if is_seeded(Fault::HiddenRetry) => Some(due),
-            (Some(next), Some(due)) => Some(next.min(due)),
-            (next, due) => next.or(due),
-        };
+    /// A retry falls due at this time.
+    pub(super) fn foresee(&mut self, due: UnixMillis) {
+        self.lines.get_mut(Line::Retries).foresee(Some(due));
+    }
+
+    /// The store is to be asked anew when its deliveries fall due, if it may have said otherwise.
+    pub(super) fn forget_next(&mut self) -> bool {
+        let is_leasing = self.leasing;
+        let mut is_any = false;
+        for line in self.lines.both_mut() {
+            if line.next.take().is_some() || is_leasing {
+                line.look_again();
+                is_any = true;
+            }
+        }
+        is_any
     }
 
     /// Looks at the clocks.
     pub(super) fn tick(&mut self, now: Now) {
-        if self.next.is_some_and(|next| next <= now.wall) && self.backlog != Backlog::Unknown {
-            self.next = None;
-            self.look_again();
-        }
+        self.lines.both_mut().into_iter().for_each(|line| line.tick(now));
         self.quiet = self.quiet.filter(|until| *until > now.elapsed);
         self.unreleased = self.unreleased.filter(|until| *until > now.elapsed);
         if let Some(flow) = &mut self.flow {
             flow.tick(now.elapsed);
-            if self.ready.is_empty() {
+            if self.lines.is_empty() {
                 flow.rest();
             } else if matches!(flow.holds(&self.policy, now.elapsed), Some(Waiting::Rate(_))) {
                 flow.wait();
@@ -213,6 +214,11 @@ impl<P> Queue<P> {
     /// What holds up attempts.
     pub(super) fn flow(&mut self) -> &mut Flow {
         self.flow.get_or_insert_default()
+    }
+
+    /// When its rate is unused again, if it has one that was used.
+    pub(super) fn rests(&self) -> Option<Duration> {
+        self.policy.rate.and(self.flow.as_ref()).map(|flow| flow.rests())
     }
 
     /// What holds an attempt up now.
@@ -237,6 +243,11 @@ impl<P> Queue<P> {
         let effect = match consequences.settled {
             Settled::Delivered | Settled::Discarded => flow.succeed(&policy),
             Settled::Retry(_) | Settled::Dead => flow.fail(&policy, now, probe, random),
+            // Nothing of it came from the endpoint.
+            Settled::Interrupted => {
+                flow.forgo(now, probe);
+                Effect::default()
+            }
         };
         if let Some(asked) = consequences.throttle.filter(|_| !is_seeded(Fault::IgnoredThrottle)) {
             flow.throttle(&policy, now, asked, random);
@@ -257,7 +268,7 @@ impl<P> Queue<P> {
     /// How it is doing.
     pub(super) fn status(&self, now: Duration, shared: &SharedRates) -> QueueStatus {
         let turn = self.shared.as_ref().filter(|_| self.is_sharing).map(|rate| shared.turn(rate));
-        let waiting = if self.ready.is_empty() && self.standing == Standing::Active {
+        let waiting = if self.lines.is_empty() && self.standing == Standing::Active {
             None
         } else if self.standing != Standing::Active {
             Some(Waiting::Stopped)
@@ -274,9 +285,9 @@ impl<P> Queue<P> {
         };
         QueueStatus {
             running: self.running,
-            ready: self.ready.len(),
+            ready: self.lines.len(),
             waiting,
-            next: self.next,
+            next: self.next(),
             failing: self.flow.as_ref().and_then(|flow| flow.failing()),
         }
     }
@@ -301,55 +312,112 @@ impl<P> Queue<P> {
         self.is_standing_new && !self.is_standing_told && self.untold.is_none() && self.stage != Stage::Abort
     }
 
-    /// How many deliveries to ask the store for now, if any.
-    pub(super) fn wants_lease(&self) -> Option<usize> {
-        let is_free = self.leasing.is_none() && !self.releasing && self.returns.is_empty();
-        if !self.is_going() || self.backlog != Backlog::Behind || !is_free || self.quiet.is_some() {
+    /// When the store's next delivery falls due, as far as it is known.
+    fn next(&self) -> Option<UnixMillis> {
+        self.lines.both().into_iter().filter_map(|line| line.next).min()
+    }
+
+    /// How many deliveries of each line to ask the store for now, if any.
+    pub(super) fn wants_lease(&self) -> Option<Lines<usize>> {
+        let is_free = !self.leasing && !self.releasing && self.returns.is_empty();
+        if !self.is_going() || !is_free || self.quiet.is_some() {
             return None;
         }
-        let (room, capacity) = (self.room(), self.capacity());
-        // Leasing a few at a time would cost a query each.
-        (room > 0 && (self.ready.is_empty() || room >= capacity / 2)).then_some(room)
+        let enough = self.capacity() / 2;
+        let room = |line| match self.lines.get(line).backlog {
+            Backlog::Behind => self.room(line),
+            _ => 0,
+        };
+        // Leasing a few at a time would cost a query each; but if one line is asked about anyway, so is the other.
+        let is_worth = |line| {
+            let room = room(line);
+            room > 0 && (self.lines.get(line).ready.is_empty() || room >= enough)
+        };
+        let limit = Lines { firsts: room(Line::Firsts), retries: room(Line::Retries) };
+        Line::BOTH.into_iter().any(is_worth).then_some(limit)
     }
 
     pub(super) fn begin_survey(&mut self) {
-        self.backlog = Backlog::Surveyed;
-        self.again = false;
+        for line in self.lines.both_mut() {
+            line.backlog = Backlog::Surveyed;
+            line.again = false;
+        }
     }
 
-    pub(super) fn begin_lease(&mut self, limit: usize) {
-        self.leasing = Some(limit);
-        self.again = false;
-        // Whatever is due now is leased, and what comes after it is told anew.
-        self.next = None;
+    /// The survey that was under way has come to nothing.
+    pub(super) fn end_survey(&mut self) {
+        self.lines.both_mut().into_iter().for_each(|line| line.backlog = Backlog::Unknown);
     }
 
-    /// The survey or the lease under way got all that was due when it began.
-    pub(super) fn catch_up(&mut self, next: Option<UnixMillis>) {
-        let missed = self.again || self.releasing || !self.returns.is_empty();
+    /// The survey under way, if there is one, found that something falls due at this time.
+    pub(super) fn survey(&mut self, due: UnixMillis) {
+        for line in self.lines.both_mut().into_iter().filter(|line| line.backlog == Backlog::Surveyed) {
+            line.foresee(Some(due));
+        }
+    }
+
+    /// It was all of them.
+    pub(super) fn catch_up_surveyed(&mut self) {
+        for line in Line::BOTH {
+            if self.lines.get(line).backlog == Backlog::Surveyed {
+                self.catch_up(line, None);
+            }
+        }
+    }
+
+    pub(super) fn begin_lease(&mut self, limit: Lines<usize>) {
+        self.leasing = true;
+        for line in Line::BOTH {
+            let (limit, line) = (limit.get(line), self.lines.get_mut(line));
+            if limit > 0 {
+                line.leasing = u32::try_from(limit).unwrap_or(u32::MAX);
+                line.again = false;
+                // Whatever is due now is leased, and what comes after it is told anew.
+                line.next = None;
+            }
+        }
+    }
+
+    /// The lease under way is over. Says how many of each line were asked for.
+    fn end_lease(&mut self) -> Lines<u32> {
+        let asked = self.lines.leasing();
+        self.leasing = false;
+        self.lines.both_mut().into_iter().for_each(|line| line.leasing = 0);
+        asked
+    }
+
+    /// The survey or the lease under way got all of a line that was due when it began.
+    fn catch_up(&mut self, line: Line, next: Option<UnixMillis>) {
+        let missed = self.lines.get(line).again || self.releasing || !self.returns.is_empty();
         let missed = missed && !is_seeded(Fault::LostWakeUp);
-        self.backlog = if missed { Backlog::Behind } else { Backlog::Clear };
-        self.foresee(next);
+        let line = self.lines.get_mut(line);
+        line.backlog = if missed { Backlog::Behind } else { Backlog::Clear };
+        line.foresee(next);
     }
 
     /// Takes what was leased.
     pub(super) fn handle_leased(&mut self, now: Now, leased: Leased<P>) {
-        self.leasing = None;
+        let asked = self.end_lease();
         self.lease_backoff.reset();
         let nothing = leased.works.is_empty();
         if self.is_going() {
-            self.bytes += leased.works.iter().map(|work| work.bytes).sum::<usize>();
-            self.ready.extend(leased.works);
+            for work in leased.works {
+                self.bytes += work.bytes;
+                self.lines.get_mut(work.line()).ready.push_back(work);
+            }
         } else {
             self.returns.extend(leased.works.into_iter().map(|work| work.lease));
         }
-        let contradicts = match leased.next {
-            Some(next) => {
-                self.catch_up(next);
-                next.is_some_and(|next| next <= now.wall)
-            }
-            None => true,
-        };
+        let mut contradicts = false;
+        for line in Line::BOTH.into_iter().filter(|line| asked.get(*line) > 0) {
+            contradicts |= match leased.next.get(line) {
+                Some(next) => {
+                    self.catch_up(line, next);
+                    next.is_some_and(|next| next <= now.wall)
+                }
+                None => true,
+            };
+        }
         if nothing && contradicts {
             self.quiet = Some(now.elapsed + CONTRADICTION);
         }
@@ -357,14 +425,14 @@ impl<P> Queue<P> {
 
     /// The store did not lease.
     pub(super) fn handle_unleased(&mut self, now: Now, random: u64) {
-        self.leasing = None;
+        self.end_lease();
         self.quiet = Some(now.elapsed + self.lease_backoff.next(random));
     }
 
     /// Whether an attempt may start.
     pub(super) fn may_start(&self, now: Duration) -> bool {
         self.is_going()
-            && !self.ready.is_empty()
+            && !self.lines.is_empty()
             && self.running < self.width()
             && self.may_record()
             && self.holds(now).is_none()
@@ -382,13 +450,13 @@ impl<P> Queue<P> {
 
     /// Whether it has to be looked at because nothing may start that could otherwise.
     pub(super) fn is_held(&self, now: Duration) -> bool {
-        !self.ready.is_empty() && self.holds(now).is_some()
+        !self.lines.is_empty() && self.holds(now).is_some()
     }
 
     /// Takes the delivery to attempt next. One whose lease has ended is somebody else's by now, and dropped.
     /// With it comes whether it is the probe of an open breaker.
     pub(super) fn start(&mut self, now: Now) -> Option<(Work<P>, Option<Probe>)> {
-        while let Some(work) = self.ready.pop_front() {
+        while let Some(work) = self.lines.pop() {
             if work.deadline > now.wall || is_seeded(Fault::ExpiredLease) {
                 self.running += 1;
                 let policy = Arc::clone(&self.policy);
@@ -397,16 +465,18 @@ impl<P> Queue<P> {
                 return Some((work, probe));
             }
             self.bytes = self.bytes.saturating_sub(work.bytes);
-            self.look_again();
+            self.lines.get_mut(work.line()).look_again();
         }
         None
     }
 
     /// Drops what it has not begun with and what is not its own any more; says whether there was any.
     pub(super) fn drop_expired(&mut self, now: Now) -> bool {
-        let before = self.ready.len();
-        self.ready.retain(|work| work.deadline > now.wall || is_seeded(Fault::ExpiredLease));
-        if self.ready.len() == before {
+        let before = self.lines.len();
+        for line in self.lines.both_mut() {
+            line.ready.retain(|work| work.deadline > now.wall || is_seeded(Fault::ExpiredLease));
+        }
+        if self.lines.len() == before {
             return false;
         }
         // What runs has its share still.
@@ -414,9 +484,10 @@ impl<P> Queue<P> {
         true
     }
 
-    /// Whether the store should be asked for more because nothing is left to start.
+    /// Whether the store should be asked for more because nothing of a line is left to start, which may have more there.
     pub(super) fn has_run_dry(&self) -> bool {
-        self.ready.is_empty()
+        let is_dry = |line: &&WorkLine<P>| line.ready.is_empty() && line.backlog == Backlog::Behind;
+        self.lines.is_empty() || self.lines.both().iter().any(is_dry)
     }
 
     /// An attempt ended.
@@ -427,8 +498,8 @@ impl<P> Queue<P> {
 
     /// Gives back what is not attempted, if nothing is attempted any more.
     pub(super) fn withdraw(&mut self) {
-        if !self.is_going() && !self.ready.is_empty() {
-            for work in take(&mut self.ready) {
+        if !self.is_going() && !self.lines.is_empty() {
+            for work in self.lines.take() {
                 self.bytes = self.bytes.saturating_sub(work.bytes);
                 self.returns.push(work.lease);
             }
@@ -441,7 +512,7 @@ impl<P> Queue<P> {
         self.stage != Stage::Run
             && self.running == 0
             && self.recording == 0
-            && self.leasing.is_none()
+            && !self.leasing
             && !self.releasing
             && self.returns.is_empty()
             && !self.is_standing_told
@@ -451,12 +522,13 @@ impl<P> Queue<P> {
     /// When to look at it next by the wall clock.
     pub(super) fn due(&self) -> Option<UnixMillis> {
         // While it is behind it asks the store anyway, and is told anew.
-        self.next.filter(|_| self.is_going() && self.backlog == Backlog::Clear)
+        let clear = self.lines.both().into_iter().filter(|line| line.backlog == Backlog::Clear);
+        clear.filter_map(|line| line.next).min().filter(|_| self.is_going())
     }
 
     /// When to look at it next by the time that passes.
     pub(super) fn wait(&self, now: Duration) -> Option<Duration> {
-        let held = if self.is_going() && !self.ready.is_empty() { self.holds(now) } else { None };
+        let held = if self.is_going() && !self.lines.is_empty() { self.holds(now) } else { None };
         let held = match held {
             Some(Waiting::Rate(until) | Waiting::Throttled(until) | Waiting::Local(until)) => Some(until),
             Some(Waiting::Breaker(until)) => until,
@@ -466,7 +538,7 @@ impl<P> Queue<P> {
     }
 
     /// Deliveries that it holds and has not begun with.
-    pub(super) fn ready_mut(&mut self) -> &mut VecDeque<Work<P>> {
-        &mut self.ready
+    pub(super) fn ready_mut(&mut self) -> impl Iterator<Item = &mut Work<P>> {
+        self.lines.ready_mut()
     }
 }

@@ -22,6 +22,17 @@ impl Limiter {
         self.next.saturating_sub(interval(rate).saturating_mul(rate.burst.saturating_sub(1)))
     }
 
+    /// When the rate is as unused as if nothing had ever started.
+    pub(super) fn rests(&self) -> Duration {
+        self.next
+    }
+
+    /// An earlier process has used the rate until then. No rate is used for longer than its burst takes to come back.
+    pub(super) fn resume(&mut self, rate: &RateConfig, now: Duration, rests: Duration) {
+        let latest = now.saturating_add(interval(rate).saturating_mul(rate.burst));
+        self.next = self.next.max(rests.min(latest));
+    }
+
     /// Somebody waits for the rate.
     pub fn wait(&mut self) {
         self.is_awaited = true;

@@ -62,6 +62,24 @@ impl SharedRates {
         }
     }
 
+    /// When each rate is unused again.
+    pub(super) fn all_rests(&self) -> impl Iterator<Item = (Arc<str>, Duration)> + '_ {
+        self.0.iter().map(|(name, entry)| (Arc::clone(name), entry.limiter.rests()))
+    }
+
+    /// When a rate is unused again.
+    pub(super) fn rests(&self, shared: &SharedRate) -> Duration {
+        self.0.get(&shared.name).map_or(Duration::ZERO, |entry| entry.limiter.rests())
+    }
+
+    /// An earlier process has used a rate until then.
+    pub(super) fn resume(&mut self, shared: &SharedRate, now: Duration, rests: Duration) {
+        if !is_seeded(Fault::FreshRate) {
+            let entry = self.0.entry(Arc::clone(&shared.name)).or_default();
+            entry.limiter.resume(&shared.rate, now, rests);
+        }
+    }
+
     /// Those whose turn it is: as many as their rates allow now.
     pub(super) fn admit(&mut self, now: Duration) -> Vec<SubscriptionKey> {
         let mut admitted = Vec::new();

@@ -130,7 +130,7 @@ fn what_this_machine_could_not_do_uses_up_no_attempt_and_is_tried_again() {
     assert_eq!(leases, [work(1).lease]);
     engine.handle_released(at(0), Some(key), Ok(()));
     assert!(matches!(engine.poll(at(0)), Some(Output::Lease { .. })));
-    engine.handle_leased(at(0), key, Ok(Leased { works: vec![work(1)], next: Some(None) }));
+    engine.handle_leased(at(0), key, Ok(Leased { works: vec![work(1)], next: Lines::both(Some(None)) }));
     assert!(begun(&mut engine, at(0)).is_empty(), "at once");
     let wait = engine.wait(at(0)).unwrap();
     assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_millis(50), "{wait:?}");
@@ -163,7 +163,11 @@ fn an_attempt_whose_lease_ran_out_goes_on_by_the_new_one_and_has_none_beside_it(
     engine.handle_offered(at(0), "a", work(1));
     let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
     let again = Work { lease: WorkLease { delivery: 1, token: 2 }, ..work(1) };
-    engine.handle_leased(at(0), key, Ok(Leased { works: vec![again.clone(), work(3)], next: Some(None) }));
+    engine.handle_leased(
+        at(0),
+        key,
+        Ok(Leased { works: vec![again.clone(), work(3)], next: Lines::both(Some(None)) }),
+    );
     let [(_, other)] = begun(&mut engine, at(0))[..] else { panic!("not the other one alone") };
     for (attempt, lease) in [(attempt, again.lease), (other, work(3).lease)] {
         engine.handle_attempted(at(0), attempt, AttemptOutcome::status(200));
@@ -175,7 +179,7 @@ fn an_attempt_whose_lease_ran_out_goes_on_by_the_new_one_and_has_none_beside_it(
         engine.handle_recorded(at(0), attempt, Ok(Recorded::Written));
     }
     // Once it is recorded, a delivery that comes back is attempted.
-    engine.handle_leased(at(0), key, Ok(Leased { works: vec![again], next: Some(None) }));
+    engine.handle_leased(at(0), key, Ok(Leased { works: vec![again], next: Lines::both(Some(None)) }));
     assert_eq!(begun(&mut engine, at(0)).len(), 1);
 }
 
@@ -313,7 +317,8 @@ fn nothing_but_failures_for_too_long_disables_also_over_a_restart() {
     let mut second = engine(10);
     let key = put_policy(&mut second, "a", policy());
     let restart = Now { wall: at(90_000).wall, elapsed: Duration::ZERO };
-    second.handle_restored(restart, key, Standing::Active, Some(at(0).wall));
+    let restored = Restored { failing: Some(at(0).wall), ..Restored::default() };
+    second.handle_restored(restart, key, restored);
     let later =
         |seconds| Now { wall: at(90_000 + seconds * 1000).wall, elapsed: Duration::from_secs(seconds) };
     fail(&mut second, later(9), 3);
@@ -375,4 +380,77 @@ fn failures_that_are_far_apart_disable_nothing() {
     // The next one is more than half of the time later: a new time of failing begins.
     assert_eq!(fail(101, 3), Some(at(101_000).wall));
     assert_eq!(fail(151, 4), Some(at(101_000).wall));
+}
+
+#[test]
+fn first_attempts_and_retries_take_turns() {
+    let mut engine = engine(10);
+    let key = put(&mut engine, "a", 1);
+    engine.handle_woken(at(0), key);
+    let Some(Output::Lease { limit, .. }) = engine.poll(at(0)) else { panic!("no lease") };
+    assert_eq!(limit, Lines::both(8));
+    let again = |delivery| Work { before: 1, ..work(delivery) };
+    // As many as it may hold, which keeps out no first attempt.
+    let works = (0..8).map(again).chain((10..12).map(work)).collect();
+    // There are more retries in the store, and no more first attempts.
+    let next = Lines { firsts: Some(None), retries: None };
+    engine.handle_leased(at(0), key, Ok(Leased { works, next }));
+    engine.handle_offered(at(0), "a", work(12));
+    let mut order = Vec::new();
+    for _ in 0..7 {
+        while let Some(output) = engine.poll(at(0)) {
+            let Output::Attempt { attempt, work, .. } = output else { continue };
+            order.push(work.lease.delivery);
+            engine.handle_attempted(at(0), attempt, AttemptOutcome::status(200));
+        }
+    }
+    assert_eq!(order[..7], [10, 0, 11, 1, 12, 2, 3]);
+}
+
+#[test]
+fn a_rate_goes_on_after_a_restart_where_it_was() {
+    let rate = RateConfig { count: 1, period: Duration::from_secs(10), burst: 3 };
+    let policy = DeliveryConfig { concurrency: 9, rate: Some(rate), ..DeliveryConfig::default() };
+    let started = |rests: Option<UnixMillis>, now: Now| {
+        let mut engine = engine(10);
+        let key = put_policy(&mut engine, "a", policy.clone());
+        engine.handle_restored(at(0), key, Restored { rests, ..Restored::default() });
+        for delivery in 0..9 {
+            engine.handle_offered(at(0), "a", work(delivery));
+        }
+        let (mut count, mut kept) = (0, None);
+        engine.handle_timeout(now);
+        while let Some(output) = engine.poll(now) {
+            match output {
+                Output::Paced { rests, .. } => kept = Some(rests),
+                Output::Attempt { .. } => count += 1,
+                _ => {}
+            }
+        }
+        (count, kept)
+    };
+    // Unused, it has its burst; used up a moment ago, it has nothing before its time.
+    assert_eq!(started(None, at(0)), (3, Some(at(30_000).wall)));
+    assert_eq!(started(Some(at(30_000).wall), at(9_999)).0, 0);
+    assert_eq!(started(Some(at(30_000).wall), at(10_000)), (1, Some(at(40_000).wall)));
+    // Used at a time that nobody knows, or by a clock that was put back, it is as empty as it can be.
+    assert_eq!(started(Some(UnixMillis(u64::MAX)), at(9_999)).0, 0);
+    assert_eq!(started(Some(UnixMillis(u64::MAX)), at(10_000)).0, 1);
+    assert_eq!(started(Some(at(20_000).wall), at(0)).0, 1);
+}
+
+#[test]
+fn what_is_broken_off_is_recorded_and_uses_up_no_attempt() {
+    let mut engine = engine(10);
+    let _ = put(&mut engine, "a", 1);
+    engine.handle_offered(at(0), "a", work(1));
+    let [(_, attempt)] = begun(&mut engine, at(0))[..] else { panic!("not one attempt") };
+    engine.handle_aborted(at(1));
+    assert!(matches!(engine.poll(at(1)), Some(Output::Cancel { .. })));
+    engine.handle_cancelled(at(2), attempt);
+    let Some(Output::Record { settled, .. }) = engine.poll(at(2)) else { panic!("not recorded") };
+    assert_eq!(settled, Settled::Interrupted);
+    // Nobody waits for a store that is out of reach.
+    engine.handle_recorded(at(3), attempt, Err(StoreFault::Unavailable));
+    assert!(matches!(engine.poll(at(3)), Some(Output::Release { .. })));
 }

@@ -17,6 +17,8 @@ pub enum Settled {
     Retry(UnixMillis),
     /// It failed and no attempt is left.
     Dead,
+    /// It was broken off before it came to anything: to be made again, and none of the attempts is used up.
+    Interrupted,
 }
 
 /// All that follows from an attempt.

@@ -10,6 +10,7 @@ use anglerfish_core::config::DeliveryConfig;
 use anglerfish_core::delivery::{AttemptId, Now, SubscriptionKey, Work, WorkLease};
 use anglerfish_core::policy::{AttemptOutcome, Settled};
 use anglerfish_core::request::UnixMillis;
+use std::time::Duration;
 use tokio::task::{self, AbortHandle, JoinError};
 use tracing::Instrument;
 
@@ -21,6 +22,8 @@ pub(super) struct Running {
     /// How many attempts were made before.
     before: u32,
     started: UnixMillis,
+    /// The same by the time that passes.
+    begun: Duration,
 }
 
 /// An attempt that ended.
@@ -55,6 +58,7 @@ impl Driver {
             event = delivery.event.id,
         );
         let started = now.wall;
+        self.around.store.begin(lease_of(work.lease), started, before);
         let future = async move {
             fault_point("attempt");
             match endpoint {
@@ -63,17 +67,24 @@ impl Driver {
             }
         };
         let abort = self.running.spawn(future.instrument(span));
-        self.tasks.insert(abort.id(), Running { attempt, abort, key, before, started });
+        self.tasks.insert(abort.id(), Running { attempt, abort, key, before, started, begun: now.elapsed });
         self.show_running(key);
     }
 
     pub(super) fn handle_ended(&mut self, now: Now, ended: Result<(task::Id, Attempted), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(Running { attempt, key, before, started, .. }) = self.tasks.remove(&id) else { return };
+        let Some(Running { attempt, key, before, started, begun, .. }) = self.tasks.remove(&id) else {
+            return;
+        };
         let attempted = match ended {
             Ok((_, attempted)) => attempted,
             Err(error) if error.is_cancelled() => {
+                let attempted = Attempted::interrupted(started, now.elapsed.saturating_sub(begun));
+                self.reports.insert(attempt, Report { key, before, stage: Stage::Ended(attempted) });
                 self.engine.handle_cancelled(now, attempt);
+                if !self.engine.has_attempt(attempt) {
+                    self.reports.remove(&attempt);
+                }
                 self.show_running(key);
                 return;
             }

@@ -34,6 +34,7 @@ impl Driver {
             | Output::Record { .. }
             | Output::Stand { .. }
             | Output::Breaker { .. }
+            | Output::Paced { .. }
             | Output::Ended { .. } => return,
         };
         self.calls.push(call);

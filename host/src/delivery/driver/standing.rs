@@ -3,10 +3,12 @@
 use super::Driver;
 use crate::delivery::exchange;
 use crate::delivery::report;
-use crate::delivery::roster::Settings;
+use crate::delivery::roster::{Settings, StandingRecord};
 use crate::store::StoredStanding;
 use crate::subscription::{QueueReport, WaitReason};
-use anglerfish_core::delivery::{Now, Standing, StoreFault, SubscriptionKey, Waiting};
+use anglerfish_core::delivery::{
+    Now, PacedRate, Restored, SharedRate, Standing, StoreFault, SubscriptionKey, Waiting,
+};
 use anglerfish_core::request::UnixMillis;
 use futures_util::future::FutureExt;
 use std::sync::Arc;
@@ -20,15 +22,34 @@ impl Driver {
             self.engine.handle_configured(now, &name, Arc::clone(&settings.policy), settings.shared.clone());
         let record = self.around.roster.standing(&name);
         if !is_known {
+            let rests = settings.policy.rate.and_then(|_| self.around.store.paced(&own_rate(&name)));
+            let StandingRecord { standing, failing, .. } = record;
+            self.engine.handle_restored(now, key, Restored { standing, failing, rests });
             if record.is_new {
                 // A driver that broke down has left it to this one to write it down.
                 self.engine.handle_standing(now, key, record.standing);
-            } else {
-                self.engine.handle_restored(now, key, record.standing, record.failing);
             }
             self.around.metrics.stands(&name, record.standing);
         }
         self.slots.put(key, name, settings);
+    }
+
+    /// Keeps until when a rate is used.
+    pub(super) fn pace(&mut self, rate: &PacedRate, rests: UnixMillis) {
+        let name = match rate {
+            PacedRate::Own(key) => self.slots.get(*key).map(|slot| own_rate(&slot.name)),
+            PacedRate::Shared(name) => Some(shared_rate(name)),
+        };
+        if let Some(name) = name {
+            self.around.store.pace(&name, rests);
+        }
+    }
+
+    /// A rate that several subscriptions share goes on where the process before has left it.
+    pub(super) fn resume(&mut self, now: Now, shared: &SharedRate) {
+        if let Some(rests) = self.around.store.paced(&shared_rate(&shared.name)) {
+            self.engine.handle_resumed(now, shared, rests);
+        }
     }
 
     /// Has it written down how a subscription stands, and tells whoever looks.
@@ -91,4 +112,14 @@ impl Driver {
             slot.answer_standing(stood);
         }
     }
+}
+
+/// What a subscription's own rate is called in the store.
+fn own_rate(subscription: &str) -> String {
+    format!("subscription/{subscription}")
+}
+
+/// What a rate that several share is called there.
+fn shared_rate(name: &str) -> String {
+    format!("host/{name}")
 }

@@ -14,7 +14,7 @@ pub(super) use http::HttpEndpoint;
 pub(crate) use target::Target;
 pub(super) use target::TargetError;
 
-use crate::store::{Attempt, LeasedDelivery};
+use crate::store::{Attempt, INTERRUPTED, LeasedDelivery};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
@@ -86,7 +86,13 @@ impl Attempted {
         }
     }
 
-    /// The attempt as the policy sees it: an answer that breaks off counts as none.
+    /// An attempt that was broken off after so long.
+    pub(super) fn interrupted(started: UnixMillis, duration: Duration) -> Self {
+        let reason = "the gateway stopped, or the subscription was removed, while the attempt was made";
+        Self { duration, error: Some(format!("{INTERRUPTED}{reason}")), ..Self::internal(started) }
+    }
+
+    /// The attempt as the policy sees it.
     pub(super) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.failure, self.status) {
             (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,

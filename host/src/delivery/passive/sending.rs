@@ -4,7 +4,7 @@ use super::registry::{PassiveRegistry, PassiveSettings};
 use super::subscription::PassiveSubscription;
 use crate::delivery::endpoint::{Attempted, Endpoint};
 use crate::delivery::report;
-use crate::store::{Lease, LeaseTerms, LeasedDelivery, Owner, Recorded, Settlement, StoreError};
+use crate::store::{Lease, LeaseTerms, LeasedDelivery, Recorded, Settlement, StoreError};
 use crate::subscription::{SendError, SendReport};
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::policy::{Consequences, Past, Settled, classify};
@@ -135,7 +135,7 @@ impl Sender {
     async fn lease(&self, limit: usize) -> Result<Vec<LeasedDelivery>, StoreError> {
         let now = self.registry.clock.now().wall;
         let longest = self.settings.settings.policy.timeout + GRACE;
-        let terms = LeaseTerms { owner: Owner::default(), until: now.after(longest) };
+        let terms = LeaseTerms { until: now.after(longest), ..LeaseTerms::default() };
         Ok(self.registry.store.lease(&self.subscription.shared.name, now, limit, terms).await?.deliveries)
     }
 
@@ -180,7 +180,7 @@ impl Sender {
             *match settled {
                 Settled::Delivered => &mut self.report.delivered,
                 Settled::Discarded => &mut self.report.discarded,
-                Settled::Retry(_) => &mut self.report.failed,
+                Settled::Retry(_) | Settled::Interrupted => &mut self.report.failed,
                 Settled::Dead => &mut self.report.dead,
             } += 1;
         }

@@ -5,7 +5,7 @@ use super::metric::{PassiveMetrics, SubscriptionMetrics};
 use super::registry::{PassiveRegistry, PassiveSettings};
 use super::{MOST_LEASES, MessageToken};
 use crate::delivery::report;
-use crate::store::{Attempt, Lease, LeaseTerms, LeasedDelivery, Owner, Recorded, Settlement, StoreError};
+use crate::store::{Attempt, Lease, LeaseTerms, LeasedDelivery, Recorded, Settlement, StoreError};
 use anglerfish_core::config::AccessToken;
 use anglerfish_core::delivery::{Now, Standing};
 use anglerfish_core::policy::{Past, Settled, give_back};
@@ -239,8 +239,9 @@ impl PassiveSubscription {
         }
         let now = registry.clock.now();
         let deadline = now.wall.after(wanted.lease);
-        let terms = LeaseTerms { owner: Owner::default(), until: deadline.after(GRACE) };
+        let terms = LeaseTerms { until: deadline.after(GRACE), ..LeaseTerms::default() };
         let leased = registry.store.lease(&shared.name, now.wall, places, terms).await?;
+        let next = leased.next();
         // From here on nothing is awaited: who is gone before this has no leases, and who gets here is answered.
         let mut table = shared.table();
         if table.is_closed {
@@ -264,7 +265,7 @@ impl PassiveSubscription {
         drop(reservation);
         self.watch();
         shared.metrics().leased(messages.len());
-        Ok((messages, leased.next))
+        Ok((messages, next))
     }
 
     /// Gives leases back that nobody got.

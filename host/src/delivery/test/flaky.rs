@@ -142,6 +142,18 @@ impl DeliveryStore for Flaky {
         self.reach()?.record(settlements).await
     }
 
+    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) {
+        self.inner.begin(lease, started, before);
+    }
+
+    fn pace(&self, rate: &str, rests: UnixMillis) {
+        self.inner.pace(rate, rests);
+    }
+
+    fn paced(&self, rate: &str) -> Option<UnixMillis> {
+        self.inner.paced(rate)
+    }
+
     async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {
         self.reach()?.replan(now).await
     }

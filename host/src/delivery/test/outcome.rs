@@ -105,7 +105,7 @@ async fn an_endpoint_that_never_answers_times_out() {
 }
 
 #[tokio::test]
-async fn the_timeout_holds_for_the_answer_to_its_end() {
+async fn the_timeout_holds_until_the_head_of_the_answer() {
     let rig = Rig::new();
     let receiver = Receiver::start(async |_| {
         let drip = stream::repeat(()).then(async |()| {
@@ -120,8 +120,7 @@ async fn the_timeout_holds_for_the_answer_to_its_end() {
     config.delivery.retry.schedule = Schedule::Delays(Vec::new());
     rig.deliveries.put(&config).unwrap();
     let (delivery, attempts) = rig.settled("a").await;
-    assert_eq!((delivery.status, attempts[0].status), (DeliveryStatus::Dead, Some(200)));
-    assert_eq!(attempts[0].error.as_deref(), Some("timed out after 300ms"));
+    assert_eq!((delivery.status, attempts[0].status), (DeliveryStatus::Delivered, Some(200)));
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use super::rig::{Rig, open, subscription, until};
 use crate::clock::now;
 use crate::delivery::DeliveryOptions;
 use crate::store::{DeliveryStatus, DeliveryStore, LeaseTerms, LeasedDelivery, Retried, SubscriptionStore};
-use anglerfish_core::config::Schedule;
+use crate::subscription::WaitReason;
+use anglerfish_core::config::{RateConfig, Schedule};
 use http::StatusCode;
 use std::future::pending;
 use std::sync::Arc;
@@ -122,9 +123,31 @@ async fn shutdown_breaks_off_what_does_not_end_in_time() {
     until("the attempt to run", async || stuck.count() == 1).await;
     rig.deliveries.shutdown(Duration::from_millis(50)).await;
     let (delivery, attempts) = rig.show(id).await;
-    assert_eq!((delivery.status, attempts.len()), (DeliveryStatus::Pending, 0));
+    assert_eq!((delivery.status, attempts.len()), (DeliveryStatus::Pending, 1));
+    assert!(attempts[0].error.as_deref().unwrap().starts_with("interrupted: "), "{attempts:?}");
     let free = rig.store.inner().lease("a", now(), 10, LeaseTerms::default()).await.unwrap();
-    assert_eq!(free.deliveries.len(), 1);
+    assert_eq!((free.deliveries.len(), free.deliveries[0].attempts), (1, 0), "it used up none");
+}
+
+#[tokio::test]
+async fn a_restart_gives_no_rate_its_burst_again() {
+    let rig = Rig::new();
+    let receiver = Receiver::with_status(200).await;
+    let mut config = subscription("a", receiver.url("/"));
+    config.delivery.rate = Some(RateConfig { count: 1, period: Duration::from_hours(1), burst: 3 });
+    rig.deliveries.put(&config).unwrap();
+    for _ in 0..5 {
+        rig.send(&["a"], "{}").await;
+    }
+    until("the burst", async || rig.count(DeliveryStatus::Delivered).await == 3).await;
+    let rig = Rig::in_directory(rig.crash().await, DeliveryOptions::default());
+    rig.deliveries.put(&config).unwrap();
+    until("the rest to wait", async || {
+        let report = rig.deliveries.report("a").await;
+        report.is_some_and(|report| report.reason == Some(WaitReason::Rate) && report.ready == 2)
+    })
+    .await;
+    assert_eq!(receiver.count(), 3);
 }
 
 #[tokio::test]

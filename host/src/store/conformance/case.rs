@@ -153,7 +153,7 @@ pub(super) async fn leases_each_delivery_once_until_it_is_given_back(store: &dyn
     assert!(store.lease("one", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries.is_empty());
     assert!(store.release(&leases(&fresh)).await.unwrap().is_empty());
     let leased = store.lease("one", NOW, 9, LeaseTerms::default()).await.unwrap();
-    assert_eq!((ids(&leased.deliveries), leased.next), (ids(&fresh), None));
+    assert_eq!((ids(&leased.deliveries), leased.next()), (ids(&fresh), None));
     assert_eq!((leased.deliveries[0].created, &leased.deliveries[0].data[..]), (NOW, &b"a"[..]));
     // The first lease is gone: giving it back once more takes nothing from who has it now.
     assert_eq!(store.release(&leases(&fresh)).await.unwrap(), leases(&fresh));
@@ -228,7 +228,7 @@ pub(super) async fn says_where_something_is_due_and_when_the_next_one_is(store: 
     assert_eq!(store.due(later(5), 9).await.unwrap(), due(&[], Some(10)));
     assert_eq!(store.due(later(25), 9).await.unwrap(), due(&["two", "one"], Some(30)));
     assert_eq!(store.due(later(25), 1).await.unwrap(), due(&["two"], Some(20)));
-    assert_eq!(store.lease("one", later(5), 0, LeaseTerms::default()).await.unwrap().next, Some(later(20)));
+    assert_eq!(store.lease("one", later(5), 0, LeaseTerms::default()).await.unwrap().next(), Some(later(20)));
     store.lease("two", later(25), 9, LeaseTerms::default()).await.unwrap();
     assert_eq!(store.due(later(25), 9).await.unwrap(), due(&["one"], Some(30)));
 }

@@ -68,7 +68,7 @@ async fn settle(store: &dyn Store, lease: Lease, settled: Settled, now: UnixMill
 }
 
 fn terms(owner: &str, until: UnixMillis) -> LeaseTerms {
-    LeaseTerms { owner: Owner::new(owner), until }
+    LeaseTerms { owner: Owner::new(owner), until, ..LeaseTerms::default() }
 }
 
 fn ids(deliveries: &[LeasedDelivery]) -> Vec<DeliveryId> {
@@ -104,6 +104,8 @@ macro_rules! conformance {
                 deliveries_of_one_key_fall_due_one_after_another,
                 a_full_backlog_refuses_what_is_new,
                 a_full_backlog_drops_what_is_oldest_and_free,
+                a_full_backlog_drops_by_the_order_of_the_log,
+                leases_first_attempts_and_retries_in_turn,
                 a_full_backlog_leaves_events_in_the_log_until_there_is_room,
                 what_stayed_in_the_log_waits_with_its_subscription_and_ends_with_it,
                 a_full_backlog_is_one_of_bytes_too,

@@ -18,12 +18,12 @@ use crate::store::{
     StoredSubscription, SubscriptionStore, WAITS, dropped, refused,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
-use anglerfish_core::delivery::Standing;
+use anglerfish_core::delivery::{Line, Lines, Standing};
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::resource::is_lasting;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -133,14 +133,13 @@ impl State {
             return None;
         }
         let (limit, more, bytes) = self.surplus(subscription, size)?;
-        let mut free = self.free(subscription, now);
-        // Parked ones come last.
-        let parked = self.deliveries.values().filter(|row| row.is_open() && row.parked);
-        let parked = parked.filter(|row| row.delivery.subscription == subscription);
-        free.extend(parked.map(|row| (UnixMillis(u64::MAX), row.delivery.id)));
+        // By their places in the log, whether they are due or parked.
+        let rows = self.deliveries.values().filter(|row| row.is_free(now));
+        let mut free: Vec<_> =
+            rows.filter(|row| row.delivery.subscription == subscription).map(|row| row.delivery.id).collect();
         let (mut freed, mut chosen) = (0, 0);
         while chosen < free.len() && (freed < bytes || (chosen as u64) < more.min(64)) {
-            freed += self.events[&self.deliveries[&free[chosen].1].delivery.seq].0.data.len() as u64;
+            freed += self.events[&self.deliveries[&free[chosen]].delivery.seq].0.data.len() as u64;
             chosen += 1;
         }
         free.truncate(if freed < bytes { 0 } else { chosen });
@@ -150,7 +149,7 @@ impl State {
             return Some(refused(limit));
         }
         counts.dropped += free.len() as u64;
-        for (_, id) in free {
+        for id in free {
             let row = self.deliveries.get_mut(&id).unwrap();
             (row.delivery.status, row.delivery.due) = (DeliveryStatus::Dead, None);
             (row.delivery.ended, row.delivery.reason) = (Some(now), Some(dropped(limit, newer)));
@@ -245,6 +244,7 @@ impl State {
             headers: event.request.as_ref().map(|request| request.headers.clone()).unwrap_or_default().into(),
             attempts: row.tries,
             created: row.delivery.created,
+            interrupted: row.attempts.iter().any(Attempt::is_interrupted),
         }
     }
 
@@ -269,7 +269,7 @@ impl State {
         let Settlement { lease, attempt, settled, now } = settlement;
         let Some(row) = self.leased(*lease) else { return Recorded::Stale };
         row.lease = None;
-        row.tries += 1;
+        row.tries += u32::from(*settled != Settled::Interrupted);
         row.delivery.attempts += 1;
         row.attempts.push(Attempt { number: row.delivery.attempts, ..attempt.clone() });
         let before = row.delivery.status;
@@ -279,11 +279,14 @@ impl State {
             Settled::Discarded => (DeliveryStatus::Discarded, None),
             Settled::Dead => (DeliveryStatus::Dead, None),
             Settled::Retry(due) => (DeliveryStatus::Pending, Some(*due)),
+            Settled::Interrupted => (DeliveryStatus::Pending, row.delivery.due),
         };
         if status != before {
             (row.delivery.ended, row.delivery.reason) = (Some(*now), None);
         }
-        row.planned = *now;
+        if *settled != Settled::Interrupted {
+            row.planned = *now;
+        }
         (row.delivery.status, row.delivery.due) = (status, due);
         let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
         if due.is_none() && self.free_lane(&subscription, lane, *now) {

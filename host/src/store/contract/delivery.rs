@@ -14,8 +14,9 @@ pub const LEASE_BYTES: usize = 1 << 20;
 /// Deliveries: leased, attempted by whoever holds the lease, settled.
 #[async_trait]
 pub trait DeliveryStore: Send + Sync + 'static {
-    /// Leases up to `limit` deliveries of a subscription that are due at `now`, oldest due first; behind the first one
-    /// no more than [`LEASE_BYTES`] of data together. A delivery whose lease is past its deadline at `now` is leased
+    /// Leases up to `limit` deliveries of a subscription that are due at `now`: first attempts and retries in turn as long as
+    /// there are both, of each line those first that are due for longest; behind the first one no more than
+    /// [`LEASE_BYTES`] of data together. A delivery whose lease is past its deadline at `now` is leased
     /// anew, and the old lease is stale. With a limit of zero it only says when the next one falls due.
     ///
     /// # Errors
@@ -58,6 +59,24 @@ pub trait DeliveryStore: Send + Sync + 'static {
     ///
     /// None was recorded, and all leases stand; the same call may be made again.
     async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError>;
+
+    /// An attempt begins under a lease, after `before` that count. If the process is killed before the lease ends, whoever opens
+    /// the store next finds it recorded as interrupted. Costs no sync; a store that ends with the process does nothing.
+    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) {
+        let _ = (lease, started, before);
+    }
+
+    /// Keeps, also for whoever opens the store after this process was killed, until when a rate counts as used. Costs no sync;
+    /// a store that ends with the process does nothing.
+    fn pace(&self, rate: &str, rests: UnixMillis) {
+        let _ = (rate, rests);
+    }
+
+    /// Until when a rate counts as used, if it was; a time that never comes if nobody knows.
+    fn paced(&self, rate: &str) -> Option<UnixMillis> {
+        let _ = rate;
+        None
+    }
 
     /// After the clock was put back: deliveries that were planned more than a second later than `now` wait from now on
     /// as long as they were to wait then. Says how many there were.

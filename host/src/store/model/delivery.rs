@@ -43,6 +43,8 @@ pub struct LeasedDelivery {
     pub attempts: u32,
     /// When it was made.
     pub created: UnixMillis,
+    /// Whether an attempt of it was interrupted: nobody knows whether it arrived.
+    pub interrupted: bool,
 }
 
 impl LeasedDelivery {
@@ -51,7 +53,21 @@ impl LeasedDelivery {
     pub fn lease(&self) -> Lease {
         Lease { delivery: self.id, token: self.token }
     }
+
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let Event { id, source, kind, subject, datacontenttype, .. } = &self.event;
+        let optional = [subject, datacontenttype].into_iter().flatten();
+        let texts = [id, source, kind, &self.subscription].into_iter().chain(optional);
+        let texts: usize = texts.map(|text| text.capacity() + ALLOCATION).sum();
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 2 * ALLOCATION);
+        size_of::<Self>() + texts + headers.sum::<usize>() + self.data.len()
+    }
 }
+
+/// What an allocation takes beside what is asked for, about.
+const ALLOCATION: usize = 16;
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -96,6 +112,9 @@ pub struct Delivery {
     pub reason: Option<String>,
 }
 
+/// What the error of an attempt begins with that was interrupted.
+pub(crate) const INTERRUPTED: &str = "interrupted: ";
+
 /// What a delivery says that waits for an earlier one of its lane.
 pub(in crate::store) const WAITS: &str = "it waits for an earlier delivery of its ordering key";
 
@@ -114,6 +133,14 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The beginning of the answer's body, at most 4 KiB, as text.
     pub answer: Option<String>,
+}
+
+impl Attempt {
+    /// Whether it was broken off, or was under way when the process was killed.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.status.is_none() && self.error.as_ref().is_some_and(|error| error.starts_with(INTERRUPTED))
+    }
 }
 
 /// An attempt to record.

@@ -1,6 +1,7 @@
 //! The right to work on deliveries.
 
 use super::{DeliveryId, LeasedDelivery};
+use anglerfish_core::delivery::Lines;
 use anglerfish_core::request::UnixMillis;
 use std::fmt;
 use std::sync::Arc;
@@ -58,22 +59,33 @@ pub struct LeaseTerms {
     pub owner: Owner,
     /// From when on somebody else may lease them.
     pub until: UnixMillis,
+    /// How many there may be of each line. Of a line with none nothing is found out either.
+    pub most: Lines<usize>,
 }
 
 impl Default for LeaseTerms {
-    /// For the only process there is, for as long as it runs.
+    /// For the only process there is, for as long as it runs; as many of each line as there may be in all.
     fn default() -> Self {
-        Self { owner: Owner::default(), until: UnixMillis(u64::MAX) }
+        Self { owner: Owner::default(), until: UnixMillis(u64::MAX), most: Lines::both(usize::MAX) }
     }
 }
 
 /// What a subscription's queue gets when it asks for work.
 #[derive(Debug, Clone, Default)]
 pub struct Leased {
-    /// The deliveries, oldest due first.
+    /// The deliveries: of each line in turn, those of a line oldest due first.
     pub deliveries: Vec<LeasedDelivery>,
-    /// When the next one falls due that nobody has leased; at or before `now` if more was due than was handed out.
-    pub next: Option<UnixMillis>,
+    /// When the next one of each line falls due that nobody has leased; at or before `now` if more was due than was handed
+    /// out.
+    pub next: Lines<Option<UnixMillis>>,
+}
+
+impl Leased {
+    /// When the next one falls due that nobody has leased.
+    #[must_use]
+    pub fn next(&self) -> Option<UnixMillis> {
+        [self.next.firsts, self.next.retries].into_iter().flatten().min()
+    }
 }
 
 /// Where there is work.

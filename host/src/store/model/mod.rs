@@ -22,6 +22,7 @@ pub use bulk::{
 pub use call::{CallAnswer, CallHead, CallQuery, CallWrite, DueCalls, StoredApi, StoredCall};
 pub use callback::{CallbackAcked, CallbackWrite, StoredCallback};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
+pub(crate) use delivery::INTERRUPTED;
 pub(in crate::store) use delivery::WAITS;
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,

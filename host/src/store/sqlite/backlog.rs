@@ -123,9 +123,8 @@ impl Counts {
     fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut counts = Self::default();
         // The order of the index: the rows of one subscription follow each other.
-        let mut statement = connection.prepare(
-            "SELECT subscription, id FROM deliveries WHERE due IS NOT NULL ORDER BY subscription, due",
-        )?;
+        let mut statement = connection
+            .prepare("SELECT subscription, id FROM deliveries WHERE due IS NOT NULL ORDER BY subscription")?;
         let mut rows = statement.query(())?;
         let mut name: Arc<str> = "".into();
         // Those of one subscription by stretch, each with its least number: ranges are made in the order of numbers.

@@ -4,6 +4,7 @@ use super::backlog::{Backlog, Change};
 use super::bound::BoundSnapshot;
 use super::lane::PARKED;
 use super::lease::{LeaseGuard, Leases};
+use super::oldest_open::OldestOpen;
 use super::segment::Segment;
 use crate::store::{DeliveryId, EventSeq, Lease, LeaseTerms};
 use anglerfish_core::config::Overflow;
@@ -65,12 +66,12 @@ impl<'c> Statements<'c> {
             )?,
             read_abandoned: prepare("SELECT reason FROM abandoned WHERE subscription = ?1")?,
             read_delivery: prepare(
-                "SELECT subscription, status, attempts, reason, created, ended_after, lane FROM deliveries \
-                 WHERE id = ?1",
+                "SELECT subscription, status, attempts, reason, created, ended_after, lane, due, planned \
+                 FROM deliveries WHERE id = ?1",
             )?,
             settle_delivery: prepare(
                 "UPDATE deliveries SET status = ?2, due = ?3, planned = ?4, ended_after = ?5, \
-                 attempts = attempts + 1, tries = tries + 1, reason = ?6 WHERE id = ?1",
+                 attempts = attempts + 1, tries = tries + ?7, reason = ?6 WHERE id = ?1",
             )?,
             insert_attempt: prepare(
                 "INSERT INTO attempts (delivery, number, started, duration_us, status, error, answer) \
@@ -134,6 +135,8 @@ pub(super) struct Batch<'b, 'c> {
     /// How many bytes of data are open, of those that have a bound by that and were asked about.
     bytes: HashMap<Arc<str>, i64>,
     names: &'b mut Names,
+    pub(super) oldest: &'b mut OldestOpen,
+    is_committed: bool,
     before: Segment,
     segment: Segment,
     settled: Vec<Lease>,
@@ -146,7 +149,7 @@ impl<'b, 'c> Batch<'b, 'c> {
         statements: &'b mut Statements<'c>,
         leases: &'b Arc<Leases>,
         (backlog, bounds): (&'b Backlog, BoundSnapshot),
-        names: &'b mut Names,
+        (names, oldest): (&'b mut Names, &'b mut OldestOpen),
         segment: Segment,
         doubtful: bool,
     ) -> Self {
@@ -162,6 +165,8 @@ impl<'b, 'c> Batch<'b, 'c> {
             opened: HashMap::new(),
             bytes: HashMap::new(),
             names,
+            oldest,
+            is_committed: false,
             before: segment,
             segment,
             settled: Vec::new(),
@@ -327,6 +332,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             self.segment.write(&mut self.statements.put_segment)?;
         }
         self.statements.commit.execute(())?;
+        self.is_committed = true;
         Ok(Committed {
             segment: self.segment.go_on(),
             settled: std::mem::take(&mut self.settled),
@@ -342,6 +348,9 @@ impl Drop for Batch<'_, '_> {
     /// Whatever was not committed is undone: who held a lease holds it still.
     fn drop(&mut self) {
         self.leases.undo_settling(&self.settled);
+        if !self.is_committed {
+            self.oldest.clear();
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use super::bulk;
 use crate::store::{DeliveryId, EventSeq, JobWork, Limit, NewJob, OverflowCounts, dropped, refused};
 use anglerfish_core::config::{BacklogConfig, Overflow};
 use anglerfish_core::request::UnixMillis;
-use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -280,7 +280,7 @@ impl Batch<'_, '_> {
         Ok(Some(refused(surplus.limit)))
     }
 
-    /// Ends those that have been due for longest, but for those that somebody works on. Says whether there is room now; if
+    /// Ends the oldest, by their places in the log, but for those that somebody works on. Says whether there is room now; if
     /// there cannot be, none was ended.
     fn drop_oldest(
         &mut self,
@@ -294,29 +294,42 @@ impl Batch<'_, '_> {
         // Nobody looks up sizes that do not matter.
         let size = if surplus.bytes > 0 { "length(e.data)" } else { "0" };
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT d.id, d.lane, {size} FROM deliveries d JOIN events e ON e.seq = d.seq \
-             WHERE d.subscription = ?1 AND d.due IS NOT NULL ORDER BY d.due, d.id"
+            "SELECT d.lane, {size} FROM deliveries d JOIN events e ON e.seq = d.seq \
+             WHERE d.id = ?1 AND d.subscription = ?2 AND d.due IS NOT NULL"
         ))?;
-        let mut rows = statement.query([subscription])?;
         let clock = UnixMillis(u64::try_from(now).unwrap_or_default());
         let enough = |chosen: usize, freed: u64| {
             chosen as u64 >= surplus.deliveries.min(MOST_DROPPED) && freed >= surplus.bytes
         };
-        while !enough(chosen.len(), freed)
-            && chosen.len() < MOST_DROPPED_FOR_BYTES
-            && let Some(row) = rows.next()?
-        {
-            let id = DeliveryId(row.get(0)?);
-            if self.leases.holds(id, clock) {
+        let mut oldest = self.oldest.take(subscription);
+        let (mut held, mut last) = (VecDeque::new(), 0);
+        while !enough(chosen.len(), freed) && chosen.len() < MOST_DROPPED_FOR_BYTES {
+            if oldest.is_empty() {
+                oldest = self.find_oldest(subscription, last)?;
+            }
+            let Some(id) = oldest.pop_front() else { break };
+            last = id;
+            let found = statement.query_row(params![id, subscription], |row| Ok((row.get(0)?, row.get(1)?)));
+            let Some((lane, size)) = found.optional()? else { continue };
+            if self.leases.holds(DeliveryId(id), clock) {
+                held.push_back(id);
                 continue;
             }
-            freed += row.get::<_, u64>(2)?;
-            chosen.push((id, row.get::<_, Option<String>>(1)?));
+            let size: u64 = size;
+            freed += size;
+            let lane: Option<String> = lane;
+            chosen.push((DeliveryId(id), lane));
         }
-        drop(rows);
         drop(statement);
+        let is_enough = !chosen.is_empty() && freed >= surplus.bytes;
+        if !is_enough {
+            held.extend(chosen.iter().map(|(id, _)| id.0));
+            held.make_contiguous().sort_unstable();
+        }
+        held.append(&mut oldest);
+        self.oldest.keep(subscription, held);
         // A bound that was lowered by far is come to step by step.
-        if chosen.is_empty() || freed < surplus.bytes {
+        if !is_enough {
             return Ok(false);
         }
         let mut end = self.connection.prepare_cached(

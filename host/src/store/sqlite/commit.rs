@@ -132,6 +132,7 @@ impl PreparedCommit {
                     headers: Arc::clone(&accepted.headers),
                     attempts: 0,
                     created: self.created,
+                    interrupted: false,
                 });
             }
         }

@@ -3,6 +3,7 @@
 //! One process owns the file, so this is kept in memory: after a restart whatever is pending can be leased again, and no
 //! lease of an earlier process is known.
 
+use super::attempt_journal::{AttemptJournal, BegunAttempt, Slot};
 use crate::store::{DeliveryId, Lease, LeaseTerms, LeaseToken, Owner};
 use anglerfish_core::request::UnixMillis;
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct Leases {
     state: Mutex<State>,
     turn: Mutex<()>,
+    /// Where the next process finds what was begun under them.
+    pub(super) journal: AttemptJournal,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ struct Held {
     owner: Owner,
     token: LeaseToken,
     until: UnixMillis,
+    /// The attempt that is made under it, in the journal.
+    begun: Option<Slot>,
     /// Whether it is being settled: nobody gets the delivery meanwhile, whatever the deadline says.
     settling: bool,
 }
@@ -39,6 +44,22 @@ impl Held {
 }
 
 impl Leases {
+    /// Without any.
+    pub(super) fn new(journal: AttemptJournal) -> Self {
+        Self { journal, ..Self::default() }
+    }
+
+    /// An attempt begins under a lease. Nothing comes of a stale one.
+    pub(super) fn begin(&self, lease: Lease, started: i64, before: u32) {
+        let attempt = BegunAttempt { delivery: lease.delivery.0, started, before };
+        let mut state = self.state();
+        if let Some(held) = state.get_mut(lease) {
+            let earlier = std::mem::replace(&mut held.begun, self.journal.begin(attempt));
+            drop(state);
+            earlier.into_iter().for_each(|slot| self.journal.end(slot, false));
+        }
+    }
+
     /// Keeps other callers from choosing deliveries to lease while this one does.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,15 +93,18 @@ impl Leases {
             let token = LeaseToken(state.last);
             state.by_subscription.entry(Arc::clone(&subscription)).or_default().insert(delivery);
             let (owner, until) = (terms.owner.clone(), terms.until);
-            state.held.insert(delivery, Held { subscription, owner, token, until, settling: false });
+            let held = Held { subscription, owner, token, until, begun: None, settling: false };
+            if let Some(slot) = state.held.insert(delivery, held).and_then(|earlier| earlier.begun) {
+                self.journal.end(slot, false);
+            }
             taken.push(Lease { delivery, token });
         }
         drop(state);
         LeaseGuard { leases: Arc::clone(self), taken }
     }
 
-    /// Ends leases; returns the stale ones.
-    pub(super) fn end(&self, leases: &[Lease]) -> Vec<Lease> {
+    /// Ends leases, after what came of them `is_recorded` or not; returns the stale ones.
+    pub(super) fn end(&self, leases: &[Lease], is_recorded: bool) -> Vec<Lease> {
         if leases.is_empty() {
             return Vec::new();
         }
@@ -91,7 +115,9 @@ impl Leases {
                 stale.push(*lease);
                 continue;
             }
-            let Some(Held { subscription, owner, .. }) = state.held.remove(&lease.delivery) else { continue };
+            let Some(held) = state.held.remove(&lease.delivery) else { continue };
+            let Held { subscription, owner, begun, .. } = held;
+            begun.into_iter().for_each(|slot| self.journal.end(slot, is_recorded));
             tracing::trace!(delivery = %lease.delivery, token = %lease.token, owner = owner.name(), "lease ended");
             let Some(held) = state.by_subscription.get_mut(&subscription) else { continue };
             held.remove(&lease.delivery);
@@ -176,6 +202,6 @@ impl LeaseGuard {
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
-        self.leases.end(&self.taken);
+        self.leases.end(&self.taken, false);
     }
 }

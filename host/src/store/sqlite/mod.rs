@@ -12,6 +12,7 @@
 //! - [`reader`] is the pool of reading connections; [`leasing`], [`reading`], [`listing`], [`row`] and [`details`] read
 //!   what they are asked for; [`plan`] sees to it that none of them goes through a whole table.
 
+mod attempt_journal;
 mod backlog;
 mod batch;
 mod bound;
@@ -23,12 +24,14 @@ mod connection;
 mod details;
 mod error;
 mod expiry;
+mod interruption;
 mod job;
 mod lane;
 mod lease;
 mod leasing;
 mod listing;
 mod lock;
+mod oldest_open;
 mod open_range;
 mod options;
 mod plan;

@@ -79,6 +79,7 @@ pub(super) fn reopen(
              tries = 0, reason = NULL WHERE id = ?1",
         )?
         .execute(params![id.0, if is_behind { PARKED } else { due }, due])?;
+    batch.oldest.forget(&subscription);
     batch.count(&subscription, id, i64::from(status != DeliveryStatus::Pending))?;
     Ok(Retried::Due)
 }

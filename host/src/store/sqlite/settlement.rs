@@ -40,11 +40,12 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
                 row.get::<_, i64>(4)?,
                 row.get::<_, Option<i64>>(5)?,
                 row.get::<_, Option<String>>(6)?,
+                (row.get::<_, Option<i64>>(7)?, row.get::<_, Option<i64>>(8)?),
             ))
         })
         .optional()?;
     // A leased delivery is not deleted; it is gone only if somebody else has written to the file.
-    let Some((subscription, before, attempts, reason, created, ended_after, lane)) = found else {
+    let Some((subscription, before, attempts, reason, created, ended_after, lane, was)) = found else {
         return Ok(Recorded::Stale);
     };
     let (open, now) = (before == DeliveryStatus::Pending, clamp(*now));
@@ -55,6 +56,8 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         Settled::Discarded => (DeliveryStatus::Discarded, None),
         Settled::Dead => (DeliveryStatus::Dead, None),
         Settled::Retry(due) => (DeliveryStatus::Pending, Some(clamp(*due))),
+        // As if it had not begun.
+        Settled::Interrupted => (DeliveryStatus::Pending, was.0),
     };
     let ended_after = match due {
         Some(_) => None,
@@ -63,8 +66,11 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         None => Some(now.saturating_sub(created).max(0)),
     };
     let reason = reason.filter(|_| status == before);
-    let planned = due.map(|_| now);
-    batch.statements.settle_delivery.execute(params![id.0, status, due, planned, ended_after, reason])?;
+    let is_interrupted = *settled == Settled::Interrupted;
+    let planned = if is_interrupted { was.1 } else { due.map(|_| now) };
+    let used = u32::from(!is_interrupted);
+    let statement = &mut batch.statements.settle_delivery;
+    statement.execute(params![id.0, status, due, planned, ended_after, reason, used])?;
     let micros = i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX);
     batch.statements.insert_attempt.execute(params![
         id.0,

@@ -1,5 +1,6 @@
 //! The store itself: hands writes to the writer and reads to the readers.
 
+use super::attempt_journal::AttemptJournal;
 use super::backlog::Backlog;
 use super::batch::{Batch, Statements};
 use super::bound::Bounds;
@@ -10,6 +11,7 @@ use super::commit::{ApplyCommit, PreparedCommit};
 use super::connection::{open_writer, tune_writer};
 use super::error::classify;
 use super::expiry::{self, Expire};
+use super::interruption;
 use super::job::Write;
 use super::lease::Leases;
 use super::lock::Lock;
@@ -100,7 +102,20 @@ impl SqliteStore {
         tune_writer(&connection, &options).map_err(fail)?;
         lane::heal(&connection).map_err(fail)?;
         call::disown(&connection).map_err(fail)?;
-        let leases = Arc::new(Leases::default());
+        let is_new = !connection
+            .prepare("SELECT 1 FROM deliveries")
+            .and_then(|mut any| any.exists(()))
+            .map_err(fail)?;
+        let (journal, begun) = AttemptJournal::open(path, is_new);
+        let interrupted = interruption::record(&mut connection, &begun).map_err(fail)?;
+        if interrupted > 0 {
+            tracing::info!(
+                interrupted,
+                "attempts were under way when the gateway ended; they are made again"
+            );
+        }
+        journal.begin_anew();
+        let leases = Arc::new(Leases::new(journal));
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
         let bounds = Arc::new(Bounds::open(&connection).map_err(fail)?);
         let identity = identity(&connection).map_err(fail)?;
@@ -219,11 +234,23 @@ impl DeliveryStore for SqliteStore {
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
-        Ok(self.leases.end(leases))
+        Ok(self.leases.end(leases, false))
     }
 
     async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError> {
         self.writer.write(Settle(settlements)).await
+    }
+
+    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) {
+        self.leases.begin(lease, clamp(started), before);
+    }
+
+    fn pace(&self, rate: &str, rests: UnixMillis) {
+        self.leases.journal.pace(rate, rests.0);
+    }
+
+    fn paced(&self, rate: &str) -> Option<UnixMillis> {
+        self.leases.journal.paced(rate).map(UnixMillis)
     }
 
     async fn replan(&self, now: UnixMillis) -> Result<u64, StoreError> {

@@ -15,6 +15,7 @@ use super::error::{classify, stopped};
 use super::job::{Job, Write, job};
 use super::lease::Leases;
 use super::lock::Lock;
+use super::oldest_open::OldestOpen;
 use super::options::SqliteOptions;
 use super::presence::Presence;
 use super::segment::Segment;
@@ -211,6 +212,7 @@ struct Thread<'c> {
     shared: &'c Shared,
     statements: Statements<'c>,
     names: Names,
+    oldest: OldestOpen,
     segment: Segment,
     doubtful: bool,
 }
@@ -220,8 +222,8 @@ impl<'c> Thread<'c> {
         let statements = Statements::prepare(connection)?;
         let segment = Segment::last(connection)?;
         shared.head.send_replace(EventSeq(segment.event));
-        let names = Names::default();
-        Ok(Self { connection, shared, statements, names, segment, doubtful: false })
+        let (names, oldest) = (Names::default(), OldestOpen::default());
+        Ok(Self { connection, shared, statements, names, oldest, segment, doubtful: false })
     }
 }
 
@@ -318,7 +320,7 @@ impl Thread<'_> {
             &mut self.statements,
             &shared.leases,
             (&shared.backlog, shared.bounds.now()),
-            &mut self.names,
+            (&mut self.names, &mut self.oldest),
             self.segment,
             self.doubtful,
         );
@@ -333,7 +335,7 @@ impl Thread<'_> {
         if shared.bounds.hold(committed.behind) {
             shared.made_jobs.send_modify(|count| *count += 1);
         }
-        shared.leases.end(&committed.settled);
+        shared.leases.end(&committed.settled, true);
         let head = EventSeq(committed.segment.event);
         shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);
         Ok(())

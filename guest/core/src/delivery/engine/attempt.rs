@@ -2,10 +2,11 @@
 
 use super::{Attempt, DRIFT, Engine, Phase, REFUSALS, Replanning};
 use crate::delivery::alarm::Alarm;
-use crate::delivery::backoff::Backoff;
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{AttemptId, Leased, Now, Output, Recorded, StoreFault, WorkLease};
+use crate::delivery::model::{
+    AttemptId, Leased, Now, Output, Recorded, StoreFault, SubscriptionKey, WorkLease,
+};
 use crate::delivery::queue::Stage;
 use crate::policy::{self, AttemptOutcome, Settled};
 use std::sync::Arc;
@@ -52,13 +53,7 @@ impl<P> Engine<P> {
                 }
                 queue.recording += 1;
                 self.recording += 1;
-                attempt.phase = Phase::Recording {
-                    settled,
-                    planned: now.wall,
-                    is_sent: false,
-                    refusals: Backoff::default(),
-                    alarm: None,
-                };
+                attempt.phase = Phase::recording(settled, now);
                 self.records.push_back(id);
             }
             None => {
@@ -78,24 +73,33 @@ impl<P> Engine<P> {
         self.touch(key);
     }
 
-    /// An attempt was broken off without a result.
+    /// An attempt was broken off without a result, which is recorded if the store is in reach.
     pub fn handle_cancelled(&mut self, now: Now, id: AttemptId) {
         self.observe(now);
-        if !self.attempts.get(&id).is_some_and(|attempt| matches!(attempt.phase, Phase::Running)) {
+        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        if !matches!(attempt.phase, Phase::Running) {
             return;
         }
-        let Some(attempt) = self.drop_attempt(id) else { return };
+        let key = attempt.key;
         self.running = self.running.saturating_sub(1);
         self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
-        if let Some(queue) = self.registry.get_mut(attempt.key) {
-            queue.end(attempt.bytes);
-            if attempt.probe.is_some() {
-                queue.flow().forgo(now, attempt.probe);
-            }
+        let Some(queue) = self.registry.get_mut(key) else { return };
+        queue.end(attempt.bytes);
+        if attempt.probe.is_some() {
+            queue.flow().forgo(now, attempt.probe);
+        }
+        if self.recorder.is_open() && !is_seeded(Fault::SilentInterruption) {
+            queue.recording += 1;
+            self.recording += 1;
+            attempt.phase = Phase::recording(Settled::Interrupted, now);
+            self.records.push_back(id);
+        } else {
+            // Nobody can wait for the store to come back: who breaks attempts off is ending.
             queue.returns.push(attempt.lease);
             queue.look_again();
+            self.drop_attempt(id);
         }
-        self.touch(attempt.key);
+        self.touch(key);
     }
 
     /// The answer to [`Output::Record`].
@@ -127,10 +131,11 @@ impl<P> Engine<P> {
                     }
                     match (recorded, settled) {
                         (Recorded::Written, Settled::Retry(_)) if is_outdated => {
-                            queue.foresee(Some(now.wall));
+                            queue.foresee(now.wall);
                             self.replanning = Replanning::Wanted;
                         }
-                        (Recorded::Written, Settled::Retry(at)) => queue.foresee(Some(at)),
+                        (Recorded::Written, Settled::Retry(at)) => queue.foresee(at),
+                        (Recorded::Written, Settled::Interrupted) => queue.look_again(),
                         // What was freed is as old, or is thought to be, as that clock says.
                         (Recorded::Freed, _) if is_outdated => self.replanning = Replanning::Wanted,
                         (Recorded::Written | Recorded::Freed, _) => {}
@@ -150,7 +155,13 @@ impl<P> Engine<P> {
                 let at = now.elapsed + refusals.next(random);
                 self.alarms.set_wait(Alarm::Record(id), alarm, Some(at));
             }
-            Err(_) => self.give_up(id),
+            Err(_) => {
+                self.give_up(id);
+                if recorded == Err(StoreFault::Unavailable) {
+                    // The others of a queue that is ending do not wait for the store either.
+                    self.give_up_unsent(key, true);
+                }
+            }
         }
         self.touch(key);
     }
@@ -193,6 +204,21 @@ impl<P> Engine<P> {
             }
         }
         Some(attempt)
+    }
+
+    /// What waits for its record and is not with the store is forgotten, and given back: all of it, or only what the store
+    /// has refused.
+    pub(super) fn give_up_unsent(&mut self, key: SubscriptionKey, is_all: bool) {
+        let is_unsent = |attempt: &Attempt| match attempt.phase {
+            Phase::Recording { is_sent: false, alarm, .. } => {
+                attempt.key == key && (is_all || alarm.is_some())
+            }
+            _ => false,
+        };
+        let waiting = self.attempts.iter().filter(|(_, attempt)| is_unsent(attempt)).map(|(id, _)| *id);
+        for id in waiting.collect::<Vec<_>>() {
+            self.give_up(id);
+        }
     }
 
     /// An attempt that cannot be recorded is forgotten, and its delivery given back.

@@ -4,7 +4,8 @@ use super::{Attempt, DRIFT, Engine, NEVER, Phase, Replanning};
 use crate::delivery::alarm::{Alarm, DueAlarm};
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{Now, Output, StoreFault};
+use crate::delivery::model::{Now, Output, PacedRate, StoreFault};
+use crate::delivery::queue::Queue;
 use crate::request::UnixMillis;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -70,6 +71,22 @@ impl<P> Engine<P> {
         } else if offset < before - DRIFT && !is_seeded(Fault::UnnoticedClock) {
             self.handle_set_back(now);
         }
+        if (offset - before).abs() > DRIFT {
+            self.pace_anew(now);
+        }
+    }
+
+    /// What is kept of rates is kept by the wall clock.
+    fn pace_anew(&mut self, now: Now) {
+        for key in self.registry.keys().collect::<Vec<_>>() {
+            let Some(rests) = self.registry.get(key).and_then(Queue::rests) else { continue };
+            let rate = PacedRate::Own(key);
+            self.outputs.push_back(Output::Paced { rate, rests: now.wall_at(rests) });
+        }
+        for (name, rests) in self.shared.all_rests() {
+            let rate = PacedRate::Shared(name);
+            self.outputs.push_back(Output::Paced { rate, rests: now.wall_at(rests) });
+        }
     }
 
     /// Leases that have ended by the new time are gone, even if it is put right again: others may have them.
@@ -93,7 +110,7 @@ impl<P> Engine<P> {
         };
         self.attempts.values_mut().for_each(|attempt| clamp(&mut attempt.deadline));
         for queue in self.registry.queues_mut() {
-            queue.ready_mut().iter_mut().for_each(|work| clamp(&mut work.deadline));
+            queue.ready_mut().for_each(|work| clamp(&mut work.deadline));
         }
         self.replanning = Replanning::Wanted;
     }
@@ -115,8 +132,7 @@ impl<P> Engine<P> {
         for key in keys {
             let Some(queue) = self.registry.get_mut(key) else { continue };
             // A lease under way may have been answered before.
-            if queue.next.take().is_some() || queue.leasing.is_some() {
-                queue.look_again();
+            if queue.forget_next() {
                 self.touch(key);
             }
         }
@@ -141,7 +157,7 @@ impl<P> Engine<P> {
             leases.extend(is_near(attempt.deadline).then_some(attempt.lease));
         }
         for queue in self.registry.queues_mut() {
-            for work in queue.ready_mut().iter().filter(|work| work.deadline != NEVER) {
+            for work in queue.ready_mut().filter(|work| work.deadline != NEVER) {
                 is_held = true;
                 leases.extend(is_near(work.deadline).then_some(work.lease));
             }

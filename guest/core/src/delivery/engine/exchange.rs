@@ -1,10 +1,10 @@
 //! What the store says, and what comes from it.
 
-use super::{Engine, NEVER};
+use super::{Engine, HELD_BYTES, NEVER};
 use crate::delivery::alarm::Alarm;
 use crate::delivery::entropy::spread;
 use crate::delivery::model::{Leased, Now, StoreFault, SubscriptionKey, Work, WorkLease};
-use crate::delivery::queue::{Backlog, Stage};
+use crate::delivery::queue::Stage;
 use crate::request::UnixMillis;
 use std::collections::HashMap;
 use std::mem::take;
@@ -22,6 +22,7 @@ impl<P> Engine<P> {
         let deadline = work.deadline;
         if let Some(queue) = self.registry.get_mut(key) {
             queue.offer(work);
+            self.held = queue.count_memory(self.held, HELD_BYTES);
         }
         self.watch(now, deadline);
         self.touch(key);
@@ -50,7 +51,7 @@ impl<P> Engine<P> {
             self.lessor.failed(now.elapsed, spread(self.config.seed, 0, self.next_attempt));
             for key in &surveyed {
                 if let Some(queue) = self.registry.get_mut(*key) {
-                    queue.backlog = Backlog::Unknown;
+                    queue.end_survey();
                 }
             }
             self.unknown.extend(surveyed);
@@ -59,17 +60,13 @@ impl<P> Engine<P> {
         self.lessor.answered();
         for (name, due) in found {
             // The others know better by now, and what a neighbour's coming tells must not make them look again.
-            if let Some(queue) = self.registry.find(name).and_then(|key| self.registry.get_mut(key))
-                && queue.backlog == Backlog::Surveyed
-            {
-                queue.foresee(Some(due));
+            if let Some(queue) = self.registry.find(name).and_then(|key| self.registry.get_mut(key)) {
+                queue.survey(due);
             }
         }
         for key in surveyed {
-            if let Some(queue) = self.registry.get_mut(key)
-                && queue.backlog == Backlog::Surveyed
-            {
-                queue.catch_up(None);
+            if let Some(queue) = self.registry.get_mut(key) {
+                queue.catch_up_surveyed();
             }
             self.touch(key);
         }

@@ -1,10 +1,10 @@
 //! What to do next.
 
-use super::{Attempt, Engine, KEPT, LEASES, Phase, Replanning, SHARE};
+use super::{Attempt, Engine, HELD_BYTES, KEPT, LEASES, Phase, Replanning, SHARE};
 use crate::delivery::alarm::Alarm;
 use crate::delivery::breaker::Probe;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{AttemptId, Now, Output, SubscriptionKey, Work};
+use crate::delivery::model::{AttemptId, Now, Output, PacedRate, SubscriptionKey, Work};
 use crate::policy::Past;
 use std::mem::take;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ impl<P> Engine<P> {
         queue.is_dirty = false;
         queue.tick(now);
         queue.withdraw();
+        self.held = queue.count_memory(self.held, HELD_BYTES);
         if !queue.returns.is_empty() && !queue.releasing && queue.unreleased.is_none() {
             queue.releasing = true;
             let leases = take(&mut queue.returns);
@@ -219,8 +220,15 @@ impl<P> Engine<P> {
                 continue;
             }
             let work = queue.start(now);
+            if work.is_some() && queue.policy.rate.is_some() {
+                let (rate, rests) = (PacedRate::Own(key), now.wall_at(queue.flow().rests()));
+                self.paced.push_back(Output::Paced { rate, rests });
+            }
             if let (Some(shared), Some(_)) = (&shared, &work) {
                 self.shared.start(shared, now.elapsed);
+                let rests = now.wall_at(self.shared.rests(shared));
+                self.paced
+                    .push_back(Output::Paced { rate: PacedRate::Shared(Arc::clone(&shared.name)), rests });
             }
             if queue.may_start(now.elapsed) {
                 self.starting.push_back(key);
@@ -231,7 +239,12 @@ impl<P> Engine<P> {
                 self.dirty.push(key, &mut queue.is_dirty);
             }
             let Some((work, probe)) = work else { continue };
-            return Some(self.begin(key, work, probe));
+            let attempt = self.begin(key, work, probe);
+            let Some(paced) = self.paced.pop_front() else { return Some(attempt) };
+            // The attempt comes right behind the rates that it uses.
+            self.outputs.extend(self.paced.drain(..));
+            self.outputs.push_back(attempt);
+            return Some(paced);
         }
         None
     }

@@ -4,7 +4,9 @@ use super::{Engine, Phase};
 use crate::config::DeliveryConfig;
 use crate::delivery::entropy::spread;
 use crate::delivery::fault::{Fault, is_seeded};
-use crate::delivery::model::{Now, Output, QueueStatus, Standing, StoreFault, SubscriptionKey};
+use crate::delivery::model::{
+    Now, Output, PacedRate, QueueStatus, Restored, Standing, StoreFault, SubscriptionKey,
+};
 use crate::delivery::queue::{Queue, Stage};
 use crate::delivery::shared::SharedRate;
 use crate::request::UnixMillis;
@@ -62,22 +64,33 @@ impl<P> Engine<P> {
         self.touch(key);
     }
 
-    /// The store knows from before how a subscription stands, and since when nothing but failures came back.
-    pub fn handle_restored(
-        &mut self,
-        now: Now,
-        key: SubscriptionKey,
-        standing: Standing,
-        failing: Option<UnixMillis>,
-    ) {
+    /// The store knows from before how a subscription stands, since when nothing but failures came back, and until when its
+    /// rate was used: a time that never comes if that cannot be known.
+    pub fn handle_restored(&mut self, now: Now, key: SubscriptionKey, restored: Restored) {
         self.observe(now);
+        let Restored { standing, failing, rests } = restored;
         if let Some(queue) = self.registry.get_mut(key) {
             queue.standing = standing;
             if let Some(since) = failing {
                 queue.flow().restore(now, since);
             }
+            let policy = Arc::clone(&queue.policy);
+            if let Some(rests) = rests.filter(|_| policy.rate.is_some()) {
+                queue.flow().resume(&policy, now.elapsed, now.at(rests));
+                // Known or not, the process after this one gets it as well.
+                let (rate, rests) = (PacedRate::Own(key), now.wall_at(queue.flow().rests()));
+                self.outputs.push_back(Output::Paced { rate, rests });
+            }
         }
         self.touch(key);
+    }
+
+    /// The same of a rate that several share.
+    pub fn handle_resumed(&mut self, now: Now, shared: &SharedRate, rests: UnixMillis) {
+        self.observe(now);
+        self.shared.resume(shared, now.elapsed, now.at(rests));
+        let rests = now.wall_at(self.shared.rests(shared));
+        self.outputs.push_back(Output::Paced { rate: PacedRate::Shared(Arc::clone(&shared.name)), rests });
     }
 
     /// The answer to [`Output::Stand`]. Says whether the store knows now how the subscription stands.
@@ -134,23 +147,16 @@ impl<P> Engine<P> {
             return;
         }
         queue.stage = Stage::Abort;
-        let mut waiting = Vec::new();
         for (id, attempt) in self.attempts.iter().filter(|(_, attempt)| attempt.key == key) {
-            match attempt.phase {
-                Phase::Running => {
-                    self.outputs.push_back(Output::Cancel { attempt: *id });
-                    if is_seeded(Fault::ReleasedTwice) {
-                        queue.returns.push(attempt.lease);
-                    }
+            if matches!(attempt.phase, Phase::Running) {
+                self.outputs.push_back(Output::Cancel { attempt: *id });
+                if is_seeded(Fault::ReleasedTwice) {
+                    queue.returns.push(attempt.lease);
                 }
-                // What the store has already it may have written.
-                Phase::Recording { is_sent: true, .. } => {}
-                Phase::Recording { is_sent: false, .. } => waiting.push(*id),
             }
         }
-        for id in waiting {
-            self.give_up(id);
-        }
+        // What the store has already it may have written. The rest it gets now, or not at all.
+        self.give_up_unsent(key, !self.recorder.is_open());
         self.touch(key);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::island;
 use super::job::Defect;
-use super::plan::Plan;
+use super::plan::{Action, Plan};
 use super::world::World;
 use crate::delivery::fault::{self, Fault};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -134,11 +134,33 @@ fn defects_are_found() {
         Fault::NoRamp,
         Fault::FreeSharedRate,
         Fault::ForgottenSuccessor,
+        Fault::RetriesFirst,
+        Fault::RetriesLast,
+        Fault::SilentInterruption,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));
         println!("{defect:?}: seed {}, {}, {} lines", broken.seed, broken.promise, broken.story.len());
     }
+}
+
+/// A process that dies in the middle of a backlog: among all that can happen that is rare for a subscription with a slow
+/// rate and a large burst.
+#[test]
+fn a_burst_that_comes_again_after_a_crash_is_found() {
+    let play = |seed| {
+        let mut plan = Plan::new(seed);
+        let commit = Action::Commit { subscriptions: 1, times: 60 };
+        plan.actions = vec![(1_000, commit), (1_600, Action::Crash), (1_900, Action::Crash)];
+        World::new(plan).run()
+    };
+    let most = 2_000;
+    let kept = (0..most).find_map(|seed| play(seed).err().map(|promise| (seed, promise)));
+    assert_eq!(kept, None);
+    fault::seed(Some(Fault::FreshRate));
+    let found = (0..most).find_map(|seed| play(seed).err().map(|promise| (seed, promise)));
+    fault::seed(None);
+    println!("{:?}: {:?}", Fault::FreshRate, found.expect("it is not found"));
 }
 
 #[test]

@@ -34,11 +34,16 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    /// One that the store knows this of.
-    pub(super) fn restored(standing: Standing, failing: Option<UnixMillis>, now: Now) -> Self {
+    /// The next process, or the next queue of the same name, has the rate that this one has left.
+    pub(super) fn next(&mut self) -> Self {
+        Self { starts: std::mem::take(&mut self.starts), ..Self::default() }
+    }
+
+    /// The same, if the store knows this of it.
+    pub(super) fn restored(&mut self, standing: Standing, failing: Option<UnixMillis>, now: Now) -> Self {
         let before = |since: UnixMillis| Duration::from_millis(now.wall.0.saturating_sub(since.0));
         let failing = failing.map(|since| (now.elapsed, now.elapsed, before(since)));
-        Self { standing, failing, ..Self::default() }
+        Self { standing, failing, ..self.next() }
     }
 
     /// Somebody lets it stand like this.

@@ -139,7 +139,7 @@ impl Plan {
         let shared = own.one_in(4).then_some(RateConfig {
             count,
             period: Duration::from_secs(1),
-            burst: own.pick(&[1, 4]),
+            burst: own.pick(&[1, 4, 20]),
         });
         Self { seed, subscriptions, lease, attempts, grain: 1, late, shared, actions }
     }
@@ -188,7 +188,7 @@ pub(super) fn policy(seed: u64, subscription: u8, second: bool) -> DeliveryConfi
     let rate = random.one_in(3).then(|| RateConfig {
         count: u32::try_from(random.range(20, 200)).unwrap(),
         period: Duration::from_secs(1),
-        burst: u32::try_from(random.pick(&[1, 1, 5])).unwrap(),
+        burst: u32::try_from(random.pick(&[1, 1, 5, 20])).unwrap(),
     });
     let trip = random.pick(&[
         BreakerTrip::Failures(1),

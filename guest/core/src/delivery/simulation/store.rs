@@ -1,7 +1,7 @@
 //! A model of the store: deliveries, leases with tokens and deadlines, and who ended what.
 
 use super::job::Job;
-use crate::delivery::{Leased, Recorded, Standing, Work, WorkLease};
+use crate::delivery::{Leased, Line, Lines, Recorded, Standing, Work, WorkLease};
 use crate::policy::Settled;
 use crate::request::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,8 @@ pub(super) struct Delivery {
     /// What the clock said when it ended the last time.
     pub(super) ended: u64,
     attempts: u32,
+    /// Attempts that were recorded, in all.
+    made: u32,
     lease: Option<(u64, u64)>,
     /// Those of one lane are made one after another.
     lane: Option<u64>,
@@ -45,12 +47,19 @@ pub(super) struct Store {
     next_delivery: [i64; 8],
     next_token: u64,
     lease: Option<u64>,
+    /// Deliveries that are attempted, or whose attempt is not recorded yet; as a process leaves them behind that dies.
+    under_way: BTreeSet<i64>,
+    /// Deliveries that a process which died has leased.
+    orphaned: BTreeSet<i64>,
     /// Tokens that the engine has ended itself, as far as it knows.
     ended: BTreeSet<u64>,
     /// How subscriptions stand.
     pub(super) standings: [Standing; 8],
     /// Since when nothing but failures came back.
     pub(super) failing: [Option<UnixMillis>; 8],
+    /// Until when rates were used: of each subscription, and of all together.
+    pub(super) rests: [Option<UnixMillis>; 8],
+    pub(super) shared_rests: Option<UnixMillis>,
     /// Work on many deliveries.
     pub(super) jobs: Vec<Job>,
 }
@@ -67,6 +76,8 @@ impl Store {
 
     fn take(&mut self, id: i64, wall: u64) -> Work<()> {
         self.next_token += 1;
+        self.under_way.remove(&id);
+        self.orphaned.remove(&id);
         let (token, deadline) = (self.next_token, self.deadline(wall));
         let delivery = self.deliveries.get_mut(&id).unwrap();
         delivery.lease = Some((token, deadline));
@@ -117,6 +128,7 @@ impl Store {
             created: wall,
             ended: 0,
             attempts: 0,
+            made: 0,
             lease: None,
         };
         self.deliveries.insert(id, delivery);
@@ -216,17 +228,41 @@ impl Store {
         first.into_iter().map(|(subscription, due)| (subscription, UnixMillis(due))).collect()
     }
 
-    pub(super) fn lease(&mut self, subscription: u8, wall: u64, limit: usize) -> Leased<()> {
-        let limit = limit.min(MOST);
-        let mut open: Vec<_> =
-            self.of(subscription).into_iter().map(|id| (self.available(id, wall), id)).collect();
-        open.sort_unstable();
-        let due: Vec<_> =
-            open.iter().take_while(|(due, _)| *due <= wall).map(|(_, id)| *id).take(limit).collect();
-        let works: Vec<_> = due.iter().map(|id| self.take(*id, wall)).collect();
-        let left = open.get(works.len()).map(|(due, _)| UnixMillis(*due));
-        let next = (works.len() < limit).then(|| left.filter(|due| due.0 != u64::MAX));
-        Leased { works, next }
+    /// In which line an open delivery waits.
+    pub(super) fn line(&self, id: i64) -> Line {
+        if self.deliveries[&id].attempts == 0 { Line::Firsts } else { Line::Retries }
+    }
+
+    pub(super) fn lease(&mut self, subscription: u8, wall: u64, limit: Lines<usize>) -> Leased<()> {
+        let mut works = Vec::new();
+        let [firsts, retries] = Line::BOTH.map(|line| {
+            let limit = limit.get(line).min(MOST);
+            let ids =
+                self.of(subscription).into_iter().filter(|id| self.line(*id) == line).collect::<Vec<_>>();
+            let mut open: Vec<_> = ids.into_iter().map(|id| (self.available(id, wall), id)).collect();
+            open.sort_unstable();
+            let due: Vec<_> =
+                open.iter().take_while(|(due, _)| *due <= wall).map(|(_, id)| *id).take(limit).collect();
+            works.extend(due.iter().map(|id| self.take(*id, wall)));
+            let left = open.get(due.len()).map(|(due, _)| UnixMillis(*due));
+            (due.len() < limit).then(|| left.filter(|due| due.0 != u64::MAX))
+        });
+        Leased { works, next: Lines { firsts, retries } }
+    }
+
+    /// An attempt begins.
+    pub(super) fn begin(&mut self, id: i64) {
+        self.under_way.insert(id);
+    }
+
+    /// Whether a delivery of a line waits for its attempt.
+    pub(super) fn waits(&self, subscription: u8, line: Line, wall: u64) -> bool {
+        self.of(subscription).into_iter().any(|id| {
+            let delivery = &self.deliveries[&id];
+            let is_held = self.under_way.contains(&id) || self.orphaned.contains(&id);
+            let is_free = !delivery.parked && !is_held;
+            is_free && delivery.due <= wall && self.line(id) == line
+        })
     }
 
     fn holds(&self, lease: WorkLease) -> bool {
@@ -243,6 +279,7 @@ impl Store {
     pub(super) fn release(&mut self, lease: WorkLease) -> Result<(), String> {
         self.end(lease)?;
         if self.holds(lease) {
+            self.under_way.remove(&lease.delivery);
             self.deliveries.get_mut(&lease.delivery).unwrap().lease = None;
         }
         Ok(())
@@ -277,10 +314,13 @@ impl Store {
 
     /// Says whether another one falls due by it.
     fn settle(&mut self, id: i64, settled: Settled, planned: u64) -> bool {
+        self.under_way.remove(&id);
         let delivery = self.deliveries.get_mut(&id).unwrap();
         delivery.lease = None;
-        delivery.attempts += 1;
+        delivery.made += 1;
+        delivery.attempts += u32::from(settled != Settled::Interrupted);
         match settled {
+            Settled::Interrupted => false,
             Settled::Retry(at) => {
                 (delivery.due, delivery.planned) = (at.0, planned);
                 false
@@ -336,12 +376,25 @@ impl Store {
         self.open.insert(id);
     }
 
-    /// The process is gone: leases that do not end by themselves end with it.
+    /// The process is gone: leases that do not end by themselves end with it. The attempts that were under way are found and
+    /// recorded by the next one.
     pub(super) fn crash(&mut self) {
-        if self.lease.is_none() {
-            self.deliveries.values_mut().for_each(|delivery| delivery.lease = None);
+        for id in std::mem::take(&mut self.under_way) {
+            self.deliveries.get_mut(&id).unwrap().made += 1;
+        }
+        for (id, delivery) in &mut self.deliveries {
+            if self.lease.is_none() {
+                delivery.lease = None;
+            } else if delivery.lease.is_some() {
+                self.orphaned.insert(*id);
+            }
         }
         self.ended.clear();
+    }
+
+    /// How many attempts of each delivery were recorded.
+    pub(super) fn made(&self) -> impl Iterator<Item = (i64, u32)> {
+        self.deliveries.iter().map(|(id, delivery)| (*id, delivery.made))
     }
 
     pub(super) fn status(&self, id: i64) -> Status {

@@ -7,12 +7,13 @@ mod serve;
 use super::expectation::{self, Expectation, SECOND};
 use super::job::{Defect, Step};
 use super::network;
-use super::plan::{Mood, Plan, TROUBLED};
+use super::plan::{Action, Mood, Plan, TROUBLED};
 use super::random::Random;
 use super::store::{Status, Store};
 use crate::config::DeliveryConfig;
 use crate::delivery::{
-    AttemptId, Engine, Leased, Now, Output, Recorded, Standing, StoreFault, SubscriptionKey, Work, WorkLease,
+    AttemptId, Engine, Leased, Line, Lines, Now, Output, PacedRate, Recorded, Standing, StoreFault,
+    SubscriptionKey, Work, WorkLease,
 };
 use crate::policy::{AttemptOutcome, Settled};
 use crate::request::UnixMillis;
@@ -61,7 +62,7 @@ enum Event {
 enum Call {
     Replan,
     Survey,
-    Lease(SubscriptionKey, usize),
+    Lease(SubscriptionKey, Lines<usize>),
     Release(Option<SubscriptionKey>, Vec<WorkLease>),
     Extend(Vec<WorkLease>),
     Record(AttemptId, WorkLease, Settled, UnixMillis),
@@ -135,9 +136,13 @@ pub(super) struct World {
     looked: u64,
     lying: Vec<Option<u64>>,
     running: BTreeMap<AttemptId, Running>,
+    /// How many attempts of its other line each line of each subscription has seen more than of its own while it waits.
+    overtaken: Vec<Lines<usize>>,
     random: Random,
     /// When attempts started that share a rate.
     shared: Vec<Duration>,
+    /// How many attempts of each delivery ended or were broken off, those aside that this machine could not make.
+    ended: BTreeMap<i64, u32>,
     /// How many steps of jobs were made ready.
     steps: u64,
     /// What jobs do wrong.
@@ -177,9 +182,11 @@ impl World {
             looked: 0,
             lying: vec![None; usize::from(plan.subscriptions)],
             running: BTreeMap::new(),
+            overtaken: vec![Lines::default(); usize::from(plan.subscriptions)],
             random: Random::new(plan.seed, 2),
             begun: vec![Vec::new(); usize::from(plan.subscriptions)],
             shared: Vec::new(),
+            ended: BTreeMap::new(),
             steps: 0,
             defect: None,
             trace: None,
@@ -257,9 +264,37 @@ impl World {
         Ok(())
     }
 
+    fn count_end(&mut self, delivery: i64) {
+        *self.ended.entry(delivery).or_default() += 1;
+    }
+
+    /// Every attempt is recorded, those that were broken off as well, where the store was in reach and leases stood.
+    fn check_records(&self) -> Result<(), String> {
+        let is_trouble = |(_, action): &(u64, Action)| {
+            matches!(
+                action,
+                Action::Outage { .. }
+                    | Action::Refusal { .. }
+                    | Action::Clock { .. }
+                    | Action::Rival
+                    | Action::Remove { .. }
+            )
+        };
+        if self.plan.lease.is_some() || self.plan.actions.iter().any(is_trouble) {
+            return Ok(());
+        }
+        let ended = |id| self.ended.get(&id).copied().unwrap_or_default();
+        match self.store.made().find(|(id, made)| *made != ended(*id)) {
+            None => Ok(()),
+            Some((id, made)) => {
+                Err(format!("of {} attempts of delivery {id} {made} were recorded", ended(id)))
+            }
+        }
+    }
+
     fn check_end(&self) -> Result<(), String> {
         match self.store.open() {
-            0 => self.store.check_jobs(),
+            0 => self.store.check_jobs().and_then(|()| self.check_records()),
             open => Err(format!("nothing is left to do, and {open} deliveries are open")),
         }
     }
@@ -334,6 +369,12 @@ impl World {
                 self.call(Some(subscription), Call::Stand(subscription, standing, failing));
             }
             Output::Breaker { .. } => {}
+            Output::Paced { rate: PacedRate::Own(key), rests } => {
+                if let Some(place) = self.islands.iter().position(|island| island.key == Some(key)) {
+                    self.store.rests[place] = Some(rests);
+                }
+            }
+            Output::Paced { rate: PacedRate::Shared(_), rests } => self.store.shared_rests = Some(rests),
             Output::Cancel { attempt } => {
                 // It may end just then.
                 if let Some(running) = self.running.get(&attempt)
@@ -385,12 +426,33 @@ impl World {
             expectation::keeps(rate, &self.shared, now.elapsed)
                 .map_err(|wrong| format!("all together {wrong}"))?;
         }
+        self.take_turns(subscription, work.line(), delivery)?;
         let island = &self.islands[subscription];
         let (wait, outcome) = network::answer(self.plan.seed, island.mood, &policy, delivery, work.before);
         let micros = u64::try_from(wait.as_micros()).unwrap();
         let ends = self.after(micros, Event::Attempted(id, outcome));
         self.running.insert(id, Running { key, delivery, ends, policy });
         self.begun[subscription].push((self.time, delivery));
+        Ok(())
+    }
+
+    /// First attempts and retries take turns: as long as one of each waits, no more are started of one line than of the other
+    /// but for what was in memory before the other came.
+    fn take_turns(&mut self, place: usize, line: Line, delivery: i64) -> Result<(), String> {
+        let (number, wall) = (u8::try_from(place).unwrap(), self.wall());
+        self.store.begin(delivery);
+        let widest = [false, true].map(|second| self.plan.policy(number, second).concurrency);
+        let most = widest.into_iter().max().unwrap() * 9 + 8;
+        let overtaken = &mut self.overtaken[place];
+        let (own, other) = match line {
+            Line::Firsts => (&mut overtaken.firsts, &mut overtaken.retries),
+            Line::Retries => (&mut overtaken.retries, &mut overtaken.firsts),
+        };
+        *own = own.saturating_sub(1);
+        *other = if self.store.waits(number, line.other(), wall) { *other + 1 } else { 0 };
+        if *other > most {
+            return Err(format!("s{place} lets {other} {line:?} go before one of the others"));
+        }
         Ok(())
     }
 
@@ -460,6 +522,9 @@ impl World {
             }
             Event::Attempted(id, outcome) => {
                 if let Some(running) = self.running.remove(&id) {
+                    if outcome != AttemptOutcome::Local {
+                        self.count_end(running.delivery);
+                    }
                     self.note(id, &running, outcome);
                 }
                 if let Some(engine) = &mut self.engine {
@@ -467,7 +532,9 @@ impl World {
                 }
             }
             Event::Cancelled(id) => {
-                self.running.remove(&id);
+                if let Some(running) = self.running.remove(&id) {
+                    self.count_end(running.delivery);
+                }
                 if let Some(engine) = &mut self.engine {
                     engine.handle_cancelled(now, id);
                 }

@@ -3,9 +3,10 @@
 use super::*;
 use crate::store::{
     DeliveryQuery, DeliveryStatus, Job, JobAction, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork,
-    OverflowCounts,
+    Leased, OverflowCounts,
 };
 use anglerfish_core::config::{BacklogConfig, Overflow};
+use anglerfish_core::delivery::Lines;
 
 /// The statuses of a subscription's deliveries, oldest first.
 async fn statuses(store: &dyn Store) -> Vec<DeliveryStatus> {
@@ -37,14 +38,14 @@ pub(in crate::store::conformance) async fn deliveries_of_one_key_fall_due_one_af
     );
     let lease = async || store.lease("one", later(10), 10, terms("me", later(1000))).await.unwrap();
     let none = lease().await;
-    assert!(none.deliveries.is_empty() && none.next.is_none(), "{none:?}");
+    assert!(none.deliveries.is_empty() && none.next().is_none(), "{none:?}");
 
     // One that is tried again holds up its own key, and no other one.
     assert_eq!(
         settle(store, deliveries[0].lease(), Settled::Retry(later(50)), later(1)).await,
         Recorded::Recorded
     );
-    assert_eq!(lease().await.next, Some(later(50)));
+    assert_eq!(lease().await.next(), Some(later(50)));
     let b1 = deliveries.iter().find(|one| one.event.id == "b1" && one.subscription == "one").unwrap();
     assert_eq!(settle(store, b1.lease(), Settled::Delivered, later(2)).await, Recorded::Recorded);
     let first = store.lease("one", later(50), 10, terms("me", later(1000))).await.unwrap();
@@ -131,6 +132,57 @@ pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_oldest_a
     assert_eq!(statuses(store).await[3..], [Dead, Pending]);
     store.commit(commit(vec![event("f", &["one"])])).await.unwrap();
     assert_eq!(statuses(store).await[4..], [Pending, Dead]);
+}
+
+pub(in crate::store::conformance) async fn a_full_backlog_drops_by_the_order_of_the_log(store: &dyn Store) {
+    store.bound("one", Some(BacklogConfig { max: Some(2), bytes: None, full: Overflow::DropOldest }));
+    let (_, first) = put(store, "a", &["one"]).await;
+    settle(store, first[0].lease(), Settled::Retry(later(5000)), later(1)).await;
+    store.commit(Commit { lease: None, ..commit(vec![event("b", &["one"])]) }).await.unwrap();
+    // The first falls due long after the second, and is older.
+    store.commit(Commit { lease: None, ..commit(vec![event("c", &["one"])]) }).await.unwrap();
+    use DeliveryStatus::{Dead, Pending};
+    assert_eq!(statuses(store).await, [Dead, Pending, Pending]);
+    // One that is open again is the oldest again.
+    store.retry(DeliveryId(1), later(2)).await.unwrap();
+    store.commit(Commit { lease: None, ..commit(vec![event("d", &["one"])]) }).await.unwrap();
+    assert_eq!(statuses(store).await, [Dead, Dead, Pending, Pending]);
+}
+
+pub(in crate::store::conformance) async fn leases_first_attempts_and_retries_in_turn(store: &dyn Store) {
+    let fresh = committed(store, &["a", "b", "c"], "one").await;
+    for delivery in &fresh {
+        settle(store, delivery.lease(), Settled::Retry(later(10)), later(1)).await;
+    }
+    let new = committed(store, &["d", "e"], "one").await;
+    store.release(&leases(&new)).await.unwrap();
+    let names = |leased: &Leased| -> Vec<String> {
+        leased.deliveries.iter().map(|delivery| delivery.event.id.clone()).collect()
+    };
+    let leased = store.lease("one", later(20), 4, terms("me", later(99))).await.unwrap();
+    assert_eq!(names(&leased), ["d", "a", "e", "b"]);
+    assert_eq!((leased.next.firsts, leased.next.retries), (None, Some(later(10))));
+    store.release(&leases(&leased.deliveries)).await.unwrap();
+    let most = Lines { firsts: 1, retries: 2 };
+    let leased =
+        store.lease("one", later(20), 9, LeaseTerms { most, ..terms("me", later(99)) }).await.unwrap();
+    assert_eq!(names(&leased), ["d", "a", "b"]);
+    assert_eq!((leased.next.firsts, leased.next.retries), (Some(NOW), Some(later(10))));
+    store.release(&leases(&leased.deliveries)).await.unwrap();
+    // Nothing is said of a line that nobody asks about.
+    let most = Lines { firsts: 0, retries: 9 };
+    let leased =
+        store.lease("one", later(20), 9, LeaseTerms { most, ..terms("me", later(99)) }).await.unwrap();
+    assert_eq!((names(&leased), leased.next.firsts), (vec!["a".into(), "b".into(), "c".into()], None));
+}
+
+/// Commits events for one subscription, leased.
+async fn committed(store: &dyn Store, ids: &[&str], subscription: &str) -> Vec<LeasedDelivery> {
+    let events = ids.iter().map(|id| event(id, &[subscription])).collect();
+    match store.commit(commit(events)).await.unwrap() {
+        CommitOutcome::Committed { deliveries, .. } => deliveries,
+        CommitOutcome::Conflict => panic!("a conflict"),
+    }
 }
 
 fn pausing(max: u64) -> Option<BacklogConfig> {

@@ -33,17 +33,33 @@ impl DeliveryStore for ModelStore {
         terms: LeaseTerms,
     ) -> Result<Leased, StoreError> {
         let mut state = self.state();
-        let (mut leased, mut size) = (Leased::default(), 0);
-        for (due, id) in state.free(subscription, now) {
+        let mut lines = Line::BOTH.map(|line| {
+            let free = state.free(subscription, now).into_iter();
+            let mine = free.filter(|(_, id)| (state.deliveries[id].tries == 0) == (line == Line::Firsts));
+            (mine.collect::<VecDeque<_>>(), terms.most.get(line))
+        });
+        let (mut leased, mut size, mut turn) = (Leased::default(), 0, 0);
+        while leased.deliveries.len() < limit {
+            let is_due = |(line, left): &(VecDeque<_>, usize)| {
+                *left > 0 && line.front().is_some_and(|(due, _): &(UnixMillis, DeliveryId)| *due <= now)
+            };
+            let Some(place) = [turn, 1 - turn].into_iter().find(|place| is_due(&lines[*place])) else {
+                break;
+            };
+            let (_, id) = lines[place].0[0];
             size += state.events[&state.deliveries[&id].delivery.seq].0.data.len();
-            let full =
-                leased.deliveries.len() == limit || (size > LEASE_BYTES && !leased.deliveries.is_empty());
-            if full || due > now {
-                leased.next = Some(due);
+            if size > LEASE_BYTES && !leased.deliveries.is_empty() {
                 break;
             }
+            lines[place].0.pop_front();
+            lines[place].1 -= 1;
             leased.deliveries.push(state.lease(id, &terms));
+            turn = 1 - place;
         }
+        let [firsts, retries] = lines.map(|(line, _)| line.front().map(|(due, _)| *due));
+        let asked = |next: Option<UnixMillis>, most: usize| next.filter(|_| most > 0);
+        leased.next =
+            Lines { firsts: asked(firsts, terms.most.firsts), retries: asked(retries, terms.most.retries) };
         Ok(leased)
     }
 

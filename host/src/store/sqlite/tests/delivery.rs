@@ -218,3 +218,52 @@ async fn the_oldest_of_a_long_backlog_is_known_while_it_grows_shrinks_and_after_
     }
     assert_eq!(oldest(&store).await, (later(19_000), later(19_000)), "of few it is exact");
 }
+
+#[tokio::test]
+async fn attempts_that_a_killed_process_left_are_recorded_and_used_up_none() {
+    let room = StoreDirectory::new();
+    let store = room.open();
+    let (_, deliveries) = put(&store, "a", &["killed", "recorded", "given back", "idle"]).await;
+    let [killed, recorded, given_back, _] = leases(&deliveries)[..] else { panic!() };
+    for lease in [killed, recorded, given_back] {
+        store.begin(lease, NOW, 0);
+    }
+    store.settle_now(settlement(recorded.delivery, Settled::Retry(later(5)))).await.unwrap();
+    store.release(&[given_back]).await.unwrap();
+    store.pace("subscription/killed", later(60));
+    drop(store);
+
+    for _ in 0..2 {
+        let store = room.open();
+        let mut counts = Vec::new();
+        for delivery in &deliveries {
+            let (found, attempts) = store.delivery(delivery.id).await.unwrap().unwrap();
+            assert_eq!(found.status, DeliveryStatus::Pending);
+            assert_eq!(found.attempts as usize, attempts.len());
+            counts.push(attempts.len());
+        }
+        assert_eq!(counts, [1, 1, 0, 0]);
+        let (_, attempts) = store.delivery(killed.delivery).await.unwrap().unwrap();
+        assert_eq!((attempts[0].started, attempts[0].status), (NOW, None));
+        assert!(attempts[0].error.as_deref().unwrap().starts_with("interrupted: "), "{attempts:?}");
+        let again = store.lease_some("killed", NOW, 9).await;
+        assert_eq!(again[0].attempts, 0, "it used up none");
+        assert!(again[0].interrupted && !store.lease_some("recorded", later(9), 9).await[0].interrupted);
+        assert_eq!(store.paced("subscription/killed"), Some(later(60)));
+        assert_eq!(store.paced("subscription/idle"), None);
+    }
+}
+
+#[tokio::test]
+async fn what_was_broken_off_is_as_due_as_it_was() {
+    let room = StoreDirectory::new();
+    let store = room.open();
+    let (_, deliveries) = put(&store, "a", &["one"]).await;
+    store.settle_now(settlement(deliveries[0].id, Settled::Retry(later(5)))).await.unwrap();
+    let due = store.lease_some("one", later(9), 1).await;
+    assert_eq!(due[0].attempts, 1);
+    store.settle_now(settlement(deliveries[0].id, Settled::Interrupted)).await.unwrap();
+    let (found, attempts) = store.delivery(deliveries[0].id).await.unwrap().unwrap();
+    assert_eq!((found.due, found.attempts, attempts.len()), (Some(later(5)), 2, 2));
+    assert_eq!(store.lease_some("one", later(9), 1).await[0].attempts, 1);
+}

@@ -151,7 +151,7 @@ impl SqliteStore {
     }
 
     async fn next_due(&self, subscription: &str) -> Option<UnixMillis> {
-        self.lease(subscription, NOW, 0, LeaseTerms::default()).await.unwrap().next
+        self.lease(subscription, NOW, 0, LeaseTerms::default()).await.unwrap().next()
     }
 }
 

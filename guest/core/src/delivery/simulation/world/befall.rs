@@ -1,9 +1,9 @@
 //! What befalls the world.
 
 use super::{ECHO, Event, World};
-use crate::delivery::simulation::expectation::Expectation;
 use crate::delivery::simulation::plan::{Action, Mood, TROUBLED};
-use crate::delivery::{Engine, EngineConfig, SharedRate, Standing};
+use crate::delivery::{Engine, EngineConfig, Lines, Restored, SharedRate, Standing};
+use crate::request::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,9 @@ impl World {
             if island.key != Some(key) {
                 // Its predecessor took along what the store was not told.
                 let (standing, failing) = (self.store.standings[place], self.store.failing[place]);
-                island.expected = Expectation::restored(standing, failing, now);
-                engine.handle_restored(now, key, standing, failing);
+                island.expected = island.expected.restored(standing, failing, now);
+                let rests = self.store.rests[place];
+                engine.handle_restored(now, key, Restored { standing, failing, rests });
             }
             island.key = Some(key);
         }
@@ -31,7 +32,11 @@ impl World {
     pub(super) fn start(&mut self) {
         let lease = self.plan.lease.unwrap_or(Duration::from_mins(1));
         let config = EngineConfig { seed: self.plan.seed, attempts: self.plan.attempts, lease };
-        self.engine = Some(Engine::new(config));
+        let mut engine = Engine::new(config);
+        if let (Some(rate), Some(rests)) = (self.plan.shared, self.store.shared_rests) {
+            engine.handle_resumed(self.now(), &SharedRate { name: "host".into(), rate }, rests);
+        }
+        self.engine = Some(engine);
         for place in 0..self.islands.len() {
             if self.islands[place].wanted {
                 self.put(place);
@@ -50,12 +55,19 @@ impl World {
         self.echo = self.echo.max(self.time + ECHO);
         self.engine = None;
         self.woken = None;
-        self.running.clear();
-        self.shared.clear();
+        let unrecorded = std::mem::take(&mut self.running);
+        unrecorded.values().for_each(|running| self.count_end(running.delivery));
+        self.overtaken.fill(Lines::default());
         self.store.crash();
         for island in &mut self.islands {
             (island.key, island.leaving) = (None, None);
-            island.expected = Expectation::default();
+            island.expected = island.expected.next();
+        }
+        if self.random.one_in(4) {
+            // The machine was started anew, and with it what is not on disk is gone.
+            let unknown = |rests: &mut Option<UnixMillis>| *rests = rests.map(|_| UnixMillis(u64::MAX));
+            self.store.rests.iter_mut().for_each(unknown);
+            self.store.shared_rests.iter_mut().for_each(|rests| *rests = UnixMillis(u64::MAX));
         }
         self.after(100_000, Event::Start);
     }
@@ -150,11 +162,17 @@ impl World {
         // What is being attempted may have lost its lease.
         self.echo = self.echo.max(self.time + 3 * ECHO);
         self.wrong = wrong;
+        self.overtaken.fill(Lines::default());
         // A shell looks at its clock at least once a minute. Who sets it twice in between may set a lease back that
         // another has taken; the simulation does not.
         let now = self.now();
-        if let Some(engine) = &mut self.engine {
-            engine.handle_timeout(now);
+        match &mut self.engine {
+            Some(engine) => engine.handle_timeout(now),
+            None => {
+                // Nobody is there who would notice.
+                self.islands.iter_mut().for_each(|island| island.expected.replace());
+                self.shared.clear();
+            }
         }
     }
 

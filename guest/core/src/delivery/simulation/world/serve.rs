@@ -2,7 +2,7 @@
 
 use super::{Answer, Call, Event, World};
 use crate::delivery::simulation::random::Random;
-use crate::delivery::{Leased, Recorded, StoreFault, SubscriptionKey, WorkLease};
+use crate::delivery::{Leased, Lines, Recorded, StoreFault, SubscriptionKey, WorkLease};
 use crate::policy::Settled;
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
                 let place = self.islands.iter().position(|island| island.key == Some(key));
                 let leased = up.map_err(down).map(|()| match place {
                     Some(place) => self.store.lease(u8::try_from(place).unwrap(), wall, limit),
-                    None => Leased { works: Vec::new(), next: Some(None) },
+                    None => Leased { works: Vec::new(), next: Lines::both(Some(None)) },
                 });
                 Answer::Leased(key, leased)
             }
