@@ -78,6 +78,8 @@ mod fault;
 #[doc(hidden)]
 pub mod fetch;
 #[doc(hidden)]
+pub mod flare;
+#[doc(hidden)]
 pub mod gateway;
 #[doc(hidden)]
 pub mod ingress;

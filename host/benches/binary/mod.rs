@@ -25,7 +25,7 @@ pub(crate) struct Binary {
     /// How long it took to be ready.
     pub(crate) started_in: Duration,
     // Not the directory for temporary files: it may be in memory, where fsync costs nothing.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Drop for Binary {
@@ -60,7 +60,7 @@ impl Binary {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut gateway = Self { child, ingress, started_in: Duration::ZERO, _directory: directory };
+        let mut gateway = Self { child, ingress, started_in: Duration::ZERO, directory };
         while !is_ready(admin) {
             let ended = gateway.child.try_wait().unwrap();
             assert!(ended.is_none() && begun.elapsed() < START, "the gateway does not start: {ended:?}");
@@ -69,6 +69,15 @@ impl Binary {
         gateway.started_in = begun.elapsed();
         copy(&cache, &compiled);
         gateway
+    }
+
+    /// What its data takes on disk, in MiB.
+    #[allow(dead_code, reason = "not every benchmark asks")]
+    #[expect(clippy::cast_precision_loss, reason = "a number for people to read")]
+    pub(crate) fn disk(&self) -> f64 {
+        let files = fs::read_dir(self.directory.path().join("data")).into_iter().flatten().flatten();
+        let files = files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file);
+        files.map(|file| file.len()).sum::<u64>() as f64 / 1024.0 / 1024.0
     }
 
     /// The resident memory in MiB.

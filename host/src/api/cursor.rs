@@ -23,8 +23,11 @@ pub(super) enum Kind {
     Event,
     Call,
     Delivery,
+    Document,
+    Follower,
     Job,
     Rejection,
+    Resource,
     Subscription,
 }
 
@@ -34,8 +37,11 @@ impl Kind {
             Self::Event => "event:",
             Self::Call => "call:",
             Self::Delivery => "delivery:",
+            Self::Document => "document:",
+            Self::Follower => "follower:",
             Self::Job => "job:",
             Self::Rejection => "rejection:",
+            Self::Resource => "resource:",
             Self::Subscription => "subscription:",
         }
     }

@@ -1,9 +1,11 @@
 //! Errors of the rooms behind the API, as answers.
 
 use super::ProblemDetails;
+use crate::document::{ChangeError, ResourceError};
 use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::subscription::{RoutingError, SubscriptionError};
+use anglerfish_core::problem::Problem;
 use http::StatusCode;
 use std::time::Duration;
 
@@ -58,6 +60,38 @@ impl From<SourceError> for ProblemDetails {
             SourceError::Full(_) => full(detail),
             SourceError::Unavailable(_) => unavailable(detail),
             SourceError::Internal(_) => internal(detail),
+        }
+    }
+}
+
+impl From<ResourceError> for ProblemDetails {
+    fn from(error: ResourceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ResourceError::Invalid(problems) => Self::invalid(&problems),
+            ResourceError::Taken(_) => Self::conflict("endpoint-taken", detail),
+            ResourceError::Exists(_) => Self::conflict("resource-exists", detail),
+            ResourceError::Unknown(_) => Self::not_found("unknown-resource", detail),
+            ResourceError::Followed(_) => Self::conflict("resource-in-use", detail),
+            ResourceError::Declared(_) => Self::conflict("resource-from-file", detail),
+            ResourceError::Inhabited(_) => Self::conflict("resource-has-documents", detail),
+            ResourceError::Full(_) => full(detail),
+            ResourceError::Unavailable(_) => unavailable(detail),
+        }
+    }
+}
+
+impl From<ChangeError> for ProblemDetails {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Rejected(rejection) if rejection.status == 404 => {
+                Self::not_found("unknown-resource", rejection.detail)
+            }
+            ChangeError::Rejected(rejection) if rejection.status < 500 => {
+                Self::invalid(&[Problem::new("", format!("{}: {}", rejection.title, rejection.detail))])
+            }
+            ChangeError::Store(error) => error.into(),
+            error => unavailable(error.to_string()),
         }
     }
 }

@@ -31,6 +31,7 @@ use utoipa::OpenApi;
         (name = "callbacks", description = "Addresses that programs await"),
         (name = "subscriptions", description = "Who wants what"),
         (name = "sources", description = "Where requests come in"),
+        (name = "resources", description = "Patterns of documents whose changes are told, and the documents"),
         (name = "rejections", description = "What was refused lately"),
     ),
     security(("token" = []), ()),

@@ -3,12 +3,13 @@
 use super::access::{Access, guard};
 use super::{
     Configuration, Presence, ProblemDetails, activity, call, callback, config, delivery, event, explain,
-    health, job, openapi, publish, reader, rejection, request, schedule, sending, source, subscription,
-    trial,
+    health, job, kept, openapi, publish, reader, rejection, request, resource, schedule, sending, source,
+    subscription, telling, trial,
 };
 use crate::bulk::Jobs;
 use crate::call::Calls;
 use crate::callback::Callbacks;
+use crate::document::Documents;
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::source::Sources;
@@ -56,6 +57,8 @@ pub struct Api {
     pub calls: Calls,
     /// Addresses that programs await.
     pub callbacks: Callbacks,
+    /// The documents, and their resources.
+    pub documents: Documents,
     /// The API that requests go to which are made at `/request`, if there is that address.
     pub requests: Option<String>,
     /// What reads the configuration again.
@@ -113,6 +116,13 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(request::show, request::create))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))
+        .routes(routes!(resource::list, resource::create))
+        .routes(routes!(resource::show, resource::replace, resource::delete))
+        .routes(routes!(resource::documents))
+        .routes(routes!(resource::subscriptions))
+        .routes(routes!(kept::show, kept::put, kept::delete))
+        .routes(routes!(telling::resync))
+        .routes(routes!(telling::explain))
         .routes(routes!(reader::list))
         .routes(routes!(rejection::list))
         .routes(routes!(rejection::show))

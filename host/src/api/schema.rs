@@ -60,6 +60,37 @@ pub(super) struct SubscriptionBody {
     when_removed: WhenRemovedBody,
 }
 
+/// A resource, in the words of the configuration file.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ResourceDocument)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct ResourceBody {
+    /// Its name. Where the address says it, it may be left out; where nothing does, it gets one.
+    #[schema(required = false, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    id: String,
+    /// Which documents are its: an absolute `http` or `https` URL with wildcards such as `{id}`, each alone between two slashes.
+    endpoint: String,
+    change: ChangeBody,
+    /// How long the revision of a deleted document is remembered, such as `7days`, so that an older one is no news.
+    #[schema(required = false)]
+    tombstones: String,
+}
+
+/// Which field of a document says how new it is.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ResourceChange)]
+#[expect(dead_code, reason = "it only describes what is read")]
+pub(super) struct ChangeBody {
+    /// Its name, at the top of the document.
+    #[schema(min_length = 1, max_length = 200)]
+    field: String,
+    /// How its dates are written, as Go writes the reference date: `2006-01-02T15:04:05Z07:00`. Without it, it is an integer.
+    #[schema(required = false)]
+    format: String,
+}
+
 /// What the subscriber of a resource is told.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]

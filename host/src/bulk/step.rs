@@ -6,6 +6,8 @@ use crate::store::{
 use crate::subscription::{PastEvent, Subscriptions};
 use anglerfish_core::config::{OPERATIONAL_SOURCE, SubscriptionConfig};
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::resource::{DOCUMENTS_SOURCE, holding_key};
+use anglerfish_core::router::{RESOURCE_ATTRIBUTE, document_lane};
 use std::time::Duration;
 
 /// How many deliveries of a subscription may be open for a job to make more. What comes new waits behind no more of them.
@@ -181,6 +183,29 @@ impl Stepper<'_> {
         }
     }
 
+    /// Whether a subscription of a resource may have to be told of a document's change: then what it has was written down with that,
+    /// and its delivery finds out what is news by now.
+    fn owed(
+        &self,
+        subscription: &str,
+        resource: &str,
+        entry: &LogEntry,
+        unless_after: Option<DeliveryId>,
+    ) -> Result<Option<JobAction>, Halt> {
+        let of_resource = entry.event.source == DOCUMENTS_SOURCE
+            && entry.event.extensions.get(RESOURCE_ATTRIBUTE).is_some_and(|one| one == resource);
+        let Some(url) = entry.event.subject.as_deref().filter(|_| of_resource) else { return Ok(None) };
+        if self.store.key_reader()?.get(&holding_key(subscription, url))?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(JobAction::Deliver {
+            seq: entry.seq,
+            subscription: subscription.to_owned(),
+            lane: Some(Some(document_lane(url))),
+            unless_after,
+        }))
+    }
+
     /// Whether a subscription wants an event now, as if it came in at this moment.
     async fn decide(
         &self,
@@ -188,6 +213,9 @@ impl Stepper<'_> {
         entry: LogEntry,
         unless_after: Option<DeliveryId>,
     ) -> Result<Option<JobAction>, Halt> {
+        if let Some(notification) = &config.notification {
+            return self.owed(&config.id, &notification.resource, &entry, unless_after);
+        }
         let names = config.sources.contains(&entry.event.source);
         // The gateway's own events are for those who ask for them by name.
         if !names && (!config.sources.is_empty() || entry.event.source == OPERATIONAL_SOURCE) {

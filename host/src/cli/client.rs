@@ -134,6 +134,15 @@ impl Client {
         Ok((status == StatusCode::CREATED, written))
     }
 
+    /// Writes a text that is JSON as it is.
+    pub(super) async fn put_text<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        text: String,
+    ) -> Result<T, Failure> {
+        Ok(self.send_text(Method::PUT, segments, &[], Some(text)).await?.1)
+    }
+
     /// Changes what is at an address.
     pub(super) async fn patch<T: DeserializeOwned>(
         &self,
@@ -155,6 +164,16 @@ impl Client {
         query: &[(&str, Option<&str>)],
         body: Option<&Value>,
     ) -> Result<(StatusCode, T), Failure> {
+        self.send_text(method, segments, query, body.map(Value::to_string)).await
+    }
+
+    async fn send_text<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+        body: Option<String>,
+    ) -> Result<(StatusCode, T), Failure> {
         let (status, body) = self.answer(method, segments, query, body).await?;
         if status.is_success() {
             // 204 has no body; it reads as `null`.
@@ -172,7 +191,7 @@ impl Client {
         method: Method,
         segments: &[&str],
         query: &[(&str, Option<&str>)],
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> Result<(StatusCode, Bytes), Failure> {
         let mut request = Request::builder()
             .method(method)
@@ -184,7 +203,7 @@ impl Client {
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let body = body.map(Value::to_string).unwrap_or_default();
+        let body = body.unwrap_or_default();
         let request = request
             .body(Full::from(body))
             .map_err(|error| Failure::misuse(format_args!("this cannot be asked for: {error}")))?;

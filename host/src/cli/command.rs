@@ -3,8 +3,9 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    callbacks, calls, check, completions, deliveries, deploy, events, explain, filter, init, jobs, listen,
-    manual, plugin, providers, rejections, reload, schedule, send, serve, sink, sources, subscriptions,
+    callbacks, calls, check, completions, deliveries, deploy, documents, events, explain, filter, init, jobs,
+    listen, manual, plugin, providers, rejections, reload, resources, schedule, send, serve, sink, sources,
+    subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -65,6 +66,11 @@ enum Command {
     Rejections(rejections::RejectionsArgs),
     /// Look at the sources of a running gateway
     Sources(sources::SourcesArgs),
+    /// Look at the resources of a running gateway and change them, and at what their
+    /// subscriptions are told
+    Resources(resources::ResourcesArgs),
+    /// Look at the documents of a running gateway, put and delete them
+    Documents(documents::DocumentsArgs),
     /// Look at the subscriptions of a running gateway and change them
     Subscriptions(subscriptions::SubscriptionsArgs),
     /// Sign a file and post it as a provider would
@@ -102,6 +108,8 @@ impl Command {
             Self::Callbacks(args) => block_on(callbacks::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
             Self::Sources(args) => block_on(sources::run(args, output)),
+            Self::Resources(args) => block_on(resources::run(args, output)),
+            Self::Documents(args) => block_on(documents::run(args, output)),
             Self::Subscriptions(args) => block_on(subscriptions::run(args, output)),
             Self::Send(args) => block_on(send::run(args, output)),
             Self::Sink(args) => block_on(sink::run(args, output)),

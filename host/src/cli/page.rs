@@ -46,6 +46,17 @@ impl PageArgs {
         name: &str,
         query: &[(&str, Option<&str>)],
     ) -> Result<Vec<Value>, Failure> {
+        self.read_at(client, &[name], name, query).await
+    }
+
+    /// The same of a listing that stands somewhere below.
+    pub(super) async fn read_at(
+        &self,
+        client: &Client,
+        segments: &[&str],
+        name: &str,
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Vec<Value>, Failure> {
         let mut items = Vec::new();
         let mut cursor = self.cursor.clone();
         loop {
@@ -53,7 +64,7 @@ impl PageArgs {
             let mut query = query.to_vec();
             query.push(("limit", Some(&limit)));
             query.push(("cursor", cursor.as_deref()));
-            let page: Page = client.get(&[name], &query).await?;
+            let page: Page = client.get(segments, &query).await?;
             items.extend(page.items);
             cursor = page.next;
             if cursor.is_none() || items.len() >= self.limit {

@@ -1,17 +1,19 @@
 //! Documents that are put, deleted, told of again, and read.
 
 use super::port::DocumentDecider;
+use super::resources::Resources;
 use crate::clock;
 use crate::engine::{DocumentAnswer, DocumentQuestion, DocumentRequest, EngineError};
 use crate::ingress::Outlet;
 use crate::store::{Commit, CommitOutcome, FailedFilter, KeyOverlay, NewEvent, Origin, Store, StoreError};
 use anglerfish_core::decision::{DocumentDecision, DocumentRejection};
 use anglerfish_core::event::Event;
-use anglerfish_core::resource::{DOCUMENT_KEY, StoredDocument, document_key};
-use anglerfish_core::router::Notice;
+use anglerfish_core::resource::{DOCUMENT_KEY, DocumentUrl, StoredDocument, document_key};
+use anglerfish_core::router::{Notice, document_lane};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::{Mutex, Notify};
 
 /// How often a change is decided anew because another one of the same document came first.
 const MOST_CONFLICTS: usize = 32;
@@ -19,9 +21,20 @@ const MOST_CONFLICTS: usize = 32;
 /// Takes documents in. Cheap to clone.
 #[derive(Clone)]
 pub struct Documents {
-    store: Arc<dyn Store>,
-    decider: Arc<dyn DocumentDecider>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) decider: Arc<dyn DocumentDecider>,
     outlet: Arc<dyn Outlet>,
+    resources: Resources,
+    pub(super) backfill: Arc<Backfill>,
+}
+
+/// What those share who tell subscribers of what was there before.
+#[derive(Debug, Default)]
+pub(super) struct Backfill {
+    /// Held while a subscriber's place is read and written.
+    pub(super) step: Mutex<()>,
+    /// Told when somebody is to be told.
+    pub(super) begun: Arc<Notify>,
 }
 
 /// Why a document was not taken. Nothing was written.
@@ -51,10 +64,29 @@ impl fmt::Debug for Documents {
 }
 
 impl Documents {
-    /// Puts the parts together.
+    /// Puts the parts together. Whoever notes a subscriber that wants what was there before tells `begun`.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, decider: Arc<dyn DocumentDecider>, outlet: Arc<dyn Outlet>) -> Self {
-        Self { store, decider, outlet }
+    pub fn new(
+        store: Arc<dyn Store>,
+        decider: Arc<dyn DocumentDecider>,
+        outlet: Arc<dyn Outlet>,
+        resources: Resources,
+        begun: Arc<Notify>,
+    ) -> Self {
+        let backfill = Arc::new(Backfill { step: Mutex::default(), begun });
+        Self { store, decider, outlet, resources, backfill }
+    }
+
+    /// Who decides about them.
+    #[must_use]
+    pub fn decider(&self) -> &dyn DocumentDecider {
+        &*self.decider
+    }
+
+    /// The resources that they belong to.
+    #[must_use]
+    pub const fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     /// Puts a document, or deletes it if there is no body. When this returns it is on disk, with everything that follows.
@@ -62,16 +94,35 @@ impl Documents {
     /// # Errors
     ///
     /// Nothing was written.
-    pub async fn change(&self, url: String, body: Option<Bytes>) -> Result<(), ChangeError> {
+    pub async fn change(&self, url: &DocumentUrl, body: Option<Bytes>) -> Result<(), ChangeError> {
+        let lane = document_lane(url.as_str());
+        // As it would stand in an address: the component undoes escapes once.
+        let url = url.as_str().replace('%', "%25");
         // What is committed is handed on also if the client hangs up meanwhile.
         let documents = self.clone();
         let changed = tokio::spawn(async move {
-            documents.to_the_end(&DocumentQuestion::Change, url, body).await.map(drop)
+            documents.to_the_end(&DocumentQuestion::Change, url, body).await?;
+            documents.revive(&lane).await;
+            Ok(())
         });
         changed.await.unwrap_or_else(|error| {
             tracing::error!("a change of a document broke off: {error}");
             Err(ChangeError::Broken("the change broke off".to_owned()))
         })
+    }
+
+    /// What was given up of a document is tried again with every change of it, news or not: its subscriber has not got it.
+    async fn revive(&self, lane: &str) {
+        match self.store.revive_document(lane, clock::now()).await {
+            Ok(subscriptions) => subscriptions.iter().for_each(|subscription| self.outlet.wake(subscription)),
+            // What was changed is on disk, and the next change finds it.
+            Err(error) => tracing::warn!(%error, "deliveries that were given up cannot be tried again now"),
+        }
+    }
+
+    /// Tells a subscription's queue that deliveries are due.
+    pub(super) fn wake(&self, subscription: &str) {
+        self.outlet.wake(subscription);
     }
 
     /// Tells one subscription of a document that is there, if it has not got it; if it is `lost`, in any case. Says whether it is
@@ -144,18 +195,18 @@ impl Documents {
         }
     }
 
-    /// A document of one of these resources that is there.
+    /// A document that is there, with the resource that has it.
     ///
     /// # Errors
     ///
     /// The store cannot be read, or what it has of the document.
-    pub fn read(&self, resources: &[String], url: &str) -> Result<Option<StoredDocument>, ChangeError> {
+    pub fn read(&self, url: &DocumentUrl) -> Result<Option<(String, StoredDocument)>, ChangeError> {
         let reader = self.store.key_reader()?;
-        for resource in resources {
-            if let Some(bytes) = reader.get(&document_key(resource, url))? {
+        for resource in self.resources.of(url) {
+            if let Some(bytes) = reader.get(&document_key(&resource, url.as_str()))? {
                 let found = StoredDocument::decoded(&bytes).map_err(ChangeError::Broken)?;
-                if found.is_present() && found.url == url {
-                    return Ok(Some(found));
+                if found.is_present() && found.url == url.as_str() {
+                    return Ok(Some((resource, found)));
                 }
             }
         }

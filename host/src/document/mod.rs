@@ -1,20 +1,19 @@
-//! Documents: the HTTP API of Flare over the core's resources. A producer puts a document under its own URL; each subscriber
-//! of its resource is told of it when that is news to it.
+//! Documents: a producer puts a document under its own URL; each subscriber of its resource is told of it when that is news to it.
 //!
-//! [`Notices`] says what a delivery has to tell and writes down what a subscriber has; [`Documents`] takes changes in;
-//! [`Resources`] knows which resources there are; `flare` is the API.
+//! [`Notices`] says what a delivery has to tell and writes down what a subscriber has; [`Documents`] takes changes in, and tells
+//! subscribers of what was there before; [`Resources`] knows which resources there are. The HTTP APIs stand above this room.
 
 mod backfill;
 mod changes;
-mod flare;
 mod notices;
 mod port;
+mod reload;
 mod resources;
 mod section;
 
 pub use changes::{ChangeError, Documents};
-pub use flare::{Flare, router};
 pub use notices::Notices;
 pub use port::DocumentDecider;
+pub use reload::ResourceReload;
 pub use resources::{ResourceEntry, ResourceError, Resources};
 pub use section::DocumentsConfig;

@@ -1,4 +1,4 @@
-//! Which resources there are: those of the configuration file, and those that were made through the API.
+//! Which resources there are: those of the configuration file, and those that were made through an API.
 
 use super::port::DocumentDecider;
 use crate::clock;
@@ -7,9 +7,13 @@ use crate::store::{Store, StoreError, StoredResource};
 use anglerfish_core::config::{ResourceConfig, read_resource};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::resource::{DocumentUrl, ResourceTree};
+use anglerfish_core::resource::{DOCUMENT_KEY, DocumentUrl, ResourceTree};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::Mutex;
 
 /// A resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +22,19 @@ pub struct ResourceEntry {
     pub config: ResourceConfig,
     /// When it was first there.
     pub created: UnixMillis,
-    /// Whether it is one of the configuration file, and cannot be deleted at run time.
+    /// Whether it is one of the configuration file, and cannot be changed at run time.
     pub declared: bool,
 }
 
-/// Why a resource could not be made or deleted.
+/// Why a resource could not be made, changed or deleted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ResourceError {
     /// Another one has the same documents.
     #[error("endpoint already associated to another resource '{0}'")]
     Taken(String),
+    /// There is one of this id.
+    #[error("there is a resource '{0}' already")]
+    Exists(String),
     /// There is none of this id.
     #[error("resource '{0}' not found")]
     Unknown(String),
@@ -37,9 +44,17 @@ pub enum ResourceError {
     /// It stands in the configuration file.
     #[error("resource '{0}' comes from the configuration file; change it there")]
     Declared(String),
-    /// The component takes it not.
+    /// It has documents that another endpoint would not have.
+    #[error(
+        "resource '{0}' has documents under its endpoint, which therefore stays: another endpoint needs a resource of its own"
+    )]
+    Inhabited(String),
+    /// It is none, or the component takes it not.
     #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
     Invalid(Vec<Problem>),
+    /// The routing table has no room for it.
+    #[error("{0}")]
+    Full(String),
     /// The store or the component cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
@@ -55,6 +70,7 @@ impl From<TableError> for ResourceError {
     fn from(error: TableError) -> Self {
         match error {
             TableError::Problems(problems) => Self::Invalid(problems),
+            TableError::Full(reason) => Self::Full(reason),
             other => Self::Unavailable(other.to_string()),
         }
     }
@@ -63,28 +79,62 @@ impl From<TableError> for ResourceError {
 /// The resources of a running gateway. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Resources {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    store: Arc<dyn Store>,
-    /// In the order in which they were made, and the way to find them.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
     known: RwLock<Known>,
     /// Held by the one who writes.
-    writer: tokio::sync::Mutex<()>,
+    pub(super) writer: Arc<Mutex<()>>,
 }
 
-#[derive(Default)]
-struct Known {
-    entries: Vec<ResourceEntry>,
+/// The resources, and the ways to find them.
+#[derive(Default, Clone)]
+pub(super) struct Known {
+    /// In the order in which they were made; of those that were made in the same millisecond in that of their coming here.
+    entries: BTreeMap<(UnixMillis, u64), Arc<ResourceEntry>>,
+    places: BTreeMap<String, (UnixMillis, u64)>,
     tree: ResourceTree,
+    count: u64,
 }
 
 impl Known {
-    fn insert(&mut self, entry: ResourceEntry) -> Result<(), ResourceError> {
-        self.tree.insert(&entry.config.pattern, &entry.config.id).map_err(ResourceError::Taken)?;
-        self.entries.push(entry);
+    /// Adds or replaces one.
+    ///
+    /// # Errors
+    ///
+    /// Another one has the same documents; all is as it was.
+    pub(super) fn put(&mut self, entry: ResourceEntry) -> Result<(), ResourceError> {
+        let id = entry.config.id.clone();
+        if let Some(other) = self.tree.of_shape(&entry.config.pattern).filter(|other| **other != *id) {
+            return Err(ResourceError::Taken(other.to_owned()));
+        }
+        if let Some(old) = self.get(&id).cloned() {
+            self.tree.remove(&old.config.pattern, &id);
+        }
+        self.tree.insert(&entry.config.pattern, &id).map_err(ResourceError::Taken)?;
+        let place = *self.places.entry(id).or_insert_with(|| {
+            self.count += 1;
+            (entry.created, self.count)
+        });
+        self.entries.insert(place, Arc::new(entry));
         Ok(())
+    }
+
+    pub(super) fn remove(&mut self, id: &str) {
+        let Some(entry) = self.places.remove(id).and_then(|place| self.entries.remove(&place)) else {
+            return;
+        };
+        self.tree.remove(&entry.config.pattern, id);
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Arc<ResourceEntry>> {
+        self.entries.get(self.places.get(id)?)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<ResourceEntry>> {
+        self.entries.values()
     }
 }
 
@@ -98,19 +148,35 @@ impl Resources {
     /// If the store cannot be read or written.
     pub async fn open(declared: &[ResourceConfig], store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let mut known = Known::default();
-        let stored = store.resources().await?;
+        let stored: HashMap<String, StoredResource> =
+            store.resources().await?.into_iter().map(|stored| (stored.id.clone(), stored)).collect();
+        let mut writes = Vec::new();
         for config in declared {
-            let before = stored.iter().find(|stored| stored.id == config.id);
+            let before = stored.get(&config.id);
             let created = before.map_or_else(clock::now, |before| before.created);
             let entry = ResourceEntry { config: config.clone(), created, declared: true };
-            store.put_resource(entry.stored()).await?;
-            // That no two have the same documents was seen when the file was read.
-            let _ = known.insert(entry);
-        }
-        for stored in stored {
-            if declared.iter().any(|config| config.id == stored.id) {
-                continue;
+            let (new, id) = (entry.stored(), &config.id);
+            if let Some(before) = before
+                && endpoint_of(before) != endpoint_of(&new)
+                && has_documents(&*store, id).await?
+            {
+                tracing::warn!(
+                    resource = id,
+                    "the configuration file gives it another endpoint; documents that this does not fit are only listed"
+                );
             }
+            if before != Some(&new) {
+                writes.push(store.put_resource(new));
+            }
+            // That no two have the same documents was seen when the file was read.
+            if let Err(error) = known.put(entry) {
+                tracing::error!(resource = id, "a resource cannot be used: {error}");
+            }
+        }
+        let mut others: Vec<&StoredResource> =
+            stored.values().filter(|stored| known.get(&stored.id).is_none()).collect();
+        others.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+        for stored in others {
             let document: Value = serde_json::from_str(&stored.document).unwrap_or_default();
             let config = match read_resource(&document, "") {
                 Ok(config) => config,
@@ -122,31 +188,54 @@ impl Resources {
             };
             let entry = ResourceEntry { config, created: stored.created, declared: false };
             if stored.declared {
-                store.put_resource(entry.stored()).await?;
+                writes.push(store.put_resource(entry.stored()));
             }
-            if let Err(error) = known.insert(entry) {
+            if let Err(error) = known.put(entry) {
                 tracing::error!(resource = stored.id, "a stored resource cannot be used: {error}");
             }
         }
-        known.entries.sort_by_key(|entry| entry.created);
-        let shared = Shared { store, known: RwLock::new(known), writer: tokio::sync::Mutex::default() };
+        // At once, so that many share a commit.
+        drop(try_join_all(writes).await?);
+        let shared = Shared { store, known: RwLock::new(known), writer: Arc::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    fn known(&self) -> std::sync::RwLockReadGuard<'_, Known> {
+    pub(super) fn known(&self) -> RwLockReadGuard<'_, Known> {
         self.shared.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.shared.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of them, in the order in which they were made.
     #[must_use]
-    pub fn list(&self) -> Vec<ResourceEntry> {
-        self.known().entries.clone()
+    pub fn list(&self) -> Vec<Arc<ResourceEntry>> {
+        self.known().entries().cloned().collect()
+    }
+
+    /// Up to `limit` of them behind the first `offset`, and how many there are in all.
+    #[must_use]
+    pub fn page(&self, offset: usize, limit: usize) -> (Vec<Arc<ResourceEntry>>, usize) {
+        let known = self.known();
+        (known.entries().skip(offset).take(limit).cloned().collect(), known.entries.len())
+    }
+
+    /// Up to `limit` of them by id, those behind `after`, and whether there are more.
+    #[must_use]
+    pub fn by_id(&self, after: Option<&str>, limit: usize) -> (Vec<Arc<ResourceEntry>>, bool) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let known = self.known();
+        let mut rest = known.places.range::<str, _>((start, Bound::Unbounded));
+        let places = rest.by_ref().take(limit);
+        let items = places.filter_map(|(_, place)| known.entries.get(place).cloned()).collect();
+        (items, rest.next().is_some())
     }
 
     /// One of them.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<ResourceEntry> {
-        self.known().entries.iter().find(|entry| entry.config.id == id).cloned()
+    pub fn get(&self, id: &str) -> Option<Arc<ResourceEntry>> {
+        self.known().get(id).cloned()
     }
 
     /// Those that a document can belong to, the most specific first.
@@ -164,21 +253,74 @@ impl Resources {
         &self,
         config: ResourceConfig,
         decider: &dyn DocumentDecider,
-    ) -> Result<ResourceEntry, ResourceError> {
+    ) -> Result<Arc<ResourceEntry>, ResourceError> {
         let _writer = self.shared.writer.lock().await;
-        let shape = config.pattern.shape();
-        if let Some(other) = self.known().entries.iter().find(|entry| entry.config.pattern.shape() == shape) {
-            return Err(ResourceError::Taken(other.config.id.clone()));
+        match self.get(&config.id) {
+            Some(known) if known.declared => Err(ResourceError::Declared(config.id)),
+            Some(_) => Err(ResourceError::Exists(config.id)),
+            None => self.write(config, None, decider).await,
         }
-        let entry = ResourceEntry { config, created: clock::now(), declared: false };
+    }
+
+    /// Makes or replaces a resource. Says whether it is new.
+    ///
+    /// The endpoint of one that has documents stays. Whether its subscriptions go with the new one, `check` says.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    pub async fn put(
+        &self,
+        config: ResourceConfig,
+        decider: &dyn DocumentDecider,
+        check: impl AsyncFnOnce(&ResourceConfig) -> Result<Vec<Problem>, StoreError>,
+    ) -> Result<(Arc<ResourceEntry>, bool), ResourceError> {
+        let _writer = self.shared.writer.lock().await;
+        let before = self.get(&config.id);
+        if let Some(before) = &before {
+            if before.declared {
+                return Err(ResourceError::Declared(config.id));
+            }
+            if before.config.pattern != config.pattern {
+                if before.config.pattern.shape() != config.pattern.shape()
+                    && has_documents(&*self.shared.store, &config.id).await?
+                {
+                    return Err(ResourceError::Inhabited(config.id));
+                }
+                let problems = check(&config).await?;
+                if !problems.is_empty() {
+                    return Err(ResourceError::Invalid(problems));
+                }
+            }
+        }
+        let is_new = before.is_none();
+        Ok((self.write(config, before, decider).await?, is_new))
+    }
+
+    async fn write(
+        &self,
+        config: ResourceConfig,
+        before: Option<Arc<ResourceEntry>>,
+        decider: &dyn DocumentDecider,
+    ) -> Result<Arc<ResourceEntry>, ResourceError> {
+        let id = config.id.clone();
+        let taken = self.known().tree.of_shape(&config.pattern).map(str::to_owned);
+        if let Some(other) = taken.filter(|other| *other != id) {
+            return Err(ResourceError::Taken(other));
+        }
+        let created = before.as_ref().map_or_else(clock::now, |before| before.created);
+        let entry = ResourceEntry { config, created, declared: false };
         decider.put_resource(&entry.config).await?;
         if let Err(error) = self.shared.store.put_resource(entry.stored()).await {
-            decider.delete_resource(&entry.config.id).await?;
+            match before {
+                Some(before) => decider.put_resource(&before.config).await?,
+                None => decider.delete_resource(&id).await?,
+            }
             return Err(error.into());
         }
-        let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(entry.clone())?;
-        Ok(entry)
+        let mut known = self.known_mut();
+        known.put(entry)?;
+        known.get(&id).cloned().ok_or(ResourceError::Unknown(id))
     }
 
     /// Deletes a resource and its documents.
@@ -201,15 +343,23 @@ impl Resources {
             decider.put_resource(&entry.config).await?;
             return Err(error.into());
         }
-        let mut known = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.tree.remove(&entry.config.pattern, id);
-        known.entries.retain(|entry| entry.config.id != id);
+        self.known_mut().remove(id);
         Ok(())
     }
 }
 
+/// Whether a resource has documents, or remembers some.
+pub(super) async fn has_documents(store: &dyn Store, id: &str) -> Result<bool, StoreError> {
+    Ok(!store.keys_behind(&format!("{DOCUMENT_KEY}/{id}/"), "", 1).await?.is_empty())
+}
+
+fn endpoint_of(stored: &StoredResource) -> Option<String> {
+    let document: Value = serde_json::from_str(&stored.document).ok()?;
+    document.get("endpoint")?.as_str().map(str::to_owned)
+}
+
 impl ResourceEntry {
-    fn stored(&self) -> StoredResource {
+    pub(super) fn stored(&self) -> StoredResource {
         StoredResource {
             id: self.config.id.clone(),
             document: self.document().to_string(),
@@ -223,7 +373,7 @@ impl ResourceEntry {
     pub fn document(&self) -> Value {
         let ResourceConfig { id, pattern, change, tombstones } = &self.config;
         let format = change.layout.as_ref().map(|layout| layout.as_str());
-        let kept = tombstones.map(|kept| format!("{}ms", kept.as_millis()));
+        let kept = tombstones.map(|kept| humantime::format_duration(kept).to_string());
         let members = [
             ("id", Some(Value::from(id.as_str()))),
             ("endpoint", Some(pattern.as_str().into())),

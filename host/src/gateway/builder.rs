@@ -13,8 +13,9 @@ use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
-use crate::document::{Documents, Flare, Notices, Resources};
+use crate::document::{Documents, Notices, Resources};
 use crate::fetch::DocumentCache;
+use crate::flare::Flare;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
@@ -198,8 +199,10 @@ pub struct BuiltGateway {
     pub(super) handles: Handles,
     /// Where STOMP is spoken, if anywhere, and what is found there.
     pub(super) stomp: Option<(Arc<StompListener>, StreamOut)>,
+    /// The documents.
+    pub(super) documents: Documents,
     /// Where documents come in, if anywhere.
-    pub(super) documents: Option<(Arc<Listener>, Flare)>,
+    pub(super) producers: Option<(Arc<Listener>, Flare)>,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
@@ -263,6 +266,7 @@ impl BuiltGateway {
         let mut document = RoutingDocument::from(&document);
         document.resource =
             resources.list().iter().map(|entry| RoutingResource::from(&entry.config)).collect();
+        document.subscription.extend(wiring::followers(&config, &resources, &**store).await?);
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
         let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), Arc::clone(store), config.out.listen));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
@@ -295,6 +299,13 @@ impl BuiltGateway {
         let outlet = Arc::new(exits);
         let publisher =
             Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
+        let changes = Documents::new(
+            Arc::clone(store),
+            Arc::clone(&routing) as _,
+            Arc::clone(&outlet) as _,
+            resources.clone(),
+            routing.backfill(),
+        );
         let calls = wiring::open_calls(
             &config,
             CallParts {
@@ -349,21 +360,11 @@ impl BuiltGateway {
             let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
             (passive::router(out, streams), stomp)
         };
-        let documents = producers.map(|listener| {
-            let flare = Flare {
-                resources,
-                documents: Documents::new(
-                    Arc::clone(store),
-                    Arc::clone(&routing) as _,
-                    Arc::clone(&outlet) as _,
-                ),
-                subscriptions: subscriptions.clone(),
-                decider: Arc::clone(&routing) as _,
-                store: Arc::clone(store),
-                access: Access::new(config.documents.token.as_ref(), listener.address()),
-                body_limit: usize::try_from(config.documents.body_limit).unwrap_or(usize::MAX),
-                writer: Arc::default(),
-            };
+        let producers = producers.map(|listener| {
+            let access = Access::new(config.documents.token.as_ref(), listener.address());
+            let body_limit = usize::try_from(config.documents.body_limit).unwrap_or(usize::MAX);
+            let flare =
+                Flare::new(changes.clone(), subscriptions.clone(), Arc::clone(store), access, body_limit);
             (listener, flare)
         });
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
@@ -374,6 +375,7 @@ impl BuiltGateway {
             subscriptions: subscriptions.clone(),
             deliveries: deliveries.clone(),
             calls: calls.clone(),
+            resources,
             topics,
             streams: streams.clone(),
             plugins,
@@ -406,6 +408,7 @@ impl BuiltGateway {
             jobs: jobs.clone(),
             calls: calls.clone(),
             callbacks: callbacks.clone(),
+            documents: changes.clone(),
             requests: config_of_requests,
             configuration: Arc::new(reloader.clone()),
         };
@@ -428,7 +431,8 @@ impl BuiltGateway {
             out,
             handles,
             stomp,
-            documents,
+            documents: changes,
+            producers,
             supervisor,
             readiness,
             store: Arc::clone(store),

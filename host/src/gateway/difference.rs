@@ -1,7 +1,7 @@
 //! What two configurations do not have in common.
 
 use crate::gateway::Config;
-use anglerfish_core::config::{ApiConfig, SourceConfig, TopicConfig};
+use anglerfish_core::config::{ApiConfig, ResourceConfig, SourceConfig, TopicConfig};
 use std::collections::BTreeMap;
 
 /// The keys that differ: those that take effect now, and those that need a new start.
@@ -43,7 +43,6 @@ impl Difference {
             ("out.stall_timeout", old.out.stall_timeout == new.out.stall_timeout),
             ("out.reader_events", old.out.reader_events == new.out.reader_events),
             ("documents", old.documents == new.documents),
-            ("resource", old.document.resources == new.document.resources),
             ("outbound.max_connections", o.max_connections == n.max_connections),
             ("outbound.max_connections_per_host", o.max_connections_per_host == n.max_connections_per_host),
             ("outbound.host_rates", o.host_rates == n.host_rates),
@@ -86,6 +85,7 @@ impl Difference {
         difference.applied.extend(sources(old, new));
         difference.applied.extend(apis(old, new));
         difference.applied.extend(topics(old, new));
+        difference.applied.extend(resources(old, new));
         difference
     }
 }
@@ -112,6 +112,15 @@ fn topics(old: &Config, new: &Config) -> Vec<String> {
         config.document.topics.iter().map(|(_, topic)| (topic.name.to_string(), topic.clone())).collect()
     };
     lines("topic", &by_name(old), &by_name(new))
+}
+
+/// The same of the resources.
+fn resources(old: &Config, new: &Config) -> Vec<String> {
+    let by_id = |config: &Config| -> BTreeMap<String, ResourceConfig> {
+        let resources = config.document.resources.iter();
+        resources.map(|(_, resource)| (resource.id.clone(), resource.clone())).collect()
+    };
+    lines("resource", &by_id(old), &by_id(new))
 }
 
 /// What differs, as lines. Each is compared as a whole, secrets included; nothing of it is shown but its name.

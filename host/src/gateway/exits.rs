@@ -64,6 +64,10 @@ impl Outlet for Exits {
     fn offer(&self, deliveries: Vec<LeasedDelivery>) {
         self.deliveries.offer(deliveries);
     }
+
+    fn wake(&self, subscription: &str) {
+        Dispatch::wake(&self.deliveries, subscription);
+    }
 }
 
 #[async_trait]

@@ -12,6 +12,7 @@ use crate::call::Calls;
 use crate::clock;
 use crate::config::{ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
+use crate::document::{ResourceReload, Resources};
 use crate::engine::Engine;
 use crate::gateway::Config;
 use crate::ingress::Ingress;
@@ -23,12 +24,11 @@ use crate::subscription::{Reload, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::LogControl;
 use crate::topic::Topics;
-use anglerfish_core::config::{
-    Document, ResourceConfig, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in,
-};
+use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::{self, RoutingDocument, RoutingSubscription};
+use anglerfish_core::router::{self, RoutingDocument, RoutingResource, RoutingSubscription};
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -36,6 +36,9 @@ use tokio::sync::{Mutex, watch};
 
 /// Reads the configuration anew.
 pub type Loader = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// How many subscribers of resources are noted at once.
+const NOTED: usize = 512;
 
 /// How often it is looked whether the last request that the old engine decides has ended.
 const LINGER: Duration = Duration::from_millis(100);
@@ -63,6 +66,7 @@ pub(super) struct ReloadTargets {
     pub(super) subscriptions: Subscriptions,
     pub(super) deliveries: Deliveries,
     pub(super) calls: Calls,
+    pub(super) resources: Resources,
     pub(super) topics: Topics,
     pub(super) streams: Streams,
     pub(super) plugins: Plugins,
@@ -180,26 +184,43 @@ impl Reloader {
         }
         let sources: HashSet<String> = whole.sources.iter().map(|(_, source)| source.name.clone()).collect();
         let reader = wiring::reader(&new);
-        let check = |subscription: &SubscriptionConfig| check(subscription, &sources, &rooms.deliveries);
+        // From here on until it is applied or dropped no resource is written.
+        let resources = rooms.resources.prepare_reload(&new.document.resources).await;
+        let resources = resources.map_err(|error| Refusal::Other(error.to_string()))?;
+        let mut resources = resources.map_err(|problems| new.locate(problems))?;
+        let known = |id: &str| resources.get(id).map(|resource| resource.pattern.clone());
+        for (path, subscription) in &new.document.subscriptions {
+            let problems = wiring::unfit(subscription, known).into_iter();
+            let problems: Vec<Problem> = problems.map(|problem| wiring::below(path, problem)).collect();
+            if !problems.is_empty() {
+                return Err(new.locate(problems).into());
+            }
+        }
+        let check = |subscription: &SubscriptionConfig| {
+            let mut problems = check(subscription, &sources, &rooms.deliveries);
+            problems.extend(wiring::unfit(subscription, known));
+            problems
+        };
         // From here on until it is applied or dropped no subscription is written.
         let subscriptions = rooms
             .subscriptions
             .prepare_reload(wiring::declared(&new), &reader, &check)
             .await
             .map_err(|error| Refusal::Other(error.to_string()))?;
-        let document =
-            routing_document(&whole, &subscriptions, &rooms.routing, &current.document.resources).await?;
+        let document = routing_document(&whole, &subscriptions, &rooms.routing, &resources).await?;
         let engine =
             wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &rooms.routing.counts())
                 .await?;
 
         let apis = new.apis.iter().map(|(_, api)| api.clone()).collect();
         let apis = rooms.calls.prepare(apis).await.map_err(|error| Refusal::Other(error.to_string()))?;
+        resources.write().await.map_err(|error| Refusal::Other(error.to_string()))?;
 
         // Nothing below can fail. The queues come first: a decision by the new table may name any of them.
         plugins.apply();
         subscriptions.enlist().await;
         let old = rooms.routing.replace(Arc::clone(&engine));
+        resources.apply();
         rooms.ingress.replace(ingress, engine);
         rooms.reader.replace(reader);
         rooms.source_reader.replace(source_reader);
@@ -279,7 +300,6 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
     new.admin.requests.clone_from(&old.admin.requests);
     new.out.clone_from(&old.out);
     new.documents.clone_from(&old.documents);
-    new.document.resources.clone_from(&old.document.resources);
     new.outbound.clone_from(&old.outbound);
     new.telemetry.clone_from(&old.telemetry);
     new.log.format = old.log.format;
@@ -288,25 +308,34 @@ fn keep_fixed(old: &Config, mut new: Config) -> Config {
 
 /// The file's sources and subscriptions in its order, so that problems are found at their places, then the store's.
 ///
-/// Those of resources are told apart from new ones by what the store notes of them. Resources are as they were at the start.
+/// Those of resources are told apart from new ones by what the store notes of them.
 async fn routing_document(
     whole: &Document,
     subscriptions: &Reload,
     routing: &EngineRouting,
-    resources: &[(String, ResourceConfig)],
+    resources: &ResourceReload,
 ) -> Result<RoutingDocument, Refusal> {
-    let whole = Document { resources: resources.to_vec(), ..whole.clone() };
-    let mut document = RoutingDocument::from(&whole);
-    document.resource = routing.resources();
-    let declared = whole.subscriptions.iter().map(|(_, subscription)| subscription);
-    let (of_resources, others): (Vec<_>, Vec<_>) =
-        subscriptions.of_store().partition(|subscription| subscription.notification.is_some());
-    document.subscription.extend(others.into_iter().map(RoutingSubscription::from));
-    let declared = declared.filter(|subscription| subscription.notification.is_some());
-    for subscription in declared.chain(of_resources) {
-        let interested = routing.interested(subscription).await;
-        let interested = interested.map_err(|error| Refusal::Other(error.to_string()))?;
-        document.subscription.push(interested);
+    let mut document = RoutingDocument::from(whole);
+    document.resource = resources.configs().map(RoutingResource::from).collect();
+    let mut of_resources: Vec<&SubscriptionConfig> = Vec::new();
+    for (_, subscription) in &whole.subscriptions {
+        if subscription.notification.is_some() {
+            of_resources.push(subscription);
+        }
+    }
+    for subscription in subscriptions.of_store() {
+        match subscription.notification {
+            Some(_) => of_resources.push(subscription),
+            None => document.subscription.push(RoutingSubscription::from(subscription)),
+        }
+    }
+    for some in of_resources.chunks(NOTED) {
+        let mut noted = Vec::with_capacity(some.len());
+        for subscription in some {
+            noted.push(routing.interested(subscription));
+        }
+        let noted = try_join_all(noted).await;
+        document.subscription.extend(noted.map_err(|error| Refusal::Other(error.to_string()))?);
     }
     Ok(document)
 }

@@ -7,7 +7,7 @@ use crate::document::DocumentDecider;
 use crate::engine::{DocumentAnswer, DocumentQuestion, Engine, EngineError, InboundRequest, TableError};
 use crate::outbound::endpoint_problem;
 use crate::rejection::Explainer;
-use crate::store::{KeyOverlay, LeasedDelivery, Store};
+use crate::store::{KeyOverlay, LeasedDelivery, Store, StoreError};
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
 use anglerfish_core::config::{NotificationConfig, OrderingConfig, ResourceConfig, SubscriptionConfig};
@@ -26,11 +26,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Notify;
 
 /// The engine behind what the registry asks of routing.
 pub(super) struct EngineRouting {
     /// What notes since when subscriptions of resources are.
     store: Arc<dyn Store>,
+    /// Told when a subscriber is noted that is to be told of what was there before.
+    backfill: Arc<Notify>,
     current: RwLock<Arc<Engine>>,
     left_out: Mutex<LeftOut>,
     /// Where the subscribers of passive subscriptions come, if anywhere.
@@ -51,6 +54,7 @@ impl EngineRouting {
     pub(super) fn new(engine: Arc<Engine>, store: Arc<dyn Store>, out: Option<SocketAddr>) -> Self {
         Self {
             store,
+            backfill: Arc::default(),
             current: RwLock::new(engine),
             left_out: Mutex::default(),
             out,
@@ -131,9 +135,9 @@ impl EngineRouting {
         self.store.dismiss(id).await.map_err(|error| RoutingError::Unavailable(error.to_string()))
     }
 
-    /// The resources of the table.
-    pub(super) fn resources(&self) -> Vec<RoutingResource> {
-        self.engine().resources()
+    /// Told when a subscriber is noted that is to be told of what was there before.
+    pub(super) fn backfill(&self) -> Arc<Notify> {
+        Arc::clone(&self.backfill)
     }
 
     /// A subscription of a resource, with since when it is one: a new one is noted as that.
@@ -141,16 +145,11 @@ impl EngineRouting {
         &self,
         subscription: &SubscriptionConfig,
     ) -> Result<RoutingSubscription, RoutingError> {
-        let mut routing = RoutingSubscription::from(subscription);
-        if let Some(notification) = &subscription.notification {
-            let NotificationConfig { resource, backfill, every, .. } = &**notification;
-            let noted = self.store.enrol(&subscription.id, resource, *backfill, clock::now()).await;
-            let noted = noted.map_err(|error| RoutingError::Unavailable(error.to_string()))?;
-            routing.interest = Some(RoutingInterest {
-                resource: resource.clone(),
-                generation: noted.generation,
-                every: *every,
-            });
+        let (routing, is_told) = interested(&*self.store, subscription)
+            .await
+            .map_err(|error| RoutingError::Unavailable(error.to_string()))?;
+        if is_told {
+            self.backfill.notify_one();
         }
         Ok(routing)
     }
@@ -185,6 +184,21 @@ impl EngineRouting {
             })
             .collect()
     }
+}
+
+/// A subscription of a resource, with since when it is one, and whether it is being told of what was there before. A new one is
+/// noted.
+pub(super) async fn interested(
+    store: &dyn Store,
+    subscription: &SubscriptionConfig,
+) -> Result<(RoutingSubscription, bool), StoreError> {
+    let mut routing = RoutingSubscription::from(subscription);
+    let Some(notification) = &subscription.notification else { return Ok((routing, false)) };
+    let NotificationConfig { resource, backfill, every, .. } = &**notification;
+    let noted = store.enrol(&subscription.id, resource, *backfill, clock::now()).await?;
+    let generation = noted.generation;
+    routing.interest = Some(RoutingInterest { resource: resource.clone(), generation, every: *every });
+    Ok((routing, noted.backfilled.is_some()))
 }
 
 #[async_trait]

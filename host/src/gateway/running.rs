@@ -5,7 +5,7 @@ use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::Callbacks;
 use crate::delivery::Deliveries;
-use crate::document;
+use crate::flare;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::server::{Ending, Gate, Listener, Peer, RequestBody};
@@ -59,7 +59,7 @@ struct Parts {
     out: Option<Part>,
     stomp: Option<Part>,
     producers: Option<Part>,
-    backfill: Option<JoinHandle<()>>,
+    backfill: JoinHandle<()>,
     operational: JoinHandle<()>,
     attendance: Option<JoinHandle<()>>,
     jobs: JoinHandle<()>,
@@ -101,6 +101,7 @@ impl Gateway {
             handles,
             stomp,
             documents,
+            producers,
             supervisor,
             readiness,
             store,
@@ -133,13 +134,10 @@ impl Gateway {
         let out = out.map(|listener| serve("listener of subscribers", &handles.out, listener));
         let stomp_address = stomp.as_ref().map(|(listener, _)| listener.address());
         let stomp = stomp.map(|(listener, out)| Part::serve_stomp(listener, out, &supervisor));
-        let (mut producers, mut backfill) = (None, None);
-        if let Some((listener, flare)) = documents {
-            let told = flare.clone();
-            backfill = Some(supervisor.spawn("backfill", move || told.clone().backfill()));
-            producers =
-                Some(Part::serve("listener of documents", listener, document::router(flare), &supervisor));
-        }
+        let backfill = supervisor.spawn("backfill", move || documents.clone().backfill());
+        let producers = producers.map(|(listener, flare)| {
+            Part::serve("listener of documents", listener, flare::router(flare), &supervisor)
+        });
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {
@@ -306,9 +304,7 @@ impl Parts {
         }
         self.jobs.abort();
         self.calling.abort();
-        if let Some(backfill) = &self.backfill {
-            backfill.abort();
-        }
+        self.backfill.abort();
         let end = end.max(Instant::now() + MOMENT);
         if timeout_at(end, self.store.close()).await.is_err() {
             tracing::error!("the store did not close in time; what was accepted is on disk");
@@ -329,9 +325,7 @@ impl Parts {
         self.jobs.abort();
         self.calling.abort();
         self.calls.abort();
-        if let Some(backfill) = &self.backfill {
-            backfill.abort();
-        }
+        self.backfill.abort();
         let parts = [&self.ingress, &self.admin, &self.out, &self.stomp, &self.producers];
         for part in parts.into_iter().flatten() {
             part.ending.stop.cancel();

@@ -1,10 +1,12 @@
 //! What each room is given of the configuration and of the rooms below it.
 
 use super::GatewayError;
+use super::config::unknown_wildcards;
 use super::exits::Exits;
-use super::routing::EngineRouting;
+use super::routing::{self, EngineRouting};
 use crate::call::{CallError, CallParts, Calls};
 use crate::config::ConfigError;
+use crate::document::Resources;
 use crate::engine::{Engine, EngineConfig, StartError};
 use crate::gateway::Config;
 use crate::ingress::{Credentials, ForwardedConfig, IngressConfig};
@@ -14,13 +16,15 @@ use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
 use crate::store::{Store, StoreError};
 use crate::stream::StompListener;
-use crate::subscription::{Declared, Origin, Reader, Routing, RoutingError, Subscriptions, start_problem};
+use crate::subscription::{Declared, Origin, Reader, Subscriptions, start_problem};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
-use anglerfish_core::router::RoutingDocument;
+use anglerfish_core::resource::ResourcePattern;
+use anglerfish_core::router::{RoutingDocument, RoutingSubscription};
 use anglerfish_core::verify::Verifier;
+use futures_util::future::try_join_all;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -223,16 +227,6 @@ pub(super) async fn open_subscriptions(
     exits.deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
         exits.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
-        if subscription.notification.is_some() {
-            match Routing::put(&*routing, subscription).await {
-                Ok(()) => {}
-                Err(RoutingError::Invalid(problems)) => {
-                    let problems = problems.into_iter().map(|problem| below(path, problem)).collect();
-                    return Err(config.locate(problems).into());
-                }
-                Err(error) => return Err(config.locate(vec![Problem::new(path, error.to_string())]).into()),
-            }
-        }
     }
     let dispatch = Arc::new(exits.clone());
     Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
@@ -244,6 +238,56 @@ pub(super) fn callback_base(config: &Config, listener: Option<&Listener>) -> Opt
     let listening = listener.map(Listener::address).filter(|address| !address.ip().is_unspecified());
     let listening = listening.map(|address| format!("http://{address}"));
     config.server.public_url.clone().or(listening)
+}
+
+/// How many subscribers are noted at once: many share a commit.
+const NOTED: usize = 512;
+
+/// The file's subscriptions of resources, each with since when it is one.
+pub(super) async fn followers(
+    config: &Config,
+    resources: &Resources,
+    store: &dyn Store,
+) -> Result<Vec<RoutingSubscription>, GatewayError> {
+    let known = |id: &str| resources.get(id).map(|entry| entry.config.pattern.clone());
+    let all = config.document.subscriptions.iter();
+    let problems: Vec<Problem> = { all.clone() }
+        .flat_map(|(path, subscription)| {
+            unfit(subscription, known).into_iter().map(move |problem| below(path, problem))
+        })
+        .collect();
+    if !problems.is_empty() {
+        return Err(config.locate(problems).into());
+    }
+    let mut followers = Vec::new();
+    let noted: Vec<&SubscriptionConfig> = all
+        .map(|(_, subscription)| subscription)
+        .filter(|subscription| subscription.notification.is_some())
+        .collect();
+    for some in noted.chunks(NOTED) {
+        let mut noted = Vec::with_capacity(some.len());
+        for subscription in some {
+            noted.push(routing::interested(store, subscription));
+        }
+        followers.extend(try_join_all(noted).await?.into_iter().map(|(subscription, _)| subscription));
+    }
+    Ok(followers)
+}
+
+/// What is wrong with a subscription of a resource that its resource says.
+pub(super) fn unfit(
+    subscription: &SubscriptionConfig,
+    known: impl Fn(&str) -> Option<ResourcePattern>,
+) -> Vec<Problem> {
+    let Some(notification) = &subscription.notification else { return Vec::new() };
+    match (known(&notification.resource), &subscription.endpoint) {
+        (None, _) => {
+            let message = format!("there is no resource {:?}", notification.resource);
+            vec![Problem::new("resource", message)]
+        }
+        (Some(pattern), Some(endpoint)) => unknown_wildcards(notification, endpoint, &pattern).collect(),
+        (Some(_), None) => Vec::new(),
+    }
 }
 
 /// Makes the APIs of the configuration ready.

@@ -63,6 +63,9 @@ pub trait Outlet: Send + Sync {
 
     /// Takes leased deliveries; what it has no room for it gives back to the store.
     fn offer(&self, deliveries: Vec<LeasedDelivery>);
+
+    /// Is told that deliveries of a subscription are due in the store.
+    fn wake(&self, _subscription: &str) {}
 }
 
 /// Takes what comes in at the addresses of callbacks.

@@ -18,6 +18,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
@@ -133,6 +134,8 @@ pub(super) struct Shared {
     pub(super) reader: Reader,
     /// Told when one may have begun that has a job.
     pub(super) begun: Notify,
+    /// How often one was written.
+    pub(super) written: AtomicU64,
 }
 
 impl Subscriptions {
@@ -197,6 +200,7 @@ impl Subscriptions {
             dispatch,
             reader,
             begun: Notify::new(),
+            written: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -223,6 +227,12 @@ impl Subscriptions {
         let entries = self.shared.entries.read().unwrap_or_else(PoisonError::into_inner);
         backlog.retain(|(id, open)| *open > 0 && !entries.contains_key(id));
         Ok(backlog)
+    }
+
+    /// How often one was written: what was found in all of them holds until this is another number, but for those that are gone.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.shared.written.load(Ordering::Acquire)
     }
 
     /// Up to `limit` subscriptions by id, those behind `after`, and whether there are more.

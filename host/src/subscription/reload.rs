@@ -9,6 +9,7 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 
@@ -127,6 +128,7 @@ impl Reload {
             let mut current = shared.entries.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *current, entries.clone())
         };
+        shared.written.fetch_add(1, Ordering::AcqRel);
         shared.begun.notify_one();
         let changes = changes(&old, &entries);
         let mut waiting = Vec::new();

@@ -8,6 +8,7 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
 use std::fmt::Display;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -201,6 +202,7 @@ impl Shared {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(config.id.clone(), Arc::clone(&entry));
+        self.written.fetch_add(1, Ordering::AcqRel);
         self.begun.notify_one();
         tracing::info!(subscription = config.id, created = previous.is_none(), "subscription written");
         Ok((entry, previous.is_none()))

@@ -11,11 +11,14 @@
 mod api;
 mod cases;
 mod crash;
+mod management;
 mod notification;
+mod owed;
 
-use anglerfish_tests::{Answer, Gateway, Receiver, Request, Setup, eventually, free_port, send};
+use anglerfish_tests::{Answer, Contract, Gateway, Receiver, Request, Setup, eventually, free_port, send};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 /// A gateway with a listener of documents.
 struct Flare {
@@ -40,7 +43,29 @@ impl Flare {
             body: body.as_bytes().to_vec(),
             ..Request::default()
         };
-        send(self.address, &request).unwrap_or_else(|error| panic!("{error}:\n{}", self.gateway.log()))
+        let answer = self.send(&request);
+        // One binary is tested, so that one description serves all of its listeners.
+        static CONTRACT: OnceLock<Contract> = OnceLock::new();
+        if CONTRACT.get().is_none() {
+            let request =
+                Request { method: "GET".into(), path: "/openapi.json".into(), ..Request::default() };
+            let described = self.send(&request);
+            // One that asks for a token describes itself to nobody without it.
+            if described.status == 200 {
+                let _ = CONTRACT.set(Contract::new(described.json()));
+            }
+        }
+        if let Some(contract) = CONTRACT.get() {
+            // In the description a document's URL is one part of the path.
+            let described = if path.starts_with("/documents/") { "/documents/url" } else { path };
+            let described = described.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(described);
+            contract.check(method, described, &answer);
+        }
+        answer
+    }
+
+    fn send(&self, request: &Request) -> Answer {
+        send(self.address, request).unwrap_or_else(|error| panic!("{error}:\n{}", self.gateway.log()))
     }
 
     /// Makes a resource; its id.

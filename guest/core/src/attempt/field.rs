@@ -64,6 +64,13 @@ pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Res
     Ok(())
 }
 
+/// The same beside those of the same name.
+pub(super) fn append(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), HeaderError> {
+    let value = HeaderValue::from_str(value).map_err(|_| HeaderError(name.clone()))?;
+    headers.append(name, value);
+    Ok(())
+}
+
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }

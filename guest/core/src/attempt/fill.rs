@@ -1,8 +1,9 @@
 //! Values of an event in the URL and the header fields of a request, each encoded for its place.
 
 use super::OutgoingError;
-use super::field::put;
+use super::field::{append, put};
 use crate::config::{Piece, Template};
+use http::header::USER_AGENT;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -92,7 +93,11 @@ pub(super) fn header(
     }
     // The name was one when the configuration was read.
     let name = HeaderName::try_from(name).map_err(|_| OutgoingError::Outdated)?;
-    Ok(put(headers, name, &text)?)
+    // This one has a value where nothing is written; any other that is written several times is sent several times.
+    if name == USER_AGENT {
+        return Ok(put(headers, name, &text)?);
+    }
+    Ok(append(headers, name, &text)?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Resources: whose documents are told of, and how their subscribers are told.
 
 use super::{EndpointConfig, EndpointUrl, Secret, Template};
-use crate::resource::{Action, Change, ResourcePattern};
+use crate::resource::{Action, Change, Part, REVISION, ResourcePattern, parts};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -73,6 +73,27 @@ impl NotificationConfig {
             endpoint.templates.headers.clone_from(templates);
         }
         endpoint
+    }
+
+    /// The wildcards that stand anywhere and that a resource of this pattern has not, each with its place; `{revision}` is one of
+    /// none.
+    #[must_use]
+    pub fn unknown_wildcards(
+        &self,
+        main: &EndpointConfig,
+        pattern: &ResourcePattern,
+    ) -> Vec<(String, String)> {
+        let of_endpoint = self.wildcards(main).into_iter().map(|name| ("endpoint".to_owned(), name));
+        let of_data = self.data.iter().flat_map(|(key, value)| {
+            let found = value.as_str().map(parts).and_then(Result::ok).unwrap_or_default();
+            let names = found.into_iter().filter_map(|part| match part {
+                Part::Wildcard(name) => Some(name.to_owned()),
+                Part::Text(_) => None,
+            });
+            names.map(|name| (format!("notification.data.{key}"), name)).collect::<Vec<_>>()
+        });
+        let is_known = |name: &str| name == REVISION || pattern.wildcards().any(|known| known == name);
+        of_endpoint.chain(of_data).filter(|(_, name)| !is_known(name)).collect()
     }
 
     /// The wildcards that stand in the URLs and the header fields, those of the actions included.

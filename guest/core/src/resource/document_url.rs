@@ -41,6 +41,10 @@ impl DocumentUrl {
         });
         let whole = split.map(|(head, rest)| format!("{head}/{rest}"));
         let parts = url::parse(whole.as_deref().unwrap_or(text))?;
+        // No client asks for such a part: what stands for a wildcard could be told to nobody.
+        if parts.path.split('/').any(|part| part == "." || part == "..") {
+            return Err(UrlError::Malformed("its path has a part that is '.' or '..'"));
+        }
         let origin = format!("{}://{}", parts.scheme, parts.host).to_ascii_lowercase();
         Ok(Self { origin: origin.len(), text: origin + parts.path })
     }
@@ -97,6 +101,10 @@ mod tests {
         );
         assert_eq!(DocumentUrl::from_path("123"), Err(UrlError::Host));
         assert!(DocumentUrl::from_path("http://h/%zz").is_err());
+        for path in ["http://h/u/..", "http://h/./u", "http://h/u/%2E%2E", "http://h/../u"] {
+            assert!(DocumentUrl::from_path(path).is_err(), "{path}");
+        }
+        assert!(DocumentUrl::from_path("http://h/u/...").is_ok());
         assert!(DocumentUrl::parse(&format!("http://h/{}", "x".repeat(LONGEST))).is_err());
     }
 }

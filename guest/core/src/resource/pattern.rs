@@ -47,7 +47,8 @@ impl ResourcePattern {
     /// The first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let text = normalised(text.trim());
-        let text = text.strip_suffix('/').unwrap_or(&text);
+        // Read again it is to be the same: all of them go.
+        let text = text.trim_end_matches('/');
         let text = url::unescaped(text).ok_or(UrlError::Malformed("it has an escape that is none"))?;
         if text.len() > LONGEST {
             return Err(UrlError::Malformed("it is longer than 2048 bytes").into());

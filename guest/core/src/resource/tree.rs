@@ -6,12 +6,12 @@ use std::collections::HashMap;
 
 /// All patterns, by host and then by the parts of their paths. A look-up visits the parts that the URL has, and where a
 /// wildcard stands beside a literal, both; it does not visit what other patterns have.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ResourceTree {
     origins: HashMap<String, Branch>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Branch {
     literals: HashMap<String, Branch>,
     wildcard: Option<Box<Branch>>,
@@ -25,17 +25,18 @@ impl Branch {
     }
 
     /// Ids from the most specific on: a literal goes before a wildcard, in the first place in which they differ.
-    fn find<'t>(&'t self, segments: &[&str], found: &mut Vec<&'t str>) {
+    fn find<'t>(&'t self, segments: &[&str], found: &mut Vec<&'t str>, visited: &mut usize) {
+        *visited += 1;
         let Some((first, rest)) = segments.split_first() else {
             found.extend(self.id.as_deref());
             return;
         };
         if let Some(branch) = self.literals.get(*first) {
-            branch.find(rest, found);
+            branch.find(rest, found, visited);
         }
         // Nothing is no value of a wildcard.
         if let Some(branch) = self.wildcard.as_ref().filter(|_| !first.is_empty()) {
-            branch.find(rest, found);
+            branch.find(rest, found, visited);
         }
     }
 
@@ -72,6 +73,9 @@ impl ResourceTree {
     ///
     /// The id of another one of the same shape; nothing was added.
     pub fn insert(&mut self, pattern: &ResourcePattern, id: &str) -> Result<(), String> {
+        if let Some(other) = self.of_shape(pattern).filter(|other| *other != id) {
+            return Err(other.to_owned());
+        }
         let mut branch = self.origins.entry(pattern.origin().to_owned()).or_default();
         for segment in pattern.segments() {
             branch = match segment {
@@ -79,13 +83,8 @@ impl ResourceTree {
                 Segment::Wildcard(_) => branch.wildcard.get_or_insert_default(),
             };
         }
-        match &branch.id {
-            Some(other) if other != id => Err(other.clone()),
-            _ => {
-                branch.id = Some(id.to_owned());
-                Ok(())
-            }
-        }
+        branch.id = Some(id.to_owned());
+        Ok(())
     }
 
     /// Removes a resource that was added with this pattern.
@@ -100,12 +99,30 @@ impl ResourceTree {
     /// The resources that a URL can belong to, the most specific first.
     #[must_use]
     pub fn find(&self, url: &DocumentUrl) -> Vec<&str> {
-        let mut found = Vec::new();
+        self.find_counting(url).0
+    }
+
+    /// The same, and how many places it visited.
+    fn find_counting(&self, url: &DocumentUrl) -> (Vec<&str>, usize) {
+        let (mut found, mut visited) = (Vec::new(), 0);
         if let Some(branch) = self.origins.get(url.origin()) {
             let segments: Vec<&str> = url.segments().collect();
-            branch.find(&segments, &mut found);
+            branch.find(&segments, &mut found, &mut visited);
         }
-        found
+        (found, visited)
+    }
+
+    /// The resource that has just the documents of this pattern.
+    #[must_use]
+    pub fn of_shape(&self, pattern: &ResourcePattern) -> Option<&str> {
+        let mut branch = self.origins.get(pattern.origin())?;
+        for segment in pattern.segments() {
+            branch = match segment {
+                Segment::Literal(text) => branch.literals.get(text)?,
+                Segment::Wildcard(_) => branch.wildcard.as_deref()?,
+            };
+        }
+        branch.id.as_deref()
     }
 }
 
@@ -161,6 +178,36 @@ mod tests {
         assert!(tree.origins.is_empty());
         tree.insert(&pattern("http://h/u/{b}"), "other").unwrap();
         assert_eq!(tree.find(&DocumentUrl::parse("http://h/u/1").unwrap()), ["other"]);
+    }
+
+    #[test]
+    fn a_look_up_visits_the_parts_of_the_url_however_many_resources_there_are() {
+        let visited = |resources: usize| {
+            let mut tree = ResourceTree::default();
+            for number in 0..resources {
+                // Many hosts, many first parts, and a wildcard beside literals.
+                let text = match number % 3 {
+                    0 => format!("http://h{number}/items/{{id}}"),
+                    1 => format!("http://h/kind{number}/{{id}}/parts/{{part}}"),
+                    _ => format!("http://h/{{kind}}/only{number}/parts/{{part}}"),
+                };
+                tree.insert(&pattern(&text), &text).unwrap();
+            }
+            let counted = |url: &str| {
+                let (found, visited) = tree.find_counting(&DocumentUrl::parse(url).unwrap());
+                assert_eq!(found.is_empty(), url.contains("nothing"), "{url}");
+                visited
+            };
+            [
+                "http://h0/items/7",
+                "http://h/kind1/7/parts/8",
+                "http://h/kind1/only2/parts/8",
+                "http://h/nothing/x",
+            ]
+            .map(counted)
+        };
+        assert_eq!(visited(100_000), visited(10));
+        assert!(visited(100_000).iter().all(|visited| *visited <= 8), "{:?}", visited(100_000));
     }
 
     fn paths() -> impl Strategy<Value = Vec<Vec<bool>>> {

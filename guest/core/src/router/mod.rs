@@ -24,9 +24,11 @@ pub use explanation::{
     ExplainedPart, Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport,
 };
 pub use filter_table::{FilterTable, LoggedEvent};
+pub use order::document_lane;
 pub use render::{LONGEST_BODY, RenderConfig, Rendered, render_once};
 pub use resource::{
-    ANNOUNCED, CREATED, DELETED, DocumentChange, Notice, RoutingInterest, RoutingResource, Telling, UPDATED,
+    ANNOUNCED, CREATED, DELETED, DocumentChange, Notice, RESOURCE as RESOURCE_ATTRIBUTE, RoutingInterest,
+    RoutingResource, Telling, UPDATED,
 };
 pub use review::{SourceFacts, check_document_filter, check_filter, missing_fields, review_filter};
 pub use table::{Router, named_by};

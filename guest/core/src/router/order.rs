@@ -42,6 +42,12 @@ impl Order {
     }
 }
 
+/// The ordering key of a document's deliveries, by its URL.
+#[must_use]
+pub fn document_lane(url: &str) -> String {
+    bounded(url)
+}
+
 /// The key of a value.
 pub(super) fn bounded(text: &str) -> String {
     if text.len() > LONGEST {

@@ -3,6 +3,7 @@
 mod access;
 mod call;
 mod callback;
+mod decider;
 mod delivery;
 mod event;
 mod health;
@@ -10,6 +11,7 @@ mod job;
 mod openapi;
 mod publish;
 mod rejection;
+mod resource;
 mod rooms;
 mod source;
 mod subscription;
@@ -18,6 +20,7 @@ use super::{Access, Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
+use crate::document::{Documents, Resources};
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::publish::Publisher;
@@ -114,6 +117,9 @@ impl Bench {
             metrics: CallMetrics::default(),
         };
         let calls = Calls::open(parts, vec![call::api()]).await.unwrap();
+        let resources = Resources::open(&[decider::declared()], store.clone()).await.unwrap();
+        let decider = Arc::new(decider::Core::new(store.clone()).await);
+        let documents = Documents::new(store.clone(), decider, queues.clone(), resources, Arc::default());
         let api = Api {
             store: store.clone(),
             calls,
@@ -124,6 +130,7 @@ impl Bench {
                 base: Some("https://hooks.example.com".into()),
                 metrics: CallbackMetrics::default(),
             }),
+            documents,
             requests: Some("billing".into()),
             subscriptions,
             jobs: jobs.clone(),

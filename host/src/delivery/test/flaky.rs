@@ -308,6 +308,39 @@ impl ResourceStore for Flaky {
         self.inner.followers().await
     }
 
+    async fn follower(&self, subscription: &str) -> Result<Option<StoredFollower>, StoreError> {
+        self.inner.follower(subscription).await
+    }
+
+    async fn followers_of(
+        &self,
+        resource: &str,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<StoredFollower>, StoreError> {
+        self.inner.followers_of(resource, offset, limit).await
+    }
+
+    async fn count_followers(&self, resource: &str) -> Result<usize, StoreError> {
+        self.inner.count_followers(resource).await
+    }
+
+    async fn backfilling(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.backfilling().await
+    }
+
+    async fn revive_document(&self, lane: &str, now: UnixMillis) -> Result<Vec<String>, StoreError> {
+        self.inner.revive_document(lane, now).await
+    }
+
+    async fn revive_ends(&self, subscription: &str, now: UnixMillis) -> Result<bool, StoreError> {
+        self.inner.revive_ends(subscription, now).await
+    }
+
+    async fn room(&self, subscription: &str) -> Result<usize, StoreError> {
+        self.inner.room(subscription).await
+    }
+
     async fn dismiss(&self, subscription: &str) -> Result<(), StoreError> {
         self.inner.dismiss(subscription).await
     }

@@ -10,7 +10,7 @@ use anglerfish_core::config::{
 };
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::resource::{REVISION, ResourcePattern};
+use anglerfish_core::resource::ResourcePattern;
 use anglerfish_core::router::{
     RenderConfig, RoutingDocument, RoutingSource, RoutingSubscription, SourceFacts, check_document_filter,
     review_filter,
@@ -73,14 +73,10 @@ pub(in crate::gateway) fn unknown_wildcards(
     endpoint: &EndpointConfig,
     pattern: &ResourcePattern,
 ) -> impl Iterator<Item = Problem> {
-    let unknown = notification
-        .wildcards(endpoint)
-        .into_iter()
-        .filter(|name| name != REVISION && !pattern.wildcards().any(|known| known == name));
-    let names: Vec<String> = unknown.collect();
-    names
-        .into_iter()
-        .map(|name| Problem::new("endpoint", format!("has a wildcard '{name}' that is not at the resource")))
+    let names = notification.unknown_wildcards(endpoint, pattern).into_iter();
+    names.map(|(path, name)| {
+        Problem::new(path, format!("has a wildcard '{name}' that is not at the resource"))
+    })
 }
 
 /// What is odd about the subscriptions of a document that has problems: each filter and each endpoint by itself, whatever is

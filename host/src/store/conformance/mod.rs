@@ -129,6 +129,7 @@ macro_rules! conformance {
                 plans_anew_what_a_clock_that_was_put_back_had_planned,
                 keeps_sources,
                 keeps_resources_and_deletes_their_documents_with_them,
+                what_was_given_up_of_a_document_is_due_again_when_it_is_asked_for,
                 each_subscriber_has_a_generation_of_its_own_until_it_is_gone,
                 documents_are_kept_for_as_long_as_they_are,
                 whoever_has_seen_a_position_never_sees_a_lower_one_appear,

@@ -46,7 +46,8 @@ pub trait ResourceStore: Send + Sync + 'static {
         now: UnixMillis,
     ) -> Result<StoredFollower, StoreError>;
 
-    /// Notes how far a subscriber was told of what was there before; `None` means that it was told of all of it.
+    /// Notes how far a subscriber was told of what was there before; `None` means that it was told of all of it. A subscriber
+    /// that is not being told begins to be.
     ///
     /// # Errors
     ///
@@ -59,6 +60,61 @@ pub trait ResourceStore: Send + Sync + 'static {
     ///
     /// The store cannot be read.
     async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError>;
+
+    /// One subscriber.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn follower(&self, subscription: &str) -> Result<Option<StoredFollower>, StoreError>;
+
+    /// The subscribers of a resource, in the order in which they subscribed: up to `limit` of those behind the first `offset`.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn followers_of(
+        &self,
+        resource: &str,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<StoredFollower>, StoreError>;
+
+    /// How many subscribers a resource has.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn count_followers(&self, resource: &str) -> Result<usize, StoreError>;
+
+    /// The ids of those that are being told of what was there before.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn backfilling(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Makes deliveries of a document due at `now` that were given up, by their ordering key: of each subscriber the newest, unless
+    /// it has an open one. Says for whom.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn revive_document(&self, lane: &str, now: UnixMillis) -> Result<Vec<String>, StoreError>;
+
+    /// The same of a subscriber's deliveries that tell the end of documents. Says whether there is one.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
+    async fn revive_ends(&self, subscription: &str, now: UnixMillis) -> Result<bool, StoreError>;
+
+    /// How many deliveries there is room for in a subscription's backlog, as far as it has a bound; none while it catches up.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    async fn room(&self, subscription: &str) -> Result<usize, StoreError>;
 
     /// Forgets a subscriber, and what it had; an unknown one is no error.
     ///

@@ -6,7 +6,8 @@
 use super::open_range::OpenRanges;
 use crate::store::DeliveryId;
 use rusqlite::Connection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many bits of a delivery's number tell its place in its stretch. A listing of open ones reads a stretch for each in
@@ -24,7 +25,11 @@ pub(super) struct Change {
 
 /// The open deliveries.
 #[derive(Debug)]
-pub(super) struct Backlog(Mutex<Counts>);
+pub(super) struct Backlog {
+    counts: Mutex<Counts>,
+    /// Hashes of the ordering keys that have deliveries which were given up; some may have none any more.
+    given_up: Mutex<HashSet<u64>>,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -48,7 +53,16 @@ impl Open {
 impl Backlog {
     /// Counts what is in the file.
     pub(super) fn count(connection: &Connection) -> rusqlite::Result<Self> {
-        Counts::read(connection).map(|counts| Self(Mutex::new(counts)))
+        let mut given_up = HashSet::new();
+        let mut statement = connection.prepare(
+            "SELECT lane FROM deliveries WHERE status IN ('dead', 'discarded') AND status = 'dead' AND lane IS NOT NULL",
+        )?;
+        let mut rows = statement.query(())?;
+        while let Some(row) = rows.next()? {
+            given_up.insert(hash(row.get_ref(0)?.as_str()?));
+        }
+        let counts = Mutex::new(Counts::read(connection)?);
+        Ok(Self { counts, given_up: Mutex::new(given_up) })
     }
 
     /// Counts anew, when it is not known how far a transaction got.
@@ -115,8 +129,24 @@ impl Backlog {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Notes that a delivery with this ordering key was given up, or is about to be.
+    pub(super) fn give_up(&self, lane: &str) {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(hash(lane));
+    }
+
+    /// Whether one may have been; from now on it is as if none had.
+    pub(super) fn take_given_up(&self, lane: &str) -> bool {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(lane))
+    }
+}
+
+fn hash(lane: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    lane.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Counts {

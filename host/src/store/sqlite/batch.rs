@@ -127,7 +127,7 @@ pub(super) struct Batch<'b, 'c> {
     pub(super) bounds: BoundSnapshot,
     /// What there was no room for.
     pub(super) overflows: Vec<(String, Overflow)>,
-    backlog: &'b Backlog,
+    pub(super) backlog: &'b Backlog,
     /// For which subscriptions events stay in the log from now on, or do so no more.
     pub(super) behind: HashMap<String, bool>,
     /// How many more are open than the backlog says, of those that have a bound.
@@ -245,6 +245,9 @@ impl<'b, 'c> Batch<'b, 'c> {
                 ended_after,
                 lane
             ])?;
+            if let (Some(_), Some(lane)) = (&dead, &lane) {
+                self.backlog.give_up(lane);
+            }
             if dead.is_none() {
                 let name = self.names.get(subscription);
                 self.count(&name, DeliveryId(id), 1)?;

@@ -40,6 +40,17 @@ impl BoundSnapshot {
         self.bounds.get(subscription).copied()
     }
 
+    /// How many more a subscription may have open that has so many; of one that is bounded by bytes one after another.
+    pub(super) fn room(&self, subscription: &str, open: u64) -> usize {
+        if self.behind.contains(subscription) {
+            return 0;
+        }
+        let Some(BacklogConfig { max, bytes, .. }) = self.of(subscription) else { return usize::MAX };
+        let by_count = max.map_or(u64::MAX, |max| max.saturating_sub(open));
+        let by_bytes = if bytes.is_some() { 1_u64.saturating_sub(open) } else { u64::MAX };
+        usize::try_from(by_count.min(by_bytes)).unwrap_or(usize::MAX)
+    }
+
     /// How many bytes of data it has open, if that is known.
     pub(super) fn bytes_of(&self, subscription: &str) -> Option<i64> {
         self.bytes.get(subscription).copied()
@@ -340,6 +351,7 @@ impl Batch<'_, '_> {
             end.execute(params![id.0, reason, now])?;
             self.count(subscription, *id, -1)?;
             if let Some(lane) = lane {
+                self.backlog.give_up(lane);
                 self.free_lane(subscription, lane, now)?;
             }
             self.overflows.push((subscription.to_owned(), Overflow::DropOldest));

@@ -3,10 +3,12 @@
 use super::batch::Batch;
 use super::job::Write;
 use super::plan::prepare;
+use super::reschedule::reopen;
 use super::row::{clamp, time};
-use crate::store::{StoredFollower, StoredResource};
+use crate::store::{DeliveryId, Retried, StoredFollower, StoredResource};
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::resource::{DOCUMENT_KEY, HOLDING_KEY};
+use anglerfish_core::resource::{DOCUMENT_KEY, DOCUMENTS_SOURCE, HOLDING_KEY};
+use anglerfish_core::router::DELETED;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -32,6 +34,53 @@ pub(super) fn followers(connection: &Connection) -> rusqlite::Result<Vec<StoredF
     connection
         .prepare_cached(&format!("{FOLLOWER} ORDER BY created, generation, subscription"))?
         .query_map((), follower)?
+        .collect()
+}
+
+/// One subscriber.
+pub(super) fn follower_of(
+    connection: &Connection,
+    subscription: &str,
+) -> rusqlite::Result<Option<StoredFollower>> {
+    connection
+        .prepare_cached(&format!("{FOLLOWER} WHERE subscription = ?1"))?
+        .query_row([subscription], follower)
+        .optional()
+}
+
+/// The subscribers of a resource. A generation is greater than all before it and is 0 for those that were told of everything, so
+/// that the index finds them and the time at which they subscribed orders them.
+pub(super) fn followers_of(
+    connection: &Connection,
+    resource: &str,
+    offset: usize,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredFollower>> {
+    let sql = format!(
+        "{FOLLOWER} INDEXED BY follower_resource WHERE resource = ?1 \
+         ORDER BY created, generation, subscription LIMIT ?2 OFFSET ?3"
+    );
+    let bound = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![resource, bound(limit), bound(offset)], follower)?
+        .collect()
+}
+
+/// How many a resource has.
+pub(super) fn count_followers(connection: &Connection, resource: &str) -> rusqlite::Result<usize> {
+    let sql = "SELECT count(*) FROM followers INDEXED BY follower_resource WHERE resource = ?1";
+    let count: i64 = connection.prepare_cached(sql)?.query_row([resource], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// Those that are being told of what was there before.
+pub(super) fn backfilling(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "SELECT subscription FROM followers WHERE backfilled IS NOT NULL ORDER BY created, generation",
+        )?
+        .query_map((), |row| row.get(0))?
         .collect()
 }
 
@@ -123,11 +172,7 @@ impl Write for Enrol {
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<StoredFollower> {
         let connection = batch.connection;
-        let known = connection
-            .prepare_cached(&format!("{FOLLOWER} WHERE subscription = ?1"))?
-            .query_row([&self.subscription], follower)
-            .optional()?;
-        match known {
+        match follower_of(connection, &self.subscription)? {
             Some(known) if known.resource == self.resource => return Ok(known),
             Some(_) => dismiss(connection, &self.subscription)?,
             None => {}
@@ -189,4 +234,68 @@ pub(super) fn dismiss(connection: &Connection, subscription: &str) -> rusqlite::
         delete_below(connection, &format!("{HOLDING_KEY}/{subscription}/"))?;
     }
     Ok(())
+}
+
+/// Makes deliveries due again that were given up: of each subscriber of a resource the newest with this ordering key.
+#[derive(Debug)]
+pub(super) struct ReviveDocument {
+    pub(super) lane: String,
+    pub(super) now: UnixMillis,
+}
+
+impl Write for ReviveDocument {
+    /// The subscriptions that have one.
+    type Out = Vec<String>;
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT d.subscription, max(d.id), d.lane FROM deliveries d JOIN followers f USING (subscription) \
+             JOIN events e ON e.seq = d.seq WHERE d.status IN ('dead', 'discarded') AND d.status = 'dead' \
+             AND d.lane = ?1 AND e.source = ?2 GROUP BY d.subscription";
+        let parameters = params![self.lane, DOCUMENTS_SOURCE];
+        revive(batch, sql, parameters, self.now)
+    }
+}
+
+/// The same of one subscriber: of each ordering key the newest that tells of an end.
+#[derive(Debug)]
+pub(super) struct ReviveEnds {
+    pub(super) subscription: String,
+    pub(super) now: UnixMillis,
+}
+
+impl Write for ReviveEnds {
+    type Out = Vec<String>;
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT d.subscription, max(d.id), d.lane FROM deliveries d JOIN events e ON e.seq = d.seq \
+             WHERE d.subscription = ?1 AND d.due IS NULL AND d.status = 'dead' AND d.lane IS NOT NULL \
+             AND e.source = ?2 AND e.type = ?3 GROUP BY d.lane";
+        let parameters = params![self.subscription, DOCUMENTS_SOURCE, DELETED];
+        revive(batch, sql, parameters, self.now)
+    }
+}
+
+fn revive(
+    batch: &mut Batch<'_, '_>,
+    sql: &str,
+    parameters: &[&dyn rusqlite::ToSql],
+    now: UnixMillis,
+) -> rusqlite::Result<Vec<String>> {
+    let found: Vec<(String, i64, String)> = batch
+        .connection
+        .prepare_cached(sql)?
+        .query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut revived = Vec::new();
+    for (subscription, id, lane) in found {
+        // One that is open tells all that there is to tell.
+        if batch.has_open(&subscription, &lane)? {
+            continue;
+        }
+        if reopen(batch, DeliveryId(id), now, clamp(now))? == Retried::Due {
+            revived.push(subscription);
+        }
+    }
+    revived.dedup();
+    Ok(revived)
 }

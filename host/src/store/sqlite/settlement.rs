@@ -82,6 +82,9 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         attempt.answer,
     ])?;
     batch.count(&subscription, id, i64::from(due.is_some()) - i64::from(open))?;
+    if let (DeliveryStatus::Dead, Some(lane)) = (status, &lane) {
+        batch.backlog.give_up(lane);
+    }
     let is_freed = match lane {
         Some(lane) if due.is_none() => batch.free_lane(&subscription, &lane, now)?,
         _ => false,

@@ -466,6 +466,52 @@ impl ResourceStore for SqliteStore {
         self.readers.read(resource::followers).await
     }
 
+    async fn follower(&self, subscription: &str) -> Result<Option<StoredFollower>, StoreError> {
+        let subscription = subscription.to_owned();
+        self.readers.read(move |connection| resource::follower_of(connection, &subscription)).await
+    }
+
+    async fn followers_of(
+        &self,
+        resource: &str,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<StoredFollower>, StoreError> {
+        let id = resource.to_owned();
+        self.readers.read(move |connection| resource::followers_of(connection, &id, offset, limit)).await
+    }
+
+    async fn count_followers(&self, resource: &str) -> Result<usize, StoreError> {
+        let id = resource.to_owned();
+        self.readers.read(move |connection| resource::count_followers(connection, &id)).await
+    }
+
+    async fn backfilling(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.read(resource::backfilling).await
+    }
+
+    async fn revive_document(&self, lane: &str, now: UnixMillis) -> Result<Vec<String>, StoreError> {
+        // As a rule there is none, and nothing is looked up.
+        if !self.backlog.take_given_up(lane) {
+            return Ok(Vec::new());
+        }
+        let revived = self.writer.write(resource::ReviveDocument { lane: lane.to_owned(), now }).await;
+        if revived.is_err() {
+            self.backlog.give_up(lane);
+        }
+        revived
+    }
+
+    async fn revive_ends(&self, subscription: &str, now: UnixMillis) -> Result<bool, StoreError> {
+        let subscription = subscription.to_owned();
+        let revived = self.writer.write(resource::ReviveEnds { subscription, now }).await?;
+        Ok(!revived.is_empty())
+    }
+
+    async fn room(&self, subscription: &str) -> Result<usize, StoreError> {
+        Ok(self.bounds.now().room(subscription, self.backlog.of(subscription)))
+    }
+
     async fn dismiss(&self, subscription: &str) -> Result<(), StoreError> {
         self.writer.write(resource::Dismiss(subscription.to_owned())).await
     }

@@ -113,6 +113,11 @@ pub(super) fn read_of_documents(node: &Node<'_>) -> Option<OfDocuments> {
         table.report_missing("method", "missing key", "name it here, or for each of the actions");
     }
     let endpoint = read_as(node, &table, Dialect::Documents, url)?;
+    for (action, own) in &actions {
+        let Some((url, _)) = &own.url else { continue };
+        let (key, value) = (format!("actions.{}.url", action.word()), Value::from(url.reveal()));
+        port(&node.beside(&key, &value), url.reveal(), &endpoint.allow_ports);
+    }
     (node.problem_count() == before).then_some((endpoint, actions, has_url))
 }
 
@@ -375,7 +380,7 @@ fn headers(node: &Node<'_>, dialect: Dialect) -> Option<Headers> {
             continue;
         }
         if dialect == Dialect::Documents && value.value().is_array() {
-            bytes += several(&mut headers, name, &value);
+            bytes += several(&mut headers, &mut templates, name, &value);
             continue;
         }
         let Some(text) = header_value(&value) else { continue };
@@ -421,13 +426,22 @@ fn header_value<'a>(node: &Node<'a>) -> Option<&'a str> {
     Some(text)
 }
 
-/// A header field that stands several times, each as it is; how many bytes they are.
-fn several(headers: &mut Vec<(String, Secret)>, name: &str, list: &Node<'_>) -> usize {
+/// A header field that stands several times; how many bytes they are.
+fn several(
+    headers: &mut Vec<(String, Secret)>,
+    templates: &mut Vec<(String, Template)>,
+    name: &str,
+    list: &Node<'_>,
+) -> usize {
     let mut bytes = 0;
     for value in list.items_up_to(MOST_HEADERS).into_iter().flatten() {
         let Some(text) = header_value(&value) else { continue };
         bytes += name.len() + text.len();
-        headers.push((name.to_owned(), Secret::new(text)));
+        let Some(parts) = resource::wildcards(&value, text, true) else { continue };
+        match Template::of_wildcards(&parts) {
+            Some(template) => templates.push((name.to_owned(), template)),
+            None => headers.push((name.to_owned(), Secret::new(text))),
+        }
     }
     bytes
 }

@@ -8,6 +8,8 @@
 mod announce;
 mod change;
 mod notice;
+#[cfg(test)]
+mod simulation;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ pub const DELETED: &str = "document.deleted";
 pub const ANNOUNCED: &str = "document.announced";
 
 /// The extension attribute that names the resource.
-pub(crate) const RESOURCE: &str = "resource";
+pub const RESOURCE: &str = "resource";
 /// The extension attribute that has the revision.
 pub(crate) const REVISION: &str = "revision";
 /// The extension attribute that tells a document from one that had its URL before: the id of the entry that created it.

@@ -34,12 +34,29 @@ pub(in super::super) async fn each_subscriber_has_a_generation_of_its_own_until_
     assert_eq!(store.enrol("a", "r", true, later(9)).await.unwrap(), first, "it is there already");
     assert_eq!(store.followers().await.unwrap(), [first.clone(), second.clone()]);
     assert_eq!(second.backfilled.as_deref(), Some(""));
+    assert_eq!(store.backfilling().await.unwrap(), ["b"]);
+    assert_eq!(store.follower("b").await.unwrap().as_ref(), Some(&second));
+    assert_eq!(store.follower("none").await.unwrap(), None);
+    let elsewhere = store.enrol("c", "rr", false, later(3)).await.unwrap();
+    assert_eq!(store.followers_of("r", 0, 10).await.unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(store.followers_of("r", 1, 1).await.unwrap(), [second.clone()]);
+    assert_eq!(store.followers_of("r", 2, 1).await.unwrap(), []);
+    assert_eq!(store.followers_of("rr", 0, 1).await.unwrap(), [elsewhere]);
+    assert_eq!(
+        (store.count_followers("r").await.unwrap(), store.count_followers("x").await.unwrap()),
+        (2, 0)
+    );
+    store.dismiss("c").await.unwrap();
     store.backfilled("b", Some("document/r/1")).await.unwrap();
     let place = store.followers().await.unwrap()[1].clone();
     assert_eq!((place.generation, place.backfilled.as_deref()), (second.generation, Some("document/r/1")));
     store.backfilled("b", None).await.unwrap();
     let done = store.followers().await.unwrap()[1].clone();
     assert_eq!((done.generation, done.backfilled), (0, None), "it has what was there before");
+    assert_eq!(store.backfilling().await.unwrap(), [""; 0]);
+    store.backfilled("b", Some("lost ")).await.unwrap();
+    assert_eq!(store.backfilling().await.unwrap(), ["b"], "it is told again");
+    store.backfilled("b", None).await.unwrap();
     for key in ["holding/a/1", "holding/ab/1"] {
         write(store, key).await;
     }
@@ -61,6 +78,51 @@ pub(in super::super) async fn documents_are_kept_for_as_long_as_they_are(store: 
     assert_eq!(names(&page), ["document/r/2"]);
     let all = store.keys("", 10).await.unwrap();
     assert_eq!(names(&all), ["document/r/1", "document/r/2", "document/r/3"]);
+}
+
+pub(in super::super) async fn what_was_given_up_of_a_document_is_due_again_when_it_is_asked_for(
+    store: &dyn Store,
+) {
+    let document = |id: &str, kind: &str| {
+        let mut entry = event(id, &["a", "b"]);
+        (entry.event.source, entry.event.kind) = ("anglerfish.documents".into(), kind.into());
+        entry.ordering = vec![("a".into(), "=u".into()), ("b".into(), "=u".into())];
+        entry
+    };
+    for name in ["a", "b"] {
+        store.enrol(name, "r", false, NOW).await.unwrap();
+    }
+    // Of `a` all are given up, of `b` one waits; `other` is no document.
+    for (id, kind) in [("d1", "document.created"), ("d2", "document.deleted")] {
+        store.commit(Commit { lease: None, ..commit(vec![document(id, kind)]) }).await.unwrap();
+    }
+    let mut other = event("other", &["a"]);
+    other.ordering = vec![("a".into(), "=v".into())];
+    store.commit(Commit { lease: None, ..commit(vec![other]) }).await.unwrap();
+    let end = async |subscription: &str, times: usize| {
+        for _ in 0..times {
+            let leased = store.lease(subscription, NOW, 1, LeaseTerms::default()).await.unwrap().deliveries;
+            settle(store, leased[0].lease(), Settled::Dead, NOW).await;
+        }
+    };
+    end("a", 3).await;
+    end("b", 1).await;
+    assert_eq!(store.revive_document("=x", NOW).await.unwrap(), [""; 0]);
+    assert_eq!(store.revive_document("=v", NOW).await.unwrap(), [""; 0], "it is no document's");
+    assert_eq!(store.revive_document("=u", NOW).await.unwrap(), ["a"]);
+    let open = store.lease("a", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries;
+    assert_eq!(open.iter().map(|one| one.event.id.as_str()).collect::<Vec<_>>(), ["d2"], "the newest");
+    assert_eq!(store.revive_document("=u", NOW).await.unwrap(), [""; 0], "it is open already");
+    settle(store, open[0].lease(), Settled::Dead, NOW).await;
+    assert!(store.revive_ends("a", NOW).await.unwrap());
+    assert!(!store.revive_ends("b", NOW).await.unwrap());
+    let open = store.lease("a", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries;
+    assert_eq!(open.len(), 1);
+    // Who is no subscriber of a resource any more is told nothing.
+    settle(store, open[0].lease(), Settled::Dead, NOW).await;
+    store.dismiss("a").await.unwrap();
+    assert_eq!(store.revive_document("=u", NOW).await.unwrap(), [""; 0]);
+    assert_eq!(store.room("a").await.unwrap(), usize::MAX);
 }
 
 /// Writes a key with an event.

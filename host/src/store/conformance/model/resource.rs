@@ -10,6 +10,29 @@ impl State {
     }
 }
 
+impl State {
+    /// Reopens the newest of each subscription and lane that was given up, unless one is open.
+    fn revive(&mut self, now: UnixMillis, wanted: impl Fn(&Row, &str) -> bool) -> Vec<String> {
+        let mut newest: BTreeMap<(String, String), DeliveryId> = BTreeMap::new();
+        for (id, row) in &self.deliveries {
+            let event = &self.events[&row.delivery.seq].0.event;
+            let is_one =
+                row.delivery.status == DeliveryStatus::Dead && event.source == "anglerfish.documents";
+            if let Some(lane) = row.lane.clone().filter(|_| is_one && wanted(row, &event.kind)) {
+                newest.insert((row.delivery.subscription.clone(), lane), *id);
+            }
+        }
+        let is_open = |of: &(String, String)| {
+            let mut rows = self.deliveries.values();
+            rows.any(|row| {
+                row.is_open() && row.delivery.subscription == of.0 && row.lane.as_ref() == Some(&of.1)
+            })
+        };
+        newest.retain(|of, _| !is_open(of));
+        newest.into_iter().map(|((name, _), id)| (self.reopen(id, now), name).1).collect()
+    }
+}
+
 #[async_trait]
 impl ResourceStore for ModelStore {
     async fn resources(&self) -> Result<Vec<StoredResource>, StoreError> {
@@ -69,6 +92,48 @@ impl ResourceStore for ModelStore {
         let mut followers: Vec<_> = self.state().followers.values().cloned().collect();
         followers.sort_by_key(|follower| (follower.created, follower.generation));
         Ok(followers)
+    }
+
+    async fn follower(&self, subscription: &str) -> Result<Option<StoredFollower>, StoreError> {
+        Ok(self.state().followers.get(subscription).cloned())
+    }
+
+    async fn followers_of(
+        &self,
+        resource: &str,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<StoredFollower>, StoreError> {
+        let all = self.followers().await?.into_iter().filter(|follower| follower.resource == resource);
+        Ok(all.skip(offset).take(limit).collect())
+    }
+
+    async fn count_followers(&self, resource: &str) -> Result<usize, StoreError> {
+        Ok(self.followers_of(resource, 0, usize::MAX).await?.len())
+    }
+
+    async fn backfilling(&self) -> Result<Vec<String>, StoreError> {
+        let told = self.followers().await?.into_iter().filter(|follower| follower.backfilled.is_some());
+        Ok(told.map(|follower| follower.subscription).collect())
+    }
+
+    async fn revive_document(&self, lane: &str, now: UnixMillis) -> Result<Vec<String>, StoreError> {
+        let mut state = self.state();
+        let followers: BTreeSet<String> = state.followers.keys().cloned().collect();
+        Ok(state.revive(now, |row, _| {
+            row.lane.as_deref() == Some(lane) && followers.contains(&row.delivery.subscription)
+        }))
+    }
+
+    async fn revive_ends(&self, subscription: &str, now: UnixMillis) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let revived = state
+            .revive(now, |row, kind| row.delivery.subscription == subscription && kind == "document.deleted");
+        Ok(!revived.is_empty())
+    }
+
+    async fn room(&self, _subscription: &str) -> Result<usize, StoreError> {
+        Ok(usize::MAX)
     }
 
     async fn dismiss(&self, subscription: &str) -> Result<(), StoreError> {

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::store::sqlite::schema;
-use crate::store::{DeliveryQuery, DeliveryStatus, EventQuery, LogPart, Order, Origin};
+use crate::store::{
+    CallStore, DeliveryQuery, DeliveryStatus, EventQuery, LogPart, Order, Origin, ResourceStore,
+};
 
 /// Written by the version before the second one of the tables: 19 events of two sources, 60 deliveries in every state,
 /// one of them a replay and one retried by hand, a subscription of the management API.
@@ -90,4 +92,145 @@ async fn a_log_of_the_first_version_with_holes_says_where_it_is_whole() {
     let store = room.open();
     assert!(matches!(store.read(EventSeq(0), 1, 1).await.unwrap(), LogPart::Gap { oldest: EventSeq(6) }));
     assert_eq!(schema::newest(), 10);
+}
+
+/// Written by the version whose tables are the eighth: 4 events of a source, 3 entries of documents, deliveries that were delivered,
+/// are dead and wait, two resources, three subscribers of which one is being told, two documents with a holding of one of them, a
+/// paused subscription, and a call.
+fn eighth_version(room: &StoreDirectory) {
+    std::fs::create_dir_all(room.file().parent().unwrap()).unwrap();
+    std::fs::write(room.file(), include_bytes!("fixture/v8.db")).unwrap();
+}
+
+#[tokio::test]
+async fn brings_a_file_of_the_eighth_version_up_to_date_with_everything_in_it() {
+    let room = StoreDirectory::new();
+    eighth_version(&room);
+    let tables = |connection: &rusqlite::Connection| -> i32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    };
+    assert_eq!(tables(&room.tool()), 8);
+    let store = room.open();
+    assert_eq!(tables(&room.tool()), schema::newest());
+
+    let all = EventQuery { limit: 100, order: Order::Oldest, ..EventQuery::default() };
+    let events = store.events(all).await.unwrap().items;
+    let names: Vec<&str> = events.iter().map(|event| &event.event.id[..]).collect();
+    assert_eq!(names, ["e1", "e2", "e3", "e4", "d1", "d2", "d3", "c.request"]);
+    assert_eq!(events[4].origin, Origin::Document);
+    let of = async |status: DeliveryStatus| {
+        let query = DeliveryQuery { status: Some(status), limit: 100, ..DeliveryQuery::default() };
+        store.deliveries(query).await.unwrap().items.len()
+    };
+    assert_eq!(of(DeliveryStatus::Delivered).await, 3);
+    assert_eq!(of(DeliveryStatus::Dead).await, 1);
+    assert_eq!(of(DeliveryStatus::Pending).await, 5);
+
+    let resources: Vec<(String, bool)> =
+        store.resources().await.unwrap().into_iter().map(|one| (one.id, one.declared)).collect();
+    assert_eq!(resources, [("items".to_owned(), true), ("users".to_owned(), false)]);
+    let followers: Vec<(String, u64, Option<String>)> = { store.followers().await.unwrap().into_iter() }
+        .map(|one| (one.subscription, one.generation, one.backfilled))
+        .collect();
+    let place = Some("document/items/http://h/items/1".to_owned());
+    let expected =
+        [("first".to_owned(), 1, None), ("told".to_owned(), 0, None), ("late".to_owned(), 3, place)];
+    assert_eq!(followers, expected);
+    let documents = store.keys_behind("document/", "", 10).await.unwrap();
+    assert_eq!(documents.len(), 2);
+    assert_eq!(store.keys_behind("holding/", "", 10).await.unwrap().len(), 1);
+    while store.expire(UnixMillis(u64::MAX), 100).await.unwrap() > 0 {}
+    assert_eq!(store.keys_behind("document/", "", 10).await.unwrap(), documents, "documents last");
+    let next = store.enrol("new", "items", false, NOW).await.unwrap();
+    assert_eq!(next.generation, 4, "greater than all before");
+    assert_eq!(store.standings().await.unwrap().len(), 1);
+    let call = store.call("c").await.unwrap().unwrap();
+    assert_eq!((&call.head.api[..], &call.body[..]), ("billing", &b"body"[..]));
+    let check: String = room.tool().query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+}
+
+#[tokio::test]
+#[ignore = "writes the fixture"]
+async fn writes_the_eighth_version() {
+    use crate::store::{CallHead, CallWrite, StoredCall, StoredResource};
+    use anglerfish_core::call::{CallHistory, CallRequest, CallState};
+    assert_eq!(schema::newest(), 8);
+    let room = StoreDirectory::new();
+    let store = room.open();
+    let resource = |id: &str, created, declared| StoredResource {
+        id: id.into(),
+        document: format!(
+            "{{\"id\":\"{id}\",\"endpoint\":\"http://h/{id}/{{id}}\",\"change\":{{\"field\":\"v\"}}}}"
+        ),
+        created: later(created),
+        declared,
+    };
+    store.put_resource(resource("items", 1, true)).await.unwrap();
+    store.put_resource(resource("users", 2, false)).await.unwrap();
+    store.enrol("first", "items", false, later(1)).await.unwrap();
+    store.enrol("told", "items", true, later(2)).await.unwrap();
+    store.backfilled("told", None).await.unwrap();
+    store.enrol("late", "items", true, later(3)).await.unwrap();
+    store.backfilled("late", Some("document/items/http://h/items/1")).await.unwrap();
+    for (number, id) in ["e1", "e2", "e3", "e4"].into_iter().enumerate() {
+        let (_, deliveries) = put(&store, id, &["a", "b"]).await;
+        let settled = match number {
+            0 | 1 => Settled::Delivered,
+            2 => Settled::Dead,
+            _ => continue,
+        };
+        store.settle_now(settlement(deliveries[0].id, settled)).await.unwrap();
+        if number == 0 {
+            store.settle_now(settlement(deliveries[1].id, Settled::Delivered)).await.unwrap();
+        }
+    }
+    for (id, key, value) in [
+        ("d1", "document/items/http://h/items/1", "one"),
+        ("d2", "document/items/http://h/items/2", "two"),
+        ("d3", "holding/first/http://h/items/2", "1 - -\n"),
+    ] {
+        let mut entry = event(id, if id == "d3" { &["first"] } else { &[] });
+        (entry.origin, entry.event.source) = (Origin::Document, "anglerfish.documents".to_owned());
+        let keys = KeyOverlay {
+            reads: Vec::new(),
+            writes: vec![(key.to_owned(), Some(Bytes::from_static(value.as_bytes())))],
+        };
+        store.commit(Commit { keys, events: vec![entry], ..Commit::new(NOW) }).await.unwrap();
+    }
+    let head = CallHead {
+        seq: EventSeq(0),
+        id: "c".into(),
+        api: "billing".into(),
+        key: "k".into(),
+        revision: 0,
+        state: CallState::Pending,
+        created: NOW,
+        due: Some(NOW),
+        owner: None,
+        ended: None,
+        policy: "{}".into(),
+        request: CallRequest { method: None, path: "/x".into(), headers: Vec::new() },
+        records: CallHistory::begin(1, NOW).records().to_vec(),
+        entries: Vec::new(),
+    };
+    let call = StoredCall { head, body: Bytes::from_static(b"body"), answer: None };
+    let mut entry = event("c.request", &[]);
+    (entry.origin, entry.event.source) = (Origin::Call, "anglerfish".to_owned());
+    let calls = vec![CallWrite { call, expected: None }];
+    store.commit(Commit { events: vec![entry], calls, ..Commit::new(NOW) }).await.unwrap();
+    let standing = crate::store::StoredStanding {
+        subscription: "b".into(),
+        standing: anglerfish_core::delivery::Standing::Paused,
+        since: NOW,
+        failing: None,
+    };
+    store.set_standing(standing).await.unwrap();
+    store.close().await;
+    drop(store);
+    let tool = room.tool();
+    tool.execute_batch("PRAGMA journal_mode = DELETE; VACUUM;").unwrap();
+    drop(tool);
+    std::fs::copy(room.file(), concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sqlite/tests/fixture/v8.db"))
+        .unwrap();
 }

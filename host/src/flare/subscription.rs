@@ -5,8 +5,10 @@ use super::fault::Fault;
 use super::pagination::{Pagination, parameter};
 use super::resource;
 use super::router::{Answer, Flare, created, json_answer, seconds};
+use super::schema::{ExplanationShape, NewSubscription, SubscriptionList, SubscriptionShape};
 use crate::clock;
-use crate::store::StoredFollower;
+use crate::document::ChangeError;
+use crate::store::{StoreError, StoredFollower};
 use crate::subscription::Subscription;
 use anglerfish_core::resource::{Action, DocumentUrl, Part, REVISION, ResourcePattern, parts};
 use axum::response::IntoResponse;
@@ -40,21 +42,56 @@ struct Written {
     document: bool,
     envelope: bool,
     data: Map<String, Value>,
+    /// What this service has beside: which documents it wants, which revisions, and whether what was there before.
+    more: Map<String, Value>,
 }
 
+/// Members that the original does not know; they mean what they mean in the configuration.
+const MORE: [&str; 3] = ["filter", "revisions", "backfill"];
+
+/// Lists the subscriptions of a resource, in the order in which they were made.
+#[utoipa::path(
+    get, path = "/resources/{resource}/subscriptions", operation_id = "listSubscriptions", tag = "subscriptions",
+    params(
+        ("resource" = String, Path, description = "The resource's id."),
+        ("limit" = Option<i64>, Query, description = "How many at most; 30 if it is not said.", minimum = 0),
+        ("offset" = Option<i64>, Query, description = "How many come before; 0 if it is not said.", minimum = 0),
+    ),
+    responses((status = 200, description = "A part of the listing.", body = SubscriptionList))
+)]
 pub(super) async fn list(flare: &Flare, resource: &str, query: Option<&str>) -> Result<Answer, Fault> {
     let pagination = Pagination::read(query)?;
-    let all = of_resource(flare, resource).await?;
-    let shown: Vec<Value> = pagination.page(&all).map(|(entry, follower)| shown(entry, follower)).collect();
-    let answer = json!({"pagination": pagination.shown(all.len()), "subscriptions": shown});
+    let total = flare.store.count_followers(resource).await.map_err(unavailable)?;
+    let page = of_resource(flare, resource, pagination.offset(), pagination.limit()).await?;
+    let shown: Vec<Value> = page.iter().map(|(entry, follower)| shown(entry, follower)).collect();
+    let answer = json!({"pagination": pagination.shown(total), "subscriptions": shown});
     Ok(json_answer(StatusCode::OK, &answer))
 }
 
+/// Shows a subscription.
+#[utoipa::path(
+    get, path = "/resources/{resource}/subscriptions/{id}", operation_id = "showSubscription",
+    tag = "subscriptions", params(("resource" = String, Path, description = "The resource's id."), ("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 200, description = "The subscription.", body = SubscriptionShape),
+        (status = 404, description = "The resource has no such subscription."),
+    )
+)]
 pub(super) async fn show(flare: &Flare, resource: &str, id: &str) -> Result<Answer, Fault> {
     let (entry, follower) = find(flare, resource, id, SEARCH).await?;
     Ok(json_answer(StatusCode::OK, &shown(&entry, &follower)))
 }
 
+/// Deletes a subscription, its deliveries, and what is known of what it has.
+#[utoipa::path(
+    delete, path = "/resources/{resource}/subscriptions/{id}", operation_id = "deleteSubscription",
+    tag = "subscriptions", params(("resource" = String, Path, description = "The resource's id."), ("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 404, description = "The resource has no such subscription."),
+        (status = 409, description = "It comes from the configuration file."),
+    )
+)]
 pub(super) async fn delete(flare: &Flare, resource: &str, id: &str) -> Result<Answer, Fault> {
     find(flare, resource, id, DELETE).await?;
     let deleted = flare.subscriptions.delete(id.to_owned(), clock::now()).await;
@@ -62,25 +99,34 @@ pub(super) async fn delete(flare: &Flare, resource: &str, id: &str) -> Result<An
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Tells a subscription that has lost its data of everything that exists.
+/// Tells a subscription that has lost its data everything that exists, in small steps.
+#[utoipa::path(
+    post, path = "/resources/{resource}/subscriptions/{id}/resync", operation_id = "resyncSubscription",
+    tag = "subscriptions", params(("resource" = String, Path, description = "The resource's id."), ("id" = String, Path, description = "The subscription's id.")),
+    responses(
+        (status = 202, description = "It is noted, and done from now on."),
+        (status = 404, description = "The resource has no such subscription."),
+    )
+)]
 pub(super) async fn resync(flare: &Flare, resource: &str, id: &str) -> Result<Answer, Fault> {
     find(flare, resource, id, SEARCH).await?;
-    let (mut after, mut told) = (String::new(), 0_usize);
-    loop {
-        let page = flare.documents.page(resource, &after, 100).await.map_err(Fault::of_change)?;
-        let (documents, next) = page;
-        for document in documents {
-            let announced = flare.documents.announce(id, document.url, true).await;
-            told += usize::from(announced.map_err(Fault::of_change)?);
-        }
-        match next {
-            Some(next) => after = next,
-            None => return Ok(json_answer(StatusCode::ACCEPTED, &json!({"documents": told}))),
-        }
-    }
+    flare.documents.resync(id).await.map_err(Fault::of_change)?;
+    Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// What a subscription would be told of a document now, and why not.
+/// Says what a subscription would be told of a document now, and why not.
+#[utoipa::path(
+    get, path = "/resources/{resource}/subscriptions/{id}/explain", operation_id = "explainDocument",
+    tag = "subscriptions",
+    params(
+        ("resource" = String, Path, description = "The resource's id."), ("id" = String, Path, description = "The subscription's id."),
+        ("document" = String, Query, description = "The document's own URL."),
+    ),
+    responses(
+        (status = 200, description = "What it would be told.", body = ExplanationShape),
+        (status = 404, description = "The resource has no such subscription."),
+    )
+)]
 pub(super) async fn explain(
     flare: &Flare,
     resource: &str,
@@ -90,61 +136,75 @@ pub(super) async fn explain(
     find(flare, resource, id, SEARCH).await?;
     let url = parameter(query, "document").unwrap_or_default();
     let url = DocumentUrl::parse(&url).map_err(|error| Fault::bad("invalid id", error.to_string()))?;
+    if !flare.documents.resources().of(&url).iter().any(|id| id == resource) {
+        let detail = format!("'{url}' is no document of the resource '{resource}'");
+        return Err(Fault::bad("invalid id", detail));
+    }
     let notice = flare.documents.explain(id, resource, url.as_str()).await.map_err(Fault::of_change)?;
     let action = notice.telling.map(|telling| telling.action.word());
     let answer = json!({"document": url.as_str(), "action": action, "reason": notice.reason});
     Ok(json_answer(StatusCode::OK, &answer))
 }
 
+/// Makes a subscription.
+#[utoipa::path(
+    post, path = "/resources/{resource}/subscriptions", operation_id = "createSubscription", tag = "subscriptions",
+    params(("resource" = String, Path, description = "The resource's id.")), request_body = NewSubscription,
+    responses(
+        (
+            status = 201, description = "It is made.", body = SubscriptionShape,
+            headers(("Location" = String, description = "Its address."))
+        ),
+        (status = 404, description = "There is no such resource."),
+        (status = 409, description = "Another subscription of the resource has one of its URLs."),
+    )
+)]
 pub(super) async fn create(flare: &Flare, resource: &str, bytes: &[u8]) -> Result<Answer, Fault> {
     let entry = resource::find(flare, resource)?;
     let written = read(&body::object(bytes)?, &entry.config.pattern)?;
     // Two that come at once must not both be the first with a URL.
-    let _writer = flare.writer.lock().await;
-    let urls = written.urls();
-    for (other, _) in of_resource(flare, resource).await? {
-        if let Some(url) = urls_of(other.document()).into_iter().find(|url| urls.contains(url)) {
-            let id = &other.id;
-            let detail = format!("already exists a subscription '{id}' with the endpoint.URL '{url}'");
-            return Err(Fault::conflict(CREATE, detail));
-        }
+    let mut table = flare.urls.lock().await;
+    if let Some((id, url)) = table.taken(&flare.subscriptions, resource, &written.urls()) {
+        let detail = format!("already exists a subscription '{id}' with the endpoint.URL '{url}'");
+        return Err(Fault::conflict(CREATE, detail));
     }
     let id = clock::uuid();
     let document = written.document(&id, resource).to_string();
     let made = flare.subscriptions.create(document, clock::now()).await;
     let made = made.map_err(|error| Fault::of_subscription(CREATE, &error))?;
+    table.add(&flare.subscriptions, &made);
+    drop(table);
     let (entry, follower) = find(flare, resource, &made.id, SEARCH).await?;
     Ok(created(&shown(&entry, &follower), &format!("/resources/{resource}/subscriptions/{id}")))
 }
 
 type Followed = (Arc<Subscription>, StoredFollower);
 
-/// The subscriptions of a resource, in the order in which they were made.
-async fn of_resource(flare: &Flare, resource: &str) -> Result<Vec<Followed>, Fault> {
-    let unavailable = |error: crate::store::StoreError| {
-        Fault::new(StatusCode::SERVICE_UNAVAILABLE, SEARCH, error.to_string())
-    };
-    let followers = flare.store.followers().await.map_err(unavailable)?;
-    let of_resource = followers.into_iter().filter(|follower| follower.resource == resource);
-    Ok(of_resource
+fn unavailable(error: StoreError) -> Fault {
+    Fault::of_change(ChangeError::Store(error))
+}
+
+/// A part of the subscriptions of a resource, in the order in which they were made.
+async fn of_resource(
+    flare: &Flare,
+    resource: &str,
+    offset: usize,
+    limit: usize,
+) -> Result<Vec<Followed>, Fault> {
+    let followers = flare.store.followers_of(resource, offset, limit).await.map_err(unavailable)?;
+    let entries = followers.into_iter();
+    Ok(entries
         .filter_map(|follower| Some((flare.subscriptions.get(&follower.subscription)?, follower)))
         .collect())
 }
 
 async fn find(flare: &Flare, resource: &str, id: &str, title: &str) -> Result<Followed, Fault> {
-    let found = of_resource(flare, resource).await?.into_iter().find(|(entry, _)| entry.id == id);
+    let follower = flare.store.follower(id).await.map_err(unavailable)?;
+    let of_resource = follower.filter(|follower| follower.resource == resource);
+    let found = of_resource.and_then(|follower| Some((flare.subscriptions.get(id)?, follower)));
     found.ok_or_else(|| {
         Fault::not_found(title, format!("subscription '{id}' at resource '{resource}', not found"))
     })
-}
-
-/// Every URL of a subscription's document.
-fn urls_of(document: &Value) -> Vec<String> {
-    let endpoint = document.get("endpoint");
-    let own = |place: Option<&Value>| Some(place?.get("url")?.as_str()?.to_owned());
-    let actions = endpoint.and_then(|endpoint| endpoint.get("actions"));
-    let of_actions = Action::ALL.into_iter().filter_map(|action| own(actions?.get(action.word())));
-    own(endpoint).into_iter().chain(of_actions).collect()
 }
 
 /// Header fields of these names are shown without their values: who reads a subscription need not be who may send.
@@ -186,16 +246,21 @@ fn shown(entry: &Subscription, follower: &StoredFollower) -> Value {
     if !actions.is_empty() {
         shown_endpoint.insert("actions".to_owned(), actions.into());
     }
-    let list = |key: &str| document.pointer(&format!("/delivery/{key}")).cloned().unwrap_or(json!([]));
+    let list = |key: &str, default: &Value| {
+        document.pointer(&format!("/delivery/{key}")).cloned().unwrap_or_else(|| default.clone())
+    };
+    // What counts where a subscription of the file or of the management API says nothing.
+    let taken = json!([200, 201, 202, 203, 204, 205, 206, 207, 208, 226]);
     let flag = |key: &str| document.pointer(&format!("/notification/{key}")).cloned().unwrap_or(json!(true));
     let shown = json!({
         "id": entry.id,
         "endpoint": shown_endpoint,
-        "delivery": {"success": list("success"), "discard": list("discard")},
+        "delivery": {"success": list("success", &taken), "discard": list("discard", &json!([]))},
         "content": {"document": flag("document"), "envelope": flag("envelope")},
         "createdAt": seconds(follower.created),
     });
-    with(shown, "data", document.pointer("/notification/data").cloned())
+    let shown = with(shown, "data", document.pointer("/notification/data").cloned());
+    MORE.iter().fold(shown, |shown, key| with(shown, key, document.get(*key).cloned()))
 }
 
 /// An object with one more member, if there is a value for it.
@@ -226,7 +291,7 @@ impl Written {
         }
         let notification = json!({"document": self.document, "envelope": self.envelope});
         let data = (!self.data.is_empty()).then(|| Value::from(self.data.clone()));
-        json!({
+        let document = json!({
             "id": id,
             "resource": resource,
             "endpoint": endpoint,
@@ -241,7 +306,8 @@ impl Written {
                 },
             },
             "notification": with(notification, "data", data),
-        })
+        });
+        self.more.iter().fold(document, |document, (key, value)| with(document, key, Some(value.clone())))
     }
 }
 
@@ -288,7 +354,9 @@ fn read(members: &Map<String, Value>, pattern: &ResourcePattern) -> Result<Writt
     let document = body::flag(&content, "document", "content.document", true)?;
     let envelope = body::flag(&content, "envelope", "content.envelope", true)?;
     let data = body::table(members, "data", "data")?;
-    let written = Written { main, actions, success, discard, document, envelope, data };
+    let more = MORE.iter().filter_map(|key| Some(((*key).to_owned(), members.get(*key)?.clone())));
+    let more = more.filter(|(_, value)| !value.is_null()).collect();
+    let written = Written { main, actions, success, discard, document, envelope, data, more };
     escapes(&written.main.url)?;
     presence(&written)?;
     wildcards(&written, pattern)?;
@@ -388,7 +456,9 @@ fn wildcards(written: &Written, pattern: &ResourcePattern) -> Result<(), Fault> 
             }
         }
         for (name, value) in target.headers.iter().flatten() {
-            for part in value.as_str().map(parts).and_then(Result::ok).into_iter().flatten() {
+            let each = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            let texts = each.iter().filter_map(Value::as_str);
+            for part in texts.filter_map(|text| parts(text).ok()).flatten() {
                 let Part::Wildcard(wildcard) = part else { continue };
                 if wildcard != REVISION && !pattern.wildcards().any(|known| known == wildcard) {
                     return Err(invalid(format!(

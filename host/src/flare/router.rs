@@ -1,12 +1,11 @@
 //! The addresses.
 
 use super::fault::Fault;
-use super::{document, resource, subscription};
+use super::schema::ServiceShape;
+use super::url_table::UrlTable;
+use super::{document, openapi, resource, subscription};
 use crate::api::Access;
-use crate::document::backfill;
-use crate::document::changes::Documents;
-use crate::document::port::DocumentDecider;
-use crate::document::resources::Resources;
+use crate::document::Documents;
 use crate::store::Store;
 use crate::subscription::Subscriptions;
 use anglerfish_core::request::UnixMillis;
@@ -15,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,34 +27,37 @@ pub(super) type Answer = Response;
 /// What the addresses look at and change. Cheap to clone.
 #[derive(Clone)]
 pub struct Flare {
-    /// The resources.
-    pub resources: Resources,
-    /// The documents.
-    pub documents: Documents,
+    /// The documents, and their resources.
+    pub(super) documents: Documents,
     /// The subscriptions.
-    pub subscriptions: Subscriptions,
-    /// The component.
-    pub decider: Arc<dyn DocumentDecider>,
+    pub(super) subscriptions: Subscriptions,
     /// Who subscribed when.
-    pub store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     /// Who may ask.
-    pub access: Access,
+    pub(super) access: Access,
     /// The longest body, in bytes.
-    pub body_limit: usize,
-    /// Held by the one who makes a subscription.
-    pub writer: Arc<Mutex<()>>,
+    pub(super) body_limit: usize,
+    /// The URLs of the subscriptions; held by the one who makes one.
+    pub(super) urls: Arc<Mutex<UrlTable>>,
+}
+
+impl Flare {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        documents: Documents,
+        subscriptions: Subscriptions,
+        store: Arc<dyn Store>,
+        access: Access,
+        body_limit: usize,
+    ) -> Self {
+        Self { documents, subscriptions, store, access, body_limit, urls: Arc::default() }
+    }
 }
 
 impl fmt::Debug for Flare {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Flare").finish_non_exhaustive()
-    }
-}
-
-impl Flare {
-    /// Tells subscribers of what was there before they subscribed; runs for as long as the gateway does.
-    pub async fn backfill(self) {
-        backfill::run(self.documents, self.decider, self.store).await;
     }
 }
 
@@ -94,16 +96,16 @@ async fn answer(flare: &Flare, request: Request) -> Result<Answer, Fault> {
         let url = document::url(url, query)?;
         return match *method {
             Method::GET => document::show(flare, &url),
-            Method::PUT => document::put(flare, url, read(flare, body).await?).await,
-            _ => document::delete(flare, url).await,
+            Method::PUT => document::put(flare, &url, read(flare, body).await?).await,
+            _ => document::delete(flare, &url).await,
         };
     }
     let parts: Vec<&str> = path.split('/').collect();
     match (parts.as_slice(), method) {
-        ([""], &Method::GET) => Ok(json_answer(
-            StatusCode::OK,
-            &json!({"go": "anglerfish", "version": env!("CARGO_PKG_VERSION")}),
-        )),
+        ([""], &Method::GET) => Ok(service()),
+        (["openapi.json"], &Method::GET) => {
+            Ok(([(CONTENT_TYPE, "application/json")], openapi::text()).into_response())
+        }
         (["resources"], &Method::GET) => resource::list(flare, query),
         (["resources"], &Method::POST) => resource::create(flare, &read(flare, body).await?).await,
         (["resources", id], &Method::GET) => resource::show(flare, id),
@@ -125,6 +127,7 @@ async fn answer(flare: &Flare, request: Request) -> Result<Answer, Fault> {
         }
         (
             [""]
+            | ["openapi.json"]
             | ["resources"]
             | ["resources", _]
             | ["resources", _, "documents" | "subscriptions"]
@@ -134,6 +137,15 @@ async fn answer(flare: &Flare, request: Request) -> Result<Answer, Fault> {
         ) => Err(not_allowed()),
         _ => Err(Fault::of_address(StatusCode::NOT_FOUND, "not found")),
     }
+}
+
+/// Says which service this is.
+#[utoipa::path(
+    get, path = "/", operation_id = "showService", tag = "resources",
+    responses((status = 200, description = "This one.", body = ServiceShape))
+)]
+pub(super) fn service() -> Answer {
+    json_answer(StatusCode::OK, &json!({"go": "anglerfish", "version": env!("CARGO_PKG_VERSION")}))
 }
 
 /// As the service answers it.

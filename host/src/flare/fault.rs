@@ -1,7 +1,6 @@
 //! Errors as Flare writes them: `{"error": {"title": …, "detail": …}}`.
 
-use crate::document::changes::ChangeError;
-use crate::document::resources::ResourceError;
+use crate::document::{ChangeError, ResourceError};
 use crate::subscription::SubscriptionError;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -64,12 +63,14 @@ impl Fault {
     pub(super) fn of_resource(title: &str, error: &ResourceError) -> Self {
         let detail = error.to_string();
         match error {
-            ResourceError::Taken(_) | ResourceError::Followed(_) | ResourceError::Declared(_) => {
-                Self::conflict(title, detail)
-            }
+            ResourceError::Taken(_)
+            | ResourceError::Exists(_)
+            | ResourceError::Followed(_)
+            | ResourceError::Inhabited(_)
+            | ResourceError::Declared(_) => Self::conflict(title, detail),
             ResourceError::Unknown(_) => Self::not_found(title, detail),
             ResourceError::Invalid(_) => Self::bad("invalid body content", detail),
-            ResourceError::Unavailable(_) => Self::unavailable(title, detail),
+            ResourceError::Full(_) | ResourceError::Unavailable(_) => Self::unavailable(title, detail),
         }
     }
 

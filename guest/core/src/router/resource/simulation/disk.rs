@@ -1,0 +1,111 @@
+//! What a crash leaves: keys, subscribers and deliveries, written in transactions that check what was read.
+
+use crate::event::Event;
+use crate::state::Keys;
+use std::collections::BTreeMap;
+
+/// A delivery that is to be made.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) subscription: String,
+    pub(super) event: Event,
+    pub(super) data: Vec<u8>,
+    /// Whether it was given up; somebody may have it tried again.
+    pub(super) is_dead: bool,
+}
+
+impl Delivery {
+    pub(super) fn url(&self) -> &str {
+        self.event.subject.as_deref().unwrap()
+    }
+}
+
+/// A subscription of the resource.
+#[derive(Debug, Clone)]
+pub(super) struct Follower {
+    pub(super) generation: u64,
+    pub(super) filter: Option<&'static str>,
+    pub(super) every: bool,
+    /// How far it was told of what was there before, while it is; and whether it is told whatever it was told.
+    pub(super) place: Option<(String, bool)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub(super) keys: BTreeMap<String, Vec<u8>>,
+    pub(super) followers: BTreeMap<String, Follower>,
+    pub(super) deliveries: BTreeMap<u64, Delivery>,
+    pub(super) generation: u64,
+    number: u64,
+}
+
+/// What a decision has read and wants to write.
+#[derive(Debug, Default)]
+pub(super) struct Overlay {
+    before: BTreeMap<String, Vec<u8>>,
+    reads: BTreeMap<String, Option<Vec<u8>>>,
+    writes: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+impl Keys for Overlay {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        if let Some(written) = self.writes.get(key) {
+            return Ok(written.clone());
+        }
+        let value = self.before.get(key).cloned();
+        self.reads.insert(key.to_owned(), value.clone());
+        Ok(value)
+    }
+
+    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+        self.writes.insert(key.to_owned(), Some(value.to_vec()));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), String> {
+        self.writes.insert(key.to_owned(), None);
+        Ok(())
+    }
+}
+
+impl Disk {
+    /// The state as a decision that begins now sees it.
+    pub(super) fn overlay(&self) -> Overlay {
+        Overlay { before: self.keys.clone(), ..Overlay::default() }
+    }
+
+    /// Writes all of it, if nothing that was read is another by now, or if nobody looks.
+    pub(super) fn commit(&mut self, overlay: Overlay, deliveries: Vec<Delivery>, checks: bool) -> bool {
+        let same = |(key, value): (&String, &Option<Vec<u8>>)| self.keys.get(key) == value.as_ref();
+        if checks && !overlay.reads.iter().all(same) {
+            return false;
+        }
+        for (key, value) in overlay.writes {
+            match value {
+                Some(value) => drop(self.keys.insert(key, value)),
+                None => drop(self.keys.remove(&key)),
+            }
+        }
+        for delivery in deliveries.into_iter().filter(|one| self.followers.contains_key(&one.subscription)) {
+            self.number += 1;
+            self.deliveries.insert(self.number, delivery);
+        }
+        true
+    }
+
+    /// Forgets a subscription with all that is kept for it.
+    pub(super) fn dismiss(&mut self, id: &str) {
+        self.followers.remove(id);
+        self.deliveries.retain(|_, delivery| delivery.subscription != id);
+        self.keys.retain(|key, _| !key.starts_with(&format!("holding/{id}/")));
+    }
+
+    /// The deliveries that may be attempted now: of one subscription and document the first one.
+    pub(super) fn ready(&self) -> Vec<u64> {
+        let mut first: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for (number, delivery) in self.deliveries.iter().filter(|(_, delivery)| !delivery.is_dead) {
+            first.entry((&delivery.subscription, delivery.url())).or_insert(*number);
+        }
+        first.into_values().collect()
+    }
+}

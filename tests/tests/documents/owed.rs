@@ -1,0 +1,104 @@
+//! What a subscriber could not be told: it was given up, or found no room; it is told all the same once that is possible.
+
+use super::{Flare, told};
+use anglerfish_tests::{Receiver, Reply, eventually};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const ITEMS: &str =
+    "[[resource]]\nid = \"items\"\nendpoint = \"http://h/items/{id}\"\nchange = { field = \"v\" }\n";
+
+/// A subscriber that refuses everything for as long as it is `broken`.
+fn receiver() -> (Receiver, Arc<AtomicBool>) {
+    let broken = Arc::new(AtomicBool::new(false));
+    let is_broken = Arc::clone(&broken);
+    let receiver =
+        Receiver::with(move |_, _| Reply::status(if is_broken.load(Ordering::SeqCst) { 500 } else { 200 }));
+    (receiver, broken)
+}
+
+fn subscription(receiver: &Receiver, delivery: &str) -> String {
+    format!(
+        "[[subscription]]\nid = \"a\"\nresource = \"items\"\nendpoint = {{ url = \"{}\", method = \"POST\" }}\n\
+         delivery = {{ breaker = false, disable_after = false, {delivery} }}\n",
+        receiver.url("/")
+    )
+}
+
+fn dead(flare: &Flare, count: usize) {
+    eventually("deliveries are given up", || {
+        let dead = flare.gateway.get("/v1/deliveries?status=dead");
+        (dead["items"].as_array().unwrap().len() == count).then_some(())
+    });
+}
+
+#[test]
+fn what_was_given_up_of_a_document_is_told_with_its_next_put_or_delete_or_a_resync() {
+    let (receiver, broken) = receiver();
+    let once = "retry = { max_attempts = 1 }";
+    let flare = Flare::start("", &[ITEMS.to_owned(), subscription(&receiver, once)].concat());
+    broken.store(true, Ordering::SeqCst);
+    flare.put("http://h/items/1", "{\"v\": 1}");
+    dead(&flare, 1);
+    broken.store(false, Ordering::SeqCst);
+    // It is no news, but to the one that has not got it.
+    flare.put("http://h/items/1", "{\"v\": 1}");
+    let all = receiver.wait(2);
+    assert_eq!(serde_json::from_slice::<Value>(&all[1].body).unwrap()["action"], "create");
+    flare.settled();
+    flare.put("http://h/items/1", "{\"v\": 1}");
+    broken.store(true, Ordering::SeqCst);
+    flare.delete("http://h/items/1");
+    dead(&flare, 1);
+    broken.store(false, Ordering::SeqCst);
+    flare.delete("http://h/items/1");
+    let ended = told(&receiver, 4);
+    assert_eq!(ended[3], ("delete".to_owned(), json!({"v": 1})), "with the last content");
+    flare.settled();
+    // And an end that was given up is told by a resync.
+    flare.put("http://h/items/2", "{\"v\": 1}");
+    let _ = receiver.wait(5);
+    flare.settled();
+    broken.store(true, Ordering::SeqCst);
+    flare.delete("http://h/items/2");
+    dead(&flare, 1);
+    broken.store(false, Ordering::SeqCst);
+    let _ = flare.ask("POST", "/resources/items/subscriptions/a/resync", "").expect(202);
+    assert_eq!(told(&receiver, 7)[6].0, "delete");
+}
+
+#[test]
+fn what_finds_no_room_in_a_backlog_is_told_once_there_is_some() {
+    for full in ["pause", "refuse"] {
+        let (receiver, _) = receiver();
+        let bounded = format!("backlog = {{ max = 2, full = \"{full}\" }}");
+        let flare = Flare::start("", &[ITEMS.to_owned(), subscription(&receiver, &bounded)].concat());
+        let _ = flare.gateway.api("POST", "/v1/subscriptions/a/pause", None).expect(200);
+        for number in 1..=5 {
+            flare.put(&format!("http://h/items/{number}"), "{\"v\": 1}");
+        }
+        let _ = flare.gateway.api("POST", "/v1/subscriptions/a/resume", None).expect(200);
+        let count = if full == "pause" {
+            5
+        } else {
+            // What was refused is told by a resync, which waits for room.
+            let _ = receiver.wait(2);
+            flare.settled();
+            let _ = flare.ask("POST", "/resources/items/subscriptions/a/resync", "").expect(202);
+            7
+        };
+        let all = told(&receiver, count);
+        let mut urls: Vec<Value> = receiver
+            .requests()
+            .iter()
+            .map(|one| serde_json::from_slice::<Value>(&one.body).unwrap()["id"].clone())
+            .collect();
+        urls.sort_by_key(Value::to_string);
+        urls.dedup();
+        assert_eq!(urls.len(), 5, "{full}: {all:?}");
+        flare.settled();
+        let dead = flare.gateway.list("/v1/deliveries?status=dead", 100).len();
+        assert_eq!(dead, if full == "pause" { 0 } else { 3 }, "{full}: none by the resync");
+    }
+}
