@@ -99,7 +99,8 @@ async fn a_log_of_the_first_version_with_holes_says_where_it_is_whole() {
 /// paused subscription, and a call.
 fn eighth_version(room: &StoreDirectory) {
     std::fs::create_dir_all(room.file().parent().unwrap()).unwrap();
-    std::fs::write(room.file(), include_bytes!("fixture/v8.db")).unwrap();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sqlite/tests/fixture/v8.db");
+    std::fs::copy(fixture, room.file()).unwrap();
 }
 
 #[tokio::test]

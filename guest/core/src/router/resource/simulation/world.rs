@@ -75,7 +75,7 @@ impl World {
             drawn: 0,
             defect,
             disk: Disk::default(),
-            router: Router::load(b"{}").unwrap(),
+            router: Router::load(&serde_json::to_vec(&RoutingDocument::default()).unwrap()).unwrap(),
             flights: Vec::new(),
             subscribers: BTreeMap::new(),
             exists: BTreeMap::new(),
