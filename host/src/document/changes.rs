@@ -157,7 +157,15 @@ impl Documents {
             };
             let accepted = match decision {
                 DocumentDecision::Accept(accepted) => *accepted,
-                DocumentDecision::Ignore => return Ok(false),
+                // What nobody follows any more may be forgotten all the same.
+                DocumentDecision::Ignore if keys.writes.is_empty() => return Ok(false),
+                DocumentDecision::Ignore => {
+                    let commit = Commit { keys, ..Commit::new(clock::now()) };
+                    match self.store.commit(commit).await? {
+                        CommitOutcome::Committed { .. } => return Ok(false),
+                        CommitOutcome::Conflict => continue,
+                    }
+                }
                 DocumentDecision::Reject(rejection) => return Err(ChangeError::Rejected(rejection)),
                 DocumentDecision::Other(name) => {
                     let reason = format!("this version does not know the decision {name:?}");

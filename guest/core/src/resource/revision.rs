@@ -171,6 +171,16 @@ impl Revision {
         }
     }
 
+    /// Reads what [`Self::text`] wrote, and what [`Self::encoded`] wrote in earlier entries of the log.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        // An instant that has no calendar date is far beyond 64 bits.
+        let instant = || Layout::parse("2006-01-02T15:04:05Z07:00").ok()?.read(text).ok();
+        let number = text.parse().ok().map(Self::Number);
+        let beyond = || text.parse().ok().map(Self::Instant);
+        number.or_else(beyond).or_else(|| instant().map(Self::Instant)).or_else(|| Self::decoded(text))
+    }
+
     /// As it is kept: its kind and its value.
     #[must_use]
     pub fn encoded(self) -> String {
@@ -250,6 +260,17 @@ mod tests {
         }
         assert_eq!(revision("{}", None), Err(RevisionError::Unsupported));
         assert_eq!(revision("{\"revision\": 1, \"revision\": 2}", None), Ok(Revision::Number(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_revision_is_read_again_from_its_text(number: i64, nanos in -60_000_000_000_000_000_000_i128..250_000_000_000_000_000_000) {
+            for revision in [Revision::Number(number), Revision::Instant(nanos)] {
+                let read = Revision::from_text(&revision.text()).map(Revision::value);
+                prop_assert_eq!(read, Some(revision.value()), "{}", revision.text());
+                prop_assert_eq!(Revision::from_text(&revision.encoded()), Some(revision));
+            }
+        }
     }
 
     proptest! {

@@ -106,6 +106,9 @@ impl DocumentDecider for Core {
             DocumentQuestion::Notice { subscription, event, data } => {
                 DocumentAnswer::Notice(router.document_notice(&subscription, &event, &data, &mut keys))
             }
+            DocumentQuestion::Doubt { subscription, event, data } => {
+                DocumentAnswer::Acknowledged(router.doubt_document(&subscription, &event, &data, &mut keys))
+            }
             DocumentQuestion::Acknowledge { subscription, url, receipt } => DocumentAnswer::Acknowledged(
                 router.acknowledge_document(&subscription, &url, &receipt, &mut keys),
             ),

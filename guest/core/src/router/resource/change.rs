@@ -6,7 +6,7 @@ use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection, Filter
 use crate::event::Event;
 use crate::request::UnixMillis;
 use crate::resource::{
-    DOCUMENTS_SOURCE, DocumentState, DocumentUrl, Holding, Revision, StoredDocument, Told, document_key,
+    DOCUMENTS_SOURCE, DocumentState, DocumentUrl, Holding, StoredDocument, Told, document_key,
     holding_key,
 };
 use crate::router::order;
@@ -80,6 +80,10 @@ impl Resources {
     ) -> Result<Changed, String> {
         // Nobody is told, so nothing is looked at: whoever subscribes later gets it with the next revision.
         let Some(resource) = self.resources.get(id).filter(|resource| resource.has_followers()) else {
+            // What is kept of it since somebody subscribed is not what there is any more.
+            if stored(id, url.as_str(), keys)?.is_some_and(|stored| stored.is_present()) {
+                keys.delete(&document_key(id, url.as_str()))?;
+            }
             return Ok(Changed::Nothing);
         };
         let revision = match resource.change.revision(body) {
@@ -319,7 +323,7 @@ pub(super) fn event(
         datacontenttype: Some("application/json".to_owned()),
         extensions: [
             extension(RESOURCE, resource),
-            extension(REVISION, &Revision::encoded(document.revision)),
+            extension(REVISION, &document.revision.text()),
             extension(INCARNATION, &document.born),
         ]
         .into_iter()

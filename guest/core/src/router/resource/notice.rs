@@ -510,7 +510,7 @@ impl Running<'_> {
 }
 
 fn revision_attribute(event: &Event) -> Option<Revision> {
-    event.extensions.get(REVISION).and_then(|text| Revision::decoded(text))
+    event.extensions.get(REVISION).and_then(|text| Revision::from_text(text))
 }
 
 /// The document that a log's entry is about.

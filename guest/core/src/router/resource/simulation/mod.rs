@@ -25,10 +25,8 @@ const STEPS: usize = 120;
 
 fn play(seed: u64, defect: Option<Defect>) -> Result<(), String> {
     let mut world = World::new(seed, defect);
-    for _ in 0..STEPS {
-        world.step()?;
-    }
-    world.come_to_rest()
+    let played = (0..STEPS).try_for_each(|_| world.step()).and_then(|()| world.come_to_rest());
+    played.map_err(|fault| format!("{}\n{fault}", world.told.join("\n")))
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub(super) struct World {
     changes: u64,
     puts: u64,
     names: u64,
+    /// What has happened, for whoever looks at a history that breaks a promise.
+    pub(super) told: Vec<String>,
 }
 
 const WANTED: &str = "new.q > 0";
@@ -85,6 +87,7 @@ impl World {
             changes: 0,
             puts: 0,
             names: 0,
+            told: Vec::new(),
         };
         world.tombstones = world.one_in(2).then_some(6);
         world.restart();
@@ -117,8 +120,13 @@ impl World {
         format!("http://h/items/{}", self.below(DOCUMENTS))
     }
 
+    fn tell(&mut self, what: String) {
+        self.told.push(what);
+    }
+
     /// The process begins anew with what is on disk.
     fn restart(&mut self) {
+        self.tell("the process begins anew".to_owned());
         for flight in std::mem::take(&mut self.flights) {
             // Whether it was taken nobody knows: nothing of it is on disk.
             drop(flight);
@@ -155,6 +163,7 @@ impl World {
         let filter = self.pick(&[None, None, Some(WANTED), Some(WANTED), Some(EDGE)]).unwrap();
         let place = self.one_in(2).then(|| (String::new(), false));
         let follower = Follower { generation: self.disk.generation, filter, every: self.one_in(3), place };
+        self.tell(format!("{id} subscribes: {follower:?}"));
         self.disk.followers.insert(id.clone(), follower);
         self.subscribers.insert(id.clone(), Subscriber::default());
         self.follow(&id);
@@ -163,6 +172,7 @@ impl World {
     fn unsubscribe(&mut self) {
         let ids: Vec<String> = self.disk.followers.keys().cloned().collect();
         let Some(id) = self.pick(&ids) else { return };
+        self.tell(format!("{id} unsubscribes"));
         self.router.delete_subscription(&id);
         self.disk.dismiss(&id);
         self.subscribers.remove(&id);
@@ -187,6 +197,11 @@ impl World {
             }
             return;
         };
+        if self.disk.followers.is_empty() {
+            // Nobody is told, and what was kept is not what there is any more.
+            self.exists.remove(url);
+            return;
+        }
         let value: serde_json::Value = serde_json::from_str(body).unwrap();
         let version = value["v"].as_u64().unwrap();
         let is_newer = match (self.exists.get(url), self.buried.get(url)) {
@@ -194,7 +209,7 @@ impl World {
             (None, Some((buried, until))) => version > *buried || *until <= self.now,
             (None, None) => true,
         };
-        if is_newer && !self.disk.followers.is_empty() {
+        if is_newer {
             self.exists.insert(url.to_owned(), Fact { version, seen: Seen::read(body.as_bytes()) });
         }
     }
@@ -221,7 +236,9 @@ impl World {
                 }
                 other => panic!("{other:?}"),
             };
+            let whom: Vec<String> = deliveries.iter().map(|one| one.subscription.clone()).collect();
             if self.commit(overlay, deliveries) {
+                self.tell(format!("{url} becomes {body:?}, for {whom:?}"));
                 let later = std::mem::replace(&mut self.now, now);
                 self.note(url, body);
                 self.now = later;
@@ -259,6 +276,10 @@ impl World {
         {
             telling.document = Some(data);
         }
+        self.tell(format!(
+            "{number} of {subscription} begins: {} {:?}: {}",
+            event.kind, event.subject, notice.reason
+        ));
         if self.defect == Some(Defect::AcknowledgesFirst) {
             self.acknowledge(number, &notice);
         }
@@ -279,7 +300,17 @@ impl World {
         let url = event.subject.clone().unwrap();
         if let Some(telling) = &notice.telling {
             if !is_healthy && self.one_in(3) {
+                if self.one_in(4) {
+                    self.tell(format!("{number} of {subscription} is taken, and its answer is lost"));
+                    // Its answer is lost: it may have it, and the process knows that.
+                    let subscriber = self.subscribers.get_mut(&subscription).unwrap();
+                    subscriber.take(&url, telling).map_err(|fault| format!("{subscription} is {fault}"))?;
+                    subscriber.doubtful.insert(url.clone());
+                    self.doubt(number);
+                }
+                self.tell(format!("{number} of {subscription} fails"));
                 if self.one_in(6) {
+                    self.tell(format!("{number} is given up"));
                     self.disk.deliveries.get_mut(&number).unwrap().is_dead = true;
                 }
                 return Ok(());
@@ -288,6 +319,7 @@ impl World {
             subscriber.take(&url, telling).map_err(|fault| format!("{subscription} is {fault}"))?;
             subscriber.doubtful.insert(url.clone());
             if !is_healthy && self.one_in(8) {
+                subscriber_of(&mut self.subscribers, &subscription).forgotten.insert(url);
                 self.restart();
                 return Ok(());
             }
@@ -299,11 +331,32 @@ impl World {
             self.restart();
             return Ok(());
         }
+        self.tell(format!(
+            "{number} of {subscription} ends: {:?}",
+            notice.telling.as_ref().map(|one| one.action)
+        ));
         self.disk.deliveries.remove(&number);
         if notice.telling.is_some() {
-            self.subscribers.get_mut(&subscription).unwrap().doubtful.remove(&url);
+            let subscriber = subscriber_of(&mut self.subscribers, &subscription);
+            subscriber.doubtful.remove(&url);
+            subscriber.forgotten.remove(&url);
         }
         Ok(())
+    }
+
+    fn doubt(&mut self, number: u64) {
+        let Delivery { subscription, event, data, .. } = self.disk.deliveries[&number].clone();
+        let mut between = self.other_change(event.subject.as_deref().unwrap());
+        loop {
+            let mut overlay = self.disk.overlay();
+            self.router.doubt_document(&subscription, &event, &data, &mut overlay).unwrap();
+            if let Some((url, body)) = between.take() {
+                self.change(&url, body.as_deref(), None);
+            }
+            if self.commit(overlay, Vec::new()) {
+                return;
+            }
+        }
     }
 
     fn acknowledge(&mut self, number: u64, notice: &Notice) {
@@ -376,7 +429,9 @@ impl World {
                 }
                 other => panic!("{other:?}"),
             };
+            let is_told = !deliveries.is_empty();
             if self.commit(overlay, deliveries) {
+                self.tell(format!("{id} is to be told of {url} as it is: {is_told}"));
                 return;
             }
         }
@@ -389,6 +444,7 @@ impl World {
         let Self { flights, disk, .. } = self;
         flights
             .retain(|flight| disk.deliveries.get(&flight.delivery).is_some_and(|one| one.subscription != id));
+        self.tell(format!("{id} loses what it has"));
         let urls = (0..DOCUMENTS).map(|number| format!("http://h/items/{number}"));
         self.subscribers.get_mut(&id).unwrap().lose(urls);
         self.disk.followers.get_mut(&id).unwrap().place = Some((String::new(), true));
@@ -402,8 +458,10 @@ impl World {
     pub(super) fn step(&mut self) -> Result<(), String> {
         match self.below(40) {
             0..=11 => {
-                let (url, (_, body)) = (self.url(), self.body());
+                let url = self.url();
+                // The one that comes between is on disk before, and so has the lower number.
                 let between = self.other_change(&url);
+                let (_, body) = self.body();
                 self.change(&url, Some(&body), between);
             }
             12..=14 => {
@@ -440,7 +498,7 @@ impl World {
             let subscriber = &self.subscribers[id];
             let mut held = subscriber.held.clone();
             // Of what was taken and could not be written down nobody knows that it is to be taken back.
-            held.retain(|url, _| self.exists.contains_key(url) || !subscriber.doubtful.contains(url));
+            held.retain(|url, _| self.exists.contains_key(url) || !subscriber.forgotten.contains(url));
             let wants = |fact: &Fact| follower.filter.is_none() || fact.seen.quantity > 0;
             let wanted = self.exists.iter().filter(|(_, fact)| wants(fact));
             let wanted: BTreeMap<String, Seen> = wanted.map(|(url, fact)| (url.clone(), fact.seen)).collect();
@@ -473,6 +531,10 @@ impl World {
         }
         Err(format!("it does not come to rest: {:?}", self.disk.deliveries))
     }
+}
+
+fn subscriber_of<'s>(all: &'s mut BTreeMap<String, Subscriber>, id: &str) -> &'s mut Subscriber {
+    all.get_mut(id).unwrap()
 }
 
 fn deliveries(accepted: &crate::decision::AcceptedEvent, data: Vec<u8>) -> Vec<Delivery> {
