@@ -103,7 +103,9 @@ impl Router {
             let implied = self.resources.implied(subscription, follower, &event, current.as_ref());
             let is_first =
                 |current: &StoredDocument| self.resources.wants_first(subscription, follower, current);
-            if implied.told.is_none() && !current.as_ref().is_some_and(is_first) {
+            // Who is told of each change may be about to be told of an earlier one that it wants.
+            let waits = current.is_some() && follower.every && follower.wish == Wish::Changes;
+            if implied.told.is_none() && !waits && !current.as_ref().is_some_and(is_first) {
                 return keys.delete(&key);
             }
         }
