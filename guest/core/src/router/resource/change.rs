@@ -6,8 +6,7 @@ use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection, Filter
 use crate::event::Event;
 use crate::request::UnixMillis;
 use crate::resource::{
-    DOCUMENTS_SOURCE, DocumentState, DocumentUrl, Holding, StoredDocument, Told, document_key,
-    holding_key,
+    DOCUMENTS_SOURCE, DocumentState, DocumentUrl, Holding, StoredDocument, Told, document_key, holding_key,
 };
 use crate::router::order;
 use crate::router::table::Router;
