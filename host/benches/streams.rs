@@ -6,11 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
 mod binary;
-mod loopback;
 
 use binary::{Binary, Sender};
 use futures_util::future::join_all;
-use loopback::percentile;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -239,4 +237,11 @@ async fn measure_rates(count: usize) {
         let rate = count as f64 / begun.elapsed().as_secs_f64();
         println!("{way:?}: {rate:.0} events of 1 KiB a second to one reader, from the log");
     }
+}
+
+/// The time below which so many of a hundred lie.
+fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
+    times.sort_unstable();
+    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+    times.get(place).copied().unwrap_or_default()
 }
