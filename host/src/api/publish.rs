@@ -2,7 +2,7 @@
 
 use super::query::{NoParameters, Query};
 use super::{Api, ProblemDetails, body, fault};
-use crate::publish::{self, Message, PublishError, Receipt, Unreadable};
+use crate::publish::{self, Message, PublishError, Receipt, Sources, Unreadable};
 use axum::Json as Answer;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -44,7 +44,8 @@ pub(super) enum PublishedForm {
 /// Publishes events, as CloudEvents 1.0 in binary, structured or batched mode.
 ///
 /// A batch of at most 100 events is published as a whole or not at all. An event whose source and id are in the log is
-/// not published again: sending the same twice is safe. Subscriptions take from it as from any source.
+/// not published again: sending the same twice is safe. Subscriptions take from it as from any source. The
+/// gateway's own sources (`anglerfish`, `anglerfish.documents`) and those of topics are nobody's to publish to here.
 #[utoipa::path(
     post, path = "/v1/events", operation_id = "publishEvents", tag = "events",
     request_body(description = "The event in the JSON format of CloudEvents, a batch of them, or in binary mode its \
@@ -65,7 +66,7 @@ pub(super) async fn publish(
 ) -> Result<Response, ProblemDetails> {
     let (parts, content) = request.into_parts();
     let content = body::read(content).await?;
-    let message = publish::read(&parts.headers, &content, api.now()).map_err(unreadable)?;
+    let message = publish::read(&parts.headers, &content, Sources::Others, api.now()).map_err(unreadable)?;
     let (events, single) = match message {
         Message::One(event) => (vec![*event], true),
         Message::Batch(events) => (events, false),

@@ -1,7 +1,7 @@
 //! Events that the program publishes.
 
 use crate::clock;
-use crate::publish::{self, PublishError, Published};
+use crate::publish::{self, PublishError, Published, Sources};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
@@ -35,7 +35,8 @@ pub enum EventError {
 }
 
 impl NewEvent {
-    /// One of this type, from this source: any text that says where it comes from, a URI as a rule. Without more said it has
+    /// One of this type, from this source: any text that says where it comes from, a URI as a rule, but none of the gateway's
+    /// own (`anglerfish`, `anglerfish.documents`, that of a topic). Without more said it has
     /// a new id, the present time and no data.
     #[must_use]
     pub fn new(source: impl Into<String>, kind: impl Into<String>) -> Self {
@@ -93,6 +94,6 @@ impl NewEvent {
         let Self { mut attributes, data } = self;
         attributes.entry("id".to_owned()).or_insert_with(|| clock::request_id(now));
         attributes.insert("specversion".to_owned(), "1.0".to_owned());
-        publish::checked(attributes, data, place, now)
+        publish::checked(attributes, data, place, Sources::Others, now)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Sources: "HTTP Protocol Binding for CloudEvents" and "JSON Event Format for CloudEvents", version 1.0.2.
 
+use anglerfish_core::config::{is_built_in, topic_of};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -38,6 +39,15 @@ pub(crate) struct Published {
     pub(crate) data: Bytes,
 }
 
+/// Which sources an event may say that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sources {
+    /// Any but the gateway's own: nobody else tells in its name, or past a topic's tokens and limits.
+    Others,
+    /// Any.
+    All,
+}
+
 /// What a request holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
@@ -59,19 +69,24 @@ pub(crate) enum Unreadable {
 }
 
 /// Reads a request that came in at `now`, which is the time of events that do not say theirs.
-pub(crate) fn read(headers: &HeaderMap, body: &Bytes, now: UnixMillis) -> Result<Message, Unreadable> {
+pub(crate) fn read(
+    headers: &HeaderMap,
+    body: &Bytes,
+    sources: Sources,
+    now: UnixMillis,
+) -> Result<Message, Unreadable> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/cloudevents+json" => {
             let members = serde_json::from_slice(body).map_err(syntax)?;
-            structured(members, &[], "", now)
+            structured(members, &[], "", sources, now)
                 .map(|event| Message::One(Box::new(event)))
                 .map_err(Unreadable::Invalid)
         }
-        "application/cloudevents-batch+json" => batch(body, now),
+        "application/cloudevents-batch+json" => batch(body, sources, now),
         other if other.starts_with("application/cloudevents") => Err(Unreadable::Kind),
-        _ if headers.contains_key("ce-specversion") => binary(headers, kind, body, now)
+        _ if headers.contains_key("ce-specversion") => binary(headers, kind, body, sources, now)
             .map(|event| Message::One(Box::new(event)))
             .map_err(Unreadable::Invalid),
         _ => Err(Unreadable::Kind),
@@ -82,7 +97,7 @@ fn syntax(error: serde_json::Error) -> Unreadable {
     Unreadable::Syntax(error.to_string())
 }
 
-fn batch(body: &Bytes, now: UnixMillis) -> Result<Message, Unreadable> {
+fn batch(body: &Bytes, sources: Sources, now: UnixMillis) -> Result<Message, Unreadable> {
     let items: Vec<Members> = serde_json::from_slice(body).map_err(syntax)?;
     if items.len() > MOST_EVENTS {
         let message = format!("has {} events; at most {MOST_EVENTS} are taken", items.len());
@@ -90,7 +105,7 @@ fn batch(body: &Bytes, now: UnixMillis) -> Result<Message, Unreadable> {
     }
     let (mut events, mut problems) = (Vec::with_capacity(items.len()), Vec::new());
     for (index, members) in items.into_iter().enumerate() {
-        match structured(members, &[], &format!("[{index}]."), now) {
+        match structured(members, &[], &format!("[{index}]."), sources, now) {
             Ok(event) => events.push(event),
             Err(found) => problems.extend(found),
         }
@@ -137,18 +152,18 @@ pub(crate) fn read_event(
     now: UnixMillis,
 ) -> Result<Published, Vec<Problem>> {
     match serde_json::from_str(text) {
-        Ok(members) => structured(members, defaults, "", now),
+        Ok(members) => structured(members, defaults, "", Sources::All, now),
         Err(error) => Err(vec![Problem::new("", format!("is not an event in JSON: {error}"))]),
     }
 }
 
-/// An event of these attributes.
+/// An event of these attributes, of whichever source.
 ///
 /// # Errors
 ///
 /// Every problem that they have.
 pub(crate) fn event_of(attributes: BTreeMap<String, String>, now: UnixMillis) -> Result<Event, Vec<Problem>> {
-    checked(attributes, Bytes::new(), "", now).map(|published| published.event)
+    checked(attributes, Bytes::new(), "", Sources::All, now).map(|published| published.event)
 }
 
 /// Reads an event of the JSON format.
@@ -156,6 +171,7 @@ fn structured(
     members: Members,
     defaults: &[(&str, String)],
     path: &str,
+    sources: Sources,
     now: UnixMillis,
 ) -> Result<Published, Vec<Problem>> {
     let mut problems = Vec::new();
@@ -175,7 +191,7 @@ fn structured(
     for (name, value) in defaults {
         attributes.entry((*name).to_owned()).or_insert_with(|| value.clone());
     }
-    let event = event(attributes, path, now, &mut problems);
+    let event = event(attributes, path, sources, now, &mut problems);
     let json = event.datacontenttype.as_deref().is_none_or(is_json);
     let data = match (data, encoded) {
         (Some(_), Some(_)) => {
@@ -214,7 +230,13 @@ fn structured(
 }
 
 /// Reads an event whose attributes are header fields.
-fn binary(headers: &HeaderMap, kind: &str, body: &Bytes, now: UnixMillis) -> Result<Published, Vec<Problem>> {
+fn binary(
+    headers: &HeaderMap,
+    kind: &str,
+    body: &Bytes,
+    sources: Sources,
+    now: UnixMillis,
+) -> Result<Published, Vec<Problem>> {
     let (mut problems, mut attributes) = (Vec::new(), BTreeMap::new());
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(PREFIX) else { continue };
@@ -236,7 +258,7 @@ fn binary(headers: &HeaderMap, kind: &str, body: &Bytes, now: UnixMillis) -> Res
     if !kind.is_empty() {
         attributes.insert("datacontenttype".to_owned(), kind.to_owned());
     }
-    let event = event(attributes, "", now, &mut problems);
+    let event = event(attributes, "", sources, now, &mut problems);
     if problems.is_empty() { Ok(Published { event, data: body.clone() }) } else { Err(problems) }
 }
 
@@ -249,19 +271,26 @@ pub(crate) fn checked(
     attributes: BTreeMap<String, String>,
     data: Bytes,
     path: &str,
+    sources: Sources,
     now: UnixMillis,
 ) -> Result<Published, Vec<Problem>> {
     let mut problems = Vec::new();
-    let event = event(attributes, path, now, &mut problems);
+    let event = event(attributes, path, sources, now, &mut problems);
     if problems.is_empty() { Ok(Published { event, data }) } else { Err(problems) }
 }
 
 fn event(
     mut attributes: BTreeMap<String, String>,
     path: &str,
+    sources: Sources,
     now: UnixMillis,
     problems: &mut Vec<Problem>,
 ) -> Event {
+    if sources == Sources::Others
+        && let Some(problem) = attributes.get("source").and_then(|source| not_theirs(source, path))
+    {
+        problems.push(problem);
+    }
     let mut problem =
         |name: &str, message: String| problems.push(Problem::new(format!("{path}{name}"), message));
     match attributes.remove("specversion").as_deref() {
@@ -310,6 +339,23 @@ fn event(
     Event { id, source, kind, subject, time: time.unwrap_or(now), datacontenttype, extensions: attributes }
 }
 
+/// What is wrong with a source that only the gateway itself tells of.
+fn not_theirs(source: &str, path: &str) -> Option<Problem> {
+    let problem = |message: &str, hint: String| {
+        Some(Problem::new(format!("{path}source"), message).with_hint(hint))
+    };
+    if topic_of(source).is_some() {
+        return problem(
+            "is a topic's, which has tokens and limits of its own",
+            format!("publish it to the topic: POST {source}"),
+        );
+    }
+    if is_built_in(source) {
+        return problem("is the source of what the gateway tells of itself", "name another one".to_owned());
+    }
+    None
+}
+
 fn check(name: &str, value: &str, longest: usize, problem: &mut impl FnMut(&str, String)) {
     if value.is_empty() {
         problem(name, "must not be empty".into());
@@ -338,7 +384,7 @@ mod tests {
             (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
         };
         let headers: HeaderMap = headers.iter().map(field).collect();
-        read(&headers, &Bytes::from(body.to_owned()), NOW)
+        read(&headers, &Bytes::from(body.to_owned()), Sources::Others, NOW)
     }
 
     fn one(headers: &[(&str, &str)], body: &str) -> Published {
@@ -424,6 +470,24 @@ mod tests {
             paths(read_as(&[("ce-specversion", "1.0"), ("ce-id", "%ff")], "")),
             ["id", "id", "source", "type"]
         );
+    }
+
+    #[test]
+    fn nobody_tells_in_the_name_of_the_gateway_or_past_a_topic() {
+        for source in ["anglerfish", "anglerfish.documents", "/topic/chat"] {
+            let text = format!(r#"{{"specversion":"1.0","id":"e","source":"{source}","type":"t"}}"#);
+            assert_eq!(paths(read_as(&[STRUCTURED], &text)), ["source"], "{source}");
+            assert_eq!(paths(read_as(&[BATCH], &format!("[{text}]"))), ["[0].source"], "{source}");
+            let fields =
+                [("ce-specversion", "1.0"), ("ce-id", "e"), ("ce-source", source), ("ce-type", "t")];
+            assert_eq!(paths(read_as(&fields, "")), ["source"], "{source}");
+            // A message of a topic is read by the same rules, and an event that is only tried.
+            assert!(read_event(&text, &[], NOW).is_ok(), "{source}");
+        }
+        for source in ["Anglerfish", "anglerfish2", "/topic/", "/topics/chat"] {
+            let text = format!(r#"{{"specversion":"1.0","id":"e","source":"{source}","type":"t"}}"#);
+            assert!(read_as(&[STRUCTURED], &text).is_ok(), "{source}");
+        }
     }
 
     #[test]

@@ -5,6 +5,6 @@ mod cloudevent;
 mod operational;
 mod publisher;
 
-pub(crate) use cloudevent::{Message, Published, Unreadable, checked, event_of, read, read_event};
+pub(crate) use cloudevent::{Message, Published, Sources, Unreadable, checked, event_of, read, read_event};
 pub(crate) use operational::OperationalEvents;
 pub use publisher::{PublishError, Publisher, Receipt};

@@ -5,7 +5,7 @@ mod new;
 use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
 use crate::plugin::{Judged, Plugin, PluginConfig, Question, Sandbox, Verdict, imports};
-use crate::publish::{self, Message, Published, Unreadable};
+use crate::publish::{self, Message, Published, Sources, Unreadable};
 use anglerfish_core::problem::Problem;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
@@ -153,7 +153,7 @@ fn event(file: &Path) -> Result<Published, Failure> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"));
     let text = input::read(file)?;
     let wrong = |why: &str| Failure::misuse(format_args!("{} is no event: {why}", file.display()));
-    match publish::read(&headers, &text.into(), clock::now()) {
+    match publish::read(&headers, &text.into(), Sources::All, clock::now()) {
         Ok(Message::One(event)) => Ok(*event),
         Ok(Message::Batch(_)) | Err(Unreadable::Kind) => Err(wrong("give one CloudEvent as JSON")),
         Err(Unreadable::Syntax(why)) => Err(wrong(&why)),
