@@ -102,16 +102,24 @@ async fn manage(gateway: &Anglerfish, path: &str) -> Value {
 
 /// Waits until the only delivery of a subscription has this status; its attempts' errors.
 async fn settled(gateway: &Anglerfish, subscription: &str, status: &str) -> Vec<Option<String>> {
-    loop {
-        let listed = manage(gateway, &format!("/v1/deliveries?subscription={subscription}")).await;
-        let delivery = &listed["items"][0];
-        if delivery["status"] == status {
-            let shown = manage(gateway, &format!("/v1/deliveries/{}", delivery["id"])).await;
-            let attempts = shown["attempts"].as_array().unwrap();
-            return attempts.iter().map(|one| one["error"].as_str().map(str::to_owned)).collect();
+    in_time(async {
+        loop {
+            let listed = manage(gateway, &format!("/v1/deliveries?subscription={subscription}")).await;
+            let delivery = &listed["items"][0];
+            if delivery["status"] == status {
+                let shown = manage(gateway, &format!("/v1/deliveries/{}", delivery["id"])).await;
+                let attempts = shown["attempts"].as_array().unwrap();
+                return attempts.iter().map(|one| one["error"].as_str().map(str::to_owned)).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    })
+    .await
+}
+
+/// Waits for what has to come, and not for ever.
+async fn in_time<T>(coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), coming).await.expect("it does not come")
 }
 
 #[tokio::test]
@@ -276,13 +284,16 @@ async fn a_directory_that_another_gateway_uses_is_refused_and_a_dropped_gateway_
     let refused = builder(&data).build().await.unwrap_err();
     assert!(matches!(refused, GatewayError::Store(_)), "{refused:?}");
     drop(first);
-    loop {
-        match builder(&data).build().await {
-            Ok(built) => break built.start().shutdown().await,
-            Err(GatewayError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
-            Err(error) => panic!("{error:?}"),
+    in_time(async {
+        loop {
+            match builder(&data).build().await {
+                Ok(built) => break built.start().shutdown().await,
+                Err(GatewayError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => panic!("{error:?}"),
+            }
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -302,7 +313,7 @@ async fn every_problem_of_what_was_said_is_told_with_its_key() {
     let mut told: Vec<_> = problems.iter().map(ToString::to_string).collect();
     told.sort();
     let starts = [
-        "builder: admin.token: must have at least 16 characters",
+        "builder: admin.token: must have 16 to 512 characters",
         "builder: source[0].name: ",
         "builder: source[0].secrets[0]: environment variable NOBODY is not set",
         "builder: subscription[0].endpoint.url: must be an absolute URL",
@@ -387,6 +398,8 @@ async fn what_is_published_is_checked_and_published_once() {
 
     let events = [NewEvent::new("/jobs", "job.done"), NewEvent::new("", "job.done").attribute("Tenant", "a")];
     let EventError::Invalid(problems) = gateway.publish_all(events).await.unwrap_err() else { panic!() };
+    let forged = gateway.publish(NewEvent::new("anglerfish", "anglerfish.subscription.disabled")).await;
+    assert!(matches!(forged, Err(EventError::Invalid(_))), "{forged:?}");
     let places: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(places, ["[1].source", "[1].Tenant"]);
     let events = [NewEvent::new("/jobs", "job.done"), NewEvent::new("/jobs", "job.done")];
@@ -445,7 +458,7 @@ async fn plugins_stand_before_subscribers_and_what_one_fails_at_waits_to_be_rele
     let retry =
         Request::post(path).header("authorization", format!("Bearer {TOKEN}")).body(whole("")).unwrap();
     assert!(ask(gateway.management(), retry).await.status().is_success());
-    while settled(&gateway, "loop", "dead").await.len() < 2 {}
+    in_time(async { while settled(&gateway, "loop", "dead").await.len() < 2 {} }).await;
     gateway.shutdown().await;
 }
 

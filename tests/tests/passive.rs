@@ -341,6 +341,9 @@ fn a_token_written_by_api_is_kept_as_its_hash_and_shown_nowhere() {
     assert!(listed.contains("passive"), "{listed}");
     passive.gateway.restart();
     assert_eq!(passive.lease("30s").len(), 1, "the token opens after a restart too");
+    let shown = passive.gateway.get("/v1/subscriptions/orders");
+    assert_eq!((&shown["leases"]["leased"], &shown["leases"]["held"]), (&json!(1), &json!(0)), "{shown}");
+    assert!(shown["leases"]["next_end"].is_string() && shown["oldest"].is_string(), "{shown}");
     // By the command line another one is made, and the one before goes on to open until it is to be the only one.
     let rotate = |arguments: &[&str]| {
         let arguments: Vec<_> =
@@ -350,13 +353,18 @@ fn a_token_written_by_api_is_kept_as_its_hash_and_shown_nowhere() {
     let opens = |token: &str| passive.ask("/out/orders/lease", Some(token), None).status == 200;
     let made = rotate(&[]);
     assert!(opens(made.trim()) && opens(TOKEN), "{made}");
+    let path = "/v1/subscriptions/orders/rotate-token";
+    let shown = passive.gateway.api("POST", path, None).expect(200).json();
+    let third = shown["token"].as_str().expect("no token is made");
+    assert!(opens(third) && opens(made.trim()) && opens(TOKEN), "all that were right stay so");
+    assert_eq!(passive.gateway.get("/v1/subscriptions/orders")["token"], Value::Null, "it is shown once");
     assert_eq!(rotate(&["--new-token", "-", "--only"]), "subscription orders has the new token\n");
     assert!(opens(NEXT) && !opens(TOKEN) && !opens(made.trim()));
     let short = passive
         .gateway
         .run(&["subscriptions", "rotate-token", "orders", "--new-token", "short"], b"")
         .expect(2);
-    assert!(short.stderr.contains("16 to 512 characters"), "{}", short.stderr);
+    assert!(short.stderr.contains("token: must have 16 to 512 characters"), "{}", short.stderr);
     // What cannot be is told with its place.
     for (document, path) in [
         (json!({"mode": "passive"}), "tokens"),

@@ -150,11 +150,20 @@ pub(super) async fn create(
     Ok((status, location, Answer(CallDocument::of(&api, call))).into_response())
 }
 
+/// The key of a field that is a string as the draft has it (RFC 8941, section 3.3.3), or the key itself, as most write it.
+fn unquoted(field: &str) -> String {
+    let field = field.trim();
+    match field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\\\"", "\"").replace("\\\\", "\\"),
+        None => field.to_owned(),
+    }
+}
+
 fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, ProblemDetails> {
     let NewCallDocument { api, external_uuid, method, path, headers: fields, body, body_base64 } = document;
     let mut problems = Vec::new();
     // One that is no ASCII text is refused as an empty key is.
-    let given = headers.get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let given = headers.get(IDEMPOTENCY_KEY).map(|value| unquoted(value.to_str().unwrap_or_default()));
     let key = match (external_uuid, given) {
         (Some(one), Some(other)) if one != other => {
             problems.push(Problem::new("external_uuid", "the field `Idempotency-Key` says another one"));

@@ -6,7 +6,7 @@ use crate::store::{
     self, Attempt, Delivery, DeliveryStatus, EventRecord, FailedFilter, Repetitions, RequestRecord,
 };
 use crate::subscription::{
-    Origin, QueueReport, Subscription, SubscriptionStanding, Subscriptions, WaitReason,
+    LeaseReport, Origin, QueueReport, Subscription, SubscriptionStanding, Subscriptions, WaitReason,
 };
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::event::Event;
@@ -150,7 +150,7 @@ pub(super) struct DeliveryDocument {
     /// When the next attempt is due, while pending.
     #[schema(required, format = DateTime)]
     due: Option<String>,
-    /// Why it ended without an attempt, or why none is made.
+    /// Why it ended without having arrived, or why no attempt is made.
     #[schema(required)]
     reason: Option<String>,
 }
@@ -200,12 +200,19 @@ pub(super) struct SubscriptionDocument {
     state: SubscriptionState,
     /// How many open deliveries it has.
     open_deliveries: u64,
+    /// When the oldest of them was made; only where one subscription is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    oldest: Option<String>,
     /// Why no attempts start, while it is paused or disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<StoppedDocument>,
     /// How its deliveries are doing at this moment; only where one subscription is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<QueueDocument>,
+    /// What the subscriber of a passive one has; only where one subscription is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leases: Option<LeasesDocument>,
     /// What stays in the log for it until its backlog has room (`"full": "pause"`); only where one subscription is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     catching_up: Option<CatchingUp>,
@@ -222,6 +229,26 @@ pub(super) struct SubscriptionDocument {
     /// it is `null`.
     #[schema(schema_with = shown_form)]
     subscription: Value,
+    /// The token that was made; only where one was, and this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// What the subscriber of a passive subscription has.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Leases)]
+pub(super) struct LeasesDocument {
+    /// Messages that are leased and not answered for yet.
+    leased: usize,
+    /// Open messages that are not leased: they wait for the subscriber, or for their time.
+    held: u64,
+    /// When the first lease ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    next_end: Option<String>,
+    /// Requests that wait for messages at this moment.
+    waiting: usize,
 }
 
 /// Where in the log a subscription stands whose backlog is full.
@@ -448,6 +475,27 @@ impl SubscriptionDocument {
         self
     }
 
+    /// The same with when the oldest open delivery was made.
+    pub(super) fn with_oldest(self, oldest: Option<UnixMillis>) -> Self {
+        Self { oldest: oldest.and_then(UnixMillis::rfc3339), ..self }
+    }
+
+    /// The same with what its subscriber has.
+    pub(super) fn with_leases(self, report: Option<LeaseReport>) -> Self {
+        let leases = report.map(|report| LeasesDocument {
+            leased: report.leased,
+            held: self.open_deliveries.saturating_sub(report.leased as u64),
+            next_end: report.next_end.and_then(UnixMillis::rfc3339),
+            waiting: report.waiting,
+        });
+        Self { leases, ..self }
+    }
+
+    /// The same with a token that was made for it.
+    pub(super) fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
+    }
+
     /// The same with what stays in the log for it.
     pub(super) fn with_catching_up(self, catching_up: Option<CatchingUp>) -> Self {
         Self { catching_up, ..self }
@@ -471,13 +519,16 @@ impl SubscriptionDocument {
             origin: Some(subscription.origin),
             state,
             open_deliveries,
+            oldest: None,
             queue: None,
+            leases: None,
             catching_up: None,
             stopped: standing.reason.map(|reason| StoppedDocument { since, reason }),
             updated: subscription.updated.and_then(UnixMillis::rfc3339),
             problems: subscription.problems.iter().cloned().map(DocumentProblem::from).collect(),
             warnings: Vec::new(),
             subscription: subscription.shown(),
+            token: None,
         }
     }
 
@@ -488,13 +539,16 @@ impl SubscriptionDocument {
             origin: None,
             state: SubscriptionState::Removed,
             open_deliveries,
+            oldest: None,
             queue: None,
+            leases: None,
             catching_up: None,
             stopped: None,
             updated: None,
             problems: Vec::new(),
             warnings: Vec::new(),
             subscription: Value::Null,
+            token: None,
         }
     }
 

@@ -32,9 +32,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ProblemDetails;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let AxumQuery(query) = AxumQuery::<T>::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| ProblemDetails::bad_request("invalid-query", rejection.body_text()))?;
+        let AxumQuery(query) =
+            AxumQuery::<T>::from_request_parts(parts, state).await.map_err(|rejection| {
+                let text = rejection.body_text();
+                // What the library says of itself in front of it tells a client nothing.
+                let told = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+                ProblemDetails::bad_request("invalid-query", format!("the query cannot be read: {told}"))
+            })?;
         Ok(Self(query))
     }
 }

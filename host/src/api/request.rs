@@ -4,7 +4,7 @@
 use super::query::{NoParameters, Query, Segment};
 use super::router::unknown_address;
 use super::{Api, Json, ProblemDetails};
-use crate::call::NewCall;
+use crate::call::{CallError, NewCall};
 use crate::store::StoredCall;
 use axum::Json as Answer;
 use axum::extract::State;
@@ -86,7 +86,11 @@ pub(super) async fn create(
     if api.store.call_of_key(name, &key).await?.is_some() {
         return Err(exists());
     }
-    let (call, is_new) = api.calls.add(NewCall::new(name, data).key(&key)).await?;
+    let (call, is_new) = match api.calls.add(NewCall::new(name, data).key(&key)).await {
+        // Another one came in between.
+        Err(CallError::KeyReused(_)) => return Err(exists()),
+        added => added?,
+    };
     if is_new { Ok((StatusCode::CREATED, Answer(call.into()))) } else { Err(exists()) }
 }
 

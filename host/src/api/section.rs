@@ -1,9 +1,9 @@
 //! The management API: `[admin]`.
 
 use crate::config::section::{Keys, Kind, Section};
-use crate::config::value::{address, networks, set};
+use crate::config::value::{address, networks, set, token};
 use crate::config::{NetworkList, ReferenceList};
-use anglerfish_core::config::{Node, Secret, Table};
+use anglerfish_core::config::{Secret, Table};
 use std::net::SocketAddr;
 
 /// The management API: `[admin]`.
@@ -69,20 +69,4 @@ fn report_open(table: &Table<'_>) {
         let hint = "give a token, or listen on a loopback address";
         node.report_with_hint("another address than loopback needs \"token\" beside it", hint);
     }
-}
-
-/// A token that can stand in an `Authorization` field and cannot be guessed.
-fn token(node: &Node<'_>) -> Option<Secret> {
-    const SHORTEST: usize = 16;
-    let text = node.text()?;
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        node.report("must be printable ASCII without spaces");
-        return None;
-    }
-    if text.len() < SHORTEST {
-        let hint = "make one with: openssl rand -hex 32";
-        node.report_with_hint(format!("must have at least {SHORTEST} characters"), hint);
-        return None;
-    }
-    Some(Secret::new(text))
 }

@@ -1,6 +1,6 @@
 //! `/v1/subscriptions`: who wants what, written at run time.
 
-use super::body::{Json, JsonText};
+use super::body::{Json, JsonText, OptionalJson};
 use super::cursor::{self, Kind, Listing};
 use super::document::{CatchingUp, SubscriptionDocument};
 use super::query::{NoParameters, Query, Segment, limit};
@@ -17,6 +17,7 @@ use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::slice;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
@@ -115,7 +116,10 @@ pub(super) async fn show(
     if let Some(entry) = api.subscriptions.get(&id) {
         let report = api.subscriptions.report(&entry.id).await;
         let catching_up = catching_up(&api, &entry).await;
-        return Ok(Answer(shown(&api, &entry).await?.with_queue(report).with_catching_up(catching_up)));
+        let oldest = api.store.oldest(slice::from_ref(&entry.id)).await?.of_each.into_iter().next().flatten();
+        let leases = api.subscriptions.leases(&entry.id);
+        let shown = shown(&api, &entry).await?.with_queue(report).with_catching_up(catching_up);
+        return Ok(Answer(shown.with_oldest(oldest).with_leases(leases)));
     }
     let awaited = api.subscriptions.awaited().await?;
     match awaited.into_iter().find(|(awaited, _)| *awaited == id) {
@@ -277,21 +281,24 @@ pub(super) async fn rotate(
 }
 
 /// What is added to the tokens of a subscription.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenRotation {
-    /// The new token, its hash (`sha256:…`), or a reference to it that `admin.references` of the configuration names.
-    token: String,
-    /// Whether no other token is right from now on. Otherwise the newest of those before stays so.
+    /// The new token, its hash (`sha256:…`), or a reference to it that `admin.references` of the configuration names. Without it
+    /// one is made.
+    token: Option<String>,
+    /// Whether no other token is right from now on. Otherwise those before stay so.
     #[serde(default)]
     only: bool,
 }
 
-/// Gives whoever reads a subscription another token. The one before it stays right until the next rotation.
+/// Gives whoever reads a subscription another token. Those before it stay right, ten in all, unless it is to be the `only` one.
+///
+/// A token that was made is shown in the answer, this once.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/rotate-token", operation_id = "rotateToken", tag = "subscriptions",
     params(("id" = String, Path, description = "The subscription's id.")),
-    request_body = TokenRotation,
+    request_body = Option<TokenRotation>,
     responses(
         (status = 200, description = "The new token is right.", body = SubscriptionDocument),
         (status = 404, description = "There is no such subscription: `unknown-subscription`."),
@@ -300,17 +307,21 @@ pub(super) struct TokenRotation {
             description = "It comes from the configuration file: `subscription-from-file`; or it cannot be used as it is \
                 stored: `subscription-invalid`."
         ),
-        (status = 422, description = "The token cannot be used, or nobody reads the subscription: `invalid-document`."),
+        (
+            status = 422,
+            description = "The token cannot be used, there are ten already, or nobody reads the subscription: `invalid-document`."
+        ),
     )
 )]
 pub(super) async fn rotate_token(
     State(api): State<Api>,
     Segment(id): Segment,
     Query(NoParameters {}): Query<NoParameters>,
-    Json(TokenRotation { token, only }): Json<TokenRotation>,
+    OptionalJson(rotation): OptionalJson<TokenRotation>,
 ) -> Result<Answer<SubscriptionDocument>, ProblemDetails> {
-    let entry = api.subscriptions.rotate_token(id, token, only, api.now()).await?;
-    shown(&api, &entry).await.map(Answer)
+    let TokenRotation { token, only } = rotation.unwrap_or_default();
+    let (entry, made) = api.subscriptions.rotate_token(id, token, only, api.now()).await?;
+    Ok(Answer(shown(&api, &entry).await?.with_token(made)))
 }
 
 fn created(shown: SubscriptionDocument, id: &str) -> Response {

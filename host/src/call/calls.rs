@@ -12,7 +12,7 @@ use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredApi, Stor
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::waiter::Waiters;
-use anglerfish_core::call::{CallHistory, CallRecord, CallState, Happened};
+use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened};
 use anglerfish_core::problem::Problem;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -203,7 +203,7 @@ impl Calls {
         let shared = &self.shared;
         let api = shared.lane(&new.api).and_then(|lane| lane.api());
         let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
-        let problems = new.problems();
+        let problems = new.problems(&api.definition.config.endpoint.method);
         if !problems.is_empty() {
             return Err(CallError::Invalid(problems));
         }
@@ -410,15 +410,20 @@ impl Calls {
     ) -> Result<ApiReport, CallError> {
         let unknown = || CallError::UnknownApi(name.to_owned());
         let lane = self.shared.lane(name).ok_or_else(unknown)?;
+        let _writing = lane.writing.lock().await;
         let api = lane.api().ok_or_else(unknown)?;
+        let report = || self.apis().into_iter().find(|api| api.name == name).ok_or_else(unknown);
         let settings = merged(&api.settings, &Value::Object(said));
+        if settings == api.settings {
+            // There is nothing to tell of.
+            return report();
+        }
         let next = ReadyApi::try_new(api.definition.clone(), settings, &self.shared.outbound)
             .map_err(CallError::Invalid)?;
         self.write_policy(&next).await?;
         lane.replace(Some(Arc::new(next)));
         self.shared.woken.notify_one();
-        let found = self.apis().into_iter().find(|api| api.name == name);
-        found.ok_or_else(unknown)
+        report()
     }
 
     /// Writes down what is configured of APIs, where the log has not told of it.
@@ -491,6 +496,18 @@ fn settings_of(json: &str) -> Value {
 
 /// The request that has the key already, if it is this one.
 fn same(known: StoredCall, new: &NewCall) -> Result<StoredCall, CallError> {
-    let is_same = known.head.request == new.request && known.body == new.body;
+    // In which order fields of different names stand, and how the names are written, says nothing (RFC 9110, section 5.3).
+    let fields = |request: &CallRequest| {
+        let mut fields: Vec<(String, String)> = { request.headers.iter() }
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect();
+        // What stands under one name keeps its order.
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        fields
+    };
+    let (before, now) = (&known.head.request, &new.request);
+    let is_same = (&before.method, &before.path) == (&now.method, &now.path)
+        && fields(before) == fields(now)
+        && known.body == new.body;
     if is_same { Ok(known) } else { Err(CallError::KeyReused(Box::new(known))) }
 }

@@ -14,6 +14,8 @@ pub(super) struct Lane {
     api: RwLock<Option<Arc<ReadyApi>>>,
     /// Something may be due.
     is_woken: AtomicBool,
+    /// Held by the one who says what of the API is to be otherwise: what two say at once would be what one of them says.
+    pub(super) writing: tokio::sync::Mutex<()>,
     pace: Mutex<Pace>,
     running: Mutex<HashMap<(String, u32), Running>>,
     /// Requests that cannot be gone on with, whatever is tried.
@@ -43,6 +45,7 @@ impl Lane {
             name: name.to_owned(),
             api: RwLock::new(None),
             is_woken: AtomicBool::new(true),
+            writing: tokio::sync::Mutex::default(),
             pace: Mutex::new(Pace { limiter: Limiter::default(), began: now, hold: None, next: now }),
             running: Mutex::default(),
             unreadable: Mutex::default(),

@@ -55,8 +55,8 @@ impl NewCall {
         self
     }
 
-    /// Everything that is wrong with it.
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    /// Everything that is wrong with it; `method` is that of its API, which it has if it says none.
+    pub(super) fn problems(&self, method: &str) -> Vec<Problem> {
         let mut problems: Vec<Problem> = { self.request.faults().into_iter() }
             .map(|fault| {
                 let message = fault.to_string();
@@ -76,7 +76,7 @@ impl NewCall {
                 problems.push(Problem::new("external_uuid", message));
             }
         }
-        let is_bodiless = matches!(self.request.method.as_deref(), Some("GET" | "HEAD"));
+        let is_bodiless = matches!(self.request.method.as_deref().unwrap_or(method), "GET" | "HEAD");
         if is_bodiless && !self.body.is_empty() {
             problems.push(Problem::new("body", "a request of this method has none"));
         }

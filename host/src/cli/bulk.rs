@@ -20,6 +20,13 @@ pub(super) struct BulkArgs {
     watch: WatchArgs,
 }
 
+impl BulkArgs {
+    /// Whether nothing is done.
+    pub(super) const fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+}
+
 /// Whether a job is waited for.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct WatchArgs {
@@ -57,6 +64,14 @@ impl Bulk<'_> {
             is_fine &= start(job, args.watch, client, output).await? == Outcome::Fine;
         }
         Ok(Outcome::of(is_fine))
+    }
+
+    /// Whether there is anything to choose from.
+    pub(super) async fn is_empty(&self, client: &Client) -> Result<bool, Failure> {
+        let query = self.query.iter().map(|(name, value)| (*name, value.as_deref()));
+        let query: Vec<(&str, Option<&str>)> = query.chain([("limit", Some("1"))]).collect();
+        let page: Page = client.get(&[self.listing], &query).await?;
+        Ok(page.items.is_empty())
     }
 
     async fn count(&self, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {

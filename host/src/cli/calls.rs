@@ -271,7 +271,14 @@ async fn ended(id: &str, client: &Client, output: &mut Output) -> Result<Outcome
     let is_answered = text(&call, "/state") == "success";
     match output.format() {
         Format::Json => output.json(&call)?,
-        Format::Text if is_answered => output.line(plain(&text(&call, "/answer/body")))?,
+        Format::Text if is_answered => {
+            let coded = text(&call, "/answer/body_base64");
+            match STANDARD.decode(&coded) {
+                // As it came, for whatever it is sent into.
+                Ok(bytes) if !coded.is_empty() => output.bytes(&bytes)?,
+                _ => output.line(plain(&text(&call, "/answer/body")))?,
+            }
+        }
         Format::Text => output.paragraph("", "", &summary(&call))?,
     }
     Ok(Outcome::of(is_answered))

@@ -190,6 +190,12 @@ async fn retry(args: &RetryArgs, client: &Client, output: &mut Output) -> Result
             return Err(Failure::misuse("no delivery is named")
                 .with_hint("give its id, or choose several with --status, as in --status dead"));
         };
+        let is_all = args.subscription.is_none() && args.period.is_unbounded() && !args.bulk.is_dry_run();
+        if matches!(status, Status::Delivered) && is_all {
+            return Err(Failure::misuse("that would send everything again that ever arrived").with_hint(
+                "choose with --subscription, --since and --until; --dry-run says how many there are",
+            ));
+        }
         let [since, until] = args.period.query();
         let status = Some(status.word().to_owned());
         let query = vec![("subscription", args.subscription.clone()), ("status", status), since, until];

@@ -296,6 +296,10 @@ async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Resu
             several => several.iter().map(|id| job(Some(id))).collect(),
         };
         let bulk = Bulk { listing: "events", query, done: "replayed", jobs };
+        if !args.bulk.is_dry_run() && bulk.is_empty(client).await? {
+            return Err(Failure::failed("no event of the log is one of these")
+                .with_hint("`anglerfish events list` takes the same --source, --type, --since and --until"));
+        }
         return bulk.run(&args.bulk, client, output).await;
     };
     if !args.period.is_unbounded() {

@@ -81,6 +81,11 @@ impl Output {
         self.line(text)
     }
 
+    /// Writes bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.writer.write_all(bytes).map_err(|error| Failure::from_output(&error))
+    }
+
     /// Passes on what was written so far.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(|error| Failure::from_output(&error))

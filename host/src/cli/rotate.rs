@@ -4,13 +4,13 @@ use super::client::ApiArgs;
 use super::table::plain;
 use super::{Failure, Format, Output, input};
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use rustls::crypto::ring;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// How many random octets a new key or token has: as many as the hash that it is used with.
+/// How many random octets a new key has: as many as the hash that it is used with.
 const RANDOM: usize = 32;
 
 #[derive(Debug, Args)]
@@ -36,8 +36,8 @@ pub(super) struct SecretArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without --new-token one is made and printed, this once. The token before it goes
-on to be right until the next rotation, or ends at once with --only.
+#[command(after_help = "Without --new-token one is made and printed, this once. Those before it go on to
+be right, ten in all, or end at once with --only.
 
 Examples:
   anglerfish subscriptions rotate-token orders
@@ -73,14 +73,14 @@ pub(super) async fn secret(args: &SecretArgs, output: &mut Output) -> Result<(),
 
 /// Gives a subscriber another token.
 pub(super) async fn token(args: &TokenArgs, output: &mut Output) -> Result<(), Failure> {
-    let (token, is_new) = match &args.new_token {
-        Some(given) => (read(given)?, false),
-        None => (BASE64_URL_SAFE_NO_PAD.encode(random()?), true),
-    };
-    let body = json!({"token": token, "only": args.only});
+    let mut body = json!({"only": args.only});
+    if let (Some(given), Some(members)) = (&args.new_token, body.as_object_mut()) {
+        members.insert("token".to_owned(), read(given)?.into());
+    }
     let segments = ["subscriptions", &*args.id, "rotate-token"];
     let item: Value = args.api.client()?.post(&segments, &[], Some(&body)).await?;
-    told(&item, &args.id, ("token", "token"), is_new.then_some(&token), output)
+    let made = item.get("token").and_then(Value::as_str).map(str::to_owned);
+    told(&item, &args.id, ("token", "token"), made.as_ref(), output)
 }
 
 /// A value that was given, or stands at stdin.

@@ -39,7 +39,7 @@ enum Command {
     Replay(ReplayArgs),
     /// Sign with another key; the old ones sign along for a while
     RotateSecret(rotate::SecretArgs),
-    /// Give a subscriber another token; the one before stays right for now
+    /// Give a subscriber another token; those before stay right
     RotateToken(rotate::TokenArgs),
     /// Say whether a subscription wants an event, and why
     Test(TestArgs),
@@ -255,6 +255,18 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
             ("failing since", "/queue/failing_since"),
         ];
         page::members(&item, &queue, output)?;
+    }
+    if item.get("oldest").is_some() {
+        page::members(&item, &[("oldest", "/oldest")], output)?;
+    }
+    if item.get("leases").is_some() {
+        let leases = [
+            ("leased", "/leases/leased"),
+            ("held", "/leases/held"),
+            ("next ends", "/leases/next_end"),
+            ("waiting", "/leases/waiting"),
+        ];
+        page::members(&item, &leases, output)?;
     }
     if item.get("catching_up").is_some() {
         let behind = [("in the log after", "/catching_up/position"), ("up to", "/catching_up/last")];

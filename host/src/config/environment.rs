@@ -74,8 +74,14 @@ pub(crate) fn apply(
     }
 }
 
+/// Variables of commands that speak to a gateway. Whoever has them set may also run or check one.
+const OF_CLIENTS: [&str; 3] = ["ANGLERFISH_API", "ANGLERFISH_OUT_TOKEN", "ANGLERFISH_TOKEN"];
+
 /// The table and key that a variable overrides, if its name says so.
 fn target(tables: &[(&'static str, Keys)], name: &str) -> Option<(&'static str, Keys, String)> {
+    if OF_CLIENTS.contains(&name) {
+        return None;
+    }
     tables.iter().find_map(|(table, keys)| {
         let key = name.strip_prefix(&variable(table, ""))?;
         Some((*table, *keys, key.to_ascii_lowercase()))

@@ -1,6 +1,6 @@
 //! Reading the values that keys of several tables have.
 
-use anglerfish_core::config::Node;
+use anglerfish_core::config::{Node, Secret, TOKEN_HINT, token_problem};
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -38,6 +38,16 @@ pub(crate) fn count(node: &Node<'_>, bounds: RangeInclusive<u64>) -> Option<usiz
 /// A number of bytes within bounds, with or without a unit.
 pub(crate) fn size(node: &Node<'_>, bounds: RangeInclusive<ByteSize>) -> Option<u64> {
     node.size(bounds.start().as_u64()..=bounds.end().as_u64())
+}
+
+/// A token that can stand in an `Authorization` field and cannot be guessed.
+pub(crate) fn token(node: &Node<'_>) -> Option<Secret> {
+    let text = node.text()?;
+    if let Some(problem) = token_problem(text) {
+        node.report_with_hint(problem, TOKEN_HINT);
+        return None;
+    }
+    Some(Secret::new(text))
 }
 
 /// Networks in CIDR notation; those that are none are reported and left out.

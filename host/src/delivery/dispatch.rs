@@ -12,10 +12,10 @@ use super::passive::{self, PassiveRegistry, PassiveSettings, PassiveSubscription
 use super::render::{DocumentNotices, Renderer};
 use super::report;
 use super::roster::{Settings, StandingRecord};
-use crate::outbound::{Outbound, OutboundError, OutboundOptions};
+use crate::outbound::{Outbound, OutboundError, OutboundOptions, canonical};
 use crate::store::{LeasedDelivery, Store, StoredStanding};
 use crate::subscription::{
-    Dispatch, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
+    Dispatch, LeaseReport, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
 };
 use crate::supervision::Supervisor;
 use anglerfish_core::config::{DeliveryConfig, DeliveryMode, RateConfig, SubscriptionConfig};
@@ -50,7 +50,7 @@ pub struct DeliveryOptions {
     pub metrics: DeliveryMetrics,
     /// How many attempts may run at once over all subscriptions.
     pub attempts: usize,
-    /// How many attempts may start to a host in which time, over all subscriptions; by the host's name in lower case.
+    /// How many attempts may start to a host in which time, over all subscriptions; by the host in its canonical form.
     pub host_rates: BTreeMap<String, RateConfig>,
     /// Who starts the driver again if it breaks down.
     pub supervisor: Supervisor,
@@ -281,7 +281,8 @@ impl Deliveries {
 
     /// The rate that an endpoint shares with others of its host.
     fn host_rate(&self, url: &str) -> Option<Arc<SharedRate>> {
-        let host = url.parse::<http::Uri>().ok()?.host()?.to_ascii_lowercase();
+        // However it is spelt, it is the same host.
+        let host = canonical(url.parse::<http::Uri>().ok()?.host()?)?;
         let rate = *self.shared.host_rates.get(&host)?;
         Some(Arc::new(SharedRate { name: host.into(), rate }))
     }
@@ -520,6 +521,10 @@ impl Dispatch for Deliveries {
 
     async fn report(&self, id: &str) -> Option<QueueReport> {
         Self::report(self, id).await
+    }
+
+    fn leases(&self, id: &str) -> Option<LeaseReport> {
+        self.shared.passive.get(id).map(|passive| passive.report())
     }
 
     async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {

@@ -1,12 +1,10 @@
 //! The listener of documents: `[documents]`.
 
 use crate::config::section::{Keys, Kind, Section};
-use crate::config::value::{address, count, set, size};
-use anglerfish_core::config::{Node, Secret, Table};
+use crate::config::value::{address, count, networks, set, size, token};
+use anglerfish_core::config::{Secret, Table};
 use bytesize::ByteSize;
-use ipnet::IpNet;
 use std::net::SocketAddr;
-use std::str::FromStr;
 
 /// The longest document that may be allowed: it goes through the component, and into the store.
 const LARGEST: ByteSize = ByteSize::mib(8);
@@ -64,37 +62,9 @@ impl Section for DocumentsConfig {
             count(node, 1..=MOST_CONNECTIONS)
         });
         set(&mut config.body_limit, table.get("body_limit"), |node| size(node, ByteSize(1)..=LARGEST));
-        set(&mut config.allow_networks, table.get("allow_networks"), networks);
+        set(&mut config.allow_networks, table.get("allow_networks"), |node| {
+            networks(node).map(|networks| networks.iter().map(ToString::to_string).collect())
+        });
         config
     }
-}
-
-/// A token that can stand in an `Authorization` field and cannot be guessed.
-fn token(node: &Node<'_>) -> Option<Secret> {
-    const SHORTEST: usize = 16;
-    let text = node.text()?;
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        node.report("must be printable ASCII without spaces");
-    } else if text.len() < SHORTEST {
-        let hint = "make one with: openssl rand -hex 32";
-        node.report_with_hint(format!("must have at least {SHORTEST} characters"), hint);
-    } else {
-        return Some(Secret::new(text));
-    }
-    None
-}
-
-fn networks(node: &Node<'_>) -> Option<Vec<String>> {
-    let mut networks = Vec::new();
-    for item in node.items()? {
-        let Some(text) = item.text() else { continue };
-        match IpNet::from_str(text) {
-            Ok(_) => networks.push(text.to_owned()),
-            Err(_) => item.report_with_hint(
-                "not a network",
-                "write \"10.0.0.0/8\", or \"10.1.2.3/32\" for one address",
-            ),
-        }
-    }
-    Some(networks)
 }

@@ -5,14 +5,15 @@ use crate::api::AdminConfig;
 use crate::config::place::Places;
 use crate::config::{ConfigError, Environment};
 use crate::delivery::Functions;
+use crate::document::DocumentsConfig;
 use crate::gateway::{Binding, BuiltGateway, Config, GatewayBuilder, GatewayError, Sections};
 use crate::ingress::{Fetcher, ServerConfig};
 use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
-use crate::plugin::PluginConfig;
+use crate::plugin::{self, PluginConfig};
 use crate::server::Descriptors;
 use crate::store::{Store, StoreConfig};
-use anglerfish_core::config::Secret;
+use anglerfish_core::config::{Secret, TOKEN_HINT, token_problem};
 use anglerfish_core::problem::Problem;
 use std::error::Error;
 use std::fmt;
@@ -49,6 +50,7 @@ struct Tables<'a> {
     server: &'a mut ServerConfig,
     admin: &'a mut AdminConfig,
     out: &'a mut OutConfig,
+    documents: &'a mut DocumentsConfig,
     outbound: &'a mut OutboundConfig,
     store: &'a mut StoreConfig,
 }
@@ -81,12 +83,12 @@ impl AnglerfishBuilder {
     fn tables(&mut self) -> Tables<'_> {
         match &mut self.base {
             Base::Code(sections) => {
-                let Sections { server, admin, out, outbound, store, .. } = &mut **sections;
-                Tables { server, admin, out, outbound, store }
+                let Sections { server, admin, out, documents, outbound, store, .. } = &mut **sections;
+                Tables { server, admin, out, documents, outbound, store }
             }
             Base::Config(config) => {
-                let Config { server, admin, out, outbound, store, .. } = &mut **config;
-                Tables { server, admin, out, outbound, store }
+                let Config { server, admin, out, documents, outbound, store, .. } = &mut **config;
+                Tables { server, admin, out, documents, outbound, store }
             }
         }
     }
@@ -164,6 +166,7 @@ impl AnglerfishBuilder {
         self.binding = Binding { ingress: false, admin: false };
         self.tables().out.listen = None;
         self.tables().out.stomp = None;
+        self.tables().documents.listen = None;
         self
     }
 
@@ -244,6 +247,11 @@ impl AnglerfishBuilder {
         let tables = self.tables();
         let mut problems = bounds(tables.server);
         problems.extend(admin_problems(tables.admin, listens));
+        let known = match &self.base {
+            Base::Code(_) => &[][..],
+            Base::Config(config) => &config.plugins,
+        };
+        problems.extend(plugin::problems(known.iter().chain(&self.plugins)));
         let sources: Vec<_> = self.sources.into_iter().map(Source::into_document).collect();
         let mut subscriptions = Vec::new();
         for subscription in self.subscriptions {
@@ -314,15 +322,12 @@ fn bounds(server: &ServerConfig) -> Vec<Problem> {
 }
 
 fn admin_problems(admin: &AdminConfig, listens: bool) -> Vec<Problem> {
-    const SHORTEST: usize = 16;
     let mut problems = Vec::new();
     match &admin.token {
         Some(token) => {
-            let text = token.reveal();
-            if text.len() < SHORTEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let message = format!("must have at least {SHORTEST} characters of printable ASCII");
-                problems.push(Problem::new("admin.token", message));
-            }
+            let problem = token_problem(token.reveal());
+            problems
+                .extend(problem.map(|problem| Problem::new("admin.token", problem).with_hint(TOKEN_HINT)));
         }
         None if listens && !admin.listen.ip().is_loopback() => {
             let message = "another address than loopback needs a token beside it";

@@ -294,7 +294,10 @@ impl BuiltGateway {
                 return Err(error);
             }
         };
-        forget_followers(&**store, &subscriptions).await?;
+        if let Err(error) = forget_followers(&**store, &subscriptions).await {
+            deliveries.shutdown(Duration::ZERO).await;
+            return Err(error.into());
+        }
         let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
         let outlet = Arc::new(exits);
         let publisher =

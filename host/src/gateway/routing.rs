@@ -1,6 +1,6 @@
 //! The routing table as the subscriptions' registry sees it.
 
-use super::config::{unknown_wildcards, unserved};
+use super::config::{inert, unknown_wildcards, unserved};
 use crate::clock;
 use crate::delivery::{RenderError, Renderer};
 use crate::document::DocumentDecider;
@@ -271,6 +271,7 @@ impl Routing for EngineRouting {
         let refused = subscription.endpoint.as_ref().and_then(endpoint_problem);
         warnings.extend(refused.map(|reason| Problem::new("endpoint.url", reason)));
         warnings.extend(unserved(subscription, self.out));
+        warnings.extend(inert(subscription));
         warnings
     }
 

@@ -35,8 +35,8 @@ pub struct Credentials {
     pub parameters: Vec<String>,
 }
 
-/// Whether a name says that its value is a secret.
-fn is_telling(name: &str) -> bool {
+/// Whether the name of a header field or a parameter says that its value is a secret, which is not kept.
+pub(crate) fn is_telling(name: &str) -> bool {
     let is = |text: &[u8], part: &str| text.eq_ignore_ascii_case(part.as_bytes());
     let begins =
         |rest: &[u8]| TELLING.iter().any(|part| rest.get(..part.len()).is_some_and(|text| is(text, part)));

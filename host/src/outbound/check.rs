@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[must_use]
 pub fn tls_problem(tls: &EndpointTls) -> Option<(&'static str, String)> {
     let none = Arc::new(RootCertStore::empty());
-    endpoint_tls(tls, &none).err().map(|error| (error.key(), error.to_string()))
+    endpoint_tls(tls, &none, &[]).err().map(|error| (error.key(), error.to_string()))
 }
 
 /// Why every attempt at an endpoint would be refused, as far as its host tells without a name server. What a secret URL

@@ -135,6 +135,18 @@ fn tls(error: &TlsError) -> String {
             CertificateError::NotValidForNameContext { presented, .. } => for_others(presented),
             CertificateError::UnknownIssuer => "certificate is from an unknown issuer".into(),
             CertificateError::Revoked => "certificate is revoked".into(),
+            CertificateError::BadEncoding => "certificate cannot be read".into(),
+            CertificateError::BadSignature => {
+                "certificate is not signed by the authority that it names: another one has the same name"
+                    .into()
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                "certificate is not one for servers (its extended key usage lacks serverAuth)".into()
+            }
+            CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+                Some(error) => webpki_words(error),
+                None => format!("certificate is not valid: {other}"),
+            },
             other => format!("certificate is not valid: {other}"),
         },
         TlsError::AlertReceived(alert) => alert_words(*alert),
@@ -146,6 +158,37 @@ fn tls(error: &TlsError) -> String {
     }
 }
 
+/// What the library that checks certificates has no words for.
+fn webpki_words(error: &webpki::Error) -> String {
+    use webpki::Error as Certificate;
+    let words = match error {
+        Certificate::CaUsedAsEndEntity => {
+            "certificate is an authority's own (CA:TRUE), which no server shows as a rule: name this very certificate in \
+             `endpoint.tls.roots`, or give the server one that is not an authority's"
+        }
+        Certificate::EndEntityUsedAsCa => {
+            "certificate is signed by one that is no authority's: its issuer lacks CA:TRUE"
+        }
+        Certificate::UnsupportedCertVersion => {
+            "certificate is of an old version of X.509: make one of version 3, with a subject alternative name"
+        }
+        Certificate::PathLenConstraintViolated | Certificate::MaximumPathDepthExceeded => {
+            "certificate has more authorities above it than are permitted"
+        }
+        Certificate::NameConstraintViolation => {
+            "certificate is for a name that its authority may not vouch for"
+        }
+        Certificate::MalformedExtensions | Certificate::ExtensionValueInvalid => {
+            "certificate has an extension that cannot be read"
+        }
+        Certificate::UnsupportedCriticalExtension => {
+            "certificate has a critical extension that is not known here"
+        }
+        other => return format!("certificate is not valid: {other}"),
+    };
+    words.to_owned()
+}
+
 /// An instant behind a word; nothing if it cannot be written.
 fn at(word: &str, time: UnixTime) -> String {
     let time = UnixMillis(time.as_secs().saturating_mul(1000)).rfc3339();
@@ -154,6 +197,10 @@ fn at(word: &str, time: UnixTime) -> String {
 
 /// Names that a certificate is for. They come from outside: few of them, and only what names are made of.
 fn for_others(presented: &[String]) -> String {
+    if presented.is_empty() {
+        // RFC 9110, section 4.3.4: the common name is not looked at.
+        return "certificate names no host: it has no subject alternative name".to_owned();
+    }
     // They are told as `DnsName("…")`.
     let bare = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name));
     let is_name = |name: &&str| {
@@ -236,6 +283,13 @@ mod tests {
                     presented: vec!["DnsName(\"b.test\")".into(), "x\u{1b}[31m".into()],
                 }),
                 "certificate is for another host: b.test, …",
+            ),
+            (
+                TlsError::InvalidCertificate(CertificateError::NotValidForNameContext {
+                    expected: "a.test".try_into().unwrap(),
+                    presented: Vec::new(),
+                }),
+                "certificate names no host: it has no subject alternative name",
             ),
             (
                 TlsError::AlertReceived(AlertDescription::CertificateRequired),

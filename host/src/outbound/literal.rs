@@ -1,6 +1,23 @@
 //! Hosts that are addresses, in every form that somebody's resolver would take for one.
 
+use idna::AsciiDenyList;
 use std::net::{IpAddr, Ipv4Addr};
+
+/// A host in the one form that all of its spellings have in common: an address as it is written as a rule (one of IPv4 within
+/// IPv6 as the former), a name in lower case, without the root's dot, and as it is asked for (`xn--…`). `None` if it is neither.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    let ascii = |text: &str| {
+        let name = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::URL).ok()?;
+        Some(name.into_owned())
+    };
+    // A letter of another width may be a digit, and a full stop of another script a dot: that is known only afterwards.
+    let text = if text.is_ascii() { text.to_owned() } else { ascii(text)? };
+    match host(&text) {
+        Host::Address(address) => Some(address.to_canonical().to_string()),
+        Host::Neither => None,
+        Host::Name => ascii(&text).map(|name| name.strip_suffix('.').unwrap_or(&name).to_owned()),
+    }
+}
 
 /// What a host is, before any name is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +136,31 @@ mod tests {
             "a..",
         ] {
             assert_eq!(host(text), Host::Neither, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_host_has_one_form() {
+        for (text, form) in [
+            ("hooks.example.com", "hooks.example.com"),
+            ("Hooks.EXAMPLE.com.", "hooks.example.com"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.example.", "xn--bcher-kva.example"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("my_host.internal", "my_host.internal"),
+            ("127.1", "127.0.0.1"),
+            ("0x7f.1", "127.0.0.1"),
+            ("2130706433", "127.0.0.1"),
+            ("127.0.0.1.", "127.0.0.1"),
+            ("１２７.0.0.1", "127.0.0.1"),
+            ("[::ffff:127.0.0.1]", "127.0.0.1"),
+            ("[2001:DB8:0:0::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Some(form), "{text}");
+        }
+        for text in ["", ".", "127.0.0.256", "a b", "a/b", "a:80", "*", "a..b%", "[::1%lo]"] {
+            assert!(canonical(text).is_none_or(|form| form == "*"), "{text}");
         }
     }
 

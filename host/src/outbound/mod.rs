@@ -15,6 +15,7 @@ mod literal;
 mod names;
 #[expect(clippy::module_inception, reason = "the room is named after what it is about")]
 mod outbound;
+mod pinned;
 mod provider;
 mod proxy;
 mod redactor;
@@ -33,6 +34,7 @@ pub(crate) use connector::FixedNames;
 pub(crate) use failure::{is_local, is_unreached, words};
 pub(crate) use guard::Guard;
 pub use guard::NetworkError;
+pub(crate) use literal::canonical;
 pub use outbound::{Outbound, OutboundError, OutboundOptions};
 pub use provider::{ProviderClient, ProviderOptions};
 pub use proxy::{Proxy, ProxyUrlError};

@@ -83,6 +83,8 @@ pub struct Outbound {
 #[derive(Debug)]
 struct Shared {
     roots: Arc<RootCertStore>,
+    /// Which of them the system did not have.
+    given: Vec<CertificateDer<'static>>,
     /// Shared by all clients without rules of their own, so that sessions are resumed.
     tls: Arc<ClientConfig>,
     names: Names,
@@ -98,13 +100,14 @@ impl Outbound {
     /// If TLS cannot be set up.
     pub fn try_new(options: OutboundOptions) -> Result<Self, OutboundError> {
         let per_host = options.max_connections_per_host.unwrap_or(options.max_connections);
-        let roots = match &options.only_roots {
-            Some(roots) => given_roots(roots)?,
-            None => system_roots(&options.roots)?,
+        let (roots, given) = match options.only_roots {
+            Some(given) => (given_roots(&given)?, given),
+            None => (system_roots(&options.roots)?, options.roots),
         };
         let shared = Shared {
-            tls: tls_with(Arc::clone(&roots))?,
+            tls: tls_with(Arc::clone(&roots), &given)?,
             roots,
+            given,
             names: Names::new(options.name_servers, options.max_look_ups),
             connections: Connections::new(options.max_connections, per_host, options.connection_wait),
             proxy: options.proxy,
@@ -139,6 +142,6 @@ impl Outbound {
         if *tls == EndpointTls::default() {
             return Ok(self.tls());
         }
-        endpoint_tls(tls, &self.shared.roots)
+        endpoint_tls(tls, &self.shared.roots, &self.shared.given)
     }
 }

@@ -1,11 +1,11 @@
 //! How others are called: `[outbound]`.
 
 use super::Proxy;
+use super::literal::canonical;
 use super::tls::read_roots;
 use crate::config::section::{Keys, Kind, Section};
 use crate::config::value::count;
 use anglerfish_core::config::{Node, RateConfig, Table, read_rate};
-use http::Uri;
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct OutboundConfig {
     pub max_connections: Option<usize>,
     /// Connections to one host and port.
     pub max_connections_per_host: Option<usize>,
-    /// How many attempts may start to a host in which time, over all subscriptions; by the host's name in lower case.
+    /// How many attempts may start to a host in which time, over all subscriptions; by the host in its canonical form.
     pub host_rates: BTreeMap<String, RateConfig>,
     /// A proxy through which everything goes out.
     pub proxy: Option<Proxy>,
@@ -47,11 +47,16 @@ impl Section for OutboundConfig {
         if let Some(node) = table.get("host_rates")
             && let Some(hosts) = node.members_up_to(MOST_HOSTS)
         {
-            for (host, rate) in hosts {
-                match read_host(host) {
-                    None => rate
-                        .report_with_hint("not the name of a host", "write it as in a URL, without a port"),
-                    Some(host) => config.host_rates.extend(read_rate(&rate).map(|rate| (host, rate))),
+            let mut named: BTreeMap<String, &str> = BTreeMap::new();
+            for (text, rate) in hosts {
+                match read_host(text) {
+                    Err(problem) => rate.report_with_hint(problem.0, problem.1),
+                    Ok(host) => {
+                        if let Some(other) = named.insert(host.clone(), text) {
+                            rate.report(format!("is the same host as {other:?}"));
+                        }
+                        config.host_rates.extend(read_rate(&rate).map(|rate| (host, rate)));
+                    }
                 }
             }
         }
@@ -77,12 +82,12 @@ impl Section for OutboundConfig {
     }
 }
 
-/// A host as URLs have it, in lower case.
-fn read_host(text: &str) -> Option<String> {
-    let uri: Uri = format!("http://{text}/").parse().ok()?;
-    let is_host =
-        uri.host() == Some(text) && uri.port().is_none() && uri.path() == "/" && uri.query().is_none();
-    is_host.then(|| text.to_ascii_lowercase())
+/// The canonical form of a host, or what is wrong with it and what would help.
+fn read_host(text: &str) -> Result<String, (&'static str, &'static str)> {
+    if text.contains('*') {
+        return Err(("a rate is of one host; patterns are not taken", "name each host"));
+    }
+    canonical(text).ok_or(("not the name of a host", "write it as in a URL, without a port"))
 }
 
 #[cfg(test)]
@@ -100,14 +105,25 @@ mod tests {
 
     #[test]
     fn hosts_have_rates_of_their_own() {
-        let rates =
-            read(&json!({"Hooks.Example.com": {"per_second": 1}, "10.0.0.1": {"per_hour": 5}})).unwrap();
-        assert_eq!(rates.keys().collect::<Vec<_>>(), ["10.0.0.1", "hooks.example.com"]);
+        let rates = read(&json!({
+            "Hooks.Example.com.": {"per_second": 1}, "10.0.1": {"per_hour": 5}, "[2001:DB8::0:1]": {"per_second": 1},
+            "bücher.example": {"per_second": 1},
+        }));
+        assert_eq!(
+            rates.unwrap().keys().collect::<Vec<_>>(),
+            ["10.0.0.1", "2001:db8::1", "hooks.example.com", "xn--bcher-kva.example"]
+        );
         for (rates, word) in [
             (json!({"example.com:80": {"per_second": 1}}), "not the name of a host"),
             (json!({"https://example.com": {"per_second": 1}}), "not the name of a host"),
             (json!({"": {"per_second": 1}}), "not the name of a host"),
             (json!({"example.com": {}}), "says no rate"),
+            (json!({"example.com/": {"per_second": 1}}), "not the name of a host"),
+            (json!({"user@example.com": {"per_second": 1}}), "not the name of a host"),
+            (json!({"127.0.0.256": {"per_second": 1}}), "not the name of a host"),
+            (json!({"*.example.com": {"per_second": 1}}), "patterns are not taken"),
+            (json!({"a.test": {"per_second": 1}, "A.test.": {"per_second": 2}}), "is the same host as"),
+            (json!({"127.1": {"per_second": 1}, "127.0.0.1": {"per_second": 2}}), "is the same host as"),
             (json!("example.com=1"), "expected a table"),
         ] {
             let problems = read(&rates).unwrap_err();

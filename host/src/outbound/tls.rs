@@ -1,5 +1,6 @@
 //! TLS for everything that leaves.
 
+use super::pinned::Pinned;
 use anglerfish_core::config::EndpointTls;
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
@@ -39,7 +40,7 @@ impl EndpointTlsError {
 /// The library cannot speak it.
 #[cfg(feature = "cli")]
 pub(crate) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
-    tls_with(system_roots(&[])?)
+    tls_with(system_roots(&[])?, &[])
 }
 
 /// The authorities of the system, so that one inside the company works as it does for every other program on the machine
@@ -79,16 +80,20 @@ pub(super) fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootC
     Ok(Arc::new(store))
 }
 
-/// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1, that holds others to these authorities.
+/// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1, that holds others to these authorities. What of them was given by the operator,
+/// and not by the system, may also be the server's own certificate.
 ///
 /// # Errors
 ///
 /// The library cannot speak it.
-pub(super) fn tls_with(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, rustls::Error> {
-    Ok(Arc::new(with_alpn(builder(roots)?.with_no_client_auth())))
+pub(super) fn tls_with(
+    roots: Arc<RootCertStore>,
+    given: &[CertificateDer<'static>],
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    Ok(Arc::new(with_alpn(builder(roots, given)?.with_no_client_auth())))
 }
 
-/// TLS with one endpoint that has rules of its own; `roots` are those of all others.
+/// TLS with one endpoint that has rules of its own; `roots` are those of all others, of which the operator gave some.
 ///
 /// # Errors
 ///
@@ -96,15 +101,18 @@ pub(super) fn tls_with(roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, r
 pub(super) fn endpoint_tls(
     tls: &EndpointTls,
     roots: &Arc<RootCertStore>,
+    given: &[CertificateDer<'static>],
 ) -> Result<Arc<ClientConfig>, EndpointTlsError> {
-    let roots = match &tls.roots {
-        None => Arc::clone(roots),
-        Some(pem) => {
-            let own = read_roots(pem).map_err(EndpointTlsError::Roots)?;
-            given_roots(&own).map_err(|error| EndpointTlsError::Roots(unfit(&error)))?
-        }
+    let own = match &tls.roots {
+        None => None,
+        Some(pem) => Some(read_roots(pem).map_err(EndpointTlsError::Roots)?),
     };
-    let builder = builder(roots).map_err(|error| EndpointTlsError::Roots(error.to_string()))?;
+    let roots = match &own {
+        None => Arc::clone(roots),
+        Some(own) => given_roots(own).map_err(|error| EndpointTlsError::Roots(unfit(&error)))?,
+    };
+    let builder = builder(roots, own.as_deref().unwrap_or(given))
+        .map_err(|error| EndpointTlsError::Roots(error.to_string()))?;
     let Some(client) = &tls.client else { return Ok(Arc::new(with_alpn(builder.with_no_client_auth()))) };
     let chain = certificates(&client.chain).map_err(EndpointTlsError::Certificate)?;
     let key = PrivateKeyDer::from_pem_slice(client.key.reveal().as_bytes())
@@ -145,10 +153,18 @@ fn unfit(error: &rustls::Error) -> String {
     format!("holds a certificate that cannot be used: {error}")
 }
 
-fn builder(roots: Arc<RootCertStore>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+fn builder(
+    roots: Arc<RootCertStore>,
+    given: &[CertificateDer<'static>],
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots))
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    if given.is_empty() {
+        return Ok(builder.with_root_certificates(roots));
+    }
+    let verifier = Pinned::try_new(roots, given, provider)?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
 }
 
 fn with_alpn(mut config: ClientConfig) -> ClientConfig {

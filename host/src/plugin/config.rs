@@ -17,6 +17,14 @@ const MOST_PLUGINS: usize = 64;
 /// limit that cannot be kept for all at once is none.
 const ALL_MEMORY: u64 = 1 << 30;
 
+/// The least and the most memory of an instance.
+const MEMORY: (ByteSize, ByteSize) = (ByteSize::mib(1), ByteSize::gib(1));
+/// The shortest and the longest time of a call.
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(10));
+/// The most that a plugin may remember.
+const STATE: ByteSize = ByteSize::mib(256);
+const MOST_INSTANCES: u64 = 64;
+
 const KEYS: &[&str] = &["name", "path", "sha256", "memory", "timeout", "state", "instances"];
 
 /// A plugin of the configuration.
@@ -54,6 +62,11 @@ impl PluginConfig {
             instances: (processors / 2).max(1),
         }
     }
+
+    /// Bytes that it may hold.
+    fn held(&self) -> u64 {
+        self.memory.saturating_mul(self.instances as u64).saturating_add(self.state)
+    }
 }
 
 /// Reads all plugins of a configuration; relative paths begin at `directory`.
@@ -69,16 +82,52 @@ pub(crate) fn read(document: &Value, directory: &Path) -> (Vec<PluginConfig>, Ve
         }
         plugins.push(plugin);
     }
-    let held = |plugin: &PluginConfig| {
-        plugin.memory.saturating_mul(plugin.instances as u64).saturating_add(plugin.state)
-    };
-    let all = plugins.iter().map(held).fold(0_u64, u64::saturating_add);
-    if all > ALL_MEMORY {
-        let size = |bytes| ByteSize::b(bytes).display().iec().to_string();
-        let message = format!("together they may hold {}; there is room for {}", size(all), size(ALL_MEMORY));
-        node.report_with_hint(message, "`memory` counts for each of `instances`, and `state` once");
+    if let Some((message, hint)) =
+        too_much(plugins.iter().map(PluginConfig::held).fold(0_u64, u64::saturating_add))
+    {
+        node.report_with_hint(message, hint);
     }
     (plugins, problems.into_vec())
+}
+
+/// What is wrong with plugins that a program gives, by the same limits as those of a file.
+pub(crate) fn problems<'a>(plugins: impl IntoIterator<Item = &'a PluginConfig>) -> Vec<Problem> {
+    let (mut found, mut names, mut all) = (Vec::new(), HashSet::new(), 0_u64);
+    for (index, plugin) in plugins.into_iter().enumerate() {
+        let mut problem = |key, message: &str| found.push(Problem::new(place(index, key), message));
+        if !is_name(&plugin.name) {
+            problem("name", "must be 1 to 64 of a-z A-Z 0-9 . _ -");
+        } else if !names.insert(&plugin.name) {
+            problem("name", &format!("there are two plugins {:?}", plugin.name));
+        }
+        if index == MOST_PLUGINS {
+            problem("name", &format!("there are more than {MOST_PLUGINS} plugins"));
+        }
+        if !(MEMORY.0.as_u64()..=MEMORY.1.as_u64()).contains(&plugin.memory) {
+            problem("memory", "must be from 1 MiB to 1 GiB");
+        }
+        if !(TIMEOUT.0..=TIMEOUT.1).contains(&plugin.timeout) {
+            problem("timeout", "must be from 1ms to 10s");
+        }
+        if plugin.state > STATE.as_u64() {
+            problem("state", "must be at most 256 MiB");
+        }
+        if !(1..=MOST_INSTANCES).contains(&(plugin.instances as u64)) {
+            problem("instances", &format!("must be from 1 to {MOST_INSTANCES}"));
+        }
+        all = all.saturating_add(plugin.held());
+    }
+    found.extend(too_much(all).map(|(message, hint)| Problem::new("plugin", message).with_hint(hint)));
+    found
+}
+
+/// What is wrong with so many bytes of all plugins together, and what they are.
+fn too_much(all: u64) -> Option<(String, &'static str)> {
+    let size = |bytes| ByteSize::b(bytes).display().iec().to_string();
+    (all > ALL_MEMORY).then(|| {
+        let message = format!("together they may hold {}; there is room for {}", size(all), size(ALL_MEMORY));
+        (message, "`memory` counts for each of `instances`, and `state` once")
+    })
 }
 
 fn one(node: &Node<'_>, directory: &Path) -> Option<PluginConfig> {
@@ -94,12 +143,10 @@ fn one(node: &Node<'_>, directory: &Path) -> Option<PluginConfig> {
     });
     let path = table.require("path").and_then(|node| node.text().map(|text| directory.join(text)));
     let mut plugin = PluginConfig::new(name.unwrap_or_default(), path.unwrap_or_default());
-    set(&mut plugin.memory, table.get("memory"), |node| size(node, ByteSize::mib(1)..=ByteSize::gib(1)));
-    set(&mut plugin.timeout, table.get("timeout"), |node| {
-        node.duration(Duration::from_millis(1)..=Duration::from_secs(10))
-    });
-    set(&mut plugin.state, table.get("state"), |node| size(node, ByteSize::b(0)..=ByteSize::mib(256)));
-    set(&mut plugin.instances, table.get("instances"), |node| count(node, 1..=64));
+    set(&mut plugin.memory, table.get("memory"), |node| size(node, MEMORY.0..=MEMORY.1));
+    set(&mut plugin.timeout, table.get("timeout"), |node| node.duration(TIMEOUT.0..=TIMEOUT.1));
+    set(&mut plugin.state, table.get("state"), |node| size(node, ByteSize::b(0)..=STATE));
+    set(&mut plugin.instances, table.get("instances"), |node| count(node, 1..=MOST_INSTANCES));
     plugin.sha256 = table.get("sha256").and_then(|node| hash(&node));
     (node.problem_count() == before).then_some(plugin)
 }
@@ -143,6 +190,31 @@ mod tests {
             "plugin[2].path",
             "plugin[2].sha256",
             "plugin[2].timeout",
+        ];
+        assert_eq!(places, wrong);
+    }
+
+    #[test]
+    fn a_program_keeps_to_the_same_limits() {
+        let good = PluginConfig::new("geo", "geo.wasm");
+        assert_eq!(problems([&good]), []);
+        let odd = PluginConfig {
+            memory: 1,
+            timeout: Duration::from_secs(11),
+            state: u64::MAX,
+            instances: 0,
+            ..PluginConfig::new("a b", "geo.wasm")
+        };
+        let found = problems([&good, &good, &odd]);
+        let places: Vec<_> = found.iter().map(|problem| problem.path.as_str()).collect();
+        let wrong = [
+            "plugin[1].name",
+            "plugin[2].name",
+            "plugin[2].memory",
+            "plugin[2].timeout",
+            "plugin[2].state",
+            "plugin[2].instances",
+            "plugin",
         ];
         assert_eq!(places, wrong);
     }

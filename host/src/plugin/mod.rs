@@ -18,7 +18,7 @@ mod state;
 mod test;
 
 pub use config::PluginConfig;
-pub(crate) use config::read;
+pub(crate) use config::{problems, read};
 pub use error::{PluginError, PluginFailure};
 pub use metric::PluginMetrics;
 pub use pool::{Judged, Plugin, Question, Verdict};

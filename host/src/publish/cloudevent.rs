@@ -341,9 +341,8 @@ fn event(
 
 /// What is wrong with a source that only the gateway itself tells of.
 fn not_theirs(source: &str, path: &str) -> Option<Problem> {
-    let problem = |message: &str, hint: String| {
-        Some(Problem::new(format!("{path}source"), message).with_hint(hint))
-    };
+    let problem =
+        |message: &str, hint: String| Some(Problem::new(format!("{path}source"), message).with_hint(hint));
     if topic_of(source).is_some() {
         return problem(
             "is a topic's, which has tokens and limits of its own",
@@ -478,8 +477,7 @@ mod tests {
             let text = format!(r#"{{"specversion":"1.0","id":"e","source":"{source}","type":"t"}}"#);
             assert_eq!(paths(read_as(&[STRUCTURED], &text)), ["source"], "{source}");
             assert_eq!(paths(read_as(&[BATCH], &format!("[{text}]"))), ["[0].source"], "{source}");
-            let fields =
-                [("ce-specversion", "1.0"), ("ce-id", "e"), ("ce-source", source), ("ce-type", "t")];
+            let fields = [("ce-specversion", "1.0"), ("ce-id", "e"), ("ce-source", source), ("ce-type", "t")];
             assert_eq!(paths(read_as(&fields, "")), ["source"], "{source}");
             // A message of a topic is read by the same rules, and an event that is only tried.
             assert!(read_event(&text, &[], NOW).is_ok(), "{source}");

@@ -18,8 +18,8 @@ pub use document::shown;
 pub(crate) use document::{Addressed, addressed, refuse_hidden_at, shown_without};
 pub use error::SubscriptionError;
 pub use port::{
-    Dispatch, PastEvent, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,
-    SubscriptionStanding, Verdict, VerdictOutcome, WaitReason,
+    Dispatch, LeaseReport, PastEvent, QueueReport, Reader, Routing, RoutingError, SendError, SendReport,
+    StandingError, SubscriptionStanding, Verdict, VerdictOutcome, WaitReason,
 };
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};

@@ -85,6 +85,17 @@ pub struct QueueReport {
     pub failing: Option<UnixMillis>,
 }
 
+/// What the subscriber of a passive subscription has at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeaseReport {
+    /// Messages that are leased and not answered for yet.
+    pub leased: usize,
+    /// When the first of these leases ends.
+    pub next_end: Option<UnixMillis>,
+    /// Requests that wait for messages.
+    pub waiting: usize,
+}
+
 /// Why deliveries that are due wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -248,6 +259,11 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// How a subscription is doing at the moment, if it is there and the queues run.
     async fn report(&self, id: &str) -> Option<QueueReport>;
+
+    /// What the subscriber of a passive subscription has at the moment; `None` if it is none.
+    fn leases(&self, _id: &str) -> Option<LeaseReport> {
+        None
+    }
 
     /// Sends up to `quantity` messages of a passive subscription to its endpoint, up to `concurrency` at once.
     async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError>;

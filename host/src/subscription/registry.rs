@@ -1,7 +1,7 @@
 //! Which subscriptions there are.
 
 use super::{
-    Dispatch, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,
+    Dispatch, LeaseReport, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,
     SubscriptionError, SubscriptionStanding, document, removal,
 };
 use crate::config::secret;
@@ -301,6 +301,12 @@ impl Subscriptions {
     /// How a subscription's deliveries are doing at the moment.
     pub async fn report(&self, id: &str) -> Option<QueueReport> {
         self.shared.dispatch.report(id).await
+    }
+
+    /// What the subscriber of a passive subscription has at the moment; `None` if it is none.
+    #[must_use]
+    pub fn leases(&self, id: &str) -> Option<LeaseReport> {
+        self.shared.dispatch.leases(id)
     }
 
     /// Stops attempts of a subscription, or lets them go on; whatever stopped them.

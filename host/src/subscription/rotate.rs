@@ -1,8 +1,9 @@
 //! Another key in the place of those that sign, another token in the place of those that are right.
 
-use anglerfish_core::config::{AccessToken, EndpointConfig};
+use anglerfish_core::config::{AccessToken, EndpointConfig, MOST_TOKENS};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
+use rustls::crypto::{GetRandomFailed, ring};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -48,7 +49,21 @@ pub(super) fn rotated(
     Ok(document)
 }
 
-/// A subscription's document with another token. Of those before it the newest goes on to be right, so that the subscriber can
+/// How many random octets a token has that is made here.
+const RANDOM: usize = 32;
+
+/// A new token: hexadecimal digits, so that it begins with no dash and no shell reads anything into it.
+///
+/// # Errors
+///
+/// This machine gives no random numbers.
+pub(super) fn new_token() -> Result<String, GetRandomFailed> {
+    let mut octets = [0; RANDOM];
+    ring::default_provider().secure_random.fill(&mut octets)?;
+    Ok(hex::encode(octets))
+}
+
+/// A subscription's document with another token, the newest. Those before it go on to be right, so that each subscriber can
 /// change at any time; with `only` none of them does.
 pub(super) fn with_token(document: &Value, token: String, only: bool) -> Result<Value, Problem> {
     let mut document = document.clone();
@@ -58,7 +73,16 @@ pub(super) fn with_token(document: &Value, token: String, only: bool) -> Result<
     // A token that is the newest already takes nobody's place. What is kept of those that were written out is their hashes.
     let hash = AccessToken::of(&token).hash();
     tokens.retain(|known| known.as_str().is_none_or(|known| known != token && known != hash));
-    tokens.truncate(usize::from(!only));
+    if only {
+        tokens.clear();
+    }
+    if tokens.len() >= MOST_TOKENS {
+        // One that somebody still shows would end without a word.
+        let problem = Problem::new("tokens", format!("{MOST_TOKENS} are right already, and no more may be"));
+        return Err(problem.with_hint(
+            "end those before with `only`, or put the subscription with those that are still used",
+        ));
+    }
     tokens.insert(0, Value::String(token));
     Ok(document)
 }
@@ -93,14 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_the_tokens_before_stays_right_and_no_other_one() {
+    fn all_tokens_before_stay_right_while_there_is_room_unless_the_new_one_is_to_be_the_only_one() {
         let second = AccessToken::of("second").hash();
         let document = json!({"id": "a", "tokens": [second, "first"]});
         let rotated =
             |token: &str, only| with_token(&document, token.to_owned(), only).unwrap()["tokens"].clone();
-        assert_eq!(rotated("third", false), json!(["third", second]));
+        assert_eq!(rotated("third", false), json!(["third", second, "first"]));
         assert_eq!(rotated("second", false), json!(["second", "first"]));
         assert_eq!(rotated("third", true), json!(["third"]));
+        let full: Vec<String> = (0..MOST_TOKENS).map(|number| number.to_string()).collect();
+        let full = json!({"id": "a", "tokens": full});
+        let problem = with_token(&full, "another".to_owned(), false).unwrap_err();
+        assert_eq!((&*problem.path, problem.hint.is_some()), ("tokens", true));
+        assert_eq!(with_token(&full, "another".to_owned(), true).unwrap()["tokens"], json!(["another"]));
+        assert_eq!(with_token(&full, "3".to_owned(), false).unwrap()["tokens"][0], "3");
         let problem = with_token(&json!({"id": "a"}), "first".to_owned(), false).unwrap_err();
         assert_eq!(problem.path, "tokens");
     }

@@ -68,26 +68,41 @@ impl Subscriptions {
         overlap: Option<Duration>,
         now: UnixMillis,
     ) -> Result<Arc<Subscription>, SubscriptionError> {
-        self.rewrite(id, now, move |document, config| {
-            rotate::rotated(document, config.endpoint.as_ref(), secret, overlap, now)
-        })
-        .await
+        let rewritten = self
+            .rewrite(id, now, move |document, config| {
+                rotate::rotated(document, config.endpoint.as_ref(), secret, overlap, now)
+            })
+            .await;
+        // Whoever gives a key knows nothing of the list that it came into, and those before it were right.
+        rewritten.map_err(|error| named(error, "endpoint.secrets[", "secret"))
     }
 
-    /// Gives whoever reads a subscription another token; the newest of those before stays right, unless this is to be the
-    /// `only` one.
+    /// Gives whoever reads a subscription another token, which is made if none is given, and then returned; those before stay
+    /// right, unless this is to be the `only` one.
     ///
     /// # Errors
     ///
-    /// There is none, it is the configuration file's, nobody reads it, or the token cannot be one.
+    /// There is none, it is the configuration file's, nobody reads it, the token cannot be one, or there are too many.
     pub async fn rotate_token(
         &self,
         id: String,
-        token: String,
+        token: Option<String>,
         only: bool,
         now: UnixMillis,
-    ) -> Result<Arc<Subscription>, SubscriptionError> {
-        self.rewrite(id, now, move |document, _| rotate::with_token(document, token, only)).await
+    ) -> Result<(Arc<Subscription>, Option<String>), SubscriptionError> {
+        let made =
+            match &token {
+                Some(_) => None,
+                None => Some(rotate::new_token().map_err(|_| {
+                    SubscriptionError::Internal("this machine gives no random numbers".into())
+                })?),
+            };
+        let Some(token) = token.or_else(|| made.clone()) else {
+            return Err(SubscriptionError::Internal("there is no token".into()));
+        };
+        let rewritten =
+            self.rewrite(id, now, move |document, _| rotate::with_token(document, token, only)).await;
+        Ok((rewritten.map_err(|error| named(error, "tokens[", "token"))?, made))
     }
 
     /// Writes a subscription of the API anew, as `change` says.
@@ -118,6 +133,16 @@ impl Subscriptions {
         let shared = Arc::clone(&self.shared);
         to_the_end(async move { shared.delete(&id, now).await }).await
     }
+}
+
+/// The same error with another name for the places that begin so.
+fn named(error: SubscriptionError, begins: &str, name: &str) -> SubscriptionError {
+    let SubscriptionError::Invalid(problems) = error else { return error };
+    let renamed = problems.into_iter().map(|problem| match problem.path.starts_with(begins) {
+        true => Problem { path: name.to_owned(), ..problem },
+        false => problem,
+    });
+    SubscriptionError::Invalid(renamed.collect())
 }
 
 /// Runs a change in a task of its own: a client that hangs up half-way must not leave half of it.

@@ -30,7 +30,8 @@ pub enum DataForm {
 ///
 /// No byte of the data is lost. JSON stands in `data` as it came, character by character: numbers keep all their digits.
 /// Text of another kind stands there as a string. Whatever is neither, and JSON that not every parser would take, stands
-/// in `data_base64`. Of data with a content coding that can be undone, what it says stands there as if it had come without.
+/// in `data_base64`. Of data with a content coding that can be undone, what it says stands there as if it had come without; if
+/// it cannot be, it is in `data_base64` as it came, whatever it looks like, and `contentencoding` says so.
 #[derive(Debug)]
 pub struct CloudEvent<'a> {
     event: &'a Event,
@@ -47,6 +48,10 @@ enum Data<'a> {
     UnpackedJson(Box<RawValue>),
     /// Text that came packed.
     UnpackedText(String),
+    /// Other bytes that came packed.
+    UnpackedBytes(Vec<u8>),
+    /// What cannot be unpacked, as it came.
+    Packed(&'a [u8]),
 }
 
 impl<'a> CloudEvent<'a> {
@@ -74,9 +79,10 @@ impl<'a> Data<'a> {
             DataForm::Plain => {
                 let (kind, coding) = (event.datacontenttype.as_deref(), event.extensions.get(CONTENT_CODING));
                 match uncoded(data, coding.map(String::as_bytes)) {
-                    // Without its coding it would not be what `contentencoding` says: so it is in base64 as it came.
-                    Ok(Cow::Owned(unpacked)) => unpack(kind, &unpacked).unwrap_or(Self::Base64(data)),
-                    Ok(Cow::Borrowed(_)) | Err(_) => plain(kind, data),
+                    Ok(Cow::Owned(unpacked)) => unpack(kind, unpacked),
+                    Ok(Cow::Borrowed(_)) => plain(kind, data),
+                    // It would not be what `contentencoding` says, however much it looks like JSON.
+                    Err(_) => Self::Packed(data),
                 }
             }
         }
@@ -84,7 +90,7 @@ impl<'a> Data<'a> {
 
     /// Whether its content coding is undone.
     const fn is_unpacked(&self) -> bool {
-        matches!(self, Self::UnpackedJson(_) | Self::UnpackedText(_))
+        matches!(self, Self::UnpackedJson(_) | Self::UnpackedText(_) | Self::UnpackedBytes(_))
     }
 
     /// Writes the member that has the data, if there is any.
@@ -95,7 +101,10 @@ impl<'a> Data<'a> {
             Self::UnpackedJson(raw) => map.serialize_entry("data", raw),
             Self::Text(text) => map.serialize_entry("data", text),
             Self::UnpackedText(text) => map.serialize_entry("data", text),
-            Self::Base64(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes)),
+            Self::Base64(bytes) | Self::Packed(bytes) => {
+                map.serialize_entry("data_base64", &STANDARD.encode(bytes))
+            }
+            Self::UnpackedBytes(bytes) => map.serialize_entry("data_base64", &STANDARD.encode(bytes)),
         }
     }
 }
@@ -112,12 +121,12 @@ fn plain<'a>(kind: Option<&str>, data: &'a [u8]) -> Data<'a> {
     }
 }
 
-/// What was packed, if it can be shown as JSON or as text.
-fn unpack<'a>(kind: Option<&str>, unpacked: &[u8]) -> Option<Data<'a>> {
-    match plain(kind, unpacked) {
-        Data::Json(raw) => Some(Data::UnpackedJson(raw.to_owned())),
-        Data::Text(text) => Some(Data::UnpackedText(text.to_owned())),
-        _ => None,
+/// What was packed.
+fn unpack<'a>(kind: Option<&str>, unpacked: Vec<u8>) -> Data<'a> {
+    match plain(kind, &unpacked) {
+        Data::Json(raw) => Data::UnpackedJson(raw.to_owned()),
+        Data::Text(text) => Data::UnpackedText(text.to_owned()),
+        _ => Data::UnpackedBytes(unpacked),
     }
 }
 
@@ -178,8 +187,8 @@ impl Serialize for CloudEvent<'_> {
 }
 
 /// An event as Standard Webhooks suggests the body of a webhook, to be serialised: `type`, `timestamp` and `data`, and
-/// beside them `id`, `source` and, where there is one, `subject`. The data is written as in [`CloudEvent`]; without any,
-/// `data` is null.
+/// beside them `id`, `source` and, where there is one, `subject`. The data is written as in [`CloudEvent`], with
+/// `contentencoding` beside it where it is still packed; without any, `data` is null.
 #[derive(Debug)]
 pub struct Envelope<'a> {
     event: &'a Event,
@@ -204,6 +213,9 @@ impl Serialize for Envelope<'_> {
         map.serialize_entry("source", &event.source)?;
         if let Some(subject) = &event.subject {
             map.serialize_entry("subject", subject)?;
+        }
+        if let (Data::Packed(_), Some(coding)) = (data, event.extensions.get(CONTENT_CODING)) {
+            map.serialize_entry(CONTENT_CODING, coding)?;
         }
         match data {
             Data::None => map.serialize_entry("data", &())?,
@@ -311,16 +323,22 @@ mod tests {
         );
         let (plain, ..) = packed("deflate", "text/plain", &zlib(b"a"));
         assert_eq!((&plain["data"], &plain.get("contentencoding")), (&json!("a"), &None));
+        let (plain, _, envelope) = packed("deflate", "image/png", &zlib(b"a"));
+        assert_eq!((&plain["data_base64"], &plain.get("contentencoding")), (&json!("YQ=="), &None));
+        assert_eq!((&envelope["data_base64"], &envelope.get("contentencoding")), (&json!("YQ=="), &None));
         for (coding, kind, data) in [
-            ("deflate", "image/png", zlib(b"a")),
             ("deflate", "application/json", json[..4].to_vec()),
-            ("br", "text/x", vec![0xff]),
+            ("gzip", "application/json", b"{\"n\":1}".to_vec()),
+            ("gzip", "text/plain", b"hello".to_vec()),
+            ("br", "text/x", b"hello".to_vec()),
         ] {
-            let (plain, ..) = packed(coding, kind, &data);
-            assert_eq!(
-                (&plain["data_base64"], &plain["contentencoding"]),
-                (&json!(STANDARD.encode(&data)), &json!(coding))
-            );
+            let (plain, _, envelope) = packed(coding, kind, &data);
+            for document in [plain, envelope] {
+                assert_eq!(
+                    (&document["data_base64"], &document["contentencoding"], &document.get("data")),
+                    (&json!(STANDARD.encode(&data)), &json!(coding), &None)
+                );
+            }
         }
         let (plain, ..) = packed("identity", "application/json", b"{}");
         assert_eq!((&plain["data"], &plain["contentencoding"]), (&json!({}), &json!("identity")));

@@ -12,6 +12,7 @@ use crate::router::Rendered;
 use crate::sign::{SignInput, SignatureError, Signer};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 /// How many fields are put beside the configured ones, as a rule.
 const OWN: usize = 13;
@@ -155,7 +156,9 @@ impl Outgoing {
         }
         if self.signer.is_signed() {
             let body = body.as_deref().unwrap_or(data);
-            let (timestamp, kind) = (now, Some(event.kind.as_str()));
+            // Some providers send it in a field of their own, where no other characters can stand.
+            let kind = utf8_percent_encode(&event.kind, CONTROLS).to_string();
+            let (timestamp, kind) = (now, Some(kind.as_str()));
             let input = SignInput { body, id: &id, timestamp, kind, ..SignInput::default() };
             self.sign(&uri, &mut headers, &input)?;
         }

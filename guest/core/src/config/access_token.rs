@@ -7,6 +7,23 @@ use subtle::{Choice, ConstantTimeEq};
 /// What stands in front of a hash in a document.
 const HASH_PREFIX: &str = "sha256:";
 
+/// Characters of a token: it must not be guessed, and has to find room in a header field.
+const LENGTH: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// How to come by a token.
+pub const TOKEN_HINT: &str = "make one with: openssl rand -hex 32";
+
+/// What is wrong with a text as a token: it has to be one that can stand in an `Authorization` field and cannot be guessed. It
+/// never quotes the text.
+#[must_use]
+pub fn token_problem(text: &str) -> Option<String> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some("must be printable ASCII without spaces".to_owned());
+    }
+    let (least, most) = (LENGTH.start(), LENGTH.end());
+    (!LENGTH.contains(&text.len())).then(|| format!("must have {least} to {most} characters"))
+}
+
 /// A subscriber's token, of which only the SHA-256 hash is kept: a token is long and random, so its hash says nothing of
 /// it. Its `Debug` form hides the hash too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +42,12 @@ impl AccessToken {
     ///
     /// It begins like a hash and is none.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
-        let Some(digits) = text.strip_prefix(HASH_PREFIX) else { return Ok(Self::of(text)) };
+        let Some(digits) = text.strip_prefix(HASH_PREFIX) else {
+            // Taken for the token itself it would be one that nobody shows.
+            let is_meant =
+                text.get(..HASH_PREFIX.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(HASH_PREFIX));
+            return if is_meant { Err(ParseHashError) } else { Ok(Self::of(text)) };
+        };
         let mut hash = [0; 32];
         hex::decode_to_slice(digits, &mut hash).map_err(|_| ParseHashError)?;
         Ok(Self(hash))
@@ -61,7 +83,7 @@ impl fmt::Debug for AccessToken {
 
 /// Not the hash of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`sha256:` needs 64 hexadecimal digits behind it")]
+#[error("`sha256:`, in lower case, needs 64 hexadecimal digits behind it")]
 pub struct ParseHashError;
 
 #[cfg(test)]
@@ -80,7 +102,14 @@ mod tests {
 
     #[test]
     fn what_begins_like_a_hash_and_is_none_is_no_token() {
-        for text in ["sha256:", "sha256:00", "sha256:zz", &format!("sha256:{}", "0".repeat(66))] {
+        for text in [
+            "sha256:",
+            "sha256:00",
+            "sha256:zz",
+            "SHA256:00",
+            "Sha256:one that is long enough",
+            &format!("sha256:{}", "0".repeat(66)),
+        ] {
             assert_eq!(AccessToken::parse(text), Err(ParseHashError), "{text}");
         }
     }

@@ -76,6 +76,11 @@ impl ForwardHeaders {
         Ok(())
     }
 
+    /// The patterns, in lower case.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether none goes on.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -28,7 +28,7 @@ mod topic;
 pub use crate::node::{Node, Problems, Table, is_name, is_within, item_path, key_path, nearest, overlap};
 pub use crate::secret::Secret;
 pub use crate::sign::{SignatureStyle, SigningKeyConfig};
-pub use access_token::{AccessToken, ParseHashError};
+pub use access_token::{AccessToken, ParseHashError, TOKEN_HINT, token_problem};
 pub use api::{ApiConfig, CallPolicy};
 pub use batch::BatchConfig;
 pub use content::{ContentMode, ForwardHeaders};
@@ -38,8 +38,9 @@ pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
 pub use read::{
-    CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, read_api, read_call_policy, read_delivery,
-    read_document, read_endpoint, read_rate, read_resource, read_source, read_start, read_subscription,
+    CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, MOST_TOKENS, read_api, read_call_policy,
+    read_delivery, read_document, read_endpoint, read_rate, read_resource, read_source, read_start,
+    read_subscription,
 };
 pub(crate) use read::{LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_header_value, is_reserved_header};
 pub use reference::{is_reference, refuse_references};

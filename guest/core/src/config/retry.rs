@@ -69,6 +69,15 @@ impl RetryConfig {
         Self { schedule: Schedule::Delays(delays), ..Self::default() }
     }
 
+    /// The wait before the second attempt, before it is varied; none if there is no second one.
+    #[must_use]
+    pub fn first_wait(&self) -> Option<Duration> {
+        match &self.schedule {
+            Schedule::Delays(delays) => delays.first().copied(),
+            Schedule::Backoff(backoff) => (backoff.max_attempts > 1).then_some(backoff.first),
+        }
+    }
+
     /// The longest wait of the schedule, before it is varied.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {

@@ -307,11 +307,20 @@ impl<'a> Node<'a> {
             return None;
         };
         if !bounds.contains(&value) {
-            let bound = humantime::format_duration;
             self.report(format!("must be from {} to {}", bound(*bounds.start()), bound(*bounds.end())));
             return None;
         }
         Some(value)
+    }
+}
+
+/// A duration as somebody would write it. Months and years are means, which nobody has in mind who reads of `365days`.
+fn bound(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match (duration.as_secs() / DAY, duration.subsec_nanos()) {
+        (1, 0) if duration.as_secs().is_multiple_of(DAY) => "1day".to_owned(),
+        (days @ 2.., 0) if duration.as_secs().is_multiple_of(DAY) => format!("{days}days"),
+        _ => humantime::format_duration(duration).to_string(),
     }
 }
 
@@ -390,6 +399,21 @@ mod tests {
         for bad in [json!(15), json!("15"), json!("999ms"), json!("3h"), json!("-1s"), json!(""), json!(null)]
         {
             assert_eq!(read(bad.clone()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_told_as_they_are_written() {
+        let second = Duration::from_secs(1);
+        for (duration, text) in [
+            (Duration::ZERO, "0s"),
+            (Duration::from_millis(10), "10ms"),
+            (second * 90, "1m 30s"),
+            (second * 86_400, "1day"),
+            (second * 86_400 * 365, "365days"),
+            (second * 86_401, "1day 1s"),
+        ] {
+            assert_eq!(bound(duration), text);
         }
     }
 

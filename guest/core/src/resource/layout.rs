@@ -30,7 +30,7 @@ pub enum LayoutError {
     /// A value differs from the layout.
     #[error("error during parse time using '{value}' with format '{layout}': {reason}")]
     Value {
-        /// What was to be read.
+        /// What was to be read, or the beginning of it.
         value: String,
         /// The layout.
         layout: String,
@@ -69,11 +69,20 @@ impl Layout {
     /// Where it differs from the layout.
     pub fn read(&self, value: &str) -> Result<i128, LayoutError> {
         parse::read(&self.tokens, value).map_err(|reason| LayoutError::Value {
-            value: value.to_owned(),
+            value: quoted(value),
             layout: self.text.clone(),
             reason,
         })
     }
+}
+
+/// How much of what cannot be read is quoted, in characters.
+const QUOTED: usize = 100;
+
+/// A text that came from outside, bounded: it goes into an answer and into logs.
+pub(super) fn quoted(text: &str) -> String {
+    let (begin, rest) = text.split_at(text.char_indices().nth(QUOTED).map_or(text.len(), |(at, _)| at));
+    if rest.is_empty() { begin.to_owned() } else { format!("{begin}…") }
 }
 
 #[cfg(test)]

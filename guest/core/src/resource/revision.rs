@@ -1,7 +1,7 @@
 //! How new a document is.
 
 use super::instant::rfc3339;
-use super::layout::{Layout, LayoutError};
+use super::layout::{Layout, LayoutError, quoted};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -46,9 +46,6 @@ pub enum RevisionError {
     Layout(#[from] LayoutError),
 }
 
-/// How much of what is no revision is quoted, in characters.
-const QUOTED: usize = 100;
-
 impl Change {
     /// The revision of a document.
     ///
@@ -56,7 +53,7 @@ impl Change {
     ///
     /// Why the body has none.
     pub fn revision(&self, body: &[u8]) -> Result<Revision, RevisionError> {
-        let fault = |text: &str| RevisionError::Body(text.to_owned());
+        let fault = |text: &str| RevisionError::Body(quoted(text));
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(fault("EOF"));
         }
@@ -74,12 +71,12 @@ impl Change {
                     serde_json::from_str::<String>(raw).map_err(|error| fault(&error.to_string()))?.into();
                 match &self.layout {
                     Some(layout) => Ok(Revision::Instant(layout.read(&value)?)),
-                    None => Err(RevisionError::NoLayout(value.chars().take(QUOTED).collect())),
+                    None => Err(RevisionError::NoLayout(quoted(&value))),
                 }
             }
-            Some(b'-' | b'0'..=b'9') => truncated(raw)
-                .map(Revision::Number)
-                .ok_or_else(|| RevisionError::TooLarge(raw.chars().take(QUOTED).collect())),
+            Some(b'-' | b'0'..=b'9') => {
+                truncated(raw).map(Revision::Number).ok_or_else(|| RevisionError::TooLarge(quoted(raw)))
+            }
             _ => Err(RevisionError::Unsupported),
         }
     }
@@ -233,6 +230,21 @@ mod tests {
         for text in ["9223372036854775808", "1e400", "-1e19", "18446744073709551615"] {
             let found = revision(&format!("{{\"revision\": {text}}}"), None);
             assert_eq!(found, Err(RevisionError::TooLarge(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_body_is_bounded() {
+        let long = "x".repeat(100_000);
+        for (body, layout) in [
+            (format!("{{\"revision\": \"{long}\"}}"), None),
+            (format!("{{\"revision\": \"{long}\"}}"), Some("2006")),
+            (format!("{{\"revision\": {}}}", "9".repeat(100_000)), None),
+            (format!("{{\"revision\": \"\\{long}\"}}"), None),
+            (format!("\"{long}\""), None),
+        ] {
+            let told = revision(&body, layout).unwrap_err().to_string();
+            assert!(told.len() < 500, "{} bytes: {}…", told.len(), &told[..100]);
         }
     }
 

@@ -126,7 +126,11 @@ impl Rendering {
                         ValuePlace::Json => view.with(|facts| expression.evaluate_json(facts, most)),
                         _ => view.with(|facts| expression.evaluate_text(facts)),
                     };
-                    encode(&value.map_err(|error| said(expression, error))?, *place, &mut text);
+                    let value = value.map_err(|error| said(expression, error))?;
+                    if *place == ValuePlace::Markup && !value.chars().all(is_of_xml) {
+                        return Err(NO_XML.to_owned());
+                    }
+                    encode(&value, *place, &mut text);
                 }
             }
             if text.len() > LONGEST_BODY {
@@ -142,6 +146,14 @@ const TOO_LONG: &str = "the body would be longer than 4194304 bytes";
 
 /// Of the fields of a form nothing stands for itself but what RFC 3986, section 2.3, does not reserve.
 const FIELD: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What is said of a value that no parser of XML would take.
+const NO_XML: &str = "a value has a character that XML cannot hold";
+
+/// Whether XML can hold a character at all: not even a reference to it may stand there otherwise (XML 1.0, section 2.2).
+const fn is_of_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
 
 /// Puts a value where it stands, so that it never ends the place.
 fn encode(value: &str, place: ValuePlace, text: &mut String) {
@@ -292,6 +304,14 @@ mod tests {
         );
         assert_eq!(rendered("{{ message.name }}!", DataKind::Text).unwrap(), "A \"B\" <C> & d=1!");
         assert_eq!(rendered("ping", DataKind::Text).unwrap(), "ping");
+        // XML cannot even refer to these.
+        for text in ["a\u{1}b", "\u{0}", "\u{1f}", "\u{fffe}"] {
+            let data = serde_json::json!({"name": text}).to_string();
+            let pieces = DataTemplate::parse("<a>{{ message.name }}</a>", DataKind::Markup).unwrap().pieces;
+            let config = RenderConfig { data: pieces, ..RenderConfig::default() };
+            let made = render_once(&config, &Event::default(), &[], data.as_bytes(), UnixMillis(0)).unwrap();
+            assert!(made.is_err_and(|error| error.contains("XML cannot hold")), "{text:?}");
+        }
         // What is absent is an error, and so is what is no text where text is to stand.
         assert_eq!(
             rendered("{\"a\": {{ message.x }}}", DataKind::Json),

@@ -126,6 +126,20 @@ fn provider(name: &str, keys: &[SigningKeyConfig]) -> Result<Signer, Vec<Problem
     Ok(Signer(Style::Provider(Box::new(verifier))))
 }
 
+/// Providers whose fields are those of Standard Webhooks under the names that they had before, by which their own libraries
+/// look for them.
+const SVIX: [&str; 3] = ["clerk", "resend", "svix"];
+
+/// The fields of Standard Webhooks under those names.
+fn as_svix(fields: &[(String, String)]) -> Vec<(String, String)> {
+    let renamed = |(name, value): &(String, String)| {
+        let rest =
+            name.strip_prefix("webhook-").filter(|rest| ["id", "timestamp", "signature"].contains(rest))?;
+        Some((format!("svix-{rest}"), value.clone()))
+    };
+    fields.iter().filter_map(renamed).collect()
+}
+
 fn by_provider(
     verifier: &Verifier,
     request: &SignInput<'_>,
@@ -137,7 +151,9 @@ fn by_provider(
     if signed.url != request.url || signed.body != request.body {
         return Err(SignatureError::Elsewhere(verifier.scheme().to_owned()));
     }
-    Ok(signed.headers.into_iter().filter(|field| !request.headers.contains(field)).collect())
+    let by_svix = if SVIX.contains(&verifier.scheme()) { as_svix(&signed.headers) } else { Vec::new() };
+    let fields = signed.headers.into_iter().filter(|field| !request.headers.contains(field));
+    Ok(fields.chain(by_svix).collect())
 }
 
 #[cfg(test)]
@@ -214,6 +230,21 @@ mod tests {
         let expected = format!("t=1700000000,v1={},v1={}", signature(one), signature(other));
         assert_eq!(field(&fields, "stripe-signature"), expected);
         assert_eq!(fields.len(), 1, "{fields:?}");
+    }
+
+    #[test]
+    fn signs_as_svix_does_under_both_names() {
+        let key = SigningKeyConfig::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        for style in ["svix", "clerk", "resend"] {
+            let fields = sign(&signer(style, std::slice::from_ref(&key)).unwrap(), b"{}", NOW).unwrap();
+            assert_eq!(field(&fields, "svix-id"), "evt_1", "{style}");
+            assert_eq!(field(&fields, "svix-timestamp"), "1700000000", "{style}");
+            let signature = field(&fields, "svix-signature");
+            assert!(
+                signature.starts_with("v1,") && signature == field(&fields, "webhook-signature"),
+                "{fields:?}"
+            );
+        }
     }
 
     #[test]

@@ -96,6 +96,13 @@ async fn a_call_is_made_once_for_its_key_and_looked_at() {
         (&json!("anglerfish.call.request"), &json!("call"))
     );
 
+    // The field may say the key as a string, and names of fields have no case.
+    let mut same = new.clone();
+    same.as_object_mut().unwrap().remove("external_uuid");
+    let request = super::request(Method::POST, "/v1/calls").header("content-type", "application/json");
+    let request = request.header("idempotency-key", "\"k\"").body(Body::from(same.to_string())).unwrap();
+    let quoted = bench.send(request).await;
+    assert_eq!((quoted.status, &quoted.json()["id"]), (StatusCode::OK, &call["id"]));
     let mut other = new.clone();
     other["body"] = json!("[]");
     let refused = bench.post("/v1/calls", &other).await;

@@ -138,6 +138,9 @@ impl HttpAttempt {
             text.push(' ');
             text.push_str(reason);
         }
+        if self.is_abort {
+            text.push_str(": the endpoint says not to try again (webhook-delivery: abort)");
+        }
         if status.is_redirection() {
             text.push_str(": redirects are not followed");
             if let Some(location) = &self.location {

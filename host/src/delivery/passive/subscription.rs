@@ -6,6 +6,7 @@ use super::registry::{PassiveRegistry, PassiveSettings};
 use super::{MOST_LEASES, MessageToken};
 use crate::delivery::report;
 use crate::store::{Attempt, Lease, LeaseTerms, LeasedDelivery, Recorded, Settlement, StoreError};
+use crate::subscription::LeaseReport;
 use anglerfish_core::config::AccessToken;
 use anglerfish_core::delivery::{Now, Standing};
 use anglerfish_core::policy::{Past, Settled, give_back};
@@ -266,6 +267,19 @@ impl PassiveSubscription {
         self.watch();
         shared.metrics().leased(messages.len());
         Ok((messages, next))
+    }
+
+    /// What its subscriber has at the moment.
+    pub(in crate::delivery) fn report(&self) -> LeaseReport {
+        let Self { registry, shared } = self;
+        let waiting = MOST_WAITING.saturating_sub(shared.places.available_permits());
+        let (leased, next) = {
+            let table = shared.table();
+            (table.len(), table.next())
+        };
+        let now = registry.clock.now();
+        let next_end = next.map(|next| now.wall.after(next.saturating_sub(now.elapsed)));
+        LeaseReport { leased, next_end, waiting }
     }
 
     /// Gives leases back that nobody got.

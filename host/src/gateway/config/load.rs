@@ -1,6 +1,7 @@
 //! From a file to a configuration.
 
 use super::apis::{self, Apis};
+use super::inert::inert;
 use super::review::{self, filter_problems, forgetful};
 use super::section::{self, Sections};
 use crate::api::AdminConfig;
@@ -248,6 +249,7 @@ impl Config {
                 hide_url(endpoint, written);
                 odd.extend(review::endpoint(path, endpoint));
             }
+            odd.extend(inert(subscription).into_iter().map(|problem| below(path, problem)));
             // A program may serve them without a listener of the gateway's.
             let unserved = review::unserved(subscription, out.listen).filter(|_| !is_given);
             odd.extend(unserved.map(|problem| below(path, problem)));

@@ -6,12 +6,14 @@
 mod apis;
 #[cfg(test)]
 mod documentation;
+mod inert;
 mod load;
 mod review;
 mod section;
 #[cfg(test)]
 mod tests;
 
+pub(super) use inert::inert;
 pub use load::{Config, Examination};
 pub(super) use review::{unknown_wildcards, unserved};
 pub(crate) use section::Sections;

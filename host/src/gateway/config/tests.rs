@@ -152,6 +152,7 @@ fn variables_override_the_file() {
         ("ANGLERFISH_ADMIN_TOKEN", "0123456789abcdef"),
         ("ANGLERFISH_STORE_RETENTION", "1h"),
         ("ANGLERFISH_API", "http://127.0.0.1:9"),
+        ("ANGLERFISH_OUT_TOKEN", "what `listen` shows"),
     ];
     let config = parse(text, &variables).unwrap();
     assert_eq!(config.server.listen.port(), 2);

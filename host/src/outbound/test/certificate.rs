@@ -5,8 +5,8 @@ use anglerfish_core::config::{ClientCertificate, EndpointTls, Secret};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use std::sync::Arc;
@@ -35,6 +35,11 @@ fn issue(authority: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
 /// A server for `localhost` that answers 200, to those alone who have a certificate of `clients` if there are some.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> u16 {
     let (certificate, key) = issue(authority, "localhost");
+    serve_with(certificate.der().clone(), &key, clients).await
+}
+
+/// The same with a certificate of the test's own.
+async fn serve_with(certificate: CertificateDer<'static>, key: &KeyPair, clients: Option<&Authority>) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
@@ -50,7 +55,7 @@ async fn serve(authority: &Authority, clients: Option<&Authority>) -> u16 {
         }
     };
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let config = builder.with_single_cert(vec![certificate], key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -116,6 +121,47 @@ async fn an_endpoint_that_wants_a_certificate_gets_it_and_says_what_it_misses() 
     assert!(error.contains("the endpoint asks for a client certificate"), "{error}");
     let error = call(&outbound, &with(&other), port).await.unwrap_err();
     assert!(error.contains("client certificate"), "{error}");
+}
+
+/// As `openssl req -x509` makes them: a certificate of its own that says that it is an authority's.
+fn self_signed(names: &[&str], from: i32, to: i32) -> (rcgen::Certificate, KeyPair) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap(), key)
+}
+
+#[tokio::test]
+async fn a_certificate_that_signed_itself_is_good_where_it_is_named_and_for_its_own_names_and_time() {
+    let outbound = Outbound::try_new(OutboundOptions::default()).unwrap();
+    let named =
+        |certificate: &rcgen::Certificate| EndpointTls { roots: Some(certificate.pem()), client: None };
+    let (own, key) = self_signed(&["localhost"], 2020, 2090);
+    let port = serve_with(own.der().clone(), &key, None).await;
+    assert_eq!(call(&outbound, &named(&own), port).await, Ok(200));
+    let given = OutboundOptions { only_roots: Some(vec![own.der().clone()]), ..OutboundOptions::default() };
+    let given = Outbound::try_new(given).unwrap();
+    assert_eq!(call(&given, &EndpointTls::default(), port).await, Ok(200));
+
+    // Nobody else's is taken for it, and where it is not named it is told what to do.
+    let (other, _) = self_signed(&["localhost"], 2020, 2090);
+    for tls in [EndpointTls::default(), named(&other)] {
+        let said = call(&outbound, &tls, port).await.unwrap_err();
+        assert!(said.contains("name this very certificate in `endpoint.tls.roots`"), "{said}");
+    }
+    for (names, from, to, word) in [
+        (&["other.test"][..], 2020, 2090, "certificate is for another host: other.test"),
+        (&[], 2020, 2090, "certificate names no host: it has no subject alternative name"),
+        (&["localhost"], 2020, 2021, "certificate has expired on 2021-01-01T00:00:00Z"),
+    ] {
+        let (own, key) = self_signed(names, from, to);
+        let port = serve_with(own.der().clone(), &key, None).await;
+        let said = call(&outbound, &named(&own), port).await.unwrap_err();
+        assert!(said.contains(word), "{said}");
+    }
 }
 
 #[test]

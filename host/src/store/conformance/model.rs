@@ -282,7 +282,9 @@ impl State {
             Settled::Interrupted => (DeliveryStatus::Pending, row.delivery.due),
         };
         if status != before {
-            (row.delivery.ended, row.delivery.reason) = (Some(*now), None);
+            let is_lost = matches!(status, DeliveryStatus::Dead | DeliveryStatus::Discarded);
+            row.delivery.ended = Some(*now);
+            row.delivery.reason = attempt.reason().filter(|_| is_lost);
         }
         if *settled != Settled::Interrupted {
             row.planned = *now;

@@ -108,7 +108,7 @@ pub struct Delivery {
     pub due: Option<UnixMillis>,
     /// When it ended, unless pending. Retention counts from here.
     pub ended: Option<UnixMillis>,
-    /// Why it ended without an attempt, if it did; or what it waits for, if that is no time.
+    /// Why it ended without having arrived, if it did; or what it waits for, if that is no time.
     pub reason: Option<String>,
 }
 
@@ -140,6 +140,11 @@ impl Attempt {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.status.is_none() && self.error.as_ref().is_some_and(|error| error.starts_with(INTERRUPTED))
+    }
+
+    /// Why a delivery ended with this attempt that did not arrive by it.
+    pub(in crate::store) fn reason(&self) -> Option<String> {
+        self.error.clone().or_else(|| self.status.map(|status| format!("answered {status}")))
     }
 }
 

@@ -65,7 +65,11 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         // A clock that was put back meanwhile makes nothing end before it was made.
         None => Some(now.saturating_sub(created).max(0)),
     };
-    let reason = reason.filter(|_| status == before);
+    let reason = match status {
+        _ if status == before => reason,
+        DeliveryStatus::Dead | DeliveryStatus::Discarded => attempt.reason(),
+        _ => None,
+    };
     let is_interrupted = *settled == Settled::Interrupted;
     let planned = if is_interrupted { was.1 } else { due.map(|_| now) };
     let used = u32::from(!is_interrupted);

@@ -68,8 +68,9 @@ pub fn read_call_policy(value: &Value, path: &str) -> Result<CallPolicy, Vec<Pro
     let node = Node::root(value, path, &problems);
     let policy = node.table(CALL_POLICY_KEYS).and_then(|_| {
         let shared = part(value, &["success", "discard", "timeout", "retry"]);
-        let delivery = policy::read(&Node::root(&shared, path, &problems))?;
-        call_policy(value, &delivery, path, &problems)
+        let delivery = policy::read(&Node::root(&shared, path, &problems));
+        let judged = delivery.clone().unwrap_or_default();
+        call_policy(value, &judged, path, &problems).filter(|_| delivery.is_some())
     });
     finish(policy, problems)
 }
@@ -101,7 +102,9 @@ fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
     });
     let whole = part(node.value(), OF_DELIVERY);
     let delivery = policy::read(&Node::root(&whole, path, problems));
-    let policy = delivery.as_ref().and_then(|delivery| call_policy(node.value(), delivery, path, problems));
+    // What is wrong with the one says nothing of the other.
+    let judged = delivery.clone().unwrap_or_default();
+    let policy = call_policy(node.value(), &judged, path, problems);
     let header = table.get("idempotency_header").map_or(Some(IDEMPOTENCY_KEY.to_owned()), |node| {
         let name = node.text()?.parse::<HeaderName>().ok();
         if name.is_none() {
@@ -234,13 +237,16 @@ mod tests {
         let mut places: Vec<&str> =
             problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
         places.sort_unstable();
-        let expected = ["colour", "idempotency_header", "method", "retry.delays", "timeout", "url"];
+        let expected =
+            ["colour", "idempotency_header", "method", "retries", "retry.delays", "timeout", "url"];
         assert_eq!(places, expected.map(|key| format!("api[0].{key}")), "{problems:?}");
         assert_eq!(api(json!({"retries": 101})).unwrap_err().len(), 1);
         assert_eq!(api(json!({"url": "https://a/{{ event.id }}"})).unwrap_err().len(), 1);
         assert_eq!(api(json!({"success": [200], "discard": [200]})).unwrap_err().len(), 1);
         assert_eq!(api(json!({"discard": [204]})).unwrap_err().len(), 1);
         assert_eq!(read_call_policy(&json!({"url": 1, "timeout": 1}), "").unwrap_err().len(), 2);
+        let both = json!({"timeout": "soon", "answer_limit": "many"});
+        assert_eq!(read_call_policy(&both, "").unwrap_err().len(), 2);
     }
 
     #[test]

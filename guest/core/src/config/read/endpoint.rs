@@ -1,7 +1,7 @@
 //! Reading where deliveries go.
 
 use super::signature::{self, Signed};
-use super::{expression, resource};
+use super::{expression, port, resource};
 use crate::config::{
     ActionConfig, ClientCertificate, DataTemplate, EndpointConfig, EndpointTemplates, EndpointTls,
     EndpointUrl, Secret, Template,
@@ -95,7 +95,9 @@ pub(super) fn read_of_documents(node: &Node<'_>) -> Option<OfDocuments> {
     let keys: Vec<&'static str> = KEYS.iter().copied().filter(|key| *key != "data").collect();
     let table = node.table(&keys)?;
     let before = node.problem_count();
-    let actions = table.get("actions").and_then(|node| resource::actions(&node)).unwrap_or_default();
+    // What is wrong with them is reported where the endpoint itself is read.
+    let ports = table.get("allow_ports").map(|node| port::allowed(node.value())).unwrap_or_default();
+    let actions = table.get("actions").and_then(|node| resource::actions(&node, &ports)).unwrap_or_default();
     let of = |action| actions.iter().find(|(known, _)| *known == action).map(|(_, own)| own);
     let all =
         |has: fn(&ActionConfig) -> bool| Action::ALL.into_iter().all(|action| of(action).is_some_and(has));
@@ -122,9 +124,11 @@ pub(super) fn read_of_documents(node: &Node<'_>) -> Option<OfDocuments> {
 }
 
 /// What of an endpoint is another for one action.
-pub(super) fn action(node: &Node<'_>) -> Option<ActionConfig> {
+pub(super) fn action(node: &Node<'_>, allow_ports: &[u16]) -> Option<ActionConfig> {
     let table = node.table(&["url", "method", "headers"])?;
-    let url = table.get("url").and_then(|node| target(&node, Dialect::Documents));
+    let url = table.get("url").and_then(|node| {
+        target(&node, Dialect::Documents).filter(|(url, _)| port::permits(&node, url, allow_ports))
+    });
     let method = table.get("method").and_then(|node| method(&node, Dialect::Documents));
     let headers = table.get("headers").and_then(|node| headers(&node, Dialect::Documents));
     Some(ActionConfig {
@@ -141,8 +145,9 @@ fn read_as(
     url: Option<Node<'_>>,
 ) -> Option<EndpointConfig> {
     let before = node.problem_count();
-    let allow_ports = table.get("allow_ports").and_then(|node| ports(&node)).unwrap_or_default();
-    let url = url.and_then(|node| target(&node, dialect).filter(|(url, _)| port(&node, url, &allow_ports)));
+    let allow_ports = table.get("allow_ports").and_then(|node| port::read(&node)).unwrap_or_default();
+    let url = url
+        .and_then(|node| target(&node, dialect).filter(|(url, _)| port::permits(&node, url, &allow_ports)));
     let method = table.get("method").map_or(Some("POST"), |node| method(&node, dialect));
     let headers = table.get("headers").and_then(|node| headers(&node, dialect)).unwrap_or_default();
     let (url, target) = url.map_or((None, None), |(url, target)| (Some(EndpointUrl::from(url)), target));
@@ -257,36 +262,6 @@ fn url_problem(text: &str, uri: &Uri) -> Option<&'static str> {
         return Some("has no valid port after the host");
     }
     text.contains('#').then_some("must not have a fragment (#…)")
-}
-
-/// Ports from 1024 on where something else listens as a rule: those that browsers do not call (the Fetch standard, "port
-/// blocking"), and well-known stores of data, which take a line of a request for a command at times.
-const ODD_PORTS: &[u16] = &[
-    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667, 6668,
-    6669, 6679, 6697, 9200, 9300, 10080, 11211, 27017,
-];
-
-/// Below this number only the two ports of HTTP are where webhooks are taken.
-const FIRST_FREE: u16 = 1024;
-
-/// Ports that the operator names.
-const MOST_PORTS: usize = 100;
-
-/// Whether a URL's port may be called; reports it otherwise.
-fn port(node: &Node<'_>, url: &str, allowed: &[u16]) -> bool {
-    let Some(port) = url.parse::<Uri>().ok().and_then(|uri| uri.port_u16()) else { return true };
-    let is_odd = (port < FIRST_FREE && !matches!(port, 80 | 443)) || ODD_PORTS.contains(&port);
-    if !is_odd || allowed.contains(&port) {
-        return true;
-    }
-    let hint = format!("if it is meant, name it beside the url: allow_ports = [{port}]");
-    node.report_with_hint(format!("port {port} is not one where webhooks are taken as a rule"), hint);
-    false
-}
-
-fn ports(node: &Node<'_>) -> Option<Vec<u16>> {
-    let items = node.items_up_to(MOST_PORTS)?;
-    Some(items.filter_map(|item| u16::try_from(item.integer(1..=65535)?).ok()).collect())
 }
 
 /// Bytes of certificates and keys: a bundle of an operating system's authorities has 200 KB.
@@ -479,13 +454,31 @@ mod tests {
 
     #[test]
     fn odd_ports_are_refused_unless_they_are_named() {
-        for port in [22, 25, 443, 444, 1023, 1024, 5432, 6379, 8080, 11211, 27017, 65535] {
-            let is_odd = matches!(port, 22 | 25 | 444 | 1023 | 5432 | 6379 | 11211 | 27017);
+        for port in [22, 25, 443, 444, 5432, 6379, 8080, 27017, 65535] {
+            let is_odd = matches!(port, 22 | 25 | 444 | 5432 | 6379 | 27017);
             let url = format!("https://example.com:{port}/x");
             assert_eq!(problems(&json!({"url": url})).len(), usize::from(is_odd), "{port}");
             assert!(problems(&json!({"url": url, "allow_ports": [port]})).is_empty(), "{port}");
         }
         assert_eq!(problems(&json!({"url": "https://example.com/", "allow_ports": [0, 70_000]})).len(), 2);
+    }
+
+    #[test]
+    fn an_action_of_a_document_is_held_to_the_same_ports() {
+        let of = |ports: Value| {
+            let endpoint = json!({
+                "url": "https://example.com/", "method": "PUT", "allow_ports": ports,
+                "actions": {"delete": {"url": "https://example.com:5432/{id}", "method": "DELETE"}},
+            });
+            let problems = Problems::default();
+            let read = read_of_documents(&Node::root(&endpoint, "endpoint", &problems));
+            let told: Vec<String> = problems.into_vec().into_iter().map(|problem| problem.path).collect();
+            assert_eq!(read.is_some(), told.is_empty());
+            told
+        };
+        assert_eq!(of(json!([])), ["endpoint.actions.delete.url"]);
+        assert!(of(json!([5432])).is_empty());
+        assert_eq!(of(json!([5433])), ["endpoint.actions.delete.url"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod expression;
 mod flow;
 mod ordering;
 mod policy;
+mod port;
 mod resource;
 mod retry;
 mod signature;
@@ -32,3 +33,4 @@ pub(crate) use endpoint::{
 pub use flow::rate as read_rate;
 pub use signature::LONGEST_OVERLAP;
 pub use start::start as read_start;
+pub use subscription::MOST_TOKENS;

@@ -95,7 +95,13 @@ pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     }
     config.batch = table.get("batch").and_then(|node| batch::read(&node));
     batch::review(&table, &config);
-    if let Some(retry) = table.get("retry").and_then(|node| retry::read(&node)) {
+    if let Some(node) = table.get("retry")
+        && let Some(retry) = retry::read(&node)
+    {
+        let on = node.value().get("on").map(|value| node.beside("on", value));
+        if let (Some(on), Some(status)) = (on, retry.on.statuses.common(&config.success)) {
+            on.report(format!("{status} means delivered, and is not tried again"));
+        }
         config.retry = retry;
     }
     (node.problem_count() == before).then_some(config)

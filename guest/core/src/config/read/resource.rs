@@ -165,12 +165,12 @@ fn data(node: &Node<'_>) -> Option<Map<String, Value>> {
     Some(data)
 }
 
-/// What of an endpoint is another for an action.
-pub(super) fn actions(node: &Node<'_>) -> Option<Vec<(Action, ActionConfig)>> {
+/// What of an endpoint is another for an action, which may call these ports besides.
+pub(super) fn actions(node: &Node<'_>, allow_ports: &[u16]) -> Option<Vec<(Action, ActionConfig)>> {
     let table = node.table(&["create", "update", "delete"])?;
     let mut actions = Vec::new();
     for action in Action::ALL {
-        if let Some(own) = table.get(action.word()).and_then(|node| endpoint::action(&node)) {
+        if let Some(own) = table.get(action.word()).and_then(|node| endpoint::action(&node, allow_ports)) {
             actions.push((action, own));
         }
     }

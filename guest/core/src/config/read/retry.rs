@@ -39,8 +39,16 @@ pub(super) fn read(node: &Node<'_>) -> Option<RetryConfig> {
     if let Some(jitter) = table.get("jitter").and_then(|node| node.number(0.0..=1.0)) {
         config.jitter = jitter;
     }
-    config.max_age =
-        table.get("max_age").and_then(|node| node.duration(Duration::from_secs(1)..=LONGEST_AGE));
+    if let Some(node) = table.get("max_age") {
+        config.max_age = node.duration(Duration::from_secs(1)..=LONGEST_AGE);
+        let first = config.first_wait().map(|wait| wait.mul_f64(1.0 - config.jitter));
+        if let (Some(age), Some(first)) = (config.max_age, first)
+            && age < first
+        {
+            let hint = "to make one attempt alone, write delays = []";
+            node.report_with_hint("is over before the first wait is, so that nothing is tried again", hint);
+        }
+    }
     if let Some(causes) = table.get("on").and_then(|node| causes(&node)) {
         config.on = causes;
     }
@@ -136,6 +144,12 @@ fn thousandths(factor: f64) -> u32 {
 
 fn causes(node: &Node<'_>) -> Option<RetryCauses> {
     let before = node.problem_count();
+    if node.value().as_array().is_some_and(Vec::is_empty) {
+        node.report_with_hint(
+            "names nothing, so that nothing is tried again",
+            "to make one attempt alone, write delays = []",
+        );
+    }
     let mut causes = RetryCauses { statuses: StatusSet::default(), connection: false, timeout: false };
     for item in node.items_up_to(MOST_STATUSES)? {
         match item.value().as_str() {
@@ -198,6 +212,13 @@ mod tests {
         assert_eq!(config.max_age, Some(Duration::from_hours(24)));
         assert_eq!(config.max_retry_after, Duration::from_hours(1));
         assert_eq!(read(&json!({})).unwrap(), RetryConfig::default());
+        for fits in [
+            json!({"delays": ["1m"], "max_age": "30s", "jitter": 0.6}),
+            json!({"delays": [], "max_age": "1s"}),
+            json!({"delays": ["1s", "1h"], "max_age": "1m"}),
+        ] {
+            assert!(read(&fits).is_ok(), "{fits}");
+        }
     }
 
     #[test]
@@ -215,6 +236,10 @@ mod tests {
             (json!({"backoff": "fixed", "first": "1h", "max_delay": "1m"}), "retry.max_delay"),
             (json!({"backoff": "fixed", "max_attempts": 0}), "retry.max_attempts"),
             (json!({"max_age": "0s"}), "retry.max_age"),
+            (json!({"max_age": "1s"}), "retry.max_age"),
+            (json!({"delays": ["1m"], "max_age": "30s", "jitter": 0.4}), "retry.max_age"),
+            (json!({"backoff": "fixed", "first": "1h", "max_age": "10m"}), "retry.max_age"),
+            (json!({"on": []}), "retry.on"),
             (json!({"on": ["sometimes"]}), "retry.on[0]"),
             (json!({"on": ["6xx"]}), "retry.on[0]"),
             (json!({"max_retry_after": "31days"}), "retry.max_retry_after"),

@@ -3,7 +3,7 @@
 use super::{batch, endpoint, policy, resource, source, start};
 use crate::config::{
     AccessToken, DeliveryConfig, DeliveryMode, OnPluginError, PluginUse, StartPoint, SubscriptionConfig,
-    WhenRemoved, topic_of,
+    TOKEN_HINT, WhenRemoved, token_problem, topic_of,
 };
 use crate::node::{Node, Table};
 
@@ -24,10 +24,8 @@ pub(super) const KEYS: &[&str] = &[
     "when_removed",
 ];
 
-/// Tokens of a subscriber: one is in use, another takes its place.
-const MOST_TOKENS: usize = 10;
-/// Characters of a token: it must not be guessed, and has to find room in a header field.
-const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=512;
+/// Tokens of a subscriber: one is in use, others are on the way out.
+pub const MOST_TOKENS: usize = 10;
 
 /// Whoever wants more than this many sources wants all of them and a filter.
 const MOST_SOURCES: usize = 1000;
@@ -210,22 +208,17 @@ pub(super) fn tokens(node: &Node<'_>) -> Option<Vec<AccessToken>> {
 /// A token that can stand in an `Authorization` field and cannot be guessed, or its hash.
 fn token(node: &Node<'_>) -> Option<AccessToken> {
     let text = node.text()?;
-    let hint = "make one with: openssl rand -hex 32";
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        node.report_with_hint("must be printable ASCII without spaces", hint);
-    } else if !TOKEN_LENGTH.contains(&text.len()) {
-        let (least, most) = (TOKEN_LENGTH.start(), TOKEN_LENGTH.end());
-        node.report_with_hint(format!("must have {least} to {most} characters"), hint);
-    } else {
-        return match AccessToken::parse(text) {
-            Ok(token) => Some(token),
-            Err(error) => {
-                node.report(error.to_string());
-                None
-            }
-        };
+    if let Some(problem) = token_problem(text) {
+        node.report_with_hint(problem, TOKEN_HINT);
+        return None;
     }
-    None
+    match AccessToken::parse(text) {
+        Ok(token) => Some(token),
+        Err(error) => {
+            node.report(error.to_string());
+            None
+        }
+    }
 }
 
 fn when_removed(node: &Node<'_>) -> Option<WhenRemoved> {

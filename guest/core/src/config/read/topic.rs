@@ -19,7 +19,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<TopicConfig> {
     let name = table.require("name").and_then(|node| name(&node));
     let (both, reading) = (tokens(&table, "tokens"), tokens(&table, "read_tokens"));
     let publishing = tokens(&table, "publish_tokens");
-    if both.is_empty() && reading.is_empty() && publishing.is_empty() {
+    // Of tokens that are wrong it is said where they stand.
+    if ["tokens", "read_tokens", "publish_tokens"].into_iter().all(|key| table.get(key).is_none()) {
         let hint = "give tokens for who reads and publishes, or read_tokens and publish_tokens";
         table.report_missing("tokens", "missing key of a topic", hint);
     }

@@ -159,7 +159,8 @@ impl Resources {
             is_late(&failure.subscription) && self.wish(&failure.subscription) == Some(Wish::Some)
         });
         let failures: Vec<FilterFailure> = failures.collect();
-        if wanted.is_empty() {
+        // A filter that fails is told of, also where nobody else wants it: that is written down as the others' is.
+        if wanted.is_empty() && failures.is_empty() {
             return Ok(Changed::Nothing);
         }
         let mut intents = Vec::with_capacity(wanted.len());

@@ -407,6 +407,18 @@ fn a_filter_that_names_old_needs_a_resource() {
 }
 
 #[test]
+fn a_filter_that_fails_on_what_is_no_news_is_told_of_once() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    world.subscribe("late", Some("new.none > 1"), false);
+    let DocumentDecision::Accept(accepted) = world.put("{\"v\": 1}") else { panic!("it is silent") };
+    let failed: Vec<_> = accepted.failures.iter().map(|failure| failure.subscription.as_str()).collect();
+    assert_eq!((failed, accepted.intents.len()), (vec!["late"], 0));
+    assert!(matches!(world.put("{\"v\": 1}"), DocumentDecision::Ignore));
+}
+
+#[test]
 fn all_that_exists_is_told_once_to_who_asks_for_it() {
     let mut world = World::new(None);
     world.subscribe("a", None, false);

@@ -151,7 +151,7 @@ fn says_what_is_wrong_with_a_mode_and_its_tokens() {
         ),
         (
             json!({"mode": "passive", "tokens": ["sha256:0123456789"]}),
-            "tokens[0]: `sha256:` needs 64 hexadecimal digits behind it",
+            "tokens[0]: `sha256:`, in lower case, needs 64 hexadecimal digits behind it",
         ),
     ] {
         let mut value = value;
