@@ -116,7 +116,9 @@ pub(super) async fn show(
     if let Some(entry) = api.subscriptions.get(&id) {
         let report = api.subscriptions.report(&entry.id).await;
         let catching_up = catching_up(&api, &entry).await;
-        let oldest = api.store.oldest(slice::from_ref(&entry.id)).await?.of_each.into_iter().next().flatten();
+        // As with the jobs: while the store is out of reach all else is shown.
+        let oldest = api.store.oldest(slice::from_ref(&entry.id)).await.ok();
+        let oldest = oldest.and_then(|oldest| oldest.of_each.into_iter().next().flatten());
         let leases = api.subscriptions.leases(&entry.id);
         let shown = shown(&api, &entry).await?.with_queue(report).with_catching_up(catching_up);
         return Ok(Answer(shown.with_oldest(oldest).with_leases(leases)));
