@@ -67,7 +67,12 @@ pub(super) fn json_data(event: &Event, data: &[u8]) -> Option<Vec<u8>> {
     match Data::new(event, data, DataForm::Plain) {
         Data::Json(raw) => Some(raw.get().into()),
         Data::UnpackedJson(raw) => Some(raw.get().into()),
-        Data::None | Data::Text(_) | Data::UnpackedText(_) | Data::Base64(_) => None,
+        Data::None
+        | Data::Text(_)
+        | Data::UnpackedText(_)
+        | Data::Base64(_)
+        | Data::UnpackedBytes(_)
+        | Data::Packed(_) => None,
     }
 }
 
