@@ -115,11 +115,6 @@ pub(super) fn read_of_documents(node: &Node<'_>) -> Option<OfDocuments> {
         table.report_missing("method", "missing key", "name it here, or for each of the actions");
     }
     let endpoint = read_as(node, &table, Dialect::Documents, url)?;
-    for (action, own) in &actions {
-        let Some((url, _)) = &own.url else { continue };
-        let (key, value) = (format!("actions.{}.url", action.word()), serde_json::Value::from(url.reveal()));
-        port(&node.beside(&key, &value), url.reveal(), &endpoint.allow_ports);
-    }
     (node.problem_count() == before).then_some((endpoint, actions, has_url))
 }
 
