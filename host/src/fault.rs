@@ -21,3 +21,35 @@ pub(crate) fn fault_point(point: &str) {
 /// A place where a test of a debug build may let this part break down.
 #[cfg(not(debug_assertions))]
 pub(crate) fn fault_point(_: &str) {}
+
+/// A place where a test may let this process be killed: at the n-th time that it is come by, if the directory holds a file with
+/// the point's name and `.kill` behind it that says n. Nothing is flushed or unwound, as by SIGKILL.
+#[cfg(debug_assertions)]
+pub(crate) fn fault_kill(point: &str) {
+    use std::collections::HashMap;
+    use std::sync::{LazyLock, Mutex, PoisonError};
+
+    static LEFT: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(|| {
+        let read = |directory: std::ffi::OsString| {
+            let files = std::fs::read_dir(directory).ok()?;
+            Some(files.flatten().filter_map(|file| {
+                let name = file.file_name().into_string().ok()?.strip_suffix(".kill")?.to_owned();
+                Some((name, std::fs::read_to_string(file.path()).ok()?.trim().parse().ok()?))
+            }))
+        };
+        let left = std::env::var_os("ANGLERFISH_TEST_FAULTS").and_then(read);
+        Mutex::new(left.into_iter().flatten().collect())
+    });
+
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(left) = left.get_mut(point) {
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            std::process::abort();
+        }
+    }
+}
+
+/// A place where a test of a debug build may let this process be killed.
+#[cfg(not(debug_assertions))]
+pub(crate) fn fault_kill(_: &str) {}

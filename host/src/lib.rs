@@ -80,6 +80,8 @@ pub mod fetch;
 #[doc(hidden)]
 pub mod flare;
 #[doc(hidden)]
+pub mod flow;
+#[doc(hidden)]
 pub mod gateway;
 #[doc(hidden)]
 pub mod ingress;
@@ -116,7 +118,7 @@ mod waiter;
 pub use anglerfish_core::call::CallState;
 pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
-pub use callback::{Callback, CallbackBuilder, CallbackError, Callbacks, ReceivedCallback};
+pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use document::DocumentsConfig;
@@ -125,6 +127,10 @@ pub use embed::{
     Subscription,
 };
 pub use engine::FetchedDocument;
+pub use flow::{
+    Flow, FlowAnswer, FlowBuilder, FlowContext, FlowError, FlowEvent, FlowOutcome, FlowRun, FlowState, Flows,
+    Pending, StoredFlow,
+};
 pub use gateway::{Config, Examination, GatewayError};
 pub use ingress::{Fetcher, ServerConfig};
 pub use outbound::OutboundConfig;

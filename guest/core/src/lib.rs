@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod edge;
 pub mod event;
 pub mod exchange;
+pub mod flow;
 mod message;
 mod node;
 pub mod policy;

@@ -14,6 +14,7 @@ mod document;
 mod event;
 mod explain;
 mod fault;
+mod flow;
 mod health;
 mod job;
 mod kept;

@@ -29,6 +29,7 @@ use utoipa::OpenApi;
         (name = "jobs", description = "Work on many deliveries"),
         (name = "calls", description = "Requests to other systems' APIs"),
         (name = "callbacks", description = "Addresses that programs await"),
+        (name = "flows", description = "Functions of the program that survive"),
         (name = "subscriptions", description = "Who wants what"),
         (name = "sources", description = "Where requests come in"),
         (name = "resources", description = "Patterns of documents whose changes are told, and the documents"),

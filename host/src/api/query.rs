@@ -28,6 +28,9 @@ pub(crate) struct NoParameters {}
 /// The one variable segment of a path, percent-decoded.
 pub(crate) struct Segment(pub(crate) String);
 
+/// The two variable segments of a path, percent-decoded.
+pub(crate) struct Segments(pub(crate) String, pub(crate) String);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ProblemDetails;
 
@@ -51,6 +54,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
             .await
             .map_err(|rejection| ProblemDetails::bad_request("invalid-path", rejection.body_text()))?;
         Ok(Self(segment))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let AxumPath((one, other)) = AxumPath::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ProblemDetails::bad_request("invalid-path", rejection.body_text()))?;
+        Ok(Self(one, other))
     }
 }
 

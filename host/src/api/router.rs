@@ -3,13 +3,14 @@
 use super::access::{Access, guard};
 use super::{
     Configuration, Presence, ProblemDetails, activity, call, callback, config, delivery, event, explain,
-    health, job, kept, openapi, publish, reader, rejection, request, resource, schedule, sending, source,
-    subscription, telling, trial,
+    flow, health, job, kept, openapi, publish, reader, rejection, request, resource, schedule, sending,
+    source, subscription, telling, trial,
 };
 use crate::bulk::Jobs;
 use crate::call::Calls;
 use crate::callback::Callbacks;
 use crate::document::Documents;
+use crate::flow::Flows;
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::source::Sources;
@@ -59,6 +60,8 @@ pub struct Api {
     pub callbacks: Callbacks,
     /// The documents, and their resources.
     pub documents: Documents,
+    /// Functions of the program that survive.
+    pub flows: Flows,
     /// The API that requests go to which are made at `/request`, if there is that address.
     pub requests: Option<String>,
     /// What reads the configuration again.
@@ -113,6 +116,10 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(callback::show, callback::close))
         .routes(routes!(callback::next))
         .routes(routes!(callback::ack))
+        .routes(routes!(flow::list, flow::start))
+        .routes(routes!(flow::show))
+        .routes(routes!(flow::cancel))
+        .routes(routes!(flow::retry))
         .routes(routes!(request::show, request::create))
         .routes(routes!(source::list))
         .routes(routes!(source::show, source::replace, source::delete))

@@ -3,9 +3,9 @@
 use super::table::wrapped;
 use super::{Failure, Format, Outcome, Output};
 use super::{
-    callbacks, calls, check, completions, deliveries, deploy, documents, events, explain, filter, init, jobs,
-    listen, manual, plugin, providers, rejections, reload, resources, schedule, send, serve, sink, sources,
-    subscriptions,
+    callbacks, calls, check, completions, deliveries, deploy, documents, events, explain, filter, flows,
+    init, jobs, listen, manual, plugin, providers, rejections, reload, resources, schedule, send, serve,
+    sink, sources, subscriptions,
 };
 use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -62,6 +62,8 @@ enum Command {
     Calls(calls::CallsArgs),
     /// Look at the addresses that programs await, and close them
     Callbacks(callbacks::CallbacksArgs),
+    /// Functions of the program that survive: their journals, cancelled and tried again
+    Flows(flows::FlowsArgs),
     /// Look into what a running gateway refused lately
     Rejections(rejections::RejectionsArgs),
     /// Look at the sources of a running gateway
@@ -106,6 +108,7 @@ impl Command {
             Self::Jobs(args) => block_on(jobs::run(args, output)),
             Self::Calls(args) => block_on(calls::run(args, output)),
             Self::Callbacks(args) => block_on(callbacks::run(args, output)),
+            Self::Flows(args) => block_on(flows::run(args, output)),
             Self::Rejections(args) => block_on(rejections::run(args, output)),
             Self::Sources(args) => block_on(sources::run(args, output)),
             Self::Resources(args) => block_on(resources::run(args, output)),

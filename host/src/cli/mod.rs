@@ -20,6 +20,7 @@ mod events;
 mod exit;
 mod explain;
 mod filter;
+mod flows;
 mod init;
 mod input;
 mod jobs;

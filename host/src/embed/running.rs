@@ -4,6 +4,7 @@ use super::{AnglerfishBuilder, EventError, IngressService, NewEvent, Source, Sub
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::{CallbackBuilder, Callbacks};
 use crate::clock;
+use crate::flow::{FlowBuilder, FlowContext, Flows};
 use crate::gateway::{Config, Gateway, Handles};
 use crate::publish::Receipt;
 use crate::server::Peer;
@@ -14,6 +15,8 @@ use crate::supervision::Readiness;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::map_request;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -145,6 +148,45 @@ impl Anglerfish {
     #[must_use]
     pub fn callbacks(&self) -> Callbacks {
         self.shared.handles.callbacks.clone()
+    }
+
+    /// Makes the code of a flow known: a function that survives, because what it has done is journaled. Awaiting this lets its
+    /// flows go on that have not ended.
+    ///
+    /// ```no_run
+    /// use anglerfish::{Anglerfish, FlowContext, FlowError, NewCall};
+    /// use std::time::Duration;
+    ///
+    /// # async fn run(gateway: Anglerfish) -> Result<(), Box<dyn std::error::Error>> {
+    /// let orders = gateway
+    ///     .flow("order", |mut cx: FlowContext, order: String| async move {
+    ///         let paid = cx.call(NewCall::new("billing", order.clone())).await;
+    ///         let delivered = cx.callback("delivered").await?;
+    ///         cx.call(NewCall::new("courier", delivered.url().unwrap_or_default().to_owned())).await;
+    ///         let arrived = cx.timeout(Duration::from_secs(3600), &delivered).await;
+    ///         Ok::<_, anglerfish::CallbackError>((paid.is_success(), arrived.is_some()))
+    ///     })
+    ///     .await?;
+    /// let run = orders.start("order-17", &"one fish".to_owned()).await?;
+    /// let (paid, arrived) = run.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn flow<I, O, F, R, E>(&self, name: impl Into<String>, code: F) -> FlowBuilder<I, O>
+    where
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize + 'static,
+        F: Fn(FlowContext, I) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.shared.handles.flows.flow(name, code)
+    }
+
+    /// The flows: started by name, listed, cancelled and tried again.
+    #[must_use]
+    pub fn flows(&self) -> Flows {
+        self.shared.handles.flows.clone()
     }
 
     /// The calls: to be made without waiting, looked at, cancelled and tried again.

@@ -16,6 +16,7 @@ use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, R
 use crate::document::{Documents, Notices, Resources};
 use crate::fetch::DocumentCache;
 use crate::flare::Flare;
+use crate::flow::{FlowMetrics, FlowParts, Flows};
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::outbound::{Outbound, ProviderClient};
@@ -183,6 +184,7 @@ pub(crate) struct Handles {
     pub(crate) publisher: Publisher,
     pub(crate) calls: Calls,
     pub(crate) callbacks: Callbacks,
+    pub(crate) flows: Flows,
     pub(crate) sources: Sources,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) functions: Functions,
@@ -338,6 +340,12 @@ impl BuiltGateway {
             metrics: CallbackMetrics::register(&mut registry),
         });
         let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());
+        let flows = Flows::new(FlowParts {
+            store: Arc::clone(store),
+            calls: calls.clone(),
+            callbacks: callbacks.clone(),
+            metrics: FlowMetrics::register(&mut registry),
+        });
         let service =
             Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
                 .with_rejections(rejections.clone())
@@ -412,6 +420,7 @@ impl BuiltGateway {
             calls: calls.clone(),
             callbacks: callbacks.clone(),
             documents: changes.clone(),
+            flows: flows.clone(),
             requests: config_of_requests,
             configuration: Arc::new(reloader.clone()),
         };
@@ -423,6 +432,7 @@ impl BuiltGateway {
             publisher,
             calls: calls.clone(),
             callbacks,
+            flows,
             sources,
             subscriptions,
             functions,

@@ -6,6 +6,7 @@ use crate::call::{CallError, Calls, NewCall};
 use crate::callback::Callbacks;
 use crate::delivery::Deliveries;
 use crate::flare;
+use crate::flow::Flows;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
 use crate::server::{Ending, Gate, Listener, Peer, RequestBody};
@@ -53,6 +54,7 @@ struct Parts {
     streams: Streams,
     calls: Calls,
     callbacks: Callbacks,
+    flows: Flows,
     gate: Gate,
     ingress: Option<Part>,
     admin: Option<Part>,
@@ -154,6 +156,7 @@ impl Gateway {
                 streams,
                 calls,
                 callbacks: handles.callbacks.clone(),
+                flows: handles.flows.clone(),
                 gate: handles.gate.clone(),
                 ingress,
                 admin,
@@ -229,6 +232,12 @@ impl Gateway {
         self.handles.callbacks.clone()
     }
 
+    /// The flows: functions of the program that survive.
+    #[must_use]
+    pub fn flows(&self) -> Flows {
+        self.handles.flows.clone()
+    }
+
     /// Reads its configuration again when it is told to.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
@@ -287,7 +296,11 @@ impl Parts {
             }
         };
         let mounted = self.gate.close(first);
-        let calls = self.calls.shutdown(first);
+        let calls = async {
+            // What a flow has begun is noted before the calls end.
+            self.flows.shutdown(first).await;
+            self.calls.shutdown(first).await;
+        };
         let ((), (), (), (), (), attempts) =
             tokio::join!(senders, mounted, out, producers, calls, timeout_at(end, attempts));
         if attempts.is_err() {
@@ -315,6 +328,7 @@ impl Parts {
     fn abort(self) {
         self.stop_retention.cancel();
         self.callbacks.stop();
+        self.flows.abort();
         self.gate.shut();
         self.streams.stop();
         self.retention.abort();

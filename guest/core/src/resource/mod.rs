@@ -37,11 +37,13 @@ pub const DOCUMENT_KEY: &str = "document";
 /// How what a subscriber has of a document is called there, in front of the subscription's id.
 pub const HOLDING_KEY: &str = "holding";
 
-/// Whether a key stays until it is deleted, as those of documents do. All others are forgotten with the event that they were
-/// written with.
+/// Whether a key stays until it is deleted, as those of documents and of flows that run do. All others are forgotten with the
+/// event that they were written with.
 #[must_use]
 pub fn is_lasting(key: &str) -> bool {
-    key.split_once('/').is_some_and(|(kind, _)| kind == DOCUMENT_KEY || kind == HOLDING_KEY)
+    key.split_once('/').is_some_and(|(kind, _)| {
+        kind == DOCUMENT_KEY || kind == HOLDING_KEY || crate::flow::FLOW_KEYS.contains(&kind)
+    })
 }
 
 /// The key that has a document of a resource.

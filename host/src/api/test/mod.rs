@@ -6,6 +6,7 @@ mod callback;
 mod decider;
 mod delivery;
 mod event;
+mod flow;
 mod health;
 mod job;
 mod openapi;
@@ -21,6 +22,7 @@ use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
 use crate::document::{Documents, Resources};
+use crate::flow::{FlowMetrics, FlowParts, Flows};
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::publish::Publisher;
@@ -61,6 +63,7 @@ pub(crate) struct Bench {
     readiness: Readiness,
     rejections: Rejections,
     jobs: Jobs,
+    flows: Flows,
     router: Router,
 }
 
@@ -120,16 +123,24 @@ impl Bench {
         let resources = Resources::open(&[decider::declared()], store.clone()).await.unwrap();
         let decider = Arc::new(decider::Core::new(store.clone()).await);
         let documents = Documents::new(store.clone(), decider, queues.clone(), resources, Arc::default());
+        let callbacks = Callbacks::new(CallbackParts {
+            store: store.clone(),
+            reader: Arc::new(callback::read),
+            fetcher: Arc::new(callback::NoDocuments),
+            base: Some("https://hooks.example.com".into()),
+            metrics: CallbackMetrics::default(),
+        });
+        let flows = Flows::new(FlowParts {
+            store: store.clone(),
+            calls: calls.clone(),
+            callbacks: callbacks.clone(),
+            metrics: FlowMetrics::default(),
+        });
         let api = Api {
             store: store.clone(),
             calls,
-            callbacks: Callbacks::new(CallbackParts {
-                store: store.clone(),
-                reader: Arc::new(callback::read),
-                fetcher: Arc::new(callback::NoDocuments),
-                base: Some("https://hooks.example.com".into()),
-                metrics: CallbackMetrics::default(),
-            }),
+            callbacks,
+            flows: flows.clone(),
             documents,
             requests: Some("billing".into()),
             subscriptions,
@@ -145,7 +156,8 @@ impl Bench {
             configuration: Arc::new(rooms::Fixed),
         };
         let access = Access::new(token.map(Secret::new).as_ref(), "127.0.0.1:8081".parse().unwrap());
-        Self { directory, store, table, queues, readiness, rejections, jobs, router: router(api, access) }
+        let router = router(api, access);
+        Self { directory, store, table, queues, readiness, rejections, jobs, flows, router }
     }
 
     /// Ends this gateway and starts another on the same data.

@@ -1,0 +1,250 @@
+//! One flow while its code runs.
+
+use super::flows::{Code, Flows};
+use super::ledger::{Ledger, Open};
+use super::waiting::{AGAIN, rest};
+use super::{FlowContext, FlowEnd, FlowState};
+use crate::callback::{CallbackError, CallbackOptions};
+use crate::clock;
+use crate::store::StoreError;
+use crate::supervision;
+use anglerfish_core::flow::{Asked, FlowRecord, Journal};
+use futures_util::FutureExt;
+use std::fmt;
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// One flow while its code runs.
+pub(super) struct Run {
+    pub(super) flows: Flows,
+    pub(super) open: Open,
+    journal: Mutex<Journal>,
+    halt: Mutex<Option<Halt>>,
+    halted: Notify,
+}
+
+/// Why code is not run on.
+#[derive(Debug, Clone)]
+enum Halt {
+    /// It took another way than its journal.
+    Differs(String),
+    /// It met a limit, or what it has done cannot be written.
+    Failed(String),
+    /// Somebody else ended it.
+    Fenced,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Run").field("flow", &self.open.flow).finish_non_exhaustive()
+    }
+}
+
+impl Run {
+    /// What is recorded of what the code is about to do. Where something else is recorded this does not return: the flow ends.
+    pub(super) async fn asked(&self, asked: Asked<'_>) -> Option<(usize, FlowRecord)> {
+        let answer = self.journal().handle_asked(asked);
+        match answer {
+            Ok(recorded) => recorded,
+            Err(difference) => self.halt(Halt::Differs(difference.to_string())).await,
+        }
+    }
+
+    /// The number of the next entry.
+    pub(super) fn next(&self) -> usize {
+        self.journal().len()
+    }
+
+    /// Whether nothing was done after what the code did last.
+    pub(super) fn is_newest(&self) -> bool {
+        self.journal().is_newest()
+    }
+
+    /// Writes what was done, however long that takes; returns its number. Where it has no room, or somebody else has ended the
+    /// flow, this does not return.
+    pub(super) async fn write(&self, record: FlowRecord) -> usize {
+        let entry = match Ledger::entry(record.clone()) {
+            Ok(entry) => entry,
+            Err(error) => return self.halt(Halt::Failed(error.to_string())).await,
+        };
+        let (number, fits) = {
+            let journal = self.journal();
+            (journal.len(), journal.fits(entry.len()))
+        };
+        if let Err(full) = fits {
+            return self.halt(Halt::Failed(full.to_string())).await;
+        }
+        loop {
+            match self.flows.ledger().append(&self.open, number, entry.clone()).await {
+                Ok(true) => break,
+                Ok(false) => return self.halt(Halt::Fenced).await,
+                Err(error) => rest(&error).await,
+            }
+        }
+        self.flows.metrics().entry(&self.open.flow.flow);
+        self.journal().add(record, entry.len())
+    }
+
+    /// Takes hold of a callback; its address.
+    pub(super) async fn hold(&self, name: &str, options: &CallbackOptions) -> Result<String, CallbackError> {
+        let callbacks = &self.flows.waits().callbacks;
+        loop {
+            match callbacks.hold(Some(name.to_owned()), options).await {
+                Ok(held) => return Ok(callbacks.url(&held)),
+                Err(CallbackError::Store(error)) => rest(&error).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn halt<T>(&self, halt: Halt) -> T {
+        *self.halt.lock().unwrap_or_else(PoisonError::into_inner) = Some(halt);
+        self.halted.notify_one();
+        pending().await
+    }
+
+    async fn halted(&self) -> Halt {
+        self.halted.notified().await;
+        let halt = self.halt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        halt.unwrap_or(Halt::Fenced)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ended(state: FlowState, reason: String) -> FlowEnd {
+    FlowEnd { state, at: clock::now().0, result: None, reason: Some(reason), journal: Vec::new() }
+}
+
+/// Runs the code of a flow from its beginning, with what is in its journal, until it ends, the gateway stops, or somebody
+/// cancels it.
+pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: CancellationToken) {
+    let flow = open.flow.clone();
+    let written = loop {
+        match flows.ledger().journal(&flow).await {
+            Ok(written) => break written,
+            Err(StoreError::Internal(reason)) => {
+                // It is left alone as it is: a program that knows more may read it.
+                tracing::error!(
+                    flow = flow.flow,
+                    id = flow.id,
+                    reason,
+                    "the journal of a flow cannot be read"
+                );
+                return;
+            }
+            Err(error) => rest(&error).await,
+        }
+    };
+    let run = Arc::new(Run {
+        flows: flows.clone(),
+        open,
+        journal: Mutex::new(Journal::new(written, code.limits)),
+        halt: Mutex::default(),
+        halted: Notify::new(),
+    });
+    let context = FlowContext { run: Arc::clone(&run) };
+    let input = flow.input.clone();
+    // Called inside, so that a panic in making the future is caught as well.
+    let work = AssertUnwindSafe(async { (code.call)(context, input).await }).catch_unwind();
+    let end = tokio::select! {
+        biased;
+        () = flows.stopped() => return,
+        () = cancelled.cancelled() => return,
+        halt = run.halted() => match halt {
+            Halt::Differs(difference) => ended(FlowState::Differs, difference),
+            Halt::Failed(reason) => ended(FlowState::Failure, reason),
+            Halt::Fenced => return,
+        },
+        () = too_old(&code, flow.created) => {
+            ended(FlowState::Failure, format!("it was older than {}", humantime::format_duration(code.max_age.unwrap_or_default())))
+        }
+        done = work => match (run.journal().handle_asked(Asked::End), done) {
+            (Err(difference), Ok(_)) => ended(FlowState::Differs, difference.to_string()),
+            (_, Ok(Ok(result))) => FlowEnd {
+                state: FlowState::Success,
+                at: clock::now().0,
+                result: Some(result),
+                reason: None,
+                journal: Vec::new(),
+            },
+            (_, Ok(Err(reason))) => ended(FlowState::Failure, reason),
+            (_, Err(panic)) => {
+                ended(FlowState::Failure, format!("its code panicked: {}", supervision::reason(&*panic)))
+            }
+        },
+    };
+    end_to_the_end(&flows, &run.open, end).await;
+}
+
+async fn too_old(code: &Code, created: u64) {
+    let Some(age) = code.max_age else { return pending().await };
+    let end = created.saturating_add(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    loop {
+        let left = Duration::from_millis(end.saturating_sub(clock::now().0));
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(Duration::from_secs(60))).await;
+    }
+}
+
+/// Gives up what was begun, and writes how it ended, however long that takes. `false` if it is not what it was.
+pub(super) async fn end_to_the_end(flows: &Flows, open: &Open, end: FlowEnd) -> bool {
+    let flow = &open.flow;
+    let mut journal = loop {
+        match flows.ledger().journal(flow).await {
+            Ok(journal) => break journal,
+            Err(StoreError::Internal(reason)) => {
+                tracing::error!(
+                    flow = flow.flow,
+                    id = flow.id,
+                    reason,
+                    "the journal of a flow cannot be read"
+                );
+                return false;
+            }
+            Err(error) => rest(&error).await,
+        }
+    };
+    if end.state != FlowState::Differs {
+        let known = Journal::new(journal.clone(), anglerfish_core::flow::JournalLimits::default());
+        for (_, wait) in known.open() {
+            flows.waits().give_up(wait).await;
+        }
+    }
+    let state = end.state;
+    if let Some(reason) = &end.reason {
+        tracing::info!(
+            flow = flow.flow,
+            id = flow.id,
+            state = state.word(),
+            reason,
+            "a flow has ended without a result"
+        );
+    }
+    let end = FlowEnd { journal: journal.drain(..).map(|(written, _)| written).collect(), ..end };
+    loop {
+        match flows.ledger().end(open, end.clone()).await {
+            Ok(ended) => {
+                let done = ended.is_some();
+                if done {
+                    flows.metrics().end(&flow.flow, state);
+                }
+                flows.tell(flow);
+                return done;
+            }
+            Err(StoreError::Closed) => return false,
+            Err(error) => {
+                tracing::debug!(%error, "a flow waits for the store");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
