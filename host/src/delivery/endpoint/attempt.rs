@@ -138,7 +138,7 @@ impl HttpAttempt {
             text.push(' ');
             text.push_str(reason);
         }
-        if self.is_abort {
+        if self.advice.is_abort {
             text.push_str(": the endpoint says not to try again (webhook-delivery: abort)");
         }
         if status.is_redirection() {
