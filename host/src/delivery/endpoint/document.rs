@@ -30,6 +30,12 @@ pub(in crate::delivery) struct DocumentEndpoint {
 #[async_trait]
 impl Endpoint for DocumentEndpoint {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        // What an attempt that was interrupted told, its subscriber may have.
+        if delivery.interrupted
+            && let Err(error) = self.notices.doubt(&delivery).await
+        {
+            return undecided(error);
+        }
         let notice = match self.notices.notice(&delivery).await {
             Ok(notice) => notice,
             Err(error) => return undecided(error),
