@@ -103,9 +103,10 @@ impl Router {
             let implied = self.resources.implied(subscription, follower, &event, current.as_ref());
             let is_first =
                 |current: &StoredDocument| self.resources.wants_first(subscription, follower, current);
-            // Who is told of each change may be about to be told of an earlier one that it wants.
-            let waits = current.is_some() && follower.every && follower.wish == Wish::Changes;
-            if implied.told.is_none() && !waits && !current.as_ref().is_some_and(is_first) {
+            if implied.told.is_none()
+                && !may_wait(follower, current.as_ref())
+                && !current.as_ref().is_some_and(is_first)
+            {
                 return keys.delete(&key);
             }
         }
@@ -429,6 +430,7 @@ impl Resources {
         let is_first = |current: &StoredDocument| self.wants_first(id, follower, current);
         self.implied(id, follower, event, current.as_ref()).told.is_none()
             && !current.as_ref().is_some_and(is_first)
+            && !may_wait(follower, current.as_ref())
     }
 
     /// It has nothing, and this delivery tells nothing; what waits behind it may.
@@ -509,6 +511,12 @@ impl Running<'_> {
             receipt: self.receipt(same, has_nothing),
         }
     }
+}
+
+/// Whether an earlier revision of a document may wait for a subscriber, though the newest does not: who is told of each change is told
+/// of those that it wants.
+fn may_wait(follower: &Follower, current: Option<&StoredDocument>) -> bool {
+    current.is_some() && follower.every && follower.wish == Wish::Changes
 }
 
 fn revision_attribute(event: &Event) -> Option<Revision> {
