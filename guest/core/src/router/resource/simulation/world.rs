@@ -336,7 +336,10 @@ impl World {
             notice.telling.as_ref().map(|one| one.action)
         ));
         self.disk.deliveries.remove(&number);
-        if notice.telling.is_some() {
+        // Who lost what it had may be told of it by what waited, and then again by the resync.
+        let follower = self.disk.followers.get(&subscription);
+        let is_lost = follower.is_some_and(|one| one.place.as_ref().is_some_and(|(_, is_lost)| *is_lost));
+        if notice.telling.is_some() && !is_lost {
             let subscriber = subscriber_of(&mut self.subscribers, &subscription);
             subscriber.doubtful.remove(&url);
             subscriber.forgotten.remove(&url);
