@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
+#[expect(dead_code, reason = "nothing is sent to a source here")]
 mod binary;
 mod loopback;
 
