@@ -12,6 +12,10 @@ pub(super) struct Delivery {
     pub(super) data: Vec<u8>,
     /// Whether it was given up; somebody may have it tried again.
     pub(super) is_dead: bool,
+    /// Whether a later one of its document ended after it was given up.
+    pub(super) is_outlived: bool,
+    /// Whether an attempt of it was begun and nobody knows its end.
+    pub(super) is_interrupted: bool,
 }
 
 impl Delivery {

@@ -25,8 +25,6 @@ pub(super) struct Subscriber {
     newest: BTreeMap<String, u64>,
     /// Documents of which an answer of it was lost, or of which it lost what it had.
     pub(super) doubtful: BTreeSet<String>,
-    /// Of these the answer was lost with the process, which knows nothing of it.
-    pub(super) forgotten: BTreeSet<String>,
 }
 
 impl Subscriber {

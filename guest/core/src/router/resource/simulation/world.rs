@@ -4,7 +4,7 @@ use super::disk::{Delivery, Disk, Follower, Overlay};
 use super::subscriber::{Seen, Subscriber};
 use crate::decision::DocumentDecision;
 use crate::request::UnixMillis;
-use crate::resource::StoredDocument;
+use crate::resource::{Holding, Revision, StoredDocument};
 use crate::router::{DocumentChange, Notice, Router, RoutingDocument, RoutingInterest, RoutingResource};
 use std::collections::BTreeMap;
 
@@ -21,15 +21,18 @@ pub(super) enum Defect {
     NeverAcknowledges,
     /// A delivery tells what the entry of the log says, whatever there is now and whatever its subscriber has.
     IgnoresTheOrder,
+    /// What an attempt told that was interrupted is taken for not told.
+    ForgetsInterruptions,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::AcknowledgesFirst,
         Self::ForgetsConflicts,
         Self::MovesPlaceFirst,
         Self::NeverAcknowledges,
         Self::IgnoresTheOrder,
+        Self::ForgetsInterruptions,
     ];
 }
 
@@ -127,9 +130,9 @@ impl World {
     /// The process begins anew with what is on disk.
     fn restart(&mut self) {
         self.tell("the process begins anew".to_owned());
-        for flight in std::mem::take(&mut self.flights) {
-            // Whether it was taken nobody knows: nothing of it is on disk.
-            drop(flight);
+        // Whether they were taken nobody knows; that they were begun is on disk.
+        for Flight { delivery, notice } in std::mem::take(&mut self.flights) {
+            self.interrupt(delivery, &notice);
         }
         let resource = RoutingResource {
             id: "items".into(),
@@ -142,6 +145,15 @@ impl World {
         self.router = Router::load(&serde_json::to_vec(&document).unwrap()).unwrap();
         for id in self.disk.followers.keys().cloned().collect::<Vec<_>>() {
             self.follow(&id);
+        }
+    }
+
+    fn interrupt(&mut self, number: u64, notice: &Notice) {
+        let Some(delivery) = self.disk.deliveries.get_mut(&number) else { return };
+        delivery.is_interrupted = true;
+        if notice.telling.is_some() {
+            let (subscription, url) = (delivery.subscription.clone(), delivery.url().to_owned());
+            subscriber_of(&mut self.subscribers, &subscription).doubtful.insert(url);
         }
     }
 
@@ -262,11 +274,22 @@ impl World {
 
     /// One attempt begins.
     fn begin(&mut self) {
-        let ready: Vec<u64> = { self.disk.ready().into_iter() }
-            .filter(|number| self.flights.iter().all(|flight| flight.delivery != *number))
-            .collect();
+        // One of a subscriber and a document runs at a time, also where an earlier one is tried again by hand.
+        let places = |number: &u64| {
+            self.disk.deliveries.get(number).map(|one| (one.subscription.clone(), one.url().to_owned()))
+        };
+        let running: Vec<_> = self.flights.iter().map(|flight| places(&flight.delivery)).collect();
+        let ready = self.disk.ready().into_iter().filter(|number| !running.contains(&places(number)));
+        let ready: Vec<u64> = ready.collect();
         let Some(number) = self.pick(&ready) else { return };
-        let Delivery { subscription, event, data, .. } = self.disk.deliveries[&number].clone();
+        let Delivery { subscription, event, data, is_interrupted, .. } =
+            self.disk.deliveries[&number].clone();
+        if is_interrupted && self.defect != Some(Defect::ForgetsInterruptions) {
+            self.doubt(number);
+            // It may have been told of what came after meanwhile, and is asked to take back all the same.
+            let url = event.subject.clone().unwrap();
+            subscriber_of(&mut self.subscribers, &subscription).doubtful.insert(url);
+        }
         let mut overlay = self.disk.overlay();
         let mut notice = self.router.document_notice(&subscription, &event, &data, &mut overlay).unwrap();
         if self.defect == Some(Defect::IgnoresTheOrder)
@@ -319,7 +342,7 @@ impl World {
             subscriber.take(&url, telling).map_err(|fault| format!("{subscription} is {fault}"))?;
             subscriber.doubtful.insert(url.clone());
             if !is_healthy && self.one_in(8) {
-                subscriber_of(&mut self.subscribers, &subscription).forgotten.insert(url);
+                self.interrupt(number, &notice);
                 self.restart();
                 return Ok(());
             }
@@ -328,6 +351,7 @@ impl World {
             self.acknowledge(number, &notice);
         }
         if !is_healthy && self.one_in(12) {
+            self.interrupt(number, &notice);
             self.restart();
             return Ok(());
         }
@@ -336,13 +360,15 @@ impl World {
             notice.telling.as_ref().map(|one| one.action)
         ));
         self.disk.deliveries.remove(&number);
+        for (_, earlier) in self.disk.deliveries.range_mut(..number) {
+            earlier.is_outlived |=
+                earlier.is_dead && earlier.subscription == subscription && earlier.url() == url;
+        }
         // Who lost what it had may be told of it by what waited, and then again by the resync.
         let follower = self.disk.followers.get(&subscription);
         let is_lost = follower.is_some_and(|one| one.place.as_ref().is_some_and(|(_, is_lost)| *is_lost));
         if notice.telling.is_some() && !is_lost {
-            let subscriber = subscriber_of(&mut self.subscribers, &subscription);
-            subscriber.doubtful.remove(&url);
-            subscriber.forgotten.remove(&url);
+            subscriber_of(&mut self.subscribers, &subscription).doubtful.remove(&url);
         }
         Ok(())
     }
@@ -454,7 +480,19 @@ impl World {
     }
 
     /// Deliveries that were given up are tried again.
+    ///
+    /// Who is told of every revision is told what is tried again in the order in which it is: what has been followed by later
+    /// ones stays given up (`docs/decisions/0034-documents.md`).
     fn retry(&mut self) {
+        let followers = &self.disk.followers;
+        let is_every = |id: &str| followers.get(id).is_some_and(|follower| follower.every);
+        let places = |one: &Delivery| (one.subscription.clone(), one.url().to_owned());
+        let newest: BTreeMap<_, u64> =
+            self.disk.deliveries.iter().map(|(number, one)| (places(one), *number)).collect();
+        self.disk.deliveries.retain(|number, one| {
+            let is_followed = one.is_outlived || newest[&places(one)] > *number;
+            !(one.is_dead && is_followed && is_every(&one.subscription))
+        });
         self.disk.deliveries.values_mut().for_each(|delivery| delivery.is_dead = false);
     }
 
@@ -499,9 +537,7 @@ impl World {
         self.settle()?;
         for (id, follower) in &self.disk.followers {
             let subscriber = &self.subscribers[id];
-            let mut held = subscriber.held.clone();
-            // Of what was taken and could not be written down nobody knows that it is to be taken back.
-            held.retain(|url, _| self.exists.contains_key(url) || !subscriber.forgotten.contains(url));
+            let held = subscriber.held.clone();
             let wants = |fact: &Fact| follower.filter.is_none() || fact.seen.quantity > 0;
             let wanted = self.exists.iter().filter(|(_, fact)| wants(fact));
             let wanted: BTreeMap<String, Seen> = wanted.map(|(url, fact)| (url.clone(), fact.seen)).collect();
@@ -512,9 +548,16 @@ impl World {
                 }
             } else if held != wanted {
                 return Err(format!("{id} ({follower:?}) has {held:?}, and there is {wanted:?}"));
-            } else if let Some(key) =
-                self.disk.keys.keys().find(|key| key.starts_with(&format!("holding/{id}/")))
-            {
+            } else if let Some(key) = self.disk.keys.iter().find_map(|(key, bytes)| {
+                let url = key.strip_prefix(&format!("holding/{id}/"))?;
+                // What was written for one who is told of all that was there says later what is implied, until the next change.
+                let told = Holding::decoded(bytes).ok().and_then(|held| held.told);
+                let is_implied = told.zip(self.exists.get(url)).is_some_and(|(told, fact)| {
+                    i64::try_from(fact.version)
+                        .is_ok_and(|version| told.revision == Revision::Number(version))
+                });
+                (!is_implied).then_some(key)
+            }) {
                 return Err(format!("{key} is kept, though {id} has everything"));
             }
         }
@@ -548,6 +591,8 @@ fn deliveries(accepted: &crate::decision::AcceptedEvent, data: Vec<u8>) -> Vec<D
             event: accepted.event.clone(),
             data: data.clone(),
             is_dead: false,
+            is_outlived: false,
+            is_interrupted: false,
         })
         .collect()
 }
