@@ -482,7 +482,7 @@ impl World {
     /// Deliveries that were given up are tried again.
     ///
     /// Who is told of every revision is told what is tried again in the order in which it is: what has been followed by later
-    /// ones stays given up (`docs/decisions/0034-documents.md`).
+    /// ones stays given up (`docs/decisions/0044-what-was-given-up-of-a-document.md`).
     fn retry(&mut self) {
         let followers = &self.disk.followers;
         let is_every = |id: &str| followers.get(id).is_some_and(|follower| follower.every);
