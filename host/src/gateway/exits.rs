@@ -7,7 +7,7 @@ use crate::passive::OutConfig;
 use crate::store::{LeasedDelivery, Store};
 use crate::stream::{StreamMetrics, StreamOptions, Streams};
 use crate::subscription::{
-    Dispatch, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
+    Dispatch, LeaseReport, QueueReport, SendError, SendReport, StandingError, SubscriptionStanding,
 };
 use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::decision::Intent;
@@ -100,6 +100,10 @@ impl Dispatch for Exits {
     async fn report(&self, id: &str) -> Option<QueueReport> {
         // Of a stream there is no queue.
         if self.streams.is_stream(id) { None } else { self.deliveries.report(id).await }
+    }
+
+    fn leases(&self, id: &str) -> Option<LeaseReport> {
+        Dispatch::leases(&self.deliveries, id)
     }
 
     async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError> {

@@ -261,9 +261,7 @@ pub trait Dispatch: Send + Sync + 'static {
     async fn report(&self, id: &str) -> Option<QueueReport>;
 
     /// What the subscriber of a passive subscription has at the moment; `None` if it is none.
-    fn leases(&self, _id: &str) -> Option<LeaseReport> {
-        None
-    }
+    fn leases(&self, id: &str) -> Option<LeaseReport>;
 
     /// Sends up to `quantity` messages of a passive subscription to its endpoint, up to `concurrency` at once.
     async fn send(&self, id: &str, quantity: usize, concurrency: usize) -> Result<SendReport, SendError>;

@@ -9,8 +9,8 @@ use crate::rejection::Explainer;
 use crate::source::SourceTable;
 use crate::store::LeasedDelivery;
 use crate::subscription::{
-    Dispatch, PastEvent, QueueReport, Routing, RoutingError, SendError, SendReport, StandingError,
-    SubscriptionStanding, Verdict, VerdictOutcome, WaitReason,
+    Dispatch, LeaseReport, PastEvent, QueueReport, Routing, RoutingError, SendError, SendReport,
+    StandingError, SubscriptionStanding, Verdict, VerdictOutcome, WaitReason,
 };
 use crate::telemetry::Activity;
 use anglerfish_core::config::{
@@ -222,6 +222,10 @@ impl Dispatch for Queues {
         }
         self.standings.lock().unwrap().insert(id.into(), standing);
         Ok(())
+    }
+
+    fn leases(&self, _id: &str) -> Option<LeaseReport> {
+        None
     }
 
     fn standing(&self, id: &str) -> SubscriptionStanding {
