@@ -197,9 +197,10 @@ impl Places {
         let silent = clock::now().0.saturating_sub(asked.load(Ordering::Relaxed));
         let closed = match place.closed {
             Some(closed) => closed,
-            // It was not the reader who left: it took nothing, and was cut off.
+            // It was not the reader who left: it took nothing, and was cut off. What it was given last may have been asked for
+            // later than the connection last wrote, so that less than the whole time has passed since.
             None if is_given.load(Ordering::Relaxed)
-                && Duration::from_millis(silent) >= self.options.stall =>
+                && Duration::from_millis(silent) >= self.options.stall / 2 =>
             {
                 Closed::Stalled
             }
