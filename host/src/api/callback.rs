@@ -1,5 +1,6 @@
 //! `/v1/callbacks`: addresses that programs await, for programs in every language.
 
+use super::document::pairs;
 use super::query::{NoParameters, Query, Segment, duration, limit};
 use super::{Api, Json, ProblemDetails};
 use crate::callback::{CallbackError, CallbackOptions, CallbackReply, Next, ReceivedCallback};
@@ -114,6 +115,7 @@ pub(super) struct ReceivedDocument {
     #[schema(required)]
     datacontenttype: Option<String>,
     /// The header fields that were kept of its request, in the order received.
+    #[schema(schema_with = pairs)]
     headers: Vec<(String, String)>,
     /// The data, where it is text.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -264,7 +264,7 @@ pub(super) struct CatchingUp {
 }
 
 /// Lists of two texts. Clients that are generated know no list that has a form for each of its items.
-fn pairs() -> Schema {
+pub(super) fn pairs() -> Schema {
     let text = ObjectBuilder::new().schema_type(Type::String);
     let pair = ArrayBuilder::new().items(text).min_items(Some(2)).max_items(Some(2));
     let about = "Name and value, in the order received.";
