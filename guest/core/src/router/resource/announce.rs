@@ -32,7 +32,10 @@ impl Resources {
         lost: bool,
         keys: &mut dyn Keys,
     ) -> Result<DocumentDecision, String> {
-        let Some(follower) = self.followers.get(id) else { return Ok(DocumentDecision::Ignore) };
+        // It is on disk before it is in the table: to ignore it would count as told.
+        let Some(follower) = self.followers.get(id) else {
+            return Err(format!("the subscription {id:?} is not in the table yet"));
+        };
         let url = DocumentUrl::parse(change.url).map_err(|error| error.to_string())?;
         let kept = stored(&follower.resource, url.as_str(), keys)?;
         let Some(document) = kept.filter(StoredDocument::is_present) else {
