@@ -42,7 +42,7 @@ pub(super) struct NewCallbackDocument {
     #[serde(default)]
     once: bool,
     /// How many may wait to be done with; whoever comes then is asked to come again.
-    #[schema(minimum = 1, default = 10_000)]
+    #[schema(minimum = 1, maximum = 1_000_000, default = 10_000)]
     max_waiting: Option<u64>,
     /// How long whoever comes waits for the answer that is chosen, such as `5s`.
     reply_within: Option<String>,

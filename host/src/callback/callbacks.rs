@@ -167,8 +167,9 @@ impl Callbacks {
         if let Some(Err(found)) = document.filter.as_deref().map(check_filter) {
             problems.extend(found);
         }
-        if document.max_waiting == Some(0) {
-            problems.push(Problem::new("max_waiting", "must be at least 1"));
+        if document.max_waiting.is_some_and(|most| !(1..=CallbackOptions::LARGEST_INBOX).contains(&most)) {
+            let message = format!("must be 1 to {}", CallbackOptions::LARGEST_INBOX);
+            problems.push(Problem::new("max_waiting", message));
         }
         if problems.is_empty() { Ok(()) } else { Err(CallbackError::Invalid(problems)) }
     }

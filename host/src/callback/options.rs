@@ -18,7 +18,7 @@ pub struct CallbackOptions {
     /// Whether it takes one only.
     pub once: bool,
     /// How many may wait to be done with; whoever comes then is asked to come again.
-    /// [`CallbackOptions::MOST_WAITING`] where nothing is said.
+    /// [`CallbackOptions::MOST_WAITING`] where nothing is said, [`CallbackOptions::LARGEST_INBOX`] at most.
     pub max_waiting: Option<u64>,
     /// How long a request waits for the answer that the program chooses; without it, or after that, it is 202.
     pub reply_within: Option<Duration>,
@@ -27,6 +27,8 @@ pub struct CallbackOptions {
 impl CallbackOptions {
     /// How many wait in an inbox at most where nothing is said.
     pub const MOST_WAITING: u64 = 10_000;
+    /// How many may be let wait in an inbox.
+    pub const LARGEST_INBOX: u64 = 1_000_000;
 }
 
 /// What is kept of them.
