@@ -23,11 +23,13 @@ impl RetryAdvice {
     /// Reads it. What is not text is as good as absent.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let advice = headers.get(WEBHOOK_DELIVERY).map(|value| value.as_bytes().trim_ascii());
         Self {
             retry_after: text(RETRY_AFTER.as_str()),
             rate_limit_reset: RATE_LIMIT_RESETS.into_iter().find_map(text),
-            is_abort: advice.is_some_and(|advice| advice.eq_ignore_ascii_case(b"abort")),
+            is_abort: headers
+                .get_all(WEBHOOK_DELIVERY)
+                .iter()
+                .any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"abort")),
         }
     }
 }

@@ -127,6 +127,27 @@ async fn a_name_server_that_answers_nothing_at_all_says_nothing_about_a_name() {
 }
 
 #[tokio::test]
+async fn a_name_server_that_fails_for_every_name_says_nothing_about_one() {
+    let server = NameServer::start(&[("good.test", &["192.0.2.1"])]).await;
+    server.fail(true);
+    let names = names(&server, 16);
+    let error = names.addresses("good.test").await.unwrap_err();
+    assert!(error.is_local(), "{error}");
+    assert!(error.to_string().ends_with(", whatever it is asked"), "{error}");
+    server.fail(false);
+    let healed = async {
+        loop {
+            match names.addresses("good.test").await {
+                Ok(found) => return found,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(15), healed).await.unwrap();
+    assert_eq!(*found, addresses(&["192.0.2.1"]));
+}
+
+#[tokio::test]
 async fn names_of_this_machine_need_no_name_server() {
     let (address, _socket) = NameServer::mute().await;
     let names = Names::new(NameServers::At(vec![address]), 1);

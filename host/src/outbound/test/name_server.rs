@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -17,6 +17,7 @@ const NO_NAME: u8 = 3;
 struct Zone {
     addresses: Mutex<HashMap<String, Vec<IpAddr>>>,
     ttl: AtomicU32,
+    fails: AtomicBool,
     asked: Mutex<HashMap<String, usize>>,
 }
 
@@ -51,6 +52,11 @@ impl NameServer {
 
     pub(super) fn set_ttl(&self, seconds: u32) {
         self.zone.ttl.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Answers everything with a failure, or no longer: as a resolver that reaches no other server.
+    pub(super) fn fail(&self, fails: bool) {
+        self.zone.fails.store(fails, Ordering::SeqCst);
     }
 
     /// How often the IPv4 addresses of a name were asked for.
@@ -100,7 +106,7 @@ fn answer(question: &[u8], zone: &Zone) -> Option<Vec<u8>> {
     }
     let known = zone.addresses.lock().unwrap().get(&name).cloned();
     let code = match &known {
-        _ if name.ends_with("broken.test") => SERVER_FAILURE,
+        _ if name.ends_with("broken.test") || zone.fails.load(Ordering::SeqCst) => SERVER_FAILURE,
         None if !name.is_empty() => NO_NAME,
         _ => NO_ERROR,
     };

@@ -174,11 +174,17 @@ impl State {
         }
     }
 
-    /// Without the file attempts are made all the same.
+    /// Without the file attempts are made all the same. What is in it no longer holds: who comes next finds none, and takes
+    /// rates as used up.
     fn give_up(&mut self, error: &io::Error) {
         let file = self.path.display();
         tracing::warn!(%error, %file, "attempts that a crash interrupts will not be recorded");
-        self.file = None;
+        if self.file.take().is_some()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, %file, "what is in this file no longer holds, and it cannot be removed");
+        }
+        self.is_unsure = true;
     }
 }
 
@@ -278,6 +284,23 @@ mod tests {
         drop(second);
         let (third, found) = AttemptJournal::open(&database, false);
         assert_eq!((found, third.paced("a")), (vec![], Some(80)));
+    }
+
+    #[test]
+    fn rates_are_taken_as_used_once_the_file_takes_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("a.db");
+        let (first, _) = AttemptJournal::open(&database, true);
+        first.begin_anew();
+        first.pace("a", 70);
+        let path = directory.path().join("a.db-attempts");
+        // A descriptor that cannot be written to stands for a disk that fails.
+        first.state().file = Some(File::open(&path).unwrap());
+        first.pace("a", 80);
+        assert_eq!((first.paced("a"), first.paced("b")), (Some(80), Some(u64::MAX)));
+        assert!(!path.exists());
+        let (second, _) = AttemptJournal::open(&database, false);
+        assert_eq!(second.paced("a"), Some(u64::MAX));
     }
 
     #[test]

@@ -138,12 +138,12 @@ impl Store {
 
     /// How many of a subscription are open.
     pub(super) fn open_of(&self, subscription: u8) -> usize {
-        self.of(subscription).len()
+        self.of(subscription).count()
     }
 
     /// Whether a delivery of this lane is to be attempted, or is.
     fn is_taken(&self, subscription: u8, lane: Option<u64>) -> bool {
-        let mut open = self.of(subscription).into_iter().map(|id| &self.deliveries[&id]);
+        let mut open = self.of(subscription).map(|id| &self.deliveries[&id]);
         lane.is_some() && open.any(|other| other.lane == lane && !other.parked)
     }
 
@@ -152,8 +152,7 @@ impl Store {
         if lane.is_none() || self.is_taken(subscription, lane) {
             return false;
         }
-        let mut open = self.of(subscription).into_iter();
-        let Some(next) = open.find(|id| self.deliveries[id].lane == lane) else { return false };
+        let Some(next) = self.of(subscription).find(|id| self.deliveries[id].lane == lane) else { return false };
         let next = self.deliveries.get_mut(&next).unwrap();
         next.parked = false;
         next.planned = next.created.min(wall);
@@ -171,7 +170,7 @@ impl Store {
         if let Some(other) = beside.filter(|other| self.open.contains(other)).find(same) {
             return Err(format!("delivery {id} is attempted beside {other} of its lane"));
         }
-        let mut before = self.of(own.subscription).into_iter().take_while(|other| *other < id).filter(same);
+        let mut before = self.of(own.subscription).take_while(|other| *other < id).filter(same);
         match before.find(|other| !self.deliveries[other].retried) {
             Some(other) => Err(format!("delivery {id} is attempted before {other} of its lane")),
             None => Ok(()),
@@ -205,14 +204,16 @@ impl Store {
         }
     }
 
-    fn of(&self, subscription: u8) -> Vec<i64> {
-        let mine = |id: &&i64| self.deliveries[*id].subscription == subscription;
-        self.open.iter().filter(mine).copied().collect()
+    /// The open deliveries of a subscription.
+    fn of(&self, subscription: u8) -> impl Iterator<Item = i64> {
+        let (first, last) = self.numbers(subscription);
+        self.open.range(first..=last).copied()
     }
 
     /// Whether something of a subscription is free and due.
     pub(super) fn has_due(&mut self, subscription: u8, wall: u64) -> bool {
-        self.of(subscription).into_iter().any(|id| self.available(id, wall) <= wall)
+        let open: Vec<_> = self.of(subscription).collect();
+        open.into_iter().any(|id| self.available(id, wall) <= wall)
     }
 
     pub(super) fn survey(&mut self, wall: u64) -> Vec<(u8, UnixMillis)> {
@@ -237,8 +238,7 @@ impl Store {
         let mut works = Vec::new();
         let [firsts, retries] = Line::BOTH.map(|line| {
             let limit = limit.get(line).min(MOST);
-            let ids =
-                self.of(subscription).into_iter().filter(|id| self.line(*id) == line).collect::<Vec<_>>();
+            let ids: Vec<_> = self.of(subscription).filter(|id| self.line(*id) == line).collect();
             let mut open: Vec<_> = ids.into_iter().map(|id| (self.available(id, wall), id)).collect();
             open.sort_unstable();
             let due: Vec<_> =
@@ -257,7 +257,7 @@ impl Store {
 
     /// Whether a delivery of a line waits for its attempt.
     pub(super) fn waits(&self, subscription: u8, line: Line, wall: u64) -> bool {
-        self.of(subscription).into_iter().any(|id| {
+        self.of(subscription).any(|id| {
             let delivery = &self.deliveries[&id];
             let is_held = self.under_way.contains(&id) || self.orphaned.contains(&id);
             let is_free = !delivery.parked && !is_held;
@@ -350,7 +350,7 @@ impl Store {
 
     /// The open deliveries of a subscription end with it.
     pub(super) fn abandon(&mut self, subscription: u8, wall: u64) {
-        for id in self.of(subscription) {
+        for id in self.of(subscription).collect::<Vec<_>>() {
             self.finish(id, wall);
         }
         self.cancel_jobs(subscription);

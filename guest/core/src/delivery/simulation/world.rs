@@ -95,6 +95,7 @@ struct Running {
 struct Island {
     name: Arc<str>,
     mood: Mood,
+    policies: [Arc<DeliveryConfig>; 2],
     /// Whether its second policy holds.
     second: bool,
     /// Whether it is to be there.
@@ -108,6 +109,12 @@ struct Island {
     leaving: Option<SubscriptionKey>,
     /// How many calls of the store it made; their times follow from it.
     calls: u64,
+}
+
+impl Island {
+    fn policy(&self) -> Arc<DeliveryConfig> {
+        self.policies[usize::from(self.second)].clone()
+    }
 }
 
 /// An attempt that was begun: when, in microseconds, and of which delivery.
@@ -158,6 +165,7 @@ impl World {
         let islands = (0..plan.subscriptions).map(|number| Island {
             name: format!("s{number}").into(),
             mood: Mood::Fine,
+            policies: [false, true].map(|second| Arc::new(plan.policy(number, second))),
             second: false,
             wanted: true,
             expected: Expectation::default(),
@@ -242,7 +250,7 @@ impl World {
             if is_calm && is_here && !is_told && self.time > island.stood + ECHO {
                 return Err(format!("nobody was told that s{place} is {standing:?}"));
             }
-            let policy = self.plan.policy(number, island.second);
+            let policy = island.policy();
             let time = Duration::from_micros(self.time);
             let is_shared =
                 self.plan.shared.is_some() && self.shared.last().is_some_and(|at| *at + SECOND > time);
@@ -412,8 +420,7 @@ impl World {
             return Err(format!("there are {} attempts at once", self.running.len() + 1));
         }
         let now = self.now();
-        let present =
-            self.plan.policy(u8::try_from(subscription).unwrap(), self.islands[subscription].second);
+        let present = self.islands[subscription].policy();
         let island = &mut self.islands[subscription];
         if island.key == Some(key) {
             island
@@ -441,8 +448,8 @@ impl World {
     fn take_turns(&mut self, place: usize, line: Line, delivery: i64) -> Result<(), String> {
         let (number, wall) = (u8::try_from(place).unwrap(), self.wall());
         self.store.begin(delivery);
-        let widest = [false, true].map(|second| self.plan.policy(number, second).concurrency);
-        let most = widest.into_iter().max().unwrap() * 9 + 8;
+        let widest = self.islands[place].policies.iter().map(|policy| policy.concurrency).max().unwrap();
+        let most = widest * 9 + 8;
         // After a trouble, a clock that was set among them, what waits may not be known until leases have run out.
         let is_known = self.time >= self.echo;
         let overtaken = &mut self.overtaken[place];
@@ -464,8 +471,8 @@ impl World {
         let Some(place) = self.islands.iter().position(|island| island.key == Some(running.key)) else {
             return;
         };
-        let present = self.plan.policy(u8::try_from(place).unwrap(), self.islands[place].second);
         let island = &mut self.islands[place];
+        let present = island.policy();
         let before = island.expected.standing;
         island.expected.end(&running.policy, &present, id, outcome, now);
         if island.expected.standing != before {

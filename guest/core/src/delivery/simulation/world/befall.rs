@@ -9,15 +9,15 @@ use std::time::Duration;
 
 impl World {
     pub(super) fn put(&mut self, place: usize) {
-        let policy = self.plan.policy(u8::try_from(place).unwrap(), self.islands[place].second);
         let now = self.now();
         let shared = self.plan.shared.map(|rate| Arc::new(SharedRate { name: "host".into(), rate }));
         let island = &mut self.islands[place];
         island.wanted = true;
+        let policy = island.policy();
         if let Some(engine) = &mut self.engine
             && island.leaving.is_none()
         {
-            let key = engine.handle_configured(now, &island.name, Arc::new(policy), shared);
+            let key = engine.handle_configured(now, &island.name, policy, shared);
             if island.key != Some(key) {
                 // Its predecessor took along what the store was not told.
                 let (standing, failing) = (self.store.standings[place], self.store.failing[place]);
