@@ -4,7 +4,7 @@ use crate::store::{
     DeliveryId, EventSeq, Job, JobAction, JobItem, JobStep, JobWork, LogEntry, LogPart, Store, StoreError,
 };
 use crate::subscription::{PastEvent, Subscriptions};
-use anglerfish_core::config::{OPERATIONAL_SOURCE, SubscriptionConfig};
+use anglerfish_core::config::SubscriptionConfig;
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::resource::{DOCUMENTS_SOURCE, holding_key};
 use anglerfish_core::router::{RESOURCE_ATTRIBUTE, document_lane};
@@ -217,8 +217,7 @@ impl Stepper<'_> {
             return self.owed(&config.id, &notification.resource, &entry, unless_after);
         }
         let names = config.sources.contains(&entry.event.source);
-        // The gateway's own events are for those who ask for them by name.
-        if !names && (!config.sources.is_empty() || entry.event.source == OPERATIONAL_SOURCE) {
+        if !names && (!config.sources.is_empty() || !entry.origin.is_for_all()) {
             return Ok(None);
         }
         let seq = entry.seq;

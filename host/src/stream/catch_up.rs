@@ -55,8 +55,9 @@ impl CatchUp {
         // A filter may take a millisecond for an entry.
         let decided = tokio::task::spawn_blocking(move || {
             let mut filter = locked(&feed.filter);
-            let wanted =
-                entries.into_iter().filter(|entry| !route(&mut filter, entry, &fields).intents.is_empty());
+            let wanted = entries.into_iter().filter(|entry| {
+                feed.may_have(entry) && !route(&mut filter, entry, &fields).intents.is_empty()
+            });
             wanted.map(|entry| Arc::new(Item::new(entry, vec![feed.number]))).collect()
         });
         let items = decided.await.map_err(|error| {

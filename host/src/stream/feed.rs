@@ -1,7 +1,7 @@
 //! One subscription that is being read, and what its readers near the end of the log share.
 
 use super::item::Item;
-use crate::store::EventSeq;
+use crate::store::{EventSeq, LogEntry};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{FilterTable, RoutingSubscription};
 use std::collections::VecDeque;
@@ -47,6 +47,11 @@ impl Feed {
             since: AtomicI64::new(NOT_YET),
             news,
         })
+    }
+
+    /// Whether an entry is for its readers at all, as it is with deliveries, whatever the filter says.
+    pub(super) fn may_have(&self, entry: &LogEntry) -> bool {
+        entry.origin.is_for_all() || self.subscription.sources.contains(&entry.event.source)
     }
 
     /// What its readers wait on.
@@ -146,6 +151,7 @@ pub(super) fn locked(filter: &Mutex<FilterTable>) -> MutexGuard<'_, FilterTable>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Origin;
     use crate::stream::test::entry;
     use anglerfish_core::config::OrderingConfig;
 
@@ -170,6 +176,25 @@ mod tests {
             Found::Items(items) => items.iter().map(|item| item.seq().0).collect(),
             Found::Nothing(_) => Vec::new(),
             Found::Behind => panic!("the ring does not reach back"),
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_tells_of_itself_is_for_those_who_name_its_source() {
+        let mut named = feed(1);
+        named.subscription.sources = vec!["anglerfish".to_owned(), "shop".to_owned()];
+        for (origin, source, expected) in [
+            (Origin::Request, "shop", true),
+            (Origin::Published, "/topic/chat", true),
+            (Origin::Document, "anglerfish.documents", true),
+            (Origin::Operational, "anglerfish", false),
+            (Origin::Call, "anglerfish", false),
+            (Origin::Callback, "callback/paid", false),
+        ] {
+            let mut told = entry(1, "t", b"1");
+            (told.origin, told.event.source) = (origin, source.to_owned());
+            assert_eq!(feed(2).may_have(&told), expected, "{origin:?}");
+            assert_eq!(named.may_have(&told), expected || source == "anglerfish", "{origin:?}");
         }
     }
 

@@ -132,8 +132,8 @@ impl Tail {
         let mut told: HashMap<u64, (Arc<Feed>, EventSeq)> = HashMap::new();
         let mut items = Vec::with_capacity(wanted.len());
         for (entry, names) in wanted {
-            let feeds: Vec<Arc<Feed>> =
-                names.iter().filter_map(|name| followed.feeds.get(name)?.upgrade()).collect();
+            let feeds = names.iter().filter_map(|name| followed.feeds.get(name)?.upgrade());
+            let feeds: Vec<Arc<Feed>> = feeds.filter(|feed| feed.may_have(&entry)).collect();
             if feeds.is_empty() {
                 continue;
             }
