@@ -23,7 +23,7 @@ pub use model::{
     DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Due, DueCalls, EventQuery,
     EventRecord, EventSeq, FailedFilter, Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep,
     JobStepped, JobWork, KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogId,
-    LogPart, NewEvent, NewJob, Oldest, Order, Origin, OverflowCounts, Owner, Page, Recorded,
+    LogPart, NewEvent, NewJob, Oldest, Opening, Order, Origin, OverflowCounts, Owner, Page, Recorded,
     RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable, Settlement, StoreError,
     StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource, StoredSource, StoredStanding,
     StoredSubscription,

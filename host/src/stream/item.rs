@@ -87,7 +87,7 @@ impl Item {
     }
 
     /// One event of a stream.
-    pub(super) fn sse(&self, log: LogId, style: SseStyle) -> Bytes {
+    pub(super) fn sse(&self, log: &LogId, style: SseStyle) -> Bytes {
         let write = || Bytes::from(self.write_sse(log, style));
         match style == SseStyle::default() {
             true => self.sse.get_or_init(write).clone(),
@@ -96,7 +96,7 @@ impl Item {
     }
 
     /// The same, packed.
-    pub(super) fn packed_sse(&self, log: LogId, style: SseStyle) -> Arc<Packed> {
+    pub(super) fn packed_sse(&self, log: &LogId, style: SseStyle) -> Arc<Packed> {
         let pack = || Arc::new(Packed::new(&self.sse(log, style)));
         match style == SseStyle::default() {
             true => Arc::clone(self.packed_sse.get_or_init(pack)),
@@ -104,9 +104,9 @@ impl Item {
         }
     }
 
-    fn write_sse(&self, log: LogId, style: SseStyle) -> String {
+    fn write_sse(&self, log: &LogId, style: SseStyle) -> String {
         let LogEntry { event, data, seq, .. } = &self.entry;
-        let mut text = format!("id: {}\n", Position { log, seq: *seq });
+        let mut text = format!("id: {}\n", Position::new(log, *seq));
         let raw = match style.data {
             DataStyle::Raw => Some(std::str::from_utf8(data).ok().filter(|text| !text.contains('\0'))),
             DataStyle::CloudEvent | DataStyle::Base64 => None,
@@ -135,9 +135,9 @@ impl Item {
     }
 
     /// One line: the position and the event.
-    pub(super) fn line(&self, log: LogId, style: DataStyle) -> Bytes {
+    pub(super) fn line(&self, log: &LogId, style: DataStyle) -> Bytes {
         let write = || {
-            let position = Position { log, seq: self.entry.seq };
+            let position = Position::new(log, self.entry.seq);
             Bytes::from(format!("{{\"position\":\"{position}\",\"event\":{}}}\n", self.json(style)))
         };
         match style {
@@ -147,7 +147,7 @@ impl Item {
     }
 
     /// The same, packed.
-    pub(super) fn packed_line(&self, log: LogId, style: DataStyle) -> Arc<Packed> {
+    pub(super) fn packed_line(&self, log: &LogId, style: DataStyle) -> Arc<Packed> {
         let pack = || Arc::new(Packed::new(&self.line(log, style)));
         match style {
             DataStyle::CloudEvent => Arc::clone(self.packed_line.get_or_init(pack)),
@@ -177,11 +177,13 @@ mod tests {
     use super::*;
     use crate::stream::test::entry;
 
-    const LOG: LogId = LogId(1);
+    fn log() -> LogId {
+        LogId::new(1, [])
+    }
 
     fn sse(kind: &str, data: &[u8], data_style: DataStyle, is_named: bool) -> String {
         let item = Item::new(entry(7, kind, data), Vec::new());
-        String::from_utf8(item.sse(LOG, SseStyle { data: data_style, is_named }).to_vec()).unwrap()
+        String::from_utf8(item.sse(&log(), SseStyle { data: data_style, is_named }).to_vec()).unwrap()
     }
 
     #[test]
@@ -189,7 +191,7 @@ mod tests {
         let text = sse("order.paid", b"{\n \"a\": 1.0,\r\n \"b\": \"x\\ny\"}", DataStyle::CloudEvent, true);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
-        assert_eq!(lines[..2], ["id: 000000010000000000000007", "event: order.paid"]);
+        assert_eq!(lines[..2], ["id: 00000001000000000000000700000000", "event: order.paid"]);
         assert!(lines[2].ends_with("\"data\":{  \"a\": 1.0,   \"b\": \"x\\ny\"}}"), "{text}");
         assert_eq!(lines[3], "");
         assert!(text.ends_with("\n\n"));
@@ -222,10 +224,10 @@ mod tests {
     fn a_line_is_one_line_of_json() {
         let item = Item::new(entry(7, "t", b"{\n\"a\":\t1}"), Vec::new());
         for style in [DataStyle::CloudEvent, DataStyle::Base64] {
-            let line = item.line(LOG, style);
+            let line = item.line(&log(), style);
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
             let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
-            assert_eq!(value["position"], "000000010000000000000007");
+            assert_eq!(value["position"], "00000001000000000000000700000000");
             assert_eq!(value["event"]["data"]["a"] == 1, style == DataStyle::CloudEvent);
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn answer(streams: Streams, reader: Reader, style: DataStyle, gzip: O
 impl State {
     async fn next(&mut self) -> Option<Bytes> {
         let part = self.part().await;
-        let (log, style) = (self.streams.shared.identity, self.style);
+        let (log, style) = (&self.streams.shared.identity, self.style);
         match (part, &mut self.gzip) {
             (Some(Part::Text(text)), None) => Some(text),
             (Some(Part::Items(items)), None) => {

@@ -8,6 +8,7 @@ use super::position::Position;
 use super::reader::{Next, Reader};
 use super::registry::{JsonFields, Streams};
 use super::request::Start;
+use super::session::{Arrival, Inlet, Session};
 use crate::store::{
     Commit, CommitOutcome, EventQuery, EventRecord, EventSeq, LogEntry, LogId, LogPart, LogStore, NewEvent,
     Origin, Page, RetentionStore, SqliteOptions, SqliteStore, StoreError,
@@ -19,7 +20,10 @@ use anglerfish_core::config::{
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -84,7 +88,24 @@ fn streams(store: Arc<dyn LogStore>, fields: JsonFields) -> Streams {
 
 impl Rig {
     fn new(filter: Option<&str>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), filter)
+    }
+
+    /// The same store once more, or a copy of it in its place.
+    async fn reopen(self, copy: Option<&Path>) -> Self {
+        let Self { store, streams, directory } = self;
+        crate::store::Store::close(&*store).await;
+        drop((streams, store));
+        if let Some(copy) = copy {
+            for besides in ["store.db-wal", "store.db-shm", "store.db-attempts"] {
+                let _ = std::fs::remove_file(directory.path().join(besides));
+            }
+            std::fs::copy(copy, directory.path().join("store.db")).unwrap();
+        }
+        Self::open(directory, None)
+    }
+
+    fn open(directory: TempDir, filter: Option<&str>) -> Self {
         let path = directory.path().join("store.db");
         let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
         let fields = Arc::new(|_: &str| Arc::from([]));
@@ -208,13 +229,62 @@ async fn a_subscription_that_is_written_anew_ends_its_streams_only_if_it_is_anot
 async fn a_position_is_of_one_log() {
     let (one, other) = (Rig::new(None), Rig::new(None));
     assert_ne!(one.store.identity(), other.store.identity(), "four bytes were drawn twice");
-    let path = one.directory.path().join("store.db");
+    one.append(0..3, NOW).await;
     let identity = one.store.identity();
-    let Rig { store, streams, directory: _kept } = one;
-    crate::store::Store::close(&*store).await;
-    drop((streams, store));
-    let again = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
-    assert_eq!(again.identity(), identity);
+    let positions = [0, 1, 3].map(|seq| Position::new(&identity, EventSeq(seq)));
+    let one = one.reopen(None).await;
+    one.append(3..4, NOW).await;
+    let again = one.store.identity();
+    assert!(again.store == identity.store && positions.iter().all(|position| position.is_of(&again)));
+    assert!(!Position::new(&identity, EventSeq(4)).is_of(&again), "it was given out by nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_of_what_was_lost_when_a_copy_was_put_back_is_one_of_another_log() {
+    let rig = Rig::new(None);
+    rig.append(0..3, NOW).await;
+    // A copy is made while it runs.
+    let copy = rig.directory.path().join("copy.db");
+    let made = rusqlite::Connection::open(rig.directory.path().join("store.db")).unwrap();
+    made.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    drop(made);
+    rig.append(3..5, NOW).await;
+    let first = rig.store.identity();
+    // What was lost is of two openings: the one in which the copy was made, and a later one.
+    let rig = rig.reopen(None).await;
+    rig.append(5..6, NOW).await;
+    let second = rig.store.identity();
+    let rig = rig.reopen(Some(&copy)).await;
+    rig.append(10..17, NOW).await;
+    let begin = async |log: &LogId, seq| {
+        let start = Start::Behind(Position::new(log, EventSeq(seq)));
+        let begun = begin(&rig.streams, start, None).await.map_err(|_| ()).unwrap();
+        (begun.position, begun.gap)
+    };
+    assert_eq!(begin(&first, 3).await, (EventSeq(3), None));
+    // Of the opening in which the copy was made it is known where that was.
+    for (log, seq, oldest) in [(&first, 4, 3), (&first, 5, 3), (&second, 6, 0)] {
+        assert_eq!(begin(log, seq).await, (EventSeq(oldest), Some(Gap::Unknown)), "{seq}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_when_the_gateway_stops_is_not_said_to_have_left() {
+    let (mut rig, mut registry) = (Rig::new(None), Registry::default());
+    let metrics = StreamMetrics::register(&mut registry);
+    let (fields, kept) = (Arc::new(|_: &str| Arc::from([])), watch::channel(Duration::MAX).1);
+    rig.streams = Streams::new(rig.store.clone(), fields, StreamOptions::default(), metrics, kept);
+    rig.streams.put(&subscription(None));
+    let [mut told, mut cut_off] = [(); 2].map(|()| Session::new(&rig.streams));
+    for session in [&mut told, &mut cut_off] {
+        session.add(Inlet::Stream(Box::new(rig.read(0))), None);
+    }
+    rig.streams.stop();
+    assert!(matches!(told.next().await, (_, Arrival::Ended)));
+    drop(cut_off);
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    assert!(text.contains("stream_closed_total{reason=\"stopping\"} 2"), "{text}");
 }
 
 /// A log that events are taken from between two reads of it, or that is slow to read.
@@ -335,7 +405,7 @@ async fn a_topic_is_read_no_further_back_than_its_history_and_whoever_asks_for_m
         let begun = begin(&rig.streams, start, Some(history)).await.map_err(|_| ()).unwrap();
         (begun.position, begun.gap)
     };
-    let behind = |seq| Start::Behind(Position { log: rig.store.identity(), seq: EventSeq(seq) });
+    let behind = |seq| Start::Behind(Position::new(&rig.store.identity(), EventSeq(seq)));
     assert_eq!(begin(Start::Earliest, 500_000).await, (EventSeq(3), None));
     assert_eq!(begin(behind(1), 500_000).await, (EventSeq(3), Some(Gap::Expired)));
     assert_eq!(begin(behind(4), 500_000).await, (EventSeq(4), None));
@@ -372,7 +442,7 @@ async fn a_position_is_one_of_this_log_as_soon_as_somebody_could_read_it() {
     rig.append(0..3, UnixMillis(NOW.0 + 100)).await;
     replace_log(&mut rig, None, usize::MAX, Duration::ZERO, Some(EventSeq(2)));
     let begin = async |seq| {
-        let position = Position { log: rig.store.identity(), seq: EventSeq(seq) };
+        let position = Position::new(&rig.store.identity(), EventSeq(seq));
         begin(&rig.streams, Start::Behind(position), None).await.map_err(|_| ()).unwrap()
     };
     let (begun, beyond) = (begin(3).await, begin(4).await);

@@ -33,7 +33,7 @@ pub trait LogStore: Send + Sync + 'static {
     /// The store cannot be read.
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError>;
 
-    /// What tells this log from others: it stays the same for as long as its positions mean the same entries.
+    /// What tells this log from others, and what was appended to it from what a copy of it was given at the same positions.
     fn identity(&self) -> LogId;
 
     /// The position of the newest entry, to be waited on; zero while there has been none.

@@ -5,6 +5,7 @@ use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// The position of an entry in the log; grows by one with every entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -33,6 +34,18 @@ pub enum Origin {
     Callback,
     /// Something that happened to the gateway itself.
     Operational,
+}
+
+impl Origin {
+    /// Whether entries of it are for subscriptions of all sources. What the gateway tells of itself and of its calls, and what came
+    /// in at awaited URLs, is for those who name the source: readers' addresses are in it, and answers that somebody else waits for.
+    #[must_use]
+    pub const fn is_for_all(self) -> bool {
+        match self {
+            Self::Request | Self::Published | Self::Document => true,
+            Self::Call | Self::Callback | Self::Operational => false,
+        }
+    }
 }
 
 /// The request that carried an event, without its body and without credentials.
@@ -118,9 +131,52 @@ pub struct LogEntry {
     pub data: Bytes,
 }
 
-/// What tells one log from another: drawn when the store is made, so that a position of one is not taken for one of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct LogId(pub u32);
+/// What tells one log from another, so that a position of one is not taken for one of another. Cheap to clone.
+///
+/// A store that is put back from a copy is another log from the end of the copy on, and gives positions out anew that its lost
+/// end had. Nobody can see that at the file. But whoever opens a store draws a mark, and an entry's position has the mark of
+/// the opening in which it was appended: what was appended to the copy has another one than what was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogId {
+    /// Drawn when the store was made.
+    pub store: u32,
+    /// In the order of the log.
+    openings: Arc<[Opening]>,
+}
+
+/// A time that a store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// The entries behind this position were appended then, up to those of the next opening.
+    pub behind: EventSeq,
+    /// Drawn at that time, and not zero.
+    pub mark: u32,
+}
+
+impl LogId {
+    /// A store with its openings, in the order of the log.
+    #[must_use]
+    pub fn new(store: u32, openings: impl IntoIterator<Item = Opening>) -> Self {
+        Self { store, openings: openings.into_iter().collect() }
+    }
+
+    /// The mark of the opening in which a position was given out; zero before openings were written down.
+    #[must_use]
+    pub fn mark(&self, seq: EventSeq) -> u32 {
+        let opened = self.openings.partition_point(|opening| opening.behind < seq);
+        opened.checked_sub(1).and_then(|last| self.openings.get(last)).map_or(0, |opening| opening.mark)
+    }
+
+    /// The last position that an opening with this mark gave out here; `None` if there was none, or it goes on.
+    #[must_use]
+    pub fn end(&self, mark: u32) -> Option<EventSeq> {
+        let next = match mark {
+            0 => 0,
+            _ => self.openings.iter().position(|opening| opening.mark == mark)? + 1,
+        };
+        self.openings.get(next).map(|opening| opening.behind)
+    }
+}
 
 /// What a reader of the log gets.
 #[derive(Debug, Clone)]
@@ -132,4 +188,20 @@ pub enum LogPart {
         /// The oldest position from which on nothing was deleted: reading goes on from here.
         oldest: EventSeq,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_position_has_the_mark_of_the_opening_that_it_was_given_out_in() {
+        let opening = |behind, mark| Opening { behind: EventSeq(behind), mark };
+        let log = LogId::new(1, [opening(3, 30), opening(5, 50)]);
+        let marks = [0, 3, 4, 5, 6, i64::MAX].map(|seq| log.mark(EventSeq(seq)));
+        assert_eq!(marks, [0, 0, 30, 30, 50, 50]);
+        assert_eq!(LogId::default().mark(EventSeq(9)), 0);
+        let ends = [0, 30, 50, 9].map(|mark| log.end(mark));
+        assert_eq!(ends, [Some(EventSeq(3)), Some(EventSeq(5)), None, None]);
+    }
 }

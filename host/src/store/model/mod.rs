@@ -28,7 +28,8 @@ pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,
 };
 pub use entry::{
-    EventRecord, EventSeq, FailedFilter, LogEntry, LogId, LogPart, Origin, Repetitions, RequestRecord,
+    EventRecord, EventSeq, FailedFilter, LogEntry, LogId, LogPart, Opening, Origin, Repetitions,
+    RequestRecord,
 };
 pub use error::StoreError;
 pub use lease::{Due, Lease, LeaseTerms, LeaseToken, Leased, Owner};

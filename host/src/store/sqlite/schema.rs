@@ -1,7 +1,7 @@
 //! The tables, their versions, and how a file is recognised as ours and told from others.
 
 use super::error::classify;
-use crate::store::{LogId, StoreError};
+use crate::store::{EventSeq, LogId, Opening, StoreError};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::path::Path;
 
@@ -46,16 +46,31 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     Ok(())
 }
 
-/// What tells this log from others; drawn when it is first asked for. It stands among the rows that say how far the log has
-/// come, which older versions leave as they are.
-pub(super) fn identity(connection: &Connection) -> rusqlite::Result<LogId> {
-    connection.execute(
+/// What tells this log from others, drawn when it is first asked for, and the openings of the store with this one. They stand
+/// among the rows that say how far the log has come, which older versions leave as they are.
+pub(super) fn identity(connection: &mut Connection) -> rusqlite::Result<LogId> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute(
         "INSERT OR IGNORE INTO sequence (name, last) VALUES ('identity', random() & 0xffffffff)",
         (),
     )?;
-    let drawn: i64 =
-        connection.query_row("SELECT last FROM sequence WHERE name = 'identity'", (), |row| row.get(0))?;
-    Ok(LogId(u32::try_from(drawn & 0xffff_ffff).unwrap_or_default()))
+    // An opening in which nothing was appended gave no position out: this one takes its place.
+    transaction.execute(
+        "INSERT OR REPLACE INTO sequence (name, last)
+         SELECT 'opened behind ' || coalesce(max(event), 0), 1 + (random() & 0x7fffffff) FROM segments",
+        (),
+    )?;
+    let store: i64 =
+        transaction.query_row("SELECT last FROM sequence WHERE name = 'identity'", (), |row| row.get(0))?;
+    let openings = transaction
+        .prepare(
+            "SELECT CAST(substr(name, length('opened behind ') + 1) AS INTEGER) AS behind, last
+             FROM sequence WHERE name GLOB 'opened behind *' ORDER BY behind",
+        )?
+        .query_map((), |row| Ok(Opening { behind: EventSeq(row.get(0)?), mark: row.get(1)? }))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    transaction.commit()?;
+    Ok(LogId::new(u32::try_from(store & 0xffff_ffff).unwrap_or_default(), openings))
 }
 
 /// The newest version of the schema.

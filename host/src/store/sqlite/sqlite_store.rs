@@ -118,7 +118,7 @@ impl SqliteStore {
         let leases = Arc::new(Leases::new(journal));
         let backlog = Arc::new(Backlog::count(&connection).map_err(fail)?);
         let bounds = Arc::new(Bounds::open(&connection).map_err(fail)?);
-        let identity = identity(&connection).map_err(fail)?;
+        let identity = identity(&mut connection).map_err(fail)?;
         let (sender, head) = watch::channel(EventSeq::default());
         let (made, made_jobs) = watch::channel(0);
         let shared = Shared {
@@ -179,7 +179,7 @@ impl LogStore for SqliteStore {
     }
 
     fn identity(&self) -> LogId {
-        self.identity
+        self.identity.clone()
     }
 
     fn head(&self) -> watch::Receiver<EventSeq> {

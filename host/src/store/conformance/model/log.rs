@@ -106,7 +106,7 @@ impl LogStore for ModelStore {
     }
 
     fn identity(&self) -> LogId {
-        LogId(1)
+        LogId::new(1, [])
     }
 
     fn head(&self) -> watch::Receiver<EventSeq> {
