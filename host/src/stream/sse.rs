@@ -55,14 +55,15 @@ pub(super) fn answer(
     gzip: Option<Gzip>,
 ) -> Response {
     let position = at(&streams, reader.position);
-    // An id without data is no event, and the reader has it when the connection breaks before the first one.
-    let mut greeting = format!("retry: {RETRY}\nid: {position}\n\n");
-    if let Some(gap) = gap {
-        greeting += &gap_text(gap, &position);
-    }
+    // An id without data is no event, and the reader has it when the connection breaks before the first one. Behind a gap it
+    // must not have it before it was told: who comes again with it is told nothing.
+    let begun = match gap {
+        None => format!("id: {position}\n\n"),
+        Some(gap) => gap_text(gap, &position),
+    };
+    let greeting = Some(format!("retry: {RETRY}\n{begun}").into());
     let rotate = rotation(&streams);
     let told = reader.position;
-    let greeting = Some(greeting.into());
     let state = State { streams, reader, style, rotate, told, greeting, is_over: false, gzip };
     // What is dropped half-way has moved nobody: the reader is in the state, which goes with it.
     let body = stream::unfold(Box::new(state), |mut state| async move {
@@ -76,7 +77,7 @@ pub(super) fn answer(
 impl State {
     async fn next(&mut self) -> Option<Bytes> {
         let part = self.part().await;
-        let (log, style) = (self.streams.shared.identity, self.style);
+        let (log, style) = (&self.streams.shared.identity, self.style);
         match (part, &mut self.gzip) {
             (Some(Part::Text(text)), None) => Some(text),
             (Some(Part::Items(items)), None) => Some(match items.as_slice() {
@@ -123,7 +124,7 @@ impl State {
                 self.told = to;
                 self.streams.shared.metrics.gap();
                 let position = at(&self.streams, to);
-                Bytes::from(format!("id: {position}\n{}", gap_text(Gap::Expired, &position)))
+                Bytes::from(gap_text(Gap::Expired, &position))
             }
             Next::Ended if self.streams.is_stopping() => {
                 self.end(Closed::Stopping, "stopping", fastrand::u64(AWAY))
@@ -145,7 +146,8 @@ impl State {
     }
 }
 
+/// A gap, in one event with the position that the reader goes on behind.
 fn gap_text(gap: Gap, oldest: &str) -> String {
     let data = json!({"code": gap.code(), "detail": gap.detail(), "oldest": oldest});
-    format!("event: gap\ndata: {data}\n\n")
+    format!("id: {oldest}\nevent: gap\ndata: {data}\n\n")
 }
