@@ -1,5 +1,6 @@
 //! What HTTP demands of a request and the server library leaves to its user.
 
+use bytes::Bytes;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, Response, StatusCode, Uri, Version};
@@ -49,6 +50,13 @@ impl Malformed {
 pub(super) fn broken<B: From<&'static str>>() -> Response<B> {
     let body = r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"the gateway failed on this request","code":"internal"}"#;
     problem(StatusCode::INTERNAL_SERVER_ERROR, body)
+}
+
+/// What is said to whoever has as many connections as one address may have, before a request is read.
+pub(super) fn crowded() -> Bytes {
+    let body = r#"{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"as many connections are open from this address as one may have","code":"too-many-connections"}"#;
+    let head = "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\nconnection: close";
+    Bytes::from(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
 }
 
 fn problem<B: From<&'static str>>(status: StatusCode, body: &'static str) -> Response<B> {

@@ -1,22 +1,21 @@
 //! One listening socket.
 
+use super::acceptor::{AcceptLimits, Acceptor};
 use super::activity::IdleLimits;
 use super::connection::{BoxError, Shared};
+use super::framing::crowded;
 use super::request_body::RequestBody;
 use crate::supervision::Supervisor;
-use crate::telemetry::Repeated;
 use http::{Request, Response};
 use hyper::body::{Body, Bytes};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The largest head of a request, in bytes: its line or its pseudo fields, and all its fields.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -37,6 +36,8 @@ const PING: Duration = Duration::from_secs(30);
 pub struct Limits {
     /// Open connections; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Of these, from one address; further ones are answered 429.
+    pub per_address: usize,
     /// How long the head of a request may take: the first one from accepting the connection on.
     pub header: Duration,
     /// How long a connection may be open between two requests.
@@ -45,7 +46,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 16_384, header: Duration::from_secs(15), idle: Duration::from_secs(75) }
+        Self {
+            connections: 16_384,
+            per_address: usize::MAX,
+            header: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+        }
     }
 }
 
@@ -61,35 +67,26 @@ pub struct Ending {
 /// A bound socket.
 #[derive(Debug)]
 pub struct Listener {
-    /// Closed as soon as it is told to stop, so that the next sender finds another instance.
-    socket: Mutex<Option<Arc<TcpListener>>>,
-    address: SocketAddr,
+    acceptor: Acceptor,
     limits: Limits,
 }
 
-/// How long accepting pauses when the process has no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 impl Listener {
-    /// Binds an address; port 0 takes a free one.
+    /// Binds an address; port 0 takes a free one. Connections of `proxies` are not counted by their address.
     ///
     /// # Errors
     ///
     /// As the operating system says.
-    pub async fn bind(address: SocketAddr, limits: Limits) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket: Mutex::new(Some(Arc::new(socket))), address, limits })
+    pub async fn bind(address: SocketAddr, limits: Limits, proxies: &[IpNet]) -> io::Result<Self> {
+        let Limits { connections, per_address, .. } = limits;
+        let accepting = AcceptLimits { connections, per_address, proxies: proxies.into() };
+        Ok(Self { acceptor: Acceptor::bind(address, accepting).await?, limits })
     }
 
     /// The address that it is bound to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn socket(&self) -> MutexGuard<'_, Option<Arc<TcpListener>>> {
-        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.acceptor.address()
     }
 
     /// Serves until it is told to end; returns when no connection is open any more. Dropped early, it drops them all.
@@ -102,59 +99,11 @@ impl Listener {
         B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + 'static,
     {
         let patience = IdleLimits { head: self.limits.header, idle: self.limits.idle };
-        let Ending { stop, abort } = ending;
-        let Some(socket) = self.socket().clone() else { return };
-        // Connections end with this future, however it ends.
-        let abort = abort.child_token();
-        let _dropped = abort.clone().drop_guard();
-        let shared =
-            Arc::new(Shared { handle, builder: builder(), patience, supervisor, stop: stop.clone() });
-        let (begun, mut refused) = (Instant::now(), Repeated::default());
-        let (places, open) = (Arc::new(Semaphore::new(self.limits.connections)), TaskTracker::new());
-        loop {
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, socket.accept().await)
-            };
-            // Also while all places are taken.
-            let (place, accepted) = tokio::select! {
-                () = stop.cancelled() => break,
-                next = next => next,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    if let Some(count) = refused.note(begun.elapsed(), &error.to_string()) {
-                        tracing::warn!(%error, count, "connections could not be accepted now; they wait");
-                    }
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
-                    }
-                }
-            };
-            // Answers are small and complete: waiting to fill a segment only delays them.
-            let _ = stream.set_nodelay(true);
-            let (shared, abort) = (Arc::clone(&shared), abort.clone());
-            let supervisor = shared.supervisor.clone();
-            open.spawn(async move {
-                let _place = place;
-                tokio::select! {
-                    () = abort.cancelled() => {}
-                    // A panic in it is of this connection alone.
-                    _ = supervisor.guard("connection", shared.serve(stream, peer)) => {}
-                }
-            });
-        }
-        drop(socket);
-        self.socket().take();
-        open.close();
-        tokio::select! {
-            () = open.wait() => return,
-            () = abort.cancelled() => {}
-        }
-        tracing::warn!(connections = open.len(), "connections were still open at the deadline");
-        open.wait().await;
+        let stop = ending.stop.clone();
+        let shared = Shared { handle, builder: builder(), patience, supervisor: supervisor.clone(), stop };
+        let shared = Arc::new(shared);
+        let talk = |stream, peer| Arc::clone(&shared).serve(stream, peer);
+        self.acceptor.serve("connection", crowded(), talk, ending, supervisor).await;
     }
 }
 
@@ -197,11 +146,12 @@ mod tests {
 
     async fn start(connections: usize) -> (SocketAddr, Ending, tokio::task::JoinHandle<()>) {
         // An idle connection is not closed for its own sake while a test runs.
-        start_with(Limits { connections, header: PATIENCE * 100, idle: PATIENCE * 100 }).await
+        start_with(Limits { connections, header: PATIENCE * 100, idle: PATIENCE * 100, ..Limits::default() })
+            .await
     }
 
     async fn start_with(limits: Limits) -> (SocketAddr, Ending, tokio::task::JoinHandle<()>) {
-        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits, &[]).await.unwrap();
         let (address, ending) = (listener.address(), Ending::default());
         let answer = |request: Request<RequestBody>, _| async move {
             assert_ne!(request.uri().path(), "/panic", "as it was asked to");
@@ -253,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_says_nothing_or_half_of_something_does_not_keep_others_out() {
-        let limits = Limits { connections: 1, header: SHORT, idle: PATIENCE * 100 };
+        let limits = Limits { connections: 1, header: SHORT, idle: PATIENCE * 100, ..Limits::default() };
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n", preface, b"POST /in/s HTTP/1.1\r\nhost: x\r\n"] {
             is_let_go(limits, said).await;
@@ -262,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_is_let_go() {
-        let limits = Limits { connections: 1, header: PATIENCE * 100, idle: SHORT };
+        let limits = Limits { connections: 1, header: PATIENCE * 100, idle: SHORT, ..Limits::default() };
         is_let_go(limits, b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await;
     }
 

@@ -1,0 +1,219 @@
+//! Accepting connections, in one way for every protocol: within limits, and let go in the end.
+
+use super::listener::Ending;
+use super::tally::Tally;
+use crate::supervision::Supervisor;
+use crate::telemetry::Repeated;
+use bytes::Bytes;
+use ipnet::IpNet;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+/// How long accepting pauses when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A peer that is gone without a word is noticed by these, also where nobody ever speaks: after a minute the system asks, and
+/// gives up after some silent intervals (nine on Linux).
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15));
+
+/// How many of those who are turned away are told so at the same time, and how long that may take: whoever comes faster than
+/// that is let go without a word.
+const FAREWELLS: usize = 16;
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How many connections one socket has open.
+#[derive(Debug, Clone)]
+pub(crate) struct AcceptLimits {
+    /// In all; further ones wait in the kernel's queue.
+    pub(crate) connections: usize,
+    /// From one address; further ones are turned away.
+    pub(crate) per_address: usize,
+    /// Proxies, which may have any number: they speak for many.
+    pub(crate) proxies: Arc<[IpNet]>,
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    /// Closed as soon as it is told to stop, so that the next sender finds another instance.
+    socket: Mutex<Option<Arc<TcpListener>>>,
+    address: SocketAddr,
+    limits: AcceptLimits,
+}
+
+impl Acceptor {
+    /// Binds an address; port 0 takes a free one.
+    pub(crate) async fn bind(address: SocketAddr, limits: AcceptLimits) -> io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket: Mutex::new(Some(Arc::new(socket))), address, limits })
+    }
+
+    /// The address that it is bound to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Option<Arc<TcpListener>>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Talks on each connection until it is told to end; returns when none is open any more. Dropped early, it drops them all.
+    /// Whoever has too many is told `refusal`. `what` names a connection where one panics.
+    pub(crate) async fn serve<Fut>(
+        &self,
+        what: &'static str,
+        refusal: Bytes,
+        talk: impl Fn(TcpStream, SocketAddr) -> Fut,
+        ending: Ending,
+        supervisor: Supervisor,
+    ) where
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let Ending { stop, abort } = ending;
+        let Some(socket) = self.socket().clone() else { return };
+        // Connections end with this future, however it ends.
+        let abort = abort.child_token();
+        let _dropped = abort.clone().drop_guard();
+        let (begun, mut failed, mut refused) = (Instant::now(), Repeated::default(), Repeated::default());
+        let (places, open) = (Arc::new(Semaphore::new(self.limits.connections)), TaskTracker::new());
+        let (addresses, farewells) = (Tally::default(), Arc::new(Semaphore::new(FAREWELLS)));
+        loop {
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, socket.accept().await)
+            };
+            // Also while all places are taken.
+            let (place, accepted) = tokio::select! {
+                () = stop.cancelled() => break,
+                next = next => next,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    if let Some(count) = failed.note(begun.elapsed(), &error.to_string()) {
+                        tracing::warn!(%error, count, "connections could not be accepted now; they wait");
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
+                    }
+                }
+            };
+            let address = peer.ip().to_canonical();
+            let Some(counted) = addresses.take(address, self.most(address)) else {
+                if let Some(count) = refused.note(begun.elapsed(), &address.to_string()) {
+                    tracing::warn!(%address, count, "connections of an address that has as many as it may were refused");
+                }
+                if let Ok(turn) = Arc::clone(&farewells).try_acquire_owned() {
+                    let refusal = refusal.clone();
+                    open.spawn(async move {
+                        let _turn = turn;
+                        let _ = tokio::time::timeout(FAREWELL, turn_away(stream, &refusal)).await;
+                    });
+                }
+                continue;
+            };
+            // Answers are small and complete: waiting to fill a segment only delays them.
+            let _ = stream.set_nodelay(true);
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
+            let (talk, abort, supervisor) = (talk(stream, peer), abort.clone(), supervisor.clone());
+            open.spawn(async move {
+                let _counted = (place, counted);
+                tokio::select! {
+                    () = abort.cancelled() => {}
+                    // A panic in it is of this connection alone.
+                    _ = supervisor.guard(what, talk) => {}
+                }
+            });
+        }
+        drop(socket);
+        self.socket().take();
+        open.close();
+        tokio::select! {
+            () = open.wait() => return,
+            () = abort.cancelled() => {}
+        }
+        tracing::warn!(connections = open.len(), "connections were still open at the deadline");
+        open.wait().await;
+    }
+
+    fn most(&self, address: IpAddr) -> usize {
+        match self.limits.proxies.iter().any(|network| network.contains(&address)) {
+            true => usize::MAX,
+            false => self.limits.per_address,
+        }
+    }
+}
+
+/// Says why, and gives the other side a moment to read it: closing with bytes unread would take back what was just sent.
+async fn turn_away(mut stream: TcpStream, refusal: &[u8]) -> io::Result<()> {
+    stream.write_all(refusal).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Where connections are accepted, and what becomes of them.
+    async fn start(per_address: usize, proxies: &[&str]) -> (SocketAddr, mpsc::UnboundedReceiver<TcpStream>) {
+        let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
+        let limits = AcceptLimits { connections: 10, per_address, proxies };
+        let acceptor = Acceptor::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
+        let (address, (accepted, connections)) = (acceptor.address(), mpsc::unbounded_channel());
+        tokio::spawn(async move {
+            let talk = |stream, _| {
+                let accepted = accepted.clone();
+                async move {
+                    let _ = accepted.send(stream);
+                    std::future::pending().await
+                }
+            };
+            let refusal = Bytes::from_static(b"enough");
+            acceptor.serve("connection", refusal, talk, Ending::default(), Supervisor::default()).await;
+        });
+        (address, connections)
+    }
+
+    async fn said(stream: &mut TcpStream) -> String {
+        let mut said = String::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut said)).await.unwrap().unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn the_system_asks_a_silent_peer_whether_it_is_there() {
+        let (address, mut connections) = start(10, &[]).await;
+        let _peer = TcpStream::connect(address).await.unwrap();
+        let accepted = connections.recv().await.unwrap();
+        assert!(SockRef::from(&accepted).keepalive().unwrap() && accepted.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_too_many_connections_is_told_and_a_proxy_may_have_any_number() {
+        let (address, mut connections) = start(1, &[]).await;
+        let _first = TcpStream::connect(address).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(b"what it came for").await.unwrap();
+        assert_eq!(said(&mut second).await, "enough");
+        assert!(connections.recv().await.is_some() && connections.try_recv().is_err());
+        let (address, mut connections) = start(1, &["127.0.0.0/8"]).await;
+        let _both = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        assert!(connections.recv().await.is_some() && connections.recv().await.is_some());
+    }
+}
