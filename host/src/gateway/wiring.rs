@@ -25,6 +25,7 @@ use anglerfish_core::resource::ResourcePattern;
 use anglerfish_core::router::{RoutingDocument, RoutingSubscription};
 use anglerfish_core::verify::Verifier;
 use futures_util::future::try_join_all;
+use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -85,11 +86,14 @@ pub(super) async fn bind(
     // and two for those who write documents, where there may be any.
     let watchers = (descriptors.incoming / 8).max(1);
     let listens = usize::from(config.out.listen.is_some()) + usize::from(config.out.stomp.is_some());
-    let subscribers = config.out.max_connections.min((descriptors.incoming / 4 / listens.max(1)).max(1));
     let producers = match config.documents.listen {
         Some(_) => config.documents.max_connections.min((descriptors.incoming / 4).max(1)),
         None => 0,
     };
+    // What senders do not want is for those who read.
+    let left = descriptors.incoming.saturating_sub(watchers + producers + config.server.max_connections);
+    let share = (descriptors.incoming / 4).max(left) / listens.max(1);
+    let subscribers = config.out.max_connections.min(share.max(1));
     let senders = descriptors.incoming.saturating_sub(watchers + subscribers * listens + producers).max(1);
     if config.server.max_connections > senders {
         tracing::debug!(
@@ -100,28 +104,36 @@ pub(super) async fn bind(
     }
     let limits = Limits {
         connections: config.server.max_connections.min(senders),
+        per_address: usize::MAX,
         header: config.server.header_timeout,
         idle: config.server.idle_timeout,
     };
+    let proxies = &config.server.trusted_proxies[..];
     let ingress = match binding.ingress {
-        true => Some(bind_one(config.server.listen, "server.listen", limits).await?),
+        true => Some(bind_one(config.server.listen, "server.listen", limits, proxies).await?),
         false => None,
     };
     let connections = limits.connections.min(watchers);
     let admin = match binding.admin {
-        true => Some(bind_one(config.admin.listen, "admin.listen", Limits { connections, ..limits }).await?),
+        true => {
+            let limits = Limits { connections, ..limits };
+            Some(bind_one(config.admin.listen, "admin.listen", limits, proxies).await?)
+        }
         false => None,
     };
+    // One alone cannot take all of them.
+    let per_address = config.out.max_connections_per_address.unwrap_or(subscribers.div_ceil(2));
     let out = match config.out.listen {
         Some(address) => {
-            let limits = Limits { connections: subscribers, idle: config.out.idle(limits.idle), ..limits };
-            Some(bind_one(address, "out.listen", limits).await?)
+            let idle = config.out.idle(limits.idle);
+            let limits = Limits { connections: subscribers, per_address, idle, ..limits };
+            Some(bind_one(address, "out.listen", limits, proxies).await?)
         }
         None => None,
     };
     let stomp = match config.out.stomp {
         Some(address) => {
-            let bound = StompListener::bind(address, subscribers).await;
+            let bound = StompListener::bind(address, subscribers, per_address, proxies).await;
             let bound = bound.map_err(|error| GatewayError::Listen { address, key: "out.stomp", error })?;
             Some(Arc::new(bound))
         }
@@ -130,7 +142,7 @@ pub(super) async fn bind(
     let documents = match config.documents.listen {
         Some(address) => {
             let limits = Limits { connections: producers, ..limits };
-            Some(bind_one(address, "documents.listen", limits).await?)
+            Some(bind_one(address, "documents.listen", limits, proxies).await?)
         }
         None => None,
     };
@@ -141,8 +153,9 @@ async fn bind_one(
     address: SocketAddr,
     key: &'static str,
     limits: Limits,
+    proxies: &[IpNet],
 ) -> Result<Arc<Listener>, GatewayError> {
-    let bound = Listener::bind(address, limits).await;
+    let bound = Listener::bind(address, limits, proxies).await;
     bound.map(Arc::new).map_err(|error| GatewayError::Listen { address, key, error })
 }
 

@@ -25,6 +25,8 @@ pub struct OutConfig {
     pub stomp: Option<SocketAddr>,
     /// Open connections of each listener; further ones wait. Whoever waits for a message or reads a stream has one.
     pub max_connections: usize,
+    /// Of these, from one address that is no trusted proxy; further ones are refused. Without it half of them.
+    pub max_connections_per_address: Option<usize>,
     /// Web pages that may ask, by their origins.
     pub allowed_origins: Vec<String>,
     /// How many may read streams at once.
@@ -67,6 +69,7 @@ impl Default for OutConfig {
             listen: None,
             stomp: None,
             max_connections: 1024,
+            max_connections_per_address: None,
             allowed_origins: Vec::new(),
             max_readers: 900,
             max_readers_per_token: 100,
@@ -86,6 +89,7 @@ impl Section for OutConfig {
         ("listen", Kind::Text),
         ("stomp", Kind::Text),
         ("max_connections", Kind::Integer),
+        ("max_connections_per_address", Kind::Integer),
         ("allowed_origins", Kind::List),
         ("max_readers", Kind::Integer),
         ("max_readers_per_token", Kind::Integer),
@@ -103,6 +107,8 @@ impl Section for OutConfig {
         set(&mut config.listen, table.get("listen"), |node| address(node).map(Some));
         set(&mut config.stomp, table.get("stomp"), |node| address(node).map(Some));
         set(&mut config.max_connections, table.get("max_connections"), many);
+        let per_address = table.get("max_connections_per_address");
+        set(&mut config.max_connections_per_address, per_address, |node| many(node).map(Some));
         set(&mut config.allowed_origins, table.get("allowed_origins"), origins);
         set(&mut config.max_readers, table.get("max_readers"), many);
         set(&mut config.max_readers_per_token, table.get("max_readers_per_token"), many);

@@ -32,7 +32,7 @@ pub(super) struct Notice {
     pub(super) visitor: Visitor,
     pub(super) since: UnixMillis,
     pub(super) at: UnixMillis,
-    pub(super) position: EventSeq,
+    pub(super) position: Option<EventSeq>,
     /// How many events it was given.
     pub(super) events: u64,
     /// Why it left, if it did.
@@ -122,7 +122,7 @@ impl ReaderEvents {
             "address": visitor.address.to_string(),
             "user_agent": visitor.agent,
             "since": since.rfc3339(),
-            "position": at(&self.streams, *position),
+            "position": position.map(|position| at(&self.streams, position)),
         });
         if let (Some(closed), Some(members)) = (closed, data.as_object_mut()) {
             members.insert("reason".to_owned(), closed.word().into());

@@ -60,7 +60,9 @@ impl Gap {
             Self::Expired => {
                 "events behind this position are no longer kept; `oldest` is where the log is whole from"
             }
-            Self::Unknown => "the position is none of this log; `oldest` is where it begins",
+            Self::Unknown => {
+                "the position is none of this log, or of an end of it that was lost; behind `oldest` nothing is missing"
+            }
         }
     }
 }
@@ -245,15 +247,17 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
             }
             (position, false)
         }
-        Start::Behind(Position { log, seq }) if log == streams.shared.identity && seq <= head => (seq, false),
-        // What is in the store can be read a moment before the head of the log says so.
-        Start::Behind(Position { log, seq })
-            if log == streams.shared.identity && is_there(streams, seq).await? =>
-        {
-            (seq, false)
+        Start::Behind(position) if position.is_of(&streams.shared.identity) && position.seq <= head => {
+            (position.seq, false)
         }
-        Start::Behind(_) => {
-            let oldest = oldest(streams, EventSeq(0)).await?;
+        // What is in the store can be read a moment before the head of the log says so.
+        Start::Behind(position)
+            if position.is_of(&streams.shared.identity) && is_there(streams, position.seq).await? =>
+        {
+            (position.seq, false)
+        }
+        Start::Behind(position) => {
+            let oldest = oldest(streams, position.shared(&streams.shared.identity)).await?;
             streams.shared.metrics.gap();
             return Ok(Beginning { position: oldest, gap: Some(Gap::Unknown) });
         }
@@ -302,7 +306,7 @@ pub(super) fn gone(streams: &Streams, gap: Gap, oldest: EventSeq) -> ProblemDeta
 
 /// A position as readers name it.
 pub(super) fn at(streams: &Streams, seq: EventSeq) -> String {
-    Position { log: streams.shared.identity, seq }.to_string()
+    Position::new(&streams.shared.identity, seq).to_string()
 }
 
 /// A value of a header field that is known to be one.
@@ -322,16 +326,20 @@ pub(super) fn silence(streams: &Streams, reader: &Reader) -> tokio::time::Instan
     tokio::time::Instant::now() + streams.shared.options.heartbeat
 }
 
+impl From<TooManyReaders> for ProblemDetails {
+    fn from(refused: TooManyReaders) -> Self {
+        let status = match refused {
+            TooManyReaders::All => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::TOO_MANY_REQUESTS,
+        };
+        Self::new(status, TooManyReaders::CODE, refused.to_string()).retry_after(RETRY_AFTER)
+    }
+}
+
 impl From<OpenError> for ProblemDetails {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::TooManyReaders(refused) => {
-                let status = match refused {
-                    TooManyReaders::All => StatusCode::SERVICE_UNAVAILABLE,
-                    TooManyReaders::Token | TooManyReaders::Address => StatusCode::TOO_MANY_REQUESTS,
-                };
-                Self::new(status, "too-many-readers", refused.to_string()).retry_after(RETRY_AFTER)
-            }
+            OpenError::TooManyReaders(refused) => refused.into(),
             OpenError::Filter(problems) => {
                 tracing::error!(?problems, "the filter of a stream does not compile");
                 internal("the filter does not compile; see the log")

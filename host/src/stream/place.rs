@@ -5,14 +5,17 @@ use super::metric::{Closed, StreamMetrics};
 use super::options::StreamOptions;
 use super::presence::ReaderRecord;
 use crate::clock;
+use crate::server::{Counted, Tally};
 use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
-use std::collections::{BTreeMap, HashMap};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// How a stream is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +62,15 @@ pub(super) enum TooManyReaders {
     Token,
     #[error("as many read from this address already as `out.max_readers_per_address` allows")]
     Address,
+    #[error("as many connections are open with this token already as `out.max_readers_per_token` allows")]
+    TokenConnections,
+    #[error("as many connections are open from this address already as `out.max_readers_per_address` allows")]
+    AddressConnections,
+}
+
+impl TooManyReaders {
+    /// A stable word for programs.
+    pub(super) const CODE: &'static str = "too-many-readers";
 }
 
 /// Everybody who reads.
@@ -66,6 +78,10 @@ pub(super) struct Places {
     options: StreamOptions,
     metrics: StreamMetrics,
     taken: Mutex<Taken>,
+    readers: Tallies,
+    /// Connections that hold any number of readers, or none.
+    connections: Tallies,
+    stopping: CancellationToken,
     /// Where it is told who comes and goes, and until somebody asks for it, what is told.
     notices: Option<Notices>,
     told: Mutex<Option<mpsc::Receiver<Notice>>>,
@@ -75,14 +91,20 @@ pub(super) struct Places {
 struct Taken {
     last: u64,
     readers: BTreeMap<u64, Arc<Occupant>>,
-    tokens: HashMap<[u8; 32], usize>,
-    addresses: HashMap<IpAddr, usize>,
+}
+
+/// How many there are with each token, and from each address.
+#[derive(Default)]
+struct Tallies {
+    tokens: Tally<[u8; 32]>,
+    addresses: Tally<IpAddr>,
 }
 
 struct Occupant {
     visitor: Visitor,
     since: UnixMillis,
-    position: AtomicI64,
+    /// Where it is in the log, if that is where it reads.
+    position: Option<AtomicI64>,
     events: AtomicU64,
     /// When it last asked for more.
     asked: AtomicU64,
@@ -90,10 +112,29 @@ struct Occupant {
     is_given: AtomicBool,
 }
 
+impl Occupant {
+    fn position(&self) -> Option<EventSeq> {
+        self.position.as_ref().map(|position| EventSeq(position.load(Ordering::Relaxed)))
+    }
+}
+
 impl Places {
-    pub(super) fn new(options: StreamOptions, metrics: StreamMetrics) -> Arc<Self> {
+    pub(super) fn new(
+        options: StreamOptions,
+        metrics: StreamMetrics,
+        stopping: CancellationToken,
+    ) -> Arc<Self> {
         let (notices, told) = options.events.then(Notices::new).unzip();
-        Arc::new(Self { options, metrics, taken: Mutex::default(), notices, told: Mutex::new(told) })
+        Arc::new(Self {
+            options,
+            metrics,
+            taken: Mutex::default(),
+            readers: Tallies::default(),
+            connections: Tallies::default(),
+            stopping,
+            notices,
+            told: Mutex::new(told),
+        })
     }
 
     /// What is told of those who come and go, to the first one who asks.
@@ -112,7 +153,7 @@ impl Places {
             visitor: occupant.visitor.clone(),
             since: occupant.since,
             at: clock::now(),
-            position: EventSeq(occupant.position.load(Ordering::Relaxed)),
+            position: occupant.position(),
             events: occupant.events.load(Ordering::Relaxed),
             closed,
         });
@@ -122,39 +163,31 @@ impl Places {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets somebody in. The place is given back when it is dropped.
+    /// Lets somebody in, who reads the log from a position or is leased messages. The place is given back when it is dropped.
     pub(super) fn take(
         self: &Arc<Self>,
         visitor: Visitor,
-        position: EventSeq,
+        position: Option<EventSeq>,
     ) -> Result<Place, TooManyReaders> {
-        let mut guard = self.taken();
-        let taken = &mut *guard;
-        let of_token = taken.tokens.get(&visitor.token).copied().unwrap_or_default();
-        let of_address = taken.addresses.get(&visitor.address).copied().unwrap_or_default();
-        let refused = if taken.readers.len() >= self.options.readers {
-            Some(TooManyReaders::All)
-        } else if of_token >= self.options.readers_per_token {
-            Some(TooManyReaders::Token)
-        } else if of_address >= self.options.readers_per_address {
-            Some(TooManyReaders::Address)
-        } else {
-            None
+        let (token, address) = (visitor.token, visitor.address);
+        let mut taken = self.taken();
+        let counted = || {
+            if taken.readers.len() >= self.options.readers {
+                return Err(TooManyReaders::All);
+            }
+            let of_token = self.readers.tokens.take(token, self.options.readers_per_token);
+            let of_token = of_token.ok_or(TooManyReaders::Token)?;
+            let of_address = self.readers.addresses.take(address, self.options.readers_per_address);
+            Ok((of_token, of_address.ok_or(TooManyReaders::Address)?))
         };
-        if let Some(refused) = refused {
-            drop(guard);
-            self.metrics.refused();
-            return Err(refused);
-        }
+        let counted = counted().inspect_err(|_| self.metrics.refused())?;
         taken.last += 1;
         let number = taken.last;
-        *taken.tokens.entry(visitor.token).or_default() += 1;
-        *taken.addresses.entry(visitor.address).or_default() += 1;
         let now = clock::now();
         let occupant = Arc::new(Occupant {
             visitor,
             since: now,
-            position: AtomicI64::new(position.0),
+            position: position.map(|position| AtomicI64::new(position.0)),
             events: AtomicU64::default(),
             asked: AtomicU64::new(now.0),
             is_given: AtomicBool::default(),
@@ -162,9 +195,17 @@ impl Places {
         taken.readers.insert(number, Arc::clone(&occupant));
         // Under the lock: who leaves takes the gauge of a subscription away with the last reader.
         self.metrics.came(&occupant.visitor.subscription, occupant.visitor.protocol);
-        drop(guard);
+        drop(taken);
         self.tell(number, &occupant, None);
-        Ok(Place { places: Arc::clone(self), number, occupant, closed: None })
+        Ok(Place { places: Arc::clone(self), number, occupant, closed: None, _counted: counted })
+    }
+
+    /// Lets a connection in, which may come to hold many readers. The seat is given back when it is dropped.
+    pub(super) fn seat(self: &Arc<Self>, address: IpAddr) -> Result<Seat, TooManyReaders> {
+        let of_address = self.connections.addresses.take(address, self.options.readers_per_address);
+        let refused = TooManyReaders::AddressConnections;
+        let of_address = of_address.ok_or(refused).inspect_err(|_| self.metrics.refused())?;
+        Ok(Seat { places: Arc::clone(self), _of_address: of_address, of_token: None })
     }
 
     /// Who reads, those who came first first; of one subscription if it is named.
@@ -182,7 +223,7 @@ impl Places {
                 address: reader.visitor.address,
                 agent: reader.visitor.agent.clone(),
                 since: reader.since,
-                position: EventSeq(reader.position.load(Ordering::Relaxed)),
+                position: reader.position(),
                 events: reader.events.load(Ordering::Relaxed),
             })
             .collect()
@@ -192,11 +233,10 @@ impl Places {
         let Occupant { visitor, asked, is_given, .. } = &*place.occupant;
         let mut taken = self.taken();
         taken.readers.remove(&place.number);
-        release(&mut taken.tokens, &visitor.token);
-        release(&mut taken.addresses, &visitor.address);
         let silent = clock::now().0.saturating_sub(asked.load(Ordering::Relaxed));
         let closed = match place.closed {
             Some(closed) => closed,
+            None if self.stopping.is_cancelled() => Closed::Stopping,
             // It was not the reader who left: it took nothing, and was cut off. What it was given last may have been asked for
             // later than the connection last wrote, so that less than the whole time has passed since.
             None if is_given.load(Ordering::Relaxed)
@@ -212,27 +252,42 @@ impl Places {
     }
 }
 
-fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            counts.remove(key);
-        }
-    }
-}
-
 /// A place among those who read.
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
     occupant: Arc<Occupant>,
     closed: Option<Closed>,
+    _counted: (Counted<[u8; 32]>, Counted<IpAddr>),
+}
+
+/// A place among the connections.
+pub(super) struct Seat {
+    places: Arc<Places>,
+    _of_address: Counted<IpAddr>,
+    /// Of the first token that was shown.
+    of_token: Option<Counted<[u8; 32]>>,
+}
+
+impl Seat {
+    /// A token is shown that opens something. The first one counts: who has others beside it has that one, too.
+    pub(super) fn show(&mut self, token: &str) -> Result<(), TooManyReaders> {
+        if self.of_token.is_none() {
+            let Places { connections, options, metrics, .. } = &*self.places;
+            let of_token = connections.tokens.take(Sha256::digest(token).into(), options.readers_per_token);
+            let refused = TooManyReaders::TokenConnections;
+            self.of_token = Some(of_token.ok_or(refused).inspect_err(|_| metrics.refused())?);
+        }
+        Ok(())
+    }
 }
 
 impl Place {
     /// The reader is here now, and asks for more.
     pub(super) fn at(&self, position: EventSeq) {
-        self.occupant.position.store(position.0, Ordering::Relaxed);
+        if let Some(known) = &self.occupant.position {
+            known.store(position.0, Ordering::Relaxed);
+        }
         self.asked();
     }
 
@@ -284,8 +339,8 @@ mod tests {
             readers_per_address: 3,
             ..StreamOptions::default()
         };
-        let places = Places::new(options, StreamMetrics::default());
-        let take = |token, address| places.take(visitor(token, address), EventSeq(0));
+        let places = Places::new(options, StreamMetrics::default(), CancellationToken::new());
+        let take = |token, address| places.take(visitor(token, address), Some(EventSeq(0)));
         let first = take(1, [10, 0, 0, 1]).unwrap();
         let _second = take(1, [10, 0, 0, 1]).unwrap();
         assert_eq!(take(1, [10, 0, 0, 2]).err(), Some(TooManyReaders::Token));
@@ -298,6 +353,20 @@ mod tests {
         drop(first);
         assert!(take(1, [10, 0, 0, 3]).is_ok());
         assert_eq!(places.taken().readers.len(), 3, "the last one has left");
-        assert_eq!(places.taken().addresses.len(), 2);
+    }
+
+    #[test]
+    fn connections_have_the_same_limits_whether_they_read_or_not() {
+        let options =
+            StreamOptions { readers_per_token: 1, readers_per_address: 2, ..StreamOptions::default() };
+        let places = Places::new(options, StreamMetrics::default(), CancellationToken::new());
+        let seat = |last| places.seat([10, 0, 0, last].into());
+        let (mut first, mut second) = (seat(1).unwrap(), seat(1).unwrap());
+        assert_eq!(seat(1).err(), Some(TooManyReaders::AddressConnections));
+        assert_eq!((first.show("one"), first.show("another")), (Ok(()), Ok(())));
+        assert_eq!(second.show("one"), Err(TooManyReaders::TokenConnections));
+        drop(first);
+        assert_eq!(second.show("one"), Ok(()));
+        assert!(seat(1).is_ok() && seat(2).is_ok());
     }
 }

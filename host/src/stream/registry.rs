@@ -4,7 +4,7 @@ use super::catch_up::CatchUp;
 use super::feed::Feed;
 use super::metric::StreamMetrics;
 use super::options::StreamOptions;
-use super::place::{Places, TooManyReaders, Visitor};
+use super::place::{Places, Seat, TooManyReaders, Visitor};
 use super::reader::Reader;
 use super::tail::Tail;
 use super::topic::TopicFeeds;
@@ -17,6 +17,7 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::router::RoutingSubscription;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
@@ -103,7 +104,7 @@ impl Streams {
         let stop = CancellationToken::new();
         let shared = Shared {
             identity,
-            places: Places::new(options.clone(), metrics.clone()),
+            places: Places::new(options.clone(), metrics.clone(), stop.clone()),
             options,
             metrics,
             tail: Arc::new(Tail::new(log.clone(), Arc::clone(&fields))),
@@ -244,7 +245,7 @@ impl Streams {
         position: EventSeq,
     ) -> Result<Reader, OpenError> {
         let shared = &self.shared;
-        let place = shared.places.take(visitor, position)?;
+        let place = shared.places.take(visitor, Some(position))?;
         let feed = {
             let mut known = readable.feed.lock().unwrap_or_else(PoisonError::into_inner);
             match known.upgrade() {
@@ -269,6 +270,11 @@ impl Streams {
             position,
             buffer: shared.options.buffer,
         })
+    }
+
+    /// Lets in a connection that may come to hold many subscriptions.
+    pub(super) fn seat(&self, address: IpAddr) -> Result<Seat, TooManyReaders> {
+        self.shared.places.seat(address)
     }
 
     /// Cancelled when all streams end because the gateway does.

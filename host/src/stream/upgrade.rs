@@ -52,6 +52,13 @@ const AROUND: usize = 64 << 10;
             description = "The request asks neither for a WebSocket nor for a stream, or for another version of the protocol: \
                 `upgrade-required`, `unknown-version`."
         ),
+        (
+            status = 429,
+            description = "Too many read or are connected already, with this token or from this address: `too-many-readers`; or too \
+                many tokens that are not right came from there: `too-many-wrong-tokens`.",
+            headers(("Retry-After" = String, description = "When to come again, in seconds."))
+        ),
+        (status = 503, description = "Too many read already: `too-many-readers`. Or the gateway stops: `unavailable`."),
     )
 )]
 pub(super) async fn connect(
@@ -98,6 +105,8 @@ async fn read_ad_hoc(
     out.door.operator(&token, sender.address)?;
     let (wanted, query) = query.split();
     let target = wanted.target(&out.streams, &*out.is_source)?;
+    // When the token is changed those are let go who read by it: who was let in just before that is found out here.
+    out.door.operator(&token, sender.address)?;
     answer(out, Opened { target, token, sender }, None, headers, &query).await
 }
 
@@ -135,6 +144,10 @@ fn start(
     first: Option<First>,
 ) -> Result<Response, ProblemDetails> {
     let protocol = handshake.protocol();
+    let mut seat = out.streams.seat(sender.address)?;
+    if let Some(token) = &token {
+        seat.show(token)?;
+    }
     let (response, upgrading) = handshake.accept(&out.sockets.taking(largest(out)))?;
     let door = out.door.clone();
     tokio::spawn(async move {
@@ -142,11 +155,11 @@ fn start(
         match protocol {
             Subprotocol::Json => {
                 let caller = caller(&sender, Protocol::WebSocket);
-                converse(socket, door, caller, token, first).await;
+                converse(socket, door, caller, (token, seat), first).await;
             }
             Subprotocol::Stomp(_) => {
                 let caller = caller(&sender, Protocol::Stomp);
-                stomp::converse(Wire::WebSocket(Box::new(socket)), door, caller, token).await;
+                stomp::converse(Wire::WebSocket(Box::new(socket)), door, caller, token, seat).await;
             }
         }
     });

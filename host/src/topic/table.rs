@@ -14,7 +14,7 @@ pub struct Topics {
 }
 
 /// One topic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Topic {
     /// The source of its events, which is also its address: `/topic/NAME`.
     pub(crate) source: String,

@@ -8,8 +8,8 @@ use crate::passive::{Refusals, too_many};
 use crate::publish::{PublishError, Published, Publisher, Receipt};
 use crate::store::EventSeq;
 use crate::stream::handler::{at, begin};
-use crate::stream::place::{Protocol, Visitor};
-use crate::stream::registry::{OpenError, Readable, Streams};
+use crate::stream::place::{Protocol, TooManyReaders, Visitor};
+use crate::stream::registry::{Readable, Streams};
 use crate::stream::request::Start;
 use crate::topic::{Topic, Topics};
 use anglerfish_core::config::{AccessToken, DeliveryMode};
@@ -99,6 +99,12 @@ impl From<Refused> for ProblemDetails {
     }
 }
 
+impl From<TooManyReaders> for Refused {
+    fn from(refused: TooManyReaders) -> Self {
+        Self::new(TooManyReaders::CODE, refused.to_string())
+    }
+}
+
 impl From<PublishError> for Refused {
     fn from(error: PublishError) -> Self {
         tracing::warn!(%error, "what was sent to a topic cannot be published now");
@@ -184,8 +190,13 @@ impl Door {
         address: IpAddr,
     ) -> Result<Target, Refused> {
         let topic = self.look(shown, address, |shown| self.topics.to_read(name, shown))?;
-        let Topic { source, config, filter } = topic;
-        Ok(Target { readable: self.streams.topic(&source, filter), history: config.history })
+        let readable = self.streams.topic(&topic.source, topic.filter.clone());
+        // Those who read a topic are let go when it is changed. Who was let in just before that, and is among them only now, is
+        // found out here.
+        match self.topics.to_read(name, shown.as_bytes()) {
+            Some(now) if now == topic => Ok(Target { readable, history: now.config.history }),
+            _ => Err(Refused::new("unavailable", "the topic is changed just now")),
+        }
     }
 
     /// A topic, for whoever shows a token that lets them publish to it.
@@ -230,9 +241,7 @@ impl Door {
             agent: caller.agent.clone(),
         };
         if let Some(passive) = self.passive(readable, &request)? {
-            let head = *streams.shared.log.head().borrow();
-            let place = streams.shared.places.take(visitor, head);
-            let place = place.map_err(OpenError::from).map_err(ProblemDetails::from)?;
+            let place = streams.shared.places.take(visitor, None)?;
             let inlet = Inlet::Passive { subscription: passive, lease: request.lease, place };
             return Ok(Opened { inlet, position: None });
         }

@@ -2,6 +2,7 @@
 
 use super::inlet::{Arrival, Inlet};
 use crate::stream::metric::Closed;
+use crate::stream::registry::Streams;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -27,6 +28,7 @@ pub(in crate::stream) struct Session {
     last: u64,
     /// After how long without anything that is said.
     patience: Duration,
+    stopping: CancellationToken,
 }
 
 struct Member {
@@ -38,8 +40,9 @@ struct Member {
 }
 
 impl Session {
-    pub(in crate::stream) fn new(patience: Duration) -> Self {
-        Self { waiting: FuturesUnordered::new(), members: BTreeMap::new(), last: 0, patience }
+    pub(in crate::stream) fn new(streams: &Streams) -> Self {
+        let (patience, stopping) = (streams.shared.options.heartbeat, streams.stopping());
+        Self { waiting: FuturesUnordered::new(), members: BTreeMap::new(), last: 0, patience, stopping }
     }
 
     /// Adds one, and begins to wait for what comes. It is named by the number.
@@ -101,10 +104,11 @@ impl Session {
                 Arrival::Messages(messages) => messages.len(),
                 Arrival::Quiet(_) => 0,
                 Arrival::Gap(_) | Arrival::Ended | Arrival::Failed => {
-                    if matches!(arrival, Arrival::Failed) {
-                        inlet.close(Closed::Failed);
-                    } else if matches!(arrival, Arrival::Ended) {
-                        inlet.close(Closed::Changed);
+                    match arrival {
+                        Arrival::Failed => inlet.close(Closed::Failed),
+                        // All end with the gateway; that is not for each of them to say.
+                        Arrival::Ended if !self.stopping.is_cancelled() => inlet.close(Closed::Changed),
+                        _ => {}
                     }
                     self.members.remove(&number);
                     return (number, arrival);

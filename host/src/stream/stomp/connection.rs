@@ -11,6 +11,7 @@ use crate::clock;
 use crate::passive::LEASE;
 use crate::publish::Published;
 use crate::stream::handler::{Gap, at};
+use crate::stream::place::{Seat, TooManyReaders};
 use crate::stream::position::Position;
 use crate::stream::session::{Arrival, Caller, Door, MOST_SUBSCRIPTIONS, Refused, Session, give_back};
 use crate::stream::websocket::{CloseReason, Lost};
@@ -51,6 +52,8 @@ struct Connection {
     transactions: Transactions,
     /// What was sent to topics and is not in the log yet, with the receipts that were asked for.
     sent: Vec<(Published, Option<String>)>,
+    /// Its place among the connections.
+    seat: Seat,
 }
 
 /// Why the conversation ends.
@@ -77,6 +80,12 @@ impl From<Failure> for End {
     }
 }
 
+impl From<TooManyReaders> for End {
+    fn from(refused: TooManyReaders) -> Self {
+        Failure::from(refused).into()
+    }
+}
+
 impl From<Refused> for End {
     fn from(refused: Refused) -> Self {
         Failure::from(refused).into()
@@ -84,9 +93,15 @@ impl From<Refused> for End {
 }
 
 /// Talks with whoever is at the other end until one of the two has enough.
-pub(in crate::stream) async fn converse(wire: Wire, door: Door, caller: Caller, token: Option<String>) {
+pub(in crate::stream) async fn converse(
+    wire: Wire,
+    door: Door,
+    caller: Caller,
+    token: Option<String>,
+    seat: Seat,
+) {
     let limits = Limits { headers: HEADERS, header_bytes: HEADER_BYTES, body: 0 };
-    let session = Session::new(door.streams.shared.options.heartbeat);
+    let session = Session::new(&door.streams);
     let connection = Connection {
         wire,
         door,
@@ -100,8 +115,16 @@ pub(in crate::stream) async fn converse(wire: Wire, door: Door, caller: Caller, 
         subscriptions: BTreeMap::new(),
         transactions: Transactions::default(),
         sent: Vec::new(),
+        seat,
     };
     connection.run().await;
+}
+
+/// Says why nobody talks.
+pub(super) async fn turn_away(mut wire: Wire, failure: Failure) {
+    if wire.send(failure.frame().encode(Version::V1_2)).await.is_ok() {
+        wire.close(&CloseReason::Policy("an ERROR frame says why")).await;
+    }
 }
 
 impl Connection {
@@ -149,15 +172,18 @@ impl Connection {
                 give_back(passive, subscription.leases()).await;
             }
         }
+        let mut places = self.subscriptions.values().filter_map(|one| one.position);
+        let only =
+            places.next().filter(|_| places.next().is_none()).map(|place| at(&self.door.streams, place));
         // What it reads ends before the goodbye, which may take a while.
-        drop(self.session);
+        drop((self.session, self.seat));
         let (frame, reason) = match end {
             End::Lost => return,
             End::Done => (None, CloseReason::Done),
             End::Failed(failure) => (Some(failure.frame()), CloseReason::Policy("an ERROR frame says why")),
             End::Stopping => {
                 let message = "the gateway stops; connect again and go on behind the last position";
-                let frame = Failure::new("stopping", message).frame();
+                let frame = Failure::new("stopping", message).at(only).frame();
                 (Some(frame), CloseReason::Restart(message.to_owned()))
             }
         };
@@ -219,7 +245,13 @@ impl Connection {
                 self.sent.push((published, receipt));
                 return if self.sent.len() >= SENT_TOGETHER { self.publish().await } else { Ok(()) };
             }
-            Command::Subscribe => self.subscribe(&frame).await?,
+            Command::Subscribe => {
+                let begins = self.subscribe(&frame).await?;
+                let Some(receipt) = receipt else { return Ok(()) };
+                // Who is given nothing for a while has a place to go on from all the same.
+                let receipt = Frame::new(Command::Receipt).with("receipt-id", receipt);
+                return self.frame(receipt.with_some("position", begins)).await;
+            }
             Command::Unsubscribe => self.unsubscribe(&frame).await?,
             Command::Ack | Command::Nack => self.answer(&frame).await?,
             Command::Begin => self.transactions.begin(&frame)?,
@@ -274,6 +306,7 @@ impl Connection {
                 format!("the header \"passcode\" has a token that opens nothing: {}", refused.detail);
             return Err(Failure::new(refused.code, message).into());
         }
+        self.seat.show(token)?;
         let heartbeat = Some(self.door.streams.shared.options.heartbeat);
         let mine = HeartBeat { sends: heartbeat, wants: heartbeat };
         let theirs = match frame.header("heart-beat") {
@@ -357,7 +390,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn subscribe(&mut self, frame: &Frame) -> Result<(), End> {
+    /// Begins to read; says where in the log, if that is where it reads.
+    async fn subscribe(&mut self, frame: &Frame) -> Result<Option<String>, End> {
         let wanted = Wanted::read(frame, self.version)?;
         if wanted.id.is_some() && self.subscriptions.values().any(|known| known.id == wanted.id) {
             return Err(
@@ -385,10 +419,11 @@ impl Connection {
             ack: wanted.ack,
             passive,
             is_extended: wanted.is_extended,
+            position: opened.position,
             unanswered: VecDeque::new(),
         };
         self.subscriptions.insert(number, subscription);
-        Ok(())
+        Ok(opened.position.map(|position| at(&self.door.streams, position)))
     }
 
     async fn unsubscribe(&mut self, frame: &Frame) -> Result<(), End> {
@@ -463,26 +498,27 @@ impl Connection {
     async fn arrive(&mut self, number: u64, arrival: Arrival) -> Result<(), End> {
         let streams = self.door.streams.clone();
         let Some(subscription) = self.subscriptions.get_mut(&number) else { return Ok(()) };
-        let log = streams.shared.identity;
+        let log = &streams.shared.identity;
         let mut frames = Vec::new();
         match arrival {
             Arrival::Events(items) => {
                 for item in &items {
                     let seq = item.seq();
-                    let ack = format!("{number}-{}", Position { log, seq });
-                    frames.push(message::logged(subscription.name(ack, Sent::Logged(seq)), item, log));
+                    let ack = format!("{number}-{}", Position::new(log, seq));
+                    let frame = message::logged(subscription.name(ack, Sent::Logged(seq)), item, log);
+                    frames.push((frame, Some(seq)));
                 }
             }
             Arrival::Messages(messages) => {
                 for message in &messages {
                     let ack = format!("{number}-{}", message.token);
-                    frames
-                        .push(message::leased(subscription.name(ack, Sent::Leased(message.token)), message));
+                    let naming = subscription.name(ack, Sent::Leased(message.token));
+                    frames.push((message::leased(naming, message), None));
                 }
                 if subscription.ack == AckMode::Auto
                     && let Some(passive) = subscription.passive.clone()
                 {
-                    for (frame, message) in frames.into_iter().zip(&messages) {
+                    for ((frame, _), message) in frames.into_iter().zip(&messages) {
                         self.frame(frame).await?;
                         // Being sent is the answer.
                         if let Err(error) = passive.acknowledge(vec![message.token]).await {
@@ -499,7 +535,7 @@ impl Connection {
                     return Ok(());
                 }
             }
-            Arrival::Quiet(_) => {}
+            Arrival::Quiet(position) => subscription.position = position.or(subscription.position),
             Arrival::Gap(to) => {
                 streams.shared.metrics.gap();
                 let gap = Gap::Expired;
@@ -509,14 +545,20 @@ impl Connection {
             Arrival::Ended if streams.is_stopping() => return Err(End::Stopping),
             Arrival::Ended => {
                 let message = format!("{} was changed; subscribe again", subscription.destination);
-                return Err(Failure::new("changed", message).into());
+                let position = subscription.position.map(|position| at(&streams, position));
+                return Err(Failure::new("changed", message).at(position).into());
             }
             Arrival::Failed => {
-                return Err(Failure::new("unavailable", "the store is out of reach for now").into());
+                let position = subscription.position.map(|position| at(&streams, position));
+                let message = "the store is out of reach for now";
+                return Err(Failure::new("unavailable", message).at(position).into());
             }
         }
-        for frame in frames {
+        for (frame, position) in frames {
             self.frame(frame).await?;
+            if let Some(subscription) = self.subscriptions.get_mut(&number) {
+                subscription.position = position.or(subscription.position);
+            }
         }
         self.session.resume(number);
         Ok(())

@@ -1,5 +1,6 @@
 //! Why a connection ends with an ERROR frame.
 
+use crate::stream::place::TooManyReaders;
 use crate::stream::session::Refused;
 use anglerfish_core::stomp::{Command, Frame};
 
@@ -10,13 +11,15 @@ pub(super) struct Failure {
     /// What is wrong, in one line.
     message: String,
     oldest: Option<String>,
+    /// Where the reader it is about is in the log.
+    position: Option<String>,
     /// What the frame that caused it wanted to have confirmed.
     receipt: Option<String>,
 }
 
 impl Failure {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), oldest: None, receipt: None }
+        Self { code, message: message.into(), oldest: None, position: None, receipt: None }
     }
 
     /// A header that is not there.
@@ -39,21 +42,33 @@ impl Failure {
         self
     }
 
+    /// Where to go on.
+    pub(super) fn at(self, position: Option<String>) -> Self {
+        Self { position, ..self }
+    }
+
     pub(super) fn frame(self) -> Frame {
-        let Self { code, message, oldest, receipt } = self;
+        let Self { code, message, oldest, position, receipt } = self;
         Frame::new(Command::Error)
             .with("message", message.replace(['\r', '\n'], " "))
             .with("code", code)
             .with_some("oldest", oldest)
+            .with_some("position", position)
             .with_some("receipt-id", receipt)
             .with("content-type", "text/plain")
             .with_body(message)
     }
 }
 
+impl From<TooManyReaders> for Failure {
+    fn from(refused: TooManyReaders) -> Self {
+        Self::new(TooManyReaders::CODE, refused.to_string())
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         let Refused { code, detail, oldest, .. } = refused;
-        Self { code, message: detail, oldest, receipt: None }
+        Self { code, message: detail, oldest, position: None, receipt: None }
     }
 }

@@ -41,8 +41,8 @@ pub(super) struct Naming<'a> {
 }
 
 /// An event of the log.
-pub(super) fn logged(naming: Naming<'_>, item: &Item, log: LogId) -> Frame {
-    let position = Position { log, seq: item.seq() }.to_string();
+pub(super) fn logged(naming: Naming<'_>, item: &Item, log: &LogId) -> Frame {
+    let position = Position::new(log, item.seq()).to_string();
     let (event, data) = item.event();
     frame(naming, event, data).with("position", position)
 }

@@ -139,6 +139,8 @@ pub(super) struct Subscription {
     pub(super) ack: AckMode,
     pub(super) passive: Option<PassiveSubscription>,
     pub(super) is_extended: bool,
+    /// Where a reader of the log is.
+    pub(super) position: Option<EventSeq>,
     /// What it was sent and has not answered for, in order.
     pub(super) unanswered: VecDeque<Unanswered>,
 }
@@ -227,6 +229,7 @@ mod tests {
             ack: AckMode::Cumulative,
             passive: None,
             is_extended: false,
+            position: None,
             unanswered: (1..=4).map(one).collect(),
         };
         assert_eq!(subscription.answer("2"), [one(1), one(2)]);

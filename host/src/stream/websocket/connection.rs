@@ -9,6 +9,7 @@ use crate::publish::Receipt;
 use crate::store::EventSeq;
 use crate::stream::handler::{Gap, at};
 use crate::stream::item::DataStyle;
+use crate::stream::place::Seat;
 use crate::stream::session::{Arrival, Caller, Door, Inlet, MOST_SUBSCRIPTIONS, Refused, Session, give_back};
 use crate::topic::{Denied, TopicMessage};
 use anglerfish_core::policy::Settled;
@@ -38,6 +39,8 @@ struct Connection {
     caller: Caller,
     /// The token that was shown with the address.
     token: Option<String>,
+    /// Its place among the connections.
+    seat: Seat,
     session: Session,
     /// By the session's numbers.
     subscriptions: HashMap<u64, Subscription>,
@@ -79,15 +82,16 @@ pub(in crate::stream) async fn converse(
     socket: Socket,
     door: Door,
     caller: Caller,
-    token: Option<String>,
+    (token, seat): (Option<String>, Seat),
     first: Option<First>,
 ) {
-    let session = Session::new(door.streams.shared.options.heartbeat);
+    let session = Session::new(&door.streams);
     let mut connection = Connection {
         socket,
         door,
         caller,
         token,
+        seat,
         session,
         subscriptions: HashMap::new(),
         names: HashMap::new(),
@@ -135,7 +139,7 @@ impl Connection {
             subscription.give_back().await;
         }
         // What it reads ends before the goodbye, which may take a while.
-        drop(self.session);
+        drop((self.session, self.seat));
         if let End::Close(reason) = end {
             self.socket.close(&reason).await;
         }
@@ -366,6 +370,7 @@ impl Connection {
         let Publish { topic, token, event } = wanted;
         let shown = token.as_ref().or(self.token.as_ref()).map(String::as_str).unwrap_or_default();
         let topic = self.door.topic_to_publish(&topic, shown, self.caller.address)?;
+        self.seat.show(shown)?;
         let now = clock::now();
         let invalid = |denied: Denied| Refused::new("invalid-message", denied.to_string());
         let message = TopicMessage::structured(&event, &topic.source, now);
@@ -388,6 +393,7 @@ impl Connection {
             Place::Subscription(id) => self.door.find(id, shown, self.caller.address)?,
             Place::Topic(name) => self.door.find_topic(name, shown, self.caller.address)?,
         };
+        self.seat.show(shown)?;
         let opened = self.door.open(&target, shown, &self.caller, wanted.request).await?;
         Ok((opened.inlet, opened.position))
     }
@@ -420,7 +426,7 @@ impl Connection {
             Arrival::Events(items) => {
                 for item in &items {
                     let text =
-                        message::event(&subscription.id, item, streams.shared.identity, subscription.style);
+                        message::event(&subscription.id, item, &streams.shared.identity, subscription.style);
                     self.socket.text(text).await?;
                     subscription.position = Some(item.seq());
                 }

@@ -1,15 +1,19 @@
 //! From a request to a WebSocket: RFC 6455, section 4.2.
 
+use super::deflate::{self, Deflate};
 use super::socket::{Socket, SocketOptions};
 use crate::api::ProblemDetails;
+use crate::stream::handler::field;
 use crate::stream::router::StreamOut;
 use anglerfish_core::stomp::Version;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -47,6 +51,8 @@ pub(in crate::stream) struct Handshake {
     request: Request<()>,
     /// What is spoken; `None` if the other side named nothing, which stands for JSON.
     protocol: Option<Subprotocol>,
+    /// How messages are compressed, if they are.
+    deflate: Option<Deflate>,
 }
 
 /// The WebSocket that a request asks for, if it does.
@@ -77,18 +83,24 @@ impl Handshake {
                 "`Connection` does not say `Upgrade`: a proxy in front may have left it out",
             ));
         }
-        // 16 bytes in base64.
-        if headers.get(SEC_WEBSOCKET_KEY).is_none_or(|key| key.len() != 24) {
+        let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
+        if key.is_none_or(|key| key.len() != 16) {
             return Err(invalid("`Sec-WebSocket-Key` is missing, or has not 16 bytes in base64"));
         }
         let protocol = protocol(headers)?;
         let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return Err(invalid("a WebSocket begins with a request of HTTP/1.1"));
         };
+        let deflate = Deflate::choose(headers);
         let mut request = Request::new(());
         *request.headers_mut() = headers.clone();
         request.extensions_mut().insert(upgrade);
-        Ok(Self { request, protocol })
+        // The library is told what was decided here: it takes any parameters, and of several offers none.
+        request.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS);
+        if deflate.is_some() {
+            request.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::NAME));
+        }
+        Ok(Self { request, protocol, deflate })
     }
 
     pub(in crate::stream) fn protocol(&self) -> Subprotocol {
@@ -100,10 +112,17 @@ impl Handshake {
         self,
         options: &SocketOptions,
     ) -> Result<(Response, Upgrading), ProblemDetails> {
-        let accepted = WebSocket::upgrade_with_options(self.request, options.options());
+        let compresses = self.deflate.is_some_and(Deflate::compresses);
+        let accepted = WebSocket::upgrade_with_options(self.request, options.options(compresses));
         let (response, upgrade) =
             accepted.map_err(|error| ProblemDetails::bad_request("invalid-handshake", error.to_string()))?;
         let mut response = response.map(|_| Body::empty());
+        if let Some(window) = self.deflate.and_then(|deflate| deflate.window)
+            && let Some(agreed) = response.headers_mut().get_mut(SEC_WEBSOCKET_EXTENSIONS)
+        {
+            let text = format!("{}; server_max_window_bits={window}", agreed.to_str().unwrap_or_default());
+            *agreed = field(&text);
+        }
         if let Some(protocol) = self.protocol {
             let name = HeaderValue::from_static(protocol.name());
             response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);

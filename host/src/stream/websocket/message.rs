@@ -88,9 +88,17 @@ pub(super) fn read(text: &[u8]) -> Read {
             return Read { reference: None, message };
         }
     };
-    let reference = value.get("ref").and_then(Value::as_str);
-    let reference = reference.filter(|text| text.chars().count() <= LONGEST_NAME).map(str::to_owned);
-    Read { reference, message: message(&value, text) }
+    match value.get("ref") {
+        None => Read { reference: None, message: message(&value, text) },
+        Some(Value::String(reference)) if reference.chars().count() <= LONGEST_NAME => {
+            Read { reference: Some(reference.clone()), message: message(&value, text) }
+        }
+        // Whoever waits for an answer that has it would wait for ever.
+        Some(_) => {
+            let detail = format!("ref: must be a text of at most {LONGEST_NAME} characters");
+            Read { reference: None, message: Err(Refused::new("invalid-message", detail)) }
+        }
+    }
 }
 
 fn message(value: &Value, text: &[u8]) -> Result<ClientMessage, Refused> {
@@ -239,8 +247,8 @@ pub(super) fn tokens(leases: &[String]) -> Vec<MessageToken> {
 }
 
 /// An event of the log, for the subscription that the client calls `id`.
-pub(super) fn event(id: &str, item: &Item, log: LogId, style: DataStyle) -> String {
-    let position = Position { log, seq: item.seq() };
+pub(super) fn event(id: &str, item: &Item, log: &LogId, style: DataStyle) -> String {
+    let position = Position::new(log, item.seq());
     let (id, event) = (json!(id), item.json(style));
     format!("{{\"type\":\"event\",\"id\":{id},\"position\":\"{position}\",\"event\":{event}}}")
 }
@@ -324,6 +332,7 @@ mod tests {
             (r#"{"type":"reserve","id":"a"}"#, "count: missing key"),
             (r#"{"type":"publish","topic":"a"}"#, "event: missing key"),
             (r#"{"type":"subscribe","topic":"a","subscription":"b"}"#, "topic: "),
+            (r#"{"type":"ping","ref":1}"#, "ref: "),
         ] {
             assert!(refused(text).contains(expected), "{text}: {}", refused(text));
         }

@@ -4,6 +4,7 @@
 
 mod close;
 mod connection;
+mod deflate;
 mod handshake;
 mod message;
 mod socket;

@@ -44,9 +44,11 @@ impl SocketOptions {
         Self { largest, ..self.clone() }
     }
 
+    /// What the library is told, and whether it compresses what is sent.
+    ///
     /// Nothing is kept from one message to the next, so that an idle connection holds no window: it would be a hundred
     /// times what the rest of it is.
-    pub(super) fn options(&self) -> Options {
+    pub(super) fn options(&self, compresses: bool) -> Options {
         // The library's own limits are exclusive.
         let limit = self.largest.saturating_add(1);
         Options::default()
@@ -55,7 +57,8 @@ impl SocketOptions {
             .server_no_context_takeover()
             .client_no_context_takeover()
             .with_deflate_pool(self.compressors.clone())
-            .with_compression_threshold(WORTH_COMPRESSING)
+            // Beyond the threshold nothing is: what comes may be compressed all the same.
+            .with_compression_threshold(if compresses { WORTH_COMPRESSING } else { usize::MAX })
             .with_utf8()
             .with_fragment_timeout(FRAGMENTS)
             .with_read_buffer_capacity(BUFFER)
