@@ -72,6 +72,20 @@ impl TopicPattern {
         }
     }
 
+    /// Whether all topics of the other are of this one, too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let (mut parts, mut others) = (self.0.split('.'), other.0.split('.'));
+        loop {
+            match (parts.next(), others.next()) {
+                (None, None) | (Some("**"), Some(_)) => return true,
+                (Some("*"), Some(other)) if other != "**" => {}
+                (Some(part), Some(other)) if part == other => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// A CEL expression that says of an event whether it was published to one of them.
     #[must_use]
     pub fn expression(&self) -> String {
@@ -167,6 +181,25 @@ mod tests {
         for (one, other, expected) in cases {
             let [one, other] = [one, other].map(|text| TopicPattern::parse(text).unwrap());
             assert_eq!((one.overlaps(&other), other.overlaps(&one)), (expected, expected), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_another_if_it_has_all_of_its_topics() {
+        let cases = [
+            ("chat.*", "chat.vip", true),
+            ("chat.vip", "chat.*", false),
+            ("chat.*", "chat.*", true),
+            ("chat.**", "chat.*.a", true),
+            ("chat.*", "chat.**", false),
+            ("**", "**", true),
+            ("*.vip", "chat.*", false),
+            ("chat", "chat.a", false),
+            ("chat.a", "chat", false),
+        ];
+        for (one, other, expected) in cases {
+            let [one, other] = [one, other].map(|text| TopicPattern::parse(text).unwrap());
+            assert_eq!(one.covers(&other), expected, "{one} {other}");
         }
     }
 

@@ -217,6 +217,9 @@ impl Config {
             problems.extend(short);
             problems.extend(judged.result.err().into_iter().flatten());
         }
+        for (path, topic) in &routing.topics {
+            problems.extend(review::long_history(path, topic, store.retention));
+        }
         for (path, subscription) in &routing.subscriptions {
             problems.extend(review::tls(path, subscription));
             problems.extend(review::notification(path, subscription, &routing.resources));
@@ -236,6 +239,7 @@ impl Config {
         }
         odd.extend(review::filters(&routing));
         odd.extend(review::unserved_topics(&routing, &out));
+        odd.extend(review::shadowed_topics(&routing));
         let written = match document.get_mut("subscription").map(Value::take) {
             Some(Value::Array(subscriptions)) => subscriptions,
             _ => Vec::new(),

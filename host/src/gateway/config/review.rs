@@ -6,7 +6,7 @@ use crate::outbound::{endpoint_problem, tls_problem};
 use crate::passive::OutConfig;
 use anglerfish_core::config::{
     Document, EndpointConfig, NotificationConfig, OrderingConfig, ResourceConfig, SourceConfig,
-    SubscriptionConfig, item_path, key_path, read_endpoint,
+    SubscriptionConfig, TopicConfig, TopicPattern, item_path, key_path, read_endpoint,
 };
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -160,6 +160,41 @@ pub(super) fn unserved_topics(document: &Document, out: &OutConfig) -> Option<Pr
         Problem::new(path.clone(), "nobody can read it or publish to it: there is no `out.listen`")
             .with_hint(hint),
     )
+}
+
+/// Topics that fit an earlier pattern, too: that one's tokens and limits count for them.
+pub(super) fn shadowed_topics(document: &Document) -> Vec<Problem> {
+    let shadow = |(place, (path, topic)): (usize, &(String, TopicConfig))| {
+        let earlier = document.topics.get(..place)?;
+        let by = |is_meant: &dyn Fn(&TopicPattern) -> bool| {
+            let found = earlier.iter().find(|(_, other)| is_meant(&other.name));
+            found.map(|(path, other)| format!("\"{}\" ({path}), which stands before it", other.name))
+        };
+        let name = key_path(path, "name");
+        if let Some(by) = by(&|other| other.covers(&topic.name)) {
+            let message = format!("it is of no use: all its topics are topics of {by}");
+            return Some(Problem::new(name, message).with_hint("put the narrower pattern first"));
+        }
+        let by = by(&|other| other.overlaps(&topic.name) && !topic.name.covers(other))?;
+        Some(Problem::new(
+            name,
+            format!("some of its topics are topics of {by}, and go by what that one says"),
+        ))
+    };
+    document.topics.iter().enumerate().filter_map(shadow).collect()
+}
+
+/// A topic that is to be read further back than events are kept.
+pub(super) fn long_history(path: &str, topic: &TopicConfig, retention: Duration) -> Option<Problem> {
+    topic.history.filter(|history| *history > retention).map(|history| {
+        let message = format!(
+            "{} is longer than events are kept, which is {} (`store.retention`)",
+            humantime::format_duration(history),
+            humantime::format_duration(retention)
+        );
+        Problem::new(key_path(path, "history"), message)
+            .with_hint("leave it out to read as far back as events are kept, or raise `store.retention`")
+    })
 }
 
 /// Secrets of a source of which none counts at this moment: every request will be refused.

@@ -340,3 +340,44 @@ fn tokens_of_a_passive_subscription_are_resolved_and_without_a_listener_they_are
     let config = parse(&format!("[out]\nlisten = \"127.0.0.1:0\"\n{text}"), &variables).unwrap();
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
+
+#[test]
+fn topics_that_an_earlier_pattern_takes_are_warned_of() {
+    let topics = |names: &[&str]| -> String {
+        let topic = |name: &&str| format!("[[topic]]\nname = \"{name}\"\ntokens = [\"0123456789abcdef\"]\n");
+        format!("[out]\nlisten = \"127.0.0.1:0\"\n{}", names.iter().map(topic).collect::<String>())
+    };
+    let warned = |names: &[&str]| -> Vec<String> {
+        parse(&topics(names), &[]).unwrap().warnings.iter().map(ToString::to_string).collect()
+    };
+    for names in [&["chat.vip", "chat.*", "**"][..], &["chat.*", "news.*"], &["chat", "chat.*"]] {
+        assert_eq!(warned(names), [""; 0], "{names:?}");
+    }
+    for (names, words) in [
+        (["chat.*", "chat.vip"], "is of no use: all its topics are topics of \"chat.*\" (topic[0])"),
+        (["chat", "chat"], "is of no use"),
+        (["chat.*", "*.vip"], "some of its topics are topics of \"chat.*\""),
+    ] {
+        let warnings = warned(&names);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("topic[1].name: ") && warnings[0].contains(words),
+            "{warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn a_topic_is_not_kept_for_longer_than_events_are() {
+    let text = |history: &str| {
+        format!(
+            "[store]\nretention = \"2d\"\n[out]\nlisten = \"127.0.0.1:0\"\n\
+             [[topic]]\nname = \"chat\"\ntokens = [\"0123456789abcdef\"]\nhistory = \"{history}\"\n"
+        )
+    };
+    assert!(parse(&text("2d"), &[]).is_ok());
+    assert_eq!(
+        report(&text("3d"), &[]),
+        "anglerfish.toml:8:1: topic[0].history: 3days is longer than events are kept, which is 2days (`store.retention`)\n\
+         hint: leave it out to read as far back as events are kept, or raise `store.retention`"
+    );
+}
