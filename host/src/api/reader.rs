@@ -32,10 +32,12 @@ pub struct ReaderDocument {
     /// Since when.
     #[schema(required, format = DateTime)]
     pub since: Option<String>,
-    /// The position up to which it was given the log.
-    pub position: String,
-    /// How many entries of the log are behind that, whether it wants them or not.
-    pub behind: u64,
+    /// The position up to which it was given the log; null if it is leased messages.
+    #[schema(required)]
+    pub position: Option<String>,
+    /// How many entries of the log are behind that, whether it wants them or not; null likewise.
+    #[schema(required)]
+    pub behind: Option<u64>,
     /// How many events it was given.
     pub events: u64,
 }

@@ -287,6 +287,7 @@ impl BuiltGateway {
         let metrics_of_streams = StreamMetrics::register(&mut registry);
         let (retention, kept) = watch::channel(config.store.retention);
         let streams = exits::streams(&config.out, store, &routing, metrics_of_streams, kept);
+        streams.register(&mut registry);
         let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
         let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;
         let subscriptions = match opened {
