@@ -10,7 +10,8 @@
 )]
 
 use anglerfish_tests::{
-    Foreign, Gateway, Ran, Receiver, Relay, Reply, Running, Setup, eventually, free_port, verify_standard,
+    Foreign, Gateway, Ran, Receiver, Relay, Reply, Request, Running, Setup, eventually, free_port, send,
+    verify_standard,
 };
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -193,6 +194,29 @@ fn listen_posts_each_event_here_again_on_request_and_goes_on_after_the_gateway_w
     assert_eq!(readers(&gateway), 1);
     drop(program);
     eventually("nobody reads", || (readers(&gateway) == 0).then_some(()));
+}
+
+#[test]
+fn listen_takes_a_topic_too() {
+    let (gateway, _) = start_chat();
+    let url = format!("http://{}", gateway.out());
+    let say = |text: &str| {
+        let request = Request {
+            method: "POST".into(),
+            path: "/topic/chat.a".into(),
+            headers: vec![("authorization".into(), format!("Bearer {CHAT}"))],
+            body: text.into(),
+            ..Request::default()
+        };
+        let _ = send(gateway.out(), &request).unwrap().expect(202);
+    };
+    say("hello");
+    let mut program = Gateway::command();
+    program.args(["listen", "/topic/chat.a", "--json", "--print", "--from", "earliest", "--token", CHAT]);
+    let mut program = Running::of(program.args(["--url", &url]).stdin(Stdio::piped()).stderr(Stdio::null()));
+    assert_eq!(program.json_line()["event"]["source"], "/topic/chat.a");
+    say("hello again");
+    assert_eq!(program.json_line()["number"], 2);
 }
 
 #[test]

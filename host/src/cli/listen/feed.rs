@@ -4,6 +4,7 @@ use super::super::Failure;
 use super::super::client::{HttpsClient, innermost};
 use super::super::table::plain;
 use super::ListenArgs;
+use anglerfish_core::config::TOPIC_PREFIX;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use base64::Engine;
@@ -79,10 +80,14 @@ impl Feed {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", args.token))
             .map_err(|_| Failure::misuse("the token has characters that cannot be sent in a header field"))?;
         authorization.set_sensitive(true);
-        let name = utf8_percent_encode(&args.subscription, NON_ALPHANUMERIC);
+        let (place, name) = match args.subscription.strip_prefix(TOPIC_PREFIX) {
+            Some(topic) => ("topic", topic),
+            None => ("out", args.subscription.as_str()),
+        };
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
         Ok(Self {
             client,
-            base: format!("{url}/out/{name}?format=lines&data=base64"),
+            base: format!("{url}/{place}/{name}?format=lines&data=base64"),
             authorization,
             from: args.from.clone(),
             after: args.after.clone(),

@@ -36,7 +36,7 @@ Nothing changes at the gateway: the stream is only read. While it runs, Enter
 posts the last event again, and a number and Enter the event of that number.
 When the network is gone it waits and goes on where it was.")]
 pub(super) struct ListenArgs {
-    /// The subscription whose events to take
+    /// The subscription whose events to take, or a topic: /topic/NAME
     subscription: String,
     /// Where the gateway's streams are: [out] of its configuration
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8082", env = "ANGLERFISH_OUT")]
