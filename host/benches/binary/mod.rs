@@ -37,13 +37,19 @@ impl Drop for Binary {
 
 impl Binary {
     /// Starts one with a source `s` that verifies nothing, and these tables.
+    #[allow(dead_code, reason = "not every benchmark asks")]
     pub(crate) fn start(tables: &str) -> Self {
+        Self::start_with("", tables)
+    }
+
+    /// The same with these keys of `[server]`.
+    pub(crate) fn start_with(keys: &str, tables: &str) -> Self {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let address = || SocketAddr::from(([127, 0, 0, 1], anglerfish_tests::free_port()));
         let (ingress, admin) = (address(), address());
         let file = directory.path().join("anglerfish.toml");
         let text = format!(
-            "[server]\nlisten = \"{ingress}\"\ndata_dir = \"data\"\nmemory_limit = \"1GiB\"\nmax_requests = 65536\n[admin]\nlisten = \
+            "[server]\nlisten = \"{ingress}\"\ndata_dir = \"data\"\nmemory_limit = \"1GiB\"\nmax_requests = 65536\n{keys}[admin]\nlisten = \
              \"{admin}\"\n[log]\nfilter = \"error\"\n[[source]]\nname = \"s\"\nscheme = \"none\"\n{tables}"
         );
         fs::write(&file, text).unwrap();
