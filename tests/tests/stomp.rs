@@ -260,7 +260,38 @@ fn a_reader_of_the_log_has_no_more_than_it_answers_for_and_its_position() {
     client.say(&format!("SUBSCRIBE\nid:g\ndestination:/subscription/feed\nafter:{ahead}\n\n"));
     let error = client.error();
     assert_eq!(error.header("code"), Some("position-unknown"));
-    assert!(error.header("oldest").is_some_and(|oldest| oldest.len() == 24), "{error:?}");
+    assert!(error.header("oldest").is_some_and(|oldest| oldest.len() == 32), "{error:?}");
+}
+
+#[test]
+fn whoever_was_given_nothing_yet_goes_on_behind_the_position_of_its_receipt() {
+    let mut speaking = Speaking::start("");
+    speaking.publish(0..1);
+    let mut client = speaking.connect(FEED);
+    client.say("SUBSCRIBE\nid:f\ndestination:/subscription/feed\nreceipt:s\n\n");
+    let receipt = client.read();
+    let position = receipt.header("position").unwrap().to_owned();
+    drop(client);
+    speaking.publish(1..3);
+    let mut again = speaking.connect(FEED);
+    again.say(&format!("SUBSCRIBE\nid:f\ndestination:/subscription/feed\nafter:{position}\nreceipt:s\n\n"));
+    assert_eq!(again.read().header("position"), Some(&*position));
+    let messages = again.frames("MESSAGE", 2);
+    assert_eq!(messages.iter().map(number).collect::<Vec<_>>(), [1, 2]);
+    // What ends the connection says it as well.
+    speaking.gateway.signal_end();
+    let error = again.error();
+    assert_eq!(
+        (error.header("code"), error.header("position")),
+        (Some("stopping"), messages[1].header("position"))
+    );
+    drop(again);
+    assert!(speaking.gateway.wait_end().success());
+    // A lease has no place in the log.
+    let speaking = Speaking::start("");
+    let mut worker = speaking.connect(WORK);
+    worker.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nreceipt:s\n\n");
+    assert_eq!(worker.read().header("position"), None);
 }
 
 #[test]
@@ -381,6 +412,31 @@ fn the_gateway_says_when_it_stops_over_both_ways() {
     assert_eq!(socket.closed().0, 1012);
     drop((client, socket));
     assert!(speaking.gateway.wait_end().success());
+}
+
+#[test]
+fn one_token_and_one_address_have_no_more_connections_than_they_may() {
+    let speaking = Speaking::start("max_readers_per_token = 2\nmax_readers_per_address = 3\n");
+    let first = speaking.connect(CHAT);
+    let _second = speaking.connect(CHAT);
+    let mut third = speaking.open();
+    third.say(&format!("CONNECT\naccept-version:1.2\npasscode:{CHAT}\n\n"));
+    let error = third.error();
+    assert!(error.header("message").unwrap().contains("out.max_readers_per_token"), "{error:?}");
+    assert_eq!(error.header("code"), Some("too-many-readers"));
+    let _other = speaking.connect(FEED);
+    // Before it says anything.
+    let error = speaking.open().error();
+    assert!(error.header("message").unwrap().contains("out.max_readers_per_address"), "{error:?}");
+    drop(first);
+    eventually("a place", || {
+        let mut client = speaking.open();
+        client.send(&format!("CONNECT\naccept-version:1.2\npasscode:{CHAT}\n\n")).ok()?;
+        (client.frame().ok()?.command == "CONNECTED").then_some(())
+    });
+    let speaking = Speaking::start("max_connections_per_address = 1\n");
+    let _only = speaking.connect(CHAT);
+    assert_eq!(speaking.open().error().header("code"), Some("too-many-connections"));
 }
 
 #[test]

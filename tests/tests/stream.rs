@@ -137,6 +137,7 @@ fn tokens_are_asked_for_and_never_logged() {
         metrics.contains("anglerfish_stream_readers{subscription=\"feed\",protocol=\"sse\"} 1"),
         "{metrics}"
     );
+    assert!(metrics.contains("anglerfish_stream_behind{subscription=\"feed\"} 0"), "{metrics}");
     let readers = streaming.gateway.get("/v1/readers?subscription=feed");
     assert_eq!((&readers["total"], &readers["readers"][0]["protocol"]), (&json!(1), &json!("sse")));
     assert_eq!(
@@ -237,9 +238,13 @@ fn a_position_of_another_log_is_gone_and_a_stream_says_so() {
         let oldest = answer.json()["oldest"].as_str().unwrap().to_owned();
         assert_eq!(streaming.poll(&format!("after={oldest}"))["events"].as_array().unwrap().len(), 1);
         let mut stream = streaming.open("/out/feed", &[("last-event-id", after)]);
-        let events = events(&mut stream, 2);
-        assert_eq!((&*events[0].event, number(&events[1].data)), ("gap", 0));
-        assert_eq!(serde_json::from_str::<Value>(&events[0].data).unwrap()["oldest"], oldest);
+        // The position moves with the word and not before it: who has the one has had the other.
+        let first: Vec<String> = (0..4).map(|_| stream.line().unwrap().unwrap()).collect();
+        assert_eq!((&*first[1], &*first[2]), (&*format!("id: {oldest}"), "event: gap"), "{first:?}");
+        let told = first[3].strip_prefix("data: ").unwrap();
+        assert_eq!(serde_json::from_str::<Value>(told).unwrap()["oldest"], oldest);
+        let _ = stream.line();
+        assert_eq!(number(&events(&mut stream, 1)[0].data), 0);
     }
     let nonsense = streaming.ask("/out/feed?after=nonsense", &[("authorization", &token)]);
     assert_eq!(nonsense.problem(400), "invalid-query");
@@ -275,6 +280,16 @@ fn limits_hold_and_are_said() {
     let other = format!("Bearer {OTHER}");
     let _three = Stream::open(streaming.gateway.out(), "/out/b", &[("authorization", &other)]).unwrap();
     assert_eq!(streaming.ask("/out/b", &[("authorization", &other)]).problem(503), "too-many-readers");
+    // A connection that holds no reader has a place of its own, as many with one token.
+    let socket = |path: &str| WebSocket::open(streaming.gateway.out(), path, &[]).unwrap();
+    let path = format!("/out?access_token={OTHER}");
+    let _idle = [socket(&path), socket(&path)];
+    let refused = socket(&path);
+    assert_eq!((refused.status, &*refused.problem()), (429, "too-many-readers"));
+    let mut unnamed = socket("/out");
+    unnamed.say(&json!({"type": "subscribe", "subscription": "b", "token": OTHER, "ref": "r"}));
+    let error = unnamed.next("error");
+    assert_eq!((&error["code"], &error["ref"]), (&json!("too-many-readers"), &json!("r")));
     drop(one);
     eventually("a place", || {
         let stream = streaming.open("/out/feed", &[]);
@@ -396,6 +411,15 @@ fn whoever_has_the_token_of_the_management_api_reads_without_a_subscription() {
     ] {
         assert_eq!(problem(&format!("/out?{query}"), &bearer, status), code, "{query}");
     }
+    // What the gateway tells of itself is for those who ask for it.
+    let _ = streaming.gateway.api("POST", "/v1/subscriptions/feed/pause", None).expect(200);
+    let own = eventually("it is told that the subscription is paused", || {
+        let batch =
+            streaming.ask("/out?from=earliest&format=json&source=anglerfish", &bearer).expect(200).json();
+        batch["events"].get(0).cloned()
+    });
+    assert_eq!(own["type"], "anglerfish.subscription.paused");
+    assert_eq!(numbers(""), [0, 1, 2, 3, 9]);
     // Neither a subscription's token nor one in the address opens it.
     let other = format!("Bearer {TOKEN}");
     assert_eq!(problem("/out?source=shop", &[("authorization", &other)], 401), "unauthorized");
@@ -455,6 +479,15 @@ fn readers_that_come_and_go_are_events_where_that_is_asked_for() {
         left["data"]["position"].as_str().unwrap() >= &*read[0].id
             && left["data"]["events"].as_u64() >= Some(1)
     );
+    // Who does not name the source sees nothing of others who read, neither in the past nor as it comes.
+    let mut near = streaming.open("/out/feed", &[]);
+    drop(streaming.open("/out/feed", &[]));
+    streaming.publish(&json!({"n": 100}));
+    assert_eq!(number(&events(&mut near, 1)[0].data), 100);
+    let past = streaming.poll("from=earliest&max=1000");
+    let sources: Vec<&Value> =
+        past["events"].as_array().unwrap().iter().map(|event| &event["source"]).collect();
+    assert!(sources.len() >= 3 && sources.iter().all(|source| **source == "shop"), "{sources:?}");
 }
 
 #[test]

@@ -301,6 +301,35 @@ fn what_the_protocol_allows_is_understood() {
 }
 
 #[test]
+fn compression_is_agreed_on_as_far_as_its_parameters_can_be_kept_to() {
+    let gateway = start("", "");
+    let none = "server_no_context_takeover; client_no_context_takeover";
+    for (offer, agreed) in [
+        ("permessage-deflate; client_max_window_bits", Some(format!("permessage-deflate; {none}"))),
+        (
+            "permessage-deflate; server_max_window_bits=10",
+            Some(format!("permessage-deflate; {none}; server_max_window_bits=10")),
+        ),
+        ("permessage-deflate; mystery, permessage-deflate", Some(format!("permessage-deflate; {none}"))),
+        ("permessage-deflate; server_max_window_bits=16", None),
+        ("x-webkit-deflate-frame", None),
+    ] {
+        let path = format!("/out/feed?access_token={TOKEN}");
+        let mut socket =
+            WebSocket::open(gateway.out(), &path, &[("sec-websocket-extensions", offer)]).unwrap();
+        assert_eq!(socket.header("sec-websocket-extensions"), agreed.as_deref(), "{offer}");
+        assert_eq!(socket.json()["type"], "subscribed");
+        // A window that is smaller than the compressor's is kept to by compressing nothing.
+        if offer.contains("=10") {
+            let text = "x".repeat(5000);
+            let _ =
+                gateway.post_json("shop", json!({"n": 1, "text": text}).to_string().as_bytes()).expect(202);
+            assert_eq!(socket.next("event")["event"]["data"]["text"], json!(text));
+        }
+    }
+}
+
+#[test]
 fn whoever_is_silent_is_asked_and_then_let_go() {
     let gateway = start("heartbeat = \"1s\"", "");
     let mut socket = read(&gateway);
