@@ -286,7 +286,8 @@ impl BuiltGateway {
         let reader = SharedReader::new(wiring::reader(&config));
         let metrics_of_streams = StreamMetrics::register(&mut registry);
         let (retention, kept) = watch::channel(config.store.retention);
-        let streams = exits::streams(&config.out, store, &routing, metrics_of_streams, kept);
+        let proxies = &config.server.trusted_proxies;
+        let streams = exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, kept);
         streams.register(&mut registry);
         let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
         let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;

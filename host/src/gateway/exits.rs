@@ -14,6 +14,7 @@ use anglerfish_core::decision::Intent;
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::problem::Problem;
 use async_trait::async_trait;
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -36,6 +37,7 @@ impl Exits {
 /// The streams over a store, by the configuration.
 pub(super) fn streams(
     config: &OutConfig,
+    proxies: &[IpNet],
     store: &Arc<dyn Store>,
     routing: &Arc<EngineRouting>,
     metrics: StreamMetrics,
@@ -45,6 +47,7 @@ pub(super) fn streams(
         readers: config.max_readers,
         readers_per_token: config.max_readers_per_token,
         readers_per_address: config.max_readers_per_address,
+        proxies: proxies.to_vec(),
         heartbeat: config.heartbeat,
         rotate_after: config.rotate_after,
         buffer: usize::try_from(config.reader_buffer).unwrap_or(usize::MAX),

@@ -1,5 +1,6 @@
 //! What is held to of readers.
 
+use ipnet::IpNet;
 use std::time::Duration;
 
 /// What is held to of readers.
@@ -11,6 +12,8 @@ pub struct StreamOptions {
     pub readers_per_token: usize,
     /// How many may read from one address.
     pub readers_per_address: usize,
+    /// Proxies, from which any number may: behind them are many, and not each protocol says who.
+    pub proxies: Vec<IpNet>,
     /// How long nothing is said at most.
     pub heartbeat: Duration,
     /// After how long a stream is ended for its reader to begin another: about so long, so that not all end at once.
@@ -29,6 +32,7 @@ impl Default for StreamOptions {
             readers: 900,
             readers_per_token: 100,
             readers_per_address: 100,
+            proxies: Vec::new(),
             heartbeat: Duration::from_secs(15),
             rotate_after: Duration::from_mins(10),
             buffer: 256 << 10,

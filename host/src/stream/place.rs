@@ -159,6 +159,14 @@ impl Places {
         });
     }
 
+    /// How many readers, and how many connections, there may be from an address.
+    fn per_address(&self, address: IpAddr) -> usize {
+        match self.options.proxies.iter().any(|network| network.contains(&address)) {
+            true => usize::MAX,
+            false => self.options.readers_per_address,
+        }
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,7 +185,7 @@ impl Places {
             }
             let of_token = self.readers.tokens.take(token, self.options.readers_per_token);
             let of_token = of_token.ok_or(TooManyReaders::Token)?;
-            let of_address = self.readers.addresses.take(address, self.options.readers_per_address);
+            let of_address = self.readers.addresses.take(address, self.per_address(address));
             Ok((of_token, of_address.ok_or(TooManyReaders::Address)?))
         };
         let counted = counted().inspect_err(|_| self.metrics.refused())?;
@@ -202,7 +210,7 @@ impl Places {
 
     /// Lets a connection in, which may come to hold many readers. The seat is given back when it is dropped.
     pub(super) fn seat(self: &Arc<Self>, address: IpAddr) -> Result<Seat, TooManyReaders> {
-        let of_address = self.connections.addresses.take(address, self.options.readers_per_address);
+        let of_address = self.connections.addresses.take(address, self.per_address(address));
         let refused = TooManyReaders::AddressConnections;
         let of_address = of_address.ok_or(refused).inspect_err(|_| self.metrics.refused())?;
         Ok(Seat { places: Arc::clone(self), _of_address: of_address, of_token: None })
@@ -368,5 +376,14 @@ mod tests {
         drop(first);
         assert_eq!(second.show("one"), Ok(()));
         assert!(seat(1).is_ok() && seat(2).is_ok());
+        let options = StreamOptions {
+            readers_per_address: 1,
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ..StreamOptions::default()
+        };
+        let places = Places::new(options, StreamMetrics::default(), CancellationToken::new());
+        let seats = [[10, 0, 0, 1], [10, 0, 0, 1], [11, 0, 0, 1], [11, 0, 0, 1]];
+        let seats = seats.map(|address| places.seat(address.into()));
+        assert_eq!(seats.each_ref().map(Result::is_ok), [true, true, true, false]);
     }
 }
