@@ -152,7 +152,9 @@ impl Store {
         if lane.is_none() || self.is_taken(subscription, lane) {
             return false;
         }
-        let Some(next) = self.of(subscription).find(|id| self.deliveries[id].lane == lane) else { return false };
+        let Some(next) = self.of(subscription).find(|id| self.deliveries[id].lane == lane) else {
+            return false;
+        };
         let next = self.deliveries.get_mut(&next).unwrap();
         next.parked = false;
         next.planned = next.created.min(wall);
