@@ -7,12 +7,16 @@ import sys
 import websockets
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 url, topic = sys.argv[1], sys.argv[2]
 
 
 async def main():
-    async with websockets.connect(url, compression="deflate", subprotocols=["anglerfish.v1"]) as socket:
+    # By default it asks for a window of 4 KiB, and is sent nothing compressed.
+    deflate = ClientPerMessageDeflateFactory(client_max_window_bits=True)
+    options = {"compression": None, "extensions": [deflate], "subprotocols": ["anglerfish.v1"]}
+    async with websockets.connect(url, **options) as socket:
         extensions = socket.response.headers.get("Sec-WebSocket-Extensions")
         print(json.dumps({"extensions": extensions, "subprotocol": socket.subprotocol}), flush=True)
         subscribe = json.dumps({"type": "subscribe", "topic": topic, "from": "earliest"})
