@@ -2,13 +2,15 @@
 //!
 //! The component is the crate `guest/gateway` compiled for `wasm32-unknown-unknown` and wrapped by `wit-component`, so
 //! that it imports what its world says and nothing else. Packagers who build it apart name the finished component in
-//! `ANGLERFISH_PREBUILT_COMPONENT`.
+//! `ANGLERFISH_PREBUILT_COMPONENT`. A published package has it inside and needs no target for it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// Where a published package has the component.
+const PACKAGED: &str = "component/gateway.wasm";
 const PREBUILT: &str = "ANGLERFISH_PREBUILT_COMPONENT";
 
 fn main() {
@@ -21,12 +23,16 @@ fn build() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={PREBUILT}");
     if let Some(path) = std::env::var_os(PREBUILT) {
         let path = PathBuf::from(path).canonicalize().map_err(|error| format!("{PREBUILT}: {error}"))?;
-        println!("cargo::rerun-if-changed={}", path.display());
-        println!("cargo::rustc-env=ANGLERFISH_GATEWAY_COMPONENT={}", path.display());
+        embed(&path);
         return Ok(());
     }
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let root = manifest.parent().ok_or("the package has no workspace around it")?;
+    let root = manifest.parent().ok_or("the package is in no folder")?;
+    // Within the workspace the component is what its source is now, whatever was packaged before.
+    if !root.join("guest/gateway/Cargo.toml").is_file() {
+        embed(&manifest.join(PACKAGED));
+        return Ok(());
+    }
     for input in [
         "Cargo.toml",
         "Cargo.lock",
@@ -80,6 +86,12 @@ fn build() -> Result<(), Box<dyn Error>> {
     write_if_changed(&path, &component)?;
     println!("cargo::rustc-env=ANGLERFISH_GATEWAY_COMPONENT={}", path.display());
     Ok(())
+}
+
+/// Takes a finished component.
+fn embed(path: &Path) {
+    println!("cargo::rerun-if-changed={}", path.display());
+    println!("cargo::rustc-env=ANGLERFISH_GATEWAY_COMPONENT={}", path.display());
 }
 
 /// The standard library of the target has to be there; cargo's own error for it is long and does not say what to do.

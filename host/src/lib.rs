@@ -126,7 +126,7 @@ pub use embed::{
     Anglerfish, AnglerfishBuilder, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent, Source,
     Subscription,
 };
-pub use engine::FetchedDocument;
+pub use engine::{FetchedDocument, gateway_hash};
 pub use flow::{
     Flow, FlowAnswer, FlowBuilder, FlowContext, FlowError, FlowEvent, FlowOutcome, FlowRun, FlowState, Flows,
     Pending, StoredFlow,

@@ -41,14 +41,28 @@ impl Foreign {
         let extension = Path::new(self.script).extension().unwrap_or_default();
         let file = directory.join("program").with_extension(extension);
         std::fs::write(&file, source).expect("the program cannot be written");
-        if let Some(modules) = &self.directory {
-            // Modules are looked for beside the program.
-            std::os::unix::fs::symlink(modules.join("node_modules"), directory.join("node_modules"))
-                .expect("the modules cannot be linked");
+        if self.directory.is_some() {
+            self.lend(directory);
         }
         let mut command = Command::new(&self.program);
         command.arg(file);
         command
+    }
+
+    /// Puts what is installed where a project in this directory looks for it: `node_modules`, or `.venv`.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be linked.
+    pub fn lend(&self, directory: &Path) {
+        let (from, name) = match &self.directory {
+            Some(modules) => (modules.join("node_modules"), "node_modules"),
+            None => {
+                let bin = self.program.parent().expect("the interpreter is in a directory");
+                (bin.join(".."), ".venv")
+            }
+        };
+        std::os::unix::fs::symlink(from, directory.join(name)).expect("the packages cannot be linked");
     }
 
     /// The same with another script of `clients/`.

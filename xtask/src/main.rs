@@ -1,11 +1,12 @@
 //! The project's own commands: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask simulate`,
-//! `cargo xtask soak`, `cargo xtask kill`, `cargo xtask package`, `cargo xtask spin`.
+//! `cargo xtask soak`, `cargo xtask kill`, `cargo xtask package`, `cargo xtask crates`, `cargo xtask spin`.
 //!
 //! Each does all of its own set-up, on a machine with rustup and a C compiler.
 
 mod bench;
 mod client;
 mod command;
+mod crates;
 mod kill;
 mod package;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Kill(kill::KillArguments),
     /// Build what is installed elsewhere: an archive, a Debian package, what a container image copies
     Package(package::PackageArguments),
+    /// Pack what a registry gets, and build and run a program outside of the workspace with it
+    Crates,
     /// Build the components of the Spin app into target/spin, where spin.toml looks for them
     Spin,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Kill(arguments) => kill::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
+        Command::Crates => crates::run(),
         Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {
             println!("{}", folder.display());
             ExitCode::SUCCESS

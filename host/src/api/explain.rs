@@ -3,8 +3,9 @@
 use super::document::{EventName, FailedFilterDocument};
 use super::query::{Query, Segment};
 use super::{Api, ProblemDetails, event};
+use crate::plugin::{PluginVerdict, Question};
 use crate::store::EventRecord;
-use crate::subscription::{PastEvent, SubscriptionError, Verdict};
+use crate::subscription::{PastEvent, SubscriptionError, Verdict, VerdictOutcome};
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -20,13 +21,29 @@ pub(super) struct ExplainQuery {
     subscription: Option<String>,
 }
 
+/// What one subscription says of an event, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubscriptionVerdict {
+    /// The subscription.
+    id: String,
+    /// Whether its filter wants the event.
+    outcome: VerdictOutcome,
+    /// The sub-expression that decided, with its values.
+    reason: String,
+    /// What its plugins say of an event that its filter wants, in their order, up to the first that does not agree. They are
+    /// asked now, without effects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plugins: Vec<PluginVerdict>,
+}
+
 /// What subscriptions say of an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Explanation {
     event: EventName,
     /// What each says now.
-    subscriptions: Vec<Verdict>,
+    subscriptions: Vec<SubscriptionVerdict>,
     /// The filters that failed on it when it was accepted, as was recorded then.
     failures: Vec<FailedFilterDocument>,
 }
@@ -57,8 +74,31 @@ pub(super) async fn explain(
         .filter(|failed| query.subscription.as_ref().is_none_or(|only| *only == failed.subscription));
     let failures = recorded.cloned().map(Into::into).collect();
     let past = past_event(&api, record).await?;
-    let subscriptions = api.subscriptions.routing().explain(past, query.subscription.as_deref()).await?;
+    let said = api.subscriptions.routing().explain(past.clone(), query.subscription.as_deref()).await?;
+    let mut subscriptions = Vec::with_capacity(said.len());
+    for verdict in said {
+        let plugins = plugins(&api, &verdict, &past).await;
+        let Verdict { subscription: id, outcome, reason } = verdict;
+        subscriptions.push(SubscriptionVerdict { id, outcome, reason, plugins });
+    }
     Ok(Answer(Explanation { event, subscriptions, failures }))
+}
+
+/// What the plugins of a subscription say of an event that its filter wants.
+async fn plugins(api: &Api, verdict: &Verdict, past: &PastEvent) -> Vec<PluginVerdict> {
+    let entry = api.subscriptions.get(&verdict.subscription);
+    let config = entry.as_ref().and_then(|entry| entry.config());
+    let Some(config) = config.filter(|config| !config.plugins.is_empty()) else { return Vec::new() };
+    if verdict.outcome != VerdictOutcome::Match {
+        return Vec::new();
+    }
+    let question = Question {
+        subscription: verdict.subscription.clone(),
+        event: past.event.clone(),
+        headers: past.headers.as_slice().into(),
+        data: past.data.clone(),
+    };
+    api.plugins.explain(&config.plugins, question).await
 }
 
 /// A stored event as filters see it.

@@ -32,6 +32,7 @@ mod schema;
 mod section;
 mod sending;
 mod source;
+mod status;
 mod subscription;
 mod telling;
 #[cfg(test)]

@@ -4,13 +4,14 @@ use super::access::{Access, guard};
 use super::{
     Configuration, Presence, ProblemDetails, activity, call, callback, config, delivery, event, explain,
     flow, health, job, kept, openapi, publish, reader, rejection, request, resource, schedule, sending,
-    source, subscription, telling, trial,
+    source, status, subscription, telling, trial,
 };
 use crate::bulk::Jobs;
 use crate::call::Calls;
 use crate::callback::Callbacks;
 use crate::document::Documents;
 use crate::flow::Flows;
+use crate::plugin::Plugins;
 use crate::publish::Publisher;
 use crate::rejection::{Explainer, Rejections};
 use crate::source::Sources;
@@ -44,6 +45,8 @@ pub struct Api {
     pub readers: Arc<dyn Presence>,
     /// What was refused lately.
     pub rejections: Rejections,
+    /// What judges events in front of endpoints.
+    pub plugins: Plugins,
     /// What would be decided about a request.
     pub explainer: Arc<dyn Explainer>,
     /// What holds the gateway back.
@@ -92,6 +95,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::metrics))
         .routes(routes!(openapi::serve))
+        .routes(routes!(status::show))
         .routes(routes!(config::status))
         .routes(routes!(config::reload))
         .routes(routes!(event::list, publish::publish))

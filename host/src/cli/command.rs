@@ -7,10 +7,12 @@ use super::{
     init, jobs, listen, manual, plugin, providers, rejections, reload, resources, schedule, send, serve,
     sink, sources, subscriptions,
 };
+use crate::engine::gateway_hash;
 use anstyle::{AnsiColor, Style};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 /// An event gateway for webhooks: verifies what comes in, decides who wants it,
 /// delivers it durably
@@ -31,6 +33,9 @@ struct Cli {
     /// The same as --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
+    /// With --version: which gateway component this is, too
+    #[arg(long)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -126,6 +131,12 @@ impl Command {
     }
 }
 
+const VERBOSE: &str = "--verbose";
+
+/// The version, with what else an installation is told apart by.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}\ngateway: {}", env!("CARGO_PKG_VERSION"), gateway_hash()));
+
 /// Runs a client command on this thread.
 fn block_on(command: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outcome, Failure> {
     tokio::runtime::Builder::new_current_thread()
@@ -138,9 +149,17 @@ fn block_on(command: impl Future<Output = Result<Outcome, Failure>>) -> Result<O
 /// Reads the process's arguments, runs the command and reports how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut command = Cli::command();
+    if std::env::args_os().any(|argument| argument == VERBOSE) {
+        command = command.version(VERSION.as_str());
+    }
+    let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     let mut output = Output::stdout(if cli.json { Some(Format::Json) } else { cli.format });
-    let result = cli.command.run(&mut output).and_then(|outcome| output.flush().map(|()| outcome));
+    let result = if cli.verbose {
+        Err(Failure::misuse("--verbose goes with --version alone"))
+    } else {
+        cli.command.run(&mut output).and_then(|outcome| output.flush().map(|()| outcome))
+    };
     match result {
         Ok(outcome) => ExitCode::from(outcome.code()),
         Err(failure) => {

@@ -256,6 +256,13 @@ async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Re
             for verdict in said {
                 let cells = ["/id", "/outcome", "/reason"].map(|cell| text(verdict, cell));
                 output.paragraph("", "    ", &cells.join(": "))?;
+                for plugin in plugins(verdict) {
+                    let [name, outcome, reason] =
+                        ["/plugin", "/outcome", "/reason"].map(|cell| plain(&text(plugin, cell)).to_string());
+                    let said = if reason.is_empty() { outcome } else { format!("{outcome}: {reason}") };
+                    let took = plugin.pointer("/duration_ms").and_then(Value::as_f64).unwrap_or_default();
+                    output.paragraph("  ", "    ", &format!("plugin {name}: {said} ({took} ms)"))?;
+                }
             }
         }
     }
@@ -267,7 +274,16 @@ async fn explain(args: &ExplainArgs, client: &Client, output: &mut Output) -> Re
             output.line(format_args!("{id}: failed when the event was accepted: {reason}"))?;
         }
     }
-    Ok(Outcome::of(said.iter().any(|verdict| text(verdict, "/outcome") == "match")))
+    let wants = |verdict: &Value| {
+        let agrees = |plugin: &Value| matches!(&*text(plugin, "/outcome"), "deliver" | "replace");
+        text(verdict, "/outcome") == "match" && plugins(verdict).iter().all(agrees)
+    };
+    Ok(Outcome::of(said.iter().any(wants)))
+}
+
+/// What plugins say, of what one subscription does.
+fn plugins(verdict: &Value) -> &[Value] {
+    verdict.pointer("/plugins").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 async fn replay(args: &ReplayArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {

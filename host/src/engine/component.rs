@@ -5,11 +5,21 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::LazyLock;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// The gateway component that this version was built with.
 pub const GATEWAY_COMPONENT: &[u8] = include_bytes!(env!("ANGLERFISH_GATEWAY_COMPONENT"));
+
+/// The name of [`GATEWAY_COMPONENT`] by its bytes, which is the same in every shell that runs them: `sha256:` and 64
+/// hexadecimal digits.
+#[must_use]
+pub fn gateway_hash() -> &'static str {
+    static HASH: LazyLock<String> =
+        LazyLock::new(|| format!("sha256:{}", hex::encode(Sha256::digest(GATEWAY_COMPONENT))));
+    &HASH
+}
 
 /// The length of the hash that a file of the cache begins with.
 const HASH: usize = 32;

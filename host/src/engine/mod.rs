@@ -27,7 +27,7 @@ mod test;
 mod warm;
 mod worker;
 
-pub use component::{CompileError, GATEWAY_COMPONENT};
+pub use component::{CompileError, GATEWAY_COMPONENT, gateway_hash};
 pub use document::{DocumentAnswer, DocumentQuestion, DocumentRequest};
 pub use error::{EngineError, StartError, TableError};
 pub use job::Decided;

@@ -26,7 +26,7 @@ use crate::publish::{OperationalEvents, Publisher};
 use crate::rejection::{RejectionMetrics, Rejections};
 use crate::server::{Descriptors, Gate, Listener};
 use crate::source::{Sources, StoredSources};
-use crate::store::{SqliteOptions, SqliteStore, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::stream::{self, ReaderEvents, StompListener, StreamMetrics, StreamOut, Streams};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
@@ -39,9 +39,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// The file of the store within the data directory.
-const STORE_FILE: &str = "anglerfish.db";
 
 /// What a gateway is made of.
 pub struct GatewayBuilder {
@@ -138,14 +135,11 @@ impl GatewayBuilder {
             Some(documents) => documents,
             None => Arc::new(DocumentCache::new(ProviderClient::with(&outbound, &[], HashMap::new())?)),
         };
-        let data = config.server.data_dir.join(STORE_FILE);
         let readiness = Readiness::new();
         let supervisor = Supervisor::new(readiness.clone());
         let store = match store {
             Some(store) => store,
-            None => {
-                Arc::new(SqliteStore::open_supervised(&data, SqliteOptions::default(), supervisor.clone())?)
-            }
+            None => wiring::open_store(&config, &supervisor)?,
         };
         let made =
             Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions };
@@ -391,7 +385,7 @@ impl BuiltGateway {
             resources,
             topics,
             streams: streams.clone(),
-            plugins,
+            plugins: plugins.clone(),
             store: Arc::clone(store),
             reader,
             source_reader,
@@ -414,6 +408,7 @@ impl BuiltGateway {
             publisher: publisher.clone(),
             readers: Arc::new(streams.clone()),
             rejections,
+            plugins,
             explainer: routing,
             readiness: readiness.clone(),
             scrape: Arc::clone(&scrape),

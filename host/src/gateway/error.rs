@@ -16,6 +16,9 @@ pub enum GatewayError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no store: this build has none of its own, and none was given.
+    #[error("there is no store: give one, or build with the feature `sqlite`")]
+    NoStore,
     /// The component cannot be run.
     #[error(transparent)]
     Engine(StartError),

@@ -23,4 +23,4 @@ pub use config::{Config, Examination};
 pub use error::GatewayError;
 pub use reload::{Loader, Reloader};
 pub use running::Gateway;
-pub(crate) use wiring::Binding;
+pub(crate) use wiring::{Binding, credentials};

@@ -14,6 +14,8 @@ use crate::outbound::{Outbound, OutboundOptions};
 use crate::plugin::{LoadedPlugins, Plugins};
 use crate::server::{Descriptors, Limits, Listener};
 use crate::source::{SourceReader, Sources};
+#[cfg(feature = "sqlite")]
+use crate::store::{SqliteOptions, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::stream::StompListener;
 use crate::subscription::{Declared, Origin, Reader, Subscriptions, start_problem};
@@ -186,6 +188,21 @@ pub(super) async fn start_engine(
         Ok(Err(error)) => Err(GatewayError::Engine(error)),
         Err(error) => Err(GatewayError::Engine(StartError::Internal(error.to_string()))),
     }
+}
+
+/// Opens the store in the data directory.
+#[cfg(feature = "sqlite")]
+pub(super) fn open_store(config: &Config, supervisor: &Supervisor) -> Result<Arc<dyn Store>, GatewayError> {
+    /// Its file there.
+    const FILE: &str = "anglerfish.db";
+    let (path, options) = (config.server.data_dir.join(FILE), SqliteOptions::default());
+    Ok(Arc::new(SqliteStore::open_supervised(&path, options, supervisor.clone())?))
+}
+
+/// There is none in the data directory.
+#[cfg(not(feature = "sqlite"))]
+pub(super) fn open_store(_: &Config, _: &Supervisor) -> Result<Arc<dyn Store>, GatewayError> {
+    Err(GatewayError::NoStore)
 }
 
 /// Loads the plugins of the configuration, and puts them in use.
@@ -375,7 +392,7 @@ pub(super) fn warn(config: &Config, sources: &Sources, subscriptions: &Subscript
 }
 
 /// What must not be recorded of requests to a source.
-pub(super) fn credentials(path: &str, source: &SourceConfig) -> Result<Credentials, Vec<Problem>> {
+pub(crate) fn credentials(path: &str, source: &SourceConfig) -> Result<Credentials, Vec<Problem>> {
     let verifier = Verifier::try_new(path, &source.verification)?;
     let headers = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase()).collect();
     Ok(Credentials { headers, parameters: verifier.credential_parameters().to_vec() })

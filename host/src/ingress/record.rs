@@ -2,7 +2,9 @@
 
 use crate::engine::InboundRequest;
 use crate::store::RequestRecord;
-use anglerfish_core::request::hide_parameters;
+use anglerfish_core::request::{event_data, hide_parameters};
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 
 /// What the names of header fields and parameters hold that carry a secret, whatever the source: senders put tokens
 /// into requests that no scheme reads, and what is kept is shown to whoever may read events. A name too many costs a
@@ -71,6 +73,27 @@ pub(crate) fn record(request: &InboundRequest, credentials: &Credentials) -> Req
         added_prefix: request.added_prefix.clone(),
         headers,
     }
+}
+
+/// What is kept of a request for an event: its record, and the event's data, which of a batch is this part.
+pub(crate) fn keep(
+    request: &InboundRequest,
+    credentials: &Credentials,
+    part: Option<Vec<u8>>,
+) -> (RequestRecord, Bytes) {
+    let mut record = record(request, credentials);
+    if let Some(part) = part {
+        // Its coding was undone to take it out.
+        record.headers.retain(|(name, _)| name != CONTENT_ENCODING.as_str());
+        return (record, part.into());
+    }
+    let url = without_credentials(&request.url, credentials);
+    // Of a GET the query is the data.
+    let data = match event_data(request.method.as_str(), &url, &request.body) {
+        body if body.len() == request.body.len() => request.body.clone(),
+        query => Bytes::copy_from_slice(query),
+    };
+    (record, data)
 }
 
 /// The URL without what the source's scheme compares with its secret: of a GET it carries the data, from which nothing else

@@ -18,11 +18,9 @@ use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::callback::read_callback_path;
 use anglerfish_core::decision::{AcceptedEvent, Decision, Fetch, FilterFailure, Intent};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
-use anglerfish_core::request::event_data;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
@@ -499,19 +497,7 @@ impl Ingress {
                 "a filter failed"
             );
         }
-        let mut record = record::record(request, &known.credentials);
-        let data = if let Some(part) = part {
-            // Its coding was undone to take it out.
-            record.headers.retain(|(name, _)| name != CONTENT_ENCODING.as_str());
-            Bytes::from(part)
-        } else {
-            let url = record::without_credentials(&request.url, &known.credentials);
-            // Of a GET the query is the data.
-            match event_data(request.method.as_str(), &url, &request.body) {
-                body if body.len() == request.body.len() => request.body.clone(),
-                query => Bytes::copy_from_slice(query),
-            }
-        };
+        let (record, data) = record::keep(request, &known.credentials, part);
         NewEvent {
             request: Some(record),
             secret: secret.cloned(),

@@ -3,6 +3,6 @@
 #![allow(unreachable_pub, reason = "generated code; whether it is unreachable depends on what is used")]
 
 wasmtime::component::bindgen!({
-    path: "../wit/plugin/0.1.0",
+    path: "wit/plugin/0.1.0",
     world: "plugin",
 });

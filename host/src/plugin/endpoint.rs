@@ -1,7 +1,8 @@
 //! Plugins in front of an endpoint.
 
+use super::ask::ask;
 use super::error::PluginFailure;
-use super::pool::{Judged, Plugin, Question, Verdict};
+use super::pool::{Question, Verdict};
 use super::set::Plugins;
 use crate::clock;
 use crate::delivery::{AttemptFailure, Attempted, Endpoint};
@@ -34,10 +35,10 @@ impl FilteredEndpoint {
     async fn judge(&self, mut delivery: LeasedDelivery, until: Instant) -> Result<LeasedDelivery, Refused> {
         for used in &self.uses {
             let name = used.name.as_str();
+            let local = |reason: String| Refused { failure: AttemptFailure::Local, reason };
             let Some(plugin) = self.plugins.get(name) else {
                 // Another configuration is just taking the place of one that has it. Nothing is lost by waiting.
-                let reason = format!("there is no plugin {name} now");
-                return Err(Refused { failure: AttemptFailure::Local, reason });
+                return Err(local(format!("there is no plugin {name} now")));
             };
             let question = Question {
                 subscription: delivery.subscription.clone(),
@@ -45,7 +46,9 @@ impl FilteredEndpoint {
                 headers: Arc::clone(&delivery.headers),
                 data: delivery.data.clone(),
             };
-            let judged = ask(plugin, question, used.config.clone(), until).await?;
+            let config = used.config.clone();
+            let judged = ask(plugin, until, move |plugin| plugin.judge(&question, &config)).await;
+            let judged = judged.map_err(|reason| local(reason.to_owned()))?;
             self.plugins.metrics().judged(name, &judged);
             match judged.result {
                 Ok(Verdict::Deliver) => {}
@@ -55,9 +58,7 @@ impl FilteredEndpoint {
                 }
                 Ok(Verdict::Replace(kind, data)) => {
                     delivery.data = data;
-                    if kind.is_some() {
-                        delivery.event.datacontenttype = kind;
-                    }
+                    delivery.event.datacontenttype = kind.or(delivery.event.datacontenttype);
                 }
                 Err(failure) => {
                     if !matches!(failure, PluginFailure::Said(_)) {
@@ -78,26 +79,6 @@ fn on_error(used: &PluginUse, failure: &dyn std::fmt::Display) -> Refused {
         OnPluginError::Hold => AttemptFailure::Unsendable,
     };
     Refused { failure: failed, reason: format!("plugin {} failed: {failure}", used.name) }
-}
-
-/// Asks a plugin on a thread that may wait, once there is a place for the call.
-async fn ask(
-    plugin: Arc<Plugin>,
-    question: Question,
-    config: String,
-    until: Instant,
-) -> Result<Judged, Refused> {
-    let local = |reason: &str| Refused { failure: AttemptFailure::Local, reason: reason.to_owned() };
-    let place = Arc::clone(&plugin.places).acquire_owned();
-    let Ok(Ok(place)) = tokio::time::timeout_at(until.into(), place).await else {
-        return Err(local("waited for a place among the plugin's calls"));
-    };
-    let asked = tokio::task::spawn_blocking(move || {
-        // The place is taken until the call has ended, also if nobody waits for it any more.
-        let _place = place;
-        plugin.judge(&question, &config)
-    });
-    asked.await.map_err(|_| local("the call of a plugin broke off"))
 }
 
 #[async_trait]

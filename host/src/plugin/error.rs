@@ -35,8 +35,8 @@ pub enum PluginFailure {
     /// Its call stack ran out.
     #[error("used up its call stack")]
     Stack,
-    /// It answered with more than may be copied.
-    #[error("gave an answer that is too large")]
+    /// It gave out more than may be copied: in its answer, or in what it sets and logs.
+    #[error("gave out more than one call may")]
     Answer,
     /// It broke down.
     #[error("trapped: {0}")]

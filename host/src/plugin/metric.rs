@@ -1,6 +1,6 @@
 //! What plugins are asked, how long they take, and what they fail at.
 
-use super::pool::{Judged, Verdict};
+use super::pool::Judged;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -44,13 +44,7 @@ impl PluginMetrics {
     }
 
     pub(super) fn judged(&self, plugin: &str, judged: &Judged) {
-        let outcome = match &judged.result {
-            Ok(Verdict::Deliver) => "deliver",
-            Ok(Verdict::Drop(_)) => "drop",
-            Ok(Verdict::Replace(..)) => "replace",
-            Err(failure) => failure.name(),
-        };
-        let plugin = plugin.to_owned();
+        let (plugin, outcome) = (plugin.to_owned(), judged.outcome());
         self.duration
             .get_or_create(&PluginLabels { plugin: plugin.clone() })
             .observe(judged.duration.as_secs_f64());

@@ -5,10 +5,12 @@
 //! say anything about is not delivered, and an instance that failed is thrown away. They are asked in front of the
 //! endpoint, when an attempt begins: no sender waits for one. See `docs/decisions/0040-filter-plugins.md`.
 
+mod ask;
 mod bindings;
 mod config;
 mod endpoint;
 mod error;
+mod explain;
 mod metric;
 mod pool;
 mod sandbox;
@@ -20,6 +22,7 @@ mod test;
 pub use config::PluginConfig;
 pub(crate) use config::{problems, read};
 pub use error::{PluginError, PluginFailure};
+pub use explain::PluginVerdict;
 pub use metric::PluginMetrics;
 pub use pool::{Judged, Plugin, Question, Verdict};
 pub use sandbox::{Sandbox, imports};

@@ -36,6 +36,7 @@ pub struct Plugin {
     memory: Arc<Memory>,
     name: Arc<str>,
     warm: Mutex<Vec<Warm>>,
+    started_with: u64,
     /// As many as there may be instances.
     pub(super) places: Arc<Semaphore>,
 }
@@ -80,6 +81,29 @@ pub struct Judged {
     pub memory: Option<u64>,
 }
 
+impl Judged {
+    /// In a word: what it says, or what it failed at.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match &self.result {
+            Ok(Verdict::Deliver) => "deliver",
+            Ok(Verdict::Drop(_)) => "drop",
+            Ok(Verdict::Replace(..)) => "replace",
+            Err(failure) => failure.name(),
+        }
+    }
+
+    /// Why it is not delivered, in words; `None` if it is.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match &self.result {
+            Ok(Verdict::Deliver | Verdict::Replace(..)) => None,
+            Ok(Verdict::Drop(reason)) => Some(reason.clone()),
+            Err(failure) => Some(failure.to_string()),
+        }
+    }
+}
+
 impl Plugin {
     /// Reads, compiles and starts a plugin.
     ///
@@ -94,8 +118,9 @@ impl Plugin {
         }
         let pre = sandbox.load(&bytes).map_err(|error| ("path", error))?;
         let name: Arc<str> = config.name.as_str().into();
-        let plugin = Self {
+        let mut plugin = Self {
             hash,
+            started_with: 0,
             sandbox: sandbox.clone(),
             pre,
             memory: Arc::new(Memory::new(config.state)),
@@ -106,9 +131,11 @@ impl Plugin {
         };
         // One that cannot start is found out now, not at the first event.
         let running = plugin.sandbox.enter();
-        let warm = plugin.fresh().map_err(|failure| ("path", PluginError::Start(failure)))?;
-        plugin.keep(warm);
+        let started = plugin.fresh();
         drop(running);
+        let warm = started.map_err(|failure| ("path", PluginError::Start(failure)))?;
+        plugin.started_with = warm.store.data().size();
+        plugin.keep(warm);
         Ok(plugin)
     }
 
@@ -132,6 +159,18 @@ impl Plugin {
     #[must_use]
     pub fn hash(&self) -> &[u8; 32] {
         &self.hash
+    }
+
+    /// Bytes of memory that an instance has before it is asked anything.
+    #[must_use]
+    pub fn started_with(&self) -> u64 {
+        self.started_with
+    }
+
+    /// What it imports and exports, by name.
+    #[must_use]
+    pub fn names(&self) -> (Vec<String>, Vec<String>) {
+        self.sandbox.names(self.pre.component())
     }
 
     fn fresh(&self) -> Result<Warm, PluginFailure> {
@@ -161,25 +200,57 @@ impl Plugin {
 
     fn try_judge(&self, question: &Question, config: &str) -> (Result<Verdict, PluginFailure>, Option<u64>) {
         let _running = self.sandbox.enter();
-        let warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut warm = match warm.map_or_else(|| self.fresh(), Ok) {
+        let mut warm = match self.take().map_or_else(|| self.fresh(), Ok) {
             Ok(warm) => warm,
             Err(failure) => return (Err(failure), None),
         };
+        match self.call(&mut warm, question, config) {
+            Ok(said) => {
+                let memory = Some(warm.store.data().size());
+                self.keep(warm);
+                (said, memory)
+            }
+            // An instance that broke off half-way is thrown away.
+            Err(failure) => (Err(failure), None),
+        }
+    }
+
+    /// What it would say, without effects: a fresh instance is asked, whose end is the end of all that it sets. The time is
+    /// that of the call alone.
+    #[must_use]
+    pub fn explain(&self, question: &Question, config: &str) -> Judged {
+        let _running = self.sandbox.enter();
+        // It takes the place of a warm one, so that no more memory is held than the configuration says.
+        drop(self.take());
+        let begun = Instant::now();
+        let mut fresh = match self.fresh() {
+            Ok(fresh) => fresh,
+            Err(failure) => return Judged { result: Err(failure), duration: begun.elapsed(), memory: None },
+        };
+        fresh.store.data_mut().set_aside();
+        let begun = Instant::now();
+        let result = self.call(&mut fresh, question, config).flatten();
+        Judged { result, duration: begun.elapsed(), memory: Some(fresh.store.data().size()) }
+    }
+
+    /// Asks an instance within the limits of a call. The outer error says that the instance broke down.
+    fn call(
+        &self,
+        warm: &mut Warm,
+        question: &Question,
+        config: &str,
+    ) -> Result<Result<Verdict, PluginFailure>, PluginFailure> {
         warm.store.data_mut().begin();
         warm.store.set_epoch_deadline(ticks(self.config.timeout));
         warm.store.set_hostcall_fuel(COPIED.saturating_add(question.data.len()));
         let event = wit(question);
-        let filter = warm.world.anglerfish_plugin_filter();
-        match filter.call_judge(&mut warm.store, &event, config) {
-            Ok(said) => {
-                let memory = Some(warm.store.data().size());
-                self.keep(warm);
-                (said.map(verdict).map_err(|error| PluginFailure::Said(shorten(error))), memory)
-            }
-            // An instance that broke off half-way is thrown away.
-            Err(error) => (Err(failure(&warm.store, &error)), None),
-        }
+        let said = warm.world.anglerfish_plugin_filter().call_judge(&mut warm.store, &event, config);
+        let said = said.map_err(|error| failure(&warm.store, &error))?;
+        Ok(said.map(verdict).map_err(|error| PluginFailure::Said(shorten(error))))
+    }
+
+    fn take(&self) -> Option<Warm> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 

@@ -61,6 +61,13 @@ impl Sandbox {
         &self.engine
     }
 
+    /// What a component imports and exports, by name.
+    pub(super) fn names(&self, component: &Component) -> (Vec<String>, Vec<String>) {
+        let kind = component.component_type();
+        let imports = kind.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        (imports, kind.exports(&self.engine).map(|(name, _)| name.to_owned()).collect())
+    }
+
     /// A call runs until what this returns is dropped.
     pub(super) fn enter(&self) -> RunningCall<'_> {
         if self.calls.fetch_add(1, Ordering::AcqRel) == 0 {
@@ -126,7 +133,5 @@ pub fn imports(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), PluginError> 
     let sandbox = Sandbox::try_new()?;
     let component = Component::new(&sandbox.engine, component(bytes)?);
     let component = component.map_err(|error| PluginError::NoPlugin(format!("{error:#}")))?;
-    let kind = component.component_type();
-    let imports = kind.imports(&sandbox.engine).map(|(name, _)| name.to_owned()).collect();
-    Ok((imports, kind.exports(&sandbox.engine).map(|(name, _)| name.to_owned()).collect()))
+    Ok(sandbox.names(&component))
 }

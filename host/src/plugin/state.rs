@@ -26,6 +26,15 @@ struct Held {
     bytes: u64,
 }
 
+impl Held {
+    /// How many bytes it holds once this is set, if that is not too much.
+    fn with(&self, key: &str, value: &[u8], most: u64) -> Result<u64, String> {
+        let before = self.entries.get(key).map_or(0, |value| size(key, value));
+        let now = self.bytes.saturating_sub(before).saturating_add(size(key, value));
+        if now > most { Err(format!("the state is full: it may hold {most} bytes")) } else { Ok(now) }
+    }
+}
+
 fn size(key: &str, value: &[u8]) -> u64 {
     ENTRY + key.len() as u64 + value.len() as u64
 }
@@ -41,14 +50,14 @@ impl Memory {
 
     fn set(&self, key: String, value: Vec<u8>) -> Result<(), String> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = held.entries.get(&key).map_or(0, |value| size(&key, value));
-        let now = held.bytes.saturating_sub(before).saturating_add(size(&key, &value));
-        if now > self.most {
-            return Err(format!("the state is full: it may hold {} bytes", self.most));
-        }
-        held.bytes = now;
+        held.bytes = held.with(&key, &value, self.most)?;
         held.entries.insert(key, value.into());
         Ok(())
+    }
+
+    /// Whether this could be set.
+    fn room(&self, key: &str, value: &[u8]) -> Result<(), String> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).with(key, value, self.most).map(drop)
     }
 
     fn delete(&self, key: &str) {
@@ -59,11 +68,16 @@ impl Memory {
     }
 }
 
+/// What an explanation has set, or deleted: it sees that itself, and nobody else does.
+type Aside = HashMap<String, Option<Bytes>>;
+
 /// What an instance has beside its own memory.
 #[derive(Debug)]
 pub(super) struct Host {
     plugin: Arc<str>,
     memory: Arc<Memory>,
+    /// Whether this instance only explains: then nothing of what it does is seen elsewhere.
+    aside: Option<Aside>,
     most: usize,
     size: usize,
     /// Whether it asked for more memory than it may have: a guest that gets none aborts, and the trap alone does not tell why.
@@ -75,7 +89,12 @@ pub(super) struct Host {
 impl Host {
     pub(super) fn new(plugin: Arc<str>, memory: Arc<Memory>, most: u64) -> Self {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        Self { plugin, memory, most, size: 0, is_refused: false, lines: 0, written: 0 }
+        Self { plugin, memory, aside: None, most, size: 0, is_refused: false, lines: 0, written: 0 }
+    }
+
+    /// From now on what it sets and logs is forgotten with the instance.
+    pub(super) fn set_aside(&mut self) {
+        self.aside = Some(Aside::new());
     }
 
     /// Bytes of its linear memory.
@@ -110,20 +129,32 @@ impl ResourceLimiter for Host {
 
 impl state::Host for Host {
     fn get(&mut self, key: String) -> Option<Vec<u8>> {
-        self.memory.get(&key).map(|value| value.to_vec())
+        let aside = self.aside.as_ref().and_then(|aside| aside.get(&key).cloned());
+        let value = aside.unwrap_or_else(|| self.memory.get(&key));
+        value.map(|value| value.to_vec())
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), String> {
-        self.memory.set(key, value)
+        let Some(aside) = &mut self.aside else { return self.memory.set(key, value) };
+        // How much that is in all is bounded by what one call may copy.
+        self.memory.room(&key, &value)?;
+        aside.insert(key, Some(value.into()));
+        Ok(())
     }
 
     fn delete(&mut self, key: String) {
-        self.memory.delete(&key);
+        match &mut self.aside {
+            Some(aside) => drop(aside.insert(key, None)),
+            None => self.memory.delete(&key),
+        }
     }
 }
 
 impl log::Host for Host {
     fn write(&mut self, message: String) {
+        if self.aside.is_some() {
+            return;
+        }
         self.written = self.written.saturating_add(message.len());
         self.lines = self.lines.saturating_add(1);
         if self.lines <= LOG_LINES && self.written <= LOG_BYTES {

@@ -3,7 +3,7 @@
 //!
 //! - [`contract`] says what a store promises, in traits by purpose; [`Store`] is all of them.
 //! - [`model`] is what goes in and comes out.
-//! - [`sqlite`] is the embedded default.
+//! - `sqlite` is the embedded default, and a feature of its own.
 //! - `conformance` holds every store to the contract.
 
 #[cfg(test)]
@@ -11,6 +11,7 @@ mod conformance;
 mod contract;
 mod model;
 mod section;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use contract::{
@@ -28,7 +29,9 @@ pub use model::{
     StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource, StoredSource, StoredStanding,
     StoredSubscription,
 };
+#[cfg(feature = "sqlite")]
 use model::{Limit, WAITS, dropped, refused};
+#[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 pub use anglerfish_core::policy::Settled;

@@ -73,6 +73,12 @@ fn the_version_is_on_stdout() {
     let version = run(&["--version"]).expect(0);
     assert!(version.stdout.starts_with("anglerfish "), "{}", version.stdout);
     assert_eq!(version.stderr, "");
+    for arguments in [["--version", "--verbose"], ["--verbose", "--version"]] {
+        let more = run(&arguments).expect(0).stdout;
+        let hash = more.strip_prefix(&format!("{}gateway: sha256:", version.stdout));
+        assert_eq!(hash.map(str::len), Some(65), "{more}");
+    }
+    assert!(run(&["--verbose", "providers"]).expect(2).stderr.contains("--version"));
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::document::{Documents, Resources};
 use crate::flow::{FlowMetrics, FlowParts, Flows};
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
+use crate::plugin::Plugins;
 use crate::publish::Publisher;
 use crate::rejection::Rejections;
 use crate::source::{SourceReader, Sources, StoredSources};
@@ -149,6 +150,7 @@ impl Bench {
             publisher: Publisher::new(store.clone() as Arc<dyn Store>, table.clone(), queues.clone()),
             readers: Arc::new(Nobody),
             rejections: rejections.clone(),
+            plugins: Plugins::default(),
             explainer: table.clone(),
             readiness: readiness.clone(),
             scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone(), crate::clock::now)),

@@ -109,22 +109,26 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         times.sort_unstable();
     }
     let median = times.get(times.len() / 2).copied();
-    report(&first, median, output)?;
+    report(&first, median, plugin.config(), output)?;
     Ok(match first.result {
         Ok(Verdict::Deliver | Verdict::Replace(..)) => Outcome::Fine,
         Ok(Verdict::Drop(_)) | Err(_) => Outcome::Negative,
     })
 }
 
-fn report(judged: &Judged, median: Option<Duration>, output: &mut Output) -> Result<(), Failure> {
-    let (verdict, detail) = match &judged.result {
-        Ok(Verdict::Deliver) => ("deliver", String::new()),
-        Ok(Verdict::Drop(reason)) => ("drop", reason.clone()),
+fn report(
+    judged: &Judged,
+    median: Option<Duration>,
+    limits: &PluginConfig,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let verdict = judged.outcome();
+    let detail = match &judged.result {
         Ok(Verdict::Replace(kind, data)) => {
             let kind = kind.as_deref().unwrap_or("the same media type");
-            ("replace", format!("{} bytes of {kind}: {}", data.len(), String::from_utf8_lossy(data)))
+            format!("{} bytes of {kind}: {}", data.len(), String::from_utf8_lossy(data))
         }
-        Err(failure) => (failure.name(), failure.to_string()),
+        _ => judged.reason().unwrap_or_default(),
     };
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     if output.format() == Format::Json {
@@ -133,18 +137,24 @@ fn report(judged: &Judged, median: Option<Duration>, output: &mut Output) -> Res
             "detail": detail,
             "first_microseconds": micros(judged.duration),
             "median_microseconds": median.map(micros),
+            "timeout_microseconds": micros(limits.timeout),
             "memory_bytes": judged.memory,
+            "memory_limit_bytes": limits.memory,
         }));
     }
     output.line(format_args!("{verdict}{}{detail}", if detail.is_empty() { "" } else { ": " }))?;
-    output.line(format_args!("time: {:?} the first call", judged.duration))?;
+    output.line(format_args!("time: {:?} the first call, of {:?}", judged.duration, limits.timeout))?;
     if let Some(median) = median {
         output.line(format_args!("      {median:?} the median of {WARM_CALLS} more"))?;
     }
     if let Some(memory) = judged.memory {
-        output.line(format_args!("memory: {}", ByteSize::b(memory).display().iec()))?;
+        output.line(format_args!("memory: {} of {}", bytes(memory), bytes(limits.memory)))?;
     }
     Ok(())
+}
+
+fn bytes(count: u64) -> String {
+    ByteSize::b(count).display().iec().to_string()
 }
 
 /// Reads an event as it would be published.
@@ -167,22 +177,37 @@ fn event(file: &Path) -> Result<Published, Failure> {
 fn inspect(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))?;
-    let found = imports(&bytes);
-    let (imports, exports) =
-        found.map_err(|error| Failure::misuse(format_args!("{} {error}", file.display())))?;
     let hash = hex::encode(Sha256::digest(&bytes));
-    let loaded = Sandbox::try_new()
-        .map_err(|error| ("path", error))
-        .and_then(|sandbox| Plugin::load(&sandbox, PluginConfig::new("plugin", file)));
-    let problem = loaded.err().map(|(_, error)| error.to_string());
+    let loaded = Sandbox::try_new().map_err(|error| ("path", error)).and_then(|sandbox| {
+        // What it needs is the question, and not what it gets by default.
+        let limits = PluginConfig { memory: 1 << 30, ..PluginConfig::new("plugin", file) };
+        Plugin::load(&sandbox, limits)
+    });
+    let (memory, (imports, exports), problem) = match loaded {
+        Ok(plugin) => (Some(plugin.started_with()), plugin.names(), None),
+        Err((_, error)) => {
+            let found = imports(&bytes);
+            let names = found.map_err(|error| Failure::misuse(format_args!("{} {error}", file.display())))?;
+            (None, names, Some(error.to_string()))
+        }
+    };
+    let contract = exports.iter().find_map(|name| name.strip_prefix("anglerfish:plugin/filter@"));
+    let contract = contract.map(str::to_owned);
     let outcome = if problem.is_none() { Outcome::Fine } else { Outcome::Negative };
     if output.format() == Format::Json {
         output.json(&json!({
-            "bytes": bytes.len(), "sha256": hash, "imports": imports, "exports": exports, "problem": problem,
+            "bytes": bytes.len(), "sha256": hash, "contract": contract, "memory_bytes": memory,
+            "imports": imports, "exports": exports, "problem": problem,
         }))?;
         return Ok(outcome);
     }
-    output.line(format_args!("size: {}", ByteSize::b(bytes.len() as u64).display().iec()))?;
+    output.line(format_args!("size: {}", self::bytes(bytes.len() as u64)))?;
+    if let Some(memory) = memory {
+        output.line(format_args!("memory: {} before it is asked anything", self::bytes(memory)))?;
+    }
+    if let Some(contract) = contract {
+        output.line(format_args!("contract: {contract}"))?;
+    }
     output.line(format_args!("sha256: {hash}"))?;
     for (title, names) in [("imports", imports), ("exports", exports)] {
         let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };

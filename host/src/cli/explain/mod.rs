@@ -1,5 +1,7 @@
 //! `anglerfish explain`: what the component would decide about a request, and why.
 
+mod plugins;
+
 use super::configuration::ConfigArgs;
 use super::request_file::{self, Defaults};
 use super::table::plain;
@@ -7,6 +9,7 @@ use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
 use crate::engine::{Engine, EngineConfig, InboundRequest, StartError};
 use crate::gateway::Config;
+use crate::plugin::PluginVerdict;
 use anglerfish_core::config::nearest;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -15,6 +18,7 @@ use anglerfish_core::router::{
     ExplainedPart, Explanation, RoutingDocument, Verdict, VerdictOutcome, VerificationOutcome,
 };
 use clap::Args;
+use plugins::{Judgements, Judges};
 use serde::Serialize;
 use serde_json::json;
 use std::io::BufRead;
@@ -62,24 +66,46 @@ pub(super) async fn run(args: ExplainArgs, output: &mut Output) -> Result<Outcom
         source: args.source.clone(),
         now: args.now.map_or_else(clock::now, UnixMillis::from_seconds),
     };
-    let engine = start(&config)?;
+    let explainer = Explainer { engine: start(&config)?, judges: Judges::load(&config)? };
     let Some(text) = single else {
-        return explain_lines(&engine, &defaults, args.now.is_none(), output).await;
+        return explain_lines(&explainer, &defaults, args.now.is_none(), output).await;
     };
     let request = request_file::read(&text, false, &defaults).map_err(|problems| {
         let failure = not_a_request(&args.request, &problems);
         if args.source.is_none() { failure.with_hint("name the source with --source NAME") } else { failure }
     })?;
-    let explanation = explain(&engine, request).await?;
+    let explained = explainer.explain(request).await?;
     match output.format_for_programs() {
-        Format::Json => output.json(&document(&explanation))?,
-        Format::Text => write(&explanation, output)?,
+        Format::Json => output.json(&document(&explained))?,
+        Format::Text => write(&explained, output)?,
     }
-    Ok(Outcome::of(holds(&explanation)))
+    Ok(Outcome::of(holds(&explained.explanation)))
+}
+
+/// What explains requests.
+struct Explainer {
+    engine: Engine,
+    judges: Judges,
+}
+
+/// What would be decided about a request, and what plugins would say of its events then.
+struct Explained {
+    explanation: Explanation,
+    judgements: Judgements,
+}
+
+impl Explainer {
+    async fn explain(&self, request: InboundRequest) -> Result<Explained, Failure> {
+        let explanation = self.engine.explain(request.clone()).await;
+        let explanation = explanation
+            .map_err(|error| Failure::failed(format_args!("failed to explain the request: {error}")))?;
+        let judgements = self.judges.judge(&request, &explanation).await;
+        Ok(Explained { explanation, judgements })
+    }
 }
 
 async fn explain_lines(
-    engine: &Engine,
+    explainer: &Explainer,
     defaults: &Defaults,
     clock_runs: bool,
     output: &mut Output,
@@ -93,9 +119,9 @@ async fn explain_lines(
         let now = if clock_runs { clock::now() } else { defaults.now };
         match request_file::read(&line, true, &Defaults { now, ..defaults.clone() }) {
             Ok(request) => {
-                let explanation = explain(engine, request).await?;
-                fine &= holds(&explanation);
-                output.json(&document(&explanation))?;
+                let explained = explainer.explain(request).await?;
+                fine &= holds(&explained.explanation);
+                output.json(&document(&explained))?;
             }
             Err(problems) => {
                 fine = false;
@@ -106,11 +132,6 @@ async fn explain_lines(
         output.flush()?;
     }
     Ok(Outcome::of(fine))
-}
-
-async fn explain(engine: &Engine, request: InboundRequest) -> Result<Explanation, Failure> {
-    let explanation = engine.explain(request).await;
-    explanation.map_err(|error| Failure::failed(format_args!("failed to explain the request: {error}")))
 }
 
 /// An engine with the configuration and no state: nothing was accepted before. It uses the gateway's compiled component
@@ -221,14 +242,17 @@ struct JsonSubscription<'a> {
     id: &'a str,
     outcome: &'static str,
     reason: &'a str,
+    /// What its plugins say, of an event that it wants.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    plugins: &'a [PluginVerdict],
 }
 
-fn document(explanation: &Explanation) -> JsonExplanation<'_> {
+fn document(Explained { explanation, judgements }: &Explained) -> JsonExplanation<'_> {
     let verification = &explanation.verification;
-    let parts = explanation.parts.iter().map(|part| JsonPart {
+    let parts = explanation.parts.iter().enumerate().map(|(position, part)| JsonPart {
         event: told_event(&part.event),
         duplicate: part.duplicate,
-        subscriptions: told_subscriptions(&part.subscriptions),
+        subscriptions: told_subscriptions(position, &part.subscriptions, judgements),
     });
     JsonExplanation {
         verification: JsonVerification {
@@ -238,7 +262,7 @@ fn document(explanation: &Explanation) -> JsonExplanation<'_> {
             steps: &verification.steps,
         },
         event: explanation.event.as_ref().map(told_event),
-        subscriptions: told_subscriptions(&explanation.subscriptions),
+        subscriptions: told_subscriptions(0, &explanation.subscriptions, judgements),
         parts: parts.collect(),
     }
 }
@@ -254,17 +278,23 @@ fn told_event(event: &Event) -> JsonEvent<'_> {
     }
 }
 
-fn told_subscriptions(verdicts: &[Verdict]) -> Vec<JsonSubscription<'_>> {
+fn told_subscriptions<'a>(
+    position: usize,
+    verdicts: &'a [Verdict],
+    judgements: &'a Judgements,
+) -> Vec<JsonSubscription<'a>> {
     { verdicts.iter() }
         .map(|said| JsonSubscription {
             id: &said.subscription,
             outcome: verdict(said.outcome),
             reason: &said.reason,
+            plugins: judgements.of(position, &said.subscription),
         })
         .collect()
 }
 
-fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> {
+fn write(explained: &Explained, output: &mut Output) -> Result<(), Failure> {
+    let Explained { explanation, judgements } = explained;
     let verification = &explanation.verification;
     let said = outcome(verification.outcome);
     let said = format!("{said} ({}): {}", verification.scheme, verification.reason);
@@ -276,13 +306,13 @@ fn write(explanation: &Explanation, output: &mut Output) -> Result<(), Failure> 
         let again = if explanation.duplicate { ", accepted before" } else { "" };
         output.line(format_args!("event {}{again}", named(event)))?;
     }
-    write_verdicts("", &explanation.subscriptions, output)?;
+    write_verdicts("", &told_subscriptions(0, &explanation.subscriptions, judgements), output)?;
     for (position, ExplainedPart { event, duplicate, subscriptions, .. }) in
         explanation.parts.iter().enumerate()
     {
         let again = if *duplicate { ", accepted before" } else { "" };
         output.line(format_args!("part {position}: event {}{again}", named(event)))?;
-        write_verdicts("  ", subscriptions, output)?;
+        write_verdicts("  ", &told_subscriptions(position, subscriptions, judgements), output)?;
     }
     Ok(())
 }
@@ -292,10 +322,16 @@ fn named(event: &Event) -> String {
     format!("{} of type {} from source {}", plain(&event.id), plain(&event.kind), plain(&event.source))
 }
 
-fn write_verdicts(indent: &str, verdicts: &[Verdict], output: &mut Output) -> Result<(), Failure> {
-    for said in verdicts {
-        let said = format!("{}: {}: {}", said.subscription, verdict(said.outcome), said.reason);
-        output.paragraph(indent, "    ", &said)?;
+fn write_verdicts(
+    indent: &str,
+    verdicts: &[JsonSubscription<'_>],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    for JsonSubscription { id, outcome, reason, plugins } in verdicts {
+        output.paragraph(indent, "    ", &format!("{id}: {outcome}: {reason}"))?;
+        for verdict in *plugins {
+            output.paragraph(&format!("{indent}  "), "    ", &plugins::told(verdict))?;
+        }
     }
     Ok(())
 }
