@@ -45,6 +45,7 @@
 //! # Features
 //!
 //! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false`.
+//! - `sqlite`, on by default: the embedded store. Without it a program gives one: [`AnglerfishBuilder::store`].
 //!
 //! What is re-exported here is the interface. The modules are the rooms that it is built of; they are public for this
 //! workspace's tests and benchmarks, and change as they need to.
