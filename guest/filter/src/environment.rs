@@ -51,6 +51,10 @@ static DOCUMENTS: &[Alias] = &[
     Alias { name: "old", root: Root::MESSAGE, field: Environment::OLD },
 ];
 
+/// What a filter on documents sees of an event. Which documents somebody wants does not depend on what is being told of them, to
+/// whom and when.
+static DOCUMENT_EVENT: [(&str, Shape); 1] = [("subject", Shape::STRING)];
+
 /// The CloudEvents attributes; those that CloudEvents itself does not name are in the map `extensions`.
 static EVENT: LazyLock<[(&str, Shape); 7]> = LazyLock::new(|| {
     [
@@ -103,12 +107,25 @@ impl Environment {
     /// The field of the body that has the document as its subscriber has it.
     pub const OLD: &'static str = "old";
 
-    /// What the filter of a resource's subscriber sees: `new`, which `message` means too, and `old`, beside what every filter
-    /// sees. Both are fields of the body, [`Environment::NEW`] and [`Environment::OLD`], so that documents are indexed as
-    /// bodies are.
+    /// What the filter of a resource's subscriber sees: `new`, which `message` means too, `old`, `event.subject` and `now`. The
+    /// first two are fields of the body, [`Environment::NEW`] and [`Environment::OLD`], so that documents are indexed as bodies
+    /// are.
     #[must_use]
     pub fn documents() -> Self {
-        Self { aliases: DOCUMENTS, ..Self::filter() }
+        let mut documents = Self { aliases: DOCUMENTS, ..Self::filter() };
+        for variable in &mut documents.variables {
+            match &*variable.name {
+                "event" => variable.fields = &DOCUMENT_EVENT,
+                // They keep their places, and cannot be named.
+                "headers" | "source" => variable.name = "".into(),
+                _ => {}
+            }
+        }
+        documents
+    }
+
+    fn is_documents(&self) -> bool {
+        !self.aliases.is_empty()
     }
 
     /// The same for an expression of any type.
@@ -172,7 +189,7 @@ impl Environment {
         let aliases = self.aliases.iter().map(|alias| alias.name);
         let hidden = |name: &str| self.alias(name).is_some();
         let variables = self.variables.iter().map(|variable| &*variable.name);
-        aliases.chain(variables.filter(move |name| !hidden(name)))
+        aliases.chain(variables.filter(move |name| !name.is_empty() && !hidden(name)))
     }
 
     /// The full names that a name may mean, the most specific first.
@@ -201,6 +218,13 @@ impl Environment {
         let variable = self.variables.get(usize::from(root.0))?;
         if variable.fields.is_empty() || variable.fields.iter().any(|(name, _)| *name == field) {
             return None;
+        }
+        if self.is_documents() && EVENT.iter().any(|(name, _)| *name == field) {
+            return Some(format!(
+                "the filter of a resource's subscription says what it wants by new, old and event.subject; there is no {}.{field} \
+                 in it, because what each subscriber is told depends on what it has",
+                variable.name
+            ));
         }
         let known: Vec<&str> = variable.fields.iter().map(|(name, _)| *name).collect();
         Some(format!("{} never has {field:?}; there are {}", variable.name, known.join(", ")))

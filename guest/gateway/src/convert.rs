@@ -9,7 +9,8 @@ use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Fetched, Header, Request, UnixMillis, read_header_block};
 use anglerfish_core::router::{
-    DocumentChange, ExplainedPart, Explanation, Notice, Verdict, VerdictOutcome, VerificationOutcome,
+    Announcement, DocumentChange, ExplainedPart, Explanation, Notice, Verdict, VerdictOutcome,
+    VerificationOutcome,
 };
 
 /// `None` if the block of header fields is malformed: that is the shell's fault, and nothing is decided on it.
@@ -85,6 +86,14 @@ pub(crate) fn document_change(change: &wit::DocumentChange) -> DocumentChange<'_
         url: &change.url,
         body: change.body.as_deref(),
         received: instant(change.received),
+    }
+}
+
+pub(crate) fn announcement(why: wit::Announcement) -> Announcement {
+    match why {
+        wit::Announcement::Missed => Announcement::Missed,
+        wit::Announcement::Lost => Announcement::Lost,
+        wit::Announcement::Refiltered => Announcement::Refiltered,
     }
 }
 

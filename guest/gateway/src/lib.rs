@@ -102,14 +102,14 @@ impl GuestRouter for RoutingTable {
         &self,
         subscription: String,
         change: types::DocumentChange,
-        lost: bool,
+        why: types::Announcement,
     ) -> types::DocumentDecision {
         let change = convert::document_change(&change);
         let keys = &mut *self.keys.borrow_mut();
         convert::document_decision(self.core.borrow_mut().announce_document(
             &subscription,
             &change,
-            lost,
+            convert::announcement(why),
             keys,
         ))
     }

@@ -1,8 +1,10 @@
-//! Telling subscribers of what was there before they subscribed, or of everything once they have lost it, in small steps.
+//! Telling subscribers of what was there before they subscribed, of everything once they have lost it, or of what another filter
+//! makes of what they have, in small steps.
 
 use super::changes::{ChangeError, Documents};
 use crate::clock;
 use crate::store::StoredFollower;
+use anglerfish_core::router::Announcement;
 use std::time::Duration;
 
 /// Documents that are looked at in one step.
@@ -11,9 +13,6 @@ const STEP: usize = 100;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long it is at most until somebody new is looked for, though nobody said that there is one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// What stands before the place of a subscriber that is told whatever it was told before. Keys begin with another word.
-const LOST: &str = "lost ";
 
 /// How one round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,25 +25,29 @@ enum Round {
     More,
 }
 
+/// What stands in front of a place.
+const WORDS: [(&str, Announcement); 2] =
+    [(StoredFollower::LOST, Announcement::Lost), (StoredFollower::REFILTERED, Announcement::Refiltered)];
+
 /// How far a subscriber was told.
 struct Place<'a> {
     /// The key of the last document that was looked at.
     after: &'a str,
-    /// Whether it has nothing any more.
-    is_lost: bool,
+    /// Why it is told.
+    why: Announcement,
 }
 
 impl<'a> Place<'a> {
     fn read(text: &'a str) -> Self {
-        match text.strip_prefix(LOST) {
-            Some(after) => Self { after, is_lost: true },
-            None => Self { after: text, is_lost: false },
-        }
+        let found = WORDS.into_iter().find_map(|(word, why)| Some((text.strip_prefix(word)?, why)));
+        let (after, why) = found.unwrap_or((text, Announcement::Missed));
+        Self { after, why }
     }
 
     /// The same with another key.
     fn at(&self, after: &str) -> String {
-        if self.is_lost { format!("{LOST}{after}") } else { after.to_owned() }
+        let word = WORDS.into_iter().find(|(_, why)| *why == self.why).map_or("", |(word, _)| word);
+        format!("{word}{after}")
     }
 }
 
@@ -61,7 +64,10 @@ impl Documents {
         if self.store.revive_ends(subscription, clock::now()).await? {
             self.wake(subscription);
         }
-        self.store.backfilled(subscription, Some(LOST)).await?;
+        // Until it is noted with the filter that it has by then.
+        while let Some(StoredFollower { filter_since, .. }) = self.store.follower(subscription).await?
+            && !self.store.backfilled(subscription, filter_since, Some(StoredFollower::LOST)).await?
+        {}
         self.backfill.begun.notify_one();
         Ok(())
     }
@@ -102,27 +108,37 @@ impl Documents {
     async fn step(&self, id: &str) -> Result<Round, ChangeError> {
         // So that a resync that begins meanwhile is not written over.
         let _step = self.backfill.step.lock().await;
-        let Some(StoredFollower { resource, backfilled: Some(place), .. }) = self.store.follower(id).await?
-        else {
+        let Some(follower) = self.store.follower(id).await? else { return Ok(Round::Done) };
+        let StoredFollower { resource, filter_since, backfilled: Some(place), .. } = &follower else {
             return Ok(Round::Done);
         };
-        let place = Place::read(&place);
+        // It is on disk before it is in the table, and what was decided before it was in there is on its way to the disk.
+        if !self.decider.knows(&follower) {
+            return Err(ChangeError::Broken(format!("the subscription {id:?} is not in the table yet")));
+        }
+        let place = Place::read(place);
+        if place.after.is_empty() {
+            drop(self.under_way.write().await);
+        }
         // What finds no room would be given up.
         let room = self.store.room(id).await?.min(STEP);
         if room == 0 {
             return Ok(Round::Full);
         }
-        let (page, next) = self.page(&resource, place.after, room).await?;
+        let (page, next) = self.page(resource, place.after, room).await?;
         for document in page {
-            self.announce(id, document.url, place.is_lost).await?;
+            self.announce(id, document.url, place.why).await?;
         }
         // A step of those that are new that is done again tells nothing twice: what a subscriber was told is written down.
-        self.store.backfilled(id, next.as_deref().map(|next| place.at(next)).as_deref()).await?;
-        if next.is_some() {
+        let next = next.as_deref().map(|next| place.at(next));
+        let is_noted = self.store.backfilled(id, *filter_since, next.as_deref()).await?;
+        if next.is_some() || !is_noted {
             return Ok(Round::More);
         }
-        let caught_up = self.decider.caught_up(id).await;
-        caught_up.map_err(|error| ChangeError::Broken(error.to_string()))?;
+        if let Some(follower) = self.store.follower(id).await? {
+            let caught_up = self.decider.caught_up(&follower).await;
+            caught_up.map_err(|error| ChangeError::Broken(error.to_string()))?;
+        }
         Ok(Round::Done)
     }
 }
@@ -132,15 +148,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_keeps_whether_everything_is_told_again() {
-        for (text, after, is_lost) in [
-            ("", "", false),
-            ("document/a/b", "document/a/b", false),
-            (LOST, "", true),
-            ("lost k", "k", true),
+    fn a_place_keeps_why_its_subscriber_is_told() {
+        for (text, after, why) in [
+            ("", "", Announcement::Missed),
+            ("document/a/b", "document/a/b", Announcement::Missed),
+            ("lost ", "", Announcement::Lost),
+            ("lost k", "k", Announcement::Lost),
+            ("refiltered k", "k", Announcement::Refiltered),
         ] {
             let place = Place::read(text);
-            assert_eq!((place.after, place.is_lost), (after, is_lost));
+            assert_eq!((place.after, place.why), (after, why));
             assert_eq!(place.at(after), text);
         }
     }

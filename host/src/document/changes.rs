@@ -9,11 +9,11 @@ use crate::store::{Commit, CommitOutcome, FailedFilter, KeyOverlay, NewEvent, Or
 use anglerfish_core::decision::{DocumentDecision, DocumentRejection};
 use anglerfish_core::event::Event;
 use anglerfish_core::resource::{DOCUMENT_KEY, DocumentUrl, StoredDocument, document_key};
-use anglerfish_core::router::{Notice, document_lane};
+use anglerfish_core::router::{Announcement, Notice, document_lane};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, RwLock};
 
 /// How often a change is decided anew because another one of the same document came first.
 const MOST_CONFLICTS: usize = 32;
@@ -25,6 +25,9 @@ pub struct Documents {
     pub(super) decider: Arc<dyn DocumentDecider>,
     outlet: Arc<dyn Outlet>,
     resources: Resources,
+    /// Read by each change from its decision to its commit. Whoever has written knows that no change is under way that was decided
+    /// by an earlier table.
+    pub(super) under_way: Arc<RwLock<()>>,
     pub(super) backfill: Arc<Backfill>,
 }
 
@@ -74,7 +77,7 @@ impl Documents {
         begun: Arc<Notify>,
     ) -> Self {
         let backfill = Arc::new(Backfill { step: Mutex::default(), begun });
-        Self { store, decider, outlet, resources, backfill }
+        Self { store, decider, outlet, resources, under_way: Arc::default(), backfill }
     }
 
     /// Who decides about them.
@@ -101,7 +104,9 @@ impl Documents {
         // What is committed is handed on also if the client hangs up meanwhile.
         let documents = self.clone();
         let changed = tokio::spawn(async move {
+            let under_way = documents.under_way.read().await;
             documents.to_the_end(&DocumentQuestion::Change, url, body).await?;
+            drop(under_way);
             documents.revive(&lane).await;
             Ok(())
         });
@@ -125,8 +130,7 @@ impl Documents {
         self.outlet.wake(subscription);
     }
 
-    /// Tells one subscription of a document that is there, if it has not got it; if it is `lost`, in any case. Says whether it is
-    /// told.
+    /// Tells one subscription of a document that is there, if that may be news to it. Says whether it may.
     ///
     /// # Errors
     ///
@@ -135,9 +139,9 @@ impl Documents {
         &self,
         subscription: &str,
         url: String,
-        lost: bool,
+        why: Announcement,
     ) -> Result<bool, ChangeError> {
-        let ask = |change| DocumentQuestion::Announce { subscription: subscription.to_owned(), change, lost };
+        let ask = |change| DocumentQuestion::Announce { subscription: subscription.to_owned(), change, why };
         self.to_the_end(&ask, url, None).await
     }
 

@@ -1,7 +1,7 @@
 //! What documents need of the routing table.
 
 use crate::engine::{DocumentAnswer, DocumentQuestion, EngineError, TableError};
-use crate::store::KeyOverlay;
+use crate::store::{KeyOverlay, StoredFollower};
 use anglerfish_core::config::ResourceConfig;
 use async_trait::async_trait;
 
@@ -17,6 +17,9 @@ pub trait DocumentDecider: Send + Sync + 'static {
     /// Removes a resource; one that has subscriptions stays.
     async fn delete_resource(&self, id: &str) -> Result<(), TableError>;
 
-    /// From now on a subscriber has what was there before it subscribed.
-    async fn caught_up(&self, subscription: &str) -> Result<(), TableError>;
+    /// Whether a subscriber is in the table as the store has it, with the filter that it has.
+    fn knows(&self, follower: &StoredFollower) -> bool;
+
+    /// A subscriber was told of all that is there: from now on it is in the table as the store has it.
+    async fn caught_up(&self, follower: &StoredFollower) -> Result<(), TableError>;
 }

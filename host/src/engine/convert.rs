@@ -12,7 +12,7 @@ use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{self, Header, UnixMillis};
 use anglerfish_core::resource::Action;
 use anglerfish_core::router::{
-    ExplainedPart, Explanation, Notice, Telling, Verdict, VerdictOutcome, VerificationOutcome,
+    Announcement, ExplainedPart, Explanation, Notice, Telling, Verdict, VerdictOutcome, VerificationOutcome,
     VerificationReport,
 };
 use http::HeaderMap;
@@ -123,6 +123,14 @@ pub(super) fn document_change(request: &DocumentRequest) -> wit::DocumentChange<
         url: &request.url,
         body: request.body.as_deref(),
         received: request.received.0,
+    }
+}
+
+pub(super) fn announcement(why: Announcement) -> wit::Announcement {
+    match why {
+        Announcement::Missed => wit::Announcement::Missed,
+        Announcement::Lost => wit::Announcement::Lost,
+        Announcement::Refiltered => wit::Announcement::Refiltered,
     }
 }
 

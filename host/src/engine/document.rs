@@ -3,7 +3,7 @@
 use anglerfish_core::decision::DocumentDecision;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::router::Notice;
+use anglerfish_core::router::{Announcement, Notice};
 use bytes::Bytes;
 
 /// A document that is put or deleted, or told of again.
@@ -30,8 +30,8 @@ pub enum DocumentQuestion {
         subscription: String,
         /// The document, without a body.
         change: DocumentRequest,
-        /// Whether it has nothing of it any more, whatever it was told.
-        lost: bool,
+        /// Why.
+        why: Announcement,
     },
     /// What a delivery has to tell.
     Notice {

@@ -260,8 +260,14 @@ impl Instance {
             DocumentQuestion::Change(change) => router
                 .call_change_document(store, own, convert::document_change(change))
                 .map(|decision| DocumentAnswer::Decision(convert::document_decision(decision))),
-            DocumentQuestion::Announce { subscription, change, lost } => router
-                .call_announce_document(store, own, subscription, convert::document_change(change), *lost)
+            DocumentQuestion::Announce { subscription, change, why } => router
+                .call_announce_document(
+                    store,
+                    own,
+                    subscription,
+                    convert::document_change(change),
+                    convert::announcement(*why),
+                )
                 .map(|decision| DocumentAnswer::Decision(convert::document_decision(decision))),
             DocumentQuestion::Notice { subscription, event, data } => {
                 let extensions = convert::extensions(event);

@@ -207,14 +207,26 @@ impl Reloader {
             .prepare_reload(wiring::declared(&new), &reader, &check)
             .await
             .map_err(|error| Refusal::Other(error.to_string()))?;
-        let document = routing_document(&whole, &subscriptions, &rooms.routing, &resources).await?;
-        let engine =
-            wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &rooms.routing.counts())
-                .await?;
-
-        let apis = new.apis.iter().map(|(_, api)| api.clone()).collect();
-        let apis = rooms.calls.prepare(apis).await.map_err(|error| Refusal::Other(error.to_string()))?;
-        resources.write().await.map_err(|error| Refusal::Other(error.to_string()))?;
+        let prepared: Result<_, Refusal> = async {
+            let document = routing_document(&whole, &subscriptions, &rooms.routing, &resources).await?;
+            let counts = rooms.routing.counts();
+            let engine =
+                wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &counts).await?;
+            let apis = new.apis.iter().map(|(_, api)| api.clone()).collect();
+            let apis = rooms.calls.prepare(apis).await.map_err(|error| Refusal::Other(error.to_string()))?;
+            resources.write().await.map_err(|error| Refusal::Other(error.to_string()))?;
+            Ok((engine, apis))
+        }
+        .await;
+        let (engine, apis) = match prepared {
+            Ok(prepared) => prepared,
+            Err(refusal) => {
+                if let Err(error) = rooms.routing.put_back().await {
+                    tracing::error!(%error, "filters of a configuration that is not in use may be noted");
+                }
+                return Err(refusal);
+            }
+        };
 
         // Nothing below can fail. The queues come first: a decision by the new table may name any of them.
         plugins.apply();

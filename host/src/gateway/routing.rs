@@ -7,7 +7,7 @@ use crate::document::DocumentDecider;
 use crate::engine::{DocumentAnswer, DocumentQuestion, Engine, EngineError, InboundRequest, TableError};
 use crate::outbound::endpoint_problem;
 use crate::rejection::Explainer;
-use crate::store::{KeyOverlay, LeasedDelivery, Store, StoreError};
+use crate::store::{KeyOverlay, LeasedDelivery, Store, StoreError, StoredFollower};
 use crate::subscription::{PastEvent, Routing, RoutingError, Verdict, VerdictOutcome};
 use crate::telemetry::{Activity, FilterActivity, Latch};
 use anglerfish_core::config::{NotificationConfig, OrderingConfig, ResourceConfig, SubscriptionConfig};
@@ -154,6 +154,25 @@ impl EngineRouting {
         Ok(routing)
     }
 
+    /// Notes the filters that the table has, where others were noted of a configuration that was not put in use.
+    pub(super) async fn put_back(&self) -> Result<(), RoutingError> {
+        let engine = self.engine();
+        let unavailable = |error: StoreError| RoutingError::Unavailable(error.to_string());
+        for noted in self.store.followers().await.map_err(unavailable)? {
+            let Some(mut known) = engine.subscription(&noted.subscription) else { continue };
+            let Some(before) = known.interest.take() else { continue };
+            if before.resource == noted.resource && before.filter_since == noted.filter_since {
+                continue;
+            }
+            let filter = known.filter.as_deref();
+            let enrolled = self.store.enrol(&known.id, &before.resource, false, filter, clock::now());
+            known.interest = Some(interest(enrolled.await.map_err(unavailable)?, before.every));
+            engine.put_subscription(known).await?;
+            self.backfill.notify_one();
+        }
+        Ok(())
+    }
+
     /// What is wrong with a subscription of a resource.
     fn review_notification(&self, subscription: &SubscriptionConfig) -> Vec<Problem> {
         let Some(notification) = &subscription.notification else { return Vec::new() };
@@ -195,10 +214,17 @@ pub(super) async fn interested(
     let mut routing = RoutingSubscription::from(subscription);
     let Some(notification) = &subscription.notification else { return Ok((routing, false)) };
     let NotificationConfig { resource, backfill, every, .. } = &**notification;
-    let noted = store.enrol(&subscription.id, resource, *backfill, clock::now()).await?;
-    let generation = noted.generation;
-    routing.interest = Some(RoutingInterest { resource: resource.clone(), generation, every: *every });
-    Ok((routing, noted.backfilled.is_some()))
+    let filter = subscription.filter.as_deref();
+    let noted = store.enrol(&subscription.id, resource, *backfill, filter, clock::now()).await?;
+    let is_told = noted.backfilled.is_some();
+    routing.interest = Some(interest(noted, *every));
+    Ok((routing, is_told))
+}
+
+/// What the table knows of a subscriber of the store.
+fn interest(noted: StoredFollower, every: bool) -> RoutingInterest {
+    let StoredFollower { resource, generation, filter_since, former, .. } = noted;
+    RoutingInterest { resource, generation, every, filter_since, former }
 }
 
 #[async_trait]
@@ -241,12 +267,22 @@ impl DocumentDecider for EngineRouting {
         self.engine().delete_resource(id).await
     }
 
-    async fn caught_up(&self, subscription: &str) -> Result<(), TableError> {
-        let engine = self.engine();
-        let Some(mut known) = engine.subscription(subscription) else { return Ok(()) };
-        if let Some(interest) = &mut known.interest {
-            interest.generation = 0;
+    fn knows(&self, follower: &StoredFollower) -> bool {
+        let known = self.engine().subscription(&follower.subscription).and_then(|known| known.interest);
+        known.is_some_and(|known| {
+            known.resource == follower.resource && known.filter_since == follower.filter_since
+        })
+    }
+
+    async fn caught_up(&self, follower: &StoredFollower) -> Result<(), TableError> {
+        // Whoever writes another filter of it writes it with what the store has then.
+        if !self.knows(follower) {
+            return Ok(());
         }
+        let engine = self.engine();
+        let Some(mut known) = engine.subscription(&follower.subscription) else { return Ok(()) };
+        let every = known.interest.as_ref().is_some_and(|interest| interest.every);
+        known.interest = Some(interest(follower.clone(), every));
         engine.put_subscription(known).await
     }
 }

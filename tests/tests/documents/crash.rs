@@ -46,15 +46,18 @@ fn each_subscriber_ends_with_exactly_what_exists_across_kills() {
             receiver.url("/")
         )
     };
-    let rest = [
-        "[[resource]]\nid = \"items\"\nendpoint = \"http://h/items/{id}\"\nchange = { field = \"v\" }\n"
-            .to_owned(),
-        one("all", &all, ""),
-        one("some", &some, "filter = \"new.q > 0\"\nrevisions = \"all\""),
-        one("late", &late, "filter = \"new.q > 0\"\nbackfill = true"),
-    ]
-    .concat();
-    let mut flare = Flare::start("", &rest);
+    // The filters are others after each kill, also while what they make of the ones before is being told.
+    let rest = |some_of: &str, late_of: &str| {
+        [
+            "[[resource]]\nid = \"items\"\nendpoint = \"http://h/items/{id}\"\nchange = { field = \"v\" }\n"
+                .to_owned(),
+            one("all", &all, ""),
+            one("some", &some, &format!("filter = \"{some_of}\"\nrevisions = \"all\"")),
+            one("late", &late, &format!("filter = \"{late_of}\"\nbackfill = true")),
+        ]
+        .concat()
+    };
+    let mut flare = Flare::start("", &rest("new.q == 0", "new.q > 1"));
     let mut exists: BTreeMap<String, Value> = BTreeMap::new();
     // A generator of Knuth's: the same run each time.
     let mut state = 20_261_128_u64;
@@ -76,6 +79,11 @@ fn each_subscriber_ends_with_exactly_what_exists_across_kills() {
             exists.insert(url, serde_json::from_str(&body).unwrap());
         }
         flare.gateway.kill();
+        flare.write(&if round == 1 {
+            rest("new.q < 2", "new.q == 0")
+        } else {
+            rest("new.q > 0", "new.q > 0")
+        });
         flare.gateway.spawn();
     }
     healed.store(true, Ordering::SeqCst);

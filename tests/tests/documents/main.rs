@@ -11,6 +11,7 @@
 mod api;
 mod cases;
 mod crash;
+mod filter;
 mod management;
 mod notification;
 mod owed;
@@ -30,10 +31,18 @@ impl Flare {
     /// Starts one with further keys of `[documents]` and further tables.
     fn start(keys: &str, rest: &str) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let rest = format!(
-            "[documents]\nlisten = \"{address}\"\nallow_networks = [\"127.0.0.0/8\", \"::1/128\"]\n{keys}\n{rest}"
-        );
-        Self { gateway: Gateway::set_up(&Setup { rest, ..Setup::default() }), address }
+        Self { gateway: Gateway::set_up(&setup(address, keys, rest)), address }
+    }
+
+    /// Gives the file other tables.
+    fn write(&self, rest: &str) {
+        self.gateway.write(&setup(self.address, "", rest));
+    }
+
+    /// Gives the file other tables and has it read again; how that went.
+    fn reload(&self, rest: &str) -> Answer {
+        self.write(rest);
+        self.gateway.api("POST", "/v1/config/reload", None)
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
@@ -98,6 +107,13 @@ impl Flare {
     fn delete(&self, url: &str) {
         let _ = self.ask("DELETE", &format!("/documents/{url}"), "").expect(202);
     }
+}
+
+fn setup(address: SocketAddr, keys: &str, rest: &str) -> Setup {
+    let rest = format!(
+        "[documents]\nlisten = \"{address}\"\nallow_networks = [\"127.0.0.0/8\", \"::1/128\"]\n{keys}\n{rest}"
+    );
+    Setup { rest, ..Setup::default() }
 }
 
 /// A subscription that is told everything at a receiver's path.

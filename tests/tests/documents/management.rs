@@ -1,7 +1,7 @@
 //! Resources and documents through the management API and the command line, and resources that change by a reload.
 
 use super::{Flare, told};
-use anglerfish_tests::{Receiver, Setup, eventually};
+use anglerfish_tests::{Receiver, eventually};
 use serde_json::{Value, json};
 
 const ONE: &str = "/v1/documents/http%3A%2F%2Fh%2Fitems%2F1";
@@ -114,15 +114,7 @@ fn resources_change_by_a_reload_and_their_documents_and_subscribers_stay() {
     let flare = Flare::start("", &begin);
     flare.put("http://h/items/1", "{\"v\": 1}");
     let _ = told(&first, 1);
-    let header = format!(
-        "[documents]\nlisten = \"{}\"\nallow_networks = [\"127.0.0.0/8\", \"::1/128\"]\n",
-        flare.address
-    );
-    let ask = |rest: &str| {
-        flare.gateway.write(&Setup { rest: format!("{header}{rest}"), ..Setup::default() });
-        flare.gateway.api("POST", "/v1/config/reload", None)
-    };
-    let reload = |rest: &str| -> Value { ask(rest).expect(200).json()["last"].clone() };
+    let reload = |rest: &str| -> Value { flare.reload(rest).expect(200).json()["last"].clone() };
     // Another one, a rule for the first, and a subscription of the new one.
     let more = [
         resource("items", "http://h/items/{id}", "tombstones = \"1h\""),
@@ -147,7 +139,7 @@ fn resources_change_by_a_reload_and_their_documents_and_subscribers_stay() {
         (begin.replace("/{id}\", method", "/{wrong}\", method"), "wildcard 'wrong'"),
         (subscription("first", "nothing", &first, "/"), "there is no resource"),
     ] {
-        let refused = ask(&rest);
+        let refused = flare.reload(&rest);
         assert!(refused.status == 422 && refused.text().contains(words), "{words}: {}", refused.text());
     }
     flare.put("http://h/items/1", "{\"v\": 3}");

@@ -56,6 +56,24 @@ struct Entry {
 /// What makes an expression of a text.
 type Compile = fn(&str) -> Result<Expression, CompileError>;
 
+/// Whether a filter is true; why not, otherwise.
+pub(super) fn tested(
+    compile: Compile,
+    filter: &str,
+    input: FilterInput<'_>,
+    data: &[u8],
+) -> Result<(), String> {
+    let expression = compile(filter).map_err(|error| error.to_string())?;
+    let explanation = input.with(|seen| {
+        let view = ExpressionView::new(&expression, seen, Some(data));
+        view.with(|facts| expression.explain(facts))
+    });
+    match explanation.verdict {
+        explain::Verdict::Matched => Ok(()),
+        _ => Err(explanation.reason),
+    }
+}
+
 /// The filters of all subscriptions.
 pub(crate) struct Filters {
     compile: Compile,
@@ -91,17 +109,9 @@ impl Filters {
 
     /// Whether a subscription's filter is true; why not, otherwise.
     pub(super) fn test(&self, id: &str, input: FilterInput<'_>, data: &[u8]) -> Result<(), String> {
-        let Some(filter) = self.entries.get(id).and_then(|entry| entry.filter.as_deref()) else {
-            return Ok(());
-        };
-        let expression = (self.compile)(filter).map_err(|error| error.to_string())?;
-        let explanation = input.with(|seen| {
-            let view = ExpressionView::new(&expression, seen, Some(data));
-            view.with(|facts| expression.explain(facts))
-        });
-        match explanation.verdict {
-            explain::Verdict::Matched => Ok(()),
-            _ => Err(explanation.reason),
+        match self.entries.get(id).and_then(|entry| entry.filter.as_deref()) {
+            Some(filter) => tested(self.compile, filter, input, data),
+            None => Ok(()),
         }
     }
 

@@ -27,8 +27,8 @@ pub use filter_table::{FilterTable, LoggedEvent};
 pub use order::document_lane;
 pub use render::{LONGEST_BODY, RenderConfig, Rendered, render_once};
 pub use resource::{
-    ANNOUNCED, CREATED, DELETED, DocumentChange, Notice, RESOURCE as RESOURCE_ATTRIBUTE, RoutingInterest,
-    RoutingResource, Telling, UPDATED,
+    ANNOUNCED, Announcement, CREATED, DELETED, DocumentChange, FormerFilter, Notice,
+    RESOURCE as RESOURCE_ATTRIBUTE, RoutingInterest, RoutingResource, Telling, UPDATED,
 };
 pub use review::{SourceFacts, check_document_filter, check_filter, missing_fields, review_filter};
 pub use table::{Router, named_by};

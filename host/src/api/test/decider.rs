@@ -72,7 +72,11 @@ impl Core {
     /// Lets a subscriber of the store follow its resource.
     fn follow(&self, follower: &StoredFollower) {
         let StoredFollower { subscription, resource, generation, .. } = follower;
-        let interest = RoutingInterest { resource: resource.clone(), generation: *generation, every: false };
+        let interest = RoutingInterest {
+            resource: resource.clone(),
+            generation: *generation,
+            ..RoutingInterest::default()
+        };
         let subscription = json!({"id": subscription, "interest": interest}).to_string();
         self.router.lock().unwrap().put_subscription(subscription.as_bytes()).unwrap();
     }
@@ -94,14 +98,14 @@ impl DocumentDecider for Core {
                     DocumentChange { id: &change.id, url: &change.url, body, received: change.received };
                 DocumentAnswer::Decision(router.change_document(&change, &mut keys))
             }
-            DocumentQuestion::Announce { subscription, change, lost } => {
+            DocumentQuestion::Announce { subscription, change, why } => {
                 let change = DocumentChange {
                     id: &change.id,
                     url: &change.url,
                     body: None,
                     received: change.received,
                 };
-                DocumentAnswer::Decision(router.announce_document(&subscription, &change, lost, &mut keys))
+                DocumentAnswer::Decision(router.announce_document(&subscription, &change, why, &mut keys))
             }
             DocumentQuestion::Notice { subscription, event, data } => {
                 DocumentAnswer::Notice(router.document_notice(&subscription, &event, &data, &mut keys))
@@ -127,7 +131,11 @@ impl DocumentDecider for Core {
         self.router.lock().unwrap().delete_resource(id).map_err(TableError::Problems)
     }
 
-    async fn caught_up(&self, _subscription: &str) -> Result<(), TableError> {
+    fn knows(&self, _follower: &StoredFollower) -> bool {
+        true
+    }
+
+    async fn caught_up(&self, _follower: &StoredFollower) -> Result<(), TableError> {
         Ok(())
     }
 }

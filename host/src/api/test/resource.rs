@@ -77,7 +77,7 @@ async fn a_document_is_put_listed_explained_and_told_again() {
         bench.post("/v1/subscriptions/a/resync", &json!({})).await.problem(),
         (409, "not-of-a-resource".into())
     );
-    bench.store.enrol("a", "items", false, NOW).await.unwrap();
+    bench.store.enrol("a", "items", false, None, NOW).await.unwrap();
 
     let put = bench.write(Method::PUT, ONE, &json!({"v": 9_007_199_254_740_993_i64, "text": "ü"})).await;
     assert_eq!((put.status, put.body.len()), (StatusCode::ACCEPTED, 0));
@@ -115,7 +115,7 @@ async fn a_document_is_put_listed_explained_and_told_again() {
 async fn a_bad_document_is_refused_with_the_reason() {
     let bench = Bench::new().await;
     let _ = bench.write(Method::PUT, "/v1/resources/items", &items("1h")).await;
-    bench.store.enrol("a", "items", false, NOW).await.unwrap();
+    bench.store.enrol("a", "items", false, None, NOW).await.unwrap();
     for (path, body, problem) in [
         (ONE, json!({}), (422, "invalid-document")),
         (ONE, json!([]), (422, "invalid-document")),

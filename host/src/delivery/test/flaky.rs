@@ -295,13 +295,19 @@ impl ResourceStore for Flaky {
         subscription: &str,
         resource: &str,
         backfill: bool,
+        filter: Option<&str>,
         now: UnixMillis,
     ) -> Result<StoredFollower, StoreError> {
-        self.inner.enrol(subscription, resource, backfill, now).await
+        self.inner.enrol(subscription, resource, backfill, filter, now).await
     }
 
-    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError> {
-        self.inner.backfilled(subscription, place).await
+    async fn backfilled(
+        &self,
+        subscription: &str,
+        filter_since: u64,
+        place: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        self.inner.backfilled(subscription, filter_since, place).await
     }
 
     async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError> {

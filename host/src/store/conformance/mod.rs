@@ -131,6 +131,7 @@ macro_rules! conformance {
                 keeps_resources_and_deletes_their_documents_with_them,
                 what_was_given_up_of_a_document_is_due_again_when_it_is_asked_for,
                 each_subscriber_has_a_generation_of_its_own_until_it_is_gone,
+                a_subscriber_that_has_another_filter_is_to_be_told_what_that_makes_of_what_it_has,
                 documents_are_kept_for_as_long_as_they_are,
                 whoever_has_seen_a_position_never_sees_a_lower_one_appear,
                 lists_what_is_asked_for_in_a_range_of_time,

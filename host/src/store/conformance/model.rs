@@ -49,6 +49,8 @@ struct State {
     sources: BTreeMap<String, StoredSource>,
     resources: BTreeMap<String, StoredResource>,
     followers: BTreeMap<String, StoredFollower>,
+    /// Their filters, as they were noted.
+    filters: BTreeMap<String, Option<String>>,
     generation: u64,
     subscriptions: BTreeMap<String, StoredSubscription>,
     declared: BTreeMap<String, bool>,

@@ -31,7 +31,8 @@ pub trait ResourceStore: Send + Sync + 'static {
     async fn delete_resource(&self, id: &str) -> Result<bool, StoreError>;
 
     /// Notes that a subscription is one of a resource, and says since when: each gets a greater generation than all before. One
-    /// that is noted already stays as it is, unless its resource is another.
+    /// that is noted already stays as it is, unless its resource is another. With another `filter` it keeps its generation, and is
+    /// noted as one that is to be told what that makes of what it has.
     ///
     /// With `backfill`, a new one is noted as one that is to be told of everything that is there.
     ///
@@ -43,16 +44,23 @@ pub trait ResourceStore: Send + Sync + 'static {
         subscription: &str,
         resource: &str,
         backfill: bool,
+        filter: Option<&str>,
         now: UnixMillis,
     ) -> Result<StoredFollower, StoreError>;
 
-    /// Notes how far a subscriber was told of what was there before; `None` means that it was told of all of it. A subscriber
-    /// that is not being told begins to be.
+    /// Notes how far a subscriber was told of what is there; `None` means that it was told of all of it, and that its filter has
+    /// looked at all of it. A subscriber that is not being told begins to be. `false`, and nothing is noted, if it is gone or
+    /// has another filter than the one that it has since `filter_since`.
     ///
     /// # Errors
     ///
     /// Nothing was written.
-    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError>;
+    async fn backfilled(
+        &self,
+        subscription: &str,
+        filter_since: u64,
+        place: Option<&str>,
+    ) -> Result<bool, StoreError>;
 
     /// All subscribers, in the order in which they subscribed.
     ///

@@ -1,6 +1,7 @@
 //! Resources and their subscribers as the store knows them.
 
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::router::FormerFilter;
 
 /// A resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,27 @@ pub struct StoredFollower {
     pub generation: u64,
     /// When that was.
     pub created: UnixMillis,
-    /// Up to which key it was told of what was there before, while it is being told.
+    /// When its filter was changed last, in the same order; 0 if it never was.
+    pub filter_since: u64,
+    /// The filters before it that have looked at documents which it has not looked at yet, the oldest first.
+    pub former: Vec<FormerFilter>,
+    /// Up to which key it was told of what is there, while it is being told; in front of the key may stand why.
     pub backfilled: Option<String>,
+}
+
+impl StoredFollower {
+    /// Stands before the place of one that is told whatever it was told before. Keys begin with another word.
+    pub const LOST: &'static str = "lost ";
+    /// Stands before the place of one that is told what its new filter makes of what it has.
+    pub const REFILTERED: &'static str = "refiltered ";
+
+    /// Where one begins that is at this place, once it has another filter.
+    #[must_use]
+    pub fn begun_anew(place: Option<&str>) -> &'static str {
+        match place {
+            Some(place) if place.starts_with(Self::LOST) => Self::LOST,
+            Some(place) if !place.starts_with(Self::REFILTERED) => "",
+            _ => Self::REFILTERED,
+        }
+    }
 }

@@ -8,11 +8,15 @@ use super::row::{clamp, time};
 use crate::store::{DeliveryId, Retried, StoredFollower, StoredResource};
 use anglerfish_core::request::UnixMillis;
 use anglerfish_core::resource::{DOCUMENT_KEY, DOCUMENTS_SOURCE, HOLDING_KEY};
-use anglerfish_core::router::DELETED;
+use anglerfish_core::router::{DELETED, FormerFilter};
 use bytes::Bytes;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-const FOLLOWER: &str = "SELECT subscription, resource, generation, created, backfilled FROM followers";
+const FOLLOWER: &str =
+    "SELECT subscription, resource, generation, created, backfilled, filter_since, former FROM followers";
 
 /// All resources, in the order in which they were made.
 pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<StoredResource>> {
@@ -91,7 +95,16 @@ fn follower(row: &Row<'_>) -> rusqlite::Result<StoredFollower> {
         generation: row.get(2)?,
         created: time(row, 3)?,
         backfilled: row.get(4)?,
+        filter_since: row.get(5)?,
+        former: json(row, 6)?,
     })
+}
+
+/// A value that is kept as JSON.
+fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(index)?;
+    serde_json::from_str(&text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error)))
 }
 
 /// Keys with a beginning behind one of them.
@@ -164,6 +177,7 @@ pub(super) struct Enrol {
     pub(super) subscription: String,
     pub(super) resource: String,
     pub(super) backfill: bool,
+    pub(super) filter: Option<String>,
     pub(super) now: UnixMillis,
 }
 
@@ -173,45 +187,107 @@ impl Write for Enrol {
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<StoredFollower> {
         let connection = batch.connection;
         match follower_of(connection, &self.subscription)? {
-            Some(known) if known.resource == self.resource => return Ok(known),
+            Some(known) if known.resource == self.resource => return self.refilter(connection, known),
             Some(_) => dismiss(connection, &self.subscription)?,
             None => {}
         }
-        let generation: u64 = connection
-            .prepare_cached("UPDATE sequence SET last = last + 1 WHERE name = 'generation' RETURNING last")?
-            .query_row((), |row| row.get(0))?;
+        let generation = next_generation(connection)?;
         let backfilled = self.backfill.then(String::new);
+        let filter = text(&self.filter)?;
         connection
             .prepare_cached(
-                "INSERT INTO followers (subscription, resource, generation, created, backfilled) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO followers (subscription, resource, generation, created, backfilled, filter) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![self.subscription, self.resource, generation, clamp(self.now), backfilled])?;
+            .execute(params![
+                self.subscription,
+                self.resource,
+                generation,
+                clamp(self.now),
+                backfilled,
+                filter
+            ])?;
         Ok(StoredFollower {
             subscription: self.subscription.clone(),
             resource: self.resource.clone(),
             generation,
             created: self.now,
+            filter_since: 0,
+            former: Vec::new(),
             backfilled,
         })
     }
 }
 
-/// Notes how far one was told of what was there before.
+impl Enrol {
+    /// Notes which filter one has that is there, if it is another.
+    fn refilter(&self, connection: &Connection, known: StoredFollower) -> rusqlite::Result<StoredFollower> {
+        let before: Option<String> = connection
+            .prepare_cached("SELECT filter FROM followers WHERE subscription = ?1")?
+            .query_row([&self.subscription], |row| row.get(0))?;
+        let filter = text(&self.filter)?;
+        if before.as_ref() == Some(&filter) {
+            return Ok(known);
+        }
+        let mut noted = known;
+        if let Some(before) = before {
+            let until = next_generation(connection)?;
+            let before = serde_json::from_str(&before).map_err(unwritable)?;
+            noted.former.push(FormerFilter { until, filter: before });
+            noted.filter_since = until;
+            noted.backfilled = Some(StoredFollower::begun_anew(noted.backfilled.as_deref()).to_owned());
+        }
+        let sql = "UPDATE followers SET filter = ?2, filter_since = ?3, former = ?4, backfilled = ?5 \
+             WHERE subscription = ?1";
+        connection.prepare_cached(sql)?.execute(params![
+            self.subscription,
+            filter,
+            noted.filter_since,
+            text(&noted.former)?,
+            noted.backfilled
+        ])?;
+        Ok(noted)
+    }
+}
+
+/// A number that is greater than all before.
+fn next_generation(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("UPDATE sequence SET last = last + 1 WHERE name = 'generation' RETURNING last")?
+        .query_row((), |row| row.get(0))
+}
+
+fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// Notes how far one was told of what is there.
 #[derive(Debug)]
 pub(super) struct Backfilled {
     pub(super) subscription: String,
+    pub(super) filter_since: u64,
     pub(super) place: Option<String>,
 }
 
 impl Write for Backfilled {
-    type Out = ();
+    /// Whether it was there with this filter.
+    type Out = bool;
 
-    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<()> {
-        let sql = "UPDATE followers SET backfilled = ?2, \
-             generation = CASE WHEN ?2 IS NULL THEN 0 ELSE generation END WHERE subscription = ?1";
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<bool> {
+        // Who was looked at by another filter alone was not told of what was there before it subscribed.
+        let sql = "UPDATE followers SET backfilled = ?3, \
+             generation = CASE WHEN ?3 IS NULL AND coalesce(substr(backfilled, 1, length(?4)) <> ?4, 1) THEN 0 \
+             ELSE generation END, \
+             former = CASE WHEN ?3 IS NULL THEN '[]' ELSE former END \
+             WHERE subscription = ?1 AND filter_since = ?2";
         let mut update = batch.connection.prepare_cached(sql)?;
-        update.execute(params![self.subscription, self.place]).map(drop)
+        let parameters =
+            params![self.subscription, self.filter_since, self.place, StoredFollower::REFILTERED];
+        Ok(update.execute(parameters)? > 0)
     }
 }
 

@@ -451,15 +451,22 @@ impl ResourceStore for SqliteStore {
         subscription: &str,
         resource: &str,
         backfill: bool,
+        filter: Option<&str>,
         now: UnixMillis,
     ) -> Result<StoredFollower, StoreError> {
         let (subscription, resource) = (subscription.to_owned(), resource.to_owned());
-        self.writer.write(resource::Enrol { subscription, resource, backfill, now }).await
+        let filter = filter.map(str::to_owned);
+        self.writer.write(resource::Enrol { subscription, resource, backfill, filter, now }).await
     }
 
-    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError> {
+    async fn backfilled(
+        &self,
+        subscription: &str,
+        filter_since: u64,
+        place: Option<&str>,
+    ) -> Result<bool, StoreError> {
         let (subscription, place) = (subscription.to_owned(), place.map(str::to_owned));
-        self.writer.write(resource::Backfilled { subscription, place }).await
+        self.writer.write(resource::Backfilled { subscription, filter_since, place }).await
     }
 
     async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError> {

@@ -1,6 +1,6 @@
 //! A document that is put or deleted: what is news, and to whom.
 
-use super::table::{Compared, Resources, Wish, held, stored};
+use super::table::{Compared, Looked, Resources, Wish, held, stored};
 use super::{ANNOUNCED, CREATED, DELETED, INCARNATION, RESOURCE, REVISION, UPDATED};
 use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection, FilterFailure, Intent};
 use crate::event::Event;
@@ -11,7 +11,7 @@ use crate::resource::{
 use crate::router::order;
 use crate::router::table::Router;
 use crate::state::Keys;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A document that is put or deleted.
 #[derive(Debug, Clone, Copy)]
@@ -118,9 +118,9 @@ impl Resources {
         let old = before.as_ref().map(|before| before.content.as_slice());
         let compared = Compared { resource: id, event: &event, new: body, old, now: change.received };
         let (wanted, mut failures) = self.select(&compared);
-        let had = match &before {
+        let (had, formerly) = match &before {
             Some(before) => self.had(id, before, &event, change.received, keys)?,
-            None => HashSet::new(),
+            None => (HashSet::new(), HashMap::new()),
         };
         let left = had.iter().filter(|id| !wanted.contains(*id) && self.wish(id) == Some(Wish::Some));
         if before.is_none() {
@@ -129,14 +129,23 @@ impl Resources {
         }
         let mut intents = Vec::with_capacity(wanted.len());
         for subscriber in wanted.iter().chain(left) {
-            self.hold(subscriber, before.as_ref(), &had, keys, url.as_str())?;
+            self.hold(subscriber, before.as_ref(), (&had, &formerly), keys, url.as_str())?;
             intents.push(intent(subscriber, url.as_str()));
+        }
+        for (subscriber, has) in formerly {
+            // Who compares from now on is passed over with this one, and has what it had.
+            let is_passed = self.wish(&subscriber) == Some(Wish::Changes) && !wanted.contains(&subscriber);
+            if is_passed && has.told.is_some() {
+                let has = Holding { content: None, ..has };
+                keys.set(&holding_key(&subscriber, url.as_str()), &has.encoded())?;
+            }
         }
         keys.set(&document_key(id, url.as_str()), &now.encoded())?;
         Ok(told(event, None, intents, failures, true))
     }
 
-    /// A revision that is not newer is none, but for those who subscribed since they were looked at: each gets the newest.
+    /// A revision that is not newer is none, but for those who subscribed or changed their filter since it was looked at: each
+    /// gets the newest.
     fn catch_up(
         &mut self,
         id: &str,
@@ -159,17 +168,32 @@ impl Resources {
             is_late(&failure.subscription) && self.wish(&failure.subscription) == Some(Wish::Some)
         });
         let failures: Vec<FilterFailure> = failures.collect();
+        let refiltered =
+            self.resources.get(id).map(|resource| resource.refiltered.clone()).unwrap_or_default();
+        let refiltered: Vec<_> = refiltered
+            .iter()
+            .filter_map(|id| Some((id.as_str(), self.followers.get(id)?)))
+            .filter(|(_, follower)| matches!(follower.looked(&stored), Looked::Former(_)))
+            .collect();
         // A filter that fails is told of, also where nobody else wants it: that is written down as the others' is.
-        if wanted.is_empty() && failures.is_empty() {
+        if wanted.is_empty() && failures.is_empty() && refiltered.is_empty() {
             return Ok(Changed::Nothing);
         }
         let mut intents = Vec::with_capacity(wanted.len());
         for subscriber in &wanted {
-            self.hold(subscriber, None, &HashSet::new(), keys, &stored.url)?;
+            self.hold(subscriber, None, (&HashSet::new(), &HashMap::new()), keys, &stored.url)?;
             intents.push(intent(subscriber, &stored.url));
+        }
+        for subscriber in refiltered {
+            if self.refilter(subscriber, &event, &stored, now, keys)? {
+                intents.push(intent(subscriber.0, &stored.url));
+            }
         }
         let stored = StoredDocument { generation, ..stored };
         keys.set(&document_key(id, &stored.url), &stored.encoded())?;
+        if intents.is_empty() && failures.is_empty() {
+            return Ok(Changed::Nothing);
+        }
         Ok(told(event, Some(stored.content), intents, failures, false))
     }
 
@@ -189,6 +213,8 @@ impl Resources {
             self.select(&Compared { resource: id, event: &event, new: &before.content, old: None, now });
         has.retain(|id| self.wish(id).is_some_and(|wish| wish != Wish::Changes));
         self.retain_known(&mut has, &before, keys)?;
+        let formerly = self.formerly(id, &before, &event, keys)?;
+        count_former(&mut has, &formerly);
         // Of those that are told of changes nobody can say what they have but what is kept of them: that they were told, or are
         // about to be.
         let comparing = self.resources.get(id).map(|resource| resource.comparing.clone()).unwrap_or_default();
@@ -203,7 +229,7 @@ impl Resources {
         }
         let mut intents = Vec::with_capacity(has.len());
         for subscriber in &has {
-            self.hold(subscriber, Some(&before), &has, keys, url.as_str())?;
+            self.hold(subscriber, Some(&before), (&has, &formerly), keys, url.as_str())?;
             intents.push(intent(subscriber, url.as_str()));
         }
         let key = document_key(id, url.as_str());
@@ -223,7 +249,8 @@ impl Resources {
         self.followers.get(id).map(|follower| follower.wish)
     }
 
-    /// Those whose filter was true of a document as it was, and who were there then. Who has no filter is not looked at.
+    /// Those whose filter was true of a document as it was, and who were there then; and what those have who had another filter
+    /// then. Who has no filter is not looked at.
     fn had(
         &mut self,
         resource: &str,
@@ -231,13 +258,16 @@ impl Resources {
         event: &Event,
         now: UnixMillis,
         keys: &mut dyn Keys,
-    ) -> Result<HashSet<String>, String> {
-        if self.resources.get(resource).is_none_or(|resource| resource.filtered == 0) {
-            return Ok(HashSet::new());
+    ) -> Result<(HashSet<String>, HashMap<String, Holding>), String> {
+        if self.resources.get(resource).is_none_or(|known| known.filtered == 0 && known.refiltered.is_empty())
+        {
+            return Ok((HashSet::new(), HashMap::new()));
         }
         let (mut had, _) = self.select(&Compared { resource, event, new: &before.content, old: None, now });
         self.retain_known(&mut had, before, keys)?;
-        Ok(had)
+        let formerly = self.formerly(resource, before, event, keys)?;
+        count_former(&mut had, &formerly);
+        Ok((had, formerly))
     }
 
     /// Leaves those that may have a document: who was there when it was looked at for all, and who came later and was told of
@@ -266,7 +296,7 @@ impl Resources {
         &self,
         id: &str,
         before: Option<&StoredDocument>,
-        had: &HashSet<String>,
+        (had, formerly): (&HashSet<String>, &HashMap<String, Holding>),
         keys: &mut dyn Keys,
         url: &str,
     ) -> Result<(), String> {
@@ -284,7 +314,13 @@ impl Resources {
             {
                 Holding { content: content(seen), ..held }
             }
+            (Some(held), Wish::Some)
+                if held.content.is_none() && held.told.is_some() && held.told == seen.map(told_of) =>
+            {
+                Holding { content: content(seen), ..held }
+            }
             (Some(_), _) => return Ok(()),
+            (None, _) if let Some(has) = formerly.get(id) => has.clone(),
             (None, Wish::All) => Holding { told: seen.map(told_of), ..Holding::default() },
             (None, Wish::Changes) => Holding { content: content(seen), ..Holding::default() },
             (None, Wish::Some) => {
@@ -293,6 +329,17 @@ impl Resources {
             }
         };
         keys.set(&holding_key(id, url), &holding.encoded())
+    }
+}
+
+/// Counts those among those who have a document who have it by what they had before, and no others of them.
+fn count_former(had: &mut HashSet<String>, formerly: &HashMap<String, Holding>) {
+    for (id, has) in formerly {
+        if has.told.is_some() || has.doubt {
+            had.insert(id.clone());
+        } else {
+            had.remove(id);
+        }
     }
 }
 

@@ -3,21 +3,24 @@
 //! Two things are kept in the key-value state: each document with its newest content, and for each subscriber to whom a
 //! change is on its way what it had before. All else is implied: whoever has no such holding has every document that
 //! changed since it subscribed, as far as its filter lets it. So a subscriber is a generation and a few exceptions, and not a
-//! row for each document.
+//! row for each document. What its filter lets it is what the filter that it had when the document changed let it, until all
+//! documents were looked at by a new one.
 
 mod announce;
 mod change;
 mod notice;
+mod refilter;
 #[cfg(test)]
 mod simulation;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use announce::Announcement;
 pub use change::DocumentChange;
 pub use notice::{Notice, Telling};
 pub(super) use table::Resources;
-pub use table::{RoutingInterest, RoutingResource};
+pub use table::{FormerFilter, RoutingInterest, RoutingResource};
 
 /// The type of the log's entry for a document that is new.
 pub const CREATED: &str = "document.created";

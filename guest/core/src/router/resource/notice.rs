@@ -4,7 +4,7 @@
 //! more to tell.
 
 use super::change::told_of;
-use super::table::{Compared, Follower, Resources, Wish, held, stored};
+use super::table::{Compared, Follower, Looked, Resources, Wish, held, stored};
 use super::{DELETED, INCARNATION, RESOURCE, REVISION};
 use crate::event::Event;
 use crate::request::UnixMillis;
@@ -86,7 +86,8 @@ impl Router {
         let fault = || "the receipt of a notice cannot be read".to_owned();
         let receipt = Receipt::decoded(receipt).ok_or_else(fault)?;
         let stored = stored(&follower.resource, url, keys)?;
-        let is_same = stored.as_ref().map_or(String::new(), StoredDocument::head) == receipt.head;
+        let is_same = stored.as_ref().map_or(String::new(), StoredDocument::head) == receipt.head
+            && follower.filter_since == receipt.filter_since;
         let key = holding_key(subscription, url);
         let (holding, is_new) = match if is_same { receipt.same } else { receipt.other } {
             Write::Delete => return keys.delete(&key),
@@ -118,9 +119,11 @@ impl Router {
 struct Receipt {
     /// The document as it stood: see [`StoredDocument::head`].
     head: String,
-    /// If it stands so still.
+    /// Since when the subscriber has its filter.
+    filter_since: u64,
+    /// If both are so still.
     same: Write,
-    /// If it was changed meanwhile.
+    /// If one of them was changed meanwhile.
     other: Write,
 }
 
@@ -162,8 +165,7 @@ impl Write {
 
 impl Receipt {
     fn encoded(&self) -> Vec<u8> {
-        let mut bytes = self.head.clone().into_bytes();
-        bytes.push(b'\n');
+        let mut bytes = format!("{}\n{}\n", self.head, self.filter_since).into_bytes();
         self.same.encode(&mut bytes);
         self.other.encode(&mut bytes);
         bytes
@@ -171,9 +173,11 @@ impl Receipt {
 
     fn decoded(bytes: &[u8]) -> Option<Self> {
         let (head, rest) = line(bytes)?;
+        let (filter_since, rest) = line(rest)?;
+        let filter_since = filter_since.parse().ok()?;
         let (same, rest) = Write::decode(rest)?;
         let (other, rest) = Write::decode(rest)?;
-        rest.is_empty().then(|| Self { head: head.to_owned(), same, other })
+        rest.is_empty().then(|| Self { head: head.to_owned(), filter_since, same, other })
     }
 }
 
@@ -221,9 +225,15 @@ impl Resources {
         let was_held = held.is_some();
         let mut has = held.unwrap_or_else(|| self.implied(id, follower, event, current.as_ref()));
         let mut compares_current = !was_held && has.content.is_some();
-        if was_held && has.told.is_some() && has.content.is_none() && follower.wish == Wish::Changes {
+        let is_told = was_held && has.told.is_some() && has.content.is_none();
+        if is_told && follower.wish == Wish::Changes {
             has.content = current.as_ref().map(|current| current.content.clone());
             compares_current = has.content.is_some();
+        }
+        // It was told without a filter, which it has now.
+        if is_told && follower.wish == Wish::Some {
+            let same = current.as_ref().filter(|current| has.told == Some(told_of(current)));
+            has.content = same.map(|current| current.content.clone());
         }
         // Without a revision the log's entry is none: whoever explains asks what there is now.
         let entry = if follower.every { revision_of(event, data) } else { None };
@@ -242,30 +252,35 @@ impl Resources {
     }
 
     /// What a subscriber has of which nothing is written down.
-    fn implied(
+    pub(super) fn implied(
         &self,
         id: &str,
         follower: &Follower,
         event: &Event,
         current: Option<&StoredDocument>,
     ) -> Holding {
-        let Some(current) = current.filter(|current| follower.generation <= current.generation) else {
-            return Holding::default();
+        let Some(current) = current else { return Holding::default() };
+        let compared = Compared {
+            resource: &follower.resource,
+            event,
+            new: &current.content,
+            old: None,
+            now: event.time,
         };
-        let content = || Some(current.content.clone());
-        match follower.wish {
-            Wish::All => Holding { told: Some(told_of(current)), ..Holding::default() },
-            Wish::Changes => Holding { content: content(), ..Holding::default() },
-            Wish::Some => {
-                let new = &current.content;
-                let now = event.time;
-                let resource = &follower.resource;
-                let wants = self.wants(id, Wish::Some, &Compared { resource, event, new, old: None, now });
-                match wants {
-                    Ok(()) => Holding { told: Some(told_of(current)), content: content(), doubt: false },
-                    Err(_) => Holding::default(),
-                }
-            }
+        let has = match (follower.looked(current), follower.wish) {
+            (Looked::Nothing, _) => return Holding::default(),
+            (Looked::Former(former), _) => former.has(&compared),
+            (Looked::Present, Wish::Changes) => false,
+            (Looked::Present, wish) => self.wants(id, wish, &compared).is_ok(),
+        };
+        Holding {
+            told: has.then(|| told_of(current)),
+            content: match follower.wish {
+                Wish::All => None,
+                Wish::Some => has.then(|| current.content.clone()),
+                Wish::Changes => Some(current.content.clone()),
+            },
+            doubt: false,
         }
     }
 
@@ -470,10 +485,10 @@ impl Running<'_> {
         self.has.told.as_ref().is_some_and(is_later).then_some("it has a later document of this URL")
     }
 
-    /// Whether what it has can be told from the document that is kept: it was looked at for that one.
+    /// Whether what it has can be told from the document that is kept: its filter has looked at that one.
     fn is_implied(&self) -> bool {
-        let generation = self.follower.generation;
-        self.current.as_ref().is_none_or(|current| generation <= current.generation)
+        let looked = |current| matches!(self.follower.looked(current), Looked::Present);
+        self.current.as_ref().is_none_or(looked)
     }
 
     /// A write that holds if a document is the one that is kept, and was looked at for this subscriber.
@@ -482,7 +497,8 @@ impl Running<'_> {
     }
 
     fn receipt(&self, same: Write, other: Write) -> Vec<u8> {
-        Receipt { head: self.head.clone(), same, other }.encoded()
+        let filter_since = self.follower.filter_since;
+        Receipt { head: self.head.clone(), filter_since, same, other }.encoded()
     }
 
     /// There is nothing to tell; what was written down of it may not be needed any more.

@@ -8,9 +8,9 @@ use crate::resource::{
     Change, DocumentUrl, Holding, Layout, ResourcePattern, ResourceTree, StoredDocument, document_key,
     holding_key,
 };
-use crate::router::filters::{FilterInput, Filters, filter_problems};
+use crate::router::filters::{FilterInput, Filters, filter_problems, tested};
 use crate::state::Keys;
-use anglerfish_filter::Expression;
+use anglerfish_filter::{CompileError, Expression};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -33,7 +33,7 @@ pub struct RoutingResource {
 }
 
 /// What makes a subscription one of a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoutingInterest {
     /// The resource.
@@ -43,6 +43,23 @@ pub struct RoutingInterest {
     pub generation: u64,
     /// Whether it is told of every revision, rather than of the last one.
     pub every: bool,
+    /// When its filter was changed last, in the same order; 0 if it never was.
+    #[serde(default)]
+    pub filter_since: u64,
+    /// The filters that it had before, the oldest first, for as long as there may be documents that none but them have looked
+    /// at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<FormerFilter>,
+}
+
+/// A filter that a subscription had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormerFilter {
+    /// When another one came, in the order of generations: it has looked at no document that changed from then on.
+    pub until: u64,
+    /// What it was; `None` means that there was none.
+    pub filter: Option<String>,
 }
 
 /// A resource, ready.
@@ -50,8 +67,10 @@ pub(super) struct Resource {
     pub(super) pattern: ResourcePattern,
     pub(super) change: Change,
     pub(super) tombstones: Option<u64>,
-    /// Its subscribers, by generation.
+    /// Its subscribers, by when they subscribed or changed their filter.
     followers: BTreeSet<(u64, String)>,
+    /// Those that have a filter which may not have looked at all documents yet.
+    pub(super) refiltered: BTreeSet<String>,
     /// Those whose filter compares with what they have.
     pub(super) comparing: BTreeSet<String>,
     /// How many have a filter that does not.
@@ -63,7 +82,7 @@ impl Resource {
         !self.followers.is_empty()
     }
 
-    /// The newest generation of its subscribers.
+    /// The newest generation of its subscribers and of their filters.
     pub(super) fn generation(&self) -> u64 {
         self.followers.last().map_or(0, |(generation, _)| *generation)
     }
@@ -87,6 +106,74 @@ pub(super) struct Follower {
     pub(super) generation: u64,
     pub(super) every: bool,
     pub(super) wish: Wish,
+    /// When its filter was changed last.
+    pub(super) filter_since: u64,
+    pub(super) former: Vec<Former>,
+}
+
+/// A filter that a subscriber had.
+#[derive(Debug, Clone)]
+pub(super) struct Former {
+    until: u64,
+    wish: Wish,
+    filter: Option<String>,
+}
+
+/// What looked at a document for a subscriber, when it changed last.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Looked<'f> {
+    /// Nothing: it was not there yet.
+    Nothing,
+    /// A filter that it had then.
+    Former(&'f Former),
+    /// The filter that it has.
+    Present,
+}
+
+impl Follower {
+    pub(super) fn looked(&self, document: &StoredDocument) -> Looked<'_> {
+        if document.generation < self.generation {
+            return Looked::Nothing;
+        }
+        let former = self.former.iter().find(|former| document.generation < former.until);
+        former.map_or(Looked::Present, Looked::Former)
+    }
+
+    /// Its place among the subscribers.
+    fn newest(&self) -> u64 {
+        self.generation.max(self.filter_since)
+    }
+}
+
+impl Former {
+    /// What was compiled once and cannot be any more was true of nothing.
+    fn new(former: &FormerFilter) -> Self {
+        let FormerFilter { until, filter } = former.clone();
+        Self { until, wish: wish(filter.as_deref()).unwrap_or(Wish::Some), filter }
+    }
+
+    /// Whether who had this filter has the document, as far as that is implied.
+    pub(super) fn has(&self, compared: &Compared<'_>) -> bool {
+        match (self.wish, &self.filter) {
+            (Wish::All, _) => true,
+            (Wish::Some, Some(filter)) => {
+                let seen = compared.seen();
+                let input = FilterInput { event: &seen, headers: &[], now: compared.now };
+                tested(Expression::compile_for_documents, filter, input, &compared.body()).is_ok()
+            }
+            // What was told of changes is written down.
+            _ => false,
+        }
+    }
+}
+
+/// What a subscriber with this filter is told of.
+fn wish(filter: Option<&str>) -> Result<Wish, CompileError> {
+    Ok(match filter.map(Expression::compile_for_documents).transpose()? {
+        None => Wish::All,
+        Some(expression) if expression.names_old() => Wish::Changes,
+        Some(_) => Wish::Some,
+    })
 }
 
 /// All of them.
@@ -141,6 +228,7 @@ impl Resources {
                     change,
                     tombstones,
                     followers: BTreeSet::new(),
+                    refiltered: BTreeSet::new(),
                     comparing: BTreeSet::new(),
                     filtered: 0,
                 };
@@ -170,31 +258,36 @@ impl Resources {
         filter: Option<&str>,
         path: &str,
     ) -> Result<(), Vec<Problem>> {
-        let RoutingInterest { resource, generation, every } = interest;
+        let RoutingInterest { resource, generation, every, filter_since, former } = interest;
         if !self.resources.contains_key(resource) {
             let problem =
                 Problem::new(format!("{path}resource"), format!("there is no resource {resource:?}"));
             return Err(vec![problem]);
         }
-        let compiled = filter.map(Expression::compile_for_documents).transpose();
-        let wish = match compiled.map_err(|error| filter_problems(error, path))? {
-            None => Wish::All,
-            Some(expression) if expression.names_old() => Wish::Changes,
-            Some(_) => Wish::Some,
-        };
+        let wish = wish(filter).map_err(|error| filter_problems(error, path))?;
         self.forget(id);
         self.filters
             .put(id, std::slice::from_ref(resource), filter)
             .map_err(|error| filter_problems(error, path))?;
+        let follower = Follower {
+            resource: resource.clone(),
+            generation: *generation,
+            every: *every,
+            wish,
+            filter_since: *filter_since,
+            former: former.iter().map(Former::new).collect(),
+        };
         if let Some(resource) = self.resources.get_mut(resource) {
-            resource.followers.insert((*generation, id.to_owned()));
+            resource.followers.insert((follower.newest(), id.to_owned()));
+            if !follower.former.is_empty() {
+                resource.refiltered.insert(id.to_owned());
+            }
             match wish {
                 Wish::All => {}
                 Wish::Some => resource.filtered += 1,
                 Wish::Changes => drop(resource.comparing.insert(id.to_owned())),
             }
         }
-        let follower = Follower { resource: resource.clone(), generation: *generation, every: *every, wish };
         self.followers.insert(id.to_owned(), follower);
         Ok(())
     }
@@ -204,7 +297,8 @@ impl Resources {
         let Some(follower) = self.followers.remove(id) else { return };
         self.filters.remove(id);
         let Some(resource) = self.resources.get_mut(&follower.resource) else { return };
-        resource.followers.remove(&(follower.generation, id.to_owned()));
+        resource.followers.remove(&(follower.newest(), id.to_owned()));
+        resource.refiltered.remove(id);
         match follower.wish {
             Wish::All => {}
             Wish::Some => resource.filtered -= 1,
@@ -267,9 +361,10 @@ impl Compared<'_> {
         body
     }
 
-    /// In the table the resource stands where the sources of other subscriptions do.
+    /// In the table the resource stands where the sources of other subscriptions do. What a filter wants must not depend on what
+    /// else there is to say of the event.
     fn seen(&self) -> Event {
-        Event { source: self.resource.to_owned(), ..self.event.clone() }
+        Event { source: self.resource.to_owned(), subject: self.event.subject.clone(), ..Event::default() }
     }
 }
 

@@ -57,7 +57,12 @@ impl World {
 
     fn subscribe(&mut self, id: &str, filter: Option<&str>, every: bool) {
         self.generation += 1;
-        let interest = RoutingInterest { resource: "items".into(), generation: self.generation, every };
+        let interest = RoutingInterest {
+            resource: "items".into(),
+            generation: self.generation,
+            every,
+            ..RoutingInterest::default()
+        };
         let subscription = serde_json::json!({"id": id, "filter": filter, "interest": interest});
         self.router.put_subscription(subscription.to_string().as_bytes()).unwrap();
     }
@@ -86,15 +91,37 @@ impl World {
         }
     }
 
+    /// Gives a subscriber another filter, which has looked at no document yet.
+    fn refilter(&mut self, id: &str, filter: Option<&str>, former: &[(u64, Option<&str>)]) {
+        self.generation += 1;
+        let filter_since = self.generation;
+        let former = former
+            .iter()
+            .map(|(until, filter)| FormerFilter { until: *until, filter: filter.map(str::to_owned) });
+        let interest = RoutingInterest {
+            resource: "items".into(),
+            generation: 1,
+            every: false,
+            filter_since,
+            former: former.collect(),
+        };
+        let subscription = serde_json::json!({"id": id, "filter": filter, "interest": interest});
+        self.router.put_subscription(subscription.to_string().as_bytes()).unwrap();
+    }
+
     fn put(&mut self, body: &str) -> DocumentDecision {
         self.change(URL, Some(body))
     }
 
     fn announce(&mut self, id: &str, url: &str, lost: bool) {
+        self.announce_for(id, url, if lost { Announcement::Lost } else { Announcement::Missed });
+    }
+
+    fn announce_for(&mut self, id: &str, url: &str, why: Announcement) {
         self.count += 1;
         let name = format!("c{}", self.count);
         let change = DocumentChange { id: &name, url, body: None, received: UnixMillis(self.now) };
-        match self.router.announce_document(id, &change, lost, &mut self.keys) {
+        match self.router.announce_document(id, &change, why, &mut self.keys) {
             DocumentDecision::Accept(accepted) => self.enqueue(&accepted, None),
             DocumentDecision::Ignore => {}
             other => panic!("{other:?}"),
@@ -404,6 +431,30 @@ fn a_filter_that_names_old_needs_a_resource() {
     assert!(problems[0].message.contains("unknown variable old"), "{problems:?}");
     let other = br#"{"id": "x", "interest": {"resource": "none", "generation": 1, "every": false}}"#;
     assert!(world.router.put_subscription(other).is_err());
+}
+
+#[test]
+fn a_filter_that_names_what_depends_on_what_its_subscriber_has_is_refused() {
+    let mut world = World::new(None);
+    for (filter, named) in [
+        ("event.type == 'document.created'", "no event.type in it"),
+        ("new.q > 0 && event.source == 'x'", "no event.source in it"),
+        ("event['id'] == 'x'", "no event.id in it"),
+        ("has(event.extensions.revision)", "no event.extensions in it"),
+        ("event.time < now", "no event.time in it"),
+        ("headers['x'] == 'y'", "unknown variable headers"),
+        ("source == 'items'", "unknown variable source"),
+    ] {
+        let interest = serde_json::json!({"resource": "items", "generation": 1, "every": false});
+        let subscription = serde_json::json!({"id": "x", "filter": filter, "interest": interest});
+        let problems = world.router.put_subscription(subscription.to_string().as_bytes()).unwrap_err();
+        assert!(problems[0].message.contains(named), "{filter}: {problems:?}");
+        assert_eq!(problems[0].path, "filter");
+    }
+    world.subscribe("a", Some("event.subject.endsWith('/1') && new.q > 0"), false);
+    world.put("{\"v\": 1, \"q\": 1}");
+    world.change("http://h/items/2", Some("{\"v\": 1, \"q\": 1}"));
+    assert_eq!(world.deliver(), [told("a", Action::Create, "{\"v\": 1, \"q\": 1}")]);
 }
 
 #[test]
@@ -750,4 +801,76 @@ proptest! {
         world.change(&path, Some("{\"v\": 1}"));
         let _ = DocumentUrl::from_path(&path);
     }
+}
+
+/// Two documents, one of either quantity, that `a` was told of as its filter says.
+fn two_documents(filter: Option<&str>) -> World {
+    let mut world = World::new(None);
+    world.subscribe("a", filter, false);
+    world.change("http://h/items/0", Some("{\"v\": 1, \"q\": 0}"));
+    world.change("http://h/items/1", Some("{\"v\": 1, \"q\": 1}"));
+    world.deliver();
+    world
+}
+
+/// All documents are looked at by the new filter, and what comes of it is told.
+fn refiltered(world: &mut World) -> Vec<(Action, String)> {
+    for number in 0..2 {
+        world.announce_for("a", &format!("http://h/items/{number}"), Announcement::Refiltered);
+    }
+    world.deliver().into_iter().map(|(_, action, document)| (action, document)).collect()
+}
+
+const NONE: &str = "{\"v\": 1, \"q\": 0}";
+const ONE: &str = "{\"v\": 1, \"q\": 1}";
+
+#[test]
+fn what_another_filter_does_not_want_is_taken_back_and_what_it_wants_is_told() {
+    let mut world = two_documents(Some("new.q == 0"));
+    world.refilter("a", Some("new.q == 1"), &[(2, Some("new.q == 0"))]);
+    let told = refiltered(&mut world);
+    assert_eq!(told, [(Action::Delete, NONE.to_owned()), (Action::Create, ONE.to_owned())]);
+    assert_eq!(refiltered(&mut world), [], "nothing twice");
+    // Its filter is none from now on, as it was before, and no document was told of in between.
+    world.refilter("a", None, &[(2, Some("new.q == 0")), (3, Some("new.q == 1"))]);
+    assert_eq!(refiltered(&mut world), [(Action::Create, NONE.to_owned())]);
+}
+
+#[test]
+fn what_is_put_once_more_is_looked_at_by_the_new_filter_though_it_is_no_news() {
+    let mut world = two_documents(None);
+    world.refilter("a", Some("new.q == 1"), &[(2, None)]);
+    world.change("http://h/items/1", Some(ONE));
+    assert_eq!(world.deliver(), [], "it has it, and wants it");
+    world.change("http://h/items/0", Some(NONE));
+    assert_eq!(world.deliver(), [told("a", Action::Delete, NONE)]);
+    assert_eq!(refiltered(&mut world), []);
+    world.change("http://h/items/0", None);
+    assert_eq!(world.deliver(), [], "it has it no more");
+}
+
+#[test]
+fn an_answer_that_comes_after_another_filter_says_what_the_subscriber_has() {
+    let mut world = two_documents(Some("new.q == 1"));
+    world.change("http://h/items/0", Some("{\"v\": 2, \"q\": 1}"));
+    let waiting = world.waiting.pop().unwrap();
+    let notice = world.notice(&waiting);
+    world.refilter("a", Some("new.q == 0"), &[(2, Some("new.q == 1"))]);
+    world.acknowledge(&waiting, &notice);
+    let taken_back = refiltered(&mut world);
+    assert_eq!(
+        taken_back,
+        [(Action::Delete, "{\"v\": 2, \"q\": 1}".to_owned()), (Action::Delete, ONE.to_owned())]
+    );
+}
+
+#[test]
+fn who_compares_from_now_on_is_told_the_end_of_what_it_has() {
+    let mut world = two_documents(None);
+    world.refilter("a", Some("new.q > 5 && old.q < 5"), &[(2, None)]);
+    assert_eq!(refiltered(&mut world), [], "a filter is no change of a document");
+    world.change("http://h/items/0", Some("{\"v\": 2, \"q\": 9}"));
+    assert_eq!(world.deliver(), [told("a", Action::Update, "{\"v\": 2, \"q\": 9}")]);
+    world.change("http://h/items/1", None);
+    assert_eq!(world.deliver(), [told("a", Action::Delete, ONE)]);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::StoredResource;
+use anglerfish_core::router::FormerFilter;
 
 pub(in super::super) async fn keeps_resources_and_deletes_their_documents_with_them(store: &dyn Store) {
     let resource = |id: &str, document: &str, created, declared| StoredResource {
@@ -28,16 +29,16 @@ pub(in super::super) async fn keeps_resources_and_deletes_their_documents_with_t
 pub(in super::super) async fn each_subscriber_has_a_generation_of_its_own_until_it_is_gone(
     store: &dyn Store,
 ) {
-    let first = store.enrol("a", "r", false, later(1)).await.unwrap();
-    let second = store.enrol("b", "r", true, later(2)).await.unwrap();
+    let first = store.enrol("a", "r", false, None, later(1)).await.unwrap();
+    let second = store.enrol("b", "r", true, None, later(2)).await.unwrap();
     assert!(0 < first.generation && first.generation < second.generation);
-    assert_eq!(store.enrol("a", "r", true, later(9)).await.unwrap(), first, "it is there already");
+    assert_eq!(store.enrol("a", "r", true, None, later(9)).await.unwrap(), first, "it is there already");
     assert_eq!(store.followers().await.unwrap(), [first.clone(), second.clone()]);
     assert_eq!(second.backfilled.as_deref(), Some(""));
     assert_eq!(store.backfilling().await.unwrap(), ["b"]);
     assert_eq!(store.follower("b").await.unwrap().as_ref(), Some(&second));
     assert_eq!(store.follower("none").await.unwrap(), None);
-    let elsewhere = store.enrol("c", "rr", false, later(3)).await.unwrap();
+    let elsewhere = store.enrol("c", "rr", false, None, later(3)).await.unwrap();
     assert_eq!(store.followers_of("r", 0, 10).await.unwrap(), [first.clone(), second.clone()]);
     assert_eq!(store.followers_of("r", 1, 1).await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(store.followers_of("r", 2, 1).await.unwrap(), []);
@@ -47,25 +48,55 @@ pub(in super::super) async fn each_subscriber_has_a_generation_of_its_own_until_
         (2, 0)
     );
     store.dismiss("c").await.unwrap();
-    store.backfilled("b", Some("document/r/1")).await.unwrap();
+    store.backfilled("b", 0, Some("document/r/1")).await.unwrap();
     let place = store.followers().await.unwrap()[1].clone();
     assert_eq!((place.generation, place.backfilled.as_deref()), (second.generation, Some("document/r/1")));
-    store.backfilled("b", None).await.unwrap();
+    store.backfilled("b", 0, None).await.unwrap();
     let done = store.followers().await.unwrap()[1].clone();
     assert_eq!((done.generation, done.backfilled), (0, None), "it has what was there before");
     assert_eq!(store.backfilling().await.unwrap(), [""; 0]);
-    store.backfilled("b", Some("lost ")).await.unwrap();
+    store.backfilled("b", 0, Some("lost ")).await.unwrap();
     assert_eq!(store.backfilling().await.unwrap(), ["b"], "it is told again");
-    store.backfilled("b", None).await.unwrap();
+    store.backfilled("b", 0, None).await.unwrap();
     for key in ["holding/a/1", "holding/ab/1"] {
         write(store, key).await;
     }
     store.abandon("a", "gone", NOW).await.unwrap();
     assert_eq!(names(&store.keys_behind("holding/", "", 10).await.unwrap()), ["holding/ab/1"]);
-    let again = store.enrol("a", "r", false, later(3)).await.unwrap();
+    let again = store.enrol("a", "r", false, None, later(3)).await.unwrap();
     assert!(again.generation > second.generation, "what it had it has no more");
     store.dismiss("a").await.unwrap();
     assert_eq!(store.followers().await.unwrap().len(), 1);
+}
+
+pub(in super::super) async fn a_subscriber_that_has_another_filter_is_to_be_told_what_that_makes_of_what_it_has(
+    store: &dyn Store,
+) {
+    let enrol = async |filter: Option<&str>| store.enrol("a", "r", false, filter, NOW).await.unwrap();
+    let first = enrol(Some("new.a > 1")).await;
+    assert_eq!(enrol(Some("new.a > 1")).await, first);
+    let second = enrol(None).await;
+    assert!(second.filter_since > first.generation && second.generation == first.generation);
+    let former = FormerFilter { until: second.filter_since, filter: Some("new.a > 1".into()) };
+    assert_eq!(second.former, [former.clone()]);
+    assert_eq!(second.backfilled.as_deref(), Some("refiltered "));
+    assert!(store.backfilled("a", second.filter_since, Some("refiltered document/r/1")).await.unwrap());
+    let third = enrol(Some("new.a > 2")).await;
+    assert_eq!(third.former, [former, FormerFilter { until: third.filter_since, filter: None }]);
+    assert_eq!(third.backfilled.as_deref(), Some("refiltered "), "from the beginning");
+    assert!(!store.backfilled("a", second.filter_since, None).await.unwrap(), "it has another filter");
+    assert!(store.backfilled("a", third.filter_since, None).await.unwrap());
+    let done = store.follower("a").await.unwrap().unwrap();
+    assert_eq!((done.generation, done.filter_since), (first.generation, third.filter_since));
+    assert_eq!((done.former.len(), done.backfilled), (0, None));
+    // Who is being told of everything is told of everything by the new one.
+    assert!(store.backfilled("a", third.filter_since, Some("lost document/r/1")).await.unwrap());
+    let fourth = enrol(None).await;
+    assert_eq!(fourth.backfilled.as_deref(), Some("lost "));
+    assert!(store.backfilled("a", fourth.filter_since, None).await.unwrap());
+    assert_eq!(store.follower("a").await.unwrap().unwrap().generation, 0);
+    store.dismiss("a").await.unwrap();
+    assert!(!store.backfilled("a", fourth.filter_since, None).await.unwrap());
 }
 
 pub(in super::super) async fn documents_are_kept_for_as_long_as_they_are(store: &dyn Store) {
@@ -90,7 +121,7 @@ pub(in super::super) async fn what_was_given_up_of_a_document_is_due_again_when_
         entry
     };
     for name in ["a", "b"] {
-        store.enrol(name, "r", false, NOW).await.unwrap();
+        store.enrol(name, "r", false, None, NOW).await.unwrap();
     }
     // Of `a` all are given up, of `b` one waits; `other` is no document.
     for (id, kind) in [("d1", "document.created"), ("d2", "document.deleted")] {

@@ -1,6 +1,7 @@
 //! Resources, and who subscribed to them.
 
 use super::*;
+use anglerfish_core::router::FormerFilter;
 
 impl State {
     pub(super) fn dismiss(&mut self, subscription: &str) {
@@ -59,33 +60,62 @@ impl ResourceStore for ModelStore {
         subscription: &str,
         resource: &str,
         backfill: bool,
+        filter: Option<&str>,
         now: UnixMillis,
     ) -> Result<StoredFollower, StoreError> {
         let mut state = self.state();
-        match state.followers.get(subscription) {
-            Some(known) if known.resource == resource => return Ok(known.clone()),
+        let filter = filter.map(str::to_owned);
+        match state.followers.get(subscription).cloned() {
+            Some(known) if known.resource == resource => {
+                let before = state.filters.insert(subscription.to_owned(), filter.clone()).unwrap();
+                if before == filter {
+                    return Ok(known);
+                }
+                state.generation += 1;
+                let until = state.generation;
+                let place = StoredFollower::begun_anew(known.backfilled.as_deref());
+                let follower = state.followers.get_mut(subscription).unwrap();
+                follower.former.push(FormerFilter { until, filter: before });
+                follower.filter_since = until;
+                follower.backfilled = Some(place.to_owned());
+                return Ok(follower.clone());
+            }
             _ => state.dismiss(subscription),
         }
         state.generation += 1;
+        state.filters.insert(subscription.to_owned(), filter);
         let follower = StoredFollower {
             subscription: subscription.to_owned(),
             resource: resource.to_owned(),
             generation: state.generation,
             created: now,
+            filter_since: 0,
+            former: Vec::new(),
             backfilled: backfill.then(String::new),
         };
         state.followers.insert(subscription.to_owned(), follower.clone());
         Ok(follower)
     }
 
-    async fn backfilled(&self, subscription: &str, place: Option<&str>) -> Result<(), StoreError> {
-        if let Some(follower) = self.state().followers.get_mut(subscription) {
-            follower.backfilled = place.map(str::to_owned);
-            if place.is_none() {
+    async fn backfilled(
+        &self,
+        subscription: &str,
+        filter_since: u64,
+        place: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let follower = state.followers.get_mut(subscription);
+        let Some(follower) = follower.filter(|follower| follower.filter_since == filter_since) else {
+            return Ok(false);
+        };
+        let before = std::mem::replace(&mut follower.backfilled, place.map(str::to_owned));
+        if place.is_none() {
+            follower.former.clear();
+            if !before.is_some_and(|before| before.starts_with(StoredFollower::REFILTERED)) {
                 follower.generation = 0;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn followers(&self) -> Result<Vec<StoredFollower>, StoreError> {

@@ -91,7 +91,7 @@ async fn a_log_of_the_first_version_with_holes_says_where_it_is_whole() {
     room.tool().execute_batch("DELETE FROM events WHERE seq IN (2, 5)").unwrap();
     let store = room.open();
     assert!(matches!(store.read(EventSeq(0), 1, 1).await.unwrap(), LogPart::Gap { oldest: EventSeq(6) }));
-    assert_eq!(schema::newest(), 10);
+    assert_eq!(schema::newest(), 11);
 }
 
 /// Written by the version whose tables are the eighth: 4 events of a source, 3 entries of documents, deliveries that were delivered,
@@ -142,8 +142,13 @@ async fn brings_a_file_of_the_eighth_version_up_to_date_with_everything_in_it() 
     assert_eq!(store.keys_behind("holding/", "", 10).await.unwrap().len(), 1);
     while store.expire(UnixMillis(u64::MAX), 100).await.unwrap() > 0 {}
     assert_eq!(store.keys_behind("document/", "", 10).await.unwrap(), documents, "documents last");
-    let next = store.enrol("new", "items", false, NOW).await.unwrap();
+    let next = store.enrol("new", "items", false, None, NOW).await.unwrap();
     assert_eq!(next.generation, 4, "greater than all before");
+    // Which filter it had was not noted then: the one that it has now is taken for that.
+    let noted = store.enrol("first", "items", false, Some("new.a == 1"), NOW).await.unwrap();
+    assert_eq!((noted.filter_since, noted.former.len(), noted.backfilled), (0, 0, None));
+    let other = store.enrol("first", "items", false, None, NOW).await.unwrap();
+    assert_eq!((other.filter_since, other.former.len()), (5, 1));
     assert_eq!(store.standings().await.unwrap().len(), 1);
     let call = store.call("c").await.unwrap().unwrap();
     assert_eq!((&call.head.api[..], &call.body[..]), ("billing", &b"body"[..]));

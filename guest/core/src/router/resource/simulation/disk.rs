@@ -1,6 +1,7 @@
 //! What a crash leaves: keys, subscribers and deliveries, written in transactions that check what was read.
 
 use crate::event::Event;
+use crate::router::{Announcement, FormerFilter};
 use crate::state::Keys;
 use std::collections::BTreeMap;
 
@@ -30,8 +31,10 @@ pub(super) struct Follower {
     pub(super) generation: u64,
     pub(super) filter: Option<&'static str>,
     pub(super) every: bool,
-    /// How far it was told of what was there before, while it is; and whether it is told whatever it was told.
-    pub(super) place: Option<(String, bool)>,
+    pub(super) filter_since: u64,
+    pub(super) former: Vec<FormerFilter>,
+    /// How far it was told of what is there, while it is; and why.
+    pub(super) place: Option<(String, Announcement)>,
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 //!
 //! A [`world`](world::World) decides by the real router. What it commits is on a model disk that checks what a decision has read; what it
 //! is doing is in memory and gone with a crash. Changes come at the same moment as other changes, as acknowledgements and
-//! as announcements; subscribers come, with and without what was there before, go, lose their data, answer, fail, and are
+//! as announcements; subscribers come, with and without what was there before, change their filters, go, lose their data, answer, fail, and are
 //! told again by hand of what was given up. It watches that
 //! - nobody is told what it has, nor an older revision after a newer one;
 //! - nobody is told of an update or a deletion of what it has not, but where an answer was lost with the process;

@@ -5,7 +5,10 @@ use super::subscriber::{Seen, Subscriber};
 use crate::decision::DocumentDecision;
 use crate::request::UnixMillis;
 use crate::resource::{Holding, Revision, StoredDocument};
-use crate::router::{DocumentChange, Notice, Router, RoutingDocument, RoutingInterest, RoutingResource};
+use crate::router::{
+    Announcement, DocumentChange, FormerFilter, Notice, Router, RoutingDocument, RoutingInterest,
+    RoutingResource,
+};
 use std::collections::BTreeMap;
 
 /// A fault that is built in to see that it is found.
@@ -23,16 +26,19 @@ pub(super) enum Defect {
     IgnoresTheOrder,
     /// What an attempt told that was interrupted is taken for not told.
     ForgetsInterruptions,
+    /// What a subscriber has by the filter before is forgotten.
+    ForgetsFilters,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::AcknowledgesFirst,
         Self::ForgetsConflicts,
         Self::MovesPlaceFirst,
         Self::NeverAcknowledges,
         Self::IgnoresTheOrder,
         Self::ForgetsInterruptions,
+        Self::ForgetsFilters,
     ];
 }
 
@@ -70,6 +76,7 @@ pub(super) struct World {
 }
 
 const WANTED: &str = "new.q > 0";
+const OTHER: &str = "new.q != 1";
 const EDGE: &str = "new.q > 0 && (old == null || old.q == 0)";
 const DOCUMENTS: u64 = 4;
 
@@ -158,8 +165,14 @@ impl World {
     }
 
     fn follow(&mut self, id: &str) {
-        let Follower { generation, filter, every, .. } = &self.disk.followers[id];
-        let interest = RoutingInterest { resource: "items".into(), generation: *generation, every: *every };
+        let Follower { generation, filter, every, filter_since, former, .. } = &self.disk.followers[id];
+        let interest = RoutingInterest {
+            resource: "items".into(),
+            generation: *generation,
+            every: *every,
+            filter_since: *filter_since,
+            former: former.clone(),
+        };
         let subscription = serde_json::json!({"id": id, "filter": filter, "interest": interest});
         self.router.put_subscription(subscription.to_string().as_bytes()).unwrap();
     }
@@ -173,11 +186,32 @@ impl World {
         self.names += 1;
         self.disk.generation += 1;
         let filter = self.pick(&[None, None, Some(WANTED), Some(WANTED), Some(EDGE)]).unwrap();
-        let place = self.one_in(2).then(|| (String::new(), false));
-        let follower = Follower { generation: self.disk.generation, filter, every: self.one_in(3), place };
+        let place = self.one_in(2).then(|| (String::new(), Announcement::Missed));
+        let every = self.one_in(3);
+        let generation = self.disk.generation;
+        let follower = Follower { generation, filter, every, filter_since: 0, former: Vec::new(), place };
         self.tell(format!("{id} subscribes: {follower:?}"));
         self.disk.followers.insert(id.clone(), follower);
         self.subscribers.insert(id.clone(), Subscriber::default());
+        self.follow(&id);
+    }
+
+    /// A subscriber gets another filter.
+    fn refilter(&mut self) {
+        let ids: Vec<String> = self.disk.followers.keys().cloned().collect();
+        let Some(id) = self.pick(&ids) else { return };
+        let filter = self.pick(&[None, Some(WANTED), Some(OTHER), Some(EDGE)]).unwrap();
+        self.disk.generation += 1;
+        let until = self.disk.generation;
+        let follower = self.disk.followers.get_mut(&id).unwrap();
+        let before = std::mem::replace(&mut follower.filter, filter);
+        if self.defect != Some(Defect::ForgetsFilters) {
+            follower.former.push(FormerFilter { until, filter: before.map(str::to_owned) });
+            follower.filter_since = until;
+            let why = follower.place.as_ref().map_or(Announcement::Refiltered, |(_, why)| *why);
+            follower.place = Some((String::new(), why));
+        }
+        self.tell(format!("{id} has another filter: {filter:?}"));
         self.follow(&id);
     }
 
@@ -366,7 +400,8 @@ impl World {
         }
         // Who lost what it had may be told of it by what waited, and then again by the resync.
         let follower = self.disk.followers.get(&subscription);
-        let is_lost = follower.is_some_and(|one| one.place.as_ref().is_some_and(|(_, is_lost)| *is_lost));
+        let is_lost = |place: &(String, Announcement)| place.1 == Announcement::Lost;
+        let is_lost = follower.is_some_and(|one| one.place.as_ref().is_some_and(is_lost));
         if notice.telling.is_some() && !is_lost {
             subscriber_of(&mut self.subscribers, &subscription).doubtful.remove(&url);
         }
@@ -412,14 +447,14 @@ impl World {
         let told = self.disk.followers.iter().filter(|(_, follower)| follower.place.is_some());
         let told: Vec<String> = told.map(|(id, _)| id.clone()).collect();
         let Some(id) = self.pick(&told) else { return };
-        let (after, is_lost) = self.disk.followers[&id].place.clone().unwrap();
+        let (after, why) = self.disk.followers[&id].place.clone().unwrap();
         let documents =
             self.disk.keys.iter().filter(|(key, _)| key.starts_with("document/") && **key > after);
         let page: Vec<(String, StoredDocument)> = documents
             .take(2)
             .map(|(key, bytes)| (key.clone(), StoredDocument::decoded(bytes).unwrap()))
             .collect();
-        let place = page.last().map(|(key, _)| (key.clone(), is_lost));
+        let place = page.last().map(|(key, _)| (key.clone(), why));
         if self.defect == Some(Defect::MovesPlaceFirst) {
             self.disk.followers.get_mut(&id).unwrap().place.clone_from(&place);
         }
@@ -427,18 +462,21 @@ impl World {
             if !is_healthy && self.one_in(10) {
                 return self.restart();
             }
-            self.announce(&id, &document.url, is_lost);
+            self.announce(&id, &document.url, why);
         }
         let is_done = place.is_none();
         let follower = self.disk.followers.get_mut(&id).unwrap();
         follower.place = place;
         if is_done {
-            follower.generation = 0;
+            if why != Announcement::Refiltered {
+                follower.generation = 0;
+            }
+            follower.former.clear();
             self.follow(&id);
         }
     }
 
-    fn announce(&mut self, id: &str, url: &str, is_lost: bool) {
+    fn announce(&mut self, id: &str, url: &str, why: Announcement) {
         let mut between = self.other_change(url);
         loop {
             self.changes += 1;
@@ -446,7 +484,7 @@ impl World {
             let name = format!("c{}", self.changes);
             let change = DocumentChange { id: &name, url, body: None, received: UnixMillis(self.now) };
             let mut overlay = self.disk.overlay();
-            let decision = self.router.announce_document(id, &change, is_lost, &mut overlay);
+            let decision = self.router.announce_document(id, &change, why, &mut overlay);
             if let Some((url, body)) = between.take() {
                 self.change(&url, body.as_deref(), None);
             }
@@ -476,7 +514,7 @@ impl World {
         self.tell(format!("{id} loses what it has"));
         let urls = (0..DOCUMENTS).map(|number| format!("http://h/items/{number}"));
         self.subscribers.get_mut(&id).unwrap().lose(urls);
-        self.disk.followers.get_mut(&id).unwrap().place = Some((String::new(), true));
+        self.disk.followers.get_mut(&id).unwrap().place = Some((String::new(), Announcement::Lost));
     }
 
     /// Deliveries that were given up are tried again.
@@ -517,7 +555,7 @@ impl World {
             37 => match self.below(3) {
                 0 => self.unsubscribe(),
                 1 => self.retry(),
-                _ => {}
+                _ => self.refilter(),
             },
             38 if self.one_in(3) => self.lose(),
             38 => {}
@@ -538,7 +576,10 @@ impl World {
         for (id, follower) in &self.disk.followers {
             let subscriber = &self.subscribers[id];
             let held = subscriber.held.clone();
-            let wants = |fact: &Fact| follower.filter.is_none() || fact.seen.quantity > 0;
+            let wants = |fact: &Fact| match follower.filter {
+                Some(OTHER) => fact.seen.quantity != 1,
+                filter => filter.is_none() || fact.seen.quantity > 0,
+            };
             let wanted = self.exists.iter().filter(|(_, fact)| wants(fact));
             let wanted: BTreeMap<String, Seen> = wanted.map(|(url, fact)| (url.clone(), fact.seen)).collect();
             if follower.filter == Some(EDGE) {
@@ -550,12 +591,17 @@ impl World {
                 return Err(format!("{id} ({follower:?}) has {held:?}, and there is {wanted:?}"));
             } else if let Some(key) = self.disk.keys.iter().find_map(|(key, bytes)| {
                 let url = key.strip_prefix(&format!("holding/{id}/"))?;
-                // What was written for one who is told of all that was there says later what is implied, until the next change.
-                let told = Holding::decoded(bytes).ok().and_then(|held| held.told);
-                let is_implied = told.zip(self.exists.get(url)).is_some_and(|(told, fact)| {
-                    i64::try_from(fact.version)
-                        .is_ok_and(|version| told.revision == Revision::Number(version))
-                });
+                // What was written for one who is told of all that was there, or has had another filter, says later what is
+                // implied, until the next change that it is told of.
+                let held = Holding::decoded(bytes).ok()?;
+                let is_implied = match (held.told, wanted.contains_key(url)) {
+                    (None, false) => follower.filter_since > 0 && !held.doubt,
+                    (None, true) | (Some(_), false) => false,
+                    (Some(told), true) => self.exists.get(url).is_some_and(|fact| {
+                        i64::try_from(fact.version)
+                            .is_ok_and(|version| told.revision == Revision::Number(version))
+                    }),
+                };
                 (!is_implied).then_some(key)
             }) {
                 return Err(format!("{key} is kept, though {id} has everything"));
