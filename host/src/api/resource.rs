@@ -88,7 +88,8 @@ pub(super) struct Follower {
     /// Since when it is one of the resource.
     #[schema(required, format = DateTime)]
     since: Option<String>,
-    /// Whether it is being told of what was there before, because it asks for that or lost what it had.
+    /// Whether it is being told of what is there: what was there before it, because it asks for that; everything, because it lost
+    /// what it had; or what another filter makes of what it has.
     catching_up: bool,
 }
 
