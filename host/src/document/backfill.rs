@@ -19,8 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 enum Round {
     /// Nobody is being told any more.
     Done,
-    /// Somebody is, whose backlog has no room now.
-    Full,
+    /// Somebody is, and not now: its backlog has no room, or it is not in the table yet.
+    Waiting,
     /// There may be more to tell at once.
     More,
 }
@@ -77,7 +77,7 @@ impl Documents {
         loop {
             let pause = match self.round().await {
                 Ok(Round::More) => continue,
-                Ok(Round::Full) => PAUSE,
+                Ok(Round::Waiting) => PAUSE,
                 Ok(Round::Done) => LONGEST_PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "subscribers cannot be told now of what was there before");
@@ -114,7 +114,7 @@ impl Documents {
         };
         // It is on disk before it is in the table, and what was decided before it was in there is on its way to the disk.
         if !self.decider.knows(&follower) {
-            return Err(ChangeError::Broken(format!("the subscription {id:?} is not in the table yet")));
+            return Ok(Round::Waiting);
         }
         let place = Place::read(place);
         if place.after.is_empty() {
@@ -123,7 +123,7 @@ impl Documents {
         // What finds no room would be given up.
         let room = self.store.room(id).await?.min(STEP);
         if room == 0 {
-            return Ok(Round::Full);
+            return Ok(Round::Waiting);
         }
         let (page, next) = self.page(resource, place.after, room).await?;
         for document in page {
