@@ -197,8 +197,12 @@ impl World {
     }
 
     /// A subscriber gets another filter.
+    ///
+    /// Not one that is told of every revision: those that wait are told by the new filter, and if their document is gone by then
+    /// its end is not (`docs/decisions/0045-another-filter.md`).
     fn refilter(&mut self) {
-        let ids: Vec<String> = self.disk.followers.keys().cloned().collect();
+        let ids = self.disk.followers.iter().filter(|(_, follower)| !follower.every);
+        let ids: Vec<String> = ids.map(|(id, _)| id.clone()).collect();
         let Some(id) = self.pick(&ids) else { return };
         let filter = self.pick(&[None, Some(WANTED), Some(OTHER), Some(EDGE)]).unwrap();
         self.disk.generation += 1;
