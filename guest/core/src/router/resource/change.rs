@@ -1,5 +1,6 @@
 //! A document that is put or deleted: what is news, and to whom.
 
+use super::refilter::Formerly;
 use super::table::{Compared, Looked, Resources, Wish, held, stored};
 use super::{ANNOUNCED, CREATED, DELETED, INCARNATION, RESOURCE, REVISION, UPDATED};
 use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection, FilterFailure, Intent};
@@ -132,7 +133,7 @@ impl Resources {
             self.hold(subscriber, before.as_ref(), (&had, &formerly), keys, url.as_str())?;
             intents.push(intent(subscriber, url.as_str()));
         }
-        for (subscriber, has) in formerly {
+        for (subscriber, (has, _)) in formerly {
             // Who compares from now on is passed over with this one, and has what it had.
             let is_passed = self.wish(&subscriber) == Some(Wish::Changes) && !wanted.contains(&subscriber);
             if is_passed && has.told.is_some() {
@@ -258,7 +259,7 @@ impl Resources {
         event: &Event,
         now: UnixMillis,
         keys: &mut dyn Keys,
-    ) -> Result<(HashSet<String>, HashMap<String, Holding>), String> {
+    ) -> Result<(HashSet<String>, Formerly), String> {
         if self.resources.get(resource).is_none_or(|known| known.filtered == 0 && known.refiltered.is_empty())
         {
             return Ok((HashSet::new(), HashMap::new()));
@@ -296,7 +297,7 @@ impl Resources {
         &self,
         id: &str,
         before: Option<&StoredDocument>,
-        (had, formerly): (&HashSet<String>, &HashMap<String, Holding>),
+        (had, formerly): (&HashSet<String>, &Formerly),
         keys: &mut dyn Keys,
         url: &str,
     ) -> Result<(), String> {
@@ -320,7 +321,7 @@ impl Resources {
                 Holding { content: content(seen), ..held }
             }
             (Some(_), _) => return Ok(()),
-            (None, _) if let Some(has) = formerly.get(id) => has.clone(),
+            (None, _) if let Some((has, _)) = formerly.get(id) => has.clone(),
             (None, Wish::All) => Holding { told: seen.map(told_of), ..Holding::default() },
             (None, Wish::Changes) => Holding { content: content(seen), ..Holding::default() },
             (None, Wish::Some) => {
@@ -333,9 +334,10 @@ impl Resources {
 }
 
 /// Counts those among those who have a document who have it by what they had before, and no others of them.
-fn count_former(had: &mut HashSet<String>, formerly: &HashMap<String, Holding>) {
-    for (id, has) in formerly {
-        if has.told.is_some() || has.doubt {
+fn count_former(had: &mut HashSet<String>, formerly: &Formerly) {
+    for (id, (has, is_held)) in formerly {
+        // What is on its way may have been told by the time that its answer comes.
+        if *is_held || has.told.is_some() {
             had.insert(id.clone());
         } else {
             had.remove(id);

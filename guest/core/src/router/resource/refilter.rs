@@ -8,6 +8,9 @@ use crate::resource::{Holding, StoredDocument, holding_key};
 use crate::state::Keys;
 use std::collections::HashMap;
 
+/// What subscribers have of a document, and whether that is written down: then something is on its way to them.
+pub(super) type Formerly = HashMap<String, (Holding, bool)>;
+
 impl Resources {
     /// What those have of a document whose filter has not looked at it yet, for another one of theirs did.
     pub(super) fn formerly(
@@ -16,15 +19,15 @@ impl Resources {
         document: &StoredDocument,
         event: &Event,
         keys: &mut dyn Keys,
-    ) -> Result<HashMap<String, Holding>, String> {
+    ) -> Result<Formerly, String> {
         let mut found = HashMap::new();
         let refiltered = self.resources.get(resource).map(|resource| &resource.refiltered);
         for id in refiltered.into_iter().flatten() {
             let Some(follower) = self.followers.get(id) else { continue };
             if let Looked::Former(_) = follower.looked(document) {
                 let has = match held(id, &document.url, keys)? {
-                    Some(held) => held,
-                    None => self.implied(id, follower, event, Some(document)),
+                    Some(held) => (held, true),
+                    None => (self.implied(id, follower, event, Some(document)), false),
                 };
                 found.insert(id.clone(), has);
             }
