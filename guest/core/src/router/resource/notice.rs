@@ -223,6 +223,11 @@ impl Resources {
         let head = kept.as_ref().map_or(String::new(), StoredDocument::head);
         let current = kept.filter(StoredDocument::is_present);
         let was_held = held.is_some();
+        let looked = current.as_ref().map(|current| follower.looked(current));
+        if !was_held && matches!(looked, Some(Looked::Former(_))) {
+            // To be told of something it has to be written down first, so that it is told of the end of that too.
+            return Ok(nothing("its new filter has not looked at the document yet"));
+        }
         let mut has = held.unwrap_or_else(|| self.implied(id, follower, event, current.as_ref()));
         let mut compares_current = !was_held && has.content.is_some();
         let is_told = was_held && has.told.is_some() && has.content.is_none();
