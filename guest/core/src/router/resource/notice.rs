@@ -105,6 +105,7 @@ impl Router {
             let is_first =
                 |current: &StoredDocument| self.resources.wants_first(subscription, follower, current);
             if implied.told.is_none()
+                && !follower.is_to_look_at(current.as_ref())
                 && !may_wait(follower, current.as_ref())
                 && !current.as_ref().is_some_and(is_first)
             {
@@ -223,8 +224,7 @@ impl Resources {
         let head = kept.as_ref().map_or(String::new(), StoredDocument::head);
         let current = kept.filter(StoredDocument::is_present);
         let was_held = held.is_some();
-        let looked = current.as_ref().map(|current| follower.looked(current));
-        if !was_held && matches!(looked, Some(Looked::Former(_))) {
+        if !was_held && follower.is_to_look_at(current.as_ref()) {
             // To be told of something it has to be written down first, so that it is told of the end of that too.
             return Ok(nothing("its new filter has not looked at the document yet"));
         }
@@ -449,6 +449,7 @@ impl Resources {
         let Running { id, follower, event, current, .. } = running;
         let is_first = |current: &StoredDocument| self.wants_first(id, follower, current);
         self.implied(id, follower, event, current.as_ref()).told.is_none()
+            && !follower.is_to_look_at(current.as_ref())
             && !current.as_ref().is_some_and(is_first)
             && !may_wait(follower, current.as_ref())
     }

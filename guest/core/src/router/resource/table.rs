@@ -139,6 +139,11 @@ impl Follower {
         former.map_or(Looked::Present, Looked::Former)
     }
 
+    /// Whether its filter has not looked at a document yet, and another one of it has: what is implied now is not what will be.
+    pub(super) fn is_to_look_at(&self, document: Option<&StoredDocument>) -> bool {
+        document.is_some_and(|document| matches!(self.looked(document), Looked::Former(_)))
+    }
+
     /// Its place among the subscribers.
     fn newest(&self) -> u64 {
         self.generation.max(self.filter_since)
