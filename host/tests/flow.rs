@@ -10,9 +10,10 @@
 
 use anglerfish::{
     Anglerfish, CallbackError, Config, Environment, Flow, FlowContext, FlowError, FlowOutcome, FlowState,
-    NewCall,
+    NewCall, StoredFlow,
 };
 use anglerfish_tests::{Receiver, Reply, Request, free_port, header, send};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -31,7 +32,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 fn config(directory: &Path, port: u16, api: &str) -> Config {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\ndata_dir = \"{}\"\n\n[admin]\nlisten = \"127.0.0.1:0\"\n\n[[api]]\nname = \"shop\"\nurl = \"{api}\"\n\
-         allow_private = true\nretry = {{ delays = [\"10ms\"] }}\nretries = 20\n",
+         allow_private = true\nretry = {{ delays = [\"10ms\"] }}\nretries = 100\n",
         directory.display()
     );
     Config::parse("test.toml", &text, directory, &Environment::default()).unwrap()
@@ -59,7 +60,7 @@ async fn order(mut cx: FlowContext, order: String) -> Result<String, Failure> {
     let sent = cx.call(NewCall::new("shop", format!("deliver {order} {url}"))).await;
     let drawn = cx.random().await;
     // The courier comes; a timer that loses is given up.
-    let courier = match cx.timeout(Duration::from_secs(60), &arrived).await {
+    let courier = match cx.timeout(Duration::from_secs(3600), &arrived).await {
         Some(FlowOutcome::Received(event)) => String::from_utf8(event.data.to_vec())?,
         other => format!("{other:?}"),
     };
@@ -77,19 +78,21 @@ async fn program() {
     let config = config(&directory, port, &std::env::var("FLOW_API").unwrap());
     let gateway = Anglerfish::with_config(config).build().await.unwrap().start();
     let orders: Flow<String, String> = gateway.flow("order", order).await.unwrap();
-    let id = std::env::var("FLOW_START").unwrap();
-    orders.start(&id, &id).await.unwrap();
-    let mut started =
-        std::fs::File::options().append(true).create(true).open(directory.join("started")).unwrap();
-    writeln!(started, "{id}").unwrap();
-    let flows = gateway.flows();
-    for running in flows.list(false, "", "", 500).await.unwrap() {
-        orders.get(&running.id).await.unwrap().result().await.unwrap();
+    let count: usize = std::env::var("FLOW_COUNT").unwrap().parse().unwrap();
+    let starts = (0..count).map(|number| {
+        let (orders, id) = (orders.clone(), format!("order-{number:04}"));
+        async move { orders.start(&id, &id).await.unwrap().result().await.unwrap() }
+    });
+    let _: Vec<String> = join_all(starts).await;
+    let (flows, mut ended, mut after) = (gateway.flows(), Vec::new(), String::new());
+    loop {
+        let part = flows.list(true, "order", &after, 500).await.unwrap();
+        let Some(last) = part.last() else { break };
+        after = format!("order/{}", last.id);
+        let shown = |flow: &StoredFlow| json!({"id": flow.id, "result": flow.end.as_ref().unwrap().result});
+        ended.extend(part.iter().map(shown));
     }
-    let ended = flows.list(true, "order", "", 500).await.unwrap();
-    let ended: Vec<Value> = { ended.iter() }
-        .map(|flow| json!({"id": flow.id, "result": flow.end.as_ref().unwrap().result}))
-        .collect();
+    assert!(flows.list(false, "", "", 500).await.unwrap().is_empty());
     std::fs::write(directory.join("ended.json"), serde_json::to_vec(&ended).unwrap()).unwrap();
     gateway.shutdown().await;
 }
@@ -105,7 +108,7 @@ fn come(url: &str) {
         body: b"courier".to_vec(),
         chunked: false,
     };
-    for _ in 0..3000 {
+    for _ in 0..60_000 {
         if send(address.parse().unwrap(), &request).is_ok_and(|answer| answer.status < 500) {
             return;
         }
@@ -113,9 +116,19 @@ fn come(url: &str) {
     }
 }
 
+/// How many, as a variable says or else as the tests do.
+fn many(variable: &str, usual: usize) -> usize {
+    let said = std::env::var(variable).ok();
+    said.map_or(usual, |said| said.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
+/// Flows that wait for somebody while the process is killed before and after what they write; with `ANGLERFISH_TEST_FLOWS=1000`
+/// and as many `ANGLERFISH_TEST_KILLS` as a campaign. With ten times as many kills as flows there is one at each entry.
 #[test]
 fn every_flow_ends_once_and_calls_once_a_step_wherever_the_process_is_killed() {
-    const KILLS: usize = 16;
+    /// What a flow writes: its entries, and its end.
+    const WRITES: usize = 13;
+    let (flows, kills) = (many("ANGLERFISH_TEST_FLOWS", 10), many("ANGLERFISH_TEST_KILLS", 16));
     let directory = TempDir::new().unwrap();
     let shop = Receiver::with(|request, _| {
         let body = String::from_utf8(request.body.clone()).unwrap();
@@ -126,7 +139,7 @@ fn every_flow_ends_once_and_calls_once_a_step_wherever_the_process_is_killed() {
         Reply::status(200)
     });
     let port = free_port();
-    let run = |id: &str, fault: Option<(&str, usize)>| {
+    let run = |fault: Option<(&str, usize)>| {
         let faults = directory.path().join("faults");
         let _ = std::fs::remove_dir_all(&faults);
         std::fs::create_dir_all(&faults).unwrap();
@@ -138,54 +151,62 @@ fn every_flow_ends_once_and_calls_once_a_step_wherever_the_process_is_killed() {
             .env("FLOW_DIR", directory.path())
             .env("FLOW_PORT", port.to_string())
             .env("FLOW_API", shop.url("/shop"))
-            .env("FLOW_START", id)
+            .env("FLOW_COUNT", flows.to_string())
             .env("ANGLERFISH_TEST_FAULTS", &faults)
             .output()
             .unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    let mut killed = 0;
-    for number in 0..KILLS {
-        let point = ["flow-before-entry", "flow-after-entry", "flow-before-end", "flow-after-end"];
-        // Each before and after each of the entries of a flow, and its end.
-        let fault = match number {
-            14 => (point[2], 1),
-            15 => (point[3], 1),
-            _ => (point[number % 2], number / 2 * 2 + 1),
+    // So many are written between two kills that all is written when the last one comes.
+    let writes = (flows * WRITES / (kills + 1)).max(1);
+    let (mut killed, mut round) = (0, 0);
+    let log = loop {
+        let fault = match round % 8 {
+            6 => ("flow-before-end", writes.div_ceil(WRITES)),
+            7 => ("flow-after-end", writes.div_ceil(WRITES)),
+            // What is killed before it writes has written all before that.
+            even if even % 2 == 0 => ("flow-before-entry", writes + 1),
+            _ => ("flow-after-entry", writes),
         };
-        let (finished, _) = run(&format!("order-{number:02}"), Some(fault));
-        killed += usize::from(!finished);
-    }
-    assert!(killed >= KILLS - 2, "only {killed} of the kills came");
-    let (finished, log) = run("order-last", None);
-    assert!(finished, "{log}");
+        // At an end only once there are some.
+        let fault = if round % 8 >= 6 && killed < kills / 2 { ("flow-after-entry", writes) } else { fault };
+        let (finished, log) = run(Some(fault));
+        round += 1;
+        if finished {
+            break log;
+        }
+        killed += 1;
+        assert!(killed < 4 * kills + 40, "it does not end: {log}");
+    };
+    println!("{flows} flows, {killed} kills, about {writes} writes between two");
+    assert!(killed >= kills / 2, "only {killed} of the kills came: {log}");
 
     let ended: Vec<Value> =
         serde_json::from_slice(&std::fs::read(directory.path().join("ended.json")).unwrap()).unwrap();
     let ids: BTreeSet<&str> = ended.iter().map(|flow| flow["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), ended.len(), "{ended:?}");
-    // What was started has ended; a process may have been killed before it had started one.
-    let started = std::fs::read_to_string(directory.path().join("started")).unwrap();
-    assert!(started.lines().all(|id| ids.contains(id)) && ids.len() > KILLS / 2, "{started} {ended:?}");
+    assert_eq!((ids.len(), ended.len()), (flows, flows), "{ended:?}");
     for flow in &ended {
         assert_eq!(flow["result"], "3 true true courier true", "{flow}");
     }
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut requests = 0;
     for request in shop.requests() {
         let body = String::from_utf8(request.body.clone()).unwrap();
         let key = header(&request.headers, "idempotency-key").unwrap().to_owned();
         keys.entry(body).or_default().insert(key);
+        requests += 1;
     }
     // Two calls of each flow, and each with one key however often it was attempted.
-    assert_eq!(keys.len(), 2 * ended.len(), "{keys:?}");
+    assert_eq!(keys.len(), 2 * flows, "{keys:?}");
     for (body, keys) in &keys {
         assert_eq!(keys.len(), 1, "{body}: {keys:?}");
     }
     let reserved = std::fs::read_to_string(directory.path().join("reserved")).unwrap();
+    println!("{requests} requests of {} calls, {} steps of {flows}", 2 * flows, reserved.lines().count());
     for id in ids {
         let times = reserved.lines().filter(|line| *line == id).count();
-        // Once, and once more for each kill between the step and its entry.
-        assert!((1..=4).contains(&times), "{id} was reserved {times} times");
+        // Once, and once more at most for each kill between the step and its entry.
+        assert!((1..=killed + 1).contains(&times), "{id} was reserved {times} times");
     }
 }
 

@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Answer, Gateway, Request, github, send};
+use anglerfish_tests::{Answer, Gateway, Request, SseEvent, Stream, github, send};
 use serde_json::{Value, json};
 
 fn hold(gateway: &Gateway, document: &Value) -> Value {
@@ -142,4 +142,65 @@ fn a_program_chooses_the_answer_within_the_time() {
     // Nobody answers: it is taken all the same.
     let quick = hold(&gateway, &json!({"name": "quick", "reply_within": "10ms"}));
     let _ = come(&gateway, &quick, &id("a"), "{}").expect(202);
+}
+
+/// Reads a callback as a stream, behind a position if one is given.
+fn read(gateway: &Gateway, callback: &Value, last: Option<&str>) -> Stream {
+    let name = callback["name"].as_str().unwrap().replace('/', "%2F");
+    let path = format!("/v1/callbacks/{name}/stream?holder={}", callback["holder"]);
+    let headers: Vec<(&str, &str)> = last.map(|last| ("last-event-id", last)).into_iter().collect();
+    Stream::open(gateway.admin(), &path, &headers).unwrap()
+}
+
+/// The next event of a stream, and the id of what came.
+fn came(stream: &mut Stream) -> (SseEvent, String) {
+    let event = stream.event().unwrap().expect("the stream has ended");
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    let id = data["id"].as_str().unwrap_or_default().to_owned();
+    (event, id)
+}
+
+#[test]
+fn a_stream_gives_what_waits_and_what_comes_and_goes_on_behind_the_last_after_a_crash() {
+    let mut gateway = Gateway::start("");
+    let orders = hold(&gateway, &json!({"name": "orders/eu"}));
+    for early in ["m1", "m2"] {
+        let _ = come(&gateway, &orders, &id(early), "{}").expect(202);
+    }
+    let mut stream = read(&gateway, &orders, None);
+    assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
+    assert_eq!(came(&mut stream).1, "m1");
+    assert_eq!(came(&mut stream).1, "m2");
+    let _ = come(&gateway, &orders, &id("m3"), "{\"n\":3}").expect(202);
+    let (event, third) = came(&mut stream);
+    assert_eq!(third, "m3");
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    assert_eq!((data["position"].to_string(), &data["data"]), (event.id.clone(), &json!("{\"n\":3}")));
+    // All up to the second is done with; the third is not.
+    let second = data["position"].as_i64().unwrap() - 1;
+    ack(&gateway, "orders%2Feu", &orders["holder"], &json!(second));
+    gateway.kill();
+    gateway.spawn();
+    let _ = come(&gateway, &orders, &id("m4"), "{}").expect(202);
+    // Whoever comes again goes on behind what it had; whoever begins anew has all that is not done with.
+    let mut again = read(&gateway, &orders, Some(&event.id));
+    assert_eq!(came(&mut again).1, "m4");
+    let mut anew = read(&gateway, &orders, None);
+    assert_eq!([came(&mut anew).1, came(&mut anew).1], ["m3", "m4"]);
+    // A newer holder ends the streams of the one before.
+    let newer = hold(&gateway, &json!({"name": "orders/eu"}));
+    let (event, _) = came(&mut again);
+    assert_eq!((event.event.as_str(), event.data.contains("\"fenced\"")), ("end", true), "{event:?}");
+    assert_eq!(again.event().unwrap(), None);
+    assert_eq!(read(&gateway, &orders, None).status, 409);
+    // Once it is over the stream ends, and a browser that comes again learns that there is no more.
+    let mut last = read(&gateway, &newer, Some(&event.id));
+    let _ = gateway.api("DELETE", "/v1/callbacks/orders%2Feu", None).expect(200);
+    let mut events = std::iter::from_fn(|| last.event().unwrap());
+    let end = events.find(|event| event.event == "end").unwrap();
+    assert!(end.data.contains("\"over\""), "{end:?}");
+    assert_eq!(read(&gateway, &newer, Some("1000000")).status, 204);
+    assert_eq!(read(&gateway, &newer, Some("soon")).status, 400);
+    let none = Stream::open(gateway.admin(), "/v1/callbacks/none/stream", &[]).unwrap();
+    assert_eq!(none.status, 404);
 }

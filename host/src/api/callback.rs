@@ -1,5 +1,9 @@
 //! `/v1/callbacks`: addresses that programs await, for programs in every language.
 
+mod stream;
+
+pub(super) use stream::{__path_stream, stream};
+
 use super::document::pairs;
 use super::query::{NoParameters, Query, Segment, duration, limit};
 use super::{Api, Json, ProblemDetails};

@@ -119,6 +119,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(callback::list, callback::hold))
         .routes(routes!(callback::show, callback::close))
         .routes(routes!(callback::next))
+        .routes(routes!(callback::stream))
         .routes(routes!(callback::ack))
         .routes(routes!(flow::list, flow::start))
         .routes(routes!(flow::show))

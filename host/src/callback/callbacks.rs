@@ -211,13 +211,28 @@ impl Callbacks {
     ///
     /// There is no such callback, somebody else holds it, the gateway stops, or the store cannot be read.
     pub async fn next(&self, name: &str, holder: Option<u64>, wait: Duration) -> Result<Next, CallbackError> {
+        self.next_behind(name, holder, EventSeq(0), wait).await
+    }
+
+    /// The same of those behind a position, for whoever is given several before they are done with.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Callbacks::next`].
+    pub async fn next_behind(
+        &self,
+        name: &str,
+        holder: Option<u64>,
+        after: EventSeq,
+        wait: Duration,
+    ) -> Result<Next, CallbackError> {
         let end = Instant::now() + wait;
         loop {
             let waiter = self.shared.waiters.on(name);
             let mut told = std::pin::pin!(waiter.notify().notified());
             // From here on nothing that comes is missed.
             told.as_mut().enable();
-            let (next, callback) = self.look(name, holder).await?;
+            let (next, callback) = self.look(name, holder, after).await?;
             let now = Instant::now();
             if !matches!(next, Next::Nothing) || now >= end {
                 return Ok(next);
@@ -235,7 +250,12 @@ impl Callbacks {
     }
 
     /// What there is to one, and how it stands.
-    async fn look(&self, name: &str, holder: Option<u64>) -> Result<(Next, StoredCallback), CallbackError> {
+    async fn look(
+        &self,
+        name: &str,
+        holder: Option<u64>,
+        after: EventSeq,
+    ) -> Result<(Next, StoredCallback), CallbackError> {
         let callback = self.get(name).await?;
         if holder.is_some_and(|holder| holder != callback.holder) {
             return Err(CallbackError::Fenced(name.to_owned()));
@@ -243,7 +263,7 @@ impl Callbacks {
         // Asked in this order: what came in before it was closed is found.
         let now = clock::now();
         let store = &self.shared.store;
-        let Some(record) = store.waiting_callback(name).await? else {
+        let Some(record) = store.waiting_callback(name, after).await? else {
             return Ok((if callback.is_open(now) { Next::Nothing } else { Next::Over }, callback));
         };
         let data = store.data(record.seq).await?.ok_or_else(|| {

@@ -24,7 +24,7 @@ mod render;
 mod report;
 mod roster;
 #[cfg(test)]
-mod test;
+pub(crate) mod test;
 
 pub use dispatch::{Deliveries, DeliveryOptions};
 pub(crate) use endpoint::Target;

@@ -5,7 +5,7 @@ use super::{FlowError, run::Run};
 use crate::call::NewCall;
 use crate::callback::{CallbackError, CallbackOptions};
 use crate::clock;
-use anglerfish_core::flow::{Asked, FlowRecord, FlowWait, StepOutcome};
+use anglerfish_core::flow::{Asked, FlowRecord, FlowWait, StepOutcome, flow_callback};
 use anglerfish_core::request::UnixMillis;
 use futures_util::future::select_all;
 use serde::Serialize;
@@ -134,7 +134,7 @@ impl FlowContext {
         }
         if self.run.is_newest() {
             // It goes on by itself from here; what is wrong with it is told to whoever waits for it.
-            let _ = self.run.flows.waits().begin(&call).await;
+            let _ = self.run.flows.waits().begin(&self.run.writes, &call).await;
         }
         Pending { number, wait, call: Some(call) }
     }
@@ -163,7 +163,7 @@ impl FlowContext {
             Some((number, FlowRecord::Begun { wait })) => (number, wait),
             _ => {
                 let flow = &self.run.open.flow;
-                let callback = format!("flow/{}/{}/{}", flow.flow, flow.id, self.run.next());
+                let callback = flow_callback(&flow.flow, &flow.id, self.run.next());
                 let options = CallbackOptions { once: true, ..options };
                 // Held before it is written: the same name has the same address if the process dies between the two.
                 let url = self.run.hold(&callback, &options).await?;
@@ -209,14 +209,17 @@ impl FlowContext {
     /// Of none it waits for ever.
     pub async fn first(&mut self, several: &[&Pending]) -> (usize, FlowOutcome) {
         let of: Vec<usize> = several.iter().map(|pending| pending.number).collect();
-        let waits = self.run.flows.waits();
+        let (waits, writes) = (self.run.flows.waits(), &self.run.writes);
         let (winner, outcome) = match self.run.asked(Asked::Wait(&of)).await {
             Some((_, FlowRecord::Ended { winner, outcome, .. })) => (winner, outcome),
             _ if several.is_empty() => std::future::pending().await,
             _ => {
-                let ends = several
-                    .iter()
-                    .map(|pending| Box::pin(waits.outcome(&pending.wait, pending.call.as_ref())));
+                // What has an entry behind it was made; what is old may have ended and be forgotten.
+                let (entries, is_old) = (self.run.next(), waits.may_be_forgotten(&self.run.open.flow));
+                let ends = several.iter().map(|pending| {
+                    let is_made = is_old && pending.number + 1 < entries;
+                    Box::pin(waits.outcome(writes, &pending.wait, pending.call.as_ref(), is_made))
+                });
                 let (outcome, winner, _) = select_all(ends).await;
                 self.run.write(FlowRecord::Ended { of, winner, outcome: outcome.clone() }).await;
                 (winner, outcome)

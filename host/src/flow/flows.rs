@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -45,6 +46,8 @@ struct Shared {
 
 /// One that runs.
 struct Running {
+    /// That of its flow: one that was opened again has a higher one.
+    revision: u64,
     cancel: CancellationToken,
     ended: CancellationToken,
 }
@@ -57,6 +60,8 @@ pub struct FlowParts {
     pub calls: Calls,
     /// What has their callbacks.
     pub callbacks: Callbacks,
+    /// How long what has ended is kept.
+    pub retention: watch::Receiver<Duration>,
     /// Where they are counted.
     pub metrics: FlowMetrics,
 }
@@ -94,10 +99,10 @@ impl Flows {
     /// Those of these parts. None runs before its code is there.
     #[must_use]
     pub fn new(parts: FlowParts) -> Self {
-        let FlowParts { store, calls, callbacks, metrics } = parts;
+        let FlowParts { store, calls, callbacks, retention, metrics } = parts;
         let shared = Shared {
             ledger: Ledger::new(Arc::clone(&store)),
-            waits: Waits { store, calls, callbacks },
+            waits: Waits { store, calls, callbacks, retention },
             metrics,
             code: Mutex::default(),
             running: Mutex::default(),
@@ -170,18 +175,33 @@ impl Flows {
     fn spawn(&self, code: Arc<Code>, open: Open) {
         let (flows, key) = (self.clone(), place(&open.flow.flow, &open.flow.id));
         let (cancel, ended) = (CancellationToken::new(), CancellationToken::new());
-        {
+        let revision = open.flow.revision;
+        let before = {
             let mut running = self.running();
-            if self.shared.stop.is_cancelled() || running.contains_key(&key) {
+            if self.shared.stop.is_cancelled() {
                 return;
             }
-            running.insert(key.clone(), Running { cancel: cancel.clone(), ended: ended.clone() });
-        }
+            let before = running.get(&key);
+            if before.is_some_and(|before| before.revision >= revision) {
+                return;
+            }
+            let before = before.map(|before| {
+                before.cancel.cancel();
+                before.ended.clone()
+            });
+            let one = Running { revision, cancel: cancel.clone(), ended: ended.clone() };
+            running.insert(key.clone(), one);
+            before
+        };
         self.shared.metrics.running(&code.name, 1);
         // Dropped however it ends, also by a panic or with the runtime.
-        let guard = Guard { flows: self.clone(), key, name: code.name.clone(), ended };
+        let guard = Guard { flows: self.clone(), key, revision, name: code.name.clone(), ended };
         self.shared.tasks.spawn(async move {
             let _guard = guard;
+            if let Some(before) = before {
+                // Its end is on disk, or it could not have been opened again; but its last lines may not be over.
+                before.cancelled().await;
+            }
             run(flows, code, open, cancel).await;
         });
     }
@@ -382,13 +402,19 @@ impl Flows {
 struct Guard {
     flows: Flows,
     key: String,
+    revision: u64,
     name: String,
     ended: CancellationToken,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.flows.running().remove(&self.key);
+        let mut running = self.flows.running();
+        // Another one may have its place by now.
+        if running.get(&self.key).is_some_and(|one| one.revision == self.revision) {
+            running.remove(&self.key);
+        }
+        drop(running);
         self.flows.shared.metrics.running(&self.name, -1);
         self.ended.cancel();
     }

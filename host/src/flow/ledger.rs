@@ -154,6 +154,15 @@ impl Ledger {
         }
     }
 
+    /// The same, if it runs as it was seen. What has ended has no journal any more, and its code must not begin anew.
+    pub(super) async fn replay(
+        &self,
+        open: &Open,
+    ) -> Result<Option<Vec<(WrittenRecord, usize)>>, StoreError> {
+        let journal = self.journal(&open.flow).await?;
+        Ok(self.is_current(open).await?.then_some(journal))
+    }
+
     /// What an entry is written as.
     pub(super) fn entry(record: FlowRecord) -> Result<Bytes, StoreError> {
         write(&WrittenRecord { at: clock::now().0, record })

@@ -8,7 +8,7 @@ use crate::callback::{CallbackError, CallbackOptions};
 use crate::clock;
 use crate::store::StoreError;
 use crate::supervision;
-use anglerfish_core::flow::{Asked, FlowRecord, Journal};
+use anglerfish_core::flow::{Asked, FlowRecord, Journal, flow_callback};
 use futures_util::FutureExt;
 use std::fmt;
 use std::future::pending;
@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// One flow while its code runs.
 pub(super) struct Run {
@@ -25,6 +26,8 @@ pub(super) struct Run {
     journal: Mutex<Journal>,
     halt: Mutex<Option<Halt>>,
     halted: Notify,
+    /// What is written of it, here and elsewhere.
+    pub(super) writes: TaskTracker,
 }
 
 /// Why code is not run on.
@@ -79,7 +82,9 @@ impl Run {
             return self.halt(Halt::Failed(full.to_string())).await;
         }
         loop {
-            match self.flows.ledger().append(&self.open, number, entry.clone()).await {
+            let (flows, open, entry) = (self.flows.clone(), self.open.clone(), entry.clone());
+            let append = async move { flows.ledger().append(&open, number, entry).await };
+            match to_the_end(&self.writes, append).await {
                 Ok(true) => break,
                 Ok(false) => return self.halt(Halt::Fenced).await,
                 Err(error) => rest(&error).await,
@@ -93,12 +98,20 @@ impl Run {
     pub(super) async fn hold(&self, name: &str, options: &CallbackOptions) -> Result<String, CallbackError> {
         let callbacks = &self.flows.waits().callbacks;
         loop {
-            match callbacks.hold(Some(name.to_owned()), options).await {
+            let (held, name, options) = (callbacks.clone(), name.to_owned(), options.clone());
+            let hold = async move { held.hold(Some(name), &options).await };
+            match to_the_end(&self.writes, hold).await {
                 Ok(held) => return Ok(callbacks.url(&held)),
                 Err(CallbackError::Store(error)) => rest(&error).await,
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits until nothing that its code had asked for is written any more.
+    async fn settled(&self) {
+        self.writes.close();
+        self.writes.wait().await;
     }
 
     async fn halt<T>(&self, halt: Halt) -> T {
@@ -118,6 +131,21 @@ impl Run {
     }
 }
 
+/// Writes something to its end, also when the code that asked for it is dropped: whoever ends the flow then waits for it, so
+/// that nothing of it comes behind the end. Where it breaks down this does not return, as where nothing is written.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    writes: &TaskTracker,
+    write: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match writes.spawn(write).await {
+        Ok(written) => written,
+        Err(error) => {
+            tracing::error!(%error, "what a flow writes broke down");
+            pending().await
+        }
+    }
+}
+
 fn ended(state: FlowState, reason: String) -> FlowEnd {
     FlowEnd { state, at: clock::now().0, result: None, reason: Some(reason), journal: Vec::new() }
 }
@@ -127,8 +155,10 @@ fn ended(state: FlowState, reason: String) -> FlowEnd {
 pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: CancellationToken) {
     let flow = open.flow.clone();
     let written = loop {
-        match flows.ledger().journal(&flow).await {
-            Ok(written) => break written,
+        match flows.ledger().replay(&open).await {
+            Ok(Some(written)) => break written,
+            // It has ended meanwhile, or somebody else goes on with it.
+            Ok(None) => return,
             Err(StoreError::Internal(reason)) => {
                 // It is left alone as it is: a program that knows more may read it.
                 tracing::error!(
@@ -148,6 +178,7 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
         journal: Mutex::new(Journal::new(written, code.limits)),
         halt: Mutex::default(),
         halted: Notify::new(),
+        writes: TaskTracker::new(),
     });
     let context = FlowContext { run: Arc::clone(&run) };
     let input = flow.input.clone();
@@ -155,17 +186,18 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
     let work = AssertUnwindSafe(async { (code.call)(context, input).await }).catch_unwind();
     let end = tokio::select! {
         biased;
-        () = flows.stopped() => return,
-        () = cancelled.cancelled() => return,
+        () = flows.stopped() => None,
+        () = cancelled.cancelled() => None,
         halt = run.halted() => match halt {
-            Halt::Differs(difference) => ended(FlowState::Differs, difference),
-            Halt::Failed(reason) => ended(FlowState::Failure, reason),
-            Halt::Fenced => return,
+            Halt::Differs(difference) => Some(ended(FlowState::Differs, difference)),
+            Halt::Failed(reason) => Some(ended(FlowState::Failure, reason)),
+            Halt::Fenced => None,
         },
         () = too_old(&code, flow.created) => {
-            ended(FlowState::Failure, format!("it was older than {}", humantime::format_duration(code.max_age.unwrap_or_default())))
+            let age = humantime::format_duration(code.max_age.unwrap_or_default());
+            Some(ended(FlowState::Failure, format!("it was older than {age}")))
         }
-        done = work => match (run.journal().handle_asked(Asked::End), done) {
+        done = work => Some(match (run.journal().handle_asked(Asked::End), done) {
             (Err(difference), Ok(_)) => ended(FlowState::Differs, difference.to_string()),
             (_, Ok(Ok(result))) => FlowEnd {
                 state: FlowState::Success,
@@ -178,8 +210,10 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
             (_, Err(panic)) => {
                 ended(FlowState::Failure, format!("its code panicked: {}", supervision::reason(&*panic)))
             }
-        },
+        }),
     };
+    run.settled().await;
+    let Some(end) = end else { return };
     end_to_the_end(&flows, &run.open, end).await;
 }
 
@@ -199,8 +233,9 @@ async fn too_old(code: &Code, created: u64) {
 pub(super) async fn end_to_the_end(flows: &Flows, open: &Open, end: FlowEnd) -> bool {
     let flow = &open.flow;
     let mut journal = loop {
-        match flows.ledger().journal(flow).await {
-            Ok(journal) => break journal,
+        match flows.ledger().replay(open).await {
+            Ok(Some(journal)) => break journal,
+            Ok(None) => return false,
             Err(StoreError::Internal(reason)) => {
                 tracing::error!(
                     flow = flow.flow,
@@ -218,6 +253,9 @@ pub(super) async fn end_to_the_end(flows: &Flows, open: &Open, end: FlowEnd) -> 
         for (_, wait) in known.open() {
             flows.waits().give_up(wait).await;
         }
+        // Held, and not in the journal yet when its code was dropped.
+        let next = flow_callback(&flow.flow, &flow.id, known.len());
+        flows.waits().close(&next).await;
     }
     let state = end.state;
     if let Some(reason) = &end.reason {

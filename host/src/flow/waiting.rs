@@ -3,7 +3,9 @@
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::{CallbackError, Callbacks, Next};
 use crate::clock;
-use crate::store::{CallAnswer, Store, StoreError, StoredCall};
+use crate::flow::StoredFlow;
+use crate::flow::run::to_the_end;
+use crate::store::{CallAnswer, EventSeq, Store, StoreError, StoredCall};
 use anglerfish_core::call::CallState;
 use anglerfish_core::flow::{Content, FlowWait, WaitOutcome};
 use bytes::Bytes;
@@ -12,6 +14,8 @@ use sha2::{Digest, Sha256};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 /// How long one look waits; it is told at once of what comes.
 const LOOK: Duration = Duration::from_secs(60);
@@ -132,13 +136,24 @@ pub(super) struct Waits {
     pub(super) store: Arc<dyn Store>,
     pub(super) calls: Calls,
     pub(super) callbacks: Callbacks,
+    pub(super) retention: watch::Receiver<Duration>,
 }
 
 impl Waits {
+    /// Whether a request that this flow has made may be forgotten by now, as all that has ended is.
+    pub(super) fn may_be_forgotten(&self, flow: &StoredFlow) -> bool {
+        flow.started().after(*self.retention.borrow()) <= clock::now()
+    }
+
     /// Makes a request, if it is not made; it goes on by itself. `Err` is how it ended without being made.
-    pub(super) async fn begin(&self, call: &NewCall) -> Result<StoredCall, WaitOutcome> {
+    pub(super) async fn begin(
+        &self,
+        writes: &TaskTracker,
+        call: &NewCall,
+    ) -> Result<StoredCall, WaitOutcome> {
         loop {
-            match self.calls.add(call.clone()).await {
+            let (calls, new) = (self.calls.clone(), call.clone());
+            match to_the_end(writes, async move { calls.add(new).await }).await {
                 Ok((call, _)) => return Ok(call),
                 Err(CallError::Store(error)) => rest(&error).await,
                 Err(CallError::Contended | CallError::Routing(_)) => tokio::time::sleep(AGAIN).await,
@@ -148,9 +163,22 @@ impl Waits {
     }
 
     /// How it ends, however long that takes. What the store does not say now it says later.
-    pub(super) async fn outcome(&self, wait: &FlowWait, call: Option<&NewCall>) -> WaitOutcome {
+    ///
+    /// `is_made` says that a request was made: what is not there any more is not made again.
+    pub(super) async fn outcome(
+        &self,
+        writes: &TaskTracker,
+        wait: &FlowWait,
+        call: Option<&NewCall>,
+        is_made: bool,
+    ) -> WaitOutcome {
         match (wait, call) {
-            (FlowWait::Call { .. }, Some(call)) => self.called(call).await,
+            (FlowWait::Call { api, key, .. }, Some(_)) if is_made && self.is_gone(api, key).await => {
+                let reason =
+                    "what became of it is not kept any more: it ended longer ago than `store.retention`";
+                WaitOutcome::Refused { reason: reason.to_owned() }
+            }
+            (FlowWait::Call { .. }, Some(call)) => self.called(writes, call).await,
             // Whoever waits for a call has begun it, and so has it at hand.
             (FlowWait::Call { .. }, None) => pending().await,
             (FlowWait::Callback { callback, .. }, _) => self.received(callback).await,
@@ -167,8 +195,18 @@ impl Waits {
         }
     }
 
-    async fn called(&self, call: &NewCall) -> WaitOutcome {
-        let mut made = match self.begin(call).await {
+    /// Whether there is no request of this key.
+    async fn is_gone(&self, api: &str, key: &str) -> bool {
+        loop {
+            match self.store.call_of_key(api, key).await {
+                Ok(found) => return found.is_none(),
+                Err(error) => rest(&error).await,
+            }
+        }
+    }
+
+    async fn called(&self, writes: &TaskTracker, call: &NewCall) -> WaitOutcome {
+        let mut made = match self.begin(writes, call).await {
             Ok(made) => made,
             Err(refused) => return refused,
         };
@@ -212,36 +250,67 @@ impl Waits {
         }
     }
 
-    /// Is done with what has ended: an inbox keeps nothing for it.
+    /// Is done with what has ended, however long the store takes: an inbox keeps nothing for it.
     pub(super) async fn finish(&self, wait: &FlowWait) {
-        if let FlowWait::Callback { callback, .. } = wait
-            && let Ok(stands) = self.callbacks.get(callback).await
-            && let Ok(Some(record)) = self.store.waiting_callback(callback).await
-            && let Err(error) = self.callbacks.ack(callback, stands.holder, record.seq).await
-        {
-            tracing::warn!(callback, %error, "a callback of a flow stays in its inbox");
+        let FlowWait::Callback { callback, .. } = wait else { return };
+        loop {
+            match self.acknowledge(callback).await {
+                Ok(()) | Err(CallbackError::Unknown(_)) => return,
+                Err(CallbackError::Store(error)) if error.is_unreachable() => rest(&error).await,
+                Err(error) => {
+                    tracing::warn!(callback, %error, "a callback of a flow stays in its inbox");
+                    return;
+                }
+            }
         }
     }
 
-    /// Gives up what nobody waits for any more.
+    async fn acknowledge(&self, callback: &str) -> Result<(), CallbackError> {
+        let Some(record) = self.store.waiting_callback(callback, EventSeq(0)).await? else { return Ok(()) };
+        let holder = self.callbacks.get(callback).await?.holder;
+        self.callbacks.ack(callback, holder, record.seq).await
+    }
+
+    /// Gives up what nobody waits for any more, however long the store takes.
     pub(super) async fn give_up(&self, wait: &FlowWait) {
-        let given_up = match wait {
-            FlowWait::Timer { .. } => Ok(()),
-            FlowWait::Callback { callback, .. } => match self.callbacks.close(callback).await {
-                Ok(_) | Err(CallbackError::Unknown(_)) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            },
-            FlowWait::Call { api, key, .. } => match self.store.call_of_key(api, key).await {
-                Ok(Some(call)) => match self.calls.cancel(&call.head.id).await {
-                    Ok(_) | Err(CallError::State(..)) => Ok(()),
-                    Err(error) => Err(error.to_string()),
-                },
-                Ok(None) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            },
-        };
-        if let Err(error) = given_up {
-            tracing::warn!(what = wait.words(), error, "what a flow does not wait for any more goes on");
+        match wait {
+            FlowWait::Timer { .. } => {}
+            FlowWait::Callback { callback, .. } => self.close(callback).await,
+            FlowWait::Call { api, key, .. } => self.cancel(api, key).await,
+        }
+    }
+
+    /// Closes a callback, if there is one.
+    pub(super) async fn close(&self, callback: &str) {
+        loop {
+            match self.callbacks.close(callback).await {
+                Ok(_) | Err(CallbackError::Unknown(_)) => return,
+                Err(CallbackError::Store(error)) if error.is_unreachable() => rest(&error).await,
+                Err(error) => {
+                    tracing::warn!(callback, %error, "a callback that a flow does not await any more stays open");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Cancels a request, if it was made and has not ended.
+    async fn cancel(&self, api: &str, key: &str) {
+        loop {
+            let cancelled = match self.store.call_of_key(api, key).await {
+                Ok(Some(call)) => self.calls.cancel(&call.head.id).await.map(drop),
+                Ok(None) => return,
+                Err(error) => Err(error.into()),
+            };
+            match cancelled {
+                Ok(()) | Err(CallError::State(..) | CallError::Unknown(_)) => return,
+                Err(CallError::Store(error)) if error.is_unreachable() => rest(&error).await,
+                Err(CallError::Contended | CallError::Routing(_)) => tokio::time::sleep(AGAIN).await,
+                Err(error) => {
+                    tracing::warn!(api, key, %error, "a call that a flow does not wait for any more goes on");
+                    return;
+                }
+            }
         }
     }
 }

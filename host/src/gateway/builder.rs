@@ -340,6 +340,7 @@ impl BuiltGateway {
             store: Arc::clone(store),
             calls: calls.clone(),
             callbacks: callbacks.clone(),
+            retention: retention.subscribe(),
             metrics: FlowMetrics::register(&mut registry),
         });
         let service =

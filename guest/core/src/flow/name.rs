@@ -25,6 +25,12 @@ pub fn is_flow_id(text: &str) -> bool {
     is_plain(text, LONGEST_ID)
 }
 
+/// The name of the callback that the entry of this number of a journal begins.
+#[must_use]
+pub fn flow_callback(flow: &str, id: &str, number: usize) -> String {
+    format!("flow/{flow}/{id}/{number}")
+}
+
 /// The key of one that runs.
 #[must_use]
 pub fn flow_key(flow: &str, id: &str) -> String {

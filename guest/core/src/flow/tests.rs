@@ -172,7 +172,47 @@ fn ask(record: &FlowRecord) -> Asked<'_> {
     }
 }
 
+/// A journal of the first version with some bytes of it changed, dropped or repeated: what a broken disk or another program leaves.
+fn spoilt() -> impl Strategy<Value = Vec<u8>> {
+    let whole = include_bytes!("journal_v1.json").to_vec();
+    let length = whole.len();
+    let change = (0..length, any::<u8>(), 0..3_usize);
+    proptest::collection::vec(change, 0..6).prop_map(move |changes| {
+        let mut bytes = whole.clone();
+        for (at, byte, how) in changes {
+            let at = at.min(bytes.len().saturating_sub(1));
+            match how {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, bytes[at]),
+            }
+        }
+        bytes
+    })
+}
+
+/// What is read of any bytes is gone on with or refused; nothing panics.
+fn take(bytes: &[u8]) {
+    let Ok(written) = serde_json::from_slice::<Vec<WrittenRecord>>(bytes) else { return };
+    let again = serde_json::to_vec(&written).unwrap();
+    assert_eq!(serde_json::from_slice::<Vec<WrittenRecord>>(&again).unwrap().len(), written.len());
+    assert!(kept_for_retry(&written) <= written.len());
+    let sized = written.iter().map(|written| (written.clone(), 10)).collect();
+    let mut journal = Journal::new(sized, JournalLimits::default());
+    assert!(journal.open().count() <= written.len());
+    for (number, written) in written.iter().enumerate() {
+        let answered = journal.handle_asked(ask(&written.record)).unwrap();
+        assert_eq!(answered, Some((number, written.record.clone())));
+    }
+    assert!(journal.is_newest());
+}
+
 proptest! {
+    #[test]
+    fn any_bytes_are_refused_or_a_journal_that_can_be_gone_on_with(bytes in spoilt()) {
+        take(&bytes);
+    }
+
     #[test]
     fn code_that_takes_the_same_way_gets_all_of_it_and_then_goes_on(records in proptest::collection::vec(record(), 0..20)) {
         let mut journal = replay(&records);

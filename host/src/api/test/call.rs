@@ -14,15 +14,10 @@ pub(super) fn api() -> ApiDefinition {
 }
 
 /// The calls of a gateway on this store, to an API at `url`.
-async fn calls_on(store: &Arc<SqliteStore>, url: &str) -> Calls {
+pub(super) async fn calls_on(store: &Arc<dyn Store>, url: &str) -> Calls {
     let (table, queues) = (Arc::new(Table::default()), Arc::new(Queues::default()));
-    let subscriptions = Subscriptions::open(
-        Vec::new(),
-        Arc::new(read),
-        store.clone() as Arc<dyn Store>,
-        table.clone(),
-        queues.clone(),
-    );
+    let subscriptions =
+        Subscriptions::open(Vec::new(), Arc::new(read), store.clone(), table.clone(), queues.clone());
     let parts = CallParts {
         store: store.clone(),
         subscriptions: subscriptions.await.unwrap(),
@@ -42,7 +37,7 @@ async fn of_two_that_work_on_one_store_one_makes_each_attempt() {
     let receiver = Receiver::with(|_, _| Reply::status(200).body(b"yes"));
     let directory = TempDir::new().unwrap();
     let store = SqliteStore::open(&directory.path().join("a.db"), SqliteOptions::default()).unwrap();
-    let store = Arc::new(store);
+    let store: Arc<dyn Store> = Arc::new(store);
     let (one, other) =
         (calls_on(&store, &receiver.url("/")).await, calls_on(&store, &receiver.url("/")).await);
     let mut ids = Vec::new();

@@ -1,6 +1,7 @@
 //! Callbacks. Nobody comes to their addresses here: that is the ingress's.
 
 use super::*;
+use crate::callback::{CallbackMetrics, CallbackParts};
 use crate::engine::FetchedDocument;
 use crate::ingress::Fetcher;
 use anglerfish_core::config::{SourceConfig, read_source};
@@ -25,6 +26,17 @@ pub(super) fn read(document: &[u8]) -> Result<SourceConfig, Vec<Problem>> {
         (Some(source), problems) if problems.is_empty() => Ok(source),
         (_, problems) => Err(problems),
     }
+}
+
+/// The callbacks of a gateway on this store.
+pub(super) fn callbacks_on(store: Arc<dyn Store>) -> Callbacks {
+    Callbacks::new(CallbackParts {
+        store,
+        reader: Arc::new(read),
+        fetcher: Arc::new(NoDocuments),
+        base: Some("https://hooks.example.com".into()),
+        metrics: CallbackMetrics::default(),
+    })
 }
 
 #[tokio::test]

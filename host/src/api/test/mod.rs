@@ -20,9 +20,9 @@ mod subscription;
 use super::{Access, Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
-use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
+use crate::callback::Callbacks;
 use crate::document::{Documents, Resources};
-use crate::flow::{FlowMetrics, FlowParts, Flows};
+use crate::flow::Flows;
 use crate::gateway::Config;
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::plugin::Plugins;
@@ -124,19 +124,8 @@ impl Bench {
         let resources = Resources::open(&[decider::declared()], store.clone()).await.unwrap();
         let decider = Arc::new(decider::Core::new(store.clone()).await);
         let documents = Documents::new(store.clone(), decider, queues.clone(), resources, Arc::default());
-        let callbacks = Callbacks::new(CallbackParts {
-            store: store.clone(),
-            reader: Arc::new(callback::read),
-            fetcher: Arc::new(callback::NoDocuments),
-            base: Some("https://hooks.example.com".into()),
-            metrics: CallbackMetrics::default(),
-        });
-        let flows = Flows::new(FlowParts {
-            store: store.clone(),
-            calls: calls.clone(),
-            callbacks: callbacks.clone(),
-            metrics: FlowMetrics::default(),
-        });
+        let callbacks = callback::callbacks_on(store.clone());
+        let flows = flow::flows_on(store.clone(), calls.clone(), callbacks.clone());
         let api = Api {
             store: store.clone(),
             calls,

@@ -13,12 +13,34 @@ use anglerfish_core::config::BacklogConfig;
 use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, watch};
 
-pub(super) struct Flaky {
-    inner: SqliteStore,
+/// Where a commit is held up.
+#[derive(Clone, Copy)]
+pub(crate) enum HoldUp {
+    /// Before it is written.
+    Before,
+    /// Behind that, before its answer.
+    Behind,
+    /// Before it is refused.
+    Refused,
+}
+
+/// A commit that a test holds up.
+pub(crate) struct Held {
+    wants: fn(&Commit) -> bool,
+    place: HoldUp,
+    /// Told when one is here.
+    pub(crate) arrived: Notify,
+    /// Told when it may go on.
+    pub(crate) released: Notify,
+}
+
+pub(crate) struct Flaky {
+    inner: Arc<SqliteStore>,
+    held: Mutex<Option<Arc<Held>>>,
     down: AtomicBool,
     refused: AtomicUsize,
     leased: AtomicUsize,
@@ -27,9 +49,10 @@ pub(super) struct Flaky {
 }
 
 impl Flaky {
-    pub(super) fn new(inner: SqliteStore) -> Self {
+    pub(crate) fn new(inner: SqliteStore) -> Self {
         Self {
-            inner,
+            inner: Arc::new(inner),
+            held: Mutex::default(),
             down: AtomicBool::new(false),
             refused: AtomicUsize::new(0),
             leased: AtomicUsize::new(0),
@@ -38,32 +61,40 @@ impl Flaky {
         }
     }
 
-    pub(super) fn inner(&self) -> &SqliteStore {
+    /// Holds the next commit up that is wanted.
+    pub(crate) fn hold(&self, place: HoldUp, wants: fn(&Commit) -> bool) -> Arc<Held> {
+        let (arrived, released) = (Notify::new(), Notify::new());
+        let held = Arc::new(Held { wants, place, arrived, released });
+        *self.held.lock().unwrap() = Some(Arc::clone(&held));
+        held
+    }
+
+    pub(crate) fn inner(&self) -> &SqliteStore {
         &self.inner
     }
 
     /// Whether leases and settlements fail.
-    pub(super) fn set_down(&self, down: bool) {
+    pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 
     /// How many calls failed.
-    pub(super) fn refused(&self) -> usize {
+    pub(crate) fn refused(&self) -> usize {
         self.refused.load(Ordering::SeqCst)
     }
 
     /// The most deliveries that one call leased.
-    pub(super) fn most_leased(&self) -> usize {
+    pub(crate) fn most_leased(&self) -> usize {
         self.leased.load(Ordering::SeqCst)
     }
 
     /// How many times deliveries were asked for.
-    pub(super) fn leases(&self) -> usize {
+    pub(crate) fn leases(&self) -> usize {
         self.leases.load(Ordering::SeqCst)
     }
 
     /// How many times it was asked which subscriptions have open deliveries.
-    pub(super) fn surveys(&self) -> usize {
+    pub(crate) fn surveys(&self) -> usize {
         self.surveys.load(Ordering::SeqCst)
     }
 
@@ -79,7 +110,33 @@ impl Flaky {
 #[async_trait]
 impl LogStore for Flaky {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, StoreError> {
-        self.reach()?.commit(commit).await
+        let _ = self.reach()?;
+        let held = self.held.lock().unwrap().take_if(|held| (held.wants)(&commit));
+        let Some(held) = held else { return self.inner.commit(commit).await };
+        let inner = Arc::clone(&self.inner);
+        // What is queued is written, also when whoever asked for it has gone.
+        let commit = tokio::spawn(async move {
+            let stop = async || {
+                held.arrived.notify_one();
+                held.released.notified().await;
+            };
+            match held.place {
+                HoldUp::Before => {
+                    stop().await;
+                    inner.commit(commit).await
+                }
+                HoldUp::Behind => {
+                    let written = inner.commit(commit).await;
+                    stop().await;
+                    written
+                }
+                HoldUp::Refused => {
+                    stop().await;
+                    Err(StoreError::Unavailable("the disk was away".into()))
+                }
+            }
+        });
+        commit.await.unwrap()
     }
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {
@@ -379,8 +436,8 @@ impl CallbackStore for Flaky {
         self.inner.callbacks(after, limit).await
     }
 
-    async fn waiting_callback(&self, name: &str) -> Result<Option<EventRecord>, StoreError> {
-        self.inner.waiting_callback(name).await
+    async fn waiting_callback(&self, name: &str, after: EventSeq) -> Result<Option<EventRecord>, StoreError> {
+        self.inner.waiting_callback(name, after).await
     }
 
     async fn ack_callback(
@@ -389,7 +446,7 @@ impl CallbackStore for Flaky {
         holder: u64,
         seq: EventSeq,
     ) -> Result<CallbackAcked, StoreError> {
-        self.inner.ack_callback(name, holder, seq).await
+        self.reach()?.ack_callback(name, holder, seq).await
     }
 
     async fn close_callback(
@@ -397,7 +454,7 @@ impl CallbackStore for Flaky {
         name: &str,
         now: UnixMillis,
     ) -> Result<Option<StoredCallback>, StoreError> {
-        self.inner.close_callback(name, now).await
+        self.reach()?.close_callback(name, now).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deliveries against real receivers and a real store.
 
 mod driver;
-mod flaky;
+pub(crate) mod flaky;
 mod island;
 mod outcome;
 mod passive;

@@ -31,12 +31,12 @@ pub trait CallbackStore: Send + Sync + 'static {
     /// The store cannot be read.
     async fn callbacks(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredCallback>, StoreError>;
 
-    /// The first that came in there and is not done with.
+    /// The first behind a position that came in there and is not done with.
     ///
     /// # Errors
     ///
     /// The store cannot be read.
-    async fn waiting_callback(&self, name: &str) -> Result<Option<EventRecord>, StoreError>;
+    async fn waiting_callback(&self, name: &str, after: EventSeq) -> Result<Option<EventRecord>, StoreError>;
 
     /// Moves the cursor of whoever holds it to this position, never back and not behind the log's end.
     ///

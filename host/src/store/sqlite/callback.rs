@@ -45,11 +45,17 @@ pub(super) fn list(
     prepare(connection, &sql)?.query_map(params![after.unwrap_or_default(), limit], read)?.collect()
 }
 
-/// The first that waits in the inbox of one.
-pub(super) fn waiting(connection: &Connection, name: &str) -> rusqlite::Result<Option<EventRecord>> {
+/// The first behind a position that waits in the inbox of one.
+pub(super) fn waiting(
+    connection: &Connection,
+    name: &str,
+    after: EventSeq,
+) -> rusqlite::Result<Option<EventRecord>> {
     let snapshot = connection.unchecked_transaction()?;
-    let sql = "SELECT seq FROM inbox INDEXED BY inbox_callback WHERE callback = ?1 ORDER BY seq LIMIT 1";
-    let first: Option<i64> = prepare(&snapshot, sql)?.query_row([name], |row| row.get(0)).optional()?;
+    let sql = "SELECT seq FROM inbox INDEXED BY inbox_callback WHERE callback = ?1 AND seq > ?2 \
+               ORDER BY seq LIMIT 1";
+    let first: Option<i64> =
+        prepare(&snapshot, sql)?.query_row(params![name, after.0], |row| row.get(0)).optional()?;
     let Some(first) = first else { return Ok(None) };
     let sql = format!("SELECT {EVENT}, {RECORD} FROM {RECORDS} WHERE e.seq = ?1");
     prepare(&snapshot, &sql)?.query_row([first], row::record).optional()

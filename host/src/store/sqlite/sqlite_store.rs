@@ -394,9 +394,9 @@ impl CallbackStore for SqliteStore {
         self.readers.read(move |connection| callback::list(connection, after.as_deref(), limit)).await
     }
 
-    async fn waiting_callback(&self, name: &str) -> Result<Option<EventRecord>, StoreError> {
+    async fn waiting_callback(&self, name: &str, after: EventSeq) -> Result<Option<EventRecord>, StoreError> {
         let name = name.to_owned();
-        self.readers.read(move |connection| callback::waiting(connection, &name)).await
+        self.readers.read(move |connection| callback::waiting(connection, &name, after)).await
     }
 
     async fn ack_callback(

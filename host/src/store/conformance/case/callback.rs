@@ -32,7 +32,11 @@ async fn come(store: &dyn Store, id: &str, token: &str, closes: bool, now: u64) 
 }
 
 async fn waiting(store: &dyn Store, name: &str) -> Option<String> {
-    store.waiting_callback(name).await.unwrap().map(|record| record.event.id)
+    waiting_behind(store, name, 0).await
+}
+
+async fn waiting_behind(store: &dyn Store, name: &str, after: i64) -> Option<String> {
+    store.waiting_callback(name, EventSeq(after)).await.unwrap().map(|record| record.event.id)
 }
 
 pub(in crate::store::conformance) async fn the_same_callback_is_held_again_and_its_holder_fences_off_the_one_before(
@@ -54,6 +58,9 @@ pub(in crate::store::conformance) async fn the_same_callback_is_held_again_and_i
     let ack = async |holder, seq| store.ack_callback("orders", holder, EventSeq(seq)).await.unwrap();
     assert_eq!(ack(1, 9).await, CallbackAcked::Fenced);
     assert_eq!(waiting(store, "orders").await.as_deref(), Some("a"));
+    // Whoever has seen the first looks behind it, whether it is done with or not.
+    assert_eq!(waiting_behind(store, "orders", 2).await.as_deref(), Some("b"));
+    assert_eq!(waiting_behind(store, "orders", 3).await, None);
     assert_eq!(ack(2, 2).await, CallbackAcked::Done);
     assert_eq!(ack(2, 1).await, CallbackAcked::Done);
     let stands = store.callback("orders").await.unwrap().unwrap();

@@ -51,9 +51,9 @@ impl CallbackStore for ModelStore {
         Ok(behind.take(limit).cloned().collect())
     }
 
-    async fn waiting_callback(&self, name: &str) -> Result<Option<EventRecord>, StoreError> {
+    async fn waiting_callback(&self, name: &str, after: EventSeq) -> Result<Option<EventRecord>, StoreError> {
         let state = self.state();
-        let first = state.inbox.iter().find(|(_, callback)| *callback == name);
+        let first = state.inbox.iter().find(|(seq, callback)| **seq > after && *callback == name);
         Ok(first.map(|(seq, _)| state.record(*seq)))
     }
 
