@@ -22,6 +22,9 @@ pub(crate) struct Binary {
     child: Child,
     /// Where events are sent to, at `/in/s`.
     pub(crate) ingress: SocketAddr,
+    /// The management API.
+    #[allow(dead_code, reason = "not every benchmark asks it")]
+    pub(crate) admin: SocketAddr,
     /// How long it took to be ready.
     pub(crate) started_in: Duration,
     // Not the directory for temporary files: it may be in memory, where fsync costs nothing.
@@ -66,7 +69,7 @@ impl Binary {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut gateway = Self { child, ingress, started_in: Duration::ZERO, directory };
+        let mut gateway = Self { child, ingress, admin, started_in: Duration::ZERO, directory };
         while !is_ready(admin) {
             let ended = gateway.child.try_wait().unwrap();
             assert!(ended.is_none() && begun.elapsed() < START, "the gateway does not start: {ended:?}");
