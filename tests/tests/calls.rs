@@ -241,6 +241,10 @@ fn calls_to_an_api_that_is_gone_wait_for_it() {
     let _ = gateway.run(&["reload"], b"").expect(0);
     let call = gateway.get(&format!("/v1/calls/{id}"));
     assert_eq!((&call["state"], call["waits_for"].is_string()), (&json!("pending"), true), "{call}");
+    // The same again is the same call, and a new one is refused.
+    let same = json!({"api": "brittle", "external_uuid": "k", "body": "abc"});
+    let again = gateway.api("POST", "/v1/calls", Some(&same)).expect(200).json();
+    assert_eq!((&again["id"], again["waits_for"].is_string()), (&json!(id), true), "{again}");
     let refused = gateway.api("POST", "/v1/calls", Some(&json!({"api": "brittle"})));
     assert_eq!(refused.problem(422), "unknown-api");
     gateway.write(&file(&receiver.url("/x")));
@@ -249,6 +253,85 @@ fn calls_to_an_api_that_is_gone_wait_for_it() {
     let _ = gateway.run(&["calls", "cancel", &id], b"").expect(0);
     let _ = gateway.run(&["calls", "retry", &id], b"").expect(0);
     assert_eq!(ended(&gateway, &id)["state"], "success");
+}
+
+#[test]
+fn a_call_names_a_whole_url_where_its_api_may_be_anywhere_and_none_that_is_private() {
+    let receiver = Receiver::with(|_, _| Reply::status(200).body(b"here"));
+    let apis = format!(
+        "{}[[api]]\nname = \"partners\"\nany_url = true\n\n\
+         [[api]]\nname = \"inside\"\nany_url = true\nallow_private = true\nretries = 0\n\
+         secret = \"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"\n",
+        api(&receiver.url("/v1"), "")
+    );
+    let gateway = Gateway::set_up(&with(&apis));
+    let url = receiver.url("/orders?x=1");
+    let ran = gateway.run(&["calls", "insert", "inside", "abc", "--url", &url, "--wait"], b"").expect(0);
+    assert_eq!(ran.stdout, "here\n");
+    let [request] = &receiver.requests()[..] else { panic!("not one request") };
+    assert_eq!((request.path.as_str(), &request.body[..]), ("/orders?x=1", &b"abc"[..]));
+    assert!(request.header("webhook-signature").is_some() && request.header("idempotency-key").is_some());
+    let call = gateway.get("/v1/calls?api=inside")["items"][0]["id"].as_str().unwrap().to_owned();
+    let call = gateway.get(&format!("/v1/calls/{call}"));
+    assert_eq!((&call["url"], &call["path"]), (&json!(url), &json!("")));
+    let problem = |document: Value| {
+        let answer = gateway.api("POST", "/v1/calls", Some(&document));
+        assert_eq!(answer.problem(422), "invalid-document");
+        answer.json()["problems"][0].clone()
+    };
+    // Nothing private, however it is written, and nothing that an endpoint could not have.
+    for url in [
+        url.as_str(),
+        "http://localhost:9/",
+        "http://2130706433/",
+        "http://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/latest",
+        "http://example.com/",
+        "https://user:secret@example.com/",
+        "https://example.com:6379/",
+        "ftp://example.com/",
+        "/v1/orders",
+    ] {
+        let problem = problem(json!({"api": "partners", "url": url}));
+        assert_eq!(problem["path"], "url", "{url}: {problem}");
+    }
+    assert_eq!(problem(json!({"api": "partners", "path": "/x"}))["path"], "url");
+    assert_eq!(problem(json!({"api": "brittle", "url": url}))["path"], "url");
+    assert_eq!(problem(json!({"api": "inside", "url": url, "path": "/x"}))["path"], "url");
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[test]
+fn behind_an_open_breaker_calls_wait_and_keep_their_attempts() {
+    let is_away = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let away = std::sync::Arc::clone(&is_away);
+    let receiver = Receiver::with(move |_, _| match away.load(Ordering::SeqCst) {
+        true => Reply::status(503),
+        false => Reply::status(200),
+    });
+    let rest = "retries = 3\nretry = { delays = [\"5ms\"] }\nbreaker = { failures = 2, probe = \"300ms\" }";
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), rest)));
+    let metrics = || gateway.api("GET", "/metrics", None).text();
+    let ids: Vec<String> = (0..20).map(|n| make(&gateway, &format!("k{n}"))).collect();
+    let shown = eventually("its breaker is open", || {
+        let shown = gateway.get("/v1/apis")["items"][0].clone();
+        (shown["waits_for"] == "breaker").then_some(shown)
+    });
+    assert_eq!(shown["open"], 20, "{shown}");
+    let waiting = eventually("a call says what it waits for", || {
+        let all = ids.iter().map(|id| gateway.get(&format!("/v1/calls/{id}")));
+        all.into_iter().find(|call| call["waits_for"].is_string())
+    });
+    assert!(waiting["waits_for"].as_str().unwrap().contains("breaker of api `brittle`"), "{waiting}");
+    assert!(metrics().contains("anglerfish_api_breaker_open{api=\"brittle\"} 1"));
+    // All of them would have failed by now if each had made its attempts.
+    let seen = receiver.requests().len();
+    let _ = receiver.wait(seen + 2);
+    is_away.store(false, Ordering::SeqCst);
+    let states: Vec<Value> = ids.iter().map(|id| ended(&gateway, id)["state"].clone()).collect();
+    let answered = states.iter().filter(|state| **state == "success").count();
+    assert!(answered >= 16, "{states:?}");
+    assert!(!metrics().contains("anglerfish_api_breaker_open{"));
 }
 
 /// Calls under way while the gateway is killed; with `ANGLERFISH_TEST_CRASHES=1000` as a campaign.

@@ -72,6 +72,8 @@ pub(super) struct NewCallDocument {
     /// What follows the URL of the API.
     #[serde(default)]
     path: String,
+    /// The whole URL, of a call to an API with `any_url`.
+    url: Option<String>,
     /// Header fields beside those of the API.
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -160,8 +162,21 @@ fn unquoted(field: &str) -> String {
 }
 
 fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, ProblemDetails> {
-    let NewCallDocument { api, external_uuid, method, path, headers: fields, body, body_base64 } = document;
+    let NewCallDocument { api, external_uuid, method, path, url, headers: fields, body, body_base64 } =
+        document;
     let mut problems = Vec::new();
+    let path = match url {
+        Some(_) if !path.is_empty() => {
+            problems.push(Problem::new("url", "give either `path` or `url`"));
+            path
+        }
+        Some(url) if !url.contains("://") => {
+            problems.push(Problem::new("url", "not an absolute URL"));
+            path
+        }
+        Some(url) => url,
+        None => path,
+    };
     // One that is no ASCII text is refused as an empty key is.
     let given = headers.get(IDEMPOTENCY_KEY).map(|value| unquoted(value.to_str().unwrap_or_default()));
     let key = match (external_uuid, given) {
@@ -265,7 +280,8 @@ pub(super) async fn apis(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<Apis>, ProblemDetails> {
     let open = api.calls.open_calls().await?;
-    let items = api.calls.apis().into_iter().map(|report| ApiDocument::of(report, &open)).collect();
+    let items =
+        api.calls.apis().into_iter().map(|report| ApiDocument::of(report, &open, api.now())).collect();
     Ok(Answer(Apis { items }))
 }
 
@@ -296,7 +312,7 @@ pub(super) async fn configure(
         done => done?,
     };
     let open = api.calls.open_calls().await?;
-    Ok(Answer(ApiDocument::of(report, &open)))
+    Ok(Answer(ApiDocument::of(report, &open, api.now())))
 }
 
 impl From<CallError> for ProblemDetails {

@@ -6,6 +6,7 @@ use anglerfish_core::config::{ApiConfig, CALL_POLICY_KEYS, CallPolicy, DeliveryC
 use anglerfish_core::problem::Problem;
 use http::HeaderName;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// An API as the configuration has it.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct ApiReport {
     pub running: usize,
     /// How many may be.
     pub concurrency: usize,
+    /// Why none starts now, in the words of `GET /v1/apis`, and for how long if that is known.
+    pub waits: Option<(&'static str, Option<Duration>)>,
 }
 
 impl ApiDefinition {

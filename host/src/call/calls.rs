@@ -184,6 +184,9 @@ impl Calls {
             let lane = lanes.entry(name.clone()).or_insert_with(|| Arc::new(Lane::new(&name)));
             lane.replace(Some(api));
         }
+        for (name, lane) in lanes.iter() {
+            self.shared.ledger.metrics.breaker(name, lane.is_open());
+        }
         drop(lanes);
         self.shared.is_changed.store(true, Ordering::Release);
         self.shared.woken.notify_one();
@@ -201,16 +204,17 @@ impl Calls {
 
     async fn add_to_the_end(&self, new: NewCall) -> Result<(StoredCall, bool), CallError> {
         let shared = &self.shared;
-        let api = shared.lane(&new.api).and_then(|lane| lane.api());
-        let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
-        let problems = new.problems(&api.definition.config.endpoint.method);
-        if !problems.is_empty() {
-            return Err(CallError::Invalid(problems));
-        }
+        // What was made is there also while its API is not.
         if let Some(key) = &new.key
             && let Some(known) = shared.ledger.store.call_of_key(&new.api, key).await?
         {
             return same(known, &new).map(|call| (call, false));
+        }
+        let api = shared.lane(&new.api).and_then(|lane| lane.api());
+        let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
+        let problems = new.problems(&api.definition.config);
+        if !problems.is_empty() {
+            return Err(CallError::Invalid(problems));
         }
         let now = clock::now();
         let NewCall { api: name, key, request, body } = new.clone();
@@ -368,6 +372,27 @@ impl Calls {
         Err(CallError::Contended)
     }
 
+    /// What of its API holds up a request that has not ended, in words.
+    #[must_use]
+    pub fn waits_for(&self, api: &str) -> Option<String> {
+        let lane = self.shared.lane(api);
+        let Some((lane, ready)) = lane.and_then(|lane| Some((Arc::clone(&lane), lane.api()?))) else {
+            return Some(format!("there is no api `{api}` in the configuration"));
+        };
+        let (word, left) = lane.waits(&ready)?;
+        let left = left.map(|left| Duration::from_secs(left.as_secs().saturating_add(1)));
+        let left = left.map(|left| humantime::format_duration(left).to_string());
+        Some(match (word, left) {
+            ("breaker", Some(left)) => {
+                format!("the breaker of api `{api}` is open; an attempt finds out within {left}")
+            }
+            ("breaker", None) => format!("the breaker of api `{api}` is open; an attempt finds out now"),
+            (_, left) => {
+                format!("api `{api}` has asked to be left alone for {}", left.unwrap_or_default())
+            }
+        })
+    }
+
     /// Whether an API of this name is configured.
     #[must_use]
     pub fn has(&self, api: &str) -> bool {
@@ -387,6 +412,7 @@ impl Calls {
                 attempts: api.policy.attempts(),
                 running: lane.count(),
                 concurrency: api.definition.config.concurrency,
+                waits: lane.waits(&api),
             })
         });
         reports.collect()

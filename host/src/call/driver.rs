@@ -59,8 +59,9 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
     let rest = Instant::now() + REST;
     // Without it its requests wait.
     let Some(api) = lane.api() else { return Ok(rest) };
-    if let Some(held) = lane.held() {
-        return Ok(held);
+    if let Some(held) = lane.held(&api) {
+        // Without a time whoever ends wakes it.
+        return Ok(held.unwrap_or(rest));
     }
     let running = lane.count();
     let free = api.definition.config.concurrency.saturating_sub(running);
@@ -81,13 +82,14 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
         if lane.is_busy(&call.head.id) {
             continue;
         }
-        if let Err(opens) = lane.start(&api) {
-            return Ok(opens);
-        }
+        let probe = match lane.start(&api) {
+            Ok(probe) => probe,
+            Err(opens) => return Ok(opens.unwrap_or(rest)),
+        };
         // How many there are is all that tells them apart here; what cannot be read is told of when it is run.
         let attempt = CallHistory::read(call.head.records.clone()).map_or(0, |history| history.count());
-        let place = lane.enter(&call.head.id, attempt);
-        let (shared, api) = (Arc::clone(shared), Arc::clone(&api));
+        let place = lane.enter(&api, &call.head.id, attempt, probe);
+        let shared = Arc::clone(shared);
         started += 1;
         let tasks = shared.tasks.clone();
         tasks.spawn(async move {
@@ -95,7 +97,7 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
             let woken = Arc::clone(&shared);
             let stop = shared.abort.clone();
             tokio::select! {
-                _ = supervisor.guard("a call", run(shared, api, call, place)) => {}
+                _ = supervisor.guard("a call", run(shared, call, place)) => {}
                 () = stop.cancelled() => {}
             }
             woken.woken.notify_one();

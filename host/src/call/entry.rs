@@ -33,7 +33,8 @@ pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord) ->
         Happened::Request { attempts } => {
             data.insert("attempts".to_owned(), Value::from(*attempts));
             data.insert("method".to_owned(), json!(head.request.method));
-            data.insert("path".to_owned(), Value::from(head.request.path.as_str()));
+            let place = if head.request.url().is_some() { "url" } else { "path" };
+            data.insert(place.to_owned(), Value::from(head.request.path.as_str()));
             put_headers(&mut data, &head.request.headers);
             put_body(&mut data, &call.body);
         }

@@ -74,7 +74,7 @@ impl Exchanged {
 pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now: UnixMillis) -> Exchanged {
     let base = &api.target.outgoing;
     let request = outgoing(
-        (&base.uri, &base.method, &base.headers),
+        ((!api.definition.config.any_url).then_some(&base.uri), &base.method, &base.headers),
         &base.signer,
         &call.head.request,
         &call.body,

@@ -1,7 +1,8 @@
-//! One API's turn: how many attempts run, how fast they start, and whether it is left alone.
+//! One API's turn: how many attempts run, and when the next one may start.
 
 use super::api::ReadyApi;
-use anglerfish_core::delivery::Limiter;
+use anglerfish_core::call::{Gate, Held, Standing};
+use anglerfish_core::delivery::Probe;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -24,9 +25,10 @@ pub(super) struct Lane {
 
 /// When attempts may start.
 struct Pace {
-    limiter: Limiter,
+    gate: Gate,
+    /// When the gate's time began.
     began: Instant,
-    /// Nothing starts before.
+    /// Nothing starts before, because of this side.
     hold: Option<Instant>,
     /// When it is looked again.
     next: Instant,
@@ -46,7 +48,7 @@ impl Lane {
             api: RwLock::new(None),
             is_woken: AtomicBool::new(true),
             writing: tokio::sync::Mutex::default(),
-            pace: Mutex::new(Pace { limiter: Limiter::default(), began: now, hold: None, next: now }),
+            pace: Mutex::new(Pace { gate: Gate::default(), began: now, hold: None, next: now }),
             running: Mutex::default(),
             unreadable: Mutex::default(),
         }
@@ -82,30 +84,63 @@ impl Lane {
         self.pace().next = next;
     }
 
-    /// Nothing starts for so long.
-    pub(super) fn hold(&self, wait: Duration) {
+    /// Nothing starts for so long, because of this side.
+    pub(super) fn rest(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut pace = self.pace();
         pace.hold = Some(pace.hold.map_or(until, |hold| hold.max(until)));
     }
 
-    /// Until when nothing starts, if that is later than now.
-    pub(super) fn held(&self) -> Option<Instant> {
-        self.pace().hold.filter(|hold| *hold > Instant::now())
+    /// Nothing starts for so long, because the API has asked for that.
+    pub(super) fn throttle(&self, wait: Duration) {
+        let mut pace = self.pace();
+        let until = pace.began.elapsed().saturating_add(wait);
+        pace.gate.hold(until);
     }
 
-    /// Takes one start from the rate, or says when there is one.
-    pub(super) fn start(&self, api: &ReadyApi) -> Result<(), Instant> {
-        let Some(rate) = &api.definition.config.rate else { return Ok(()) };
+    /// Whether the breaker of its API is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.api().is_some_and(|api| self.pace().gate.is_open(&api.definition.config))
+    }
+
+    /// When it may be tried again to start something, if nothing may now; with no time once an attempt has ended.
+    pub(super) fn held(&self, api: &ReadyApi) -> Option<Option<Instant>> {
+        let pace = self.pace();
+        if let Some(hold) = pace.hold.filter(|hold| *hold > Instant::now()) {
+            return Some(Some(hold));
+        }
+        let held = pace.gate.held(&api.definition.config, pace.began.elapsed())?;
+        Some(held.until().map(|until| pace.began + until))
+    }
+
+    /// What of the API holds up what is to be sent there, and until when, if that is known.
+    pub(super) fn waits(&self, api: &ReadyApi) -> Option<(&'static str, Option<Duration>)> {
+        let pace = self.pace();
+        let now = pace.began.elapsed();
+        let config = &api.definition.config;
+        let held = pace.gate.held(config, now);
+        let left = |until: Duration| until.saturating_sub(now);
+        match held {
+            Some(Held::Asked(until)) => Some(("throttled", Some(left(until)))),
+            Some(held) => Some(("breaker", held.until().map(left))),
+            None => pace.gate.is_open(config).then_some(("breaker", Some(Duration::ZERO))),
+        }
+    }
+
+    /// Starts an attempt, as the probe of an open breaker if it says so; or says when it may be tried again.
+    pub(super) fn start(&self, api: &ReadyApi) -> Result<Option<Probe>, Option<Instant>> {
         let mut pace = self.pace();
         let now = pace.began.elapsed();
-        let opens = pace.limiter.opens(rate);
-        if opens > now {
-            pace.limiter.wait();
-            return Err(pace.began + opens);
-        }
-        pace.limiter.start(rate, now);
-        Ok(())
+        let began = pace.began;
+        let started = pace.gate.start(&api.definition.config, now);
+        started.map_err(|held| held.until().map(|until| began + until))
+    }
+
+    /// An attempt has ended, which says so much of the API. Says whether that opened its breaker (`true`) or closed it.
+    fn end(&self, api: &ReadyApi, probe: Option<Probe>, standing: Standing) -> Option<bool> {
+        let mut pace = self.pace();
+        let now = pace.began.elapsed();
+        pace.gate.handle_ended(&api.definition.config, now, probe, standing, fastrand::u64(..))
     }
 
     /// How many attempts run.
@@ -132,11 +167,17 @@ impl Lane {
     }
 
     /// Takes a place for an attempt. It is free again when what is returned is dropped.
-    pub(super) fn enter(self: &Arc<Self>, id: &str, attempt: u32) -> Place {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        api: &Arc<ReadyApi>,
+        id: &str,
+        attempt: u32,
+        probe: Option<Probe>,
+    ) -> Place {
         let token = CancellationToken::new();
         let key = (id.to_owned(), attempt);
         self.running().insert(key.clone(), Running { token: token.clone(), is_late: false });
-        Place { lane: Arc::clone(self), key, token }
+        Place { lane: Arc::clone(self), api: Arc::clone(api), key, token, probe }
     }
 
     /// Breaks off all attempts of a request.
@@ -160,12 +201,20 @@ impl Lane {
 /// The place of an attempt.
 pub(super) struct Place {
     pub(super) lane: Arc<Lane>,
+    pub(super) api: Arc<ReadyApi>,
     key: (String, u32),
+    /// Which probe of an open breaker it is, if it is one.
+    probe: Option<Probe>,
     /// Told when nobody wants it any more.
     pub(super) token: CancellationToken,
 }
 
 impl Place {
+    /// What the attempt says of the API. Says whether that opened its breaker (`true`) or closed it.
+    pub(super) fn tell(&self, standing: Standing) -> Option<bool> {
+        self.lane.end(&self.api, self.probe, standing)
+    }
+
     /// The next attempt may begin beside it.
     pub(super) fn be_late(&self) {
         if let Some(running) = self.lane.running().get_mut(&self.key) {
@@ -177,6 +226,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.lane.running().remove(&self.key);
+        // Where it told of the API this says nothing more.
+        let _ = self.tell(Standing::Unknown);
         self.lane.wake();
     }
 }

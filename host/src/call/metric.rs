@@ -4,6 +4,7 @@ use anglerfish_core::call::CallRecord;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
@@ -18,16 +19,22 @@ struct RecordLabels {
     class: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabels {
+    api: Arc<str>,
+}
+
 /// Metrics of calls. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct CallMetrics {
     records: Family<RecordLabels, Counter>,
     duration: Histogram,
+    breakers: Family<ApiLabels, Gauge>,
 }
 
 impl Default for CallMetrics {
     fn default() -> Self {
-        Self { records: Family::default(), duration: Histogram::new(SECONDS) }
+        Self { records: Family::default(), duration: Histogram::new(SECONDS), breakers: Family::default() }
     }
 }
 
@@ -43,7 +50,22 @@ impl CallMetrics {
             Unit::Seconds,
             metrics.duration.clone(),
         );
+        registry.register(
+            "api_breaker_open",
+            "1 for each API whose breaker is open, because the last attempts at its calls failed",
+            metrics.breakers.clone(),
+        );
         metrics
+    }
+
+    /// A breaker opened or closed.
+    pub(super) fn breaker(&self, api: &str, is_open: bool) {
+        let labels = ApiLabels { api: api.into() };
+        if is_open {
+            self.breakers.get_or_create(&labels).set(1);
+        } else {
+            self.breakers.remove(&labels);
+        }
     }
 
     /// Counts what was written.

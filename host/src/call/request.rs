@@ -1,6 +1,8 @@
 //! A request as somebody asks for it, and what is wrong with it.
 
+use crate::outbound::endpoint_problem;
 use anglerfish_core::call::{CallRequest, RequestFault};
+use anglerfish_core::config::{ApiConfig, EndpointConfig, read_call_url};
 use anglerfish_core::problem::Problem;
 use bytes::Bytes;
 
@@ -48,6 +50,13 @@ impl NewCall {
         self
     }
 
+    /// The same to a whole URL, for an API that is called wherever a request says.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.request.path = url.into();
+        self
+    }
+
     /// The same with a header field more.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -55,8 +64,8 @@ impl NewCall {
         self
     }
 
-    /// Everything that is wrong with it; `method` is that of its API, which it has if it says none.
-    pub(super) fn problems(&self, method: &str) -> Vec<Problem> {
+    /// Everything that is wrong with it as a request to this API.
+    pub(super) fn problems(&self, api: &ApiConfig) -> Vec<Problem> {
         let mut problems: Vec<Problem> = { self.request.faults().into_iter() }
             .map(|fault| {
                 let message = fault.to_string();
@@ -69,6 +78,7 @@ impl NewCall {
                 }
             })
             .collect();
+        problems.extend(self.place_problems(api));
         if let Some(key) = &self.key {
             let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
             if key.is_empty() || key.len() > LONGEST_KEY || !is_plain {
@@ -76,10 +86,37 @@ impl NewCall {
                 problems.push(Problem::new("external_uuid", message));
             }
         }
-        let is_bodiless = matches!(self.request.method.as_deref().unwrap_or(method), "GET" | "HEAD");
+        let is_bodiless =
+            matches!(self.request.method.as_deref().unwrap_or(&api.endpoint.method), "GET" | "HEAD");
         if is_bodiless && !self.body.is_empty() {
             problems.push(Problem::new("body", "a request of this method has none"));
         }
         problems
+    }
+
+    /// What is wrong with where it goes.
+    fn place_problems(&self, api: &ApiConfig) -> Vec<Problem> {
+        match (self.request.url(), api.any_url) {
+            (None, false) => Vec::new(),
+            (Some(url), false) => {
+                let message = "must begin with / or ?: it follows the url of the api";
+                let hint = "a whole url is for an api with `any_url = true`";
+                let place = if url.contains("://") { "url" } else { "path" };
+                vec![Problem::new(place, message).with_hint(hint)]
+            }
+            (None, true) => {
+                vec![Problem::new("url", "missing: this api is called wherever a request says")]
+            }
+            (Some(url), true) => match read_call_url(api, url, "url") {
+                Err(problems) => problems,
+                Ok(()) => {
+                    let endpoint = EndpointConfig { url: url.into(), ..api.endpoint.clone() };
+                    endpoint_problem(&endpoint)
+                        .map(|message| Problem::new("url", message))
+                        .into_iter()
+                        .collect()
+                }
+            },
+        }
     }
 }

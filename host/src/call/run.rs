@@ -10,9 +10,9 @@ use crate::clock;
 use crate::outbound::Watch;
 use crate::store::{CallAnswer, StoredCall};
 use anglerfish_core::call::{
-    AttemptEnd, CallHistory, CallRecord, CallState, Happened, Todo, expired, interrupted, judge,
+    AttemptEnd, CallHistory, CallRecord, CallState, Happened, Todo, expired, interrupted, judge, standing,
 };
-use anglerfish_core::config::{CallPolicy, read_call_policy};
+use anglerfish_core::config::{ApiConfig, CallPolicy, read_call_policy};
 use anglerfish_core::policy::{AttemptOutcome, FailureKind, retry_after};
 use anglerfish_core::request::UnixMillis;
 use serde_json::Value;
@@ -26,24 +26,19 @@ const GRACE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Takes a request's turn. Whatever is dropped of it half-way is found as an attempt without an end.
-pub(super) async fn run(shared: Arc<Shared>, api: Arc<ReadyApi>, call: StoredCall, place: Place) {
+pub(super) async fn run(shared: Arc<Shared>, call: StoredCall, place: Place) {
     let id = call.head.id.clone();
-    let taken = take_turn(&shared, &api, call, &place).await;
+    let taken = take_turn(&shared, call, &place).await;
     if let Err(error @ CallError::Unreadable(..)) = &taken {
         tracing::error!(call = id, api = place.lane.name, %error, "a call is left aside");
         place.lane.leave_aside(&id);
     } else if let Err(error) = taken {
         tracing::warn!(call = id, api = place.lane.name, %error, "a call cannot go on now");
-        place.lane.hold(PAUSE);
+        place.lane.rest(PAUSE);
     }
 }
 
-async fn take_turn(
-    shared: &Shared,
-    api: &ReadyApi,
-    call: StoredCall,
-    place: &Place,
-) -> Result<(), CallError> {
+async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(), CallError> {
     let policy = policy(&call)?;
     let history = history(&call)?;
     let now = clock::now();
@@ -60,7 +55,7 @@ async fn take_turn(
     let change = Change { holder: Some((shared.owner.clone(), until)), ..Change::new(call, vec![record]) };
     // Somebody else was quicker: it is theirs.
     let Some(call) = shared.write(change).await? else { return Ok(()) };
-    let attempt = Attempt { shared, api, policy: &policy, number: attempt, place };
+    let attempt = Attempt { shared, api: &place.api, policy: &policy, number: attempt, place };
     attempt.make(call).await;
     Ok(())
 }
@@ -97,6 +92,7 @@ impl Attempt<'_> {
             exchanged = &mut exchange => {
                 self.shared.ledger.metrics.attempt(begun.elapsed());
                 self.throttle(&exchanged);
+                self.tell(exchanged.outcome());
                 self.record(call, &End::Exchanged(&exchanged)).await;
                 return;
             }
@@ -106,6 +102,7 @@ impl Attempt<'_> {
             self.record(call, &End::Waited).await;
             return;
         }
+        self.tell(AttemptOutcome::Failed(FailureKind::Timeout));
         self.record(call.clone(), &End::Expired).await;
         if policy.wait_after_timeout.is_zero() {
             return;
@@ -119,6 +116,7 @@ impl Attempt<'_> {
             () = place.token.cancelled() => {}
             exchanged = &mut exchange => {
                 if matches!(exchanged.outcome(), AttemptOutcome::Answered(answer) if policy.success.contains(answer.status)) {
+                    self.tell(exchanged.outcome());
                     self.record(call, &End::Exchanged(&exchanged)).await;
                 }
             }
@@ -132,7 +130,25 @@ impl Attempt<'_> {
         if self.api.definition.config.throttle_on.contains(answer.status) {
             let longest = self.policy.retry.max_retry_after;
             let asked = exchanged.retry_after().and_then(|text| retry_after(text, clock::now(), longest));
-            self.place.lane.hold(asked.unwrap_or_default());
+            self.place.lane.throttle(asked.unwrap_or_default());
+        }
+    }
+
+    /// What it says of the API: its breaker opens or closes.
+    fn tell(&self, outcome: AttemptOutcome<'_>) {
+        let ApiConfig { name, .. } = &self.api.definition.config;
+        let Some(is_open) = self.place.tell(standing(&self.api.definition.config, self.policy, outcome))
+        else {
+            return;
+        };
+        self.shared.ledger.metrics.breaker(name, is_open);
+        if is_open {
+            tracing::warn!(
+                api = name,
+                "the breaker opens: one attempt after another finds out when it works again"
+            );
+        } else {
+            tracing::info!(api = name, "the breaker closes: calls go on");
         }
     }
 

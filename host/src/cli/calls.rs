@@ -117,6 +117,9 @@ struct InsertArgs {
     /// What follows the API's URL
     #[arg(long, default_value = "")]
     path: String,
+    /// The whole URL, for an API with any_url
+    #[arg(long, conflicts_with = "path")]
+    url: Option<String>,
     /// A further header field
     #[arg(long = "header", value_name = "NAME:VALUE")]
     headers: Vec<String>,
@@ -217,8 +220,14 @@ async fn configure(args: &ConfigureArgs, client: &Client, output: &mut Output) -
     if output.format() == Format::Json {
         return output.json(&api);
     }
-    let members =
-        [("api", "/name"), ("attempts", "/attempts"), ("policy", "/policy"), ("said here", "/settings")];
+    let members = [
+        ("api", "/name"),
+        ("attempts", "/attempts"),
+        ("policy", "/policy"),
+        ("said here", "/settings"),
+        ("waits for", "/waits_for"),
+        ("until", "/waits_until"),
+    ];
     page::members(&api, &members, output)
 }
 
@@ -250,7 +259,9 @@ async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Resu
             document.insert("body_base64".to_owned(), Value::from(STANDARD.encode(error.as_bytes())))
         }
     };
-    for (name, value) in [("external_uuid", &args.external_uuid), ("method", &args.method)] {
+    for (name, value) in
+        [("external_uuid", &args.external_uuid), ("method", &args.method), ("url", &args.url)]
+    {
         document.extend(value.as_ref().map(|value| (name.to_owned(), Value::from(value.as_str()))));
     }
     let document = Value::Object(document);
@@ -334,6 +345,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
         ("next attempt", "/next"),
         ("method", "/method"),
         ("path", "/path"),
+        ("url", "/url"),
         ("policy", "/policy"),
         ("status", "/answer/status"),
         ("answer", "/answer/body"),

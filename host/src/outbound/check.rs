@@ -44,14 +44,14 @@ pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
         }
     };
     Some(format!(
-        "deliveries would be refused: its host is {} address, which neither allow_private nor allow_networks permits",
+        "every attempt would be refused: its host is {} address, which neither allow_private nor allow_networks permits",
         refused.class()
     ))
 }
 
 /// What is said of a public endpoint without TLS.
 const PLAIN: &str =
-    "deliveries would be refused: it is called without TLS, which only allow_http = true permits";
+    "every attempt would be refused: it is called without TLS, which only allow_http = true permits";
 
 #[cfg(test)]
 mod tests {

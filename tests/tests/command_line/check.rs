@@ -226,7 +226,7 @@ endpoint = { url = "http://127.0.0.1:9000/", method = "GET" }
         "hint: write \"json:/events\"",
         "anglerfish.toml:10:1: subscription[0].id: ",
         "anglerfish.toml:11:11: subscription[0].filter: warning: `message.n` is asked to be two things at once",
-        "anglerfish.toml:12:14: subscription[0].endpoint.url: warning: deliveries would be refused",
+        "anglerfish.toml:12:14: subscription[0].endpoint.url: warning: every attempt would be refused",
         "anglerfish.toml:15:22: subscription[1].filter: ",
         "anglerfish.toml:16:46: subscription[1].endpoint.method: ",
     ] {

@@ -14,7 +14,8 @@ use http::{HeaderMap, Method, Request, Uri};
 pub struct CallRequest {
     /// The method; the API's own if it names none.
     pub method: Option<String>,
-    /// What follows the API's URL: empty, or a path with or without a query.
+    /// What follows the API's URL: empty, or a path with or without a query. Of a request to an API that is anywhere, the whole
+    /// URL.
     pub path: String,
     /// Header fields. Those of the API go before them.
     pub headers: Vec<(String, String)>,
@@ -38,14 +39,23 @@ pub enum RequestFault {
 }
 
 impl CallRequest {
-    /// Everything about it that cannot be sent.
+    /// The whole URL that it names, if it does.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        Some(self.path.as_str()).filter(|path| !path.is_empty() && !path.starts_with(['/', '?']))
+    }
+
+    /// Everything about it that cannot be sent, but for the whole URL where it names one: that is as good as what an endpoint
+    /// has ([`crate::config::read_call_url`]).
     #[must_use]
     pub fn faults(&self) -> Vec<RequestFault> {
         let mut faults = Vec::new();
         if self.method.as_deref().is_some_and(|method| !CALL_METHODS.contains(&method)) {
             faults.push(RequestFault::Method);
         }
-        faults.extend(path_fault(&self.path).map(RequestFault::Path));
+        if self.url().is_none() {
+            faults.extend(path_fault(&self.path).map(RequestFault::Path));
+        }
         let mut bytes = 0;
         for (name, value) in &self.headers {
             let fault = |reason| Some(RequestFault::Header(name.clone(), reason));
@@ -76,9 +86,6 @@ fn path_fault(path: &str) -> Option<&'static str> {
     }
     if path.len() > LONGEST_URL {
         return Some("must be at most 8000 bytes");
-    }
-    if !path.starts_with('/') && !path.starts_with('?') {
-        return Some("must begin with / or ?: it follows the url of the api");
     }
     if path.contains('#') || path.parse::<PathAndQuery>().is_err() {
         return Some("not the path and query of a url");
@@ -114,21 +121,32 @@ fn target(base: &Uri, path: &str) -> Result<Uri, RequestFault> {
     Uri::from_parts(parts).map_err(|_| fault)
 }
 
-/// What one attempt sends: the caller's request below the API's URL, with the API's fields, the key under its field, and
+/// Where a request goes: below the API's URL, or, of an API without one, where it says itself. What the API was when the
+/// request was made is not asked.
+fn place(base: Option<&Uri>, request: &CallRequest) -> Result<Uri, RequestFault> {
+    match (base, request.url()) {
+        (Some(base), None) => target(base, &request.path),
+        (None, Some(url)) => url.parse().map_err(|_| RequestFault::Path("not a url")),
+        (Some(_), Some(_)) => Err(RequestFault::Path("is a whole url, which this api does not take")),
+        (None, None) => Err(RequestFault::Path("is no whole url, which this api needs")),
+    }
+}
+
+/// What one attempt sends: the caller's request below the API's URL (or where it says itself, without one), with the API's fields, the key under its field, and
 /// signed over all of it. Every attempt of a request has the same key, and as `webhook-id` the same id.
 ///
 /// # Errors
 ///
 /// What cannot be sent.
 pub fn outgoing(
-    (base, method, fields): (&Uri, &Method, &HeaderMap),
+    (base, method, fields): (Option<&Uri>, &Method, &HeaderMap),
     signer: &Signer,
     request: &CallRequest,
     body: &[u8],
     (key_field, key): (&HeaderName, &str),
     now: UnixMillis,
 ) -> Result<Request<()>, RequestFault> {
-    let uri = target(base, &request.path)?;
+    let uri = place(base, request)?;
     let method = match &request.method {
         Some(method) => Method::from_bytes(method.as_bytes()).map_err(|_| RequestFault::Method)?,
         None => method.clone(),
@@ -198,15 +216,27 @@ mod tests {
 
     #[test]
     fn a_path_that_would_lead_elsewhere_is_refused() {
-        for path in
-            ["users", "//../x/..", "/a/../b", "/a/%2E%2e/b", "/a/.", "/a b", "/a#b", "http://b.example/"]
-        {
+        for path in ["//../x/..", "/a/../b", "/a/%2E%2e/b", "/a/.", "/a b", "/a#b"] {
             let request = CallRequest { path: path.into(), ..CallRequest::default() };
             assert_eq!(request.faults().len(), 1, "{path}");
         }
         for path in ["", "/", "/a.b/..c?x=../y", "?a=1"] {
             let request = CallRequest { path: path.into(), ..CallRequest::default() };
             assert!(request.faults().is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_whole_url_is_only_for_an_api_without_one() {
+        let base = "https://a.example/v1".parse().unwrap();
+        let request = |path: &str| CallRequest { path: path.into(), ..CallRequest::default() };
+        let url = "http://b.example:8080/x?y=1";
+        assert_eq!(place(None, &request(url)).unwrap().to_string(), url);
+        assert!(place(Some(&base), &request(url)).is_err());
+        assert!(place(Some(&base), &request("users")).is_err());
+        for path in ["", "/users", "?a=1"] {
+            assert!(place(None, &request(path)).is_err(), "{path}");
+            assert!(place(Some(&base), &request(path)).is_ok(), "{path}");
         }
     }
 
@@ -237,7 +267,7 @@ mod tests {
         let base = "https://a.example/v1".parse().unwrap();
         let field = HeaderName::from_static("idempotency-key");
         let now = UnixMillis(1_700_000_001_000);
-        let api = (&base, &Method::POST, &fields);
+        let api = (Some(&base), &Method::POST, &fields);
         let made = outgoing(api, &signer, &request, b"{}", (&field, "order-7"), now).unwrap();
         assert_eq!((made.method(), made.uri().path()), (&Method::PUT, "/v1/users/7"));
         let values: Vec<&HeaderValue> = made.headers().get_all("authorization").iter().collect();

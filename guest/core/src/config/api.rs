@@ -1,8 +1,8 @@
 //! Another system's API that is called on behalf of others.
 
 use super::{
-    BackoffConfig, DeliveryConfig, EndpointConfig, Growth, RateConfig, RetryCauses, RetryConfig, Schedule,
-    StatusSet,
+    BackoffConfig, BreakerConfig, DeliveryConfig, EndpointConfig, Growth, RateConfig, RetryCauses,
+    RetryConfig, Schedule, StatusSet,
 };
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub struct ApiConfig {
     pub name: String,
     /// Where it is, and what is sent with every request; its method is that of requests which name none.
     pub endpoint: EndpointConfig,
+    /// Whether each request names the whole URL that it goes to; the endpoint's is nowhere then.
+    pub any_url: bool,
     /// How its requests are judged and repeated, as long as nobody has said otherwise at run time.
     pub policy: CallPolicy,
     /// Answers with these statuses leave the whole API alone for a while.
@@ -21,6 +23,8 @@ pub struct ApiConfig {
     pub concurrency: usize,
     /// How many attempts may start in which time.
     pub rate: Option<RateConfig>,
+    /// When its attempts stop because they fail, until one of them is tried; `None` for never.
+    pub breaker: Option<BreakerConfig>,
     /// The header field with the request's key, by lower-case name; the same for all its attempts.
     pub idempotency_header: String,
 }

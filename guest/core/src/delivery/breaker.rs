@@ -14,9 +14,9 @@ enum State {
     Probing,
 }
 
-/// The breaker of one subscription.
+/// The breaker of one subscription, or of one API.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Breaker {
+pub struct Breaker {
     state: State,
     /// Failures since the last success.
     failures: u32,
@@ -30,16 +30,18 @@ pub(super) struct Breaker {
 
 /// Which probe of its breaker an attempt is, if it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Probe(u32);
+pub struct Probe(u32);
 
 impl Breaker {
     /// Whether attempts are held up.
-    pub(super) fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.state != State::Closed
     }
 
     /// Whether an attempt may start. One that starts while the breaker is open is its probe.
-    pub(super) fn admits(&self, now: Duration) -> bool {
+    #[must_use]
+    pub fn admits(&self, now: Duration) -> bool {
         match self.state {
             State::Closed => true,
             State::Open(until) => until <= now,
@@ -48,15 +50,16 @@ impl Breaker {
     }
 
     /// When the next probe is due, if nothing may start before.
-    pub(super) fn until(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn until(&self) -> Option<Duration> {
         match self.state {
             State::Open(until) => Some(until),
             State::Closed | State::Probing => None,
         }
     }
 
-    /// An attempt starts.
-    pub(super) fn start(&mut self) -> Option<Probe> {
+    /// An attempt starts; says whether it is the probe.
+    pub fn start(&mut self) -> Option<Probe> {
         if !matches!(self.state, State::Open(_)) {
             return None;
         }
@@ -70,7 +73,7 @@ impl Breaker {
     }
 
     /// An attempt succeeded. Says whether that closes it.
-    pub(super) fn succeed(&mut self) -> bool {
+    pub fn succeed(&mut self) -> bool {
         let was_open = self.is_open();
         (self.state, self.failures) = (State::Closed, 0);
         if was_open {
@@ -82,7 +85,7 @@ impl Breaker {
 
     /// An attempt failed, the probe or another one; `jitter` is a share of the time before a probe, in thousandths. Says
     /// whether that opens it.
-    pub(super) fn fail(
+    pub fn fail(
         &mut self,
         config: &BreakerConfig,
         now: Duration,
@@ -109,14 +112,14 @@ impl Breaker {
     }
 
     /// The probe came to nothing that says anything; the next one may start.
-    pub(super) fn forgo(&mut self, now: Duration, attempt: Option<Probe>) {
+    pub fn forgo(&mut self, now: Duration, attempt: Option<Probe>) {
         if self.awaits(attempt) {
             self.state = State::Open(now);
         }
     }
 
     /// Forgets everything.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         *self = Self { probes: self.probes, ..Self::default() };
     }
 

@@ -28,6 +28,7 @@ mod simulation;
 mod tests;
 mod turn;
 
+pub use breaker::{Breaker, Probe};
 pub use engine::{Engine, EngineConfig};
 pub use model::{
     AttemptId, DisableCause, Leased, Line, Lines, Now, Output, PacedRate, QueueStatus, Recorded, Restored,

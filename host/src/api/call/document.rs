@@ -104,6 +104,9 @@ pub(in crate::api) struct CallDocument {
     #[schema(required)]
     method: Option<String>,
     path: String,
+    /// The whole URL, if the call named it.
+    #[schema(required)]
+    url: Option<String>,
     /// The answer that counts, or the last one that does not.
     #[schema(required)]
     answer: Option<AnswerDocument>,
@@ -174,6 +177,13 @@ pub(in crate::api) struct ApiDocument {
     concurrency: usize,
     /// How many of its calls have not ended.
     open: u64,
+    /// Why no attempt starts now: `breaker` (the last ones failed, and one after another finds out), or `throttled` (the API
+    /// has asked to be left alone).
+    #[schema(required)]
+    waits_for: Option<&'static str>,
+    /// Until when, if that is known.
+    #[schema(required, format = DateTime)]
+    waits_until: Option<String>,
 }
 
 /// The APIs.
@@ -210,12 +220,12 @@ fn next(head: &CallHead) -> Option<String> {
 impl CallDocument {
     pub(super) fn of(api: &Api, call: StoredCall) -> Self {
         let StoredCall { head, answer, .. } = call;
-        let is_gone = head.state == CallState::Pending && !api.calls.has(&head.api);
+        let is_idle = head.state == CallState::Pending && head.owner.is_none();
         let positions = head.entries.iter().map(|seq| Some(seq.0)).chain(std::iter::repeat(None));
         Self {
             attempts: attempts(&head.records),
             next: next(&head),
-            waits_for: is_gone.then(|| format!("there is no api `{}` in the configuration", head.api)),
+            waits_for: Some(&head.api).filter(|_| is_idle).and_then(|name| api.calls.waits_for(name)),
             history: { head.records.iter().zip(positions) }
                 .map(|(record, position)| RecordDocument::of(record, position))
                 .collect(),
@@ -227,8 +237,9 @@ impl CallDocument {
             state: head.state.into(),
             created: head.created.rfc3339(),
             ended: head.ended.and_then(UnixMillis::rfc3339),
+            url: head.request.url().map(str::to_owned),
+            path: if head.request.url().is_some() { String::new() } else { head.request.path },
             method: head.request.method,
-            path: head.request.path,
             answer: answer.map(AnswerDocument::from),
         }
     }
@@ -280,10 +291,21 @@ impl RecordDocument {
 }
 
 impl ApiDocument {
-    pub(super) fn of(report: ApiReport, open: &[(String, u64)]) -> Self {
-        let ApiReport { name, policy, settings, attempts, running, concurrency } = report;
+    pub(super) fn of(report: ApiReport, open: &[(String, u64)], now: UnixMillis) -> Self {
+        let ApiReport { name, policy, settings, attempts, running, concurrency, waits } = report;
+        let until = waits.and_then(|(_, left)| now.after(left?).rfc3339());
         let open = open.iter().find(|(api, _)| *api == name).map_or(0, |(_, open)| *open);
         let settings = if settings.is_null() { Value::Object(Map::new()) } else { settings };
-        Self { name, attempts, policy, settings, running, concurrency, open }
+        Self {
+            name,
+            attempts,
+            policy,
+            settings,
+            running,
+            concurrency,
+            open,
+            waits_for: waits.map(|(word, _)| word),
+            waits_until: until,
+        }
     }
 }

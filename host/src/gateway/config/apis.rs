@@ -52,8 +52,10 @@ pub(super) fn read(resolved: &Value, written: &Value, networks: &[String]) -> Ap
         if url.is_some_and(has_reference) {
             config.endpoint.url.hide();
         }
-        let refused = review::endpoint(&path, &config.endpoint);
-        found.odd.extend(refused.map(|problem| Problem { path: format!("{path}.url"), ..problem }));
+        if !config.any_url {
+            let refused = review::endpoint(&path, &config.endpoint);
+            found.odd.extend(refused.map(|problem| Problem { path: format!("{path}.url"), ..problem }));
+        }
         found.apis.push((path, ApiDefinition::of(config, item)));
     }
     found

@@ -191,10 +191,14 @@ impl Config {
             apis::read(&resolved, &document, &server.allow_networks);
         problems.extend(found);
         odd.extend(odd_apis);
-        if let Some(name) =
-            admin.requests.as_ref().filter(|name| !apis.iter().any(|(_, api)| api.config.name == **name))
-        {
-            problems.push(Problem::new("admin.requests", format!("there is no api {name:?}")));
+        if let Some(name) = &admin.requests {
+            let named = apis.iter().map(|(_, api)| &api.config).find(|api| api.name == *name);
+            let problem = match named {
+                None => Some(format!("there is no api {name:?}")),
+                Some(api) if api.any_url => Some(format!("api {name:?} has no url of its own")),
+                Some(_) => None,
+            };
+            problems.extend(problem.map(|problem| Problem::new("admin.requests", problem)));
         }
         let (plugins, found) = plugin::read(&resolved, directory);
         problems.extend(found);

@@ -1,16 +1,20 @@
 //! Reading another system's API, and how its requests are judged and repeated.
 
 use super::document::finish;
-use super::{endpoint, policy, source};
+use super::{endpoint, policy, port, source};
 use crate::config::{ApiConfig, CallPolicy, DeliveryConfig, StatusSet};
-use crate::node::{Node, Problems};
+use crate::node::{Node, Problems, Table};
 use crate::problem::Problem;
 use http::HeaderName;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// What an API has beside its endpoint and its policy.
-const OWN: &[&str] = &["name", "method", "concurrency", "rate", "throttle_on", "idempotency_header"];
+const OWN: &[&str] =
+    &["name", "any_url", "method", "concurrency", "rate", "breaker", "throttle_on", "idempotency_header"];
+
+/// Where an API is that has no place of its own: nowhere (RFC 2606, section 2). Nothing is ever sent there.
+const NOWHERE: &str = "https://any-url.invalid/";
 
 /// What a request keeps as it was when it was made.
 pub const CALL_POLICY_KEYS: &[&str] =
@@ -32,7 +36,7 @@ const OF_ENDPOINT: &[&str] = &[
 ];
 /// Those that a delivery's policy has, too.
 const OF_DELIVERY: &[&str] =
-    &["success", "discard", "timeout", "retry", "throttle_on", "concurrency", "rate"];
+    &["success", "discard", "timeout", "retry", "throttle_on", "concurrency", "rate", "breaker"];
 
 /// Methods that a request may have.
 pub const CALL_METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -87,7 +91,12 @@ fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
     let table = node.table(&keys)?;
     let name = table.require("name").and_then(|node| source::name(&node));
     let method = table.get("method").map_or(Some("POST"), |node| method(&node));
-    let whole = part(node.value(), OF_ENDPOINT);
+    let any_url = table.get("any_url").is_some_and(|node| node.boolean() == Some(true));
+    let mut whole = part(node.value(), OF_ENDPOINT);
+    if any_url {
+        own_place(&table);
+        whole["url"] = NOWHERE.into();
+    }
     let endpoint = endpoint::read(&Node::root(&whole, path, problems)).and_then(|mut endpoint| {
         let templates = &endpoint.templates;
         if templates.target.is_some() || !templates.headers.is_empty() {
@@ -118,15 +127,45 @@ fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
         Some(_) => delivery.throttle_on,
         None => StatusSet::new(vec![(429, 429)]),
     };
+    // A caller who waits is served better by an attempt that fails, unless somebody says otherwise.
+    let breaker = table.get("breaker").and(delivery.breaker);
     Some(ApiConfig {
         name: name?,
         endpoint: endpoint?,
+        any_url,
         policy: policy?,
         throttle_on,
         concurrency: delivery.concurrency,
         rate: delivery.rate,
+        breaker,
         idempotency_header: header?,
     })
+}
+
+/// Reports what an API cannot have that is called wherever a request says.
+fn own_place(table: &Table<'_>) {
+    if let Some(node) = table.get("url") {
+        node.report("give either \"url\" or \"any_url\"");
+    }
+    if let Some(node) = table.get("headers") {
+        node.report_with_hint(
+            "not beside \"any_url\": who names the url would have them sent to anybody",
+            "a request has header fields of its own",
+        );
+    }
+}
+
+/// Reads the URL that a request to an API with `any_url` names, which stands at `path`. It holds to what holds for the URL of
+/// an endpoint.
+///
+/// # Errors
+///
+/// Every problem of it at once.
+pub fn read_call_url(api: &ApiConfig, url: &str, path: &str) -> Result<(), Vec<Problem>> {
+    let (problems, value) = (Problems::default(), Value::from(url));
+    let node = Node::root(&value, path, &problems);
+    let read = endpoint::url(&node).filter(|url| port::permits(&node, url, &api.endpoint.allow_ports));
+    finish(read.map(drop), problems)
 }
 
 /// The field of draft-ietf-httpapi-idempotency-key-header.
@@ -190,7 +229,7 @@ fn call_policy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Schedule;
+    use crate::config::{BreakerConfig, BreakerTrip, Schedule};
     use serde_json::json;
 
     fn api(more: Value) -> Result<ApiConfig, Vec<String>> {
@@ -206,7 +245,7 @@ mod tests {
         assert_eq!((api.name.as_str(), api.endpoint.method.as_str()), ("billing", "POST"));
         assert_eq!(api.policy, CallPolicy::default());
         assert_eq!((api.concurrency, api.rate, api.policy.attempts()), (10, None, 5));
-        assert_eq!(api.idempotency_header, "idempotency-key");
+        assert_eq!((api.idempotency_header.as_str(), api.breaker), ("idempotency-key", None));
         assert!(api.throttle_on.contains(429) && !api.throttle_on.contains(503));
         assert_eq!(read_call_policy(&json!({}), "").unwrap(), CallPolicy::default());
     }
@@ -216,6 +255,7 @@ mod tests {
         let api = api(json!({
             "method": "GET", "headers": {"Authorization": "Bearer x"}, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
             "allow_private": true, "timeout": "5s", "concurrency": 3, "rate": {"per_second": 5},
+            "breaker": {"failures": 3, "probe": "9s"},
             "success": ["2xx", 404], "retry": {"delays": ["1s", "2s"]}, "answer_limit": "64KiB",
             "wait_after_timeout": "1m", "idempotency_header": "X-Request-Id"
         }))
@@ -223,6 +263,8 @@ mod tests {
         assert_eq!(api.endpoint.method, "GET");
         assert_eq!(api.endpoint.headers[0].0, "authorization");
         assert_eq!((api.concurrency, api.policy.attempts()), (3, 3));
+        let breaker = BreakerConfig { trip: BreakerTrip::Failures(3), probe: Duration::from_secs(9) };
+        assert_eq!(api.breaker, Some(breaker));
         assert!(api.policy.success.contains(404) && !api.policy.retry.on.statuses.contains(404));
         assert_eq!((api.policy.answer_limit, api.idempotency_header.as_str()), (65536, "x-request-id"));
     }
@@ -247,6 +289,29 @@ mod tests {
         assert_eq!(read_call_policy(&json!({"url": 1, "timeout": 1}), "").unwrap_err().len(), 2);
         let both = json!({"timeout": "soon", "answer_limit": "many"});
         assert_eq!(read_call_policy(&both, "").unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn an_api_that_is_anywhere_has_no_place_and_no_header_fields_of_its_own() {
+        let read = |more: Value| {
+            let mut value = json!({"name": "partners", "any_url": true});
+            value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            read_api(&value, "api[0]")
+        };
+        let api = read(json!({"allow_ports": [6379]})).unwrap();
+        assert!(api.any_url);
+        let both = read(json!({"url": "https://a.example", "headers": {"authorization": "x"}})).unwrap_err();
+        let places: Vec<&str> = both.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(places, ["api[0].url", "api[0].headers"]);
+        assert_eq!(read(json!({"any_url": false})).unwrap_err().len(), 1);
+        for url in ["https://a.example", "http://a.example:8080/x?y=1", "https://a.example:6379/"] {
+            assert_eq!(read_call_url(&api, url, "url"), Ok(()), "{url}");
+        }
+        for url in
+            ["", "/x", "ftp://a.example", "https://u:p@a.example/", "https://a.example:22/", "https://a/#b"]
+        {
+            assert_eq!(read_call_url(&api, url, "url").unwrap_err().len(), 1, "{url}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod start;
 mod subscription;
 mod topic;
 
-pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy};
+pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy, read_call_url};
 pub use document::{
     Document, read_delivery, read_document, read_endpoint, read_resource, read_source, read_subscription,
 };
