@@ -86,7 +86,7 @@ impl Expression {
             Value::Uint(value) => Ok(value.to_string()),
             // Without a fraction it is written as the integer that it is: JSON does not tell them apart.
             Value::Double(value) => Ok(value.to_string()),
-            _ => Err(EvalError { failure: Failure::NoOverload, node }),
+            other => Err(EvalError { failure: Failure::NotText(other.kind()), node }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Why an evaluation has no value.
 
+use crate::value::Type;
 use std::fmt;
 
 /// Why an event has no value where others have one.
@@ -58,6 +59,27 @@ pub enum Failure {
     NotBool,
     /// What is written of the value would be longer than it may be.
     TooLong,
+    /// A value of this type has no text that it stands for.
+    NotText(Type),
+}
+
+/// A type, as it is said of a value.
+const fn said(kind: Type) -> &'static str {
+    match kind {
+        Type::Null => "null",
+        Type::Bool => "a bool",
+        Type::Int | Type::Uint | Type::Double => "a number",
+        Type::String => "text",
+        Type::Bytes => "octets",
+        Type::List => "a list",
+        Type::Map => "an object",
+        Type::Timestamp => "a time",
+        Type::Duration => "a duration",
+        Type::Type => "a type",
+        Type::Optional => "an optional",
+        Type::Address => "an IP address",
+        Type::Network => "an IP network",
+    }
 }
 
 impl fmt::Display for Failure {
@@ -86,6 +108,10 @@ impl fmt::Display for Failure {
             Self::Exhausted => "the evaluation takes too many steps",
             Self::NotBool => "the value is not a bool",
             Self::TooLong => "the text of the value is too long",
+            Self::NotText(kind) => {
+                let kind = said(*kind);
+                return write!(f, "its value is {kind}; text, a number or a bool can stand here");
+            }
         })
     }
 }

@@ -311,12 +311,12 @@ fn retry(table: &Table<'_>, is_there: &dyn Fn(&str) -> bool) -> Option<Asked> {
         }
         status
     });
-    let work = JobWork::Retry {
-        status: status?,
-        subscription: subscription?,
-        since: table.get("since").and_then(|node| instant(&node)),
-        until: table.get("until").and_then(|node| instant(&node)),
-    };
+    let since = table.get("since").and_then(|node| instant(&node));
+    let until = table.get("until").and_then(|node| instant(&node));
+    if since.zip(until).is_some_and(|(since, until)| since >= until) {
+        report_empty(table, "since");
+    }
+    let work = JobWork::Retry { status: status?, subscription: subscription?, since, until };
     Some(Asked { work, from: StartPoint::Earliest, until: StartPoint::Now })
 }
 
@@ -339,6 +339,9 @@ fn replay(table: &Table<'_>, is_there: &dyn Fn(&str) -> bool) -> Option<Asked> {
         }
         point
     });
+    if from.zip(until).is_some_and(|(from, until)| is_empty(from, until)) {
+        report_empty(table, "from");
+    }
     let text = |key: &'static str| table.get(key).and_then(|node| node.text().map(str::to_owned));
     let missing = table.get("missing").and_then(|node| node.boolean()).unwrap_or_default();
     if let Some(node) = table.get("missing").filter(|_| missing && table.get("subscription").is_none()) {
@@ -347,6 +350,21 @@ fn replay(table: &Table<'_>, is_there: &dyn Fn(&str) -> bool) -> Option<Asked> {
     let work =
         JobWork::Replay { subscription: subscription?, source: text("source"), kind: text("type"), missing };
     Some(Asked { work, from: from?, until: until.unwrap_or_default() })
+}
+
+/// Whether nothing can be between two places, whatever is in the log: `until` is not looked at itself.
+fn is_empty(from: StartPoint, until: StartPoint) -> bool {
+    match (from, until) {
+        (StartPoint::Position(from), StartPoint::Position(until)) => from >= until,
+        (StartPoint::Time(from), StartPoint::Time(until)) => from >= until,
+        _ => false,
+    }
+}
+
+fn report_empty(table: &Table<'_>, begins: &str) {
+    if let Some(node) = table.get("until") {
+        node.report(format!("must be later than \"{begins}\": nothing is between the two"));
+    }
 }
 
 /// The subscription that is named, if one is; `None` if it is not there.

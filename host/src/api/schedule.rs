@@ -5,7 +5,7 @@ use super::query::{NoParameters, Query, Segment};
 use super::schema::DeliveryBody;
 use super::{Api, ProblemDetails};
 use crate::subscription::SubscriptionError;
-use anglerfish_core::config::{DeliveryConfig, RetryConfig, read_delivery};
+use anglerfish_core::config::{DeliveryConfig, DeliveryMode, read_delivery};
 use anglerfish_core::policy::{PlannedAttempt, plan};
 use axum::Json as Answer;
 use axum::extract::State;
@@ -28,6 +28,7 @@ pub(super) struct ScheduleRequest {
 #[serde(deny_unknown_fields)]
 #[schema(as = Schedule)]
 pub(crate) struct ScheduleDocument {
+    /// None for a stream: what it has is read, and nothing is delivered.
     attempts: Vec<PlannedDocument>,
     /// No attempt is made later than so many seconds after the delivery was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,10 +54,13 @@ pub(super) struct PlannedDocument {
 
 impl ScheduleDocument {
     /// What a policy would do.
-    pub(crate) fn of(retry: &RetryConfig) -> Self {
+    pub(crate) fn of(policy: &DeliveryConfig) -> Self {
+        if policy.mode == DeliveryMode::Stream {
+            return Self { attempts: Vec::new(), max_age_s: None };
+        }
         Self {
-            attempts: plan(retry).into_iter().map(PlannedDocument::from).collect(),
-            max_age_s: retry.max_age.map(seconds),
+            attempts: plan(&policy.retry).into_iter().map(PlannedDocument::from).collect(),
+            max_age_s: policy.retry.max_age.map(seconds),
         }
     }
 }
@@ -95,7 +99,7 @@ pub(super) async fn show(
 ) -> Result<Answer<ScheduleDocument>, ProblemDetails> {
     let Some(entry) = api.subscriptions.get(&id) else { return Err(SubscriptionError::Unknown(id).into()) };
     match entry.config() {
-        Some(config) => Ok(Answer(ScheduleDocument::of(&config.delivery.retry))),
+        Some(config) => Ok(Answer(ScheduleDocument::of(&config.delivery))),
         None => Err(SubscriptionError::Unusable(id).into()),
     }
 }
@@ -119,5 +123,20 @@ pub(super) async fn compute(
         }
         None => DeliveryConfig::default(),
     };
-    Ok(Answer(ScheduleDocument::of(&policy.retry)))
+    Ok(Answer(ScheduleDocument::of(&policy)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_stream_no_attempt_is_planned() {
+        for (mode, attempts) in
+            [(DeliveryMode::Push, 10), (DeliveryMode::Passive, 10), (DeliveryMode::Stream, 0)]
+        {
+            let policy = DeliveryConfig { mode, ..DeliveryConfig::default() };
+            assert_eq!(ScheduleDocument::of(&policy).attempts.len(), attempts, "{mode:?}");
+        }
+    }
 }

@@ -547,7 +547,7 @@ pub(super) struct RetryBody {
     /// With `exponential` and `geometric`: how many times longer each wait is; 2 by default.
     #[schema(required = false, minimum = 1, maximum = 100)]
     factor: f64,
-    /// With `backoff`: no wait is longer; `1day` by default.
+    /// With `backoff`: the longest wait, before `jitter` varies it; `1day` by default.
     #[schema(required = false)]
     max_delay: String,
     /// With `backoff`: how many attempts there are in all; 10 by default.

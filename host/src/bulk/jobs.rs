@@ -79,7 +79,8 @@ impl Jobs {
             return Err(JobError::TooMany(by_hand));
         }
         let job = self.shared.store.add_job(job).await?;
-        tracing::info!(job = %job.id, work = ?job.work, "job made");
+        let (kind, subscription) = (job.work.kind(), job.work.subscription());
+        tracing::info!(job = %job.id, kind, subscription, "job made");
         self.shared.made.notify_one();
         Ok(job)
     }

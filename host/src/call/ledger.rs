@@ -127,10 +127,8 @@ impl Ledger {
         let commit = Commit { events, calls, apis, ..Commit::new(clock::now()) };
         match self.store.commit(commit).await? {
             CommitOutcome::Conflict => Ok(None),
-            CommitOutcome::Committed { seqs, deliveries, .. } => {
-                if !deliveries.is_empty() {
-                    self.outlet.offer(deliveries);
-                }
+            CommitOutcome::Committed { seqs, deliveries, freed, .. } => {
+                self.outlet.take(deliveries, &freed);
                 Ok(Some(seqs))
             }
         }

@@ -204,7 +204,13 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::misuse(format_args!("the {what} does not compile\n{}", lines.join("\n")))
     })?;
-    let sent = rendered.map(|made| made.body.map(|body| String::from_utf8_lossy(&body).into_owned()));
+    let sent = match verdict.outcome {
+        VerdictOutcome::Match => {
+            rendered.map(|made| made.body.map(|body| String::from_utf8_lossy(&body).into_owned()))
+        }
+        // Nothing is made of what is not wanted.
+        VerdictOutcome::NoMatch | VerdictOutcome::Error => Ok(None),
+    };
     match output.format() {
         Format::Json => {
             // What is written is JSON; a text of it keeps every digit.

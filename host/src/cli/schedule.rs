@@ -4,7 +4,7 @@ use super::configuration::ConfigArgs;
 use super::table::Table;
 use super::{Failure, Format, Outcome, Output};
 use crate::api::ScheduleDocument;
-use anglerfish_core::config::{DeliveryConfig, RetryConfig, nearest, read_delivery};
+use anglerfish_core::config::{DeliveryConfig, DeliveryMode, RetryConfig, nearest, read_delivery};
 use anglerfish_core::policy::plan;
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -42,9 +42,9 @@ pub(super) struct ScheduleArgs {
     #[arg(long, value_name = "TIME")]
     step: Option<String>,
     /// How many times longer each wait is, with exponential or geometric
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = finite)]
     factor: Option<f64>,
-    /// The longest wait
+    /// The longest wait, before jitter varies it
     #[arg(long, value_name = "TIME")]
     max_delay: Option<String>,
     /// How many attempts there are in all
@@ -54,28 +54,31 @@ pub(super) struct ScheduleArgs {
     #[arg(long, value_name = "TIME")]
     max_age: Option<String>,
     /// How far each wait varies, as a fraction
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = finite)]
     jitter: Option<f64>,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &ScheduleArgs, output: &mut Output) -> Result<Outcome, Failure> {
-    let retry = match &args.subscription {
+    let policy = match &args.subscription {
         Some(id) => of_subscription(id, &args.config)?,
         None => of_flags(args)?,
     };
     match output.format() {
-        Format::Json => output.json(&json!(ScheduleDocument::of(&retry)))?,
-        Format::Text => write(&retry, output)?,
+        Format::Json => output.json(&json!(ScheduleDocument::of(&policy)))?,
+        Format::Text if policy.mode == DeliveryMode::Stream => {
+            output.line("no attempts: a stream is read by its subscribers, and nothing is delivered")?;
+        }
+        Format::Text => write(&policy.retry, output)?,
     }
     Ok(Outcome::Fine)
 }
 
-fn of_subscription(id: &str, config: &ConfigArgs) -> Result<RetryConfig, Failure> {
+fn of_subscription(id: &str, config: &ConfigArgs) -> Result<DeliveryConfig, Failure> {
     let config = config.load()?;
     let mut subscriptions = config.document.subscriptions.iter().map(|(_, subscription)| subscription);
     if let Some(found) = subscriptions.clone().find(|subscription| subscription.id == id) {
-        return Ok(found.delivery.retry.clone());
+        return Ok(found.delivery.clone());
     }
     let failure = Failure::misuse(format_args!("the configuration has no subscription `{id}`"));
     Err(match nearest(id, subscriptions.by_ref().map(|subscription| subscription.id.as_str())) {
@@ -84,7 +87,7 @@ fn of_subscription(id: &str, config: &ConfigArgs) -> Result<RetryConfig, Failure
     })
 }
 
-fn of_flags(args: &ScheduleArgs) -> Result<RetryConfig, Failure> {
+fn of_flags(args: &ScheduleArgs) -> Result<DeliveryConfig, Failure> {
     let mut retry = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -102,8 +105,7 @@ fn of_flags(args: &ScheduleArgs) -> Result<RetryConfig, Failure> {
     put("jitter", args.jitter.map(|number| json!(number)));
     let written = json!({ "retry": retry });
     // The words of the configuration: what is tried here is what is written there.
-    let read: Result<DeliveryConfig, _> = read_delivery(&written, "");
-    read.map(|config| config.retry).map_err(|problems| {
+    read_delivery(&written, "").map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let failure = Failure::misuse(lines.join("; "));
         match problems.into_iter().find_map(|problem| problem.hint) {
@@ -127,10 +129,52 @@ fn write(retry: &RetryConfig, output: &mut Output) -> Result<(), Failure> {
     }
 }
 
-/// A duration as the configuration has them, as fine as one reads it.
+/// A number that JSON has too: it knows no others.
+fn finite(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.ok_or_else(|| "expected a number such as 1.5".to_owned())
+}
+
+/// A duration as the configuration has them, as fine as one reads it. Days are the longest unit: months and years are means.
 fn words(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60 * 1000;
     let unit = if duration < Duration::from_secs(10) { 1 } else { 1000 };
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    humantime::format_duration(Duration::from_millis(millis.saturating_add(unit / 2) / unit * unit))
-        .to_string()
+    let millis = millis.saturating_add(unit / 2) / unit * unit;
+    let days = match millis / DAY {
+        0 => return humantime::format_duration(Duration::from_millis(millis)).to_string(),
+        1 => "1day".to_owned(),
+        days => format!("{days}days"),
+    };
+    match millis % DAY {
+        0 => days,
+        rest => format!("{days} {}", humantime::format_duration(Duration::from_millis(rest))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_days_at_most() {
+        for (seconds, said) in [
+            (5, "5s"),
+            (86_400, "1day"),
+            (90_000, "1day 1h"),
+            (60 * 86_400, "60days"),
+            (59 * 86_400 + 13 * 3600, "59days 13h"),
+        ] {
+            assert_eq!(words(Duration::from_secs(seconds)), said);
+        }
+        assert_eq!(words(Duration::from_millis(1_250)), "1s 250ms");
+    }
+
+    #[test]
+    fn a_number_is_a_finite_one() {
+        assert_eq!(finite("1.5"), Ok(1.5));
+        for text in ["NaN", "inf", "-inf", "two", ""] {
+            assert!(finite(text).is_err(), "{text}");
+        }
+    }
 }

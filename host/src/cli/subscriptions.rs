@@ -269,7 +269,7 @@ async fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Fail
         page::members(&item, &leases, output)?;
     }
     if item.get("catching_up").is_some() {
-        let behind = [("in the log after", "/catching_up/position"), ("up to", "/catching_up/last")];
+        let behind = [("caught up to", "/catching_up/position"), ("of", "/catching_up/last")];
         page::members(&item, &behind, output)?;
         page::member("job", &text(&item, "/catching_up/job"), output)?;
     }

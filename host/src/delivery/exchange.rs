@@ -87,7 +87,7 @@ async fn try_lease(
     limit: Lines<usize>,
 ) -> Result<Leased<LeasedDelivery>, StoreFault> {
     // One process owns an embedded file: its leases last until it ends them.
-    let terms = LeaseTerms { most: limit, ..LeaseTerms::default() };
+    let terms = LeaseTerms { most: limit, ..LeaseTerms::ahead() };
     let leased = store.lease(subscription, now, limit.firsts + limit.retries, terms).await;
     let leased = leased.map_err(|error| fault("lease deliveries", &error))?;
     let works: Vec<_> = leased.deliveries.into_iter().map(work).collect();

@@ -15,7 +15,7 @@ pub(super) fn settled(
     settled: Settled,
     now: UnixMillis,
 ) {
-    let duration_s = attempt.duration.as_secs_f64();
+    let duration_s = seconds(attempt.duration);
     let error = attempt.error.as_deref().unwrap_or_default();
     match settled {
         Settled::Delivered => tracing::debug!(subscription, delivery, number, duration_s, "delivered"),
@@ -23,16 +23,21 @@ pub(super) fn settled(
             tracing::info!(subscription, delivery, number, duration_s, error, "discarded by policy");
         }
         Settled::Retry(at) => {
-            let wait_s = at.0.saturating_sub(now.0) / 1000;
+            let wait_s = seconds(Duration::from_millis(at.0.saturating_sub(now.0)));
             tracing::info!(subscription, delivery, number, duration_s, error, wait_s, "attempt failed");
         }
         Settled::Interrupted => {
             tracing::info!(subscription, delivery, number, duration_s, error, "broken off");
         }
         Settled::Dead => {
-            tracing::warn!(subscription, delivery, number, duration_s, error, "given up: no attempt is left");
+            tracing::warn!(subscription, delivery, number, duration_s, error, "given up: no attempt follows");
         }
     }
+}
+
+/// In seconds, to the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// Why attempts of a subscription were stopped, in words.

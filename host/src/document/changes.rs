@@ -197,10 +197,8 @@ impl Documents {
     async fn commit(&self, keys: KeyOverlay, new: NewEvent) -> Result<bool, StoreError> {
         let commit = Commit { keys, events: vec![new], ..Commit::new(clock::now()) };
         match self.store.commit(commit).await? {
-            CommitOutcome::Committed { deliveries, .. } => {
-                if !deliveries.is_empty() {
-                    self.outlet.offer(deliveries);
-                }
+            CommitOutcome::Committed { deliveries, freed, .. } => {
+                self.outlet.take(deliveries, &freed);
                 Ok(true)
             }
             CommitOutcome::Conflict => Ok(false),

@@ -62,6 +62,7 @@ where
             failure,
             error: error.map(cut),
             is_joined: false,
+            is_withdrawn: false,
         }
     }
 }

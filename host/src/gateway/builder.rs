@@ -264,7 +264,12 @@ impl BuiltGateway {
             resources.list().iter().map(|entry| RoutingResource::from(&entry.config)).collect();
         document.subscription.extend(wiring::followers(&config, &resources, &**store).await?);
         let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
-        let routing = Arc::new(EngineRouting::new(Arc::clone(&engine), Arc::clone(store), config.out.listen));
+        let routing = Arc::new(EngineRouting::new(
+            Arc::clone(&engine),
+            Arc::clone(store),
+            config.out.listen,
+            config.outbound.proxy_resolves(),
+        ));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
         let plugins =
             wiring::load_plugins(&config, Plugins::new(PluginMetrics::register(&mut registry))).await?;

@@ -1,6 +1,6 @@
 //! The routing table as the subscriptions' registry sees it.
 
-use super::config::{inert, unknown_wildcards, unserved};
+use super::config::{inert, unknown_wildcards, unserved, unsigned};
 use crate::clock;
 use crate::delivery::{RenderError, Renderer};
 use crate::document::DocumentDecider;
@@ -38,6 +38,8 @@ pub(super) struct EngineRouting {
     left_out: Mutex<LeftOut>,
     /// Where the subscribers of passive subscriptions come, if anywhere.
     out: Option<SocketAddr>,
+    /// Whether a proxy is given the names of endpoints.
+    proxy_resolves: bool,
     /// What is known of sources that somebody asked for; forgotten when any of them is another one.
     json_fields: RwLock<HashMap<String, Arc<[String]>>>,
 }
@@ -51,13 +53,19 @@ struct LeftOut {
 
 impl EngineRouting {
     /// Wraps an engine.
-    pub(super) fn new(engine: Arc<Engine>, store: Arc<dyn Store>, out: Option<SocketAddr>) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        store: Arc<dyn Store>,
+        out: Option<SocketAddr>,
+        proxy_resolves: bool,
+    ) -> Self {
         Self {
             store,
             backfill: Arc::default(),
             current: RwLock::new(engine),
             left_out: Mutex::default(),
             out,
+            proxy_resolves,
             json_fields: RwLock::default(),
         }
     }
@@ -304,10 +312,12 @@ impl Routing for EngineRouting {
             None => router::review_filter(&RoutingSubscription::from(subscription), &facts),
             Some(_) => Vec::new(),
         };
-        let refused = subscription.endpoint.as_ref().and_then(endpoint_problem);
+        let endpoint = subscription.endpoint.as_ref();
+        let refused = endpoint.and_then(|endpoint| endpoint_problem(endpoint, self.proxy_resolves));
         warnings.extend(refused.map(|reason| Problem::new("endpoint.url", reason)));
         warnings.extend(unserved(subscription, self.out));
         warnings.extend(inert(subscription));
+        warnings.extend(unsigned(subscription, clock::now()));
         warnings
     }
 

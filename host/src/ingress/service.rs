@@ -64,6 +64,14 @@ pub trait Outlet: Send + Sync {
 
     /// Is told that deliveries of a subscription are due in the store.
     fn wake(&self, _subscription: &str) {}
+
+    /// Takes what a commit has led to: new deliveries, leased, and subscriptions of which others became due.
+    fn take(&self, deliveries: Vec<LeasedDelivery>, freed: &[String]) {
+        if !deliveries.is_empty() {
+            self.offer(deliveries);
+        }
+        freed.iter().for_each(|subscription| self.wake(subscription));
+    }
 }
 
 /// Takes what comes in at the addresses of callbacks.
@@ -520,11 +528,9 @@ impl Ingress {
         };
         self.metrics.committed(started.elapsed());
         match outcome {
-            CommitOutcome::Committed { deliveries, parked, .. } => {
+            CommitOutcome::Committed { deliveries, parked, freed, .. } => {
                 let count = deliveries.len() + parked;
-                if !deliveries.is_empty() {
-                    self.outlet.offer(deliveries);
-                }
+                self.outlet.take(deliveries, &freed);
                 Committed::Stored { deliveries: count }
             }
             CommitOutcome::Conflict => Committed::Conflict,

@@ -1,12 +1,13 @@
 //! What can be said of an endpoint before it is called.
 
 use super::guard::Guard;
-use super::literal::{Host, host};
+use super::literal::{Host, host, is_localhost};
+use super::server::is_name;
 use super::tls::endpoint_tls;
 use anglerfish_core::config::{EndpointConfig, EndpointTls};
 use http::Uri;
 use rustls::RootCertStore;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use rustls::pki_types::ServerName;
 use std::sync::Arc;
 
 /// What of TLS with an endpoint cannot be used, with its key.
@@ -17,31 +18,32 @@ pub fn tls_problem(tls: &EndpointTls) -> Option<(&'static str, String)> {
 }
 
 /// Why every attempt at an endpoint would be refused, as far as its host tells without a name server. What a secret URL
-/// holds is not named.
+/// holds is not named. If a proxy `resolves` names, only the rule about TLS holds for them: the proxy decides about addresses.
 #[must_use]
-pub fn endpoint_problem(endpoint: &EndpointConfig) -> Option<String> {
+pub fn endpoint_problem(endpoint: &EndpointConfig, resolves: bool) -> Option<String> {
     let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks).ok()?;
     let uri: Uri = endpoint.url.reveal().parse().ok()?;
     let named = uri.host()?;
     let is_plain = uri.scheme_str() == Some("http") && !endpoint.allow_http;
     let opens_private = endpoint.allow_private || !endpoint.allow_networks.is_empty();
-    let refused = |address: IpAddr| guard.check(address).err();
+    let is_tls = uri.scheme_str() == Some("https");
+    let is_no_name = || !is_name(named) || is_tls && ServerName::try_from(named).is_err();
+    let neither = || match endpoint.url.is_secret() {
+        true => "its host is neither an address nor a name".to_owned(),
+        false => format!("its host `{named}` is neither an address nor a name"),
+    };
     let refused = match host(named) {
         Host::Address(address) if is_plain && guard.is_public(address) => return Some(PLAIN.to_owned()),
-        Host::Address(address) => refused(address)?,
-        Host::Neither if endpoint.url.is_secret() => {
-            return Some("its host is neither an address nor a name".into());
+        Host::Address(address) => guard.check(address).err()?,
+        Host::Neither => return Some(neither()),
+        Host::Name if is_no_name() => return Some(neither()),
+        Host::Name if !is_localhost(named) => {
+            // Where nothing private may be called its address is a public one, if it is called at all; and nobody here
+            // knows that of a name which the proxy resolves.
+            return (is_plain && (resolves || !opens_private)).then(|| PLAIN.to_owned());
         }
-        Host::Neither => return Some(format!("its host `{named}` is neither an address nor a name")),
-        Host::Name => {
-            let bare = named.strip_suffix('.').unwrap_or(named).to_ascii_lowercase();
-            if bare != "localhost" && !bare.ends_with(".localhost") {
-                // Where nothing private may be called its address is a public one, if it is called at all.
-                return (is_plain && !opens_private).then(|| PLAIN.to_owned());
-            }
-            // One of the two that may be called is enough.
-            refused(Ipv6Addr::LOCALHOST.into()).and(refused(Ipv4Addr::LOCALHOST.into()))?
-        }
+        Host::Name if resolves && !is_plain => return None,
+        Host::Name => guard.check_loopback().err()?,
     };
     Some(format!(
         "every attempt would be refused: its host is {} address, which neither allow_private nor allow_networks permits",
@@ -58,11 +60,38 @@ mod tests {
     use super::*;
 
     fn problem(url: &str, allow_private: bool, networks: &[&str]) -> Option<String> {
-        endpoint_problem(&EndpointConfig {
+        let endpoint = EndpointConfig {
             allow_private,
             allow_networks: networks.iter().map(|network| (*network).to_owned()).collect(),
             ..EndpointConfig::new(url)
-        })
+        };
+        endpoint_problem(&endpoint, false)
+    }
+
+    #[test]
+    fn of_a_name_that_the_proxy_resolves_only_the_rule_about_tls_holds() {
+        let problem = |url: &str, allow_private, allow_http| {
+            let endpoint = EndpointConfig { allow_private, allow_http, ..EndpointConfig::new(url) };
+            endpoint_problem(&endpoint, true)
+        };
+        for (url, allow_private, allow_http) in [
+            ("https://localhost/", false, false),
+            ("http://localhost/", true, false),
+            ("http://localhost/", false, true),
+            ("http://inside.test/", false, true),
+            ("https://inside.test/", false, false),
+        ] {
+            assert_eq!(problem(url, allow_private, allow_http), None, "{url}");
+        }
+        for (url, allow_private, allow_http, word) in [
+            ("http://localhost/", false, false, "a loopback address"),
+            ("http://inside.test/", true, false, "called without TLS"),
+            // An address is not for the proxy to resolve.
+            ("https://127.0.0.1/", false, true, "a loopback address"),
+        ] {
+            let said = problem(url, allow_private, allow_http).unwrap_or_default();
+            assert!(said.contains(word), "{url}: {said}");
+        }
     }
 
     #[test]
@@ -76,11 +105,18 @@ mod tests {
             ("https://[fd00::1]/", "a unique local address"),
             ("https://169.254.169.254/", "a link-local address"),
             ("https://127.0.0.256/", "neither an address nor a name"),
+            ("https://example..com/", "neither an address nor a name"),
+            ("http://example..com/", "neither an address nor a name"),
+            ("https://-a.com/", "neither an address nor a name"),
             ("http://example.com/", "called without TLS"),
             ("http://1.1.1.1/", "called without TLS"),
         ] {
             let said = problem(url, false, &[]).unwrap_or_default();
             assert!(said.contains(word), "{url}: {said}");
+        }
+        for label in [63, 64] {
+            let url = format!("https://{}.com/", "a".repeat(label));
+            assert_eq!(problem(&url, false, &[]).is_some(), label > 63, "{url}");
         }
     }
 

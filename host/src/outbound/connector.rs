@@ -5,7 +5,7 @@ use super::Outbound;
 use super::connections::Own;
 use super::failure::words;
 use super::guard::{Guard, Plain};
-use super::literal::{Host, host};
+use super::literal::{Host, host, is_localhost};
 use super::names::NameError;
 use super::proxy::{Proxy, ProxyError};
 use super::stream::Counted;
@@ -76,9 +76,12 @@ impl GuardedConnector {
     ) -> Result<Counted, BoxError> {
         let target = match host(text) {
             Host::Name if proxy.resolves() && !self.names.contains_key(text) => {
-                // Nobody here knows whether its address is a public one.
+                // Nobody here knows whether its address is a public one, unless its name says that it is none.
                 if is_plain && !self.guard.allows_http() {
-                    return Err(Plain.into());
+                    if !is_localhost(text) {
+                        return Err(Plain.into());
+                    }
+                    self.guard.check_loopback()?;
                 }
                 format!("{text}:{port}")
             }

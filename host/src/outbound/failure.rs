@@ -4,8 +4,9 @@ use super::connections::NoFreeConnection;
 use super::guard::{Plain, Refused};
 use super::names::NameError;
 use super::proxy::ProxyError;
+use super::server::NO_NAME;
 use anglerfish_core::request::UnixMillis;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{InvalidDnsNameError, UnixTime};
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -28,6 +29,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = error.downcast_ref::<ProxyError>() {
         return Some(error.to_string());
+    }
+    // Who makes connections with TLS looks at the name before anybody is asked for its addresses.
+    if error.is::<InvalidDnsNameError>() {
+        return Some(format!("dns: the host is {NO_NAME}"));
     }
     if let Some(none) = error.downcast_ref::<NoFreeConnection>() {
         return Some(none.to_string());
@@ -267,6 +272,12 @@ mod tests {
         assert_eq!(words(&Outer(nested)), "tls: certificate is from an unknown issuer");
         let eof = io::Error::other(io::Error::new(ErrorKind::UnexpectedEof, "tls handshake eof"));
         assert_eq!(words(&eof), "connection closed");
+    }
+
+    #[test]
+    fn a_host_that_is_no_name_is_told_as_one() {
+        let error = io::Error::other(InvalidDnsNameError);
+        assert_eq!(words(&Outer(error)), "dns: the host is not a name that can be looked up");
     }
 
     #[test]

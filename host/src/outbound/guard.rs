@@ -113,7 +113,12 @@ impl Guard {
         }
     }
 
-    /// The same, and whether public addresses may be called without TLS.
+    /// Whether one of the two addresses of this machine's own names may be called.
+    pub(crate) fn check_loopback(&self) -> Result<(), Refused> {
+        self.check(Ipv6Addr::LOCALHOST.into()).or_else(|_| self.check(Ipv4Addr::LOCALHOST.into()))
+    }
+
+    /// The same guard, which also says whether public addresses may be called without TLS.
     pub(crate) fn allow_http(self, allow_http: bool) -> Self {
         Self { allow_http, ..self }
     }

@@ -30,6 +30,12 @@ pub(crate) enum Host {
     Name,
 }
 
+/// Whether a name is this machine's own, whatever a name server says (RFC 6761, section 6.3).
+pub(super) fn is_localhost(name: &str) -> bool {
+    let bare = name.trim_end_matches('.').to_ascii_lowercase();
+    bare == "localhost" || bare.ends_with(".localhost")
+}
+
 /// Reads a host as the WHATWG URL standard does ("ends in a number", IPv4 parser): `127.1`, `0x7f000001`, `0177.0.0.1`
 /// and `2130706433` are addresses, and what ends in a number and is no address is nothing at all, never a name. So no
 /// resolver gets to have an opinion of its own about what is checked here.
@@ -161,6 +167,19 @@ mod tests {
         }
         for text in ["", ".", "127.0.0.256", "a b", "a/b", "a:80", "*", "a..b%", "[::1%lo]"] {
             assert!(canonical(text).is_none_or(|form| form == "*"), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_the_names_of_this_machine() {
+        for (name, is) in [
+            ("localhost", true),
+            ("LOCALHOST.", true),
+            ("a.localhost", true),
+            ("notlocalhost", false),
+            ("localhost.example.com", false),
+        ] {
+            assert_eq!(is_localhost(name), is, "{name}");
         }
     }
 

@@ -27,6 +27,13 @@ pub struct OutboundConfig {
     pub roots: Option<Vec<CertificateDer<'static>>>,
 }
 
+impl OutboundConfig {
+    /// Whether names are given to a proxy, which decides itself which addresses may be called.
+    pub(crate) fn proxy_resolves(&self) -> bool {
+        self.proxy.as_ref().is_some_and(Proxy::resolves)
+    }
+}
+
 impl Section for OutboundConfig {
     const TABLE: &'static str = "outbound";
     const KEYS: Keys = &[

@@ -1,6 +1,7 @@
 //! Asking name servers, without blocking a thread.
 
 use super::failure::is_local;
+use super::literal::is_localhost;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -26,6 +27,14 @@ const OTHER_FAMILY: Duration = Duration::from_millis(150);
 const SIGN_OF_LIFE: Duration = Duration::from_millis(1500);
 /// How often the system's files are looked at for changes.
 const FILES: Duration = Duration::from_secs(5);
+
+/// What is said of a host that no name server is asked for.
+pub(super) const NO_NAME: &str = "not a name that can be looked up";
+
+/// Whether name servers can be asked for it: RFC 1035, section 2.3.4, bounds labels to 63 octets, and none is empty.
+pub(super) fn is_name(text: &str) -> bool {
+    Name::from_str_relaxed(text).is_ok()
+}
 
 const SERVERS_FILE: &str = "/etc/resolv.conf";
 const HOSTS_FILE: &str = "/etc/hosts";
@@ -104,16 +113,14 @@ impl Servers {
             return Some(listed);
         }
         // RFC 6761, section 6.3: nobody else may say what these are.
-        let bare = name.trim_end_matches('.').to_ascii_lowercase();
-        let own = bare == "localhost" || bare.ends_with(".localhost");
-        own.then(|| vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1])])
+        is_localhost(name)
+            .then(|| vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1])])
     }
 
     /// Asks for both families at once. May take as long as the servers need.
     pub(super) async fn ask(&self, name: &str) -> Result<Found, LookupError> {
         let resolver = self.current().resolver.map_err(LookupError::Local)?;
-        let name = Name::from_str_relaxed(name)
-            .map_err(|_| LookupError::Nothing("not a name that can be looked up", Duration::MAX))?;
+        let name = Name::from_str_relaxed(name).map_err(|_| LookupError::Nothing(NO_NAME, Duration::MAX))?;
         let mut v4 = pin!(resolver.ipv4_lookup(name.clone()));
         let mut v6 = pin!(resolver.ipv6_lookup(name.clone()));
         // Whichever family comes first does not wait for a server that says nothing about the other.

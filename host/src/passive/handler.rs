@@ -3,12 +3,12 @@
 use super::access::Opened;
 use super::document::{LeasedDocument, MessageDocument, ResultDocument, ResultsDocument};
 use super::request::{self, AckBody, ExtendBody, LeaseBody, NackBody, NamedToken};
-use crate::api::{Json, NoParameters, OptionalJson, ProblemDetails, Query, internal, wrong_token};
-use crate::delivery::{LeaseError, MessageToken};
+use crate::api::{Json, NoParameters, OptionalJson, ProblemDetails, Query, bearer, internal, wrong_token};
+use crate::delivery::{LeaseError, MessageToken, PassiveSubscription};
 use axum::Json as Answer;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -36,11 +36,14 @@ const CROWDED: Duration = Duration::from_secs(1);
 )]
 pub(super) async fn lease(
     Opened(subscription): Opened,
+    headers: HeaderMap,
     Query(NoParameters {}): Query<NoParameters>,
     OptionalJson(body): OptionalJson<Value>,
 ) -> Result<Response, ProblemDetails> {
     let (wanted, form) = request::lease(body)?;
-    let given = subscription.lease(wanted).await?;
+    let may =
+        |subscription: &PassiveSubscription| bearer(&headers, |token| subscription.opens(token)).is_ok();
+    let given = subscription.lease(wanted, may).await?;
     let messages = given.messages.iter().map(|message| MessageDocument::of(message, form)).collect();
     let leased = LeasedDocument { messages, stopped: given.is_stopped };
     let text = serde_json::to_vec(&leased).map_err(|error| {
@@ -124,7 +127,7 @@ impl From<LeaseError> for ProblemDetails {
         match error {
             LeaseError::TooManyWaiting => crowded("too-many-waiting"),
             LeaseError::TooManyLeases => crowded("too-many-leases"),
-            LeaseError::Gone => wrong_token(),
+            LeaseError::Gone | LeaseError::TokenEnded => wrong_token(),
             LeaseError::Store(error) => error.into(),
         }
     }

@@ -90,6 +90,10 @@ impl Endpoint for FilteredEndpoint {
             Err(refused) => attempted(started, begun.elapsed(), refused),
         }
     }
+
+    fn withdraw(&self) {
+        self.endpoint.withdraw();
+    }
 }
 
 fn attempted(started: UnixMillis, duration: Duration, refused: Refused) -> Attempted {
@@ -104,5 +108,6 @@ fn attempted(started: UnixMillis, duration: Duration, refused: Refused) -> Attem
         failure: Some(refused.failure),
         error: Some(refused.reason),
         is_joined: false,
+        is_withdrawn: false,
     }
 }

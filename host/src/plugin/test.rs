@@ -124,6 +124,7 @@ impl Endpoint for Kept {
             failure: None,
             error: None,
             is_joined: false,
+            is_withdrawn: false,
         }
     }
 }

@@ -108,10 +108,8 @@ impl Publisher {
             ..NewEvent::new(event, data, now).wanted(intents)
         };
         let commit = Commit { events: vec![new], ..Commit::new(now) };
-        if let CommitOutcome::Committed { deliveries, .. } = self.store.commit(commit).await?
-            && !deliveries.is_empty()
-        {
-            self.outlet.offer(deliveries);
+        if let CommitOutcome::Committed { deliveries, freed, .. } = self.store.commit(commit).await? {
+            self.outlet.take(deliveries, &freed);
         }
         // A conflict means that it is there already.
         Ok(())
@@ -155,10 +153,8 @@ impl Publisher {
             if commit.is_empty() {
                 return Ok(receipts);
             }
-            if let CommitOutcome::Committed { deliveries, .. } = self.store.commit(commit).await? {
-                if !deliveries.is_empty() {
-                    self.outlet.offer(deliveries);
-                }
+            if let CommitOutcome::Committed { deliveries, freed, .. } = self.store.commit(commit).await? {
+                self.outlet.take(deliveries, &freed);
                 return Ok(receipts);
             }
         }

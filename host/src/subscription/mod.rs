@@ -24,6 +24,6 @@ pub use port::{
 pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};
 pub use start::position;
-pub(crate) use start::problem as start_problem;
+pub(crate) use start::{future as future_start, problem as start_problem};
 pub(crate) use strict::parse as parse_strictly;
 pub use write::Deletion;

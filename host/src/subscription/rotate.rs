@@ -1,6 +1,6 @@
 //! Another key in the place of those that sign, another token in the place of those that are right.
 
-use anglerfish_core::config::{AccessToken, EndpointConfig, MOST_TOKENS};
+use anglerfish_core::config::{AccessToken, EndpointConfig, MOST_SECRETS, MOST_TOKENS};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
 use rustls::crypto::{GetRandomFailed, ring};
@@ -42,6 +42,15 @@ pub(super) fn rotated(
             members.insert("not_after".to_owned(), json!(ends.rfc3339()));
         }
         keys.push(key);
+    }
+    if keys.len() >= MOST_SECRETS {
+        // One that somebody still verifies with would end without a word.
+        let problem =
+            Problem::new("endpoint.secrets", format!("{MOST_SECRETS} sign already, and no more may"));
+        return Err(problem.with_hint(
+            "wait until the overlap of the oldest ends, end all before the new one with an `overlap` of 0s, or put the \
+             subscription with those that are still used",
+        ));
     }
     // Where there is room for one signature the first valid key signs: the old one, until its time is over.
     keys.push(Value::String(secret));
@@ -114,6 +123,19 @@ mod tests {
             {"value": OLD, "not_after": "2023-11-14T22:13:30Z"}, {"value": OLD, "not_after": "2023-11-01T00:00:00Z"}]});
         assert_eq!(rotate(ends, None), old("2023-11-14T22:13:30Z"));
         assert_eq!(rotate(json!({"url": url}), None), json!([NEW]));
+    }
+
+    #[test]
+    fn where_as_many_keys_sign_as_may_it_is_said_what_to_do() {
+        let keys: Vec<Value> = (0..MOST_SECRETS).map(|_| json!({"value": OLD})).collect();
+        let endpoint = json!({"url": "https://example.com/", "secrets": keys});
+        let read = read_endpoint(&endpoint, "").unwrap();
+        let document = json!({"id": "a", "endpoint": endpoint});
+        let now = UnixMillis(1_700_000_000_000);
+        let rotate = |overlap| rotated(&document, Some(&read), NEW.to_owned(), Some(overlap), now);
+        let problem = rotate(Duration::from_secs(1)).unwrap_err();
+        assert_eq!((&*problem.path, problem.hint.is_some()), ("endpoint.secrets", true));
+        assert_eq!(rotate(Duration::ZERO).unwrap()["endpoint"]["secrets"], json!([NEW]));
     }
 
     #[test]

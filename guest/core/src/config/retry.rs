@@ -34,7 +34,7 @@ pub struct BackoffConfig {
     pub growth: Growth,
     /// The wait before the second attempt.
     pub first: Duration,
-    /// No wait is longer.
+    /// No wait is longer before it is varied: jitter comes on top.
     pub max_delay: Duration,
     /// How many attempts there are in all; the first one counts.
     pub max_attempts: u32,

@@ -39,6 +39,8 @@ pub(super) enum Fault {
     RetriesLast,
     /// What was broken off is given back without a record.
     SilentInterruption,
+    /// An attempt that was not made keeps its place.
+    KeptPlace,
     /// A rate begins anew with its burst after a start.
     FreshRate,
 }

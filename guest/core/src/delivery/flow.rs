@@ -113,6 +113,31 @@ impl Flow {
         }
     }
 
+    /// The policy is another one from now on. Says whether that closes a breaker.
+    pub(super) fn change(&mut self, policy: &DeliveryConfig, now: Duration) -> bool {
+        if let Some(rate) = &policy.rate {
+            self.limiter.change(rate, now);
+        }
+        let closes = policy.breaker.is_none() && self.breaker.is_open();
+        if closes {
+            self.breaker.reset();
+        }
+        closes
+    }
+
+    /// An attempt that was allowed to start was not made.
+    pub(super) fn undo(&mut self, policy: &DeliveryConfig, now: Now, probe: Option<Probe>) {
+        if let Some(rate) = policy.rate.as_ref().filter(|_| !is_seeded(Fault::FreeRate)) {
+            self.limiter.give_back(rate);
+        }
+        self.forgo(now, probe);
+    }
+
+    /// Whether its breaker is open.
+    pub(super) fn is_broken(&self) -> bool {
+        self.breaker.is_open()
+    }
+
     /// The endpoint took something, or said itself what is to become of it.
     pub(super) fn succeed(&mut self, policy: &DeliveryConfig) -> Effect {
         let wider = self.window.map(|window| window.saturating_mul(2));

@@ -226,6 +226,29 @@ impl<P> Queue<P> {
         self.flow.as_ref()?.holds(&self.policy, now)
     }
 
+    /// It has another policy, and another rate together with others, from now on. Says whether that closes its breaker.
+    pub(super) fn configure(
+        &mut self,
+        now: Duration,
+        policy: Arc<DeliveryConfig>,
+        shared: Option<Arc<SharedRate>>,
+    ) -> bool {
+        let is_other = self.policy.mode != policy.mode;
+        // What comes again unchanged, as with a reload, changes nothing.
+        let closes =
+            *self.policy != *policy && self.flow.as_mut().is_some_and(|flow| flow.change(&policy, now));
+        (self.policy, self.shared) = (policy, shared);
+        if is_other {
+            self.look_again();
+        }
+        closes
+    }
+
+    /// Whether its breaker is open.
+    pub(super) fn is_broken(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_broken())
+    }
+
     /// An attempt ended like this. Says what follows for the subscription.
     pub(super) fn conclude(
         &mut self,

@@ -33,6 +33,17 @@ impl Limiter {
         self.next = self.next.max(rests.min(latest));
     }
 
+    /// The rate is another one from now on: what the earlier one has used up is used up of this one, and no more than all of
+    /// it.
+    pub(super) fn change(&mut self, rate: &RateConfig, now: Duration) {
+        self.next = self.next.min(now.saturating_add(interval(rate).saturating_mul(rate.burst)));
+    }
+
+    /// What was allowed to start has not.
+    pub(super) fn give_back(&mut self, rate: &RateConfig) {
+        self.next = self.next.saturating_sub(interval(rate));
+    }
+
     /// Somebody waits for the rate.
     pub fn wait(&mut self) {
         self.is_awaited = true;
@@ -113,6 +124,28 @@ mod tests {
         assert_eq!(started(Duration::from_millis(999)), 0);
         assert_eq!(started(SECOND), 1);
         assert_eq!(started(SECOND * 100), 3);
+    }
+
+    #[test]
+    fn another_rate_is_used_up_at_most() {
+        let (slow, fast) = (rate(1, SECOND * 3600, 1), rate(10, SECOND, 2));
+        let mut limiter = Limiter::default();
+        limiter.start(&slow, SECOND);
+        assert_eq!(limiter.opens(&slow), SECOND * 3601);
+        limiter.change(&fast, SECOND * 2);
+        assert_eq!(limiter.opens(&fast), SECOND * 2 + SECOND / 10);
+        limiter.start(&fast, SECOND * 3);
+        limiter.change(&slow, SECOND * 3);
+        assert_eq!(limiter.opens(&slow), SECOND * 3 + SECOND / 10);
+    }
+
+    #[test]
+    fn what_did_not_start_uses_up_nothing() {
+        let rate = rate(1, SECOND, 1);
+        let mut limiter = Limiter::default();
+        limiter.start(&rate, SECOND);
+        limiter.give_back(&rate);
+        assert_eq!(limiter.opens(&rate), SECOND);
     }
 
     proptest! {

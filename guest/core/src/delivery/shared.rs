@@ -38,10 +38,19 @@ pub(super) struct SharedRates(BTreeMap<Arc<str>, Shared>);
 
 impl SharedRates {
     /// When one more may start by this rate, which is the one in force from now on.
-    pub(super) fn opens(&mut self, shared: &SharedRate) -> Duration {
+    pub(super) fn opens(&mut self, shared: &SharedRate, now: Duration) -> Duration {
         let entry = self.0.entry(Arc::clone(&shared.name)).or_default();
-        entry.rate = Some(shared.rate);
+        if entry.rate.replace(shared.rate).is_some_and(|earlier| earlier != shared.rate) {
+            entry.limiter.change(&shared.rate, now);
+        }
         entry.opens()
+    }
+
+    /// An attempt that was allowed to start has not.
+    pub(super) fn give_back(&mut self, shared: &SharedRate) {
+        if let Some(entry) = self.0.get_mut(&shared.name) {
+            entry.limiter.give_back(&shared.rate);
+        }
     }
 
     /// A subscription waits for its turn; `is_in` tells whether it does so already.

@@ -8,7 +8,7 @@ use crate::message::{Message, ReceivedBody};
 use crate::problem::Problem;
 use crate::request::{Header, UnixMillis};
 use anglerfish_filter::table::{EventInput, ExpressionView};
-use anglerfish_filter::{EvalError, Expression, Failure};
+use anglerfish_filter::{EvalError, Expression, Failure, Unreadable};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -91,22 +91,23 @@ impl Rendering {
         Ok(Some(Self { transform, values, data: data.collect::<Result<_, Vec<Problem>>>()? }))
     }
 
-    /// What is made of an event; `data` is its body as JSON.
-    fn render(&self, input: FilterInput<'_>, data: &[u8]) -> Result<Rendered, String> {
+    /// What is made of an event.
+    fn render(&self, input: FilterInput<'_>, message: &Message<'_>) -> Result<Rendered, String> {
+        let data = message.json();
         input.with(|seen| {
             let body = self.transform.as_ref().map(|expression| {
                 let view = ExpressionView::new(expression, seen, Some(data));
                 let text = view.with(|facts| expression.evaluate_json(facts, LONGEST_BODY));
-                text.map(String::into_bytes).map_err(|error| said(expression, error))
+                text.map(String::into_bytes).map_err(|error| said(expression, error, message))
             });
             let values = self.values.iter().map(|(text, expression)| {
                 let view = ExpressionView::new(expression, seen, Some(data));
                 let value = view.with(|facts| expression.evaluate_text(facts));
-                value.map(|value| (text.clone(), value)).map_err(|error| said(expression, error))
+                value.map(|value| (text.clone(), value)).map_err(|error| said(expression, error, message))
             });
             let values = values.collect::<Result<_, String>>()?;
             let body = match body.transpose()? {
-                None if !self.data.is_empty() => Some(self.text(seen, data)?.into_bytes()),
+                None if !self.data.is_empty() => Some(self.text(seen, message)?.into_bytes()),
                 body => body,
             };
             Ok(Rendered { body, values })
@@ -114,7 +115,8 @@ impl Rendering {
     }
 
     /// The text that is sent in the place of the data.
-    fn text(&self, seen: &EventInput<'_>, data: &[u8]) -> Result<String, String> {
+    fn text(&self, seen: &EventInput<'_>, message: &Message<'_>) -> Result<String, String> {
+        let data = message.json();
         let mut text = String::new();
         for piece in &self.data {
             match piece {
@@ -126,7 +128,7 @@ impl Rendering {
                         ValuePlace::Json => view.with(|facts| expression.evaluate_json(facts, most)),
                         _ => view.with(|facts| expression.evaluate_text(facts)),
                     };
-                    let value = value.map_err(|error| said(expression, error))?;
+                    let value = value.map_err(|error| said(expression, error, message))?;
                     if *place == ValuePlace::Markup && !value.chars().all(is_of_xml) {
                         return Err(NO_XML.to_owned());
                     }
@@ -181,12 +183,14 @@ fn encode(value: &str, place: ValuePlace, text: &mut String) {
 }
 
 /// Which part of an expression has no value, and why. It quotes the expression, never the event.
-fn said(expression: &Expression, error: EvalError) -> String {
+fn said(expression: &Expression, error: EvalError, message: &Message<'_>) -> String {
     let text = expression.text(error.node);
     let (shown, rest) = text.split_at(text.floor_char_boundary(QUOTED));
     let more = if rest.is_empty() { "" } else { "…" };
-    match error.failure {
-        Failure::TooLong => TOO_LONG.to_owned(),
+    match (error.failure, message.unpacked()) {
+        (Failure::TooLong, _) => TOO_LONG.to_owned(),
+        // Nobody knows whether it would be JSON.
+        (Failure::Unreadable(Unreadable::NotJson), Err(reason)) => format!("`{shown}{more}`: {reason}"),
         _ => format!("`{shown}{more}`: {error}"),
     }
 }
@@ -208,7 +212,7 @@ impl Router {
         let Some(rendering) = self.renderings.get(subscription) else { return Ok(Rendered::default()) };
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
         let message = Message::new(ReceivedBody::of_event(event, headers, data), fields);
-        rendering.render(FilterInput { event, headers, now }, message.json())
+        rendering.render(FilterInput { event, headers, now }, &message)
     }
 }
 
@@ -226,7 +230,7 @@ pub fn render_once(
 ) -> Result<Result<Rendered, String>, Vec<Problem>> {
     let Some(rendering) = Rendering::compile(config, "")? else { return Ok(Ok(Rendered::default())) };
     let message = Message::new(ReceivedBody::of_event(event, headers, data), &[]);
-    Ok(rendering.render(FilterInput { event, headers, now }, message.json()))
+    Ok(rendering.render(FilterInput { event, headers, now }, &message))
 }
 
 #[cfg(test)]
@@ -276,7 +280,12 @@ mod tests {
             Err("`message.order.id`: there is no such field".into())
         );
         assert_eq!(rendered("1", &["message.nope"]), Err("`message.nope`: there is no such field".into()));
-        assert!(rendered("1", &["message.none"]).is_err() && rendered("1", &["message.customer"]).is_err());
+        for (text, kind) in
+            [("message.none", "null"), ("message.customer", "an object"), ("message.items", "a list")]
+        {
+            let said = format!("`{text}`: its value is {kind}; text, a number or a bool can stand here");
+            assert_eq!(rendered("1", &[text]), Err(said));
+        }
     }
 
     #[test]
@@ -319,6 +328,15 @@ mod tests {
         );
         assert!(rendered("{{ message.none }}", DataKind::Text).is_err());
         assert!(rendered("{\"a\": \"{{ message.tags }}\"}", DataKind::Json).is_err());
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_unpacked_is_told_as_one() {
+        let config = RenderConfig { transform: Some("message.n".to_owned()), ..RenderConfig::default() };
+        let headers = [Header { name: "Content-Encoding", value: b"gzip" }];
+        let made = render_once(&config, &Event::default(), &headers, b"{\"n\": 1}", UnixMillis(0)).unwrap();
+        let said = "`message.n`: the body cannot be unpacked: it is not whole gzip";
+        assert_eq!(made, Err(said.to_owned()));
     }
 
     #[test]

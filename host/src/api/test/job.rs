@@ -191,6 +191,19 @@ async fn a_job_that_cannot_be_is_told_all_its_problems() {
         (json!({"kind": "replay", "subscription": "a", "from": "now"}), vec!["from"]),
         (json!({"kind": "replay", "from": 0, "missing": true}), vec!["from", "missing"]),
         (json!({"kind": "replay", "from": 1, "until": "earliest"}), vec!["until"]),
+        (json!({"kind": "replay", "from": 3, "until": 2}), vec!["until"]),
+        (json!({"kind": "replay", "from": 3, "until": 3}), vec!["until"]),
+        (
+            json!({"kind": "replay", "from": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}),
+            vec!["until"],
+        ),
+        (
+            json!({
+                "kind": "retry", "status": "dead",
+                "since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z",
+            }),
+            vec!["until"],
+        ),
     ] {
         let answer = bench.post("/v1/jobs", &body).await;
         assert_eq!(answer.problem(), (422, "invalid-document".into()), "{body}");

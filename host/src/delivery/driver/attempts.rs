@@ -50,6 +50,13 @@ impl Driver {
         policy: &DeliveryConfig,
     ) {
         let (before, timeout, delivery) = (work.before, policy.timeout, work.payload);
+        let started = now.wall;
+        // Meanwhile it may have been dropped for a newer one, or made due by hand.
+        if !self.around.store.begin(lease_of(work.lease), started, before) {
+            self.around.roster.end([work.lease]);
+            self.engine.handle_unmade(now, attempt, true);
+            return;
+        }
         let endpoint = self.slots.endpoint(key, now.elapsed);
         let span = tracing::debug_span!(
             "attempt",
@@ -57,8 +64,6 @@ impl Driver {
             delivery = %delivery.id,
             event = delivery.event.id,
         );
-        let started = now.wall;
-        self.around.store.begin(lease_of(work.lease), started, before);
         let future = async move {
             fault_point("attempt");
             match endpoint {
@@ -93,6 +98,11 @@ impl Driver {
                 Attempted::internal(started)
             }
         };
+        if attempted.is_withdrawn {
+            self.engine.handle_unmade(now, attempt, false);
+            self.show_running(key);
+            return;
+        }
         if attempted.is_joined {
             self.engine.handle_joined(attempt);
         }

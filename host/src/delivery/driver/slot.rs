@@ -38,6 +38,13 @@ impl Slot {
         self.endpoint.clone()
     }
 
+    /// Nothing new is to be sent.
+    pub(super) fn withdraw(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.withdraw();
+        }
+    }
+
     /// Tells those who wait whether it is written down how it stands.
     pub(super) fn answer_standing(&mut self, stood: Result<(), StoreFault>) {
         for done in take(&mut self.standing) {

@@ -60,7 +60,11 @@ impl Driver {
         standing: Standing,
         failing: Option<UnixMillis>,
     ) {
-        let Some(name) = self.slots.get(key).map(|slot| Arc::clone(&slot.name)) else { return };
+        let Some(slot) = self.slots.get(key) else { return };
+        if standing != Standing::Active {
+            slot.withdraw();
+        }
+        let name = Arc::clone(&slot.name);
         if self.around.roster.stand(&name, standing, failing, now.wall) {
             self.around.metrics.stands(&name, standing);
             report::stands(&name, standing);

@@ -47,6 +47,8 @@ struct Gathered {
     bytes: usize,
     /// Whether a task sees to them.
     is_seen_to: bool,
+    /// How often what was gathered was given back.
+    withdrawals: u64,
     /// How large a body may be, and until when that holds, after the endpoint has called one too large.
     smaller: Option<(usize, Instant)>,
 }
@@ -79,6 +81,7 @@ impl BatchEndpoint {
 impl Endpoint for BatchEndpoint {
     #[expect(clippy::disallowed_methods, reason = "says how long it gathers, and decides nothing")]
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
+        let withdrawals = self.shared.gathered().withdrawals;
         let element = match self.shared.element(&delivery).await {
             Ok(element) => element,
             // It is of this event alone, and must not hold up the others.
@@ -87,9 +90,24 @@ impl Endpoint for BatchEndpoint {
         let (done, answer) = oneshot::channel();
         let id = delivery.event.id.clone();
         drop(delivery);
-        self.shared.add(Entry { id, element, timeout, since: Instant::now(), done });
+        if !self.shared.add(Entry { id, element, timeout, since: Instant::now(), done }, withdrawals) {
+            return Attempted::withdrawn(now());
+        }
         // It is dropped unanswered only if the request broke down within this program.
         answer.await.unwrap_or_else(|_| Attempted::internal(now()))
+    }
+
+    fn withdraw(&self) {
+        let entries = {
+            let mut gathered = self.shared.gathered();
+            gathered.withdrawals += 1;
+            gathered.bytes = 0;
+            std::mem::take(&mut gathered.entries)
+        };
+        for entry in entries {
+            // Who waited may be gone.
+            let _ = entry.done.send(Attempted::withdrawn(now()));
+        }
     }
 }
 
@@ -104,8 +122,12 @@ impl Shared {
         Ok(outgoing.element(&delivery.event, &delivery.data, rendered.as_ref())?)
     }
 
-    fn add(self: &Arc<Self>, entry: Entry) {
+    /// `false` if what was gathered was given back since there were so many `withdrawals`.
+    fn add(self: &Arc<Self>, entry: Entry, withdrawals: u64) -> bool {
         let mut gathered = self.gathered();
+        if gathered.withdrawals != withdrawals {
+            return false;
+        }
         gathered.bytes += entry.element.len();
         gathered.entries.push_back(entry);
         if self.is_enough(&gathered) {
@@ -116,6 +138,7 @@ impl Shared {
             let this = Arc::clone(self);
             tokio::spawn(async move { this.see_to().await });
         }
+        true
     }
 
     fn is_enough(&self, gathered: &Gathered) -> bool {

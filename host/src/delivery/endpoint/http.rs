@@ -66,6 +66,7 @@ impl From<HttpAttempt> for Attempted {
             failure,
             error: record.error,
             is_joined: false,
+            is_withdrawn: false,
         }
     }
 }

@@ -25,6 +25,10 @@ use std::time::Duration;
 pub trait Endpoint: Send + Sync + 'static {
     /// Makes one attempt, which may take `timeout` in all. Dropped if it is broken off.
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted;
+
+    /// Nothing new is to be sent: attempts that have sent nothing yet and wait for something end as
+    /// [withdrawn](Attempted::is_withdrawn).
+    fn withdraw(&self) {}
 }
 
 /// What an attempt came to, before the policy has its say.
@@ -50,6 +54,8 @@ pub struct Attempted {
     pub error: Option<String>,
     /// Whether the request was also that of another attempt, which stands for both as far as the endpoint is concerned.
     pub is_joined: bool,
+    /// Whether nothing was sent, because [`Endpoint::withdraw`] said so: it is as if the attempt had never begun.
+    pub is_withdrawn: bool,
 }
 
 /// Whose fault it is that there was no complete answer.
@@ -83,6 +89,17 @@ impl Attempted {
             failure: Some(AttemptFailure::Endpoint),
             error: Some("internal error in the attempt".to_owned()),
             is_joined: false,
+            is_withdrawn: false,
+        }
+    }
+
+    /// An attempt for which nothing was sent after all.
+    pub(super) fn withdrawn(started: UnixMillis) -> Self {
+        Self {
+            is_withdrawn: true,
+            failure: Some(AttemptFailure::Local),
+            error: None,
+            ..Self::internal(started)
         }
     }
 

@@ -69,6 +69,9 @@ pub enum LeaseError {
     /// [`MOST_LEASES`] are out already.
     #[error("{MOST_LEASES} messages of this subscription are leased already")]
     TooManyLeases,
+    /// The token that was shown has ended meanwhile.
+    #[error("the token has ended")]
+    TokenEnded,
     /// The subscription was removed or is not passive any more.
     #[error("the subscription is gone")]
     Gone,
@@ -122,6 +125,8 @@ impl Shared {
 
     pub(super) fn set(&self, settings: PassiveSettings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        // Whoever waits looks whether its token has ended.
+        self.changed.notify_waiters();
     }
 
     pub(super) fn settings(&self) -> Arc<PassiveSettings> {
@@ -190,12 +195,13 @@ impl PassiveSubscription {
     }
 
     /// Leases messages, those that wait longest first. If there are none it waits until one comes, the time is over or the
-    /// gateway stops. Whoever drops this has leased nothing.
+    /// gateway stops. Whoever drops this has leased nothing. `may` is asked each time before anything is leased: tokens end while
+    /// somebody waits.
     ///
     /// # Errors
     ///
     /// Nothing is leased.
-    pub async fn lease(&self, wanted: Wanted) -> Result<Given, LeaseError> {
+    pub async fn lease(&self, wanted: Wanted, may: impl Fn(&Self) -> bool) -> Result<Given, LeaseError> {
         let Self { registry, shared } = self;
         let Ok(_place) = shared.places.try_acquire() else { return Err(LeaseError::TooManyWaiting) };
         let _baton = Baton(shared);
@@ -204,6 +210,9 @@ impl PassiveSubscription {
         loop {
             // Before the look, so that what comes between it and the wait is not missed.
             let changed = shared.changed.notified();
+            if !may(self) {
+                return Err(LeaseError::TokenEnded);
+            }
             let is_stopped = registry.roster.standing(&shared.name).standing != Standing::Active;
             let (messages, next) = match is_stopped {
                 true if shared.table().is_closed => return Err(LeaseError::Gone),

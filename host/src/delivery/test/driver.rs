@@ -47,6 +47,7 @@ fn answered(status: u16) -> Attempted {
         failure: None,
         error: None,
         is_joined: false,
+        is_withdrawn: false,
     }
 }
 

@@ -199,8 +199,8 @@ impl DeliveryStore for Flaky {
         self.reach()?.record(settlements).await
     }
 
-    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) {
-        self.inner.begin(lease, started, before);
+    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) -> bool {
+        self.inner.begin(lease, started, before)
     }
 
     fn pace(&self, rate: &str, rests: UnixMillis) {

@@ -37,7 +37,7 @@ fn rig() -> (Rig, PassiveSubscription) {
 
 /// The next messages, waited for.
 async fn next(subscriber: &PassiveSubscription, lease: Duration) -> Vec<LeasedMessage> {
-    subscriber.lease(Wanted { lease, wait: LONG, ..WANTED }).await.unwrap().messages
+    subscriber.lease(Wanted { lease, wait: LONG, ..WANTED }, |_| true).await.unwrap().messages
 }
 
 fn tokens(messages: &[LeasedMessage]) -> Vec<MessageToken> {
@@ -53,7 +53,7 @@ async fn a_message_is_leased_once_and_delivered_by_its_answer_alone() {
         (messages.len(), messages[0].delivery.id, &*messages[0].delivery.data),
         (1, id, &b"{\"n\":1}"[..])
     );
-    assert!(subscriber.lease(WANTED).await.unwrap().messages.is_empty(), "it is leased");
+    assert!(subscriber.lease(WANTED, |_| true).await.unwrap().messages.is_empty(), "it is leased");
     assert!(rig.show(id).await.1.is_empty(), "nobody has answered for it");
     assert_eq!(subscriber.acknowledge(tokens(&messages)).await.unwrap(), [true]);
     let (delivery, attempts) = rig.show(id).await;
@@ -70,7 +70,7 @@ async fn a_message_is_leased_once_and_delivered_by_its_answer_alone() {
 async fn whoever_waits_is_woken_by_a_message_and_each_by_one() {
     let (rig, subscriber) = rig();
     let one = Wanted { max: 1, wait: LONG, ..WANTED };
-    let both = join(subscriber.lease(one), subscriber.lease(one));
+    let both = join(subscriber.lease(one, |_| true), subscriber.lease(one, |_| true));
     let sent = async {
         let _ = rig.send(&["a"], "1").await;
         let _ = rig.send(&["a"], "2").await;
@@ -93,7 +93,7 @@ async fn a_lease_that_expires_is_an_attempt_and_the_message_comes_back_until_it_
     assert_eq!((delivery.status, attempts.len()), (DeliveryStatus::Dead, 3));
     let said = |attempt: &Attempt| attempt.error.clone().unwrap();
     assert!(attempts.iter().all(|attempt| said(attempt).contains("without an answer")), "{attempts:?}");
-    assert!(subscriber.lease(WANTED).await.unwrap().messages.is_empty());
+    assert!(subscriber.lease(WANTED, |_| true).await.unwrap().messages.is_empty());
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_message_that_is_given_back_comes_when_it_is_to_and_no_more_often_than
     let (delivery, attempts) = rig.show(id).await;
     assert!(delivery.due.unwrap().0 >= attempts[0].started.0 + 299_000, "{delivery:?}");
     assert_eq!(attempts[0].error.as_deref(), Some("no disk"));
-    assert!(subscriber.lease(WANTED).await.unwrap().messages.is_empty(), "it is not due");
+    assert!(subscriber.lease(WANTED, |_| true).await.unwrap().messages.is_empty(), "it is not due");
 
     // By the policy it comes after 20 ms.
     let other = rig.send(&["a"], "{}").await[0];
@@ -144,7 +144,7 @@ async fn answers_that_the_store_cannot_take_leave_the_leases_as_they_were() {
     rig.store.set_down(true);
     assert!(subscriber.acknowledge(tokens(&messages)).await.is_err());
     assert!(subscriber.extend(&tokens(&messages), LONG).await.is_err());
-    assert!(matches!(subscriber.lease(WANTED).await, Err(LeaseError::Store(_))));
+    assert!(matches!(subscriber.lease(WANTED, |_| true).await, Err(LeaseError::Store(_))));
     rig.store.set_down(false);
     assert_eq!(subscriber.acknowledge(tokens(&messages)).await.unwrap(), [true]);
     assert_eq!(rig.show(id).await.0.status, DeliveryStatus::Delivered);
@@ -169,7 +169,7 @@ async fn a_paused_subscription_gives_nothing_until_it_is_resumed() {
     let (rig, subscriber) = rig();
     rig.deliveries.stand("a", Standing::Paused).await.unwrap();
     let _ = rig.send(&["a"], "{}").await;
-    let given = subscriber.lease(WANTED).await.unwrap();
+    let given = subscriber.lease(WANTED, |_| true).await.unwrap();
     assert!(given.messages.is_empty() && given.is_stopped);
     let resumed = async {
         rig.deliveries.stand("a", Standing::Active).await.unwrap();
@@ -197,7 +197,7 @@ async fn the_queues_leave_it_alone_until_it_is_pushed_and_then_take_what_was_lea
     rig.deliveries.put(&subscription("a", url.clone())).unwrap();
     assert!(rig.deliveries.passive("a").is_none());
     assert_eq!(subscriber.acknowledge(tokens(&messages)).await.unwrap(), [false]);
-    assert!(matches!(subscriber.lease(WANTED).await, Err(LeaseError::Gone)));
+    assert!(matches!(subscriber.lease(WANTED, |_| true).await, Err(LeaseError::Gone)));
     let (delivery, attempts) = rig.ended(id).await;
     assert_eq!((delivery.status, attempts[0].status), (DeliveryStatus::Delivered, Some(200)));
     // And back: what comes from now on is kept.
@@ -214,7 +214,7 @@ async fn whoever_waits_is_told_when_the_subscription_goes_and_its_leases_go_back
     let id = rig.send(&["a"], "{}").await[0];
     let _ = next(&subscriber, LONG).await;
     let (waited, ()) =
-        join(subscriber.lease(Wanted { wait: LONG, ..WANTED }), rig.deliveries.remove("a")).await;
+        join(subscriber.lease(Wanted { wait: LONG, ..WANTED }, |_| true), rig.deliveries.remove("a")).await;
     assert!(matches!(waited, Err(LeaseError::Gone)), "{waited:?}");
     // Another one of its name gets what was leased.
     rig.deliveries.put(&passive("a", None)).unwrap();
@@ -258,7 +258,7 @@ async fn as_many_as_are_asked_for_are_sent_and_no_more_at_once_than_may_be() {
     }
     let subscriber = rig.deliveries.passive("a").unwrap();
     until("all to be there", async || {
-        let messages = subscriber.lease(WANTED).await.unwrap().messages;
+        let messages = subscriber.lease(WANTED, |_| true).await.unwrap().messages;
         let count = messages.len();
         let back = Returned { delay: Some(Duration::ZERO), ..Returned::default() };
         let _ = subscriber.return_messages(tokens(&messages), back).await.unwrap();
@@ -340,7 +340,7 @@ async fn what_happens_is_counted() {
 async fn the_end_answers_whoever_waits() {
     let (rig, subscriber) = rig();
     let (waited, ()) = join(
-        subscriber.lease(Wanted { wait: LONG, ..WANTED }),
+        subscriber.lease(Wanted { wait: LONG, ..WANTED }, |_| true),
         rig.deliveries.shutdown(Duration::from_secs(5)),
     )
     .await;

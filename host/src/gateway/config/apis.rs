@@ -4,7 +4,7 @@ use super::review;
 use crate::call::ApiDefinition;
 use crate::config::allow;
 use crate::config::secret::has_reference;
-use crate::outbound::tls_problem;
+use crate::outbound::{OutboundConfig, tls_problem};
 use anglerfish_core::config::{item_path, read_api};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;
@@ -19,7 +19,12 @@ pub(super) struct Apis {
 }
 
 /// Reads them. `written` has references as they are written; `networks` are open to all.
-pub(super) fn read(resolved: &Value, written: &Value, networks: &[String]) -> Apis {
+pub(super) fn read(
+    resolved: &Value,
+    written: &Value,
+    networks: &[String],
+    outbound: &OutboundConfig,
+) -> Apis {
     let mut found = Apis::default();
     let items = match resolved.get("api") {
         None => return found,
@@ -53,7 +58,7 @@ pub(super) fn read(resolved: &Value, written: &Value, networks: &[String]) -> Ap
             config.endpoint.url.hide();
         }
         if !config.any_url {
-            let refused = review::endpoint(&path, &config.endpoint);
+            let refused = review::endpoint(&path, &config.endpoint, outbound);
             found.odd.extend(refused.map(|problem| Problem { path: format!("{path}.url"), ..problem }));
         }
         found.apis.push((path, ApiDefinition::of(config, item)));

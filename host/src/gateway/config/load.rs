@@ -18,6 +18,7 @@ use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
 use crate::plugin::{self, PluginConfig};
 use crate::store::StoreConfig;
+use crate::subscription::future_start;
 use crate::telemetry::{LogConfig, TelemetryConfig};
 use anglerfish_core::config::{Document, key_path, overlap, read_document};
 use anglerfish_core::problem::Problem;
@@ -188,7 +189,7 @@ impl Config {
         }
 
         let Apis { apis, problems: found, odd: odd_apis } =
-            apis::read(&resolved, &document, &server.allow_networks);
+            apis::read(&resolved, &document, &server.allow_networks, &outbound);
         problems.extend(found);
         odd.extend(odd_apis);
         if let Some(name) = &admin.requests {
@@ -211,13 +212,14 @@ impl Config {
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
         problems.retain(|problem| !unresolved.iter().any(|other| overlap(&problem.path, &other.path)));
         problems.extend(unresolved);
+        let now = clock::now();
         for (path, source) in &routing.sources {
             let judged = Verifier::judge(path, &source.verification);
             let written = places.get("store.retention").is_some();
             let short = forgetful(path, source, judged.replay_window, store.retention, written);
             let judged = judged.beside(&problems);
             odd.extend(judged.warnings);
-            odd.extend(review::inactive(path, source, clock::now()));
+            odd.extend(review::inactive(path, source, now));
             problems.extend(short);
             problems.extend(judged.result.err().into_iter().flatten());
         }
@@ -226,6 +228,7 @@ impl Config {
         }
         for (path, subscription) in &routing.subscriptions {
             problems.extend(review::tls(path, subscription));
+            problems.extend(future_start(subscription.start, now).map(|problem| below(path, problem)));
             problems.extend(review::notification(path, subscription, &routing.resources));
         }
         if !problems.is_empty() {
@@ -237,6 +240,7 @@ impl Config {
                 subscriptions,
                 &routing.sources,
                 &server.allow_networks,
+                &outbound,
             ));
             *warnings = located(&places, odd);
             return Err(ConfigError::Invalid(located(&places, problems)));
@@ -255,9 +259,10 @@ impl Config {
                     allow(endpoint, &documents.allow_networks);
                 }
                 hide_url(endpoint, written);
-                odd.extend(review::endpoint(path, endpoint));
+                odd.extend(review::endpoint(path, endpoint, &outbound));
             }
             odd.extend(inert(subscription).into_iter().map(|problem| below(path, problem)));
+            odd.extend(review::unsigned(subscription, now).map(|problem| below(path, problem)));
             // A program may serve them without a listener of the gateway's.
             let unserved = review::unserved(subscription, out.listen).filter(|_| !is_given);
             odd.extend(unserved.map(|problem| below(path, problem)));

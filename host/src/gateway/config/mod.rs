@@ -15,5 +15,5 @@ mod tests;
 
 pub(super) use inert::inert;
 pub use load::{Config, Examination};
-pub(super) use review::{unknown_wildcards, unserved};
+pub(super) use review::{unknown_wildcards, unserved, unsigned};
 pub(crate) use section::Sections;

@@ -2,7 +2,7 @@
 
 use crate::config::{allow, forgotten_within, hide_url, window_key};
 use crate::gateway::routing::source_facts;
-use crate::outbound::{endpoint_problem, tls_problem};
+use crate::outbound::{OutboundConfig, endpoint_problem, tls_problem};
 use crate::passive::OutConfig;
 use anglerfish_core::config::{
     Document, EndpointConfig, NotificationConfig, OrderingConfig, ResourceConfig, SourceConfig,
@@ -38,8 +38,9 @@ fn filter(path: &str, subscription: &RoutingSubscription, sources: &[SourceFacts
 }
 
 /// Where deliveries would be refused as things are.
-pub(super) fn endpoint(path: &str, endpoint: &EndpointConfig) -> Option<Problem> {
-    endpoint_problem(endpoint).map(|problem| Problem::new(format!("{path}.endpoint.url"), problem))
+pub(super) fn endpoint(path: &str, endpoint: &EndpointConfig, outbound: &OutboundConfig) -> Option<Problem> {
+    endpoint_problem(endpoint, outbound.proxy_resolves())
+        .map(|problem| Problem::new(format!("{path}.endpoint.url"), problem))
 }
 
 /// What of TLS with an endpoint cannot be used.
@@ -86,6 +87,7 @@ pub(super) fn subscriptions(
     written: &[Value],
     sources: &[(String, SourceConfig)],
     networks: &[String],
+    outbound: &OutboundConfig,
 ) -> Vec<Problem> {
     let sources = sources.iter().map(|(_, source)| RoutingSource {
         name: source.name.clone(),
@@ -111,7 +113,7 @@ pub(super) fn subscriptions(
         if let Some(Ok(mut read)) = resolved.get("endpoint").map(|value| read_endpoint(value, "")) {
             allow(&mut read, networks);
             hide_url(&mut read, written);
-            odd.extend(endpoint(&path, &read));
+            odd.extend(endpoint(&path, &read, outbound));
         }
     }
     odd
@@ -206,6 +208,15 @@ pub(super) fn inactive(path: &str, source: &SourceConfig, now: UnixMillis) -> Op
     })
 }
 
+/// Secrets of an endpoint of which none signs at this moment: nothing will be sent.
+pub(in crate::gateway) fn unsigned(subscription: &SubscriptionConfig, now: UnixMillis) -> Option<Problem> {
+    let secrets = &subscription.endpoint.as_ref()?.secrets;
+    (!secrets.is_empty() && !secrets.iter().any(|secret| secret.signs_at(now))).then(|| {
+        let message = "none of them signs now (`not_before`, `not_after`): no delivery will be sent";
+        Problem::new("endpoint.secrets", message)
+    })
+}
+
 /// A source whose window is longer than what was accepted is remembered, told where one of the two is written.
 pub(super) fn forgetful(
     path: &str,
@@ -220,4 +231,24 @@ pub(super) fn forgetful(
         false => format!("{path}.{}", window_key(source)),
     };
     Some(Problem::new(path, message).with_hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anglerfish_core::config::read_subscription;
+    use serde_json::json;
+
+    #[test]
+    fn keys_of_which_none_signs_now_are_told() {
+        let key = |ends: &str| json!({"value": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", "not_after": ends});
+        let (past, later) = ("2023-11-14T22:13:19Z", "2023-11-14T22:13:21Z");
+        for (keys, is_told) in
+            [(json!([key(past), key(past)]), true), (json!([key(past), key(later)]), false)]
+        {
+            let endpoint = json!({"url": "https://example.com/", "secrets": keys});
+            let read = read_subscription(&json!({"id": "a", "endpoint": endpoint}), "").unwrap();
+            assert_eq!(unsigned(&read, UnixMillis(1_700_000_000_000)).is_some(), is_told, "{keys}");
+        }
+    }
 }

@@ -96,6 +96,33 @@ async fn a_proxy_that_resolves_gets_names_and_still_no_address_that_is_refused()
 }
 
 #[tokio::test]
+async fn without_tls_a_proxy_that_resolves_gets_the_own_names_of_a_machine_where_those_are_permitted() {
+    let (port, asked) = proxy(200).await;
+    let target = receiver().await;
+    let outbound = Outbound::try_new(OutboundOptions {
+        proxy: Some(Proxy::try_new(&format!("http://127.0.0.1:{port}"), true).unwrap()),
+        ..OutboundOptions::default()
+    })
+    .unwrap();
+    for (allow_private, host, refused) in [
+        (true, "localhost", None),
+        (false, "localhost", Some("a loopback address")),
+        (true, "inside.test", Some("called without TLS")),
+    ] {
+        let guard = Guard::try_new(allow_private, &[]).unwrap().allow_http(false);
+        let client = outbound.client(guard, Arc::default(), 1);
+        let request =
+            Request::post(format!("http://{host}:{target}/")).body(Full::<Bytes>::default()).unwrap();
+        let answer = client.request(request).await.map_err(|error| words(&error));
+        match refused {
+            None => assert_eq!(answer.map(|answer| answer.status().as_u16()), Ok(404), "{host}"),
+            Some(word) => assert!(answer.is_err_and(|error| error.contains(word)), "{host}"),
+        }
+        assert_eq!(asked.lock().unwrap().drain(..).count(), usize::from(refused.is_none()), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_proxy_is_local_and_what_it_refuses_is_not() {
     let servers = NameServer::start(&[]).await;
     for (status, local) in [(407, true), (403, false), (502, false)] {

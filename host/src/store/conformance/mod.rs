@@ -41,7 +41,8 @@ fn event(id: &str, subscriptions: &[&str]) -> NewEvent {
 }
 
 fn commit(events: Vec<NewEvent>) -> Commit {
-    Commit { events, ..Commit::new(NOW) }
+    // Whoever gets the deliveries works on them.
+    Commit { events, lease: Some(LeaseTerms::default()), ..Commit::new(NOW) }
 }
 
 async fn put(store: &dyn Store, id: &str, subscriptions: &[&str]) -> (EventSeq, Vec<LeasedDelivery>) {
@@ -104,6 +105,9 @@ macro_rules! conformance {
                 deliveries_of_one_key_fall_due_one_after_another,
                 a_full_backlog_refuses_what_is_new,
                 a_full_backlog_drops_what_is_oldest_and_free,
+                a_full_backlog_drops_what_is_leased_and_not_begun,
+                what_is_leased_and_not_begun_is_made_due_by_hand,
+                a_drop_tells_whose_turn_it_is_behind_it,
                 a_full_backlog_drops_by_the_order_of_the_log,
                 leases_first_attempts_and_retries_in_turn,
                 a_full_backlog_leaves_events_in_the_log_until_there_is_room,

@@ -45,6 +45,8 @@ struct State {
     expired: i64,
     events: BTreeMap<EventSeq, (NewEvent, Repetitions)>,
     deliveries: BTreeMap<DeliveryId, Row>,
+    /// Subscriptions of which deliveries became due because others were dropped.
+    freed: Vec<String>,
     keys: BTreeMap<String, (Bytes, UnixMillis, Option<EventSeq>)>,
     sources: BTreeMap<String, StoredSource>,
     resources: BTreeMap<String, StoredResource>,
@@ -72,6 +74,8 @@ struct Row {
     planned: UnixMillis,
     attempts: Vec<Attempt>,
     lease: Option<(LeaseToken, UnixMillis)>,
+    /// Whether nobody works on it before an attempt begins.
+    is_ahead: bool,
     lane: Option<String>,
     parked: bool,
 }
@@ -79,6 +83,11 @@ struct Row {
 impl Row {
     fn is_open(&self) -> bool {
         self.delivery.status == DeliveryStatus::Pending
+    }
+
+    /// Whether somebody does something with it.
+    fn is_worked_on(&self, now: UnixMillis) -> bool {
+        self.lease.is_some_and(|(_, until)| until > now) && !self.is_ahead
     }
 
     fn is_free(&self, now: UnixMillis) -> bool {
@@ -136,7 +145,7 @@ impl State {
         }
         let (limit, more, bytes) = self.surplus(subscription, size)?;
         // By their places in the log, whether they are due or parked.
-        let rows = self.deliveries.values().filter(|row| row.is_free(now));
+        let rows = self.deliveries.values().filter(|row| row.is_open() && !row.is_worked_on(now));
         let mut free: Vec<_> =
             rows.filter(|row| row.delivery.subscription == subscription).map(|row| row.delivery.id).collect();
         let (mut freed, mut chosen) = (0, 0);
@@ -155,9 +164,13 @@ impl State {
             let row = self.deliveries.get_mut(&id).unwrap();
             (row.delivery.status, row.delivery.due) = (DeliveryStatus::Dead, None);
             (row.delivery.ended, row.delivery.reason) = (Some(now), Some(dropped(limit, newer)));
-            row.parked = false;
+            (row.parked, row.lease) = (false, None);
             let lane = row.lane.clone();
-            self.free_lane(subscription, lane, now);
+            if self.free_lane(subscription, lane, now)
+                && self.freed.last().is_none_or(|last| last != subscription)
+            {
+                self.freed.push(subscription.to_owned());
+            }
         }
         None
     }
@@ -224,7 +237,16 @@ impl State {
             ended: dead.then_some(now),
             reason,
         };
-        let row = Row { delivery, tries: 0, planned: now, attempts: Vec::new(), lease: None, lane, parked };
+        let row = Row {
+            delivery,
+            tries: 0,
+            planned: now,
+            attempts: Vec::new(),
+            lease: None,
+            is_ahead: false,
+            lane,
+            parked,
+        };
         self.deliveries.insert(id, row);
         id
     }
@@ -233,7 +255,7 @@ impl State {
         self.last.2 += 1;
         let token = LeaseToken(self.last.2);
         let row = self.deliveries.get_mut(&id).unwrap();
-        row.lease = Some((token, terms.until));
+        (row.lease, row.is_ahead) = (Some((token, terms.until)), terms.is_ahead);
         let (event, ..) = &self.events[&row.delivery.seq];
         LeasedDelivery {
             id,

@@ -61,10 +61,9 @@ pub trait DeliveryStore: Send + Sync + 'static {
     async fn record(&self, settlements: Vec<Settlement>) -> Result<Vec<Recorded>, StoreError>;
 
     /// An attempt begins under a lease, after `before` that count. If the process is killed before the lease ends, whoever opens
-    /// the store next finds it recorded as interrupted. Costs no sync; a store that ends with the process does nothing.
-    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) {
-        let _ = (lease, started, before);
-    }
+    /// the store next finds it recorded as interrupted. Costs no sync. Says whether the lease stands: under a stale one nothing
+    /// is to be attempted.
+    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) -> bool;
 
     /// Keeps, also for whoever opens the store after this process was killed, until when a rate counts as used. Costs no sync;
     /// a store that ends with the process does nothing.

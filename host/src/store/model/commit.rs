@@ -107,7 +107,7 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// Nothing yet; the new deliveries come back leased for as long as the process runs.
+    /// Nothing yet; the new deliveries come back leased for as long as the process runs, ahead of their attempts.
     #[must_use]
     pub fn new(now: UnixMillis) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Commit {
             calls: Vec::new(),
             callbacks: Vec::new(),
             apis: Vec::new(),
-            lease: Some(LeaseTerms::default()),
+            lease: Some(LeaseTerms::ahead()),
             now,
         }
     }
@@ -144,6 +144,8 @@ pub enum CommitOutcome {
         deliveries: Vec<LeasedDelivery>,
         /// How many others wait for an earlier one of their ordering key.
         parked: usize,
+        /// Subscriptions of which older deliveries became due: those that they waited for were dropped.
+        freed: Vec<String>,
     },
     /// A key that the decision had read was changed by another one in the meantime, one of the events has a source and an id
     /// that are in the log, an outgoing call is not what it was taken for, or the address of a callback takes nothing any more;

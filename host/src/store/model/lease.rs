@@ -61,12 +61,24 @@ pub struct LeaseTerms {
     pub until: UnixMillis,
     /// How many there may be of each line. Of a line with none nothing is found out either.
     pub most: Lines<usize>,
+    /// Whether they are leased ahead of their attempts: until [`DeliveryStore::begin`](crate::store::DeliveryStore::begin) says
+    /// that one has begun, the lease keeps nobody from ending the delivery or from having it made due by hand, and ends then.
+    pub is_ahead: bool,
+}
+
+impl LeaseTerms {
+    /// The same as by default, ahead of the attempts.
+    #[must_use]
+    pub fn ahead() -> Self {
+        Self { is_ahead: true, ..Self::default() }
+    }
 }
 
 impl Default for LeaseTerms {
     /// For the only process there is, for as long as it runs; as many of each line as there may be in all.
     fn default() -> Self {
-        Self { owner: Owner::default(), until: UnixMillis(u64::MAX), most: Lines::both(usize::MAX) }
+        let (owner, until) = (Owner::default(), UnixMillis(u64::MAX));
+        Self { owner, until, most: Lines::both(usize::MAX), is_ahead: false }
     }
 }
 

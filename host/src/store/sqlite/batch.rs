@@ -127,6 +127,8 @@ pub(super) struct Batch<'b, 'c> {
     pub(super) bounds: BoundSnapshot,
     /// What there was no room for.
     pub(super) overflows: Vec<(String, Overflow)>,
+    /// Of which subscriptions deliveries became due because others were dropped; for the next commit to tell.
+    pub(super) freed: Vec<String>,
     pub(super) backlog: &'b Backlog,
     /// For which subscriptions events stay in the log from now on, or do so no more.
     pub(super) behind: HashMap<String, bool>,
@@ -160,6 +162,7 @@ impl<'b, 'c> Batch<'b, 'c> {
             doubtful,
             bounds,
             overflows: Vec::new(),
+            freed: Vec::new(),
             backlog,
             behind: HashMap::new(),
             opened: HashMap::new(),

@@ -322,7 +322,7 @@ impl Batch<'_, '_> {
             last = id;
             let found = statement.query_row(params![id, subscription], |row| Ok((row.get(0)?, row.get(1)?)));
             let Some((lane, size)) = found.optional()? else { continue };
-            if self.leases.holds(DeliveryId(id), clock) {
+            if !self.leases.give_way(DeliveryId(id), clock) {
                 held.push_back(id);
                 continue;
             }
@@ -352,7 +352,10 @@ impl Batch<'_, '_> {
             self.count(subscription, *id, -1)?;
             if let Some(lane) = lane {
                 self.backlog.give_up(lane);
-                self.free_lane(subscription, lane, now)?;
+                let is_freed = self.free_lane(subscription, lane, now)?;
+                if is_freed && self.freed.last().is_none_or(|last| last != subscription) {
+                    self.freed.push(subscription.to_owned());
+                }
             }
             self.overflows.push((subscription.to_owned(), Overflow::DropOldest));
         }

@@ -115,7 +115,9 @@ impl PreparedCommit {
 
     /// What the caller of the commit gets.
     pub(super) fn outcome(self: Arc<Self>, applied: Applied) -> CommitOutcome {
-        let Applied::Committed { seqs, leased, parked } = applied else { return CommitOutcome::Conflict };
+        let Applied::Committed { seqs, leased, parked, freed } = applied else {
+            return CommitOutcome::Conflict;
+        };
         let mut deliveries = Vec::new();
         let until = self.lease.as_ref().map(|terms| terms.until).unwrap_or_default();
         for ((accepted, seq), leased) in self.events.iter().zip(&seqs).zip(leased) {
@@ -136,7 +138,7 @@ impl PreparedCommit {
                 });
             }
         }
-        CommitOutcome::Committed { seqs, deliveries, parked }
+        CommitOutcome::Committed { seqs, deliveries, parked, freed }
     }
 }
 
@@ -152,6 +154,8 @@ pub(super) enum Applied {
         leased: Vec<Option<(LeaseGuard, MadeDeliveries)>>,
         /// How many others wait for an earlier one of their lane.
         parked: usize,
+        /// Of which subscriptions some no longer do.
+        freed: Vec<String>,
     },
     Conflict,
 }
@@ -226,7 +230,7 @@ impl Write for ApplyCommit {
             let made: MadeDeliveries = due.map(|Made { id, subscription, .. }| (id, subscription)).collect();
             leased.push(decision.lease.as_ref().map(|terms| (batch.lease(made.clone(), terms), made)));
         }
-        Ok(Applied::Committed { seqs, leased, parked })
+        Ok(Applied::Committed { seqs, leased, parked, freed: std::mem::take(&mut batch.freed) })
     }
 
     fn weight(&self) -> usize {

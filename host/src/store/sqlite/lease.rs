@@ -31,6 +31,8 @@ struct Held {
     owner: Owner,
     token: LeaseToken,
     until: UnixMillis,
+    /// Whether nobody works on the delivery before an attempt begins.
+    is_ahead: bool,
     /// The attempt that is made under it, in the journal.
     begun: Option<Slot>,
     /// Whether it is being settled: nobody gets the delivery meanwhile, whatever the deadline says.
@@ -49,15 +51,29 @@ impl Leases {
         Self { journal, ..Self::default() }
     }
 
-    /// An attempt begins under a lease. Nothing comes of a stale one.
-    pub(super) fn begin(&self, lease: Lease, started: i64, before: u32) {
+    /// An attempt begins under a lease. Nothing comes of a stale one; says whether it is not.
+    pub(super) fn begin(&self, lease: Lease, started: i64, before: u32) -> bool {
         let attempt = BegunAttempt { delivery: lease.delivery.0, started, before };
         let mut state = self.state();
-        if let Some(held) = state.get_mut(lease) {
-            let earlier = std::mem::replace(&mut held.begun, self.journal.begin(attempt));
-            drop(state);
-            earlier.into_iter().for_each(|slot| self.journal.end(slot, false));
+        let Some(held) = state.get_mut(lease) else { return false };
+        held.is_ahead = false;
+        let earlier = std::mem::replace(&mut held.begun, self.journal.begin(attempt));
+        drop(state);
+        earlier.into_iter().for_each(|slot| self.journal.end(slot, false));
+        true
+    }
+
+    /// Whether nobody works on a delivery. A lease ahead of its attempt is stale from then on.
+    pub(super) fn give_way(&self, delivery: DeliveryId, now: UnixMillis) -> bool {
+        let mut state = self.state();
+        let Some(held) = state.held.get(&delivery).filter(|held| held.stands_at(now)) else { return true };
+        if !held.is_ahead || held.settling {
+            return false;
         }
+        let subscription = Arc::clone(&held.subscription);
+        state.held.remove(&delivery);
+        state.forget(&subscription, delivery);
+        true
     }
 
     /// Keeps other callers from choosing deliveries to lease while this one does.
@@ -93,7 +109,8 @@ impl Leases {
             let token = LeaseToken(state.last);
             state.by_subscription.entry(Arc::clone(&subscription)).or_default().insert(delivery);
             let (owner, until) = (terms.owner.clone(), terms.until);
-            let held = Held { subscription, owner, token, until, begun: None, settling: false };
+            let is_ahead = terms.is_ahead;
+            let held = Held { subscription, owner, token, until, is_ahead, begun: None, settling: false };
             if let Some(slot) = state.held.insert(delivery, held).and_then(|earlier| earlier.begun) {
                 self.journal.end(slot, false);
             }
@@ -119,11 +136,7 @@ impl Leases {
             let Held { subscription, owner, begun, .. } = held;
             begun.into_iter().for_each(|slot| self.journal.end(slot, is_recorded));
             tracing::trace!(delivery = %lease.delivery, token = %lease.token, owner = owner.name(), "lease ended");
-            let Some(held) = state.by_subscription.get_mut(&subscription) else { continue };
-            held.remove(&lease.delivery);
-            if held.is_empty() {
-                state.by_subscription.remove(&subscription);
-            }
+            state.forget(&subscription, lease.delivery);
         }
         stale
     }
@@ -178,6 +191,14 @@ impl Leases {
 impl State {
     fn get_mut(&mut self, lease: Lease) -> Option<&mut Held> {
         self.held.get_mut(&lease.delivery).filter(|held| held.token == lease.token)
+    }
+
+    fn forget(&mut self, subscription: &Arc<str>, delivery: DeliveryId) {
+        let Some(held) = self.by_subscription.get_mut(subscription) else { return };
+        held.remove(&delivery);
+        if held.is_empty() {
+            self.by_subscription.remove(subscription);
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn reopen(
         })
         .optional()?;
     let Some((subscription, status, lane)) = found else { return Ok(Retried::Unknown) };
-    if batch.leases.holds(id, now) {
+    if !batch.leases.give_way(id, now) {
         return Ok(Retried::Leased);
     }
     let is_behind = match lane {

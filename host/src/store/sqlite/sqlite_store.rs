@@ -241,8 +241,8 @@ impl DeliveryStore for SqliteStore {
         self.writer.write(Settle(settlements)).await
     }
 
-    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) {
-        self.leases.begin(lease, clamp(started), before);
+    fn begin(&self, lease: Lease, started: UnixMillis, before: u32) -> bool {
+        self.leases.begin(lease, clamp(started), before)
     }
 
     fn pace(&self, rate: &str, rests: UnixMillis) {

@@ -70,7 +70,7 @@ impl Inlet {
             Self::Passive { subscription, lease, place } => {
                 place.asked();
                 let wanted = Wanted { max: most.min(LEASED_AT_ONCE), lease: *lease, wait: LEASE_WAIT };
-                match subscription.lease(wanted).await {
+                match subscription.lease(wanted, |_| true).await {
                     Ok(given) if given.messages.is_empty() => Arrival::Quiet(None),
                     Ok(given) => {
                         place.gave(given.messages.len());
@@ -80,7 +80,7 @@ impl Inlet {
                         sleep(CROWDED).await;
                         Arrival::Quiet(None)
                     }
-                    Err(LeaseError::Gone) => Arrival::Ended,
+                    Err(LeaseError::Gone | LeaseError::TokenEnded) => Arrival::Ended,
                     Err(LeaseError::Store(error)) => {
                         tracing::warn!(%error, "a subscription of a connection ends because nothing can be leased");
                         Arrival::Failed

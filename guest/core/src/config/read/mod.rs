@@ -31,6 +31,6 @@ pub(crate) use endpoint::{
     LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_header_value, is_reserved_header,
 };
 pub use flow::rate as read_rate;
-pub use signature::LONGEST_OVERLAP;
+pub use signature::{LONGEST_OVERLAP, MOST_SECRETS};
 pub use start::start as read_start;
 pub use subscription::MOST_TOKENS;

@@ -85,14 +85,15 @@ fn schedule(table: &Table<'_>) -> Option<Schedule> {
     };
     let mut config = BackoffConfig::default();
     let delay = |key, shortest| table.get(key).and_then(|node| node.duration(shortest..=LONGEST_DELAY));
-    if let Some(first) = delay("first", SHORTEST_FIRST) {
-        config.first = first;
-    }
-    if let Some(longest) = delay("max_delay", SHORTEST_FIRST) {
+    let (first, longest) = (delay("first", SHORTEST_FIRST), delay("max_delay", SHORTEST_FIRST));
+    // One that is out of bounds was told of already, and is compared with nothing.
+    let is_first_right = first.is_some() || table.get("first").is_none();
+    config.first = first.unwrap_or(config.first);
+    if let Some(longest) = longest {
         config.max_delay = longest;
-    }
-    if let Some(node) = table.get("max_delay").filter(|_| config.max_delay < config.first) {
-        node.report("is shorter than the first delay");
+        if let Some(node) = table.get("max_delay").filter(|_| is_first_right && longest < config.first) {
+            node.report("is shorter than the first delay");
+        }
     }
     if let Some(most) = table.get("max_attempts").and_then(|node| node.integer(1..=MOST_ATTEMPTS)) {
         config.max_attempts = u32::try_from(most).ok()?;
@@ -234,6 +235,8 @@ mod tests {
             (json!({"backoff": "fixed", "first": "0s"}), "retry.first"),
             (json!({"backoff": "exponential", "factor": 0.5}), "retry.factor"),
             (json!({"backoff": "fixed", "first": "1h", "max_delay": "1m"}), "retry.max_delay"),
+            (json!({"backoff": "fixed", "first": "30days", "max_delay": "400days"}), "retry.max_delay"),
+            (json!({"backoff": "fixed", "first": "31days", "max_delay": "1s"}), "retry.first"),
             (json!({"backoff": "fixed", "max_attempts": 0}), "retry.max_attempts"),
             (json!({"max_age": "0s"}), "retry.max_age"),
             (json!({"max_age": "1s"}), "retry.max_age"),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Signing keys: one is in use, another takes its place.
-const MOST_KEYS: usize = 10;
+pub const MOST_SECRETS: usize = 10;
 /// How long an old key may sign along: whoever takes longer than this to hand out a key has two of them.
 pub const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
@@ -91,7 +91,7 @@ fn word(node: &Node<'_>) -> Option<SignatureStyle> {
 
 /// Several keys, or nothing if one of them is wrong.
 fn list(several: &Node<'_>, is_standard: bool) -> Option<Vec<SigningKeyConfig>> {
-    let items = several.items_up_to(MOST_KEYS)?;
+    let items = several.items_up_to(MOST_SECRETS)?;
     let count = items.len();
     if count == 0 {
         several.report("names no secret; leave the key out to send unsigned requests");

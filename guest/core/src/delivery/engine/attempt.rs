@@ -102,6 +102,33 @@ impl<P> Engine<P> {
         self.touch(key);
     }
 
+    /// An attempt was not made after all: nothing was sent, and it is as if it had never begun. Its lease goes back to the
+    /// store, unless it had ended before: then the delivery is over, or somebody else's.
+    pub fn handle_unmade(&mut self, now: Now, id: AttemptId, is_stale: bool) {
+        self.observe(now);
+        let Some(attempt) = self.attempts.get(&id) else { return };
+        if !matches!(attempt.phase, Phase::Running) {
+            return;
+        }
+        let Some(attempt) = self.drop_attempt(id) else { return };
+        let key = attempt.key;
+        self.running = self.running.saturating_sub(1);
+        self.unanswered = self.unanswered.saturating_sub(usize::from(attempt.unanswered));
+        let Some(queue) = self.registry.get_mut(key) else { return };
+        if !is_seeded(Fault::KeptPlace) {
+            queue.end(attempt.bytes);
+        }
+        queue.flow().undo(&attempt.policy, now, attempt.probe);
+        if !is_stale {
+            queue.returns.push(attempt.lease);
+        }
+        queue.look_again();
+        if let Some(shared) = queue.shared.clone() {
+            self.shared.give_back(&shared);
+        }
+        self.touch(key);
+    }
+
     /// The answer to [`Output::Record`].
     pub fn handle_recorded(&mut self, now: Now, id: AttemptId, recorded: Result<Recorded, StoreFault>) {
         self.observe(now);

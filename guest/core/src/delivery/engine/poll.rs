@@ -213,7 +213,7 @@ impl<P> Engine<P> {
             }
             let shared = queue.shared.clone();
             if let Some(shared) = &shared
-                && self.shared.opens(shared) > now.elapsed
+                && self.shared.opens(shared, now.elapsed) > now.elapsed
             {
                 queue.is_starting = false;
                 self.shared.wait(shared, key, &mut queue.is_sharing);

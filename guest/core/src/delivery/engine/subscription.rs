@@ -24,12 +24,10 @@ impl<P> Engine<P> {
     ) -> SubscriptionKey {
         self.observe(now);
         if let Some(key) = self.registry.find(name) {
-            if let Some(queue) = self.registry.get_mut(key) {
-                let is_other = queue.policy.mode != policy.mode;
-                (queue.policy, queue.shared) = (policy, shared);
-                if is_other {
-                    queue.look_again();
-                }
+            if let Some(queue) = self.registry.get_mut(key)
+                && queue.configure(now.elapsed, policy, shared)
+            {
+                self.outputs.push_back(Output::Breaker { subscription: key, is_open: false });
             }
             self.touch(key);
             return key;
@@ -57,7 +55,11 @@ impl<P> Engine<P> {
     pub fn handle_standing(&mut self, now: Now, key: SubscriptionKey, standing: Standing) {
         self.observe(now);
         if let Some(queue) = self.registry.get_mut(key) {
+            let was_broken = queue.is_broken();
             queue.stand(standing);
+            if was_broken && !queue.is_broken() {
+                self.outputs.push_back(Output::Breaker { subscription: key, is_open: false });
+            }
             // Whoever says it again waits to hear that it is written, too.
             queue.is_standing_new = true;
         }

@@ -137,6 +137,7 @@ fn defects_are_found() {
         Fault::RetriesFirst,
         Fault::RetriesLast,
         Fault::SilentInterruption,
+        Fault::KeptPlace,
     ] {
         let found = search(defect, SEEDS);
         let broken = found.unwrap_or_else(|| panic!("{defect:?} is not found"));

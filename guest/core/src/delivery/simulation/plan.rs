@@ -86,6 +86,11 @@ pub(super) enum Action {
     },
     /// Somebody else takes what is free and due.
     Rival,
+    /// Its oldest open deliveries are ended for newer ones, those aside that are being attempted.
+    Drop {
+        subscription: u8,
+        count: u8,
+    },
 }
 
 /// One history to come.
@@ -131,6 +136,14 @@ impl Plan {
                 let subscription = u8::try_from(bulk.range(0, u64::from(subscriptions))).unwrap();
                 let job = Action::Job { subscription, is_retry: bulk.one_in(2) };
                 actions.push((bulk.range(1_000, TROUBLED), job));
+            }
+        }
+        let mut full = Random::new(seed, 8);
+        if full.one_in(3) {
+            for _ in 0..full.range(1, 8) {
+                let subscription = u8::try_from(full.range(0, u64::from(subscriptions))).unwrap();
+                let count = u8::try_from(full.range(1, 20)).unwrap();
+                actions.push((full.range(0, TROUBLED), Action::Drop { subscription, count }));
             }
         }
         actions.sort_by_key(|(at, _)| *at);

@@ -51,6 +51,8 @@ pub(super) struct Store {
     under_way: BTreeSet<i64>,
     /// Deliveries that a process which died has leased.
     orphaned: BTreeSet<i64>,
+    /// Tokens of leases that ended because their deliveries did, with nothing begun.
+    dropped: BTreeSet<u64>,
     /// Tokens that the engine has ended itself, as far as it knows.
     ended: BTreeSet<u64>,
     /// How subscriptions stand.
@@ -356,6 +358,24 @@ impl Store {
             self.finish(id, wall);
         }
         self.cancel_jobs(subscription);
+    }
+
+    /// The oldest open deliveries of a subscription end, those aside that are being attempted. Their leases end with them.
+    /// Says whether others fall due by it.
+    pub(super) fn drop_oldest(&mut self, subscription: u8, count: usize, wall: u64) -> bool {
+        let is_free = |id: &i64| !self.under_way.contains(id) && !self.orphaned.contains(id);
+        let dropped: Vec<_> = self.of(subscription).filter(is_free).take(count).collect();
+        let mut is_freed = false;
+        for id in dropped {
+            self.dropped.extend(self.deliveries[&id].lease.map(|(token, _)| token));
+            is_freed |= self.finish(id, wall);
+        }
+        is_freed
+    }
+
+    /// Whether a lease ended with its delivery before anything was begun under it.
+    pub(super) fn was_dropped(&self, lease: WorkLease) -> bool {
+        self.dropped.contains(&lease.token)
     }
 
     /// Ended deliveries are due again.

@@ -407,6 +407,13 @@ impl World {
         policy: Arc<DeliveryConfig>,
     ) -> Result<(), String> {
         let delivery = work.lease.delivery;
+        if self.store.was_dropped(work.lease) {
+            let now = self.now();
+            if let Some(engine) = &mut self.engine {
+                engine.handle_unmade(now, id, true);
+            }
+            return Ok(());
+        }
         let subscription = usize::from(self.store.deliveries[&delivery].subscription);
         if self.store.status(delivery) == Status::Final {
             return Err(format!("delivery {delivery} is attempted after its end"));

@@ -134,6 +134,64 @@ pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_oldest_a
     assert_eq!(statuses(store).await[4..], [Pending, Dead]);
 }
 
+pub(in crate::store::conformance) async fn a_full_backlog_drops_what_is_leased_and_not_begun(
+    store: &dyn Store,
+) {
+    store.bound("one", Some(BacklogConfig { max: Some(2), bytes: None, full: Overflow::DropOldest }));
+    let ahead = |id: &str| Commit { lease: Some(LeaseTerms::ahead()), ..commit(vec![event(id, &["one"])]) };
+    let mut leased = Vec::new();
+    for id in ["a", "b"] {
+        let CommitOutcome::Committed { deliveries, .. } = store.commit(ahead(id)).await.unwrap() else {
+            panic!("a conflict")
+        };
+        leased.extend(deliveries.iter().map(LeasedDelivery::lease));
+    }
+    assert!(store.begin(leased[0], NOW, 0));
+    store.commit(ahead("c")).await.unwrap();
+    use DeliveryStatus::{Dead, Pending};
+    assert_eq!(statuses(store).await, [Pending, Dead, Pending]);
+    // What was dropped is begun by nobody, and settled by nobody.
+    assert!(!store.begin(leased[1], NOW, 0));
+    assert_eq!(settle(store, leased[1], Settled::Delivered, NOW).await, Recorded::Stale);
+    assert_eq!(statuses(store).await, [Pending, Dead, Pending]);
+    assert_eq!(settle(store, leased[0], Settled::Delivered, NOW).await, Recorded::Recorded);
+}
+
+pub(in crate::store::conformance) async fn what_is_leased_and_not_begun_is_made_due_by_hand(
+    store: &dyn Store,
+) {
+    let ahead = Commit { lease: Some(LeaseTerms::ahead()), ..commit(vec![event("a", &["one"])]) };
+    let CommitOutcome::Committed { deliveries, .. } = store.commit(ahead).await.unwrap() else {
+        panic!("a conflict")
+    };
+    let earlier = deliveries[0].lease();
+    assert_eq!(store.retry(earlier.delivery, NOW).await.unwrap(), Retried::Due);
+    assert!(!store.begin(earlier, NOW, 0));
+    let again = store.lease("one", NOW, 9, terms("me", later(99))).await.unwrap().deliveries;
+    assert_eq!(ids(&again), [earlier.delivery]);
+    assert_eq!(store.retry(earlier.delivery, NOW).await.unwrap(), Retried::Leased);
+}
+
+pub(in crate::store::conformance) async fn a_drop_tells_whose_turn_it_is_behind_it(store: &dyn Store) {
+    store.bound("one", Some(BacklogConfig { max: Some(2), bytes: None, full: Overflow::DropOldest }));
+    let ordered = |id: &str| Commit {
+        lease: None,
+        ..commit(vec![NewEvent { ordering: vec![("one".into(), "k".into())], ..event(id, &["one"]) }])
+    };
+    for id in ["a", "b"] {
+        let CommitOutcome::Committed { freed, .. } = store.commit(ordered(id)).await.unwrap() else {
+            panic!("a conflict")
+        };
+        assert!(freed.is_empty());
+    }
+    let CommitOutcome::Committed { freed, .. } = store.commit(ordered("c")).await.unwrap() else {
+        panic!("a conflict")
+    };
+    assert_eq!(freed, ["one"]);
+    let leased = store.lease("one", NOW, 9, terms("me", later(99))).await.unwrap().deliveries;
+    assert_eq!(ids(&leased), [DeliveryId(2)]);
+}
+
 pub(in crate::store::conformance) async fn a_full_backlog_drops_by_the_order_of_the_log(store: &dyn Store) {
     store.bound("one", Some(BacklogConfig { max: Some(2), bytes: None, full: Overflow::DropOldest }));
     let (_, first) = put(store, "a", &["one"]).await;

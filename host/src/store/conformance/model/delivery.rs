@@ -5,9 +5,10 @@ use super::*;
 impl State {
     pub(super) fn reopen(&mut self, id: DeliveryId, now: UnixMillis) -> Retried {
         let Some(row) = self.deliveries.get_mut(&id) else { return Retried::Unknown };
-        if row.lease.is_some_and(|(_, until)| until > now) {
+        if row.is_worked_on(now) {
             return Retried::Leased;
         }
+        row.lease = None;
         let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
         let parked = self.is_taken(&subscription, lane.as_ref(), Some(id));
         let row = self.deliveries.get_mut(&id).unwrap();
@@ -74,6 +75,12 @@ impl DeliveryStore for ModelStore {
         let next = waiting.get(listed).map(|(due, _)| *due);
         waiting.truncate(listed);
         Ok(Due { subscriptions: waiting.into_iter().map(|(_, name)| name).collect(), next })
+    }
+
+    fn begin(&self, lease: Lease, _started: UnixMillis, _before: u32) -> bool {
+        let mut state = self.state();
+        let row = state.leased(lease);
+        row.map(|row| row.is_ahead = false).is_some()
     }
 
     async fn extend(&self, leases: &[Lease], until: UnixMillis) -> Result<Vec<Lease>, StoreError> {

@@ -78,7 +78,8 @@ impl LogStore for ModelStore {
             }
         }
         self.head.send_replace(EventSeq(state.last.0));
-        Ok(CommitOutcome::Committed { seqs, deliveries, parked })
+        let freed = std::mem::take(&mut state.freed);
+        Ok(CommitOutcome::Committed { seqs, deliveries, parked, freed })
     }
 
     async fn read(&self, after: EventSeq, limit: usize, bytes: usize) -> Result<LogPart, StoreError> {

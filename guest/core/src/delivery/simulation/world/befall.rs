@@ -145,6 +145,14 @@ impl World {
             }
             Action::Clock { millis } => self.set_clock(self.wrong + millis),
             Action::Rival => self.store.rival(now.wall.0),
+            Action::Drop { subscription, count } => {
+                if self.store.drop_oldest(subscription, usize::from(count), now.wall.0)
+                    && let (Some(engine), Some(key)) =
+                        (&mut self.engine, self.islands[usize::from(subscription)].key)
+                {
+                    engine.handle_woken(now, key);
+                }
+            }
         }
     }
 
