@@ -212,7 +212,7 @@ impl Calls {
         }
         let api = shared.lane(&new.api).and_then(|lane| lane.api());
         let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
-        let problems = new.problems(&api.definition.config);
+        let problems = new.problems(&api.definition.config, shared.outbound.proxy_resolves());
         if !problems.is_empty() {
             return Err(CallError::Invalid(problems));
         }

@@ -64,8 +64,8 @@ impl NewCall {
         self
     }
 
-    /// Everything that is wrong with it as a request to this API.
-    pub(super) fn problems(&self, api: &ApiConfig) -> Vec<Problem> {
+    /// Everything that is wrong with it as a request to this API, through a proxy that `resolves` names or without one.
+    pub(super) fn problems(&self, api: &ApiConfig, resolves: bool) -> Vec<Problem> {
         let mut problems: Vec<Problem> = { self.request.faults().into_iter() }
             .map(|fault| {
                 let message = fault.to_string();
@@ -78,7 +78,7 @@ impl NewCall {
                 }
             })
             .collect();
-        problems.extend(self.place_problems(api));
+        problems.extend(self.place_problems(api, resolves));
         if let Some(key) = &self.key {
             let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
             if key.is_empty() || key.len() > LONGEST_KEY || !is_plain {
@@ -95,7 +95,7 @@ impl NewCall {
     }
 
     /// What is wrong with where it goes.
-    fn place_problems(&self, api: &ApiConfig) -> Vec<Problem> {
+    fn place_problems(&self, api: &ApiConfig, resolves: bool) -> Vec<Problem> {
         match (self.request.url(), api.any_url) {
             (None, false) => Vec::new(),
             (Some(url), false) => {
@@ -111,7 +111,7 @@ impl NewCall {
                 Err(problems) => problems,
                 Ok(()) => {
                     let endpoint = EndpointConfig { url: url.into(), ..api.endpoint.clone() };
-                    endpoint_problem(&endpoint)
+                    endpoint_problem(&endpoint, resolves)
                         .map(|message| Problem::new("url", message))
                         .into_iter()
                         .collect()

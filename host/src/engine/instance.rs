@@ -150,7 +150,9 @@ impl Instance {
         let router = self.gateway.anglerfish_gateway_router().router();
         let (store, own) = (&mut self.store, self.router);
         let applied = match change {
-            Change::Put(subscription) => router.call_put_subscription(store, own, &json(subscription)?),
+            Change::Put(subscription) => {
+                router.call_put_subscription(store, own, &json(subscription.as_ref())?)
+            }
             Change::Delete(id) => router.call_delete_subscription(store, own, id).map(Ok),
             Change::PutSource(source) => router.call_put_source(store, own, &json(source.as_ref())?),
             Change::DeleteSource(name) => router.call_delete_source(store, own, name),

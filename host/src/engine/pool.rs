@@ -404,7 +404,7 @@ impl Engine {
     ///
     /// If the component finds problems in it, or the table would be too large. Then the table is as it was.
     pub async fn put_subscription(&self, subscription: RoutingSubscription) -> Result<(), TableError> {
-        self.change(Change::Put(subscription)).await
+        self.change(Change::Put(Box::new(subscription))).await
     }
 
     /// Removes a subscription; no later decision sees it.

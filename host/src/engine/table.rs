@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone)]
 pub(super) enum Change {
     /// Add or replace a subscription.
-    Put(RoutingSubscription),
+    Put(Box<RoutingSubscription>),
     /// Remove a subscription.
     Delete(String),
     /// Add or replace a source.
@@ -169,7 +169,7 @@ impl Table {
         }
         match &change {
             Change::Put(subscription) => {
-                inner.subscriptions.insert(subscription.id.clone(), subscription.clone());
+                inner.subscriptions.insert(subscription.id.clone(), subscription.as_ref().clone());
             }
             Change::Delete(id) => {
                 inner.subscriptions.remove(id);
@@ -206,20 +206,19 @@ impl Inner {
     /// What stands against a change.
     fn problems(&self, change: &Change) -> Vec<Problem> {
         match change {
-            Change::Put(RoutingSubscription { interest: Some(interest), .. }) => {
-                let is_known = self.resources.contains_key(&interest.resource);
-                let message = || format!("there is no resource {:?}", interest.resource);
-                (!is_known).then(|| Problem::new("resource", message())).into_iter().collect()
-            }
-            Change::Put(subscription) => subscription
-                .sources
-                .iter()
-                .enumerate()
-                .filter(|(_, name)| !self.has_source(name))
-                .map(|(index, name)| {
-                    Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
-                })
-                .collect(),
+            Change::Put(subscription) => match &subscription.interest {
+                Some(interest) => {
+                    let is_known = self.resources.contains_key(&interest.resource);
+                    let message = || format!("there is no resource {:?}", interest.resource);
+                    (!is_known).then(|| Problem::new("resource", message())).into_iter().collect()
+                }
+                None => { subscription.sources.iter().enumerate() }
+                    .filter(|(_, name)| !self.has_source(name))
+                    .map(|(index, name)| {
+                        Problem::new(format!("sources[{index}]"), format!("there is no source {name:?}"))
+                    })
+                    .collect(),
+            },
             Change::DeleteSource(name) => self
                 .subscriptions
                 .values()
@@ -260,7 +259,7 @@ mod tests {
         let document =
             RoutingDocument { subscription: vec![subscription("a")], ..RoutingDocument::default() };
         let table = Table::new(document);
-        table.apply(Change::Put(subscription("b"))).unwrap();
+        table.apply(Change::Put(Box::new(subscription("b")))).unwrap();
         table.apply(Change::Delete("a".into())).unwrap();
         let (changes, version) = table.changes_since(1).unwrap();
         assert_eq!(version, 2);

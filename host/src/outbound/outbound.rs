@@ -125,6 +125,11 @@ impl Outbound {
         &self.shared.names
     }
 
+    /// Whether a proxy is given names, and decides which addresses may be called.
+    pub(crate) fn proxy_resolves(&self) -> bool {
+        self.proxy().is_some_and(Proxy::resolves)
+    }
+
     pub(super) fn proxy(&self) -> Option<&Proxy> {
         self.shared.proxy.as_ref()
     }

@@ -195,7 +195,10 @@ async fn a_call_that_is_forgotten_is_not_made_again() {
         let goes = Arc::clone(&goes);
         async move {
             let paid = cx.begin_call(NewCall::new("billing", "pay")).await;
-            let wait = || async move { Ok::<_, Infallible>(goes.notified().await) };
+            let wait = || async move {
+                goes.notified().await;
+                Ok::<_, Infallible>(())
+            };
             cx.step("wait", wait).await?;
             Ok::<_, FlowError>(format!("{:?}", cx.wait(&paid).await))
         }
@@ -234,7 +237,7 @@ async fn frozen(mut cx: FlowContext, order: String) -> Result<Value, FlowError> 
     let paid = cx.wait(&paid).await;
     cx.sleep(Duration::from_secs(1)).await;
     // Here the journal ends.
-    cx.step("last", || async { Ok::<_, Infallible>("done") }).await?;
+    cx.step("last", || async { Ok::<_, Infallible>("done".to_owned()) }).await?;
     let outcomes = [format!("{received:?}"), format!("{paid:?}")];
     Ok(json!([reserved, mail, drawn, now, winner, outcomes]))
 }

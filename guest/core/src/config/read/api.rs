@@ -95,7 +95,9 @@ fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
     let mut whole = part(node.value(), OF_ENDPOINT);
     if any_url {
         own_place(&table);
-        whole["url"] = NOWHERE.into();
+        if let Some(members) = whole.as_object_mut() {
+            members.insert("url".to_owned(), NOWHERE.into());
+        }
     }
     let endpoint = endpoint::read(&Node::root(&whole, path, problems)).and_then(|mut endpoint| {
         let templates = &endpoint.templates;

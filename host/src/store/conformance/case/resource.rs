@@ -78,7 +78,7 @@ pub(in super::super) async fn a_subscriber_that_has_another_filter_is_to_be_told
     let second = enrol(None).await;
     assert!(second.filter_since > first.generation && second.generation == first.generation);
     let former = FormerFilter { until: second.filter_since, filter: Some("new.a > 1".into()) };
-    assert_eq!(second.former, [former.clone()]);
+    assert_eq!(second.former, std::slice::from_ref(&former));
     assert_eq!(second.backfilled.as_deref(), Some("refiltered "));
     assert!(store.backfilled("a", second.filter_since, Some("refiltered document/r/1")).await.unwrap());
     let third = enrol(Some("new.a > 2")).await;
