@@ -98,8 +98,16 @@ impl Expectation {
         policy.rate.map_or(Ok(()), |rate| keeps(rate, &self.starts, now))
     }
 
-    /// Its policy changed: what started by the old one counts no more.
-    pub(super) fn replace(&mut self) {
+    /// Its policy is this one from now on: what started by the old one counts no more, and without a breaker none is open.
+    pub(super) fn replace(&mut self, policy: &DeliveryConfig) {
+        self.forget_starts();
+        if policy.breaker.is_none() && self.open.take().is_some() {
+            self.last.clear();
+        }
+    }
+
+    /// What started before counts for no rate.
+    pub(super) fn forget_starts(&mut self) {
         self.starts.clear();
     }
 

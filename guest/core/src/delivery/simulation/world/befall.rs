@@ -96,7 +96,7 @@ impl World {
             Action::Put { subscription } => {
                 let island = &mut self.islands[usize::from(subscription)];
                 island.second = !island.second;
-                island.expected.replace();
+                island.expected.replace(&island.policies[usize::from(island.second)]);
                 self.put(usize::from(subscription));
             }
             Action::Remove { subscription } => {
@@ -178,7 +178,7 @@ impl World {
             Some(engine) => engine.handle_timeout(now),
             None => {
                 // Nobody is there who would notice.
-                self.islands.iter_mut().for_each(|island| island.expected.replace());
+                self.islands.iter_mut().for_each(|island| island.expected.forget_starts());
                 self.shared.clear();
             }
         }
