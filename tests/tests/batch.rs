@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Answer, Gateway, Received, Receiver, Reply, verify_standard};
+use anglerfish_tests::{Answer, Gateway, Received, Receiver, Reply, eventually, verify_standard};
 use serde_json::Value;
 
 /// `[{"n":1},{"n":2}]` out of gzip.
@@ -154,6 +154,27 @@ fn a_batch_that_is_not_full_is_sent_when_it_has_waited() {
     let requests = receiver.wait_until("all three", came);
     assert_eq!(requests[0].header("content-type"), Some("application/json"));
     assert_eq!(ids(&requests).concat(), ["e0", "e1", "e2"]);
+}
+
+#[test]
+fn a_batch_that_is_gathered_is_kept_while_its_subscription_is_paused() {
+    let receiver = Receiver::start();
+    let gateway = batching(&receiver, "{ max = 50, wait = \"2s\" }", "");
+    publish(&gateway, 0..3);
+    let running = |count: u64| {
+        eventually("so many are gathered", || {
+            (gateway.get("/v1/subscriptions/s")["queue"]["running"] == count).then_some(())
+        });
+    };
+    running(3);
+    let _ = gateway.api("POST", "/v1/subscriptions/s/pause", None).expect(200);
+    running(0);
+    assert!(receiver.requests().is_empty());
+    let _ = gateway.api("POST", "/v1/subscriptions/s/resume", None).expect(200);
+    let _ = receiver.wait_until("all three", |requests| ids(requests).concat().len() == 3);
+    for delivery in gateway.settled() {
+        assert_eq!(delivery["attempt_count"], 1, "{delivery}");
+    }
 }
 
 #[test]

@@ -315,6 +315,17 @@ fn tokens_are_rotated_without_a_moment_in_which_none_is_right() {
         eventually("the reload", || (passive.gateway.log().matches(said).count() > before).then_some(()));
     };
     let status = |token| passive.ask("/out/orders/lease", Some(token), None).status;
+    std::thread::scope(|scope| {
+        let waits = json!({"wait": "60s"});
+        let waiting = scope.spawn(|| passive.ask("/out/orders/lease", Some(TOKEN), Some(&waits)).status);
+        let line = "anglerfish_passive_waiting{subscription=\"orders\"} 1";
+        eventually("somebody waits", || {
+            passive.gateway.api("GET", "/metrics", None).text().contains(line).then_some(())
+        });
+        reload(&ORDERS.replace("env:ORDERS_TOKEN", "env:NEXT"));
+        assert_eq!(waiting.join().unwrap(), 401, "its token has ended");
+        reload(ORDERS);
+    });
     passive.publish(b"{}");
     let messages = passive.lease("30s");
     assert_eq!((status(TOKEN), status(NEXT)), (200, 401));

@@ -222,6 +222,30 @@ fn a_full_backlog_can_drop_what_is_oldest() {
 }
 
 #[test]
+fn a_full_backlog_drops_also_what_its_queue_has_leased_and_may_not_attempt_yet() {
+    let receiver = Receiver::with(|_, _| Reply::status(204));
+    let policy = "rate = { per_hour = 1 }\nbacklog = { max = 3, full = \"drop-oldest\" }";
+    let gateway = Gateway::set_up(&setup(&receiver, policy));
+    post(&gateway);
+    let _ = receiver.wait(1);
+    eventually("the first one is recorded", || (statuses(&gateway) == ["delivered"]).then_some(()));
+    for _ in 0..3 {
+        post(&gateway);
+    }
+    eventually("the queue has them", || {
+        (gateway.get("/v1/subscriptions/a")["queue"]["ready"] == 3).then_some(())
+    });
+    for _ in 0..2 {
+        post(&gateway);
+    }
+    assert_eq!(statuses(&gateway), ["delivered", "dead", "dead", "pending", "pending", "pending"]);
+    overflow(&gateway, "drop-oldest", 2);
+    // What only waits for the rate is due by hand as well.
+    let _ = gateway.api("POST", "/v1/deliveries/4/retry", None).expect(202);
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[test]
 fn a_full_backlog_can_pause_and_catches_up_from_the_log_in_order_over_a_kill() {
     const EVENTS: usize = 40;
     let receiver = Receiver::with(|_, _| Reply::status(204));
