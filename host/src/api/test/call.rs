@@ -26,7 +26,8 @@ pub(super) async fn calls_on(store: &Arc<dyn Store>, url: &str) -> Calls {
         supervisor: Supervisor::default(),
         metrics: CallMetrics::default(),
     };
-    let document = json!({"name": "billing", "url": url, "allow_private": true, "concurrency": 20});
+    let document =
+        json!({"name": "billing", "url": url, "allow_private": true, "allow_ports": [9], "concurrency": 20});
     let api = ApiDefinition::of(read_api(&document, "").unwrap(), &document);
     Calls::open(parts, vec![api]).await.unwrap()
 }

@@ -30,8 +30,8 @@ use crate::publish::Publisher;
 use crate::rejection::Rejections;
 use crate::source::{SourceReader, Sources, StoredSources};
 use crate::store::{
-    Attempt, Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord,
-    Settled, Settlement, SourceStore, SqliteOptions, SqliteStore, Store, StoredSource,
+    Attempt, Commit, CommitOutcome, DeliveryStore, LeaseTerms, LeasedDelivery, LogStore, NewEvent,
+    RequestRecord, Settled, Settlement, SourceStore, SqliteOptions, SqliteStore, Store, StoredSource,
 };
 use crate::subscription::{Declared, Subscriptions};
 use crate::supervision::Supervisor;
@@ -214,7 +214,9 @@ impl Bench {
     }
 
     pub(crate) async fn commit(&self, event: NewEvent) -> Vec<LeasedDelivery> {
-        let commit = Commit { events: vec![event], ..Commit::new(NOW) };
+        // Whoever gets the deliveries works on them.
+        let lease = Some(LeaseTerms::default());
+        let commit = Commit { events: vec![event], lease, ..Commit::new(NOW) };
         match self.store.commit(commit).await.unwrap() {
             CommitOutcome::Committed { deliveries, .. } => deliveries,
             CommitOutcome::Conflict => panic!("conflict"),

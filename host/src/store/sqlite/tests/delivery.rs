@@ -76,6 +76,7 @@ async fn retries_by_hand_what_is_not_being_attempted() {
     let store = room.open();
     let (_, deliveries) = put(&store, "a", &["one"]).await;
     let id = deliveries[0].id;
+    assert!(store.begin(deliveries[0].lease(), NOW, 0));
     assert_eq!(store.retry(id, NOW).await.unwrap(), Retried::Leased);
     store.settle_now(settlement(id, Settled::Dead)).await.unwrap();
     assert_eq!(store.retry(id, later(7)).await.unwrap(), Retried::Due);
