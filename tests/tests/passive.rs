@@ -315,8 +315,8 @@ fn tokens_are_rotated_without_a_moment_in_which_none_is_right() {
         eventually("the reload", || (passive.gateway.log().matches(said).count() > before).then_some(()));
     };
     let status = |token| passive.ask("/out/orders/lease", Some(token), None).status;
+    let waits = json!({"wait": "60s"});
     std::thread::scope(|scope| {
-        let waits = json!({"wait": "60s"});
         let waiting = scope.spawn(|| passive.ask("/out/orders/lease", Some(TOKEN), Some(&waits)).status);
         let line = "anglerfish_passive_waiting{subscription=\"orders\"} 1";
         eventually("somebody waits", || {
