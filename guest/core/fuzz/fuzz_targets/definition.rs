@@ -23,6 +23,7 @@ fuzz_target!(|input: (&str, &[u8])| {
         headers: vec![Header { name: "x-signature", value: body }, Header { name: "content-type", value: b"application/json" }],
         body,
         received: UnixMillis(1_700_000_000_000),
+        added_prefix: "",
         fetched: Vec::new(),
     };
     let _ = verifier.trace(&request);

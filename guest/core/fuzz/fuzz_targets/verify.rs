@@ -75,6 +75,7 @@ fuzz_target!(|input: Input<'_>| {
         headers,
         body: input.body,
         received: UnixMillis(input.received),
+        added_prefix: "",
         fetched: Vec::new(),
     };
     let mut outcome = verifier.verify(&request);
