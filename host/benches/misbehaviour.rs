@@ -10,13 +10,14 @@
 )]
 
 mod arrival;
+mod beside;
 mod binary;
 mod loopback;
 mod pace;
 
 use arrival::{Arrivals, arrivals};
+use beside::compare;
 use binary::{Binary, Sender};
-use loopback::{fsync, percentile};
 use pace::ways;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -35,21 +36,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         println!("{RATE} events a second for {seconds} s, of which one in four is measured:");
-        let mut most = [Vec::new(), Vec::new()];
-        for _ in 0..rounds {
-            for (behaviour, most) in ["drop", "loop"].into_iter().zip(&mut most) {
-                let (ways, resident) = measure(behaviour, seconds, address, &mut arrivals).await;
-                let (half, last) = (percentile(ways.clone(), 50), percentile(ways.clone(), 99));
-                println!(
-                    "beside {behaviour:?}: {} deliveries, p50 {half:.2?}, p99 {last:.2?}, {resident:.0} MiB",
-                    ways.len()
-                );
-                most.push(last);
-            }
-        }
-        let [good, bad] = most.map(|most| percentile(most, 50));
-        println!("p99, the median round: {:.2} times", bad.as_secs_f64() / good.as_secs_f64());
-        println!("fsync of 4 KiB {:.2?} (median)", fsync());
+        let runs = [("beside \"drop\"", "drop"), ("beside \"loop\"", "loop")];
+        compare(runs, rounds, async |behaviour| measure(behaviour, seconds, address, &mut arrivals).await)
+            .await;
     });
 }
 

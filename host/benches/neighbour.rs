@@ -10,13 +10,14 @@
 )]
 
 mod arrival;
+mod beside;
 mod binary;
 mod loopback;
 mod pace;
 
 use arrival::{Arrivals, arrivals};
+use beside::compare;
 use binary::{Binary, Sender};
-use loopback::{fsync, percentile};
 use pace::ways;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -38,22 +39,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         println!("{RATE} events a second for {seconds} s, each for one of {SUBSCRIPTIONS} subscriptions:");
-        let mut most = [Vec::new(), Vec::new()];
-        for _ in 0..rounds {
-            for (is_noisy, most) in [false, true].into_iter().zip(&mut most) {
-                let (ways, resident) = measure(is_noisy, seconds, address, &mut arrivals).await;
-                let (half, last) = (percentile(ways.clone(), 50), percentile(ways.clone(), 99));
-                let with = if is_noisy { "with the 200" } else { "without them" };
-                println!(
-                    "{with}: {} deliveries, p50 {half:.2?}, p99 {last:.2?}, {resident:.0} MiB",
-                    ways.len()
-                );
-                most.push(last);
-            }
-        }
-        let [without, with] = most.map(|most| percentile(most, 50));
-        println!("p99, the median round: {:.2} times", with.as_secs_f64() / without.as_secs_f64());
-        println!("fsync of 4 KiB {:.2?} (median)", fsync());
+        let runs = [("without them", false), ("with the 200", true)];
+        compare(runs, rounds, async |is_noisy| measure(is_noisy, seconds, address, &mut arrivals).await)
+            .await;
     });
 }
 

@@ -62,7 +62,6 @@ where
             failure,
             error: error.map(cut),
             is_joined: false,
-            is_withdrawn: false,
         }
     }
 }

@@ -23,4 +23,6 @@ pub use config::{Config, Examination};
 pub use error::GatewayError;
 pub use reload::{Loader, Reloader};
 pub use running::Gateway;
-pub(crate) use wiring::{Binding, credentials};
+pub(crate) use wiring::Binding;
+#[cfg(feature = "cli")]
+pub(crate) use wiring::credentials;

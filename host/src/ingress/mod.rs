@@ -16,6 +16,8 @@ pub(crate) use address::is_prefix;
 pub use address::{ForwardedConfig, SourceAddress};
 pub use record::Credentials;
 pub(crate) use record::is_telling;
-pub(crate) use record::{keep, record as record_request};
+#[cfg(feature = "cli")]
+pub(crate) use record::keep;
+pub(crate) use record::record as record_request;
 pub use section::ServerConfig;
 pub use service::{CallbackAnswer, CallbackIntake, Fetcher, Ingress, IngressConfig, Outlet};

@@ -108,6 +108,5 @@ fn attempted(started: UnixMillis, duration: Duration, refused: Refused) -> Attem
         failure: Some(refused.failure),
         error: Some(refused.reason),
         is_joined: false,
-        is_withdrawn: false,
     }
 }

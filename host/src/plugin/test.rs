@@ -124,7 +124,6 @@ impl Endpoint for Kept {
             failure: None,
             error: None,
             is_joined: false,
-            is_withdrawn: false,
         }
     }
 }

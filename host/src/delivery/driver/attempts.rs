@@ -1,7 +1,7 @@
 //! Attempts, from the endpoint to their record.
 
 use super::Driver;
-use crate::delivery::endpoint::Attempted;
+use crate::delivery::endpoint::{AttemptFailure, Attempted};
 use crate::delivery::exchange::lease_of;
 use crate::delivery::report;
 use crate::fault::fault_point;
@@ -98,7 +98,7 @@ impl Driver {
                 Attempted::internal(started)
             }
         };
-        if attempted.is_withdrawn {
+        if attempted.failure == Some(AttemptFailure::Withdrawn) {
             self.engine.handle_unmade(now, attempt, false);
             self.show_running(key);
             return;

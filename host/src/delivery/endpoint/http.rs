@@ -66,7 +66,6 @@ impl From<HttpAttempt> for Attempted {
             failure,
             error: record.error,
             is_joined: false,
-            is_withdrawn: false,
         }
     }
 }

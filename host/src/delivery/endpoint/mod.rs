@@ -27,7 +27,7 @@ pub trait Endpoint: Send + Sync + 'static {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted;
 
     /// Nothing new is to be sent: attempts that have sent nothing yet and wait for something end as
-    /// [withdrawn](Attempted::is_withdrawn).
+    /// [withdrawn](AttemptFailure::Withdrawn).
     fn withdraw(&self) {}
 }
 
@@ -54,8 +54,6 @@ pub struct Attempted {
     pub error: Option<String>,
     /// Whether the request was also that of another attempt, which stands for both as far as the endpoint is concerned.
     pub is_joined: bool,
-    /// Whether nothing was sent, because [`Endpoint::withdraw`] said so: it is as if the attempt had never begun.
-    pub is_withdrawn: bool,
 }
 
 /// Whose fault it is that there was no complete answer.
@@ -67,6 +65,8 @@ pub enum AttemptFailure {
     Timeout,
     /// This machine's: it says nothing about the endpoint, and no attempt is used up.
     Local,
+    /// Nobody's: nothing was sent, because [`Endpoint::withdraw`] said so. It is as if the attempt had never begun.
+    Withdrawn,
     /// Nobody's on the way: there was nothing that could be sent, and trying again changes nothing.
     Unsendable,
     /// Nobody's: there was nothing to tell any more, and nobody was asked.
@@ -89,18 +89,12 @@ impl Attempted {
             failure: Some(AttemptFailure::Endpoint),
             error: Some("internal error in the attempt".to_owned()),
             is_joined: false,
-            is_withdrawn: false,
         }
     }
 
     /// An attempt for which nothing was sent after all.
     pub(super) fn withdrawn(started: UnixMillis) -> Self {
-        Self {
-            is_withdrawn: true,
-            failure: Some(AttemptFailure::Local),
-            error: None,
-            ..Self::internal(started)
-        }
+        Self { failure: Some(AttemptFailure::Withdrawn), error: None, ..Self::internal(started) }
     }
 
     /// An attempt that was broken off after so long.
@@ -112,7 +106,7 @@ impl Attempted {
     /// The attempt as the policy sees it.
     pub(super) fn outcome(&self) -> AttemptOutcome<'_> {
         match (self.failure, self.status) {
-            (Some(AttemptFailure::Local), _) => AttemptOutcome::Local,
+            (Some(AttemptFailure::Local | AttemptFailure::Withdrawn), _) => AttemptOutcome::Local,
             (Some(AttemptFailure::Unsendable), _) => AttemptOutcome::Unsendable,
             (Some(AttemptFailure::Unwanted), _) => AttemptOutcome::Unwanted,
             (None, None) => AttemptOutcome::Taken,

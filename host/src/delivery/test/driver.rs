@@ -47,7 +47,6 @@ fn answered(status: u16) -> Attempted {
         failure: None,
         error: None,
         is_joined: false,
-        is_withdrawn: false,
     }
 }
 

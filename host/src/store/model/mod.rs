@@ -15,6 +15,7 @@ mod source;
 mod subscription;
 
 pub use bound::OverflowCounts;
+#[cfg(any(test, feature = "sqlite"))]
 pub(in crate::store) use bound::{Limit, dropped, refused};
 pub use bulk::{
     Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep, JobStepped, JobWork, NewJob, Retryable,
@@ -23,6 +24,7 @@ pub use call::{CallAnswer, CallHead, CallQuery, CallWrite, DueCalls, StoredApi, 
 pub use callback::{CallbackAcked, CallbackWrite, StoredCallback};
 pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub(crate) use delivery::INTERRUPTED;
+#[cfg(any(test, feature = "sqlite"))]
 pub(in crate::store) use delivery::WAITS;
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, LeasedDelivery, Oldest, Recorded, Retried, Settlement,
