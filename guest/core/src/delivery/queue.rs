@@ -347,14 +347,17 @@ impl<P> Queue<P> {
             return None;
         }
         let enough = self.capacity() / 2;
-        let room = |line| match self.lines.get(line).backlog {
-            Backlog::Behind => self.room(line),
-            _ => 0,
-        };
+        let backlog = |line| self.lines.get(line).backlog;
+        let is_behind = |line| backlog(line) == Backlog::Behind;
+        // A retry that somebody else has ended lets the next one of its lane go, which can be a first attempt, and nobody
+        // tells of it: where there is an order a line is asked about although it seems to have nothing.
+        let may_have =
+            |line| is_behind(line) || backlog(line) == Backlog::Clear && !self.policy.ordering.is_none();
+        let room = |line| if may_have(line) { self.room(line) } else { 0 };
         // Leasing a few at a time would cost a query each; but if one line is asked about anyway, so is the other.
         let is_worth = |line| {
             let room = room(line);
-            room > 0 && (self.lines.get(line).ready.is_empty() || room >= enough)
+            is_behind(line) && room > 0 && (self.lines.get(line).ready.is_empty() || room >= enough)
         };
         let limit = Lines { firsts: room(Line::Firsts), retries: room(Line::Retries) };
         Line::BOTH.into_iter().any(is_worth).then_some(limit)

@@ -2,8 +2,8 @@
 
 use super::random::Random;
 use crate::config::{
-    BackoffConfig, BreakerConfig, BreakerTrip, DeliveryConfig, Growth, RateConfig, RetryConfig, Schedule,
-    StatusSet,
+    BackoffConfig, BreakerConfig, BreakerTrip, DeliveryConfig, Growth, OrderingConfig, RateConfig,
+    RetryConfig, Schedule, StatusSet,
 };
 use std::time::Duration;
 
@@ -165,7 +165,9 @@ impl Plan {
 
     /// One of a subscription's two policies.
     pub(super) fn policy(&self, subscription: u8, second: bool) -> DeliveryConfig {
-        policy(self.seed, subscription, second)
+        let is_ordered = self.lanes(subscription).is_some();
+        let ordering = if is_ordered { OrderingConfig::Subscription } else { OrderingConfig::None };
+        DeliveryConfig { ordering, ..policy(self.seed, subscription, second) }
     }
 }
 

@@ -259,6 +259,11 @@ impl Store {
         self.under_way.insert(id);
     }
 
+    /// Whether an attempt has begun of which the store knows no end.
+    pub(super) fn is_under_way(&self, id: i64) -> bool {
+        self.under_way.contains(&id)
+    }
+
     /// Whether a delivery of a line waits for its attempt.
     pub(super) fn waits(&self, subscription: u8, line: Line, wall: u64) -> bool {
         self.of(subscription).any(|id| {

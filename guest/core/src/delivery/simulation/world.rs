@@ -17,7 +17,7 @@ use crate::delivery::{
 };
 use crate::policy::{AttemptOutcome, Settled};
 use crate::request::UnixMillis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +150,8 @@ pub(super) struct World {
     shared: Vec<Duration>,
     /// How many attempts of each delivery ended or were broken off, those aside that this machine could not make.
     ended: BTreeMap<i64, u32>,
+    /// Deliveries whose last attempt this machine could not make, which the store may not know yet.
+    unmade: BTreeSet<i64>,
     /// How many steps of jobs were made ready.
     steps: u64,
     /// What jobs do wrong.
@@ -195,6 +197,7 @@ impl World {
             begun: vec![Vec::new(); usize::from(plan.subscriptions)],
             shared: Vec::new(),
             ended: BTreeMap::new(),
+            unmade: BTreeSet::new(),
             steps: 0,
             defect: None,
             trace: None,
@@ -455,6 +458,7 @@ impl World {
     fn take_turns(&mut self, place: usize, line: Line, delivery: i64) -> Result<(), String> {
         let (number, wall) = (u8::try_from(place).unwrap(), self.wall());
         self.store.begin(delivery);
+        self.unmade.remove(&delivery);
         let widest = self.islands[place].policies.iter().map(|policy| policy.concurrency).max().unwrap();
         let most = widest * 9 + 8;
         // After a trouble, a clock that was set among them, what waits may not be known until leases have run out.
@@ -538,7 +542,9 @@ impl World {
             }
             Event::Attempted(id, outcome) => {
                 if let Some(running) = self.running.remove(&id) {
-                    if outcome != AttemptOutcome::Local {
+                    if outcome == AttemptOutcome::Local {
+                        self.unmade.insert(running.delivery);
+                    } else {
                         self.count_end(running.delivery);
                     }
                     self.note(id, &running, outcome);

@@ -57,6 +57,12 @@ impl World {
         self.woken = None;
         let unrecorded = std::mem::take(&mut self.running);
         unrecorded.values().for_each(|running| self.count_end(running.delivery));
+        // Of an attempt that was not made the next process knows no more than of one that was broken off.
+        for delivery in std::mem::take(&mut self.unmade) {
+            if self.store.is_under_way(delivery) {
+                self.count_end(delivery);
+            }
+        }
         self.overtaken.fill(Lines::default());
         self.store.crash();
         for island in &mut self.islands {
