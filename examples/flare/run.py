@@ -1,9 +1,12 @@
 """Documents, from a producer to a page: `python3 examples/flare/run.py [path of the anglerfish binary]`.
 
 It starts the gateway, a producer that creates, updates and deletes products from time to time, and a consumer whose page at
-http://127.0.0.1:8090/ shows what it is told. Ctrl-C ends all of it.
+http://127.0.0.1:8090/ shows what it is told. Ctrl-C ends all of it. `--ports` has it use other ports than 8080, 8081, 8083 and
+8090: of the gateway, its management API, its documents, and the page.
 """
 
+import argparse
+import contextlib
 import datetime
 import html
 import http.client
@@ -11,6 +14,7 @@ import http.server
 import json
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,8 +22,8 @@ import threading
 import time
 
 HERE = pathlib.Path(__file__).parent
-GATEWAY = ("127.0.0.1", 8083)
-CONSUMER = ("127.0.0.1", 8090)
+HOST = "127.0.0.1"
+PORTS = [8080, 8081, 8083, 8090]
 MOST_LINES = 50
 
 told = []
@@ -45,6 +49,8 @@ class Consumer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         with lock:
             products = "".join(f"<li>{html.escape(key)}: {value['stock']}</li>" for key, value in sorted(held.items()))
+            if not told:
+                products = "<li>nothing yet</li>"
             lines = "".join(
                 f"<tr><td>{name}<td>{body['action']}<td>{html.escape(body['id'])}"
                 f"<td>{html.escape(json.dumps(body.get('document')))}</tr>"
@@ -69,46 +75,85 @@ class Consumer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def ask(method, number, document=None):
+def say(line):
+    """Shows a line at once, also where it goes into a pipe."""
+    print(line, flush=True)
+
+
+def ask(port, method, number, document=None):
     """Puts or deletes a product."""
-    connection = http.client.HTTPConnection(*GATEWAY, timeout=5)
     body = json.dumps(document) if document else None
-    connection.request(method, f"/documents/http://shop.example/products/{number}", body)
-    status = connection.getresponse().status
-    print(f"{method} product {number} {body or ''}: {status}", flush=True)
-    connection.close()
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=30)) as connection:
+        try:
+            connection.request(method, f"/documents/http://shop.example/products/{number}", body)
+            outcome = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            # A gateway on a busy machine may be slow; a producer goes on.
+            outcome = error
+    say(f"{method} product {number} {body or ''}: {outcome}")
 
 
-def produce():
-    """Creates, updates and deletes products, about one each second."""
-    while True:
+def produce(port, gateway):
+    """Creates, updates and deletes products, about one each second, for as long as the gateway runs."""
+    while gateway.poll() is None:
         number = random.randint(1, 6)
         if random.random() < 0.15:
-            ask("DELETE", number)
+            ask(port, "DELETE", number)
         else:
             now = datetime.datetime.now(datetime.timezone.utc)
             stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            ask("PUT", number, {"updatedAt": stamp, "stock": random.choice([0, 0, 1, 5])})
+            ask(port, "PUT", number, {"updatedAt": stamp, "stock": random.choice([0, 0, 1, 5])})
         time.sleep(random.uniform(0.3, 1.5))
 
 
+def is_ready(port):
+    """Whether the gateway answers there. It listens long before that on a busy machine: it compiles its component first."""
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=1)) as connection:
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary", nargs="?", default="anglerfish", help="the anglerfish binary")
+    parser.add_argument("--ports", nargs=4, type=int, default=PORTS, metavar="PORT")
+    return parser.parse_args()
+
+
 def main():
-    binary = sys.argv[1] if len(sys.argv) > 1 else "anglerfish"
-    consumer = http.server.ThreadingHTTPServer(CONSUMER, Consumer)
+    asked = arguments()
+    # Also where whoever started this has signals ignored.
+    for ending in signal.SIGINT, signal.SIGTERM:
+        signal.signal(ending, signal.default_int_handler)
+    *_, documents, page = asked.ports
+    try:
+        consumer = http.server.ThreadingHTTPServer((HOST, page), Consumer)
+    except OSError as error:
+        sys.exit(f"the page cannot be shown at {HOST}:{page}: {error}")
     threading.Thread(target=consumer.serve_forever, daemon=True).start()
+    say(f"what is told: http://{HOST}:{page}/")
+    text = (HERE / "anglerfish.toml").read_text()
+    for usual, port in zip(PORTS, asked.ports):
+        text = text.replace(f"{HOST}:{usual}", f"{HOST}:{port}")
     with tempfile.TemporaryDirectory() as directory:
         config = pathlib.Path(directory) / "anglerfish.toml"
-        config.write_text((HERE / "anglerfish.toml").read_text())
-        gateway = subprocess.Popen([binary, "serve", "--config", str(config)])
+        config.write_text(text)
+        say(f"the gateway starts, for some seconds on a busy machine: {asked.binary} serve")
+        begun = time.monotonic()
         try:
-            while gateway.poll() is None:
-                try:
-                    http.client.HTTPConnection(*GATEWAY, timeout=1).connect()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            print(f"what is told: http://{CONSUMER[0]}:{CONSUMER[1]}/", flush=True)
-            produce()
+            gateway = subprocess.Popen([asked.binary, "serve", "--config", str(config)])
+        except OSError as error:
+            sys.exit(f"{asked.binary} cannot be started: {error}; give the path of the binary, target/debug/anglerfish say")
+        try:
+            while gateway.poll() is None and not is_ready(documents):
+                time.sleep(0.05)
+            if gateway.poll() is None:
+                say(f"it takes documents after {time.monotonic() - begun:.1f} s")
+                produce(documents, gateway)
+            sys.exit(f"the gateway has ended with the status {gateway.returncode}")
         except KeyboardInterrupt:
             pass
         finally:
