@@ -70,7 +70,9 @@ impl Counts {
         if !tool.is_file() {
             eprintln!("installing cargo-deny; the first time takes some minutes");
             let mut install = command::cargo();
-            install.args(["install", "--quiet", "--locked", "cargo-deny@0.20.2", "--root"]).arg(&tools);
+            // It runs for a second: to optimise it takes minutes.
+            install.args(["install", "--quiet", "--locked", "--debug", "cargo-deny@0.20.2", "--root"]).arg(&tools);
+            install.env("CARGO_PROFILE_DEV_DEBUG", "false");
             if let Err(error) = command::run(&mut install) {
                 return self.fail(format!("cargo-deny cannot be installed: {error:#}"));
             }
