@@ -155,6 +155,9 @@ fn what_cannot_be_made_of_events_is_told_before_and_tried_without_one() {
     };
     assert_eq!(trial("{'n': message.id + 1}")["sent"], json!({"n": 8}));
     assert_eq!(trial("message.x")["transform_error"], "`message.x`: there is no such field");
+    let unwanted = json!({"filter": "message.id == 8", "transform": "message", "message": {"id": 7}});
+    let unwanted = gateway.api("POST", "/v1/subscriptions/test", Some(&unwanted)).expect(200).json();
+    assert_eq!((&unwanted["outcome"], unwanted.get("sent")), (&json!("no-match"), None));
     let event = br#"{"message": {"id": 7}}"#;
     let run = |transform: &str| {
         gateway.run(&["filter", "test", "true", "--event", "-", "--transform", transform], event)

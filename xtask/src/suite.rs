@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 #[derive(Args)]
 pub(crate) struct TestArguments {
@@ -52,10 +53,12 @@ impl Counts {
     /// A check that passes or fails as a whole.
     fn check(&mut self, name: &str, command: &mut Command) {
         eprintln!("checking {name}");
+        let began = Instant::now();
         match command::run(command) {
             Ok(()) => self.passed += 1,
             Err(error) => self.fail(format!("{name}: {error:#}")),
         }
+        eprintln!("{name}: {} s", began.elapsed().as_secs());
     }
 
     fn fail(&mut self, failure: String) {
@@ -70,8 +73,13 @@ impl Counts {
         if !tool.is_file() {
             eprintln!("installing cargo-deny; the first time takes some minutes");
             let mut install = command::cargo();
-            install.args(["install", "--quiet", "--locked", "cargo-deny@0.20.2", "--root"]).arg(&tools);
-            if let Err(error) = command::run(&mut install) {
+            // It runs for a second: to optimise it takes minutes.
+            install.args(["install", "--quiet", "--locked", "--debug", "cargo-deny@0.20.2", "--root"]).arg(&tools);
+            install.env("CARGO_PROFILE_DEV_DEBUG", "false");
+            let began = Instant::now();
+            let installed = command::run(&mut install);
+            eprintln!("cargo-deny: {} s", began.elapsed().as_secs());
+            if let Err(error) = installed {
                 return self.fail(format!("cargo-deny cannot be installed: {error:#}"));
             }
         }
@@ -90,6 +98,7 @@ impl Counts {
     /// Runs tests and adds up the closing lines of their harnesses.
     fn tests(&mut self, command: &mut Command) -> Result<()> {
         eprintln!("running the tests");
+        let began = Instant::now();
         let mut child = command.stdout(Stdio::piped()).spawn().context("failed to run the tests")?;
         let before = self.failed;
         if let Some(stdout) = child.stdout.take() {
@@ -100,6 +109,7 @@ impl Counts {
             }
         }
         let status = child.wait()?;
+        eprintln!("the tests: {} s", began.elapsed().as_secs());
         if !status.success() && self.failed == before {
             self.fail(format!("the tests did not run to their end: {status}"));
         }

@@ -127,14 +127,14 @@ pub(super) struct TrialResult {
     outcome: VerdictOutcome,
     /// The sub-expression that decided, with its values.
     reason: String,
-    /// What the transform would have sent.
+    /// What the transform sends, if the filter wants the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false)]
     sent: Option<Box<RawValue>>,
     /// Why nothing can be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     transform_error: Option<String>,
-    /// What the data would have been.
+    /// What the data is, if the filter wants the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_text: Option<String>,
     /// Why it cannot be.
@@ -173,18 +173,22 @@ pub(super) async fn test(
             return Err(invalid("event", message));
         }
     };
+    let made = trial.made()?;
+    let Verdict { outcome, reason, .. } =
+        api.subscriptions.routing().explain_with(past.clone(), &trial.sources, trial.filter.as_deref()).await?;
     let (mut sent, mut transform_error, mut sent_text, mut data_error) = (None, None, None, None);
-    if let Some(made) = trial.made()? {
+    if let Some(made) = made {
         let is_text = !made.data.is_empty();
-        match api.subscriptions.routing().render(past.clone(), made).await? {
+        let rendered = api.subscriptions.routing().render(past, made).await?;
+        match rendered {
+            // What is not wanted is not sent. That it could not be is worth knowing all the same.
+            Ok(_) if outcome != VerdictOutcome::Match => {}
             Ok(text) if is_text => sent_text = Some(text),
             Ok(text) => sent = RawValue::from_string(text).ok(),
             Err(reason) if is_text => data_error = Some(reason),
             Err(reason) => transform_error = Some(reason),
         }
     }
-    let Verdict { outcome, reason, .. } =
-        api.subscriptions.routing().explain_with(past, &trial.sources, trial.filter.as_deref()).await?;
     Ok(Answer(TrialResult { outcome, reason, sent, transform_error, sent_text, data_error }))
 }
 

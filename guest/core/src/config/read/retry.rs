@@ -94,6 +94,8 @@ fn schedule(table: &Table<'_>) -> Option<Schedule> {
         if let Some(node) = table.get("max_delay").filter(|_| is_first_right && longest < config.first) {
             node.report("is shorter than the first delay");
         }
+    } else {
+        config.max_delay = config.max_delay.max(config.first);
     }
     if let Some(most) = table.get("max_attempts").and_then(|node| node.integer(1..=MOST_ATTEMPTS)) {
         config.max_attempts = u32::try_from(most).ok()?;
@@ -201,6 +203,8 @@ mod tests {
         }
         let config = backoff(&json!({"backoff": "exponential", "max_attempts": 3, "max_delay": "1h"}));
         assert_eq!((config.max_attempts, config.max_delay), (3, second * 3600));
+        let config = backoff(&json!({"backoff": "fixed", "first": "2days"}));
+        assert_eq!(config.max_delay, second * 2 * 24 * 3600);
     }
 
     #[test]
