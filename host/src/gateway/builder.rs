@@ -338,6 +338,7 @@ impl BuiltGateway {
             reader: source_reader.reader(),
             fetcher: Arc::clone(&documents),
             base,
+            rejections: rejections.clone(),
             metrics: CallbackMetrics::register(&mut registry),
         });
         let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());

@@ -423,9 +423,10 @@ impl CallbackStore for Flaky {
     async fn hold_callback(
         &self,
         new: StoredCallback,
+        keeps: bool,
         now: UnixMillis,
     ) -> Result<StoredCallback, StoreError> {
-        self.reach()?.hold_callback(new, now).await
+        self.reach()?.hold_callback(new, keeps, now).await
     }
 
     async fn callback(&self, name: &str) -> Result<Option<StoredCallback>, StoreError> {
