@@ -64,8 +64,9 @@ pub(super) struct ReadyApi {
     pub(super) key_field: HeaderName,
     /// What was said of it at run time.
     pub(super) settings: Value,
-    /// The policy of requests that are made now, as a document and as it is used.
+    /// The policy of requests that are made now, as a document, as that is kept with each, and as it is used.
     pub(super) document: Value,
+    pub(super) written: String,
     pub(super) policy: CallPolicy,
 }
 
@@ -84,7 +85,8 @@ impl ReadyApi {
             .map_err(|_| vec![Problem::new("idempotency_header", "not the name of a header field")])?;
         let document = merged(&definition.policy, &settings);
         let policy = read_call_policy(&document, "")?;
-        Ok(Self { definition, target, key_field, settings, document, policy })
+        let written = document.to_string();
+        Ok(Self { definition, target, key_field, settings, document, written, policy })
     }
 }
 
