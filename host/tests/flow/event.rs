@@ -6,7 +6,7 @@ use anglerfish::{
     event_flow_id,
 };
 use anglerfish_tests::{Request, send};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,13 +17,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// The event, as the code takes it.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Placed {
     id: String,
     data: Order,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Order {
     number: usize,
 }
