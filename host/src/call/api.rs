@@ -67,8 +67,9 @@ pub(super) struct ReadyApi {
     /// What was said of it at run time, and what of that goes with what is configured.
     pub(super) said: Value,
     pub(super) settings: Value,
-    /// The policy of requests that are made now, as a document and as it is used.
+    /// The policy of requests that are made now, as a document, as that is kept with each, and as it is used.
     pub(super) document: Value,
+    pub(super) written: String,
     pub(super) policy: CallPolicy,
 }
 
@@ -119,7 +120,8 @@ impl ReadyApi {
         let document = merged(&definition.policy, &settings);
         let policy = read_call_policy(&document, "")?;
         let said = settings.clone();
-        Ok(Self { definition, target, key_field, said, settings, document, policy })
+        let written = document.to_string();
+        Ok(Self { definition, target, key_field, said, settings, document, written, policy })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::outbound::Outbound;
 use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredApi, StoredCall};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
-use crate::waiter::Waiters;
+use crate::waiter::{Looks, Waiters};
 use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened};
 use anglerfish_core::problem::Problem;
 use serde_json::{Map, Value};
@@ -27,9 +27,6 @@ use tokio_util::task::TaskTracker;
 
 /// How often something is tried that others change at the same time.
 const MOST_CONFLICTS: usize = 16;
-
-/// How long whoever waits for a request goes without looking, should nobody tell.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// The calls of a gateway. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -232,7 +229,7 @@ impl Calls {
             due: Some(now),
             owner: None,
             ended: None,
-            policy: api.document.to_string(),
+            policy: api.written.clone(),
             request,
             records: history.records().to_vec(),
             entries: Vec::new(),
@@ -283,7 +280,7 @@ impl Calls {
     ///
     /// There is none, or the store cannot be read.
     pub async fn wait(&self, id: &str, time: Duration) -> Result<StoredCall, CallError> {
-        let end = Instant::now() + time;
+        let (end, mut looks) = (Instant::now() + time, Looks::new());
         let waiters = &self.shared.waiters;
         loop {
             let waiter = waiters.on(id);
@@ -293,7 +290,7 @@ impl Calls {
                 told.as_mut().enable();
                 match self.get(id).await {
                     Ok(call) if call.head.state == CallState::Pending && Instant::now() < end => {
-                        let until = end.min(Instant::now() + LOOK);
+                        let until = end.min(Instant::now() + looks.next());
                         drop(tokio::time::timeout_at(until, told).await);
                         None
                     }
@@ -364,7 +361,7 @@ impl Calls {
         let api = api.ok_or_else(|| CallError::UnknownApi(call.head.api.clone()))?;
         let reopened = |_: &StoredCall| {
             let attempts = api.policy.attempts();
-            (Happened::Reopened { attempts }, Some(api.document.to_string()))
+            (Happened::Reopened { attempts }, Some(api.written.clone()))
         };
         let call = self.change(id, "it cannot be tried again", reopened).await?;
         self.shared.wake(&call.head.api);
@@ -524,7 +521,7 @@ impl Calls {
         let id = format!("{name}.configuration.{}", clock::request_id(now));
         let entry = entry::of_policy(name, &api.document, shown, id, now);
         let settings = api.said.to_string();
-        let stored = StoredApi { name: name.clone(), settings, recorded: api.document.to_string() };
+        let stored = StoredApi { name: name.clone(), settings, recorded: api.written.clone() };
         self.shared.ledger.put_api(stored, entry).await
     }
 

@@ -40,7 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>, call: StoredCall, place: Place) {
 }
 
 async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(), CallError> {
-    let policy = policy(&call)?;
+    let policy = policy(&call, &place.api)?;
     let history = history(&call)?;
     let now = clock::now();
     let is_ours = |attempt| place.lane.runs(&call.head.id, attempt);
@@ -63,7 +63,11 @@ async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(
 }
 
 /// The policy that a request was made with.
-fn policy(call: &StoredCall) -> Result<CallPolicy, CallError> {
+fn policy(call: &StoredCall, api: &ReadyApi) -> Result<CallPolicy, CallError> {
+    if call.head.policy == api.written {
+        // As a rule it is that of its API still, and need not be read again.
+        return Ok(api.policy.clone());
+    }
     let unreadable = |reason: String| CallError::Unreadable(call.head.id.clone(), reason);
     let document: Value =
         serde_json::from_str(&call.head.policy).map_err(|error| unreadable(error.to_string()))?;

@@ -8,7 +8,7 @@ use crate::rejection::Rejections;
 use crate::source::SourceReader;
 use crate::store::{CallbackAcked, EventSeq, Store, StoreError, StoredCallback};
 use crate::subscription::refuse_hidden_at;
-use crate::waiter::Waiters;
+use crate::waiter::{Looks, Waiters};
 use anglerfish_core::callback::{callback_path, callback_token, is_callback_name};
 use anglerfish_core::config::SOURCE_SECRETS;
 use anglerfish_core::event::Event;
@@ -23,9 +23,6 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// How long whoever awaits one goes without looking, should nobody tell.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// How many senders wait at the same time for an answer that a program chooses; the others are told that it is on disk.
 const SENDERS: usize = 4096;
@@ -255,7 +252,7 @@ impl Callbacks {
         after: EventSeq,
         wait: Duration,
     ) -> Result<Next, CallbackError> {
-        let end = Instant::now() + wait;
+        let (end, mut looks) = (Instant::now() + wait, Looks::new());
         loop {
             let waiter = self.shared.waiters.on(name);
             let mut told = std::pin::pin!(waiter.notify().notified());
@@ -267,10 +264,10 @@ impl Callbacks {
                 return Ok(next);
             }
             // Its own end is looked at when it comes.
-            let over = callback
-                .expires
-                .map_or(LOOK, |expires| Duration::from_millis(expires.0.saturating_sub(clock::now().0)));
-            let until = end.min(now + LOOK.min(over.max(Duration::from_millis(1))));
+            let over = callback.expires.map_or(Duration::MAX, |expires| {
+                Duration::from_millis(expires.0.saturating_sub(clock::now().0))
+            });
+            let until = end.min(now + looks.next().min(over.max(Duration::from_millis(1))));
             tokio::select! {
                 _ = tokio::time::timeout_at(until, told) => {}
                 () = self.shared.stop.cancelled() => return Err(CallbackError::Stopping),

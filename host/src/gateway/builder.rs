@@ -349,6 +349,7 @@ impl BuiltGateway {
             retention: retention.subscribe(),
             metrics: FlowMetrics::register(&mut registry),
         });
+        functions.start_flows_by(flows.endpoints());
         let service =
             Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
                 .with_rejections(rejections.clone())
