@@ -164,6 +164,7 @@ fn subscription(address: SocketAddr) -> SubscriptionConfig {
             allow_networks: Vec::new(),
             ..EndpointConfig::new("")
         }),
+        flow: None,
         tokens: Vec::new(),
         notification: None,
         delivery: DeliveryConfig { concurrency: CONCURRENCY, ..DeliveryConfig::default() },

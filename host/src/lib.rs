@@ -146,6 +146,7 @@ pub use telemetry::{LogConfig, LogFormat, TelemetryConfig};
 
 pub use anglerfish_core::decision::Fetch;
 pub use anglerfish_core::event::Event;
+pub use anglerfish_core::flow::{JournalLimits, event_flow_id};
 pub use anglerfish_core::problem::Problem;
 pub use anglerfish_core::request::UnixMillis;
 

@@ -2,7 +2,29 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+
+/// After which times whoever waits looks by itself, should nobody tell: what was written by a commit whose end is not known is told
+/// of by nobody. Each is twice the one before up to a bound, since thousands may wait for days, and all began at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looks(Duration);
+
+impl Looks {
+    const LONGEST: Duration = Duration::from_mins(5);
+
+    /// Those of one who begins to wait.
+    pub(crate) const fn new() -> Self {
+        Self(Duration::from_secs(5))
+    }
+
+    /// The next, which is up to a half longer by chance.
+    pub(crate) fn next(&mut self) -> Duration {
+        let look = self.0;
+        self.0 = (look * 2).min(Self::LONGEST);
+        look.mul_f64(1.0 + fastrand::f64() / 2.0)
+    }
+}
 
 /// Who waits for what.
 #[derive(Debug, Default)]
@@ -53,6 +75,14 @@ impl Drop for Waiter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_for_long_looks_less_often() {
+        let mut looks = Looks::new();
+        let looks: Vec<u64> = (0..10).map(|_| looks.next().as_secs()).collect();
+        assert!((5..8).contains(&looks[0]) && looks[2] >= 20, "{looks:?}");
+        assert!((300..=450).contains(&looks[9]), "{looks:?}");
+    }
 
     #[test]
     fn nothing_is_kept_of_those_who_wait_no_more() {

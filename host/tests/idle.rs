@@ -28,6 +28,7 @@ fn subscription(number: usize) -> SubscriptionConfig {
             allow_networks: Vec::new(),
             ..EndpointConfig::new("")
         }),
+        flow: None,
         tokens: Vec::new(),
         notification: None,
         delivery: DeliveryConfig::default(),

@@ -115,6 +115,10 @@ fn a_document_with_problems_is_refused_with_all_of_them_and_changes_nothing() {
 
     let _ = create(&subscription("a", "http://127.0.0.1:1029/", Some("message.n + \"x\" == 1 ? 2 : 3")))
         .problem(422);
+    // This program has no flows that it could start.
+    let flow = create(&json!({"id": "a", "flow": "order"}));
+    assert_eq!(flow.problem(422), "invalid-document");
+    assert_eq!(flow.json()["problems"][0]["path"], "flow", "{}", flow.text());
     let request = Request {
         method: "POST".into(),
         path: "/v1/subscriptions".into(),

@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Answer, Gateway, Request, SseEvent, Stream, github, send};
+use anglerfish_tests::{Answer, Gateway, Request, SseEvent, Stream, eventually, github, send};
 use serde_json::{Value, json};
 
 fn hold(gateway: &Gateway, document: &Value) -> Value {
@@ -19,10 +19,20 @@ fn hold(gateway: &Gateway, document: &Value) -> Value {
 
 /// Somebody comes to the address of a callback.
 fn come(gateway: &Gateway, callback: &Value, headers: &[(String, String)], body: &str) -> Answer {
+    come_by("POST", gateway, callback, headers, body)
+}
+
+fn come_by(
+    method: &str,
+    gateway: &Gateway,
+    callback: &Value,
+    headers: &[(String, String)],
+    body: &str,
+) -> Answer {
     let url = callback["url"].as_str().unwrap();
     let path = url.strip_prefix(&format!("http://{}", gateway.ingress())).unwrap();
     let request = Request {
-        method: "POST".into(),
+        method: method.into(),
         path: path.into(),
         headers: headers.to_vec(),
         body: body.as_bytes().to_vec(),
@@ -203,4 +213,157 @@ fn a_stream_gives_what_waits_and_what_comes_and_goes_on_behind_the_last_after_a_
     assert_eq!(read(&gateway, &newer, Some("soon")).status, 400);
     let none = Stream::open(gateway.admin(), "/v1/callbacks/none/stream", &[]).unwrap();
     assert_eq!(none.status, 404);
+}
+
+/// Somebody comes with a method, and nothing else.
+fn look(method: &str, gateway: &Gateway, callback: &Value) -> Answer {
+    come_by(method, gateway, callback, &[], "")
+}
+
+#[test]
+fn whoever_looks_where_a_link_leads_is_no_answer_whatever_verifies() {
+    let gateway = Gateway::start("");
+    let verify = |name: &str, verify: Value| json!({"name": name, "once": true, "verify": verify});
+    let once = hold(&gateway, &verify("a", json!({"scheme": "none", "methods": ["POST"]})));
+    for method in ["GET", "HEAD", "DELETE", "PUT", "OPTIONS"] {
+        let answer = look(method, &gateway, &once).expect(405);
+        assert_eq!(answer.header("allow"), Some("POST"), "{method}");
+    }
+    let _ = come(&gateway, &once, &id("m1"), "{}").expect(202);
+    let put = hold(&gateway, &verify("b", json!({"scheme": "none", "methods": ["PUT"]})));
+    assert_eq!(look("POST", &gateway, &put).expect(405).header("allow"), Some("PUT"));
+    let _ = look("PUT", &gateway, &put).expect(202);
+    // Without a word on methods those of the scheme, as at a source; without a scheme all that bring something.
+    let plain = hold(&gateway, &verify("c", json!({"scheme": "none"})));
+    let _ = look("GET", &gateway, &plain).expect(405);
+    let open = hold(&gateway, &json!({"name": "d"}));
+    assert_eq!(look("OPTIONS", &gateway, &open).expect(405).header("allow"), Some("POST, PUT, PATCH"));
+    let _ = look("PATCH", &gateway, &open).expect(202);
+    let secrets = json!({"scheme": "github", "secrets": ["secret of the repository"]});
+    let hub = hold(&gateway, &verify("e", secrets));
+    let headers = github("secret of the repository", "event-1", b"{}");
+    let _ = come_by("DELETE", &gateway, &hub, &headers, "{}").expect(405);
+    let _ = come(&gateway, &hub, &headers, "{}").expect(202);
+    // A handshake comes with the method that its provider has for it.
+    let meta = json!({"scheme": "meta", "secrets": ["app secret"], "parameters": {"verify_token": "token"}});
+    let mut meta = hold(&gateway, &json!({"name": "f", "verify": meta}));
+    let url = format!(
+        "{}?hub.mode=subscribe&hub.challenge=4711&hub.verify_token=token",
+        meta["url"].as_str().unwrap()
+    );
+    meta["url"] = json!(url);
+    assert_eq!(look("GET", &gateway, &meta).expect(200).text(), "4711");
+    // Why something was refused is kept, without the address.
+    let refused = gateway.get("/v1/rejections?code=method-not-allowed");
+    assert_eq!(refused["items"][0]["source"], "(callbacks)");
+    let token = hub["url"].as_str().unwrap().rsplit('/').next().unwrap();
+    assert!(
+        refused.to_string().contains("/callback/e/") && !refused.to_string().contains(token),
+        "{refused}"
+    );
+    let shown = gateway.run(&["rejections", "list"], b"").expect(0).stdout;
+    assert!(shown.contains("(callbacks)"), "{shown}");
+}
+
+#[test]
+fn what_is_not_the_same_is_kept_though_its_identifier_looks_the_same() {
+    let gateway = Gateway::start("");
+    let orders = hold(&gateway, &json!({"name": "orders"}));
+    let fields = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+    };
+    for pairs in [
+        &[("ce-id", "1"), ("ce-source", "/partner/a")][..],
+        &[("ce-id", "1"), ("ce-source", "/partner/b")],
+        &[("webhook-id", "1")],
+        &[("idempotency-key", "1")],
+    ] {
+        let _ = come(&gateway, &orders, &fields(pairs), "{}").expect(202);
+        let _ = come(&gateway, &orders, &fields(pairs), "{}").expect(200);
+    }
+    assert_eq!(gateway.get("/v1/callbacks/orders")["waiting"], 4);
+    // One that cannot be taken is refused: whoever sends it counts on it.
+    for value in ["x".repeat(300), "caf\u{e9}".to_owned()] {
+        let refused = come(&gateway, &orders, &fields(&[("webhook-id", &value)]), "{}");
+        assert_eq!(refused.problem(400), "invalid-request");
+    }
+    assert_eq!(gateway.get("/v1/callbacks/orders")["waiting"], 4);
+}
+
+#[test]
+fn whoever_waits_for_an_answer_has_it_with_the_acknowledgement() {
+    let gateway = Gateway::start("");
+    let asked = hold(&gateway, &json!({"name": "asked", "reply_within": "60s"}));
+    let ask = |more: Value| {
+        std::thread::scope(|scope| {
+            let sender = scope.spawn(|| come(&gateway, &asked, &[], "{}"));
+            let received = next(&gateway, "asked", &asked["holder"]);
+            let mut body = json!({"holder": asked["holder"], "position": received["position"]});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let _ = gateway.api("POST", "/v1/callbacks/asked/ack", Some(&body)).expect(200);
+            sender.join().unwrap()
+        })
+    };
+    // Nobody waits for a minute here.
+    let answer = ask(json!({"body": "only"}));
+    assert_eq!((answer.status, answer.text()), (200, "only".into()));
+    assert_eq!(ask(json!({"status": 204})).status, 204);
+    assert_eq!(ask(json!({})).expect(202).json()["status"], "accepted");
+    // Who is done with a later one is done with the earlier ones.
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..2).map(|_| scope.spawn(|| come(&gateway, &asked, &[], "{}"))).collect();
+        eventually("both are there", || (gateway.get("/v1/callbacks/asked")["waiting"] == 2).then_some(()));
+        let newest =
+            gateway.get("/v1/events?source=callback%2Fasked&limit=1")["items"][0]["position"].clone();
+        ack(&gateway, "asked", &asked["holder"], &newest);
+        for sender in senders {
+            let _ = sender.join().unwrap().expect(202);
+        }
+    });
+    for (more, path) in
+        [(json!({"content_type": "a\r\nb: c"}), "content_type"), (json!({"status": 100}), "status")]
+    {
+        let mut body = json!({"holder": asked["holder"], "position": 1});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let refused = gateway.api("POST", "/v1/callbacks/asked/ack", Some(&body));
+        assert_eq!(refused.problem(422), "invalid-document");
+        assert_eq!(refused.json()["problems"][0]["path"], path);
+    }
+}
+
+#[test]
+fn what_is_asked_of_those_who_come_is_shown_and_goes_on_where_nothing_else_is_said() {
+    let gateway = Gateway::start("");
+    let document = json!({
+        "name": "hub", "verify": {"scheme": "github", "secrets": ["secret of the repository"]},
+        "filter": "message.n > 1", "once": true, "max_waiting": 3, "reply_within": "5s"
+    });
+    let made = hold(&gateway, &document);
+    assert_eq!(made["verify"], json!({"scheme": "github", "secrets": ["…"]}));
+    let rules = |shown: &Value| {
+        ["verify", "filter", "once", "max_waiting", "reply_within"].map(|member| shown[member].clone())
+    };
+    assert_eq!(rules(&made)[1..], [json!("message.n > 1"), json!(true), json!(3), json!("5s")], "{made}");
+    let again = hold(&gateway, &json!({"name": "hub"}));
+    assert_eq!((rules(&again), &again["url"]), (rules(&made), &made["url"]));
+    let _ = come(&gateway, &again, &id("a"), "{\"n\":2}").expect(401);
+    let shown = gateway.run(&["callbacks", "show", "hub"], b"").expect(0).stdout;
+    assert!(shown.contains("message.n > 1") && !shown.contains("secret of"), "{shown}");
+    // What was shown is not what verifies.
+    let copied = json!({"name": "hub", "verify": made["verify"]});
+    let refused = gateway.api("POST", "/v1/callbacks", Some(&copied));
+    assert_eq!(refused.problem(422), "invalid-document");
+    // One rule that is said says all of them.
+    let other = hold(&gateway, &json!({"name": "hub", "once": false}));
+    assert_eq!(rules(&other), [Value::Null, Value::Null, json!(false), json!(10_000), Value::Null]);
+    let _ = come(&gateway, &other, &id("a"), "{}").expect(202);
+}
+
+#[test]
+fn a_full_inbox_says_so() {
+    let gateway = Gateway::start("");
+    let small = hold(&gateway, &json!({"name": "small", "max_waiting": 1}));
+    let _ = come(&gateway, &small, &id("a"), "{}").expect(202);
+    let full = come(&gateway, &small, &id("b"), "{}");
+    assert_eq!((full.problem(503), full.header("retry-after").is_some()), ("inbox-full".to_owned(), true));
 }

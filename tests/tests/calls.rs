@@ -74,9 +74,9 @@ fn a_call_is_attempted_until_it_has_an_answer_and_whoever_subscribes_is_told() {
         "--wait",
     ];
     let ran = gateway.run(&arguments, b"").expect(0);
-    assert_eq!(ran.stdout, "cba\n");
+    assert_eq!(ran.stdout, "cba");
     // The same again is the same call.
-    assert_eq!(gateway.run(&arguments, b"").expect(0).stdout, "cba\n");
+    assert_eq!(gateway.run(&arguments, b"").expect(0).stdout, "cba");
 
     let requests = receiver.wait_until("both attempts and the event", |all| all.len() >= 3);
     let (attempts, told): (Vec<_>, Vec<_>) = requests.iter().partition(|one| one.path != "/told");
@@ -130,7 +130,7 @@ fn a_call_that_failed_is_opened_again_under_its_key_and_one_that_is_refused_is_n
     let gateway = Gateway::set_up(&with(&api(&receiver.url(""), "retry = { delays = [\"5ms\"] }")));
     let ran =
         gateway.run(&["calls", "insert", "brittle", "x", "--path", "/refuses", "--wait"], b"").expect(1);
-    assert!(ran.stdout.contains("failure after 1 attempts: answered 422"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("failure after 1 attempt: answered 422"), "{}", ran.stdout);
 
     let id = make(&gateway, "k");
     let call = ended(&gateway, &id);
@@ -162,16 +162,201 @@ fn a_timeout_breaks_an_attempt_off_unless_an_answer_is_still_waited_for() {
     let said = json!({"wait_after_timeout": "20s"});
     let _ = gateway.api("PATCH", "/v1/apis/brittle", Some(&said)).expect(200);
     let id = make(&gateway, "late");
-    let call = ended(&gateway, &id);
-    assert_eq!((&call["state"], &call["attempts"]), (&json!("timeout"), &json!(2)));
-    receiver.release();
-    let call = eventually("the late answer counts", || {
-        let call = gateway.get(&format!("/v1/calls/{id}"));
-        (call["state"] == "success").then_some(call)
+    // As long as an answer counts it has not ended.
+    eventually("the time of both attempts is over", || {
+        let timeouts = classes(&gateway.get(&format!("/v1/calls/{id}")));
+        (timeouts.iter().filter(|class| *class == "api-timeout").count() == 2).then_some(())
     });
-    assert_eq!(call["answer"]["body"], "late");
+    let waiting = gateway.get(&format!("/v1/calls/{id}"));
+    assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("pending"), &json!(2)));
+    receiver.release();
+    let call = ended(&gateway, &id);
+    assert_eq!((&call["state"], &call["answer"]["body"]), (&json!("success"), &json!("late")));
     let expected = ["request", "api-request", "api-timeout", "api-request", "api-timeout", "api-response"];
     assert_eq!(classes(&call), expected);
+}
+
+#[test]
+fn an_answer_after_the_timeout_that_refuses_ends_the_call_and_none_at_all_does_so_once() {
+    let receiver = Receiver::with(|request, _| match request.path.as_str() {
+        "/refuses" => Reply::held(422).body(b"no"),
+        _ => Reply::held(200),
+    });
+    let rest =
+        "timeout = \"50ms\"\nwait_after_timeout = \"200ms\"\nretries = 1\nretry = { delays = [\"1h\"] }";
+    let gateway = Gateway::set_up(&with(&api(&receiver.url(""), rest)));
+    let body = json!({"api": "brittle", "path": "/silent"});
+    let said = json!({"retries": 0});
+    let _ = gateway.api("PATCH", "/v1/apis/brittle", Some(&said)).expect(200);
+    let silent = gateway.api("POST", "/v1/calls", Some(&body)).expect(201).json();
+    let call = ended(&gateway, silent["id"].as_str().unwrap());
+    assert_eq!(call["state"], "timeout");
+    // What was waited for is over: there is nothing that could still change it.
+    assert_eq!(classes(&call), ["request", "api-request", "api-timeout", "api-timeout"]);
+
+    let said = json!({"retries": 1, "wait_after_timeout": "1m"});
+    let _ = gateway.api("PATCH", "/v1/apis/brittle", Some(&said)).expect(200);
+    let body = json!({"api": "brittle", "path": "/refuses"});
+    let refused = gateway.api("POST", "/v1/calls", Some(&body)).expect(201).json();
+    let id = refused["id"].as_str().unwrap();
+    eventually("its time is over", || {
+        classes(&gateway.get(&format!("/v1/calls/{id}"))).contains(&"api-timeout".to_owned()).then_some(())
+    });
+    receiver.release();
+    // Without an answer the next attempt would be in an hour.
+    let call = ended(&gateway, id);
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("failure"), &json!(1)));
+    assert_eq!((&call["answer"]["status"], &call["answer"]["body"]), (&json!(422), &json!("no")));
+}
+
+#[test]
+fn whoever_waits_for_a_call_learns_how_it_stands_when_the_gateway_stops() {
+    let port = free_port();
+    let rest = "retry = { delays = [\"1h\"] }";
+    let mut gateway = Gateway::set_up(&with(&api(&format!("http://127.0.0.1:{port}/"), rest)));
+    let id = make(&gateway, "first");
+    let body = json!({"api": "brittle", "external_uuid": "second"});
+    std::thread::scope(|scope| {
+        let shown = scope.spawn(|| gateway.api("GET", &format!("/v1/calls/{id}?wait=60s"), None));
+        let made = scope.spawn(|| gateway.api("POST", "/v1/calls?wait=60s", Some(&body)));
+        eventually("both calls wait for their next attempt", || {
+            let items = gateway.get("/v1/calls")["items"].clone();
+            let waiting = items.as_array().unwrap().iter().filter(|call| call["next"].is_string()).count();
+            (waiting == 2).then_some(())
+        });
+        gateway.signal_end();
+        assert_eq!(shown.join().unwrap().expect(200).json()["state"], "pending");
+        assert_eq!(made.join().unwrap().expect(201).json()["state"], "pending");
+    });
+    assert!(gateway.wait_end().success());
+}
+
+#[test]
+fn an_answer_is_printed_byte_for_byte_into_a_pipe_and_steers_no_terminal() {
+    let receiver = Receiver::with(|_, _| Reply::status(200).body(b"one\ntwo\t\x1b[31mred"));
+    let gateway = Gateway::set_up(&with(&api(&receiver.url(""), "")));
+    let arguments = ["calls", "insert", "brittle", "x", "--external-uuid", "k", "--wait"];
+    assert_eq!(gateway.run(&arguments, b"").expect(0).stdout, "one\ntwo\t\x1b[31mred");
+    let shown = gateway.run_on_terminal(&arguments).expect(0).stdout;
+    assert!(
+        shown.starts_with("one\ntwo") && shown.contains("[31mred") && !shown.contains('\x1b'),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn whoever_waits_for_a_call_goes_on_waiting_while_the_gateway_is_started_anew() {
+    let receiver = Receiver::with(|_, _| Reply::held(200).body(b"at last"));
+    let mut gateway = Gateway::set_up(&with(&api(&receiver.url(""), "retry = { delays = [\"10ms\"] }")));
+    let id = make(&gateway, "k");
+    let _ = receiver.wait(1);
+    gateway.kill();
+    // Whoever asks in the middle of that is cut off.
+    let between = std::net::TcpListener::bind(gateway.admin()).unwrap();
+    let mut waiting = gateway.begin(&["calls", "show", &id, "--wait", "--json"]);
+    drop((between.accept().unwrap(), between));
+    gateway.spawn();
+    // The attempt that was interrupted is repeated.
+    let _ = receiver.wait(2);
+    receiver.release();
+    assert_eq!(waiting.json_line()["answer"]["body"], "at last");
+}
+
+#[test]
+fn what_was_said_at_run_time_is_there_again_when_the_file_has_nothing_against_it_any_more() {
+    let url = format!("http://127.0.0.1:{}/", free_port());
+    let file = |rest: &str| with(&api(&url, rest));
+    let mut gateway = Gateway::set_up(&file(""));
+    let said = json!({"retries": 7, "success": ["2xx", 404]});
+    let _ = gateway.api("PATCH", "/v1/apis/brittle", Some(&said)).expect(200);
+    let shown = || gateway.get("/v1/apis")["items"][0].clone();
+    gateway.write(&file("discard = [404]"));
+    let _ = gateway.run(&["reload"], b"").expect(0);
+    // What goes against nothing stays.
+    let against = shown();
+    assert_eq!((&against["settings"], &against["left_aside"]), (&json!({"retries": 7}), &json!(["success"])));
+    gateway.write(&file(""));
+    let _ = gateway.run(&["reload"], b"").expect(0);
+    assert_eq!((&shown()["settings"], shown().get("left_aside")), (&said, None));
+    // It was against the file also at a start.
+    gateway.write(&file("discard = [404]"));
+    gateway.restart();
+    gateway.write(&file(""));
+    let _ = gateway.run(&["reload"], b"").expect(0);
+    assert_eq!(gateway.get("/v1/apis")["items"][0]["settings"], said);
+    // To take back what is not said is nothing to tell of.
+    let _ = gateway.run(&["calls", "configure", "brittle", "--reset"], b"").expect(0);
+    let told =
+        || gateway.get("/v1/events?type=anglerfish.call.configuration")["items"].as_array().unwrap().len();
+    let before = told();
+    let _ = gateway.run(&["calls", "configure", "brittle", "--reset"], b"").expect(0);
+    assert_eq!(told(), before);
+}
+
+#[test]
+fn a_call_that_cannot_be_what_it_says_is_refused_with_its_place() {
+    let receiver = Receiver::with(|_, _| Reply::status(200));
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/v1"), "")));
+    for (document, path) in [
+        (json!({"headers": {"Idempotency-Key": "mine"}}), "headers.Idempotency-Key"),
+        (json!({"path": "/..%2fadmin"}), "path"),
+        (json!({"path": "/..;/admin"}), "path"),
+        (json!({"path": "http://evil.example/"}), "path"),
+        (json!({"url": "/x"}), "url"),
+    ] {
+        let mut call = json!({"api": "brittle"});
+        call.as_object_mut().unwrap().extend(document.as_object().unwrap().clone());
+        let answer = gateway.api("POST", "/v1/calls", Some(&call));
+        assert_eq!(answer.problem(422), "invalid-document", "{document}");
+        assert_eq!(answer.json()["problems"][0]["path"], path, "{document}");
+    }
+    // Who says the method that the API has anyhow asks for the same; and who says who they are is heard.
+    let call = json!({"api": "brittle", "external_uuid": "k", "headers": {"user-agent": "mine/1"}});
+    let _ = gateway.api("POST", "/v1/calls?wait=10s", Some(&call)).expect(201);
+    let mut same = call;
+    same["method"] = json!("POST");
+    let _ = gateway.api("POST", "/v1/calls", Some(&same)).expect(200);
+    let [request] = &receiver.requests()[..] else { panic!("not one request") };
+    assert_eq!(request.header("user-agent"), Some("mine/1"));
+    // The log tells of how calls are repeated before it tells of the first one.
+    let first = gateway.get("/v1/events?source=anglerfish&after=0&limit=1");
+    assert_eq!(first["items"][0]["type"], "anglerfish.call.configuration");
+}
+
+#[test]
+fn one_host_that_asks_to_be_left_alone_holds_up_no_other_of_an_api_that_is_anywhere() {
+    let receiver = Receiver::with(|request, _| match request.path.as_str() {
+        "/busy" => Reply::status(429).header("retry-after", "3600"),
+        _ => Reply::status(200),
+    });
+    let rest = "[[api]]\nname = \"partners\"\nany_url = true\nallow_private = true\n";
+    let gateway = Gateway::set_up(&with(rest));
+    let call = |path: &str| json!({"api": "partners", "url": receiver.url(path)});
+    let busy = gateway.api("POST", "/v1/calls", Some(&call("/busy"))).expect(201).json();
+    eventually("the busy host is left alone", || {
+        let stands = gateway.get(&format!("/v1/calls/{}", busy["id"].as_str().unwrap()));
+        stands["next"].is_string().then_some(())
+    });
+    let other = gateway.api("POST", "/v1/calls?wait=20s", Some(&call("/idle"))).expect(201).json();
+    assert_eq!(other["state"], "success");
+}
+
+#[test]
+fn an_api_that_asks_to_be_left_alone_is_called_again_when_an_operator_says_so() {
+    let receiver = Receiver::with(|_, before| match before {
+        0 => Reply::status(429).header("retry-after", "3600"),
+        _ => Reply::status(200),
+    });
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), "")));
+    let _ = make(&gateway, "first");
+    eventually("the api is left alone", || {
+        (gateway.get("/v1/apis")["items"][0]["waits_for"] == "throttled").then_some(())
+    });
+    let id = make(&gateway, "second");
+    let shown = gateway.run(&["calls", "resume", "brittle"], b"").expect(0).stdout;
+    assert!(!shown.contains("throttled"), "{shown}");
+    assert_eq!(ended(&gateway, &id)["state"], "success");
+    let _ = gateway.run(&["calls", "resume", "nobody"], b"").expect(1);
 }
 
 #[test]
@@ -267,7 +452,7 @@ fn a_call_names_a_whole_url_where_its_api_may_be_anywhere_and_none_that_is_priva
     let gateway = Gateway::set_up(&with(&apis));
     let url = receiver.url("/orders?x=1");
     let ran = gateway.run(&["calls", "insert", "inside", "abc", "--url", &url, "--wait"], b"").expect(0);
-    assert_eq!(ran.stdout, "here\n");
+    assert_eq!(ran.stdout, "here");
     let [request] = &receiver.requests()[..] else { panic!("not one request") };
     assert_eq!((request.path.as_str(), &request.body[..]), ("/orders?x=1", &b"abc"[..]));
     assert!(request.header("webhook-signature").is_some() && request.header("idempotency-key").is_some());

@@ -6,6 +6,9 @@
 
 use sha2::{Digest, Sha256};
 
+/// The longest identifier that is kept as it is, and the longest of one header field, in bytes.
+const LONGEST_ID: usize = 256;
+
 /// Where callbacks come in.
 const PREFIX: &str = "/callback/";
 
@@ -49,6 +52,42 @@ pub fn read_callback_path(path: &str) -> Option<(&str, &str)> {
     is_one.then_some((name, token))
 }
 
+/// What tells a callback from others, as whoever comes says it in the first of `webhook-id`, `ce-id` and `idempotency-key` that is
+/// there; `field` has their values. A CloudEvent is its source and its id together, and what stands in different fields is
+/// different: what is not a `webhook-id` is two parts, joined by a space that is escaped within all of them.
+///
+/// # Errors
+///
+/// What is wrong with the field, in words. Whoever names an identifier counts on it, so that none is left out.
+pub fn said_id<'a>(field: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Option<String>, String> {
+    let text = |name: &str, longest: usize| {
+        let Some(value) = field(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        if value.len() > longest {
+            return Err(format!(
+                "the header field {name} has {} bytes; at most {longest} are taken",
+                value.len()
+            ));
+        }
+        let is_plain = value.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let text = std::str::from_utf8(value).ok().filter(|_| is_plain);
+        let escaped = text.map(|text| text.replace('%', "%25").replace(' ', "%20"));
+        escaped.map(Some).ok_or_else(|| format!("the header field {name} is no printable ASCII"))
+    };
+    if let Some(id) = text("webhook-id", LONGEST_ID)? {
+        return Ok(Some(bounded(id)));
+    }
+    if let Some(id) = text("ce-id", LONGEST_ID)? {
+        let source = text("ce-source", usize::MAX)?;
+        return Ok(Some(bounded(format!("{} {id}", source.as_deref().unwrap_or("ce-id")))));
+    }
+    Ok(text("idempotency-key", LONGEST_ID)?.map(|key| bounded(format!("idempotency-key {key}"))))
+}
+
+/// What is too long is its hash: two stay two.
+fn bounded(id: String) -> String {
+    if id.len() <= LONGEST_ID { id } else { format!("sha256:{}", hex::encode(Sha256::digest(id))) }
+}
+
 fn check(name: &str, random: &str) -> String {
     let mut digest = Sha256::new();
     // The name has no byte 0.
@@ -90,6 +129,45 @@ mod tests {
             format!("/callback/orders/é{token}"),
         ] {
             assert_eq!(read_callback_path(&path), None, "{path}");
+        }
+    }
+
+    fn said(fields: &[(&str, &str)]) -> Result<Option<String>, String> {
+        said_id(|name| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_bytes()))
+    }
+
+    #[test]
+    fn what_different_senders_and_different_fields_say_is_different() {
+        let all = [
+            said(&[("webhook-id", "1")]),
+            said(&[("webhook-id", "a b")]),
+            said(&[("webhook-id", "a%20b")]),
+            said(&[("ce-id", "1"), ("ce-source", "/partner/a")]),
+            said(&[("ce-id", "1"), ("ce-source", "/partner/b")]),
+            said(&[("ce-id", "1"), ("ce-source", &"a".repeat(600))]),
+            said(&[("ce-id", "1"), ("ce-source", &"b".repeat(600))]),
+            said(&[("ce-id", "1")]),
+            said(&[("idempotency-key", "1")]),
+            said(&[("idempotency-key", &"1".repeat(256))]),
+        ];
+        let ids: std::collections::BTreeSet<_> = all.iter().map(|id| id.clone().unwrap().unwrap()).collect();
+        assert_eq!(ids.len(), all.len(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.len() <= LONGEST_ID));
+        assert_eq!(said(&[("webhook-id", "m1"), ("ce-id", "2")]), Ok(Some("m1".to_owned())));
+        assert_eq!(
+            said(&[("webhook-id", ""), ("idempotency-key", "k")]).unwrap().unwrap(),
+            "idempotency-key k"
+        );
+        assert_eq!(said(&[]), Ok(None));
+    }
+
+    #[test]
+    fn an_identifier_that_cannot_be_kept_is_told_and_not_left_out() {
+        for (name, value) in
+            [("webhook-id", "x".repeat(257)), ("ce-id", "é".into()), ("idempotency-key", "\t".into())]
+        {
+            let told = said(&[(name, &value)]).unwrap_err();
+            assert!(told.contains(name) && !told.contains(&value), "{told}");
         }
     }
 

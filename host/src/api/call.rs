@@ -117,7 +117,7 @@ pub(super) async fn list(
 
 /// Makes a request to an API: it is on disk when this is answered, and attempted until it has an answer or none will come.
 ///
-/// With `wait` the answer comes when the call has ended, or when the time is over.
+/// With `wait` the answer comes when the call has ended, when the time is over, or when the gateway stops.
 #[utoipa::path(
     post, path = "/v1/calls", operation_id = "createCall", tag = "calls",
     params(WaitQuery, ("Idempotency-Key" = Option<String>, Header, description = "The key, as `external_uuid`.")),
@@ -144,7 +144,7 @@ pub(super) async fn create(
     let wait = duration("wait", wait.as_deref(), LONGEST_WAIT)?;
     let (call, is_new) = api.calls.add(read(document, &headers)?).await?;
     let call = match wait {
-        Some(wait) => api.calls.wait(&call.head.id, wait).await?,
+        Some(wait) => api.calls.wait_until_stop(&call.head.id, wait).await?,
         None => call,
     };
     let location = [(LOCATION, format!("/v1/calls/{}", call.head.id))];
@@ -171,10 +171,15 @@ fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, Probl
             path
         }
         Some(url) if !url.contains("://") => {
-            problems.push(Problem::new("url", "not an absolute URL"));
+            problems.push(Problem::new("url", "must be a whole URL, such as https://partner.example/orders"));
             path
         }
         Some(url) => url,
+        None if !path.is_empty() && !path.starts_with(['/', '?']) => {
+            let message = "must begin with / or ?: it follows the url of the api";
+            problems.push(Problem::new("path", message).with_hint("a whole URL is given as `url`"));
+            path
+        }
         None => path,
     };
     // One that is no ASCII text is refused as an empty key is.
@@ -224,7 +229,7 @@ pub(super) async fn show(
 ) -> Result<Answer<CallDocument>, ProblemDetails> {
     let wait = duration("wait", wait.as_deref(), LONGEST_WAIT)?;
     let call = match wait {
-        Some(wait) => api.calls.wait(&id, wait).await?,
+        Some(wait) => api.calls.wait_until_stop(&id, wait).await?,
         None => api.calls.get(&id).await?,
     };
     Ok(Answer(CallDocument::of(&api, call)))
@@ -311,6 +316,26 @@ pub(super) async fn configure(
         }
         done => done?,
     };
+    let open = api.calls.open_calls().await?;
+    Ok(Answer(ApiDocument::of(report, &open, api.now())))
+}
+
+/// Lets attempts to an API start again that has asked to be left alone (`throttled`).
+#[utoipa::path(
+    post, path = "/v1/apis/{name}/resume", operation_id = "resumeApi", tag = "calls",
+    params(("name" = String, Path, description = "The API's name.")),
+    responses(
+        (status = 200, description = "What is due is attempted.", body = ApiDocument),
+        (status = 404, description = "There is no such API: `unknown-api`."),
+    )
+)]
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Segment(name): Segment,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Answer<ApiDocument>, ProblemDetails> {
+    let resumed = api.calls.resume(&name);
+    let report = resumed.map_err(|error| ProblemDetails::not_found("unknown-api", error.to_string()))?;
     let open = api.calls.open_calls().await?;
     Ok(Answer(ApiDocument::of(report, &open, api.now())))
 }

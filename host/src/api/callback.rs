@@ -7,9 +7,10 @@ pub(super) use stream::{__path_stream, stream};
 use super::document::pairs;
 use super::query::{NoParameters, Query, Segment, duration, limit};
 use super::{Api, Json, ProblemDetails};
-use crate::callback::{CallbackError, CallbackOptions, CallbackReply, Next, ReceivedCallback};
+use crate::callback::{CallbackError, CallbackOptions, CallbackReply, Next, ReceivedCallback, Rules};
 use crate::store::{EventSeq, StoredCallback};
 use anglerfish_core::config::{Node, Problems};
+use anglerfish_core::problem::Problem;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -28,7 +29,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_REPLY: Duration = Duration::from_secs(60);
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// A callback to be held.
+/// A callback to be held. Where it is there, what is asked of those who come (`verify`, `filter`, `once`, `max_waiting` and
+/// `reply_within`) goes on to be asked if none of these is said, and is said anew if one of them is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCallback)]
@@ -43,8 +45,8 @@ pub(super) struct NewCallbackDocument {
     /// A CEL expression; what it does not want is not kept.
     filter: Option<String>,
     /// Whether it takes one only.
-    #[serde(default)]
-    once: bool,
+    #[schema(default = false)]
+    once: Option<bool>,
     /// How many may wait to be done with; whoever comes then is asked to come again.
     #[schema(minimum = 1, maximum = 1_000_000, default = 10_000)]
     max_waiting: Option<u64>,
@@ -95,6 +97,19 @@ pub(super) struct CallbackDocument {
     acked: i64,
     /// How many came in and are not done with.
     waiting: u64,
+    /// How those who come are verified, without secrets that are written out.
+    #[schema(required, value_type = Option<Object>)]
+    verify: Option<Value>,
+    /// What of them is kept.
+    #[schema(required)]
+    filter: Option<String>,
+    /// Whether it takes one only.
+    once: bool,
+    /// How many may wait to be done with.
+    max_waiting: u64,
+    /// How long whoever comes waits for the answer that is chosen.
+    #[schema(required)]
+    reply_within: Option<String>,
 }
 
 /// The callbacks.
@@ -137,7 +152,8 @@ pub(super) struct AckDocument {
     position: i64,
     /// Who acknowledges it.
     holder: u64,
-    /// The answer for whoever came with the one at this position, if they wait still.
+    /// The answer for whoever came with the one at this position, if they wait still: its status, 200 if only its body or
+    /// its media type is said. Without any of these they are told that it was taken, and so is whoever came before.
     status: Option<u16>,
     /// Its media type.
     content_type: Option<String>,
@@ -148,6 +164,7 @@ pub(super) struct AckDocument {
 impl CallbackDocument {
     fn of(api: &Api, callback: &StoredCallback) -> Self {
         let time = |time: Option<anglerfish_core::request::UnixMillis>| time.and_then(|time| time.rfc3339());
+        let Rules { verify, filter, once, max_waiting, reply_within } = api.callbacks.rules(callback);
         Self {
             name: callback.name.clone(),
             url: api.callbacks.url(callback),
@@ -158,6 +175,11 @@ impl CallbackDocument {
             closed: time(callback.closed),
             acked: callback.acked.0,
             waiting: callback.waiting,
+            verify,
+            filter,
+            once,
+            max_waiting,
+            reply_within: reply_within.map(|time| humantime::format_duration(time).to_string()),
         }
     }
 }
@@ -207,6 +229,11 @@ pub(super) async fn hold(
 /// Reads what is asked for.
 fn options(document: NewCallbackDocument) -> Result<(Option<String>, CallbackOptions), ProblemDetails> {
     let NewCallbackDocument { name, expires, verify, filter, once, max_waiting, reply_within } = document;
+    let says_nothing = verify.is_none()
+        && filter.is_none()
+        && once.is_none()
+        && max_waiting.is_none()
+        && reply_within.is_none();
     let problems = Problems::default();
     let time = |key: &str, text: Option<String>, longest: Duration| {
         let value = Value::from(text?);
@@ -217,8 +244,9 @@ fn options(document: NewCallbackDocument) -> Result<(Option<String>, CallbackOpt
         reply_within: time("reply_within", reply_within, LONGEST_REPLY),
         verify: verify.map(Value::Object),
         filter,
-        once,
+        once: once.unwrap_or_default(),
         max_waiting,
+        keeps_rules: says_nothing,
     };
     let problems = problems.into_vec();
     if !problems.is_empty() {
@@ -289,7 +317,8 @@ pub(super) async fn next(
     }
 }
 
-/// Is done with all that came in up to a position, and answers whoever came with that one, if they wait.
+/// Is done with all that came in up to a position, and answers whoever came with that one, if they wait; who came before and waits
+/// is told that it was taken.
 #[utoipa::path(
     post, path = "/v1/callbacks/{name}/ack", operation_id = "ackCallback", tag = "callbacks",
     params(("name" = String, Path, description = "Its name.")),
@@ -298,7 +327,7 @@ pub(super) async fn next(
         (status = 200, description = "It is done with.", body = CallbackDocument),
         (status = 404, description = "There is none of this name: `unknown-callback`."),
         (status = 409, description = "Somebody else holds it by now: `fenced`; or nobody waits for an answer: `answered`."),
-        (status = 422, description = "The status cannot be answered: `invalid-document`."),
+        (status = 422, description = "The status or the media type cannot be answered: `invalid-document`."),
     )
 )]
 pub(super) async fn ack(
@@ -308,22 +337,40 @@ pub(super) async fn ack(
     Json(AckDocument { position, holder, status, content_type, body }): Json<AckDocument>,
 ) -> Result<Answer<CallbackDocument>, ProblemDetails> {
     let position = EventSeq(position);
-    if let Some(status) = status {
-        let is_type = content_type.as_deref().is_none_or(|kind| http::HeaderValue::from_str(kind).is_ok());
-        if !(200..=599).contains(&status) || !is_type {
-            let problem = anglerfish_core::problem::Problem::new("status", "must be from 200 to 599");
-            return Err(ProblemDetails::invalid(&[problem]));
-        }
-        let body = Bytes::from(body.unwrap_or_default());
+    if status.is_some() || content_type.is_some() || body.is_some() {
+        let reply = reply(status, content_type, body)?;
         // Whoever does not hold it any more answers nobody.
         if api.callbacks.get(&name).await?.holder != holder {
             return Err(CallbackError::Fenced(name).into());
         }
-        api.callbacks.reply(position, CallbackReply { status, content_type, body })?;
+        api.callbacks.reply(position, reply)?;
     }
     api.callbacks.ack(&name, holder, position).await?;
     let callback = api.callbacks.get(&name).await?;
     Ok(Answer(CallbackDocument::of(&api, &callback)))
+}
+
+/// Reads the answer for whoever came.
+fn reply(
+    status: Option<u16>,
+    content_type: Option<String>,
+    body: Option<String>,
+) -> Result<CallbackReply, ProblemDetails> {
+    let status = status.unwrap_or(200);
+    let mut problems = Vec::new();
+    if !(200..=599).contains(&status) {
+        problems.push(Problem::new("status", "must be from 200 to 599"));
+    }
+    if content_type
+        .as_deref()
+        .is_some_and(|kind| kind.is_empty() || http::HeaderValue::from_str(kind).is_err())
+    {
+        problems.push(Problem::new("content_type", "not the value of a header field"));
+    }
+    match problems.is_empty() {
+        true => Ok(CallbackReply { status, content_type, body: Bytes::from(body.unwrap_or_default()) }),
+        false => Err(ProblemDetails::invalid(&problems)),
+    }
 }
 
 /// Takes nothing there any more. What came in stays.

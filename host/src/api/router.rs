@@ -116,6 +116,7 @@ pub(super) fn guarded() -> OpenApiRouter<Api> {
         .routes(routes!(call::retry))
         .routes(routes!(call::apis))
         .routes(routes!(call::configure))
+        .routes(routes!(call::resume))
         .routes(routes!(callback::list, callback::hold))
         .routes(routes!(callback::show, callback::close))
         .routes(routes!(callback::next))

@@ -37,6 +37,9 @@ pub(super) struct SubscriptionBody {
     /// How deliveries get to their subscriber; `push` by default.
     #[schema(required = false)]
     mode: ModeBody,
+    /// The flow that each event starts one of, in a program that the gateway is part of and that has flows.
+    #[schema(required = false, pattern = "^[A-Za-z0-9._-]{1,40}$")]
+    flow: String,
     /// What the subscriber of a passive subscription shows at `/out`: 16 to 512 characters, `sha256:` and the hash of them
     /// in 64 hexadecimal digits, or a reference, `env:NAME` or `file:PATH`, that `admin.references` of the configuration
     /// names. Several while one is rotated. Only their hashes are kept, and they are not shown again.
@@ -46,7 +49,7 @@ pub(super) struct SubscriptionBody {
     /// or a `resource`, and not in the modes `passive` and `stream`.
     #[schema(required = false, max_items = 8)]
     plugins: Vec<PluginUseBody>,
-    /// Required, unless the subscription is passive and has `tokens`, is a stream, or is taken by a function.
+    /// Required, unless the subscription is passive and has `tokens`, is a stream, is taken by a function, or starts flows.
     #[schema(required = false)]
     endpoint: EndpointBody,
     #[schema(required = false)]

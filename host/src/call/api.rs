@@ -26,6 +26,8 @@ pub struct ApiReport {
     pub policy: Value,
     /// What of that was said at run time.
     pub settings: Value,
+    /// The keys of what was said at run time and does not go with what is configured now: they hold again once they do.
+    pub aside: Vec<String>,
     /// How many attempts a request has.
     pub attempts: u32,
     /// How many attempts are under way.
@@ -62,14 +64,47 @@ pub(super) struct ReadyApi {
     pub(super) definition: ApiDefinition,
     pub(super) target: Target,
     pub(super) key_field: HeaderName,
-    /// What was said of it at run time.
+    /// What was said of it at run time, and what of that goes with what is configured.
+    pub(super) said: Value,
     pub(super) settings: Value,
-    /// The policy of requests that are made now, as a document and as it is used.
+    /// The policy of requests that are made now, as a document, as that is kept with each, and as it is used.
     pub(super) document: Value,
+    pub(super) written: String,
     pub(super) policy: CallPolicy,
 }
 
 impl ReadyApi {
+    /// Makes it ready with all of what was `said` of it at run time that goes with what is configured; what was said first of
+    /// it, `settings`, does.
+    pub(super) fn saying(
+        definition: ApiDefinition,
+        settings: &Value,
+        said: Value,
+        outbound: &Outbound,
+    ) -> Result<Self, Vec<Problem>> {
+        let goes = |settings: &Value| read_call_policy(&merged(&definition.policy, settings), "").is_ok();
+        let mut holds = merged(settings, &said);
+        if !goes(&holds) {
+            holds = settings.clone();
+            for (key, value) in said.as_object().into_iter().flatten() {
+                let next =
+                    merged(&holds, &Value::Object([(key.clone(), value.clone())].into_iter().collect()));
+                if goes(&next) {
+                    holds = next;
+                }
+            }
+        }
+        Ok(Self { said, ..Self::try_new(definition, holds, outbound)? })
+    }
+
+    /// The keys of what was said at run time and does not hold.
+    pub(super) fn aside(&self) -> Vec<String> {
+        let said = self.said.as_object().into_iter().flatten();
+        said.filter(|(key, value)| self.settings.get(key) != Some(value))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
     /// Makes it ready, with what was said of it at run time.
     pub(super) fn try_new(
         definition: ApiDefinition,
@@ -84,7 +119,9 @@ impl ReadyApi {
             .map_err(|_| vec![Problem::new("idempotency_header", "not the name of a header field")])?;
         let document = merged(&definition.policy, &settings);
         let policy = read_call_policy(&document, "")?;
-        Ok(Self { definition, target, key_field, settings, document, policy })
+        let said = settings.clone();
+        let written = document.to_string();
+        Ok(Self { definition, target, key_field, said, settings, document, written, policy })
     }
 }
 
@@ -107,4 +144,30 @@ pub(super) fn merged(below: &Value, above: &Value) -> Value {
         };
     }
     Value::Object(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::OutboundOptions;
+    use anglerfish_core::config::read_api;
+    use serde_json::json;
+
+    fn api(discard: &Value, said: &Value) -> ReadyApi {
+        let document = json!({"name": "small", "url": "https://api.example.com", "discard": discard});
+        let definition = ApiDefinition::of(read_api(&document, "").unwrap(), &document);
+        let outbound = Outbound::try_new(OutboundOptions::default()).unwrap();
+        ReadyApi::saying(definition, &json!({}), said.clone(), &outbound).unwrap()
+    }
+
+    #[test]
+    fn what_was_said_at_run_time_is_left_aside_only_as_far_and_as_long_as_it_goes_against_the_file() {
+        let said = json!({"retries": 7, "success": ["2xx", 404]});
+        let (fine, against) = (api(&json!([489]), &said), api(&json!([404]), &said));
+        assert_eq!((&fine.settings, fine.policy.attempts()), (&said, 8));
+        assert!(fine.aside().is_empty());
+        assert_eq!((&against.settings, against.policy.attempts()), (&json!({"retries": 7}), 8));
+        assert_eq!((&against.said, against.aside()), (&said, vec!["success".to_owned()]));
+        assert!(api(&json!([489]), &against.said).policy.success.contains(404));
+    }
 }

@@ -11,7 +11,7 @@ use crate::outbound::Outbound;
 use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredApi, StoredCall};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
-use crate::waiter::Waiters;
+use crate::waiter::{Looks, Waiters};
 use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened};
 use anglerfish_core::problem::Problem;
 use serde_json::{Map, Value};
@@ -28,9 +28,6 @@ use tokio_util::task::TaskTracker;
 /// How often something is tried that others change at the same time.
 const MOST_CONFLICTS: usize = 16;
 
-/// How long whoever waits for a request goes without looking, should nobody tell.
-const LOOK: Duration = Duration::from_secs(5);
-
 /// The calls of a gateway. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Calls {
@@ -43,9 +40,13 @@ pub(super) struct Shared {
     pub(super) supervisor: Supervisor,
     /// What is configured may not be what the log told last.
     pub(super) is_changed: AtomicBool,
+    /// Held by the one who tells the log of it.
+    recording: tokio::sync::Mutex<()>,
     /// Told when a lane is to be looked at.
     pub(super) woken: Notify,
     pub(super) tasks: TaskTracker,
+    /// Who waits for a call learns how it stands now.
+    leave: CancellationToken,
     /// Nothing begins any more.
     pub(super) stop: CancellationToken,
     /// What runs is broken off.
@@ -119,8 +120,10 @@ impl Calls {
             owner: Owner::new(format!("gateway-{:016x}", fastrand::u64(..))),
             supervisor,
             is_changed: AtomicBool::new(true),
+            recording: tokio::sync::Mutex::default(),
             woken: Notify::new(),
             tasks: TaskTracker::new(),
+            leave: CancellationToken::new(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             outbound,
@@ -153,20 +156,14 @@ impl Calls {
         for definition in apis {
             let name = definition.config.name.clone();
             let settings = stored.iter().find(|api| api.name == name);
-            let settings = settings.map_or(Value::Null, |api| settings_of(&api.settings));
-            let outbound = &self.shared.outbound;
-            let api = match ReadyApi::try_new(definition.clone(), settings, outbound) {
-                Ok(api) => api,
-                // What was said at run time does not go with what is configured now: that goes before.
-                Err(problems) => {
-                    tracing::warn!(
-                        api = name,
-                        ?problems,
-                        "what was said of an api at run time is left aside"
-                    );
-                    ReadyApi::try_new(definition, Value::Null, outbound).map_err(CallError::Invalid)?
-                }
-            };
+            let said = settings.map_or_else(nothing, |api| settings_of(&api.settings));
+            let api = ReadyApi::saying(definition, &nothing(), said, &self.shared.outbound);
+            let api = api.map_err(CallError::Invalid)?;
+            let aside = api.aside();
+            if !aside.is_empty() {
+                // What is configured now goes before, for as long as it is.
+                tracing::warn!(api = name, ?aside, "what was said of an api at run time is left aside");
+            }
             ready.insert(name, Arc::new(api));
         }
         Ok(ReadyApis(ready))
@@ -208,7 +205,8 @@ impl Calls {
         if let Some(key) = &new.key
             && let Some(known) = shared.ledger.store.call_of_key(&new.api, key).await?
         {
-            return same(known, &new).map(|call| (call, false));
+            let api = shared.lane(&new.api).and_then(|lane| lane.api());
+            return same(known, &new, api.as_deref()).map(|call| (call, false));
         }
         let api = shared.lane(&new.api).and_then(|lane| lane.api());
         let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
@@ -216,6 +214,7 @@ impl Calls {
         if !problems.is_empty() {
             return Err(CallError::Invalid(problems));
         }
+        self.record_policies().await?;
         let now = clock::now();
         let NewCall { api: name, key, request, body } = new.clone();
         let history = CallHistory::begin(api.policy.attempts(), now);
@@ -230,7 +229,7 @@ impl Calls {
             due: Some(now),
             owner: None,
             ended: None,
-            policy: api.document.to_string(),
+            policy: api.written.clone(),
             request,
             records: history.records().to_vec(),
             entries: Vec::new(),
@@ -244,7 +243,7 @@ impl Calls {
             }
             // It was made at this moment.
             None => match shared.ledger.store.call_of_key(&name, &key).await? {
-                Some(known) => same(known, &new).map(|call| (call, false)),
+                Some(known) => same(known, &new, Some(&api)).map(|call| (call, false)),
                 None => Err(CallError::Contended),
             },
         }
@@ -281,7 +280,7 @@ impl Calls {
     ///
     /// There is none, or the store cannot be read.
     pub async fn wait(&self, id: &str, time: Duration) -> Result<StoredCall, CallError> {
-        let end = Instant::now() + time;
+        let (end, mut looks) = (Instant::now() + time, Looks::new());
         let waiters = &self.shared.waiters;
         loop {
             let waiter = waiters.on(id);
@@ -291,7 +290,7 @@ impl Calls {
                 told.as_mut().enable();
                 match self.get(id).await {
                     Ok(call) if call.head.state == CallState::Pending && Instant::now() < end => {
-                        let until = end.min(Instant::now() + LOOK);
+                        let until = end.min(Instant::now() + looks.next());
                         drop(tokio::time::timeout_at(until, told).await);
                         None
                     }
@@ -302,6 +301,24 @@ impl Calls {
                 return done;
             }
         }
+    }
+
+    /// The same for somebody who would hold up the stop of the gateway: once it begins, it is how the request stands.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Calls::wait`].
+    pub async fn wait_until_stop(&self, id: &str, time: Duration) -> Result<StoredCall, CallError> {
+        tokio::select! {
+            biased;
+            done = self.wait(id, time) => done,
+            () = self.shared.leave.cancelled() => self.get(id).await,
+        }
+    }
+
+    /// Tells all who wait in [`Calls::wait_until_stop`] that the gateway stops.
+    pub fn leave(&self) {
+        self.shared.leave.cancel();
     }
 
     /// Ends a request that nobody wants any more. An attempt that is under way is broken off; whether the API has done what
@@ -344,7 +361,7 @@ impl Calls {
         let api = api.ok_or_else(|| CallError::UnknownApi(call.head.api.clone()))?;
         let reopened = |_: &StoredCall| {
             let attempts = api.policy.attempts();
-            (Happened::Reopened { attempts }, Some(api.document.to_string()))
+            (Happened::Reopened { attempts }, Some(api.written.clone()))
         };
         let call = self.change(id, "it cannot be tried again", reopened).await?;
         self.shared.wake(&call.head.api);
@@ -409,6 +426,7 @@ impl Calls {
                 name: lane.name.clone(),
                 policy: api.document.clone(),
                 settings: api.settings.clone(),
+                aside: api.aside(),
                 attempts: api.policy.attempts(),
                 running: lane.count(),
                 concurrency: api.definition.config.concurrency,
@@ -439,21 +457,53 @@ impl Calls {
         let _writing = lane.writing.lock().await;
         let api = lane.api().ok_or_else(unknown)?;
         let report = || self.apis().into_iter().find(|api| api.name == name).ok_or_else(unknown);
-        let settings = merged(&api.settings, &Value::Object(said));
-        if settings == api.settings {
+        let new = Value::Object(said);
+        let (settings, said) = (merged(&api.settings, &new), merged(&api.said, &new));
+        // What is said now has to hold; what is left aside may.
+        let outbound = &self.shared.outbound;
+        let next =
+            ReadyApi::try_new(api.definition.clone(), settings, outbound).map_err(CallError::Invalid)?;
+        let next =
+            ReadyApi::saying(next.definition, &next.settings, said, outbound).map_err(CallError::Invalid)?;
+        if (&next.said, &next.settings) == (&api.said, &api.settings) {
             // There is nothing to tell of.
             return report();
         }
-        let next = ReadyApi::try_new(api.definition.clone(), settings, &self.shared.outbound)
-            .map_err(CallError::Invalid)?;
         self.write_policy(&next).await?;
         lane.replace(Some(Arc::new(next)));
         self.shared.woken.notify_one();
         report()
     }
 
-    /// Writes down what is configured of APIs, where the log has not told of it.
+    /// Lets attempts to an API start again that has asked to be left alone: whoever says so knows better by now.
+    ///
+    /// # Errors
+    ///
+    /// There is no such API.
+    pub fn resume(&self, name: &str) -> Result<ApiReport, CallError> {
+        let unknown = || CallError::UnknownApi(name.to_owned());
+        self.shared.lane(name).ok_or_else(unknown)?.resume();
+        self.shared.woken.notify_one();
+        self.apis().into_iter().find(|api| api.name == name).ok_or_else(unknown)
+    }
+
+    /// Writes down what is configured of APIs, where the log has not told of it: before the first call that goes by it.
     pub(super) async fn record_policies(&self) -> Result<(), CallError> {
+        if !self.shared.is_changed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _recording = self.shared.recording.lock().await;
+        if !self.shared.is_changed.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let recorded = self.try_record_policies().await;
+        if recorded.is_err() {
+            self.shared.is_changed.store(true, Ordering::Release);
+        }
+        recorded
+    }
+
+    async fn try_record_policies(&self) -> Result<(), CallError> {
         let stored = self.shared.ledger.store.apis().await?;
         for api in self.shared.lanes().iter().filter_map(|lane| lane.api()) {
             let known = stored.iter().find(|known| known.name == api.definition.config.name);
@@ -470,8 +520,8 @@ impl Calls {
         let shown = (api.policy.attempts().saturating_sub(1), api.policy.timeout.as_secs_f64());
         let id = format!("{name}.configuration.{}", clock::request_id(now));
         let entry = entry::of_policy(name, &api.document, shown, id, now);
-        let settings = api.settings.to_string();
-        let stored = StoredApi { name: name.clone(), settings, recorded: api.document.to_string() };
+        let settings = api.said.to_string();
+        let stored = StoredApi { name: name.clone(), settings, recorded: api.written.clone() };
         self.shared.ledger.put_api(stored, entry).await
     }
 
@@ -513,15 +563,25 @@ async fn to_the_end<T: Send + 'static>(
     })
 }
 
-fn settings_of(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_else(|error| {
-        tracing::warn!(%error, "what is stored of an api cannot be read, and is left aside");
-        Value::Null
-    })
+fn nothing() -> Value {
+    Value::Object(Map::new())
 }
 
-/// The request that has the key already, if it is this one.
-fn same(known: StoredCall, new: &NewCall) -> Result<StoredCall, CallError> {
+fn settings_of(json: &str) -> Value {
+    match serde_json::from_str(json) {
+        Ok(Value::Null) => nothing(),
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::warn!(%error, "what is stored of an api cannot be read, and is left aside");
+            nothing()
+        }
+    }
+}
+
+/// The request that has the key already, if it is this one. Whoever says the method that the API has anyhow asks for the same.
+fn same(known: StoredCall, new: &NewCall, api: Option<&ReadyApi>) -> Result<StoredCall, CallError> {
+    let own = api.map(|api| api.definition.config.endpoint.method.as_str());
+    let method = |request: &CallRequest| request.method.as_deref().or(own).map(str::to_owned);
     // In which order fields of different names stand, and how the names are written, says nothing (RFC 9110, section 5.3).
     let fields = |request: &CallRequest| {
         let mut fields: Vec<(String, String)> = { request.headers.iter() }
@@ -532,7 +592,7 @@ fn same(known: StoredCall, new: &NewCall) -> Result<StoredCall, CallError> {
         fields
     };
     let (before, now) = (&known.head.request, &new.request);
-    let is_same = (&before.method, &before.path) == (&now.method, &now.path)
+    let is_same = (method(before), &before.path) == (method(now), &now.path)
         && fields(before) == fields(now)
         && known.body == new.body;
     if is_same { Ok(known) } else { Err(CallError::KeyReused(Box::new(known))) }

@@ -7,7 +7,6 @@ use crate::clock;
 use crate::store::StoreError;
 use anglerfish_core::call::CallHistory;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long nothing is looked at while nothing is due. Whoever adds something says so.
@@ -25,11 +24,8 @@ impl Calls {
         let shared = &self.shared;
         loop {
             let mut next = Instant::now() + REST;
-            if shared.is_changed.swap(false, Ordering::AcqRel)
-                && let Err(error) = self.record_policies().await
-            {
+            if let Err(error) = self.record_policies().await {
                 tracing::warn!(%error, "what is configured of apis cannot be written down now");
-                shared.is_changed.store(true, Ordering::Release);
                 next = Instant::now() + PAUSE;
             }
             for lane in shared.lanes() {

@@ -53,8 +53,9 @@ pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord) ->
                 put_answer(&mut data, call.answer.as_ref());
             }
         }
-        Happened::Timeout { next, .. } => {
+        Happened::Timeout { next, awaited, .. } => {
             data.insert("next".to_owned(), next.map_or(Value::Null, time));
+            data.extend(awaited.map(|until| ("awaited".to_owned(), time(until))));
         }
         Happened::Cancelled { reason } => {
             data.insert("reason".to_owned(), Value::from(reason.as_str()));

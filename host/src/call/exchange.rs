@@ -3,13 +3,14 @@
 use super::api::ReadyApi;
 use crate::outbound::{RetryAdvice, is_local, words};
 use crate::store::{CallAnswer, StoredCall};
-use anglerfish_core::call::outgoing;
+use anglerfish_core::call::{CallRequest, outgoing};
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
+use std::borrow::Cow;
 use std::error::Error;
 
 /// What an exchange came to, before the policy has its say.
@@ -73,8 +74,9 @@ impl Exchanged {
 /// Sends the request and reads the whole answer. It may be dropped at any time; the connection goes with it.
 pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now: UnixMillis) -> Exchanged {
     let base = &api.target.outgoing;
+    let fields = fields(api, &call.head.request);
     let request = outgoing(
-        ((!api.definition.config.any_url).then_some(&base.uri), &base.method, &base.headers),
+        ((!api.definition.config.any_url).then_some(&base.uri), &base.method, &fields),
         &base.signer,
         &call.head.request,
         &call.body,
@@ -117,6 +119,19 @@ pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now:
         }),
         failure: None,
     }
+}
+
+/// The fields of the API. That the gateway says who it is gives way to a caller who says so.
+fn fields<'a>(api: &'a ReadyApi, request: &CallRequest) -> Cow<'a, HeaderMap> {
+    let fields = &api.target.outgoing.headers;
+    let is_agent = |name: &String| name.eq_ignore_ascii_case(USER_AGENT.as_str());
+    let says = request.headers.iter().any(|(name, _)| is_agent(name));
+    if !says || api.definition.config.endpoint.headers.iter().any(|(name, _)| is_agent(name)) {
+        return Cow::Borrowed(fields);
+    }
+    let mut fields = fields.clone();
+    fields.remove(USER_AGENT);
+    Cow::Owned(fields)
 }
 
 fn with_body(request: Request<()>, body: Bytes) -> Request<Full<Bytes>> {

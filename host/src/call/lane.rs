@@ -98,6 +98,12 @@ impl Lane {
         pace.gate.hold(until);
     }
 
+    /// Attempts start again, whatever the API has asked for.
+    pub(super) fn resume(&self) {
+        self.pace().gate.resume();
+        self.wake();
+    }
+
     /// Whether the breaker of its API is open.
     pub(super) fn is_open(&self) -> bool {
         self.api().is_some_and(|api| self.pace().gate.is_open(&api.definition.config))
@@ -164,6 +170,11 @@ impl Lane {
             return true;
         }
         self.running().iter().any(|((running, _), one)| running == id && !one.is_late)
+    }
+
+    /// Whether this process is about this attempt of the request.
+    pub(super) fn runs(&self, id: &str, attempt: u32) -> bool {
+        self.running().contains_key(&(id.to_owned(), attempt))
     }
 
     /// Takes a place for an attempt. It is free again when what is returned is dropped.

@@ -84,6 +84,10 @@ impl Ledger {
             Some((owner, until)) => (Some(owner), Some(until)),
             // The attempts that are under way go on with whoever has them.
             None if history.pending().next().is_some() => (call.head.owner.clone(), call.head.due),
+            // So does whoever waits for an answer after its time, if nothing is due before.
+            None if history.due().is_none() && history.awaited().next().is_some() => {
+                (call.head.owner.clone(), call.head.due)
+            }
             None => (None, None),
         };
         call.head.owner = owner.filter(|_| is_open);

@@ -78,6 +78,14 @@ impl NewCall {
                 }
             })
             .collect();
+        let is_key = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(&api.idempotency_header);
+        let keys = self.request.headers.iter().filter(is_key);
+        problems.extend(keys.map(|(name, _)| {
+            Problem::new(
+                format!("headers.{name}"),
+                "the key is no header field here: give it as `external_uuid`",
+            )
+        }));
         problems.extend(self.place_problems(api, resolves));
         if let Some(key) = &self.key {
             let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());

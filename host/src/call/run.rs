@@ -11,6 +11,7 @@ use crate::outbound::Watch;
 use crate::store::{CallAnswer, StoredCall};
 use anglerfish_core::call::{
     AttemptEnd, CallHistory, CallRecord, CallState, Happened, Todo, expired, interrupted, judge, standing,
+    unanswered,
 };
 use anglerfish_core::config::{ApiConfig, CallPolicy, read_call_policy};
 use anglerfish_core::policy::{AttemptOutcome, FailureKind, retry_after};
@@ -39,10 +40,11 @@ pub(super) async fn run(shared: Arc<Shared>, call: StoredCall, place: Place) {
 }
 
 async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(), CallError> {
-    let policy = policy(&call)?;
+    let policy = policy(&call, &place.api)?;
     let history = history(&call)?;
     let now = clock::now();
-    if history.pending().next().is_some() {
+    let is_ours = |attempt| place.lane.runs(&call.head.id, attempt);
+    if history.pending().next().is_some() || history.awaited().any(|attempt| !is_ours(attempt)) {
         // Whoever made these is gone.
         let records = interrupted(&policy, &history, now, fastrand::u64(..));
         shared.write(Change::new(call, records)).await?;
@@ -61,7 +63,11 @@ async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(
 }
 
 /// The policy that a request was made with.
-fn policy(call: &StoredCall) -> Result<CallPolicy, CallError> {
+fn policy(call: &StoredCall, api: &ReadyApi) -> Result<CallPolicy, CallError> {
+    if call.head.policy == api.written {
+        // As a rule it is that of its API still, and need not be read again.
+        return Ok(api.policy.clone());
+    }
     let unreadable = |reason: String| CallError::Unreadable(call.head.id.clone(), reason);
     let document: Value =
         serde_json::from_str(&call.head.policy).map_err(|error| unreadable(error.to_string()))?;
@@ -115,18 +121,24 @@ impl Attempt<'_> {
             biased;
             () = place.token.cancelled() => {}
             exchanged = &mut exchange => {
+                self.throttle(&exchanged);
+                // That its time was over was told; that it is there after all is news.
                 if matches!(exchanged.outcome(), AttemptOutcome::Answered(answer) if policy.success.contains(answer.status)) {
                     self.tell(exchanged.outcome());
-                    self.record(call, &End::Exchanged(&exchanged)).await;
                 }
+                self.record(call, &End::Exchanged(&exchanged)).await;
             }
-            () = tokio::time::sleep(policy.wait_after_timeout) => {}
+            () = tokio::time::sleep(policy.wait_after_timeout) => self.record(call, &End::Unanswered).await,
         }
     }
 
     /// Leaves the API alone if its answer asks for that.
     fn throttle(&self, exchanged: &Exchanged) {
         let AttemptOutcome::Answered(answer) = exchanged.outcome() else { return };
+        // Where each call names its own host, one of them has not spoken for the others: this call alone waits.
+        if self.api.definition.config.any_url {
+            return;
+        }
         if self.api.definition.config.throttle_on.contains(answer.status) {
             let longest = self.policy.retry.max_retry_after;
             let asked = exchanged.retry_after().and_then(|text| retry_after(text, clock::now(), longest));
@@ -186,9 +198,7 @@ impl Attempt<'_> {
     /// Whether it is written or does not matter; `false` if the request is not what it was taken for.
     async fn try_record(&self, call: StoredCall, end: &End<'_>) -> Result<bool, CallError> {
         let history = history(&call)?;
-        if !history.awaits(self.number)
-            || matches!(history.state(), CallState::Success | CallState::Cancelled)
-        {
+        if !history.awaits(self.number) || history.state() != CallState::Pending {
             tracing::debug!(
                 call = call.head.id,
                 attempt = self.number,
@@ -198,7 +208,12 @@ impl Attempt<'_> {
         }
         let (record, answer) = self.end(&history, end);
         let change = Change { answer, ..Change::new(call, vec![record]) };
-        Ok(self.shared.write(change).await?.is_some())
+        let Some(call) = self.shared.write(change).await? else { return Ok(false) };
+        if call.head.state == CallState::Failure {
+            // The API does not want it: what runs beside is of no use.
+            self.place.lane.cancel(&call.head.id);
+        }
+        Ok(true)
     }
 
     fn end(&self, history: &CallHistory, end: &End<'_>) -> (CallRecord, Option<CallAnswer>) {
@@ -206,6 +221,7 @@ impl Attempt<'_> {
         let judged = |end| judge(self.policy, history, self.number, end, now, random);
         match end {
             End::Expired => (expired(self.policy, history, self.number, now, random), None),
+            End::Unanswered => (unanswered(self.number, now), None),
             End::Waited => {
                 let outcome = AttemptOutcome::Failed(FailureKind::Connection);
                 let reason = "its time was over while it waited for a connection or a name";
@@ -225,6 +241,8 @@ enum End<'a> {
     Exchanged(&'a Exchanged),
     /// Its time is over.
     Expired,
+    /// Nor did an answer come as long as one counted after that.
+    Unanswered,
     /// Its time is over, and it had not left this machine.
     Waited,
 }

@@ -1,13 +1,16 @@
 //! The callbacks of a gateway.
 
-use super::options::Document;
+use super::options::{Document, Rules};
 use super::{CallbackError, CallbackMetrics, CallbackOptions, CallbackReply, requirement};
 use crate::clock;
 use crate::ingress::Fetcher;
+use crate::rejection::Rejections;
 use crate::source::SourceReader;
 use crate::store::{CallbackAcked, EventSeq, Store, StoreError, StoredCallback};
-use crate::waiter::Waiters;
+use crate::subscription::refuse_hidden_at;
+use crate::waiter::{Looks, Waiters};
 use anglerfish_core::callback::{callback_path, callback_token, is_callback_name};
+use anglerfish_core::config::SOURCE_SECRETS;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::check_filter;
@@ -20,9 +23,6 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// How long whoever awaits one goes without looking, should nobody tell.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// How many senders wait at the same time for an answer that a program chooses; the others are told that it is on disk.
 const SENDERS: usize = 4096;
@@ -42,8 +42,17 @@ pub(super) struct Shared {
     pub(super) senders: Arc<Semaphore>,
     pub(super) stop: CancellationToken,
     pub(super) reader: SourceReader,
+    /// Where it is told what was refused.
+    pub(super) rejections: Rejections,
     base: Option<String>,
-    replies: Mutex<HashMap<EventSeq, oneshot::Sender<CallbackReply>>>,
+    replies: Mutex<HashMap<EventSeq, Awaited>>,
+}
+
+/// An answer that somebody waits for who came to a callback.
+struct Awaited {
+    /// The name of the callback.
+    callback: String,
+    sender: oneshot::Sender<CallbackReply>,
 }
 
 /// What callbacks stand on.
@@ -56,6 +65,8 @@ pub struct CallbackParts {
     pub fetcher: Arc<dyn Fetcher>,
     /// What addresses begin with, if that is known.
     pub base: Option<String>,
+    /// Where it is told what was refused.
+    pub rejections: Rejections,
     /// Where they are counted.
     pub metrics: CallbackMetrics,
 }
@@ -94,7 +105,7 @@ impl Callbacks {
     /// Those of these parts.
     #[must_use]
     pub fn new(parts: CallbackParts) -> Self {
-        let CallbackParts { store, reader, fetcher, base, metrics } = parts;
+        let CallbackParts { store, reader, fetcher, base, rejections, metrics } = parts;
         let shared = Shared {
             store,
             fetcher,
@@ -103,6 +114,7 @@ impl Callbacks {
             senders: Arc::new(Semaphore::new(SENDERS)),
             stop: CancellationToken::new(),
             reader,
+            rejections,
             base,
             replies: Mutex::default(),
         };
@@ -150,7 +162,7 @@ impl Callbacks {
             holder: 0,
             name,
         };
-        let held = self.shared.store.hold_callback(new, now).await?;
+        let held = self.shared.store.hold_callback(new, options.keeps_rules, now).await?;
         self.shared.metrics.held();
         // Whoever held it learns that now.
         self.shared.waiters.tell(&held.name);
@@ -163,7 +175,13 @@ impl Callbacks {
             let message = "must be 1 to 128 of `a-z A-Z 0-9 . _ - /`, with something between its slashes";
             problems.push(Problem::new("name", message));
         }
-        problems.extend(requirement::verifier(document, &self.shared.reader).err().into_iter().flatten());
+        match document.verify.as_ref().map(|verify| refuse_hidden_at(verify, SOURCE_SECRETS)) {
+            Some(hidden) if !hidden.is_empty() => problems.extend(hidden.into_iter().map(requirement::below)),
+            _ => {
+                let verifier = requirement::verifier(document, &self.shared.reader);
+                problems.extend(verifier.err().into_iter().flatten());
+            }
+        }
         if let Some(Err(found)) = document.filter.as_deref().map(check_filter) {
             problems.extend(found);
         }
@@ -179,6 +197,14 @@ impl Callbacks {
     pub fn url(&self, callback: &StoredCallback) -> String {
         let base = self.shared.base.as_deref().unwrap_or_default().trim_end_matches('/');
         format!("{base}{}", callback_path(&callback.name, &callback.token))
+    }
+
+    /// What is asked of those who come to a callback, without secrets.
+    #[must_use]
+    pub fn rules(&self, callback: &StoredCallback) -> Rules {
+        // Where it cannot be read nothing is taken either, and that is logged.
+        let document: Document = serde_json::from_str(&callback.document).unwrap_or_default();
+        document.into()
     }
 
     /// How a callback stands.
@@ -226,7 +252,7 @@ impl Callbacks {
         after: EventSeq,
         wait: Duration,
     ) -> Result<Next, CallbackError> {
-        let end = Instant::now() + wait;
+        let (end, mut looks) = (Instant::now() + wait, Looks::new());
         loop {
             let waiter = self.shared.waiters.on(name);
             let mut told = std::pin::pin!(waiter.notify().notified());
@@ -238,10 +264,10 @@ impl Callbacks {
                 return Ok(next);
             }
             // Its own end is looked at when it comes.
-            let over = callback
-                .expires
-                .map_or(LOOK, |expires| Duration::from_millis(expires.0.saturating_sub(clock::now().0)));
-            let until = end.min(now + LOOK.min(over.max(Duration::from_millis(1))));
+            let over = callback.expires.map_or(Duration::MAX, |expires| {
+                Duration::from_millis(expires.0.saturating_sub(clock::now().0))
+            });
+            let until = end.min(now + looks.next().min(over.max(Duration::from_millis(1))));
             tokio::select! {
                 _ = tokio::time::timeout_at(until, told) => {}
                 () = self.shared.stop.cancelled() => return Err(CallbackError::Stopping),
@@ -278,7 +304,8 @@ impl Callbacks {
         Ok((Next::Received(Box::new(received)), callback))
     }
 
-    /// Is done with all that came in up to this position.
+    /// Is done with all that came in up to this position. Whoever came with one of these and waits for an answer is told that it
+    /// was taken.
     ///
     /// # Errors
     ///
@@ -287,10 +314,24 @@ impl Callbacks {
         match self.shared.store.ack_callback(name, holder, position).await? {
             CallbackAcked::Done => {
                 self.shared.metrics.acked();
+                self.end_replies(name, position).await;
                 Ok(())
             }
             CallbackAcked::Fenced => Err(CallbackError::Fenced(name.to_owned())),
             CallbackAcked::Unknown => Err(CallbackError::Unknown(name.to_owned())),
+        }
+    }
+
+    /// Lets those wait no more for an answer who came with what is done with by now.
+    async fn end_replies(&self, name: &str, position: EventSeq) {
+        if !self.shared.awaits_replies(name, position) {
+            return;
+        }
+        // What came in since is not done with, whatever position was said.
+        match self.shared.store.callback(name).await {
+            Ok(Some(callback)) => self.shared.end_replies(name, callback.acked),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(callback = name, %error, "those who wait for an answer wait on"),
         }
     }
 
@@ -301,8 +342,8 @@ impl Callbacks {
     /// Nobody waits any more.
     pub fn reply(&self, position: EventSeq, reply: CallbackReply) -> Result<(), CallbackError> {
         let answered = || CallbackError::Answered(position.0);
-        let sender = self.shared.replies().remove(&position).ok_or_else(answered)?;
-        sender.send(reply).map_err(|_| answered())
+        let awaited = self.shared.replies().remove(&position).ok_or_else(answered)?;
+        awaited.sender.send(reply).map_err(|_| answered())
     }
 
     /// Takes nothing at this address any more. What came in stays.
@@ -323,10 +364,18 @@ fn unwritable(error: serde_json::Error) -> CallbackError {
 
 impl Shared {
     /// Waits for the answer that the program gives to this one.
-    pub(super) fn await_reply(&self, position: EventSeq) -> oneshot::Receiver<CallbackReply> {
+    pub(super) fn await_reply(&self, name: &str, position: EventSeq) -> oneshot::Receiver<CallbackReply> {
         let (sender, receiver) = oneshot::channel();
-        self.replies().insert(position, sender);
+        self.replies().insert(position, Awaited { callback: name.to_owned(), sender });
         receiver
+    }
+
+    fn awaits_replies(&self, name: &str, to: EventSeq) -> bool {
+        self.replies().iter().any(|(position, awaited)| *position <= to && awaited.callback == name)
+    }
+
+    fn end_replies(&self, name: &str, to: EventSeq) {
+        self.replies().retain(|position, awaited| *position > to || awaited.callback != name);
     }
 
     /// Nobody waits for it any more.
@@ -334,7 +383,7 @@ impl Shared {
         self.replies().remove(&position);
     }
 
-    fn replies(&self) -> MutexGuard<'_, HashMap<EventSeq, oneshot::Sender<CallbackReply>>> {
+    fn replies(&self) -> MutexGuard<'_, HashMap<EventSeq, Awaited>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,8 +12,8 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
-/// How long one look into the inbox waits.
-const WAIT: Duration = Duration::from_secs(60);
+/// How long it waits at a time.
+const WAIT: Duration = Duration::from_hours(24);
 
 /// A callback that is being asked for. Awaiting it takes hold of it.
 #[derive(Debug, Clone)]

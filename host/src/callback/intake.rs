@@ -1,16 +1,17 @@
 //! What comes in at the addresses of callbacks.
 
 use super::options::Document;
-use super::requirement::{self, Verified};
+use super::requirement::{self, Refusal, Verified};
 use super::{CallbackReply, Callbacks};
 use crate::engine::InboundRequest;
 use crate::ingress::{CallbackAnswer, CallbackIntake, record_request};
+use crate::rejection;
 use crate::store::{
     CallbackWrite, Commit, CommitOutcome, EventSeq, KeyOverlay, NewEvent, Origin, StoreError, StoredCallback,
 };
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::callback::callback_path;
-use anglerfish_core::decision::Answer;
+use anglerfish_core::callback::{callback_path, said_id};
+use anglerfish_core::decision::{Answer, Rejection, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::exchange::RETRY_AFTER;
 use anglerfish_core::request::event_data;
@@ -20,19 +21,26 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::json;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Fields in which those who come say what tells one callback from another, the first first.
-const IDS: [&str; 3] = ["webhook-id", "ce-id", "idempotency-key"];
+/// Under which name it is told what callbacks have refused. No source can have it.
+const REFUSED: &str = "(callbacks)";
 
-/// The longest identifier and type, as of a published event.
+/// The longest type, as of a published event.
 const LONGEST: usize = 256;
 
 #[async_trait]
 impl CallbackIntake for Callbacks {
-    async fn take(&self, name: &str, token: &str, mut request: InboundRequest) -> CallbackAnswer {
-        match self.accept(name, token, &mut request).await {
+    async fn take(
+        &self,
+        name: &str,
+        token: &str,
+        mut request: InboundRequest,
+        peer: IpAddr,
+    ) -> CallbackAnswer {
+        match self.accept(name, token, &mut request, peer).await {
             Ok((answer, outcome)) => {
                 self.shared.metrics.request(outcome);
                 answer
@@ -54,6 +62,7 @@ impl Callbacks {
         name: &str,
         token: &str,
         request: &mut InboundRequest,
+        peer: IpAddr,
     ) -> Result<Outcome, StoreError> {
         let store = &self.shared.store;
         let callback = store.callback(name).await?;
@@ -67,10 +76,14 @@ impl Callbacks {
         let verified = match verified {
             Ok(verified) => verified,
             // Who asks at an address that is over learns that first.
-            Err((_, "refused")) if !callback.is_open(request.received) => return Ok(gone()),
-            Err((reply, outcome)) => return Ok((reply.into(), outcome)),
+            Err(Refusal::Rejected(_)) if !callback.is_open(request.received) => return Ok(gone()),
+            Err(Refusal::Rejected(rejection)) => return Ok(self.refuse(name, request, peer, &rejection)),
+            Err(Refusal::Answered(reply, outcome)) => return Ok((reply.into(), outcome)),
         };
-        let event = event(&callback, request, &verified.attributes);
+        let event = match event(&callback, request, &verified.attributes) {
+            Ok(event) => event,
+            Err(rejection) => return Ok(self.refuse(name, request, peer, &rejection)),
+        };
         let id = event.id.clone();
         if !callback.is_open(request.received) {
             // Its sender may not have had our answer, and asks about what is there.
@@ -101,6 +114,21 @@ impl Callbacks {
         }
     }
 
+    /// Refuses a request, and keeps why. The last part of its address is not kept, and with it not the request.
+    fn refuse(&self, name: &str, request: &InboundRequest, peer: IpAddr, rejection: &Rejection) -> Outcome {
+        let refusal = rejection::Refusal {
+            source: REFUSED,
+            known: true,
+            peer,
+            method: request.method.clone(),
+            path: &callback_path(name, "…"),
+            request: None,
+        };
+        let Rejection { status, code, reason } = rejection;
+        self.shared.rejections.record(&refusal, *status, code.as_str(), reason);
+        (requirement::refused(rejection).into(), "refused")
+    }
+
     /// Whether an event of this source and id is in the log.
     async fn is_known(&self, event: &Event) -> Result<bool, StoreError> {
         let known = self.shared.store.event(&event.id).await?;
@@ -120,10 +148,17 @@ impl Callbacks {
             let CommitOutcome::Committed { seqs, .. } = outcome else { return Ok(None) };
             let position = seqs.first().copied().unwrap_or_default();
             // Before the program can know of it.
-            let waiting = match reply_within {
-                Some(_) => Waiting::on(&callbacks, position),
+            let mut waiting = match reply_within {
+                Some(_) => Waiting::on(&callbacks, &name, position),
                 None => Waiting { callbacks: callbacks.clone(), position, reply: None },
             };
+            // A program that was quicker is done with it already.
+            if reply_within.is_some()
+                && let Ok(Some(callback)) = callbacks.shared.store.callback(&name).await
+                && callback.acked >= position
+            {
+                waiting.reply = None;
+            }
             callbacks.shared.waiters.tell(&name);
             Ok(Some(waiting))
         });
@@ -158,8 +193,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn on(callbacks: &Callbacks, position: EventSeq) -> Self {
-        let reply = Some(callbacks.shared.await_reply(position));
+    fn on(callbacks: &Callbacks, name: &str, position: EventSeq) -> Self {
+        let reply = Some(callbacks.shared.await_reply(name, position));
         Self { callbacks: callbacks.clone(), position, reply }
     }
 }
@@ -213,19 +248,27 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty())
 }
 
-fn event(callback: &StoredCallback, request: &InboundRequest, attributes: &Attributes) -> Event {
+fn event(
+    callback: &StoredCallback,
+    request: &InboundRequest,
+    attributes: &Attributes,
+) -> Result<Event, Rejection> {
     let headers = &request.headers;
-    let said = IDS.into_iter().find_map(|name| text(headers, name)).filter(|id| id.len() <= LONGEST);
+    let said = match attributes.id {
+        Some(_) => None,
+        None => said_id(|name| headers.get(name).map(http::HeaderValue::as_bytes))
+            .map_err(|reason| Rejection { status: 400, code: RejectionCode::InvalidRequest, reason })?,
+    };
     let kind = attributes.kind.as_deref().or_else(|| text(headers, "ce-type"));
-    Event {
-        id: attributes.id.as_deref().or(said).unwrap_or(&request.id).to_owned(),
+    Ok(Event {
+        id: attributes.id.clone().or(said).unwrap_or_else(|| request.id.clone()),
         source: callback.source(),
         kind: kind.filter(|kind| kind.len() <= LONGEST).unwrap_or("callback").to_owned(),
         subject: attributes.subject.clone().or_else(|| Some(callback.name.clone())),
         time: attributes.time.unwrap_or(request.received),
         datacontenttype: text(headers, "content-type").map(str::to_owned),
         ..Event::default()
-    }
+    })
 }
 
 fn chosen(reply: CallbackReply) -> Reply {
@@ -250,5 +293,7 @@ fn gone() -> Outcome {
 
 /// Whoever awaits it is behind.
 fn full() -> Outcome {
-    (Fault::Overloaded { retry_after: RETRY_AFTER }.reply().into(), "full")
+    let mut reply = Reply::problem(503, "inbox-full", "as much waits here as may; come again later");
+    reply.headers.push(("retry-after".into(), RETRY_AFTER.as_secs().max(1).to_string()));
+    (reply.into(), "full")
 }

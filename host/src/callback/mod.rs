@@ -16,4 +16,4 @@ pub use callbacks::{CallbackParts, Callbacks, Next, ReceivedCallback};
 pub use error::CallbackError;
 pub use held::{Callback, CallbackBuilder};
 pub use metric::CallbackMetrics;
-pub use options::{CallbackOptions, CallbackReply};
+pub use options::{CallbackOptions, CallbackReply, Rules};

@@ -1,5 +1,7 @@
 //! What is asked of those who come to a callback's address.
 
+use crate::subscription::shown_without;
+use anglerfish_core::config::SOURCE_SECRETS;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +24,35 @@ pub struct CallbackOptions {
     pub max_waiting: Option<u64>,
     /// How long a request waits for the answer that the program chooses; without it, or after that, it is 202.
     pub reply_within: Option<Duration>,
+    /// Whether, where the callback is there already, what is asked there goes on to be asked, and not what is said here.
+    pub keeps_rules: bool,
+}
+
+/// What is asked of those who come to a callback, to be shown: secrets that are written out are `…`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// How requests are verified.
+    pub verify: Option<Value>,
+    /// What of them is kept.
+    pub filter: Option<String>,
+    /// Whether it takes one only.
+    pub once: bool,
+    /// How many may wait to be done with.
+    pub max_waiting: u64,
+    /// How long a request waits for the answer that the program chooses.
+    pub reply_within: Option<Duration>,
+}
+
+impl From<Document> for Rules {
+    fn from(document: Document) -> Self {
+        Self {
+            max_waiting: document.most(),
+            verify: document.verify.map(|verify| shown_without(&verify, SOURCE_SECRETS)),
+            filter: document.filter,
+            once: document.once,
+            reply_within: document.reply_within.map(Duration::from_millis),
+        }
+    }
 }
 
 impl CallbackOptions {

@@ -5,17 +5,27 @@ use crate::engine::InboundRequest;
 use crate::ingress::{Credentials, Fetcher};
 use crate::source::SourceReader;
 use anglerfish_core::answer::{Fault, Reply};
-use anglerfish_core::decision::{Answer, Fetch, RejectionCode};
+use anglerfish_core::decision::{Answer, Fetch, Rejection, RejectionCode};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::{Fetched, Header, Request, event_data};
 use anglerfish_core::router::{FilterTable, LoggedEvent, RoutingSubscription};
 use anglerfish_core::verify::{Attributes, Verification, Verifier};
-use http::Method;
 use serde_json::{Map, Value, json};
 
 /// The name that the source has which verifies.
 const SOURCE: &str = "callback";
+
+/// Methods of those who come where nothing is verified: whoever looks where a link leads does not answer.
+const METHODS: [&str; 3] = ["POST", "PUT", "PATCH"];
+
+/// Why a request is not kept.
+pub(super) enum Refusal {
+    /// It is refused.
+    Rejected(Rejection),
+    /// It is none of those that are kept, or nobody can say now; with what became of it.
+    Answered(Reply, &'static str),
+}
 
 /// What is known of a request that may be kept.
 #[derive(Default)]
@@ -39,53 +49,43 @@ pub(super) fn verifier(document: &Document, reader: &SourceReader) -> Result<Opt
     };
     let mut source: Map<String, Value> = members.clone();
     source.insert("name".to_owned(), Value::from(SOURCE));
-    let below = |problems: Vec<Problem>| {
-        let named = problems.into_iter();
-        named
-            .map(|problem| Problem {
-                path: format!("verify.{}", problem.path.trim_start_matches('.')),
-                ..problem
-            })
-            .collect::<Vec<_>>()
-    };
+    let below = |problems: Vec<Problem>| problems.into_iter().map(below).collect::<Vec<_>>();
     let source = reader(Value::Object(source).to_string().as_bytes()).map_err(below)?;
     Verifier::try_new("", &source.verification).map(Some).map_err(below)
+}
+
+/// A problem of what verifies as one of the callback.
+pub(super) fn below(problem: Problem) -> Problem {
+    Problem { path: format!("verify.{}", problem.path.trim_start_matches('.')), ..problem }
 }
 
 /// Verifies a request, with the documents that its scheme asks the provider for.
 ///
 /// # Errors
 ///
-/// The answer to one that is not kept, and whether it is one that a handshake asks for.
+/// Why it is not kept.
 pub(super) async fn verify(
     name: &str,
     document: &Document,
     request: &mut InboundRequest,
     reader: &SourceReader,
     fetcher: &dyn Fetcher,
-) -> Result<Verified, (Reply, &'static str)> {
+) -> Result<Verified, Refusal> {
     let verifier = match verifier(document, reader) {
         Ok(Some(verifier)) => verifier,
-        Ok(None) if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) => {
-            return Ok(Verified::default());
-        }
-        // Whoever looks where a link leads does not answer.
-        Ok(None) => {
-            let methods = ["POST", "PUT", "PATCH"].map(str::to_owned);
-            let reply =
-                Reply::rejected(405, "method-not-allowed", "a callback is a POST, PUT or PATCH", &methods);
-            return Err((reply, "refused"));
-        }
+        Ok(None) => return takes(request, &METHODS.map(str::to_owned)).map(|()| Verified::default()),
         Err(problems) => {
             // A secret that it refers to may be gone. Nothing is taken unverified.
             let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
             tracing::error!(callback = name, ?paths, "a callback cannot be verified");
-            return Err((Fault::Internal.reply(), "failed"));
+            return Err(Refusal::Answered(Fault::Internal.reply(), "failed"));
         }
     };
     for _ in 0..=Fetch::MOST_ROUNDS {
         match verifier.verify(&asked(request)) {
             Verification::Verified(verified) => {
+                // Behind the signature, as at a source: a handshake may come with another method.
+                takes(request, verifier.methods())?;
                 let headers = verifier.credential_headers().iter().map(|name| name.to_ascii_lowercase());
                 let parameters = verifier.credential_parameters().to_vec();
                 return Ok(Verified {
@@ -95,17 +95,10 @@ pub(super) async fn verify(
                     credentials: Credentials { headers: headers.collect(), parameters },
                 });
             }
-            Verification::Answered(answer) => return Err((Reply::answered(answer), "handshake")),
-            Verification::Rejected(rejection) => {
-                tracing::info!(callback = name, reason = rejection.reason, "a callback was refused");
-                let methods = match &rejection.code {
-                    RejectionCode::MethodNotAllowed(methods) => methods.clone(),
-                    _ => Vec::new(),
-                };
-                let reply =
-                    Reply::rejected(rejection.status, rejection.code.as_str(), &rejection.reason, &methods);
-                return Err((reply, "refused"));
+            Verification::Answered(answer) => {
+                return Err(Refusal::Answered(Reply::answered(answer), "handshake"));
             }
+            Verification::Rejected(rejection) => return Err(Refusal::Rejected(rejection)),
             Verification::Fetch(wanted) => {
                 let documents = fetcher.fetch(wanted).await;
                 request.fetched.extend(documents);
@@ -113,7 +106,25 @@ pub(super) async fn verify(
         }
     }
     tracing::error!(callback = name, "its scheme asks for documents again and again");
-    Err((Fault::Internal.reply(), "failed"))
+    Err(Refusal::Answered(Fault::Internal.reply(), "failed"))
+}
+
+/// Refuses what comes with another method than these.
+fn takes(request: &InboundRequest, methods: &[String]) -> Result<(), Refusal> {
+    let method = request.method.as_str();
+    match methods.iter().any(|taken| taken == method) {
+        true => Ok(()),
+        false => Err(Refusal::Rejected(Rejection::of_method(method, methods))),
+    }
+}
+
+/// The answer to a request that is refused.
+pub(super) fn refused(rejection: &Rejection) -> Reply {
+    let methods = match &rejection.code {
+        RejectionCode::MethodNotAllowed(methods) => methods.as_slice(),
+        _ => &[],
+    };
+    Reply::rejected(rejection.status, rejection.code.as_str(), &rejection.reason, methods)
 }
 
 fn asked(request: &InboundRequest) -> Request<'_> {

@@ -98,6 +98,11 @@ fn show(callback: &Value, output: &mut Output) -> Result<(), Failure> {
         ("waiting", "/waiting"),
         ("acked", "/acked"),
         ("holder", "/holder"),
+        ("verify", "/verify"),
+        ("filter", "/filter"),
+        ("once", "/once"),
+        ("max waiting", "/max_waiting"),
+        ("reply within", "/reply_within"),
     ];
     page::members(callback, &members, output)
 }

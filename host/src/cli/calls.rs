@@ -1,6 +1,6 @@
 //! `anglerfish calls`: requests to other systems' APIs, and what became of them.
 
-use super::client::{ApiArgs, Client};
+use super::client::{ApiArgs, Client, Trouble};
 use super::page::{self, Page, PageArgs, text};
 use super::table::{Table, plain};
 use super::{Failure, Format, Outcome, Output};
@@ -10,13 +10,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the log is asked for what is new.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// How long one request for a call that is waited for waits.
-const WAIT: &str = "30s";
+const WAIT: &str = "20s";
+
+/// How long a gateway that is out of reach is asked again, and how often.
+const AWAY: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The arguments of `calls`.
 #[derive(Debug, Args)]
@@ -29,6 +33,8 @@ pub(super) struct CallsArgs {
 enum Command {
     /// Say how calls to an API are repeated that are made from now on
     Configure(ConfigureArgs),
+    /// Attempt calls to an API again that has asked to be left alone
+    Resume(ResumeArgs),
     /// Make a request to an API
     Insert(InsertArgs),
     /// List calls, newest first
@@ -178,6 +184,14 @@ struct ResolveArgs {
 }
 
 #[derive(Debug, Args)]
+struct ResumeArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    /// The API, as the configuration names it
+    name: String,
+}
+
+#[derive(Debug, Args)]
 struct OneArgs {
     #[command(flatten)]
     api: ApiArgs,
@@ -189,6 +203,10 @@ struct OneArgs {
 pub(super) async fn run(args: CallsArgs, output: &mut Output) -> Result<Outcome, Failure> {
     match args.command {
         Command::Configure(args) => configure(&args, &args.api.client()?, output).await?,
+        Command::Resume(args) => {
+            let api = args.api.client()?.post(&["apis", &args.name, "resume"], &[], None).await?;
+            show_api(&api, output)?;
+        }
         Command::Insert(args) => return insert(&args, &args.api.client()?, output).await,
         Command::List(args) => list(&args, &args.api.client()?, output).await?,
         Command::Show(args) => return show(&args, &args.api.client()?, output).await,
@@ -213,22 +231,32 @@ async fn configure(args: &ConfigureArgs, client: &Client, output: &mut Output) -
         let apis: Value = client.get(&["apis"], &[]).await?;
         let items = apis.pointer("/items").and_then(Value::as_array).into_iter().flatten();
         let settings = { items }.find(|api| text(api, "/name") == args.name);
-        let settings = settings.and_then(|api| api.get("settings")).and_then(Value::as_object);
-        said.extend(settings.into_iter().flatten().map(|(key, _)| (key.clone(), Value::Null)));
+        let keys = |api: &Value| {
+            let held = api.get("settings").and_then(Value::as_object).into_iter().flatten();
+            let aside = api.get("left_aside").and_then(Value::as_array).into_iter().flatten();
+            let aside = aside.filter_map(Value::as_str).map(str::to_owned);
+            held.map(|(key, _)| key.clone()).chain(aside).collect::<Vec<_>>()
+        };
+        said.extend(settings.map(keys).into_iter().flatten().map(|key| (key, Value::Null)));
     }
     let api: Value = client.patch(&["apis", &args.name], &Value::Object(said)).await?;
+    show_api(&api, output)
+}
+
+fn show_api(api: &Value, output: &mut Output) -> Result<(), Failure> {
     if output.format() == Format::Json {
-        return output.json(&api);
+        return output.json(api);
     }
     let members = [
         ("api", "/name"),
         ("attempts", "/attempts"),
         ("policy", "/policy"),
         ("said here", "/settings"),
+        ("left aside", "/left_aside"),
         ("waits for", "/waits_for"),
         ("until", "/waits_until"),
     ];
-    page::members(&api, &members, output)
+    page::members(api, &members, output)
 }
 
 async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Result<Outcome, Failure> {
@@ -253,12 +281,16 @@ async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Resu
     document.insert("api".to_owned(), Value::from(args.name.as_str()));
     document.insert("path".to_owned(), Value::from(args.path.as_str()));
     document.insert("headers".to_owned(), Value::Object(headers));
-    match String::from_utf8(data) {
-        Ok(text) => document.insert("body".to_owned(), Value::from(text)),
-        Err(error) => {
-            document.insert("body_base64".to_owned(), Value::from(STANDARD.encode(error.as_bytes())))
+    // Of text with many characters that JSON escapes, base64 takes less of what a request may have.
+    let coded = |bytes: &[u8]| Value::from(STANDARD.encode(bytes));
+    let (member, body) = match String::from_utf8(data) {
+        Ok(text) if Value::from(text.as_str()).to_string().len() > text.len().div_ceil(3) * 4 + 2 => {
+            ("body_base64", coded(text.as_bytes()))
         }
+        Ok(text) => ("body", Value::from(text)),
+        Err(error) => ("body_base64", coded(error.as_bytes())),
     };
+    document.insert(member.to_owned(), body);
     for (name, value) in
         [("external_uuid", &args.external_uuid), ("method", &args.method), ("url", &args.url)]
     {
@@ -283,11 +315,17 @@ async fn ended(id: &str, client: &Client, output: &mut Output) -> Result<Outcome
     match output.format() {
         Format::Json => output.json(&call)?,
         Format::Text if is_answered => {
-            let coded = text(&call, "/answer/body_base64");
-            match STANDARD.decode(&coded) {
-                // As it came, for whatever it is sent into.
-                Ok(bytes) if !coded.is_empty() => output.bytes(&bytes)?,
-                _ => output.line(plain(&text(&call, "/answer/body")))?,
+            let bytes = match call.pointer("/answer/body_base64").and_then(Value::as_str) {
+                Some(coded) => STANDARD.decode(coded).map_err(|error| {
+                    Failure::failed(format_args!("the answer is not understood: it is no base64: {error}"))
+                })?,
+                None => text(&call, "/answer/body").into_bytes(),
+            };
+            if output.is_terminal() {
+                // What an API answers must not steer the terminal.
+                String::from_utf8_lossy(&bytes).lines().try_for_each(|line| output.line(plain(line)))?;
+            } else {
+                output.bytes(&bytes)?;
             }
         }
         Format::Text => output.paragraph("", "", &summary(&call))?,
@@ -295,11 +333,54 @@ async fn ended(id: &str, client: &Client, output: &mut Output) -> Result<Outcome
     Ok(Outcome::of(is_answered))
 }
 
+/// Asks for a call until it has ended, also while the gateway is started anew.
 async fn until_ended(id: &str, client: &Client) -> Result<Value, Failure> {
+    let mut patience = Patience::default();
     loop {
-        let call: Value = client.get(&["calls", id], &[("wait", Some(WAIT))]).await?;
+        let asked = client.try_get(&["calls", id], &[("wait", Some(WAIT))]).await;
+        let hint = || format!("the call is {id}; `anglerfish calls show {id} --wait` asks again");
+        let Some(call): Option<Value> = patience.ask_again(asked, hint).await? else { continue };
         if text(&call, "/state") != "pending" {
             return Ok(call);
+        }
+        // A gateway that stops does not wait.
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// How long it is waited for a gateway that is out of reach.
+#[derive(Default)]
+struct Patience {
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// The answer; `None` if it is to be asked again, after a while.
+    ///
+    /// # Errors
+    ///
+    /// What the gateway says, or that it is out of reach for too long: with this hint.
+    async fn ask_again<T>(
+        &mut self,
+        asked: Result<T, Trouble>,
+        hint: impl FnOnce() -> String,
+    ) -> Result<Option<T>, Failure> {
+        match asked {
+            Ok(answer) => {
+                self.since = None;
+                Ok(Some(answer))
+            }
+            Err(Trouble::Told(failure)) => Err(failure),
+            Err(Trouble::Away(failure)) => {
+                if self.since.is_none() {
+                    eprintln!("the gateway is out of reach; asking again for {} s", AWAY.as_secs());
+                }
+                if self.since.get_or_insert_with(Instant::now).elapsed() >= AWAY {
+                    return Err(failure.with_hint(hint()));
+                }
+                tokio::time::sleep(AGAIN).await;
+                Ok(None)
+            }
         }
     }
 }
@@ -310,7 +391,8 @@ fn summary(call: &Value) -> String {
     let history = call.get("history").and_then(Value::as_array).into_iter().flatten();
     let reason = history.rev().map(|record| text(record, "/reason")).find(|reason| !reason.is_empty());
     let reason = reason.map(|reason| format!(": {}", plain(&reason))).unwrap_or_default();
-    format!("{id} ended in {state} after {attempts} attempts{reason}")
+    let word = if attempts == "1" { "attempt" } else { "attempts" };
+    format!("{id} ended in {state} after {attempts} {word}{reason}")
 }
 
 async fn list(args: &ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -374,10 +456,13 @@ async fn watch(
         None if args.until_now => "0".to_owned(),
         None => newest(client).await?,
     };
+    let mut patience = Patience::default();
     loop {
         let query =
             [("source", Some(OPERATIONAL_SOURCE)), ("after", Some(&*position)), ("limit", Some("500"))];
-        let page: Page = client.get(&["events"], &query).await?;
+        let asked = client.try_get(&["events"], &query).await;
+        let hint = || format!("`--start-after {position}` goes on behind what was shown");
+        let Some(page): Option<Page> = patience.ask_again(asked, hint).await? else { continue };
         for event in &page.items {
             position = text(event, "/position");
             if !text(event, "/type").starts_with("anglerfish.call.") {

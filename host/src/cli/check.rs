@@ -5,7 +5,10 @@ use super::configuration::ConfigArgs;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use crate::config::{ConfigError, ConfigProblem};
+use crate::delivery::{no_flows, no_function};
 use crate::gateway::{Config, Examination};
+use anglerfish_core::config::{DeliveryMode, SubscriptionConfig, key_path};
+use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{Router, RoutingDocument};
 use anglerfish_filter::table::Class;
 use clap::Args;
@@ -38,7 +41,7 @@ struct Checked {
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Outcome, Failure> {
     let file = args.config.file();
     let Examination { result, mut warnings } = args.config.examine();
-    let checked = match result.and_then(check) {
+    let checked = match result.and_then(without_functions).and_then(check) {
         Ok(_) if args.strict && !warnings.is_empty() => {
             Err(ConfigError::Invalid(std::mem::take(&mut warnings)))
         }
@@ -70,6 +73,18 @@ fn tell(warnings: &[ConfigProblem]) {
             say("", 0, &format!("hint: {hint}"));
         }
     }
+}
+
+/// This program has neither functions nor flows: `serve` would refuse a subscription that wants one.
+fn without_functions(config: Config) -> Result<Config, ConfigError> {
+    let subscriptions = config.document.subscriptions.iter();
+    let wanted = subscriptions.filter(|(_, read)| read.delivery.mode == DeliveryMode::Function);
+    let problem = |(path, read): &(String, SubscriptionConfig)| {
+        let problem = if read.flow.is_some() { no_flows() } else { no_function() };
+        Problem { path: key_path(path, &problem.path), ..problem }
+    };
+    let problems: Vec<Problem> = wanted.map(problem).collect();
+    if problems.is_empty() { Ok(config) } else { Err(config.locate(problems)) }
 }
 
 /// Looks for what only the router sees.

@@ -58,6 +58,15 @@ pub(super) struct Client {
     authorization: Option<HeaderValue>,
 }
 
+/// Why something was not had.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The gateway is out of reach, or cannot answer now: asked again it may.
+    Away(Failure),
+    /// It says no, or nothing that is understood.
+    Told(Failure),
+}
+
 /// What is needed of a problem document.
 #[derive(Debug, Deserialize)]
 struct Problem {
@@ -112,6 +121,28 @@ impl Client {
         query: &[(&str, Option<&str>)],
     ) -> Result<T, Failure> {
         Ok(self.send(Method::GET, segments, query, None).await?.1)
+    }
+
+    /// Reads what is at an address, and tells a gateway that is out of reach from one that says no.
+    pub(super) async fn try_get<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> Result<T, Trouble> {
+        let (status, body) = self.answer(Method::GET, segments, query, None).await.map_err(|failure| {
+            match failure.code() {
+                1 => Trouble::Away(failure),
+                _ => Trouble::Told(failure),
+            }
+        })?;
+        match status {
+            StatusCode::OK => serde_json::from_slice(&body)
+                .map_err(|error| Trouble::Told(self.strange(status, &error.to_string()))),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                Err(Trouble::Away(self.refused(status, &body)))
+            }
+            _ => Err(Trouble::Told(self.refused(status, &body))),
+        }
     }
 
     /// Asks for something to be done.
@@ -220,6 +251,8 @@ impl Client {
                  SSL_CERT_FILE names others"
             } else if error.is_connect() {
                 "is `anglerfish serve` running? `--api` or ANGLERFISH_API names its management API"
+            } else if is_broken_off(&error) {
+                "the gateway may have been stopped in the middle; what it had answered before holds"
             } else {
                 "`--api` must name the management API, not the listener for webhooks"
             })
@@ -297,6 +330,25 @@ fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
             Some(inner) => Some(inner),
             None => error.source(),
         };
+    }
+    false
+}
+
+/// Whether the connection was there and ended before an answer.
+fn is_broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return true;
+        }
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if kind.is_some_and(|kind| {
+            matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        }) {
+            return true;
+        }
+        next = error.source();
     }
     false
 }

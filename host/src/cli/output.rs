@@ -50,6 +50,12 @@ impl Output {
         self.format.unwrap_or(if self.terminal { Format::Text } else { Format::Json })
     }
 
+    /// Whether people read it at a terminal.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// How wide a line may be: as wide as the terminal. Another program gets one line for each row, however wide.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -194,7 +194,7 @@ impl Deliveries {
             }
         }
         match subscription.delivery.mode {
-            DeliveryMode::Function => return self.shared.functions.check(&subscription.id),
+            DeliveryMode::Function => return self.shared.functions.check(subscription),
             DeliveryMode::Passive | DeliveryMode::Stream if subscription.endpoint.is_none() => return Ok(()),
             DeliveryMode::Push | DeliveryMode::Passive | DeliveryMode::Stream => {}
         }
@@ -224,6 +224,7 @@ impl Deliveries {
         // then no more is kept than it takes.
         let (kept, its) = (subscription.endpoint.clone().map(Box::new), Arc::clone(&policy));
         let function = self.shared.functions.get(&id).filter(|_| mode == DeliveryMode::Function);
+        let flow = { subscription.flow.clone() }.map(|name| Box::new((self.shared.functions.clone(), name)));
         let notification = subscription.notification.as_deref().cloned().map(Arc::new);
         let documents = self.shared.documents.clone();
         let (filter, uses) = (self.shared.filter.clone(), subscription.plugins.clone());
@@ -232,6 +233,9 @@ impl Deliveries {
             _ => endpoint,
         };
         let endpoint = move || {
+            if let Some((functions, name)) = flow.as_deref() {
+                return functions.flow(name).map(&filtered);
+            }
             if let Some(function) = &function {
                 return Some(filtered(Arc::clone(function)));
             }

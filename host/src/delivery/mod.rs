@@ -30,7 +30,9 @@ pub use dispatch::{Deliveries, DeliveryOptions};
 pub(crate) use endpoint::Target;
 pub use endpoint::{AttemptFailure, Attempted, Endpoint};
 pub use filter::EndpointFilter;
-pub use function::Functions;
+pub use function::{FlowEndpoints, Functions};
+#[cfg(feature = "cli")]
+pub(crate) use function::{no_flows, no_function};
 pub use metric::DeliveryMetrics;
 pub use notice::StandingNotice;
 pub use passive::{

@@ -61,7 +61,7 @@ impl AnglerfishBuilder {
             base,
             sources: Vec::new(),
             subscriptions: Vec::new(),
-            functions: Functions::default(),
+            functions: Functions::with_flows(),
             binding,
             environment: None,
             documents: None,

@@ -72,6 +72,17 @@ impl Subscription {
         subscription
     }
 
+    /// Starts a flow of this name with each of its events: see [`super::Anglerfish::flow`].
+    ///
+    /// The flow's input is the event in CloudEvents' JSON format: an object with `id`, `source`, `type`, the event's other
+    /// attributes, and `data` (or `data_base64`). Its id is [`crate::event_flow_id`] of the event's source and id, so that an
+    /// event starts one flow, however often it is delivered. The delivery is settled when the flow is on disk. Until the program
+    /// has made a flow of this name known, deliveries wait, and use up no attempt.
+    #[must_use]
+    pub fn to_flow(id: impl Into<String>, flow: impl Into<String>) -> Self {
+        Self::new(id).set("flow", flow.into())
+    }
+
     /// Keeps its events until a subscriber that shows this token leases them: see [`super::Anglerfish::out`].
     #[must_use]
     pub fn passive(id: impl Into<String>, token: impl Into<String>) -> Self {

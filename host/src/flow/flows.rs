@@ -7,8 +7,8 @@ use super::{FlowContext, FlowEnd, FlowError, FlowMetrics, FlowState, StoredFlow}
 use crate::call::Calls;
 use crate::callback::Callbacks;
 use crate::clock;
-use crate::store::Store;
-use crate::waiter::Waiters;
+use crate::store::{Store, StoreError};
+use crate::waiter::{Looks, Waiters};
 use anglerfish_core::flow::{JournalLimits, WrittenRecord, is_flow_id, is_flow_name, kept_for_retry};
 use anglerfish_core::problem::Problem;
 use futures_util::future::BoxFuture;
@@ -17,21 +17,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long whoever waits for a flow goes without looking, should nobody tell.
-const LOOK: Duration = Duration::from_secs(5);
+/// The most entries that a journal may be allowed to have: so many are in the order of their keys.
+const MOST_ENTRIES: usize = 1_000_000;
 
 /// The flows of a program. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Flows {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     ledger: Ledger,
     waits: Waits,
     metrics: FlowMetrics,
@@ -40,6 +40,8 @@ struct Shared {
     /// By name and id.
     running: Mutex<HashMap<String, Running>>,
     waiters: Waiters,
+    /// Told when code becomes known.
+    pub(super) known: Notify,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -107,6 +109,7 @@ impl Flows {
             code: Mutex::default(),
             running: Mutex::default(),
             waiters: Waiters::default(),
+            known: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
@@ -143,6 +146,9 @@ impl Flows {
         if code.version.is_empty() || code.version.len() > 64 {
             problems.push(Problem::new("version", "must have 1 to 64 bytes"));
         }
+        if code.limits.entries > MOST_ENTRIES {
+            problems.push(Problem::new("limits.entries", format!("must be at most {MOST_ENTRIES}")));
+        }
         if !problems.is_empty() {
             return Err(FlowError::Invalid(problems));
         }
@@ -153,6 +159,7 @@ impl Flows {
             versions.retain(|other| other.version != code.version);
             versions.push(Arc::clone(&code));
         }
+        self.shared.known.notify_waiters();
         for open in self.shared.ledger.running(&code.name).await? {
             if code.runs(&open.flow.version) {
                 self.spawn(Arc::clone(&code), open);
@@ -219,8 +226,23 @@ impl Flows {
                 "must be 1 to 72 of `a-z A-Z 0-9 . _ -`",
             )]));
         }
+        let (flows, id) = (self.clone(), id.to_owned());
+        self.to_the_end(async move { flows.start_to_the_end(code, &id, input).await }).await
+    }
+
+    async fn start_to_the_end(
+        &self,
+        code: Arc<Code>,
+        id: &str,
+        input: Value,
+    ) -> Result<(StoredFlow, bool), FlowError> {
         if self.shared.stop.is_cancelled() {
             return Err(FlowError::Stopping);
+        }
+        let (bytes, most) = (json_size(&input), code.limits.bytes);
+        if bytes > most {
+            let message = format!("has {bytes} bytes as JSON, over the limit of {most} of a journal");
+            return Err(FlowError::Invalid(vec![Problem::new("input", message)]));
         }
         let (name, version) = (code.name.clone(), code.version.clone());
         let new = StoredFlow {
@@ -237,11 +259,26 @@ impl Flows {
             self.spawn(code, open);
             return Ok((started, true));
         }
-        match self.shared.ledger.get(&name, id).await? {
-            Some(known) if known.input == new.input => Ok((known, false)),
-            Some(known) => Err(FlowError::OtherInput(Box::new(known))),
-            None => Err(FlowError::Contended),
+        let Some(known) = self.shared.ledger.get(&name, id).await? else { return Err(FlowError::Contended) };
+        self.go_on(&known).await?;
+        if known.input == new.input {
+            Ok((known, false))
+        } else {
+            Err(FlowError::OtherInput(Box::new(known)))
         }
+    }
+
+    /// Lets a flow go on that nobody runs: of a commit before, which wrote it, nobody may have learnt.
+    async fn go_on(&self, flow: &StoredFlow) -> Result<(), FlowError> {
+        if flow.end.is_some() || self.is_running_here(flow) {
+            return Ok(());
+        }
+        if let Some(open) = self.shared.ledger.open(&flow.flow, &flow.id).await?
+            && let Some(code) = self.code_of(&open.flow)
+        {
+            self.spawn(code, open);
+        }
+        Ok(())
     }
 
     /// Starts one of this name with the newest code of it, or finds the one that has its id. Says which: `true` if it is new.
@@ -250,8 +287,25 @@ impl Flows {
     ///
     /// This program has no such code, another input has this id, or it cannot be written down.
     pub async fn start(&self, name: &str, id: &str, input: Value) -> Result<(StoredFlow, bool), FlowError> {
-        let code = self.code().get(name).and_then(|versions| versions.last().cloned());
-        self.start_with(code.ok_or_else(|| FlowError::NoCode(name.to_owned()))?, id, input).await
+        let code = self.newest(name).ok_or_else(|| FlowError::NoCode(name.to_owned()))?;
+        self.start_with(code, id, input).await
+    }
+
+    /// The code of this name that became known last.
+    pub(super) fn newest(&self, name: &str) -> Option<Arc<Code>> {
+        self.code().get(name)?.last().cloned()
+    }
+
+    /// Does something to its end, also when whoever asked hangs up: a flow that is written runs, and one whose code was dropped
+    /// ends.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, FlowError>> + Send + 'static,
+    ) -> Result<T, FlowError> {
+        self.shared.tasks.spawn(work).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what is done to a flow broke down");
+            Err(StoreError::Internal("it broke down; the log says where".to_owned()).into())
+        })
     }
 
     /// How one stands.
@@ -285,7 +339,8 @@ impl Flows {
         self.running().contains_key(&place(&flow.flow, &flow.id))
     }
 
-    /// Up to `limit` that run (or, `ended`, that have ended), of one name or all, behind `NAME/ID`, by name and id.
+    /// Up to `limit` that run (or, `ended`, that have ended), of one name or all, behind `NAME/ID`, by name and id; each without its
+    /// journal.
     ///
     /// # Errors
     ///
@@ -306,7 +361,7 @@ impl Flows {
     ///
     /// There is none, the gateway stops, or the store cannot be read.
     pub async fn wait(&self, name: &str, id: &str, time: Duration) -> Result<StoredFlow, FlowError> {
-        let (end, key) = (Instant::now() + time, place(name, id));
+        let (end, key, mut looks) = (Instant::now() + time, place(name, id), Looks::new());
         loop {
             let waiter = self.shared.waiters.on(&key);
             let mut told = std::pin::pin!(waiter.notify().notified());
@@ -317,7 +372,7 @@ impl Flows {
                 return Ok(flow);
             }
             tokio::select! {
-                _ = tokio::time::timeout_at(end.min(Instant::now() + LOOK), told) => {}
+                _ = tokio::time::timeout_at(end.min(Instant::now() + looks.next()), told) => {}
                 () = self.shared.stop.cancelled() => return Err(FlowError::Stopping),
             }
         }
@@ -329,6 +384,11 @@ impl Flows {
     ///
     /// There is none, it has ended, or that cannot be written down.
     pub async fn cancel(&self, name: &str, id: &str) -> Result<StoredFlow, FlowError> {
+        let (flows, name, id) = (self.clone(), name.to_owned(), id.to_owned());
+        self.to_the_end(async move { flows.cancel_to_the_end(&name, &id).await }).await
+    }
+
+    async fn cancel_to_the_end(&self, name: &str, id: &str) -> Result<StoredFlow, FlowError> {
         let Some(open) = self.shared.ledger.open(name, id).await? else {
             let ended = self.get(name, id).await?;
             return Err(FlowError::State(Box::new(ended), "it cannot be cancelled"));
@@ -361,7 +421,13 @@ impl Flows {
     ///
     /// There is none, it runs or has a result, or that cannot be written down.
     pub async fn retry(&self, name: &str, id: &str) -> Result<StoredFlow, FlowError> {
+        let (flows, name, id) = (self.clone(), name.to_owned(), id.to_owned());
+        self.to_the_end(async move { flows.retry_to_the_end(&name, &id).await }).await
+    }
+
+    async fn retry_to_the_end(&self, name: &str, id: &str) -> Result<StoredFlow, FlowError> {
         let flow = self.get(name, id).await?;
+        self.go_on(&flow).await?;
         let kept = match &flow.end {
             Some(end) if end.state == FlowState::Differs => end.journal.len(),
             Some(end) if end.state != FlowState::Success => kept_for_retry(&end.journal),
@@ -396,6 +462,12 @@ impl Flows {
     fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
         self.shared.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many bytes a value has as JSON.
+pub(super) fn json_size(value: &Value) -> usize {
+    // Only a value whose keys are no texts cannot be written, and this type has none.
+    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
 }
 
 /// One that runs no more once this is dropped.

@@ -135,7 +135,9 @@ impl<I: Serialize, O: DeserializeOwned> Flow<I, O> {
         let (flow, is_new) = self.flows.start_with(Arc::clone(&self.code), id, input).await?;
         Ok(FlowRun { flows: self.flows.clone(), flow, is_new, types: PhantomData })
     }
+}
 
+impl<I, O: DeserializeOwned> Flow<I, O> {
     /// The one of this id.
     ///
     /// # Errors

@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// How many keys are read at once.
 const PART: usize = 500;
 
+/// How many flows are read at once for a listing: one that has ended has its whole journal with it.
+const LISTED: usize = 10;
+
 /// Where flows are kept. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Ledger {
@@ -65,7 +68,10 @@ impl Ledger {
             reads: vec![(key.clone(), None), (ended, None)],
             writes: vec![(key, Some(written.clone()))],
         };
-        Ok(self.commit(keys).await?.then_some(Open { flow, written }))
+        fault_kill("flow-before-start");
+        let started = self.commit(keys).await?;
+        fault_kill("flow-after-start");
+        Ok(started.then_some(Open { flow, written }))
     }
 
     /// One that runs.
@@ -101,7 +107,8 @@ impl Ledger {
         self.store.keys_behind(&prefix, &after, limit).await
     }
 
-    /// Up to `limit` that run (or have ended) behind `NAME/ID`.
+    /// Up to `limit` that run (or have ended) behind `NAME/ID`, each without its journal. One that cannot be read is left out, and the
+    /// log says so.
     pub(super) async fn list(
         &self,
         ended: bool,
@@ -110,8 +117,28 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<StoredFlow>, StoreError> {
         let kind = if ended { "flow-ended" } else { "flow" };
-        let found = self.behind(kind, name, after, limit).await?;
-        found.iter().map(|(key, value)| read(key, value)).collect()
+        let (mut found, mut after) = (Vec::new(), after.to_owned());
+        while found.len() < limit {
+            let most = LISTED.min(limit - found.len());
+            let part = self.behind(kind, name, &after, most).await?;
+            let is_last = part.len() < most;
+            for (key, value) in part {
+                after = key.split_once('/').map_or(&*key, |(_, place)| place).to_owned();
+                match read::<StoredFlow>(&key, &value) {
+                    Ok(mut flow) => {
+                        if let Some(end) = &mut flow.end {
+                            end.journal = Vec::new();
+                        }
+                        found.push(flow);
+                    }
+                    Err(error) => tracing::error!(%error, "a flow cannot be read and is not listed"),
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// All that run of this name; one that cannot be read is left alone, and the log says so.

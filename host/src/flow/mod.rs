@@ -1,12 +1,13 @@
 //! Flows: functions of the program that survive, because what they have done is journaled.
 //!
 //! [`Flows`] knows the code of each flow and runs those that have not ended; [`FlowContext`] is what the code does everything
-//! through; [`ledger`] keeps flows and their journals as keys of the store; [`waiting`] is how what was begun ends. What the code
+//! through; [`event`] starts one by each event of a subscription; [`ledger`] keeps flows and their journals as keys of the store; [`waiting`] is how what was begun ends. What the code
 //! may do next is the core's to say ([`anglerfish_core::flow`]).
 
 mod context;
 mod document;
 mod error;
+mod event;
 mod flows;
 mod handle;
 mod ledger;

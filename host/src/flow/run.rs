@@ -1,6 +1,6 @@
 //! One flow while its code runs.
 
-use super::flows::{Code, Flows};
+use super::flows::{Code, Flows, json_size};
 use super::ledger::{Ledger, Open};
 use super::waiting::{AGAIN, rest};
 use super::{FlowContext, FlowEnd, FlowState};
@@ -199,6 +199,10 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
         }
         done = work => Some(match (run.journal().handle_asked(Asked::End), done) {
             (Err(difference), Ok(_)) => ended(FlowState::Differs, difference.to_string()),
+            (_, Ok(Ok(result))) if json_size(&result) > code.limits.entry => {
+                let (bytes, most) = (json_size(&result), code.limits.entry);
+                ended(FlowState::Failure, format!("its result has {bytes} bytes, over the limit of {most}"))
+            }
             (_, Ok(Ok(result))) => FlowEnd {
                 state: FlowState::Success,
                 at: clock::now().0,

@@ -17,7 +17,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// How long one look waits; it is told at once of what comes.
+/// How long it waits at a time; it is told at once of what comes, and whoever has it looks now and then.
+const WAIT: Duration = Duration::from_hours(24);
+
+/// How long it goes without looking at the clock, and rests after what cannot be.
 const LOOK: Duration = Duration::from_secs(60);
 
 /// How long it waits before it tries again what the store did not do.
@@ -211,7 +214,7 @@ impl Waits {
             Err(refused) => return refused,
         };
         while made.head.state == CallState::Pending {
-            match self.calls.wait(&made.head.id, LOOK).await {
+            match self.calls.wait(&made.head.id, WAIT).await {
                 Ok(call) => made = call,
                 Err(CallError::Store(error)) => rest(&error).await,
                 Err(error) => return WaitOutcome::Refused { reason: error.to_string() },
@@ -227,7 +230,7 @@ impl Waits {
 
     async fn received(&self, callback: &str) -> WaitOutcome {
         loop {
-            match self.callbacks.next(callback, None, LOOK).await {
+            match self.callbacks.next(callback, None, WAIT).await {
                 Ok(Next::Received(received)) => {
                     return WaitOutcome::Received {
                         id: received.event.id,

@@ -338,6 +338,7 @@ impl BuiltGateway {
             reader: source_reader.reader(),
             fetcher: Arc::clone(&documents),
             base,
+            rejections: rejections.clone(),
             metrics: CallbackMetrics::register(&mut registry),
         });
         let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());
@@ -348,6 +349,7 @@ impl BuiltGateway {
             retention: retention.subscribe(),
             metrics: FlowMetrics::register(&mut registry),
         });
+        functions.start_flows_by(flows.endpoints());
         let service =
             Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
                 .with_rejections(rejections.clone())

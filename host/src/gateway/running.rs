@@ -276,6 +276,7 @@ impl Parts {
     async fn shutdown(mut self, first: Instant, end: Instant) {
         self.stop_retention.cancel();
         self.callbacks.stop();
+        self.calls.leave();
         // Senders and attempts side by side: what is accepted from now on is delivered after the next start.
         let attempts = self.deliveries.shutdown(first.saturating_duration_since(Instant::now()));
         let out = async {
@@ -328,6 +329,7 @@ impl Parts {
     fn abort(self) {
         self.stop_retention.cancel();
         self.callbacks.stop();
+        self.calls.leave();
         self.flows.abort();
         self.gate.shut();
         self.streams.stop();

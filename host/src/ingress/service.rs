@@ -25,7 +25,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -34,6 +34,10 @@ use tracing::Instrument;
 /// As long as no more requests are under way, each is decided on the thread that has read it. Where there are more, they
 /// are decided one after another by the threads that do nothing else, which costs less for all together.
 const FEW: usize = 3;
+
+/// Methods that some source may take.
+const METHODS: [Method; 6] =
+    [Method::POST, Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// How requests are taken in.
 #[derive(Debug, Clone)]
@@ -77,8 +81,8 @@ pub trait Outlet: Send + Sync {
 /// Takes what comes in at the addresses of callbacks.
 #[async_trait]
 pub trait CallbackIntake: Send + Sync {
-    /// Answers a request to the address of this name and token.
-    async fn take(&self, name: &str, token: &str, request: InboundRequest) -> CallbackAnswer;
+    /// Answers a request from somebody to the address of this name and token. Which methods it takes is for it to say.
+    async fn take(&self, name: &str, token: &str, request: InboundRequest, peer: IpAddr) -> CallbackAnswer;
 }
 
 /// What whoever came to a callback is answered.
@@ -260,8 +264,9 @@ impl Ingress {
         let below = inner.strip_prefix(live.config.forwarded.prefix.as_str()).unwrap_or(inner);
         if let (Some(callbacks), Some((name, token))) = (&self.callbacks, read_callback_path(below)) {
             let mut length = 0;
+            let by = sender(request.headers(), peer.ip(), &live.config.forwarded.trusted);
             let answer = match self.read(&live, "callback", request, peer, &mut length).await {
-                Ok((request, _held, _place)) => callbacks.take(name, token, request).await,
+                Ok((request, _held, _place)) => callbacks.take(name, token, request, by).await,
                 Err(fault) => fault.reply().into(),
             };
             return response(match answer {
@@ -285,8 +290,14 @@ impl Ingress {
         let span = tracing::trace_span!(target: TRACE, "ingress", source);
         telemetry::follow(&span, request.headers());
         let mut length = 0;
-        let read = self.read(&live, source, request, peer, &mut length).instrument(span.clone());
-        let answered = match read.await {
+        let read = async {
+            // Which of them a source takes is for the decision to say.
+            if !METHODS.contains(request.method()) {
+                return Err(Fault::MethodNotAllowed);
+            }
+            self.read(&live, source, request, peer, &mut length).await
+        };
+        let answered = match read.instrument(span.clone()).await {
             // The place among the requests under way is kept until the answer is there.
             Ok((request, held, _place)) => {
                 let mut request = Arc::new(request);
@@ -326,13 +337,6 @@ impl Ingress {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        // Which of them a source takes is for the decision to say.
-        if !matches!(
-            *request.method(),
-            Method::POST | Method::GET | Method::HEAD | Method::PUT | Method::PATCH | Method::DELETE
-        ) {
-            return Err(Fault::MethodNotAllowed);
-        }
         let IngressConfig { body_limit, body_timeout, forwarded, .. } = &live.config;
         let SenderUrl { url, added_prefix } = address::url(&request, peer, forwarded);
         let (parts, incoming) = request.into_parts();

@@ -70,6 +70,7 @@ fn subscription(filter: Option<&str>) -> SubscriptionConfig {
         sources: Vec::new(),
         filter: filter.map(str::to_owned),
         endpoint: None,
+        flow: None,
         tokens: vec![AccessToken::of("a token that is long enough")],
         notification: None,
         delivery: DeliveryConfig { mode: DeliveryMode::Stream, ..DeliveryConfig::default() },

@@ -105,6 +105,20 @@ fn every_problem_is_told_at_once_with_its_place_and_what_was_meant() {
 }
 
 #[test]
+fn what_only_a_program_with_functions_and_flows_can_take_is_refused() {
+    let text =
+        "[[subscription]]\nid = \"a\"\nflow = \"order\"\n[[subscription]]\nid = \"b\"\nmode = \"function\"\n";
+    let told = check(text, &[]).expect(2);
+    for line in [
+        "anglerfish.toml:3:1: subscription[0].flow: there are no flows in this program",
+        "anglerfish.toml:6:1: subscription[1].mode: there is no function for it in this program",
+        "error: 2 problems in the configuration",
+    ] {
+        assert!(told.stderr.lines().any(|told| told == line), "{line}:\n{}", told.stderr);
+    }
+}
+
+#[test]
 fn programs_get_the_same_problems_as_json() {
     let told = check(WRONG, &["--format", "json"]).expect(2);
     let document = told.json();

@@ -107,6 +107,11 @@ impl Gate {
         self.asked = Some(self.asked.map_or(until, |asked| asked.max(until)));
     }
 
+    /// Whatever the API has asked for, attempts may start again. Says whether it had asked for something.
+    pub fn resume(&mut self) -> bool {
+        self.asked.take().is_some()
+    }
+
     /// An attempt has ended; `random` places the time of the next probe. Says whether that opened the breaker (`true`) or
     /// closed it.
     pub fn handle_ended(

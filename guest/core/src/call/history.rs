@@ -91,6 +91,8 @@ enum Stage {
 struct Attempt {
     stage: Stage,
     deadline: UnixMillis,
+    /// Its time is over, and an answer still counts.
+    is_awaited: bool,
 }
 
 /// The state of a request.
@@ -105,6 +107,8 @@ pub struct CallHistory {
     /// The attempt that follows, and when.
     next: Option<(u32, UnixMillis)>,
     is_cancelled: bool,
+    /// The API does not want it, whatever becomes of other attempts that are under way.
+    is_refused: bool,
 }
 
 impl CallHistory {
@@ -118,6 +122,7 @@ impl CallHistory {
             opened: (0, at),
             next: Some((0, at)),
             is_cancelled: false,
+            is_refused: false,
         }
     }
 
@@ -159,23 +164,34 @@ impl CallHistory {
                 self.next = None;
                 Effect::Taken
             }
-            Happened::Failure { attempt, next, .. } => {
+            Happened::Failure { attempt, status, next, .. } => {
                 let known = self.known(*attempt)?;
                 // An answer that came stays one, whatever its connection does then.
                 if matches!(known.stage, Stage::Success | Stage::Failure) {
                     return Ok(Effect::Ignored);
                 }
-                known.stage = Stage::Failure;
-                self.go_on(*attempt, *next);
+                let was_late = known.stage == Stage::Timeout;
+                (known.stage, known.is_awaited) = (Stage::Failure, false);
+                // What followed from its time being over stays, unless the answer says that nothing may.
+                if !was_late || self.next.is_none() {
+                    self.go_on(*attempt, *next);
+                }
+                let has_room = self.before(attempt.saturating_add(1)).0 < self.budget;
+                if status.is_some() && next.is_none() && has_room && *attempt >= self.opened.0 {
+                    (self.is_refused, self.next) = (true, None);
+                }
                 Effect::Taken
             }
-            Happened::Timeout { attempt, next } => {
+            Happened::Timeout { attempt, next, awaited } => {
                 let known = self.known(*attempt)?;
-                if known.stage != Stage::Pending {
-                    return Ok(Effect::Ignored);
+                match known.stage {
+                    Stage::Pending => {
+                        (known.stage, known.is_awaited) = (Stage::Timeout, awaited.is_some());
+                        self.go_on(*attempt, *next);
+                    }
+                    Stage::Timeout if known.is_awaited && awaited.is_none() => known.is_awaited = false,
+                    _ => return Ok(Effect::Ignored),
                 }
-                known.stage = Stage::Timeout;
-                self.go_on(*attempt, *next);
                 Effect::Taken
             }
             Happened::Cancelled { .. } => {
@@ -191,7 +207,7 @@ impl CallHistory {
                     return Err(Misfit::State(state, "opened again"));
                 }
                 let first = self.count();
-                (self.budget, self.is_cancelled) = ((*attempts).max(1), false);
+                (self.budget, self.is_cancelled, self.is_refused) = ((*attempts).max(1), false, false);
                 (self.opened, self.next) = ((first, at), Some((first, at)));
                 Effect::Taken
             }
@@ -209,11 +225,15 @@ impl CallHistory {
         if self.is_cancelled {
             return CallState::Cancelled;
         }
-        let mut of_budget = self.of_budget().map(|(_, attempt)| attempt.stage);
-        if self.next.is_some() || of_budget.clone().any(|stage| stage == Stage::Pending) {
+        if self.is_refused {
+            return CallState::Failure;
+        }
+        let mut of_budget = self.of_budget().map(|(_, attempt)| attempt);
+        let may_end = |attempt: &Attempt| attempt.stage == Stage::Pending || attempt.is_awaited;
+        if self.next.is_some() || of_budget.clone().any(may_end) {
             return CallState::Pending;
         }
-        match of_budget.next_back() {
+        match of_budget.next_back().map(|attempt| attempt.stage) {
             Some(Stage::Timeout) => CallState::Timeout,
             Some(_) => CallState::Failure,
             None => CallState::Pending,
@@ -240,7 +260,14 @@ impl CallHistory {
     /// The attempts under way as far as is known, each with when it times out.
     pub fn pending(&self) -> impl Iterator<Item = (u32, UnixMillis)> {
         let pending = self.of_budget().filter(|(_, attempt)| attempt.stage == Stage::Pending);
-        pending.filter(|_| !self.is_cancelled).map(|(number, attempt)| (number, attempt.deadline))
+        let pending = pending.filter(|_| !self.is_cancelled && !self.is_refused);
+        pending.map(|(number, attempt)| (number, attempt.deadline))
+    }
+
+    /// The attempts whose time is over and to which an answer still counts.
+    pub fn awaited(&self) -> impl Iterator<Item = u32> {
+        let awaited = self.of_budget().filter(|(_, attempt)| attempt.is_awaited);
+        awaited.filter(|_| self.state() == CallState::Pending).map(|(number, _)| number)
     }
 
     /// Whether an answer to this attempt would still count: none came, and it was not recorded as over for another reason than
@@ -270,7 +297,7 @@ impl CallHistory {
         if self.before(attempt).0 >= self.budget {
             return Err(Misfit::Budget(attempt, self.budget));
         }
-        self.attempts.push(Attempt { stage: Stage::Pending, deadline });
+        self.attempts.push(Attempt { stage: Stage::Pending, deadline, is_awaited: false });
         self.next = None;
         Ok(Effect::Taken)
     }
@@ -287,7 +314,8 @@ impl CallHistory {
         let is_last = following == self.count();
         let has_room = self.before(following).0 < self.budget;
         let is_of_budget = attempt >= self.opened.0;
-        if self.state() != CallState::Success && !self.is_cancelled && is_last && has_room && is_of_budget {
+        let may_go_on = self.state() != CallState::Success && !self.is_cancelled && !self.is_refused;
+        if may_go_on && is_last && has_room && is_of_budget {
             self.next = next.map(|due| (following, UnixMillis(due)));
         }
     }

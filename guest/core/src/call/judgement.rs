@@ -4,6 +4,7 @@ use super::{CallHistory, CallRecord, Happened};
 use crate::config::CallPolicy;
 use crate::policy::{AttemptOutcome, FailureKind, Past, Settled, classify};
 use crate::request::UnixMillis;
+use std::time::Duration;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub fn judge(
     CallRecord { at: now.0, happened }
 }
 
-/// The record of an attempt to which no answer came in time.
+/// The record of an attempt to which no answer came in time. As long as the policy says so, one still counts.
 #[must_use]
 pub fn expired(
     policy: &CallPolicy,
@@ -53,7 +54,16 @@ pub fn expired(
 ) -> CallRecord {
     let outcome = AttemptOutcome::Failed(FailureKind::Timeout);
     let settled = settle(policy, history, attempt, outcome, now, random);
-    CallRecord { at: now.0, happened: Happened::Timeout { attempt, next: next(settled) } }
+    let awaited = (!policy.wait_after_timeout.is_zero())
+        .then(|| now.after(policy.wait_after_timeout))
+        .map(|until| until.0);
+    CallRecord { at: now.0, happened: Happened::Timeout { attempt, next: next(settled), awaited } }
+}
+
+/// The record of an attempt to which no answer came after its time either.
+#[must_use]
+pub const fn unanswered(attempt: u32, now: UnixMillis) -> CallRecord {
+    CallRecord { at: now.0, happened: Happened::Timeout { attempt, next: None, awaited: None } }
 }
 
 /// The records of attempts that somebody else had under way who is gone: each has timed out if its time is over, and was
@@ -69,13 +79,13 @@ pub fn interrupted(
         outcome: AttemptOutcome::Failed(FailureKind::Connection),
         reason: "interrupted: whoever made this attempt ended before an answer came",
     };
-    let pending = history.pending();
-    pending
-        .map(|(attempt, deadline)| match deadline <= now {
-            true => expired(policy, history, attempt, now, random),
-            false => judge(policy, history, attempt, end, now, random),
-        })
-        .collect()
+    // Nobody waits for their answers any more.
+    let over = CallPolicy { wait_after_timeout: Duration::ZERO, ..policy.clone() };
+    let pending = history.pending().map(|(attempt, deadline)| match deadline <= now {
+        true => expired(&over, history, attempt, now, random),
+        false => judge(policy, history, attempt, end, now, random),
+    });
+    history.awaited().map(|attempt| unanswered(attempt, now)).chain(pending).collect()
 }
 
 fn settle(

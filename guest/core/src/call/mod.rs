@@ -16,6 +16,6 @@ mod tests;
 
 pub use gate::{Gate, Held, Standing, standing};
 pub use history::{CallHistory, CallState, Effect, Misfit, Todo};
-pub use judgement::{AttemptEnd, expired, interrupted, judge};
+pub use judgement::{AttemptEnd, expired, interrupted, judge, unanswered};
 pub use record::{CallRecord, Happened, RecordClass};
 pub use request::{CallRequest, RequestFault, outgoing};

@@ -52,6 +52,9 @@ pub enum Happened {
         attempt: u32,
         /// When the next attempt is due, if the policy has one.
         next: Option<u64>,
+        /// Until when an answer still counts; another record of this kind, without this, says that none came by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        awaited: Option<u64>,
     },
     /// Somebody does not want it any more.
     Cancelled {

@@ -90,13 +90,27 @@ fn path_fault(path: &str) -> Option<&'static str> {
     if path.contains('#') || path.parse::<PathAndQuery>().is_err() {
         return Some("not the path and query of a url");
     }
-    let segments = path.split('?').next().unwrap_or_default();
-    let is_dots = |segment: &str| {
-        let plain = segment.replace("%2e", ".").replace("%2E", ".");
-        plain == "." || plain == ".."
-    };
-    let leaves = segments.split(['/', '\\']).any(is_dots);
+    let segments = read_as_any(path.split('?').next().unwrap_or_default());
+    // What follows a semicolon is a parameter for some, and no part of the segment's name.
+    let name = |segment: &'_ str| segment.split(';').next().unwrap_or_default().to_owned();
+    let leaves = segments.split(['/', '\\']).map(name).any(|name| name == "." || name == "..");
     leaves.then_some("must not hold a segment `.` or `..`, which would lead out of the api")
+}
+
+/// A path as whoever undoes more of its percent-encoding than a URL asks for reads its separators and dots, however often it is
+/// written over.
+fn read_as_any(path: &str) -> String {
+    let mut plain = path.to_ascii_lowercase();
+    loop {
+        let mut next = plain.clone();
+        for (coded, character) in [("%2e", "."), ("%2f", "/"), ("%5c", "\\"), ("%3b", ";"), ("%25", "%")] {
+            next = next.replace(coded, character);
+        }
+        if next == plain {
+            return plain;
+        }
+        plain = next;
+    }
 }
 
 /// The target below an API's URL.
@@ -216,11 +230,30 @@ mod tests {
 
     #[test]
     fn a_path_that_would_lead_elsewhere_is_refused() {
-        for path in ["//../x/..", "/a/../b", "/a/%2E%2e/b", "/a/.", "/a b", "/a#b"] {
+        for path in [
+            "//../x/..",
+            "/a/../b",
+            "/a/%2E%2e/b",
+            "/a/.",
+            "/a b",
+            "/a#b",
+            "/..\\x",
+            "/..%2fadmin",
+            "/..%5Cadmin",
+            "/%2e%2e%2Fadmin",
+            "/a%2f..%2fb",
+            "/..;/x",
+            "/..;a=1/x",
+            "/..%3bx/y",
+            "/%252e%252e/x",
+            "/..%25252fx",
+        ] {
             let request = CallRequest { path: path.into(), ..CallRequest::default() };
             assert_eq!(request.faults().len(), 1, "{path}");
         }
-        for path in ["", "/", "/a.b/..c?x=../y", "?a=1"] {
+        for path in
+            ["", "/", "/a.b/..c?x=../y", "?a=1", "/a%2fb", "/100%25", "/a;b=..", "/...", "/..c%2f.d?%2e%2e"]
+        {
             let request = CallRequest { path: path.into(), ..CallRequest::default() };
             assert!(request.faults().is_empty(), "{path}");
         }

@@ -22,7 +22,16 @@ fn failure(attempt: u32) -> CallRecord {
 }
 
 fn timeout(attempt: u32) -> CallRecord {
-    record(Happened::Timeout { attempt, next: Some(NOW.0) })
+    record(Happened::Timeout { attempt, next: Some(NOW.0), awaited: None })
+}
+
+/// Its time is over, and an answer still counts.
+fn late(attempt: u32) -> CallRecord {
+    record(Happened::Timeout { attempt, next: Some(NOW.0), awaited: Some(NOW.0 + 5000) })
+}
+
+fn refusal(attempt: u32) -> CallRecord {
+    record(Happened::Failure { attempt, status: Some(422), reason: "x".into(), next: None })
 }
 
 fn response(attempt: u32) -> CallRecord {
@@ -54,6 +63,48 @@ fn a_request_with_one_retry_has_the_states_of_its_attempts() {
         let history = history(records);
         assert_eq!((history.state(), history.poll(NOW)), (state, todo), "{records:?}");
     }
+}
+
+#[test]
+fn a_request_has_one_end_where_answers_are_waited_for_after_their_time() {
+    use CallState::{Failure, Pending, Success, Timeout};
+    let unanswered = |attempt| unanswered(attempt, NOW);
+    let both = [attempt(0), late(0), attempt(1), late(1)];
+    let after = |records: &[CallRecord]| history(&[&both[..], records].concat());
+    // As long as one may come it has not ended.
+    assert_eq!((after(&[]).state(), after(&[]).poll(NOW)), (Pending, Todo::Await));
+    assert_eq!(after(&[]).awaited().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(after(&[unanswered(1)]).state(), Pending);
+    assert_eq!(after(&[unanswered(1), unanswered(0)]).state(), Timeout);
+    assert_eq!(after(&[unanswered(1), response(0)]).state(), Success);
+    // That none came is told once.
+    let mut told = after(&[unanswered(1)]);
+    assert_eq!(told.take(unanswered(1)).unwrap(), Effect::Ignored);
+    assert_eq!(told.take(late(1)).unwrap(), Effect::Ignored);
+    // An answer that says that it is of no use ends it at once, beside whatever attempt: none follows, none counts.
+    for records in [vec![attempt(0), late(0), refusal(0)], vec![attempt(0), late(0), attempt(1), refusal(0)]]
+    {
+        let mut history = history(&records);
+        assert_eq!((history.state(), history.poll(NOW)), (Failure, Todo::Nothing), "{records:?}");
+        assert_eq!((history.pending().count(), history.awaited().count()), (0, 0));
+        history.take(record(Happened::Reopened { attempts: 2 })).unwrap();
+        assert_eq!(history.state(), Pending);
+    }
+    // One that may be better another time changes nothing about when that is.
+    let again =
+        Happened::Failure { attempt: 0, status: Some(503), reason: "x".into(), next: Some(NOW.0 + 9) };
+    let history = history(&[attempt(0), late(0), record(again)]);
+    assert_eq!((history.state(), history.due()), (Pending, Some(NOW)));
+}
+
+#[test]
+fn whoever_takes_over_waits_for_no_answers_of_who_is_gone() {
+    let policy = CallPolicy { wait_after_timeout: Duration::from_secs(60), ..CallPolicy::default() };
+    let mut history = history(&[attempt(0), late(0), attempt(1)]);
+    for record in interrupted(&policy, &history.clone(), UnixMillis(NOW.0 + 2000), 7) {
+        assert_eq!(history.take(record).unwrap(), Effect::Taken);
+    }
+    assert_eq!((history.state(), history.awaited().count()), (CallState::Timeout, 0));
 }
 
 #[test]
@@ -198,7 +249,7 @@ struct Model {
     attempts: Vec<&'static str>,
     first: usize,
     budget: usize,
-    given_up: bool,
+    refused: bool,
     cancelled: bool,
 }
 
@@ -209,7 +260,9 @@ impl Model {
             CallState::Success
         } else if self.cancelled {
             CallState::Cancelled
-        } else if now.contains(&"pending") || (now.len() < self.budget && !self.given_up) {
+        } else if self.refused {
+            CallState::Failure
+        } else if now.contains(&"pending") || now.contains(&"late") || now.len() < self.budget {
             CallState::Pending
         } else if now.last() == Some(&"timeout") {
             CallState::Timeout
@@ -227,7 +280,9 @@ proptest! {
     ) {
         let policy = policy(attempts);
         let policy = CallPolicy {
-            retry: RetryConfig { on: CallPolicy::causes(), ..policy.retry }, ..policy
+            retry: RetryConfig { on: CallPolicy::causes(), ..policy.retry },
+            wait_after_timeout: Duration::from_secs(60),
+            ..policy
         };
         let budget = u32::try_from(attempts).unwrap();
         let mut history = CallHistory::begin(budget, NOW);
@@ -255,16 +310,24 @@ proptest! {
                         (model.attempts[index], answered) = ("success", true);
                     } else if model.attempts[index] != "success" {
                         model.attempts[index] = "failure";
-                        let is_last = index + 1 == model.attempts.len();
-                        model.given_up |= status == 404 && is_last && index >= model.first;
+                        let has_room = index >= model.first && index + 1 - model.first < attempts;
+                        model.refused |= status == 404 && has_room;
                     }
                 }
                 Step::Drop(which) => {
                     let Some(number) = running.get(which).copied() else { continue };
                     running.remove(which);
-                    let end = AttemptEnd { outcome: AttemptOutcome::Failed(FailureKind::Connection), reason: "x" };
-                    history.take(judge(&policy, &history, number, end, now, 7)).unwrap();
-                    model.attempts[number as usize] = "failure";
+                    let word = &mut model.attempts[number as usize];
+                    if *word == "late" && now.0 % 2 == 0 {
+                        // It is waited for no longer.
+                        history.take(unanswered(number, now)).unwrap();
+                        *word = "timeout";
+                    } else {
+                        let outcome = AttemptOutcome::Failed(FailureKind::Connection);
+                        let end = AttemptEnd { outcome, reason: "x" };
+                        history.take(judge(&policy, &history, number, end, now, 7)).unwrap();
+                        *word = "failure";
+                    }
                 }
                 Step::Expire(which) => {
                     let Some(number) = running.get(which).copied() else { continue };
@@ -272,7 +335,7 @@ proptest! {
                     let effect = history.take(expired(&policy, &history, number, now, 7)).unwrap();
                     if model.attempts[number as usize] == "pending" {
                         prop_assert_eq!(effect, Effect::Taken);
-                        model.attempts[number as usize] = "timeout";
+                        model.attempts[number as usize] = "late";
                     } else {
                         prop_assert_eq!(effect, Effect::Ignored);
                     }
@@ -281,6 +344,11 @@ proptest! {
                     running.clear();
                     history = CallHistory::read(history.records().to_vec()).unwrap();
                     let pending: Vec<(u32, UnixMillis)> = history.pending().collect();
+                    if model.state() == CallState::Pending {
+                        for word in model.attempts[model.first..].iter_mut().filter(|word| **word == "late") {
+                            *word = "timeout";
+                        }
+                    }
                     for record in interrupted(&policy, &history, now, 7) {
                         history.take(record).unwrap();
                     }
@@ -307,7 +375,7 @@ proptest! {
                     let ended = !matches!(model.state(), CallState::Pending | CallState::Success);
                     prop_assert_eq!(taken.is_ok(), ended);
                     if taken.is_ok() {
-                        (model.first, model.given_up, model.cancelled) = (model.attempts.len(), false, false);
+                        (model.first, model.refused, model.cancelled) = (model.attempts.len(), false, false);
                     }
                 }
             }
@@ -341,7 +409,7 @@ proptest! {
             1 => Happened::Attempt { attempt, deadline: 5 },
             2 => Happened::Response { attempt, status: 200 },
             3 => Happened::Failure { attempt, status: None, reason: String::new(), next },
-            4 => Happened::Timeout { attempt, next },
+            4 => Happened::Timeout { attempt, next, awaited: next.filter(|next| next % 2 == 0) },
             5 => Happened::Cancelled { reason: String::new() },
             _ => Happened::Reopened { attempts: 2 },
         }));

@@ -19,6 +19,8 @@ pub struct SubscriptionConfig {
     pub plugins: Vec<PluginUse>,
     /// Where its events go. A passive subscription may do without: its subscriber leases them; and a stream has none.
     pub endpoint: Option<EndpointConfig>,
+    /// The flow of the program that each of its events starts one of, in the place of a function.
+    pub flow: Option<Box<str>>,
     /// What its subscriber shows in order to lease or to read; several while one is rotated. Without any nobody can.
     pub tokens: Vec<AccessToken>,
     /// The resource whose documents it is told of, and how; it gets no other events then.

@@ -32,6 +32,15 @@ pub enum RejectionCode {
     Other(String),
 }
 
+impl Rejection {
+    /// A request by a method that is none of those that are taken.
+    #[must_use]
+    pub fn of_method(method: &str, taken: &[String]) -> Self {
+        let reason = format!("events are sent with {}, not {method}", taken.join(" or "));
+        Self { status: 405, code: RejectionCode::MethodNotAllowed(taken.to_vec()), reason }
+    }
+}
+
 impl RejectionCode {
     /// The word.
     #[must_use]

@@ -41,6 +41,7 @@ const SUBSCRIPTION: &[Refusal] = &[
         but: &["\"push\""],
         message: "nothing is kept here for subscribers who lease or read, and there is no program to call",
     },
+    refuse("flow", "there is no program here that has flows"),
     Refusal {
         key: "start",
         but: &["\"now\""],
@@ -132,7 +133,7 @@ mod tests {
             "resource": [{}], "topic": [{}], "api": [{}], "plugin": [{}],
             "subscription": [
                 { "id": "a", "endpoint": { "url": "https://h/", "tls": {}, "rotation_overlap": "1h" } },
-                { "mode": "passive", "tokens": ["x"], "plugins": [], "start": "earliest", "when_removed": "wait" },
+                { "mode": "passive", "flow": "order", "tokens": ["x"], "plugins": [], "start": "earliest", "when_removed": "wait" },
                 { "delivery": {
                     "ordering": "subscription", "rate": {}, "concurrency": 1, "backlog": {}, "breaker": {},
                     "disable_after": "1d", "forward_headers": ["x-*"],
@@ -149,6 +150,7 @@ mod tests {
             "subscription[1].plugins",
             "subscription[1].tokens",
             "subscription[1].mode",
+            "subscription[1].flow",
             "subscription[1].start",
             "subscription[1].when_removed",
             "subscription[2].delivery.ordering",

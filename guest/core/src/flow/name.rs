@@ -1,5 +1,7 @@
 //! How flows are named, and under which keys they are kept.
 
+use sha2::{Digest, Sha256};
+
 /// The longest name of a flow and the longest id of one of its runs, in bytes: together with a number they make the name of a
 /// callback.
 const LONGEST_NAME: usize = 40;
@@ -23,6 +25,27 @@ pub fn is_flow_name(text: &str) -> bool {
 #[must_use]
 pub fn is_flow_id(text: &str) -> bool {
     is_plain(text, LONGEST_ID)
+}
+
+/// The id of the flow that an event starts: what is plain of the event's own id, and 128 bits of SHA-256 over its source and its id,
+/// which together tell it from all others.
+#[must_use]
+pub fn event_flow_id(source: &str, id: &str) -> String {
+    const HASH: usize = 16;
+    // Lengths are written so that no two pairs are one text.
+    let mut digest = Sha256::new();
+    for text in [source, id] {
+        digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(text);
+    }
+    let hash = digest.finalize();
+    let plain = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let mut name: String = id.chars().filter(plain).take(LONGEST_ID - 1 - 2 * HASH).collect();
+    if !name.is_empty() {
+        name.push('-');
+    }
+    name.push_str(&hex::encode(hash.get(..HASH).unwrap_or_default()));
+    name
 }
 
 /// The name of the callback that the entry of this number of a journal begins.

@@ -130,6 +130,25 @@ fn names_and_ids_are_short_and_plain_and_entries_are_in_order() {
 
 /// As the first version wrote it; it has to be read for ever.
 #[test]
+fn an_event_has_one_flow_and_another_event_another_one_whatever_its_id_is() {
+    let long = "x".repeat(256);
+    let ids = ["order-7", "evt_8a08f1f40bec115c0f3f8b34bc32f378", "", "..", "a/b", "a b", "ü", &long];
+    let mut seen = std::collections::BTreeSet::new();
+    for source in ["shop", "shop2", "/orders", ""] {
+        for id in ids {
+            let flow = event_flow_id(source, id);
+            assert!(is_flow_id(&flow), "{source} {id}: {flow}");
+            assert_eq!(flow, event_flow_id(source, id));
+            assert!(seen.insert(flow), "{source} {id}");
+        }
+    }
+    // The same characters, parted elsewhere.
+    assert_ne!(event_flow_id("ab", "c"), event_flow_id("a", "bc"));
+    // It stays what it is: a flow that runs is found by it after an update.
+    assert_eq!(event_flow_id("shop", "order-7"), "order-7-6f83b94f2007a84d57e0aa0b50c1e72c");
+}
+
+#[test]
 fn a_journal_of_the_first_version_is_read() {
     let text = include_str!("journal_v1.json");
     let written: Vec<WrittenRecord> = serde_json::from_str(text).unwrap();

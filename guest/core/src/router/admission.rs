@@ -36,8 +36,7 @@ pub(super) fn method(request: &Request<'_>, methods: &[String]) -> Result<(), Re
     if methods.iter().any(|method| method == request.method) {
         return Ok(());
     }
-    let reason = format!("events are sent with {}, not {}", methods.join(" or "), request.method);
-    Err(Rejection { status: 405, code: RejectionCode::MethodNotAllowed(methods.to_vec()), reason })
+    Err(Rejection::of_method(request.method, methods))
 }
 
 /// Makes the event of one part of a request. Its coding is undone.

@@ -100,8 +100,9 @@ impl Verifier {
         self.identify(&self.context(request, message, json).scope(), Some(position))
     }
 
-    /// The methods of requests that are events.
-    pub(crate) fn methods(&self) -> &[String] {
+    /// The methods of requests that are events: what the source says, or its scheme. A handshake may come with another one.
+    #[must_use]
+    pub fn methods(&self) -> &[String] {
         &self.scheme.methods
     }
 

@@ -8,7 +8,7 @@ use anglerfish_core::request::UnixMillis;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -171,6 +171,9 @@ pub(in crate::api) struct ApiDocument {
     /// What was said at run time.
     #[schema(value_type = Object)]
     settings: Value,
+    /// Keys that were said at run time and do not go with what is configured now. They hold again once they do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_aside: Vec<String>,
     /// How many attempts are under way.
     running: usize,
     /// How many may be.
@@ -274,7 +277,10 @@ impl RecordDocument {
             Happened::Failure { status: answered, reason: why, next, .. } => {
                 (status, reason, until) = (*answered, Some(why.clone()), *next);
             }
-            Happened::Timeout { next, .. } => until = *next,
+            Happened::Timeout { next, awaited, .. } => {
+                until = *next;
+                reason = awaited.map(|_| "its time is over, and an answer still counts".to_owned());
+            }
             Happened::Cancelled { reason: why } => reason = Some(why.clone()),
             Happened::Request { .. } | Happened::Reopened { .. } => {}
         }
@@ -292,15 +298,15 @@ impl RecordDocument {
 
 impl ApiDocument {
     pub(super) fn of(report: ApiReport, open: &[(String, u64)], now: UnixMillis) -> Self {
-        let ApiReport { name, policy, settings, attempts, running, concurrency, waits } = report;
+        let ApiReport { name, policy, settings, aside, attempts, running, concurrency, waits } = report;
         let until = waits.and_then(|(_, left)| now.after(left?).rfc3339());
         let open = open.iter().find(|(api, _)| *api == name).map_or(0, |(_, open)| *open);
-        let settings = if settings.is_null() { Value::Object(Map::new()) } else { settings };
         Self {
             name,
             attempts,
             policy,
             settings,
+            left_aside: aside,
             running,
             concurrency,
             open,

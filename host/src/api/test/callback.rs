@@ -35,6 +35,7 @@ pub(super) fn callbacks_on(store: Arc<dyn Store>) -> Callbacks {
         reader: Arc::new(read),
         fetcher: Arc::new(NoDocuments),
         base: Some("https://hooks.example.com".into()),
+        rejections: Rejections::default(),
         metrics: CallbackMetrics::default(),
     })
 }

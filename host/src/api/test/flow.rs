@@ -5,6 +5,7 @@ use crate::call::NewCall;
 use crate::delivery::test::flaky::{Flaky, Held, HoldUp};
 use crate::flow::{FlowContext, FlowError, FlowMetrics, FlowParts, FlowState};
 use crate::store::{CallStore, KeyOverlay, KeyStore, RetentionStore};
+use anglerfish_core::flow::JournalLimits;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,6 +90,75 @@ async fn a_flow_that_is_tried_again_while_its_last_run_ends_runs_again() {
     rig.flows.retry("late", "a").await.unwrap();
     held.released.notify_one();
     assert_eq!(run.result().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_a_flow_is_done_to_its_end_also_when_whoever_asked_hangs_up() {
+    let rig = Rig::new().await;
+    let code = |mut cx: FlowContext, is_long: bool| async move {
+        if is_long {
+            cx.sleep(Duration::from_secs(3600)).await;
+        }
+        Ok::<_, FlowError>(7)
+    };
+    let flow = rig.flows.flow("add", code).await.unwrap();
+    let hang_up = async |held: &Held, asking: tokio::task::JoinHandle<()>| {
+        held.arrived.notified().await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        held.released.notify_one();
+    };
+    let held = rig.flaky.hold(HoldUp::Behind, |commit| writes(commit, "flow/add/a"));
+    let starts = flow.clone();
+    let asking = tokio::spawn(async move { drop(starts.start("a", &false).await) });
+    hang_up(&held, asking).await;
+    assert_eq!(flow.get("a").await.unwrap().result().await.unwrap(), 7);
+
+    let long = flow.start("b", &true).await.unwrap();
+    let held = rig.flaky.hold(HoldUp::Before, |commit| writes(commit, "flow-ended/add/b"));
+    let flows = rig.flows.clone();
+    let asking = tokio::spawn(async move { drop(flows.cancel("add", "b").await) });
+    hang_up(&held, asking).await;
+    assert!(matches!(long.result().await, Err(FlowError::NoResult(_))));
+
+    let held = rig.flaky.hold(HoldUp::Behind, |commit| writes(commit, "flow/add/b"));
+    let flows = rig.flows.clone();
+    let asking = tokio::spawn(async move { drop(flows.retry("add", "b").await) });
+    hang_up(&held, asking).await;
+    let flow = rig.flows.get("add", "b").await.unwrap();
+    while !rig.flows.is_running_here(&flow) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_of_whose_start_nobody_learnt_runs_once_it_is_started_again() {
+    let rig = Rig::new().await;
+    let code = |_: FlowContext, number: u32| async move { Ok::<_, FlowError>(number) };
+    let flow = rig.flows.flow("add", code).await.unwrap();
+    let held = rig.flaky.hold(HoldUp::Lost, |commit| writes(commit, "flow/add/a"));
+    held.released.notify_one();
+    assert!(matches!(flow.start("a", &7).await, Err(FlowError::Store(_))));
+    let again = flow.start("a", &7).await.unwrap();
+    assert_eq!((again.is_new(), again.result().await.unwrap()), (false, 7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_and_a_result_that_are_too_large_are_refused() {
+    let rig = Rig::new().await;
+    let limits = JournalLimits { bytes: 100, entry: 50, ..JournalLimits::default() };
+    let code = |_: FlowContext, length: usize| async move { Ok::<_, FlowError>("x".repeat(length)) };
+    let flow = rig.flows.flow("grow", code).limits(limits).await.unwrap();
+    assert_eq!(flow.start("a", &48).await.unwrap().result().await.unwrap().len(), 48);
+    let error = flow.start("b", &49).await.unwrap().result().await.unwrap_err().to_string();
+    assert_eq!(error, "flow `grow/b` ended as failure: its result has 51 bytes, over the limit of 50");
+    let long = json!("x".repeat(99));
+    let error = rig.flows.start("grow", "c", long).await.unwrap_err();
+    let FlowError::Invalid(problems) = error else { panic!("{error:?}") };
+    assert_eq!(problems[0].to_string(), "input: has 101 bytes as JSON, over the limit of 100 of a journal");
+    let limits = JournalLimits { entries: 1_000_001, ..limits };
+    let error = rig.flows.flow("grow", code).version("2").limits(limits).await.unwrap_err();
+    assert!(matches!(error, FlowError::Invalid(_)), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -290,6 +290,7 @@ pub(super) fn read(document: &[u8]) -> Result<SubscriptionConfig, Vec<Problem>> 
             secrets: secret.map(SigningKeyConfig::new).into_iter().collect(),
             ..EndpointConfig::new(url)
         }),
+        flow: None,
         tokens: Vec::new(),
         notification: None,
         delivery: DeliveryConfig::default(),

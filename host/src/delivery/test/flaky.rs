@@ -26,6 +26,8 @@ pub(crate) enum HoldUp {
     Behind,
     /// Before it is refused.
     Refused,
+    /// Behind that, and whoever asked never learns that it is written.
+    Lost,
 }
 
 /// A commit that a test holds up.
@@ -129,6 +131,11 @@ impl LogStore for Flaky {
                     let written = inner.commit(commit).await;
                     stop().await;
                     written
+                }
+                HoldUp::Lost => {
+                    let _ = inner.commit(commit).await;
+                    stop().await;
+                    Err(StoreError::Unavailable("the disk was away".into()))
                 }
                 HoldUp::Refused => {
                     stop().await;
@@ -423,9 +430,10 @@ impl CallbackStore for Flaky {
     async fn hold_callback(
         &self,
         new: StoredCallback,
+        keeps: bool,
         now: UnixMillis,
     ) -> Result<StoredCallback, StoreError> {
-        self.reach()?.hold_callback(new, now).await
+        self.reach()?.hold_callback(new, keeps, now).await
     }
 
     async fn callback(&self, name: &str) -> Result<Option<StoredCallback>, StoreError> {

@@ -135,6 +135,7 @@ pub(super) fn subscription(id: &str, url: String) -> SubscriptionConfig {
         sources: Vec::new(),
         filter: None,
         endpoint: Some(EndpointConfig { allow_private: true, ..EndpointConfig::new(url) }),
+        flow: None,
         tokens: Vec::new(),
         notification: None,
         delivery: DeliveryConfig {

@@ -126,7 +126,7 @@ anglerfish.toml:10:12: source[0].secrets[0]: environment variable NOBODY is not 
 anglerfish.toml:13:12: subscription[0].sources[0]: there is no source "shpo"
 hint: did you mean "shop"?
 anglerfish.toml:14:1: subscription[0].retries: unknown key
-hint: the keys here are id, sources, filter, resource, revisions, backfill, notification, plugins, mode, tokens, endpoint, delivery, start, when_removed
+hint: the keys here are id, sources, filter, resource, revisions, backfill, notification, plugins, mode, flow, tokens, endpoint, delivery, start, when_removed
 anglerfish.toml:17:13: subscription[0].endpoint.headers.host: this header field is written by the delivery itself
 anglerfish.toml:17:25: subscription[0].endpoint.headers.x-token: failed to read /etc/anglerfish/missing: No such file or directory (os error 2)
 anglerfish.toml:19:1: subscription[0].delivery.timeout: a duration needs a unit

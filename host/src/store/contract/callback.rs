@@ -9,13 +9,18 @@ use async_trait::async_trait;
 #[async_trait]
 pub trait CallbackStore: Send + Sync + 'static {
     /// Takes hold of the address of this name: of the one that there is, if [`StoredCallback::is_held_again`] at `now`, or of
-    /// `new`, which is written then. Whoever held it before is fenced off.
+    /// `new`, which is written then. Whoever held it before is fenced off. What is asked of those who come is what `new` says,
+    /// unless it `keeps` what is asked there.
     ///
     /// # Errors
     ///
     /// Nothing was written.
-    async fn hold_callback(&self, new: StoredCallback, now: UnixMillis)
-    -> Result<StoredCallback, StoreError>;
+    async fn hold_callback(
+        &self,
+        new: StoredCallback,
+        keeps: bool,
+        now: UnixMillis,
+    ) -> Result<StoredCallback, StoreError>;
 
     /// One, by its name; the last one that had it.
     ///

@@ -54,6 +54,12 @@ impl StoredCallback {
         self.is_open(now) || (self.waiting > 0 && !self.cancelled)
     }
 
+    /// The same, asking what is asked by who takes hold of it, or what is asked already.
+    #[must_use]
+    pub fn asking(self, document: &str, keeps: bool) -> Self {
+        if keeps { self } else { Self { document: document.to_owned(), ..self } }
+    }
+
     /// Whether this may come in at this time.
     #[must_use]
     pub fn takes(&self, write: &CallbackWrite, now: UnixMillis) -> bool {

@@ -65,6 +65,7 @@ pub(super) fn waiting(
 #[derive(Debug)]
 pub(super) struct Hold {
     pub(super) new: StoredCallback,
+    pub(super) keeps: bool,
     pub(super) now: UnixMillis,
 }
 
@@ -73,9 +74,7 @@ impl Write for Hold {
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<StoredCallback> {
         let mut held = match one(batch.connection, &self.new.name)? {
-            Some(there) if there.is_held_again(self.now) => {
-                StoredCallback { document: self.new.document.clone(), ..there }
-            }
+            Some(there) if there.is_held_again(self.now) => there.asking(&self.new.document, self.keeps),
             // Whoever held one of this name is not the holder of the new one either.
             gone => {
                 empty(batch.connection, &self.new.name, i64::MAX)?;

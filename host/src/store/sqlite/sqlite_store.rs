@@ -379,9 +379,10 @@ impl CallbackStore for SqliteStore {
     async fn hold_callback(
         &self,
         new: StoredCallback,
+        keeps: bool,
         now: UnixMillis,
     ) -> Result<StoredCallback, StoreError> {
-        self.writer.write(callback::Hold { new, now }).await
+        self.writer.write(callback::Hold { new, keeps, now }).await
     }
 
     async fn callback(&self, name: &str) -> Result<Option<StoredCallback>, StoreError> {

@@ -1,9 +1,10 @@
 //! Reading another system's API, and how its requests are judged and repeated.
 
 use super::document::finish;
+use super::is_reserved_header;
 use super::{endpoint, policy, port, source};
 use crate::config::{ApiConfig, CallPolicy, DeliveryConfig, StatusSet};
-use crate::node::{Node, Problems, Table};
+use crate::node::{Node, Problems, Table, key_path};
 use crate::problem::Problem;
 use http::HeaderName;
 use serde_json::{Map, Value};
@@ -116,13 +117,16 @@ fn api(node: &Node<'_>, path: &str, problems: &Problems) -> Option<ApiConfig> {
     // What is wrong with the one says nothing of the other.
     let judged = delivery.clone().unwrap_or_default();
     let policy = call_policy(node.value(), &judged, path, problems);
-    let header = table.get("idempotency_header").map_or(Some(IDEMPOTENCY_KEY.to_owned()), |node| {
-        let name = node.text()?.parse::<HeaderName>().ok();
-        if name.is_none() {
-            node.report("not the name of a header field");
-        }
-        name.map(|name| name.as_str().to_owned())
-    });
+    let header =
+        table.get("idempotency_header").map_or(Some(IDEMPOTENCY_KEY.to_owned()), |node| key_header(&node));
+    if let (Some(header), Some(endpoint)) = (&header, &endpoint)
+        && let Some((name, _)) = endpoint.headers.iter().find(|(name, _)| name == header)
+    {
+        problems.push(
+            Problem::new(key_path(&key_path(path, "headers"), name), "this header field has the call's key")
+                .with_hint("`idempotency_header` names another one for it"),
+        );
+    }
     let delivery = delivery?;
     // Of the statuses that leave a subscription alone none is there for an API by default that it does not send on purpose.
     let throttle_on = match table.get("throttle_on") {
@@ -170,8 +174,32 @@ pub fn read_call_url(api: &ApiConfig, url: &str, path: &str) -> Result<(), Vec<P
     finish(read.map(drop), problems)
 }
 
+/// Fields that tell the API how to read what it is sent, and whom it is from.
+const OF_CONTENT: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "cookie",
+    "user-agent",
+];
+
 /// The field of draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The field with the call's key.
+fn key_header(node: &Node<'_>) -> Option<String> {
+    let Ok(name) = node.text()?.parse::<HeaderName>() else {
+        node.report("not the name of a header field");
+        return None;
+    };
+    if is_reserved_header(name.as_str()) || OF_CONTENT.contains(&name.as_str()) {
+        node.report("this header field says something else");
+        return None;
+    }
+    Some(name.as_str().to_owned())
+}
 
 fn method(node: &Node<'_>) -> Option<&'static str> {
     let text = node.string()?;
@@ -291,6 +319,28 @@ mod tests {
         assert_eq!(read_call_policy(&json!({"url": 1, "timeout": 1}), "").unwrap_err().len(), 2);
         let both = json!({"timeout": "soon", "answer_limit": "many"});
         assert_eq!(read_call_policy(&both, "").unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn the_key_has_a_header_field_of_its_own() {
+        for name in [
+            "Content-Length",
+            "host",
+            "Transfer-Encoding",
+            "connection",
+            "Content-Type",
+            "webhook-signature",
+            "webhook-id",
+            "authorization",
+            "user-agent",
+        ] {
+            let problems = api(json!({"idempotency_header": name})).unwrap_err();
+            assert!(problems[0].starts_with("api[0].idempotency_header"), "{name}: {problems:?}");
+        }
+        let problems = api(json!({"headers": {"Idempotency-Key": "x"}})).unwrap_err();
+        assert!(problems[0].starts_with("api[0].headers.idempotency-key"), "{problems:?}");
+        let other = json!({"headers": {"idempotency-key": "x"}, "idempotency_header": "X-Key"});
+        assert_eq!(api(other).unwrap().idempotency_header, "x-key");
     }
 
     #[test]

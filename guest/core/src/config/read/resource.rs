@@ -62,7 +62,7 @@ fn change(node: &Node<'_>) -> Option<Change> {
 pub(super) fn notification(table: &Table<'_>) -> Option<(NotificationConfig, EndpointConfig)> {
     let node = table.get("resource")?;
     let resource = source::name(&node);
-    for key in ["sources", "mode", "tokens", "start"] {
+    for key in ["sources", "mode", "flow", "tokens", "start"] {
         if let Some(node) = table.get(key) {
             node.report_with_hint(
                 "says nothing of a subscription of a resource",

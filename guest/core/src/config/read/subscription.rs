@@ -5,6 +5,7 @@ use crate::config::{
     AccessToken, DeliveryConfig, DeliveryMode, OnPluginError, PluginUse, StartPoint, SubscriptionConfig,
     TOKEN_HINT, WhenRemoved, token_problem, topic_of,
 };
+use crate::flow::is_flow_name;
 use crate::node::{Node, Table};
 
 pub(super) const KEYS: &[&str] = &[
@@ -17,6 +18,7 @@ pub(super) const KEYS: &[&str] = &[
     "notification",
     "plugins",
     "mode",
+    "flow",
     "tokens",
     "endpoint",
     "delivery",
@@ -39,7 +41,16 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
     let filter = table.get("filter").and_then(|node| filter(&node));
     let is_of_resource = table.get("resource").is_some();
     let plugins = table.get("plugins").and_then(|node| plugins(&node)).unwrap_or_default();
-    let mode = table.get("mode").map_or(Some(DeliveryMode::default()), |node| mode(&node));
+    let flow = table.get("flow").and_then(|node| flow(&node));
+    let mode = match (table.get("mode"), table.get("flow")) {
+        (Some(node), _) => mode(&node),
+        (None, Some(_)) => Some(DeliveryMode::Function),
+        (None, None) => Some(DeliveryMode::default()),
+    };
+    if let Some(node) = table.get("flow").filter(|_| !matches!(mode, Some(DeliveryMode::Function) | None)) {
+        let hint = "leave `flow` out, or the mode";
+        node.report_with_hint("each event starts a flow, and the mode has it go elsewhere", hint);
+    }
     let tokens_are_given = table.get("tokens").is_some();
     let tokens = table.get("tokens").and_then(|node| tokens(&node)).unwrap_or_default();
     let endpoint = match mode {
@@ -103,6 +114,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<SubscriptionConfig> {
         endpoint,
         tokens,
         notification,
+        flow: flow.map(Into::into),
         delivery,
         start,
         when_removed,
@@ -120,6 +132,15 @@ fn mode(node: &Node<'_>) -> Option<DeliveryMode> {
             None
         }
     }
+}
+
+fn flow<'a>(node: &Node<'a>) -> Option<&'a str> {
+    let name = node.string()?;
+    if !is_flow_name(name) {
+        node.report("must be 1 to 40 of `a-z A-Z 0-9 . _ -`");
+        return None;
+    }
+    Some(name)
 }
 
 /// Reports a passive subscription that nobody could ever get anything from.
@@ -188,11 +209,13 @@ fn plugin(node: &Node<'_>) -> Option<PluginUse> {
     Some(PluginUse { name: name?, config, on_error: on_error? })
 }
 
-/// Reports an endpoint of what is taken by a function.
+/// Reports an endpoint of what is taken by a function or starts a flow.
 fn called(table: &Table<'_>) {
-    if let Some(node) = table.get("endpoint") {
-        let hint = "leave it out, or choose another mode";
-        node.report_with_hint("a function takes what is delivered", hint);
+    let Some(node) = table.get("endpoint") else { return };
+    match table.get("flow") {
+        Some(_) => node.report_with_hint("each event starts a flow", "leave it out, or `flow`"),
+        None => node
+            .report_with_hint("a function takes what is delivered", "leave it out, or choose another mode"),
     }
 }
 

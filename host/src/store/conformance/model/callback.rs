@@ -23,12 +23,13 @@ impl CallbackStore for ModelStore {
     async fn hold_callback(
         &self,
         new: StoredCallback,
+        keeps: bool,
         now: UnixMillis,
     ) -> Result<StoredCallback, StoreError> {
         let mut state = self.state();
         let head = EventSeq(state.last.0);
         let mut held = match state.callbacks.get(&new.name).cloned() {
-            Some(there) if there.is_held_again(now) => StoredCallback { document: new.document, ..there },
+            Some(there) if there.is_held_again(now) => there.asking(&new.document, keeps),
             gone => {
                 state.empty(&new.name, EventSeq(i64::MAX));
                 let holder = gone.map_or(0, |gone| gone.holder);

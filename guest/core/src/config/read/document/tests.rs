@@ -97,6 +97,33 @@ fn reads_a_subscription_that_a_function_takes_and_refuses_an_endpoint_beside_it(
 }
 
 #[test]
+fn reads_a_subscription_that_starts_flows_and_refuses_what_would_take_its_events_too() {
+    for value in
+        [json!({"id": "a", "flow": "order"}), json!({"id": "a", "flow": "order", "mode": "function"})]
+    {
+        let read = read_subscription(&value, "").unwrap();
+        assert_eq!((read.delivery.mode, read.flow.as_deref()), (DeliveryMode::Function, Some("order")));
+    }
+    let endpoint = json!({"url": "https://example.com"});
+    for (value, problem) in [
+        (json!({"id": "a", "flow": "order", "endpoint": endpoint}), "endpoint: each event starts a flow"),
+        (
+            json!({"id": "a", "flow": "order", "mode": "push", "endpoint": endpoint}),
+            "flow: each event starts a flow, and the mode has it go elsewhere",
+        ),
+        (json!({"id": "a", "flow": "an order"}), "flow: must be 1 to 40 of `a-z A-Z 0-9 . _ -`"),
+        (
+            json!({"id": "a", "flow": "order", "delivery": {"transform": "1"}}),
+            "delivery.transform: says what is sent, and there is no endpoint to send to",
+        ),
+    ] {
+        let problems = read_subscription(&value, "").unwrap_err();
+        assert_eq!(problems[0].to_string(), problem, "{value}");
+        assert_eq!(problems.len(), 1, "{value}: {problems:?}");
+    }
+}
+
+#[test]
 fn reads_plugins_and_refuses_them_where_nothing_is_sent() {
     let plugins = json!([{"name": "geo", "config": {"in": ["DE"]}, "on_error": "hold"}, {"name": "size"}]);
     let value = json!({"id": "a", "plugins": plugins, "endpoint": {"url": "https://example.com"}});

@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod callback;
+mod event;
+
 use anglerfish::{
     Anglerfish, CallbackError, Config, Environment, Flow, FlowContext, FlowError, FlowOutcome, FlowState,
     NewCall, StoredFlow,
