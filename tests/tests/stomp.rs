@@ -238,6 +238,44 @@ fn what_is_leased_is_acknowledged_or_given_back_and_comes_again_when_its_reader_
 }
 
 #[test]
+fn whoever_says_goodbye_and_a_gateway_that_stops_cost_no_attempt() {
+    let mut speaking = Speaking::start("");
+    speaking.publish(0..3);
+    let lease = |client: &mut StompClient| {
+        client.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client\n\n");
+        let messages = client.frames("MESSAGE", 3);
+        assert!(messages.iter().all(|message| message.header("attempt") == Some("1")), "{messages:?}");
+    };
+    // More often than the policy has attempts.
+    for _ in 0..6 {
+        let mut client = speaking.connect(WORK);
+        lease(&mut client);
+        client.say("UNSUBSCRIBE\nid:w\nreceipt:u\n\n");
+        assert_eq!(client.read().header("receipt-id"), Some("u"));
+        lease(&mut client);
+        client.say("DISCONNECT\nreceipt:d\n\n");
+        assert_eq!(client.read().header("receipt-id"), Some("d"));
+    }
+    let mut client = speaking.connect(WORK);
+    lease(&mut client);
+    speaking.gateway.signal_end();
+    assert_eq!(client.error().header("code"), Some("stopping"));
+    drop(client);
+    assert!(speaking.gateway.wait_end().success());
+    speaking.gateway.spawn();
+    let mut client = speaking.connect(WORK);
+    lease(&mut client);
+    // Whoever breaks off was at the first of them.
+    drop(client);
+    let mut client = speaking.connect(WORK);
+    client.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client\n\n");
+    let redelivered = client.frames("MESSAGE", 3);
+    let again: Vec<u64> =
+        redelivered.iter().filter(|frame| frame.header("redelivered").is_some()).map(number).collect();
+    assert_eq!(again, [0]);
+}
+
+#[test]
 fn a_reader_of_the_log_has_no_more_than_it_answers_for_and_its_position() {
     let speaking = Speaking::start("heartbeat = \"1s\"");
     speaking.publish(0..5);
@@ -349,6 +387,11 @@ fn what_is_wrong_is_said_in_an_error_that_names_the_header() {
         ("SEND\ndestination:/topic/chat.a\ntransaction:none\n\nx", "\"transaction\""),
         ("NONSENSE\n\n", "\"NONSENSE\""),
         ("SEND\ncontent-length:x\ndestination:/topic/chat.a\n\nx", "\"content-length\""),
+        ("SEND\ndestination:/topic/other\n\nx", "\"destination\""),
+        ("SUBSCRIBE\nid:0\ndestination:/subscription/work\n\n", "\"destination\""),
+        ("SEND\ndestination:/topic/chat.a\nfoo:\n\nx", "\"foo\""),
+        ("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nafter:000000010000000000000001\n\n", "\"after\""),
+        ("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nfrom:2100-01-01T00:00:00Z\n\n", "\"from\""),
     ] {
         let mut client = speaking.connect(CHAT);
         client.say(frame);
@@ -361,6 +404,10 @@ fn what_is_wrong_is_said_in_an_error_that_names_the_header() {
     assert!(
         error.header("message").unwrap().contains("100 bytes") && error.header("receipt-id") == Some("r")
     );
+    // Also of one that is not read to its end.
+    let mut client = speaking.connect(CHAT);
+    client.say(&format!("SEND\ndestination:/topic/chat.a\n\n{}", "x".repeat(5000)));
+    assert!(client.error().header("message").unwrap().contains("at most 100 bytes"));
     assert_eq!(speaking.gateway.get("/v1/events")["items"], json!([]));
 }
 

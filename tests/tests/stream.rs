@@ -165,12 +165,20 @@ fn web_pages_of_other_sites_read_only_if_they_are_on_the_list() {
         streaming.ask(&path, &[("origin", &own)]).expect(200).header("access-control-allow-origin"),
         None
     );
-    let headers = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+    let headers = [
+        ("origin", "https://app.example"),
+        ("access-control-request-method", "GET"),
+        ("access-control-request-headers", "authorization,ce-from,x-other"),
+    ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let request =
         Request { method: "OPTIONS".into(), path: "/out/feed".into(), headers, ..Request::default() };
     let answer = send(streaming.gateway.out(), &request).unwrap().expect(204);
-    assert!(answer.header("access-control-allow-headers").unwrap().contains("authorization"));
+    let taken = answer.header("access-control-allow-headers").unwrap();
+    assert!(
+        taken.contains("authorization") && taken.contains("ce-from") && !taken.contains("x-other"),
+        "{taken}"
+    );
 }
 
 #[test]
@@ -277,6 +285,11 @@ fn limits_hold_and_are_said() {
     let third = streaming.ask("/out/feed", &[("authorization", &token)]);
     assert_eq!(third.problem(429), "too-many-readers");
     assert!(third.header("retry-after").is_some());
+    for from in ["2100-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
+        let answer = streaming.ask(&format!("/out/feed?from={from}"), &[("authorization", &token)]);
+        assert_eq!(answer.problem(400), "invalid-query");
+        assert!(answer.text().contains("future") || answer.text().contains("past"), "{}", answer.text());
+    }
     let other = format!("Bearer {OTHER}");
     let _three = Stream::open(streaming.gateway.out(), "/out/b", &[("authorization", &other)]).unwrap();
     assert_eq!(streaming.ask("/out/b", &[("authorization", &other)]).problem(503), "too-many-readers");

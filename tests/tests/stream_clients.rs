@@ -10,11 +10,11 @@
 )]
 
 use anglerfish_tests::{
-    Foreign, Gateway, Ran, Receiver, Relay, Reply, Request, Running, Setup, eventually, free_port, send,
-    verify_standard,
+    Foreign, Gateway, Ran, Receiver, Relay, Reply, Request, Running, Setup, Stream, eventually, free_port,
+    send, verify_standard,
 };
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
@@ -228,11 +228,44 @@ fn listen_says_what_is_wrong() {
         (vec!["--print", "--url", "ftp://x", "--token", TOKEN], 2, "is not the address"),
         (vec!["--url", &url, "--token", TOKEN], 2, "--to <URL>"),
         (vec!["--url", &url, "--token", TOKEN, "--to", "localhost:3000"], 2, "must begin with http"),
-        (vec!["--print", "--url", &url, "--token", TOKEN, "--from", "yesterday"], 1, "`from` must be"),
+        (vec!["--url", &url, "--token", TOKEN], 2, "--print"),
+        (vec!["--print", "--url", &url, "--token", TOKEN, "--from", "yesterday"], 2, "`from` must be"),
+        (vec!["--print", "--url", &url, "--token", TOKEN, "--from", "2100-01-01T00:00:00Z"], 2, "future"),
+        (vec!["--print", "--url", &url, "--token", TOKEN, "--after", "zz"], 2, "`after` is not"),
     ] {
         let said = Ran::of(Gateway::command().args(["listen", "feed"]).args(&arguments)).expect(code).stderr;
         assert!(said.contains(words), "{arguments:?}: {said}");
+        assert!(code == 1 || !said.contains("where streams are"), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn listen_says_why_it_is_refused_and_goes_on_when_it_is_let_in() {
+    let gateway = start("max_readers = 1");
+    let path = format!("/out/feed?access_token={TOKEN}");
+    let first = Stream::open(gateway.out(), &path, &[]).unwrap();
+    assert_eq!(first.status, 200);
+    let mut program = Gateway::command();
+    program.args([
+        "listen",
+        "feed",
+        "--print",
+        "--token",
+        TOKEN,
+        "--url",
+        &format!("http://{}", gateway.out()),
+    ]);
+    program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut program = program.spawn().unwrap();
+    let mut told = BufReader::new(program.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let refused = told.next().unwrap();
+    assert!(refused.contains("refuses") && refused.contains("out.max_readers"), "{refused}");
+    program.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(told.next().as_deref(), Some("nothing has come yet"));
+    drop(first);
+    assert_eq!(told.next().as_deref(), Some("reading"));
+    program.kill().unwrap();
+    let _ = program.wait().unwrap();
 }
 
 #[test]

@@ -154,6 +154,93 @@ fn messages_that_nobody_answered_for_come_again_when_the_connection_ends() {
     assert_eq!(gateway.get("/v1/deliveries")["items"][0]["status"], "dead");
 }
 
+/// How often something happened to messages of the passive subscription.
+fn counted(gateway: &Gateway, outcome: &str) -> u64 {
+    let line = format!("anglerfish_passive_messages_total{{subscription=\"work\",outcome=\"{outcome}\"}} ");
+    let metrics = gateway.api("GET", "/metrics", None).expect(200).text();
+    metrics.lines().find_map(|metric| metric.strip_prefix(&line)?.parse().ok()).unwrap_or_default()
+}
+
+#[test]
+fn connections_that_break_off_cost_an_attempt_of_the_message_that_they_were_at_and_of_no_other() {
+    let gateway = start("", "");
+    publish(&gateway, 0..4);
+    let path = format!("/out/work?access_token={OTHER}");
+    // More often than the policy has attempts.
+    for round in 0..12 {
+        let mut socket = open(&gateway, &path);
+        let attempts: Vec<u64> = (0..4).map(|_| socket.next("event")["attempt"].as_u64().unwrap()).collect();
+        assert_eq!(attempts.iter().map(|attempt| attempt - 1).sum::<u64>(), round, "{attempts:?}");
+        drop(socket);
+        eventually("the connection is gone", || (counted(&gateway, "abandoned") == round + 1).then_some(()));
+    }
+    assert_eq!((counted(&gateway, "nacked"), counted(&gateway, "released")), (0, 36));
+    let statuses = gateway.get("/v1/deliveries?subscription=work");
+    assert!(statuses["items"].as_array().unwrap().iter().all(|one| one["status"] == "pending"), "{statuses}");
+}
+
+#[test]
+fn whoever_unsubscribes_and_a_gateway_that_stops_cost_no_attempt() {
+    let mut gateway = start("", "");
+    publish(&gateway, 0..2);
+    let path = format!("/out/work?access_token={OTHER}");
+    let attempts = |socket: &mut WebSocket| {
+        [socket.next("event"), socket.next("event")].map(|event| event["attempt"].clone())
+    };
+    let mut socket = open(&gateway, &path);
+    assert_eq!(attempts(&mut socket), [1, 1]);
+    socket.say(&json!({"type": "unsubscribe", "id": "work"}));
+    assert_eq!(socket.next("unsubscribed")["id"], "work");
+    socket.say(&json!({"type": "subscribe", "subscription": "work"}));
+    assert_eq!(attempts(&mut socket), [1, 1]);
+    gateway.signal_end();
+    assert_eq!(socket.closed().0, 1012);
+    drop(socket);
+    assert!(gateway.wait_end().success());
+    gateway.spawn();
+    assert_eq!(attempts(&mut open(&gateway, &path)), [1, 1]);
+}
+
+#[test]
+fn a_message_that_its_reader_breaks_off_at_again_and_again_is_a_dead_letter_in_the_end() {
+    let poison = "[[subscription]]\nid = \"poison\"\nmode = \"passive\"\ntokens = [\"fedcba9876543210-poison\"]\n\
+        [subscription.delivery.retry]\ndelays = [\"1h\"]\n";
+    let gateway = start("", poison);
+    publish(&gateway, 0..1);
+    for attempt in 1..3 {
+        let mut socket = open(&gateway, "/out/poison?access_token=fedcba9876543210-poison");
+        assert_eq!(socket.next("event")["attempt"], attempt);
+    }
+    eventually("it is dead", || {
+        let dead = gateway.get("/v1/deliveries?subscription=poison&status=dead");
+        (dead["items"].as_array().unwrap().len() == 1).then_some(())
+    });
+}
+
+#[test]
+fn what_cannot_be_unpacked_is_said_when_the_connection_is_closed() {
+    let gateway = start("", "");
+    let path = format!("/out/feed?access_token={TOKEN}");
+    let offer = [("sec-websocket-extensions", "permessage-deflate")];
+    let mut socket = WebSocket::open(gateway.out(), &path, &offer).unwrap();
+    assert_eq!(socket.json()["type"], "subscribed");
+    socket.frame(TEXT | 0x40, &[0xff; 3]);
+    let (code, reason) = socket.closed();
+    assert!(code == 1011 && !reason.is_empty(), "{code}: {reason}");
+}
+
+#[test]
+fn whoever_has_shown_a_right_token_may_wait_before_the_first_word() {
+    let gateway = start("", "");
+    let mut known = open(&gateway, &format!("/out?access_token={TOKEN}"));
+    let mut others = [open(&gateway, "/out"), open(&gateway, "/out?access_token=not-the-right-one")];
+    for other in &mut others {
+        assert_eq!(other.closed().0, 4401);
+    }
+    known.say(&json!({"type": "subscribe", "subscription": "feed"}));
+    assert_eq!(known.json()["type"], "subscribed");
+}
+
 #[test]
 fn what_is_missing_is_said_and_so_is_where_to_go_on_when_the_gateway_stops() {
     let mut gateway = start("", "");

@@ -188,7 +188,13 @@ mod tests {
 
     #[test]
     fn titles_are_those_of_the_present_http() {
-        for (status, title) in [(413, "Content Too Large"), (422, "Unprocessable Content")] {
+        for (status, title) in [
+            (406, "Not Acceptable"),
+            (410, "Gone"),
+            (413, "Content Too Large"),
+            (422, "Unprocessable Content"),
+            (426, "Upgrade Required"),
+        ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(ProblemDetails::new(status, "x", "y").body()["title"], title);
         }

@@ -284,6 +284,12 @@ impl BuiltGateway {
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
         let metrics_of_streams = StreamMetrics::register(&mut registry);
+        if let Some(out) = &out {
+            out.count_refusals(metrics_of_streams.refusals());
+        }
+        if let Some(stomp) = &stomp {
+            stomp.count_refusals(metrics_of_streams.refusals());
+        }
         let (retention, kept) = watch::channel(config.store.retention);
         let proxies = &config.server.trusted_proxies;
         let streams = exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, kept);

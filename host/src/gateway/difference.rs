@@ -30,6 +30,10 @@ impl Difference {
             ("out.listen", old.out.listen == new.out.listen),
             ("out.stomp", old.out.stomp == new.out.stomp),
             ("out.max_connections", old.out.max_connections == new.out.max_connections),
+            (
+                "out.max_connections_per_address",
+                old.out.max_connections_per_address == new.out.max_connections_per_address,
+            ),
             ("out.allowed_origins", old.out.allowed_origins == new.out.allowed_origins),
             ("out.max_readers", old.out.max_readers == new.out.max_readers),
             ("out.max_readers_per_token", old.out.max_readers_per_token == new.out.max_readers_per_token),

@@ -125,6 +125,16 @@ pub(super) async fn bind(
     };
     // One alone cannot take all of them.
     let per_address = config.out.max_connections_per_address.unwrap_or(subscribers.div_ceil(2));
+    if listens > 0 && config.out.max_connections > subscribers {
+        tracing::warn!(
+            max_connections = config.out.max_connections,
+            connections = subscribers,
+            connections_per_address = per_address.min(subscribers),
+            max_readers = config.out.max_readers,
+            descriptors = descriptors.limit,
+            "file descriptors allow fewer connections than `out.max_connections`; further ones wait"
+        );
+    }
     let out = match config.out.listen {
         Some(address) => {
             let idle = config.out.idle(limits.idle);

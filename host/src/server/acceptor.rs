@@ -6,10 +6,11 @@ use crate::supervision::Supervisor;
 use crate::telemetry::Repeated;
 use bytes::Bytes;
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,6 +48,8 @@ pub(crate) struct Acceptor {
     socket: Mutex<Option<Arc<TcpListener>>>,
     address: SocketAddr,
     limits: AcceptLimits,
+    /// Where it is counted that somebody is turned away, if that is asked for.
+    refused: OnceLock<Counter>,
 }
 
 impl Acceptor {
@@ -54,12 +57,17 @@ impl Acceptor {
     pub(crate) async fn bind(address: SocketAddr, limits: AcceptLimits) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket: Mutex::new(Some(Arc::new(socket))), address, limits })
+        Ok(Self { socket: Mutex::new(Some(Arc::new(socket))), address, limits, refused: OnceLock::new() })
     }
 
     /// The address that it is bound to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counts those who are turned away; the first counter stays.
+    pub(crate) fn count_refusals(&self, counter: Counter) {
+        let _ = self.refused.set(counter);
     }
 
     fn socket(&self) -> MutexGuard<'_, Option<Arc<TcpListener>>> {
@@ -84,10 +92,18 @@ impl Acceptor {
         let abort = abort.child_token();
         let _dropped = abort.clone().drop_guard();
         let (begun, mut failed, mut refused) = (Instant::now(), Repeated::default(), Repeated::default());
+        let mut full = Repeated::default();
         let (places, open) = (Arc::new(Semaphore::new(self.limits.connections)), TaskTracker::new());
         let (addresses, farewells) = (Tally::default(), Arc::new(Semaphore::new(FAREWELLS)));
         loop {
             let next = async {
+                // Whoever comes now gets no answer before another one leaves, and only this side can say why.
+                if places.available_permits() == 0
+                    && let Some(count) = full.note(begun.elapsed(), "full")
+                {
+                    let (address, connections) = (self.address, self.limits.connections);
+                    tracing::warn!(%address, connections, count, "as many connections are open as there may be; further ones wait");
+                }
                 let place = Arc::clone(&places).acquire_owned().await;
                 (place, socket.accept().await)
             };
@@ -110,6 +126,9 @@ impl Acceptor {
             };
             let address = peer.ip().to_canonical();
             let Some(counted) = addresses.take(address, self.most(address)) else {
+                if let Some(counter) = self.refused.get() {
+                    counter.inc();
+                }
                 if let Some(count) = refused.note(begun.elapsed(), &address.to_string()) {
                     tracing::warn!(%address, count, "connections of an address that has as many as it may were refused");
                 }
@@ -172,10 +191,19 @@ mod tests {
 
     /// Where connections are accepted, and what becomes of them.
     async fn start(per_address: usize, proxies: &[&str]) -> (SocketAddr, mpsc::UnboundedReceiver<TcpStream>) {
+        start_counted(per_address, proxies, Counter::default()).await
+    }
+
+    async fn start_counted(
+        per_address: usize,
+        proxies: &[&str],
+        counter: Counter,
+    ) -> (SocketAddr, mpsc::UnboundedReceiver<TcpStream>) {
         let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
         let limits = AcceptLimits { connections: 10, per_address, proxies };
         let acceptor = Acceptor::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
         let (address, (accepted, connections)) = (acceptor.address(), mpsc::unbounded_channel());
+        acceptor.count_refusals(counter);
         tokio::spawn(async move {
             let talk = |stream, _| {
                 let accepted = accepted.clone();
@@ -206,11 +234,12 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_too_many_connections_is_told_and_a_proxy_may_have_any_number() {
-        let (address, mut connections) = start(1, &[]).await;
+        let counter = Counter::default();
+        let (address, mut connections) = start_counted(1, &[], counter.clone()).await;
         let _first = TcpStream::connect(address).await.unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();
         second.write_all(b"what it came for").await.unwrap();
-        assert_eq!(said(&mut second).await, "enough");
+        assert_eq!((said(&mut second).await.as_str(), counter.get()), ("enough", 1));
         assert!(connections.recv().await.is_some() && connections.try_recv().is_err());
         let (address, mut connections) = start(1, &["127.0.0.0/8"]).await;
         let _both = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];

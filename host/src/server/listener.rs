@@ -11,6 +11,7 @@ use hyper::body::{Body, Bytes};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,6 +88,11 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.acceptor.address()
+    }
+
+    /// Counts those who are turned away because their address has as many connections as it may; the first counter stays.
+    pub fn count_refusals(&self, counter: Counter) {
+        self.acceptor.count_refusals(counter);
     }
 
     /// Serves until it is told to end; returns when no connection is open any more. Dropped early, it drops them all.

@@ -26,6 +26,9 @@ use std::time::Duration;
 /// When to come again if too many read, or the gateway stops.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// How far ahead of this one the clock may be of somebody who names a time.
+const AHEAD: Duration = Duration::from_mins(1);
+
 /// Tells a proxy (nginx) to hand on at once what comes.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -237,6 +240,10 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
     let (wanted, is_earliest) = match start {
         Start::Now => return Ok(whole(head)),
         Start::Earliest => (EventSeq(0), true),
+        Start::At(time) if time > clock::now().after(AHEAD) => {
+            let detail = "`from` is in the future; leave it out to begin with what comes";
+            return Err(ProblemDetails::bad_request("invalid-query", detail));
+        }
         Start::At(time) => {
             let position = log.at(time).await.map_err(unreadable)?;
             let kept = oldest(streams, EventSeq(0)).await?;

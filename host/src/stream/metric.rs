@@ -94,7 +94,7 @@ impl StreamMetrics {
         );
         registry.register(
             "stream_refused",
-            "Requests for a stream that were refused because too many read already",
+            "Requests and connections that were refused because too many read or are connected already",
             metrics.refused.clone(),
         );
         registry.register(
@@ -103,6 +103,12 @@ impl StreamMetrics {
             metrics.gaps.clone(),
         );
         metrics
+    }
+
+    /// What counts those who are refused because too many are there already.
+    #[must_use]
+    pub fn refusals(&self) -> Counter {
+        self.refused.clone()
     }
 
     pub(super) fn came(&self, subscription: &Arc<str>, protocol: Protocol) {

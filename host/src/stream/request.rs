@@ -112,7 +112,9 @@ impl Start {
             ("from", "now") => Ok(Self::Now),
             ("from", "earliest") => Ok(Self::Earliest),
             ("from", text) => UnixMillis::from_rfc3339(text).map(Self::At).ok_or_else(|| {
-                invalid("`from` must be `now`, `earliest` or a time such as `2026-01-31T12:00:00Z`")
+                invalid(
+                    "`from` must be `now`, `earliest` or a time that is past, such as `2026-01-31T12:00:00Z`",
+                )
             }),
             (name, text) => position(name, text),
         }

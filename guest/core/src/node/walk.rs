@@ -249,7 +249,12 @@ impl<'a> Node<'a> {
 
     /// An integer within bounds.
     pub fn integer(&self, bounds: RangeInclusive<u64>) -> Option<u64> {
-        if !self.value.is_i64() && !self.value.is_u64() {
+        // An integer that no 64 bits hold is read as a float, and is out of any bounds.
+        let is_huge = self
+            .value
+            .as_f64()
+            .is_some_and(|value| self.value.is_f64() && value.abs() >= 9_223_372_036_854_775_808.0);
+        if !self.value.is_i64() && !self.value.is_u64() && !is_huge {
             self.expected("an integer");
             return None;
         }

@@ -55,12 +55,16 @@ pub(super) struct Feed {
     failed: usize,
     wait: Duration,
     is_away: bool,
+    /// What the user was last told of why nothing comes.
+    told: Option<String>,
 }
 
 /// Why a stream is not open.
 enum ConnectError {
     /// It may be otherwise later.
     Temporary(String, Option<Duration>),
+    /// The gateway answered that it does not let anybody in now, why, and when to come again.
+    Refused(String, Option<Duration>),
     /// It will be the same the next time.
     Permanent(Failure),
 }
@@ -96,6 +100,7 @@ impl Feed {
             failed: 0,
             wait: Duration::ZERO,
             is_away: true,
+            told: None,
         })
     }
 
@@ -120,7 +125,13 @@ impl Feed {
                     Ok(None) => continue,
                     Err(ConnectError::Permanent(failure)) => return Err(failure),
                     Err(ConnectError::Temporary(words, wait)) => {
-                        if let Some(item) = self.disconnected(&words, wait) {
+                        if let Some(item) = self.disconnected(&words, wait, false) {
+                            return Ok(item);
+                        }
+                        continue;
+                    }
+                    Err(ConnectError::Refused(words, wait)) => {
+                        if let Some(item) = self.disconnected(&words, wait, true) {
                             return Ok(item);
                         }
                         continue;
@@ -145,7 +156,7 @@ impl Feed {
                 }
                 Err(_) => format!("nothing came for {} s", SILENCE.as_secs()),
             };
-            if let Some(item) = self.disconnected(&words, None) {
+            if let Some(item) = self.disconnected(&words, None, false) {
                 return Ok(item);
             }
         }
@@ -182,8 +193,8 @@ impl Feed {
         Ok(detail.map(|detail| FeedItem::Notice(format!("events are missing: {}", plain(detail)))))
     }
 
-    /// The stream is gone. The user is told once.
-    fn disconnected(&mut self, words: &str, wait: Option<Duration>) -> Option<FeedItem> {
+    /// The stream is gone, or was refused. The user is told once, and of each reason that the gateway gives.
+    fn disconnected(&mut self, words: &str, wait: Option<Duration>, is_refused: bool) -> Option<FeedItem> {
         self.open = None;
         // Half a line comes again whole.
         self.buffer.clear();
@@ -192,11 +203,17 @@ impl Feed {
         // Not all come again in the same moment.
         self.wait = wait.unwrap_or(Duration::from_secs(next)).mul_f64(fastrand::f64().mul_add(0.5, 1.0));
         // What is back at once is not worth a word.
-        if self.is_away || self.failed < 2 {
+        let is_new = match is_refused {
+            true => self.told.as_deref() != Some(words),
+            false => self.told.is_none() && self.failed >= 2,
+        };
+        if !is_new {
             return None;
         }
         self.is_away = true;
-        Some(FeedItem::Notice(format!("the gateway is out of reach ({}); trying again", plain(words))))
+        self.told = Some(words.to_owned());
+        let what = if is_refused { "the gateway refuses" } else { "the gateway is out of reach" };
+        Some(FeedItem::Notice(format!("{what} ({}); trying again", plain(words))))
     }
 
     async fn connect(&mut self) -> Result<Option<FeedItem>, ConnectError> {
@@ -235,6 +252,7 @@ impl Feed {
             return self.refused(answer).await.map(Some);
         }
         self.open = Some(answer.into_body());
+        self.told = None;
         let words = if self.after.is_some() { "reading on" } else { "reading" };
         Ok(std::mem::take(&mut self.is_away).then(|| FeedItem::Notice(words.to_owned())))
     }
@@ -258,10 +276,14 @@ impl Feed {
                     .with_hint("`--token` or ANGLERFISH_OUT_TOKEN gives a token of the subscription"),
             )),
             (StatusCode::TOO_MANY_REQUESTS, _) => {
-                Err(ConnectError::Temporary(detail, seconds.map(Duration::from_secs)))
+                Err(ConnectError::Refused(detail, seconds.map(Duration::from_secs)))
             }
             _ if status.is_server_error() => {
-                Err(ConnectError::Temporary(detail, seconds.map(Duration::from_secs)))
+                Err(ConnectError::Refused(detail, seconds.map(Duration::from_secs)))
+            }
+            // What was asked for makes no sense, and the gateway says what of it.
+            (StatusCode::BAD_REQUEST, _) if text("code").as_deref() == Some("invalid-query") => {
+                Err(ConnectError::Permanent(Failure::misuse(detail)))
             }
             _ => Err(ConnectError::Permanent(
                 Failure::failed(detail).with_hint("`--url` must name where streams are, `listen` of [out]"),

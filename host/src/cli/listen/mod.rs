@@ -15,7 +15,7 @@ use anglerfish_core::attempt::{CloudEvent, DataForm};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -27,6 +27,7 @@ const KEPT: usize = 100;
 
 /// The arguments of `listen`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["to", "print"]))]
 #[command(after_help = "Examples:
   anglerfish listen orders --url https://events.example \\
     --to http://localhost:3000/hooks
@@ -45,10 +46,10 @@ pub(super) struct ListenArgs {
     #[arg(long, env = "ANGLERFISH_OUT_TOKEN", hide_env_values = true)]
     token: String,
     /// Where to post each event
-    #[arg(long, value_name = "URL", required_unless_present = "print")]
+    #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Only show what comes
-    #[arg(long, conflicts_with_all = ["to", "secret"])]
+    #[arg(long, conflicts_with = "secret")]
     print: bool,
     /// Sign what is posted with this secret (whsec_…), or env:NAME or file:PATH,
     /// the Standard Webhooks way
@@ -143,12 +144,18 @@ fn chosen(line: &str, kept: &VecDeque<Received>) -> Option<Received> {
         number => kept.iter().find(|received| number.parse() == Ok(received.number)),
     };
     if found.is_none() {
-        let first = kept.front().map_or(0, |received| received.number);
-        anstream::eprintln!(
-            "there is no such event; Enter posts the last one again, a number from {first} on that one"
-        );
+        anstream::eprintln!("{}", nothing_chosen(kept));
     }
     found.cloned()
+}
+
+fn nothing_chosen(kept: &VecDeque<Received>) -> String {
+    match kept.front() {
+        None => "nothing has come yet".to_owned(),
+        Some(Received { number, .. }) => {
+            format!("there is no such event; Enter is the last one again, a number from {number} on that one")
+        }
+    }
 }
 
 fn show(received: &Received, posted: Option<&Posted>, output: &mut Output) -> Result<(), Failure> {
@@ -231,5 +238,7 @@ mod tests {
         for (line, number) in [("", Some(6)), (" 4\n", Some(4)), ("3", None), ("x", None)] {
             assert_eq!(chosen(line, &kept).map(|received| received.number), number, "{line}");
         }
+        assert!(nothing_chosen(&kept).contains("from 4 on"));
+        assert_eq!(nothing_chosen(&VecDeque::new()), "nothing has come yet");
     }
 }

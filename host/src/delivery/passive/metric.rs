@@ -16,11 +16,21 @@ enum Happened {
     Acked,
     Nacked,
     Expired,
+    Abandoned,
+    Released,
     Stale,
 }
 
 impl Happened {
-    const ALL: [Self; 5] = [Self::Leased, Self::Acked, Self::Nacked, Self::Expired, Self::Stale];
+    const ALL: [Self; 7] = [
+        Self::Leased,
+        Self::Acked,
+        Self::Nacked,
+        Self::Expired,
+        Self::Abandoned,
+        Self::Released,
+        Self::Stale,
+    ];
 }
 
 impl EncodeLabelValue for Happened {
@@ -30,6 +40,8 @@ impl EncodeLabelValue for Happened {
             Self::Acked => "acked",
             Self::Nacked => "nacked",
             Self::Expired => "expired",
+            Self::Abandoned => "abandoned",
+            Self::Released => "released",
             Self::Stale => "stale",
         })
     }
@@ -55,8 +67,8 @@ impl PassiveMetrics {
         let metrics = Self::default();
         registry.register(
             "passive_messages",
-            "Messages of passive subscriptions by what happened: leased, acked, nacked, expired, or stale for answers that \
-             came too late",
+            "Messages of passive subscriptions by what happened: leased, acked, nacked, expired, abandoned by a connection that \
+             broke off, released without an attempt, or stale for answers that came too late",
             metrics.messages.clone(),
         );
         registry.register(
@@ -122,6 +134,14 @@ impl SubscriptionMetrics {
         self.count(Happened::Expired, count);
     }
 
+    pub(super) fn abandoned(&self, count: usize) {
+        self.count(Happened::Abandoned, count);
+    }
+
+    pub(super) fn released(&self, count: usize) {
+        self.count(Happened::Released, count);
+    }
+
     pub(super) fn stale(&self, count: usize) {
         self.count(Happened::Stale, count);
     }
@@ -137,12 +157,14 @@ impl SubscriptionMetrics {
     }
 
     fn count(&self, happened: Happened, count: usize) {
-        let [leased, acked, nacked, expired, stale] = &self.messages;
+        let [leased, acked, nacked, expired, abandoned, released, stale] = &self.messages;
         let counter = match happened {
             Happened::Leased => leased,
             Happened::Acked => acked,
             Happened::Nacked => nacked,
             Happened::Expired => expired,
+            Happened::Abandoned => abandoned,
+            Happened::Released => released,
             Happened::Stale => stale,
         };
         counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));

@@ -337,6 +337,18 @@ impl PassiveSubscription {
         tokens: Vec<MessageToken>,
         returned: Returned,
     ) -> Result<Vec<Option<Settled>>, StoreError> {
+        let settled = self.send_back(tokens, returned).await?;
+        let nacked = settled.iter().flatten().count();
+        self.shared.metrics().nacked(nacked);
+        self.shared.metrics().stale(settled.len() - nacked);
+        Ok(settled)
+    }
+
+    async fn send_back(
+        &self,
+        tokens: Vec<MessageToken>,
+        returned: Returned,
+    ) -> Result<Vec<Option<Settled>>, StoreError> {
         let policy = Arc::clone(&self.shared.settings().settings.policy);
         let reason = returned.reason.unwrap_or_else(|| "the subscriber gave it back".to_owned());
         let decide = move |token: MessageToken, held: &HeldLease, now: Now| {
@@ -346,11 +358,53 @@ impl PassiveSubscription {
             };
             (settled, Some(reason.clone()))
         };
-        let settled = self.to_the_end(tokens, decide).await?;
-        let nacked = settled.iter().flatten().count();
-        self.shared.metrics().nacked(nacked);
-        self.shared.metrics().stale(settled.len() - nacked);
-        Ok(settled)
+        self.to_the_end(tokens, decide).await
+    }
+
+    /// The subscriber broke off while it was at a message: that is an attempt, and the message comes again at once, behind those
+    /// that are due, if it may come again at all.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be written; the lease stands until it ends.
+    pub async fn abandon(&self, token: MessageToken) -> Result<(), StoreError> {
+        let reason = Some("the connection broke off before an answer".to_owned());
+        let returned = Returned { delay: Some(Duration::ZERO), is_dead: false, reason };
+        let settled = self.send_back(vec![token], returned).await?;
+        self.shared.metrics().abandoned(settled.iter().flatten().count());
+        Ok(())
+    }
+
+    /// Nobody was at these messages: they come again at once, and none of their attempts is used up. Leases that have ended are
+    /// passed over.
+    ///
+    /// # Errors
+    ///
+    /// The store is out of reach; it knows when the leases end.
+    pub async fn release(&self, tokens: Vec<MessageToken>) -> Result<(), StoreError> {
+        let this = self.clone();
+        // In a task of its own: whoever is broken off half-way must not leave a lease that is in no table.
+        let work = async move {
+            let Self { registry, shared } = &this;
+            let leases: Vec<Lease> = {
+                let mut table = shared.table();
+                tokens.iter().filter_map(|token| table.take(*token)).map(|held| held.lease).collect()
+            };
+            if leases.is_empty() {
+                return Ok(());
+            }
+            let stale = registry.store.release(&leases).await?;
+            this.watch();
+            shared.metrics().released(leases.len().saturating_sub(stale.len()));
+            // They are due, and those who wait do not know of it.
+            shared.wake();
+            Ok(())
+        };
+        let task = self.registry.tasks.spawn_on(work, &self.registry.runtime);
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "leases could not be given back");
+            Err(StoreError::Internal("the leases could not be given back; see the log".to_owned()))
+        })
     }
 
     /// The subscriber needs more time: the leases end so much later than now. Says of each when, or that it was stale.

@@ -121,6 +121,32 @@ async fn a_message_that_is_given_back_comes_when_it_is_to_and_no_more_often_than
 }
 
 #[tokio::test]
+async fn a_message_that_is_released_comes_at_once_without_an_attempt_and_one_that_is_abandoned_until_it_is_dead()
+ {
+    let (rig, subscriber) = rig();
+    let id = rig.send(&["a"], "{}").await[0];
+    // More often than there are attempts.
+    for _ in 0..5 {
+        let messages = next(&subscriber, LONG).await;
+        assert_eq!((messages.len(), messages[0].delivery.attempts), (1, 0));
+        let (waited, released) = join(next(&subscriber, LONG), subscriber.release(tokens(&messages))).await;
+        released.unwrap();
+        assert_eq!(waited[0].delivery.attempts, 0, "whoever waits has it");
+        assert_eq!(subscriber.acknowledge(tokens(&messages)).await.unwrap(), [false]);
+        subscriber.release(tokens(&waited)).await.unwrap();
+    }
+    assert!(rig.show(id).await.1.is_empty());
+    for attempt in 0..3 {
+        let messages = next(&subscriber, LONG).await;
+        assert_eq!(messages[0].delivery.attempts, attempt);
+        subscriber.abandon(messages[0].token).await.unwrap();
+    }
+    let (delivery, attempts) = rig.ended(id).await;
+    assert_eq!((delivery.status, attempts.len()), (DeliveryStatus::Dead, 3));
+    assert!(attempts[0].error.as_deref().unwrap().contains("broke off"), "{attempts:?}");
+}
+
+#[tokio::test]
 async fn a_lease_that_is_extended_outlives_its_first_deadline() {
     let (rig, subscriber) = rig();
     let _ = rig.send(&["a"], "1").await;

@@ -7,5 +7,5 @@ mod set;
 
 pub(super) use door::{Caller, Door, Refused, Request, Target, Way};
 pub(super) use inlet::{Arrival, Inlet};
-pub(super) use lease::give_back;
+pub(super) use lease::{Leases, Parting};
 pub(super) use set::{MOST_SUBSCRIPTIONS, Session};

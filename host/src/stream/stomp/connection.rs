@@ -13,10 +13,10 @@ use crate::publish::Published;
 use crate::stream::handler::{Gap, at};
 use crate::stream::place::{Seat, TooManyReaders};
 use crate::stream::position::Position;
-use crate::stream::session::{Arrival, Caller, Door, MOST_SUBSCRIPTIONS, Refused, Session, give_back};
+use crate::stream::session::{Arrival, Caller, Door, Leases, MOST_SUBSCRIPTIONS, Parting, Refused, Session};
 use crate::stream::websocket::{CloseReason, Lost};
-use crate::topic::TopicMessage;
-use anglerfish_core::stomp::{Command, Decoder, Frame, HeartBeat, Limits, Version};
+use crate::topic::{Denied, TopicMessage};
+use anglerfish_core::stomp::{Command, Decoder, Frame, FrameError, HeartBeat, Limits, Version};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::time::Duration;
@@ -167,10 +167,13 @@ impl Connection {
     }
 
     async fn finish(mut self, end: End) {
+        let parting = match &end {
+            End::Done | End::Stopping => Parting::Agreed,
+            End::Failed(failure) if failure.is_ours() => Parting::Agreed,
+            End::Failed(_) | End::Lost => Parting::Broken,
+        };
         for subscription in self.subscriptions.values() {
-            if let Some(passive) = &subscription.passive {
-                give_back(passive, subscription.leases()).await;
-            }
+            subscription.give_back(parting).await;
         }
         let mut places = self.subscriptions.values().filter_map(|one| one.position);
         let only =
@@ -220,6 +223,11 @@ impl Connection {
                 Ok(None) => return self.publish().await,
                 Err(error) => {
                     self.publish().await?;
+                    let error = match error {
+                        // The decoder bears one byte more than may be sent.
+                        FrameError::TooLongBody(most) => FrameError::TooLongBody(most.saturating_sub(1)),
+                        other => other,
+                    };
                     return Err(Failure::new("invalid-frame", error.to_string()).into());
                 }
             }
@@ -302,8 +310,13 @@ impl Connection {
             .into());
         };
         if let Err(refused) = self.door.check(token, self.caller.address) {
-            let message =
-                format!("the header \"passcode\" has a token that opens nothing: {}", refused.detail);
+            let message = match refused.wait {
+                // Whether it opens something nobody has looked.
+                Some(_) => {
+                    format!("the token of the header \"passcode\" was not looked at: {}", refused.detail)
+                }
+                None => format!("the header \"passcode\" has a token that opens nothing: {}", refused.detail),
+            };
             return Err(Failure::new(refused.code, message).into());
         }
         self.seat.show(token)?;
@@ -312,7 +325,11 @@ impl Connection {
         let theirs = match frame.header("heart-beat") {
             None => HeartBeat::default(),
             Some(text) => HeartBeat::parse(text).ok_or_else(|| {
-                Failure::header(frame, "heart-beat", "must be two numbers of milliseconds: 10000,10000")
+                Failure::header(
+                    frame,
+                    "heart-beat",
+                    "must be two numbers of milliseconds up to 4294967295: 10000,10000",
+                )
             })?,
         };
         self.beat = Beat::new(mine.agree(theirs), Instant::now());
@@ -346,14 +363,20 @@ impl Connection {
         let topic = self
             .door
             .topic_to_publish(&name, self.shown(own), self.caller.address)
-            .map_err(|refused| Failure::from(refused).for_frame(frame))?;
+            .map_err(|refused| Failure::refused(frame, refused))?;
         let attributes = message::attributes(frame).map_err(|header| {
             let what = "cannot be passed on: names have lower-case letters and digits, up to 64";
             Failure::header(frame, &header, what)
         })?;
         let message = TopicMessage { attributes, data: frame.body.clone().into() };
         let event = topic.event(message, clock::now());
-        event.map_err(|denied| Failure::new("invalid-message", denied.to_string()).for_frame(frame))
+        event.map_err(|denied| {
+            let said = match &denied {
+                Denied::Size(_) => denied.to_string(),
+                Denied::Invalid(problems) => message::named(frame, problems),
+            };
+            Failure::new("invalid-message", said).for_frame(frame)
+        })
     }
 
     /// Publishes what was sent, in its order, before anything else happens. Receipts follow when it is on disk.
@@ -403,7 +426,7 @@ impl Connection {
             return Err(Failure::new("too-many-subscriptions", message).for_frame(frame).into());
         }
         let (shown, address) = (self.shown(wanted.token.as_deref()).to_owned(), self.caller.address);
-        let named = |refused| Failure::from(refused).for_frame(frame);
+        let named = |refused| Failure::refused(frame, refused);
         let target = match &wanted.destination {
             Destination::Subscription(id) => self.door.find(id, &shown, address),
             Destination::Topic(name) => self.door.find_topic(name, &shown, address),
@@ -421,6 +444,7 @@ impl Connection {
             is_extended: wanted.is_extended,
             position: opened.position,
             unanswered: VecDeque::new(),
+            unsent: 0,
         };
         self.subscriptions.insert(number, subscription);
         Ok(opened.position.map(|position| at(&self.door.streams, position)))
@@ -439,10 +463,8 @@ impl Connection {
             return Err(Failure::header(frame, "id", "names no subscription of this connection").into());
         };
         self.session.remove(number);
-        if let Some(subscription) = self.subscriptions.remove(&number)
-            && let Some(passive) = &subscription.passive
-        {
-            give_back(passive, subscription.leases()).await;
+        if let Some(subscription) = self.subscriptions.remove(&number) {
+            subscription.give_back(Parting::Agreed).await;
         }
         Ok(())
     }
@@ -529,6 +551,7 @@ impl Connection {
                         }
                         if let Some(subscription) = self.subscriptions.get_mut(&number) {
                             subscription.unanswered.pop_front();
+                            subscription.unsent = subscription.unsent.saturating_sub(1);
                         }
                     }
                     self.session.resume(number);
@@ -558,6 +581,7 @@ impl Connection {
             self.frame(frame).await?;
             if let Some(subscription) = self.subscriptions.get_mut(&number) {
                 subscription.position = position.or(subscription.position);
+                subscription.unsent = subscription.unsent.saturating_sub(1);
             }
         }
         self.session.resume(number);
@@ -566,11 +590,24 @@ impl Connection {
 }
 
 impl Subscription {
+    /// What its client has leased and not answered for comes again at once. Where being sent is the answer nobody was at anything.
+    async fn give_back(&self, parting: Parting) {
+        let Some(passive) = &self.passive else { return };
+        let parting = if self.ack == AckMode::Auto { Parting::Agreed } else { parting };
+        let mut leases = Leases::default();
+        leases.add(self.leases());
+        for _ in 0..self.unanswered.len().saturating_sub(self.unsent) {
+            leases.sent();
+        }
+        leases.give_back(passive, parting).await;
+    }
+
     /// Names a message, and keeps in mind that it is to be answered for. Where being sent is the answer, that holds for what is
     /// leased until it was sent: if the connection breaks before that, it comes back.
     fn name(&mut self, ack: String, what: Sent) -> Naming<'_> {
         if self.ack != AckMode::Auto || matches!(what, Sent::Leased(_)) {
             self.unanswered.push_back(Unanswered { ack: ack.clone(), what });
+            self.unsent += 1;
         }
         Naming {
             subscription: self.id.as_deref(),

@@ -42,6 +42,29 @@ impl Failure {
         self
     }
 
+    /// Somebody may not have what a frame asks for. The header that asks for it is named.
+    pub(super) fn refused(frame: &Frame, refused: Refused) -> Self {
+        let command = frame.command.name();
+        let said = |header: &str| frame.header(header).is_some_and(|text| !text.is_empty());
+        let start = ["after", "last-event-id", "from"].into_iter().find(|header| said(header));
+        let detail = &refused.detail;
+        let message = match (refused.code, start) {
+            ("unauthorized", _) => format!(
+                "the header \"destination\" of a {command} frame names what the token that is shown does not open: {detail}"
+            ),
+            ("position-expired" | "position-unknown" | "invalid-query", Some(header)) => {
+                format!("the header \"{header}\" of a {command} frame: {detail}")
+            }
+            _ => detail.clone(),
+        };
+        Self { message, ..Self::from(refused) }.for_frame(frame)
+    }
+
+    /// Whether it is the gateway that ends the connection, and not something that the client did.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.code, "changed" | "unavailable")
+    }
+
     /// Where to go on.
     pub(super) fn at(self, position: Option<String>) -> Self {
         Self { position, ..self }
@@ -70,5 +93,23 @@ impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         let Refused { code, detail, oldest, .. } = refused;
         Self { code, message: detail, oldest, position: None, receipt: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_names_the_header_that_asked_for_it() {
+        let frame =
+            Frame::new(Command::Subscribe).with("receipt", "r").with("after", "x").with("destination", "y");
+        for (code, header) in [("unauthorized", "\"destination\""), ("position-unknown", "\"after\"")] {
+            let error = Failure::refused(&frame, Refused::new(code, "no")).frame();
+            assert!(error.header("message").unwrap().contains(header), "{error:?}");
+            assert_eq!((error.header("code"), error.header("receipt-id")), (Some(code), Some("r")));
+        }
+        let error = Failure::refused(&frame, Refused::new("too-many-readers", "no")).frame();
+        assert_eq!(error.header("message"), Some("no"));
     }
 }

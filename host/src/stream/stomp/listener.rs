@@ -11,6 +11,7 @@ use crate::supervision::Supervisor;
 use anglerfish_core::stomp::Version;
 use bytes::Bytes;
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +43,11 @@ impl StompListener {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.acceptor.address()
+    }
+
+    /// Counts those who are turned away because their address has as many connections as it may; the first counter stays.
+    pub fn count_refusals(&self, counter: Counter) {
+        self.acceptor.count_refusals(counter);
     }
 
     /// Serves until it is told to end; returns when no connection is open any more.

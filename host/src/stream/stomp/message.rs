@@ -5,6 +5,7 @@ use crate::store::LogId;
 use crate::stream::item::Item;
 use crate::stream::position::Position;
 use anglerfish_core::event::Event;
+use anglerfish_core::problem::Problem;
 use anglerfish_core::stomp::{Command, Frame};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -98,6 +99,22 @@ pub(super) fn attributes(frame: &Frame) -> Result<BTreeMap<String, String>, Stri
     Ok(attributes)
 }
 
+/// What is wrong with the attributes of a SEND frame, each with the header that says it.
+pub(super) fn named(frame: &Frame, problems: &[Problem]) -> String {
+    let said = |problem: &Problem| {
+        let (name, message) = (problem.path.as_str(), &problem.message);
+        let prefixed = format!("{PREFIX}{name}");
+        let header = match name {
+            "datacontenttype" => "content-type",
+            _ if frame.header(&prefixed).is_some() => &prefixed,
+            _ if frame.header(name).is_some() => name,
+            _ => return problem.to_string(),
+        };
+        format!("the header \"{header}\" of a {} frame {message}", frame.command.name())
+    };
+    problems.iter().map(said).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +154,17 @@ mod tests {
         let said = ["room", "ce-type", "ce-ack", "subscription", "message-id"].map(|name| frame.header(name));
         assert_eq!(said, [Some("7"), Some("joined"), Some("x"), Some("s"), Some("1-2")]);
         assert_eq!((frame.header("ack"), &*frame.body), (None, &b"hello"[..]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_attribute_names_the_header_that_said_it() {
+        let sent = Frame::new(Command::Send).with("foo", "").with("ce-subject", "");
+        let problems = ["foo", "subject", "datacontenttype", "id"].map(|name| Problem::new(name, "is wrong"));
+        let said = named(&sent, &problems);
+        for part in ["\"foo\" of a SEND frame is wrong", "\"ce-subject\"", "\"content-type\"", "id: is wrong"]
+        {
+            assert!(said.contains(part), "{said}");
+        }
     }
 
     #[test]

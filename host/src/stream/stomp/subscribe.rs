@@ -143,6 +143,8 @@ pub(super) struct Subscription {
     pub(super) position: Option<EventSeq>,
     /// What it was sent and has not answered for, in order.
     pub(super) unanswered: VecDeque<Unanswered>,
+    /// How many of them, the last ones, have not been sent yet.
+    pub(super) unsent: usize,
 }
 
 /// A message that a client has not answered for.
@@ -231,6 +233,7 @@ mod tests {
             is_extended: false,
             position: None,
             unanswered: (1..=4).map(one).collect(),
+            unsent: 0,
         };
         assert_eq!(subscription.answer("2"), [one(1), one(2)]);
         assert!(subscription.answer("2").is_empty());

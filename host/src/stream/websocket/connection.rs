@@ -10,7 +10,9 @@ use crate::store::EventSeq;
 use crate::stream::handler::{Gap, at};
 use crate::stream::item::DataStyle;
 use crate::stream::place::Seat;
-use crate::stream::session::{Arrival, Caller, Door, Inlet, MOST_SUBSCRIPTIONS, Refused, Session, give_back};
+use crate::stream::session::{
+    Arrival, Caller, Door, Inlet, Leases, MOST_SUBSCRIPTIONS, Parting, Refused, Session,
+};
 use crate::topic::{Denied, TopicMessage};
 use anglerfish_core::policy::Settled;
 use serde_json::{Value, json};
@@ -60,7 +62,7 @@ struct Subscription {
     told: Option<EventSeq>,
     passive: Option<PassiveSubscription>,
     /// Messages that it has and has not answered for.
-    leased: BTreeSet<MessageToken>,
+    leased: Leases,
 }
 
 /// Why the conversation ends.
@@ -86,6 +88,9 @@ pub(in crate::stream) async fn converse(
     first: Option<First>,
 ) {
     let session = Session::new(&door.streams);
+    // Whoever has shown a right token may wait before the first word: a sensor speaks when there is something to say.
+    let is_opened =
+        first.is_some() || token.as_ref().is_some_and(|token| door.check(token, caller.address).is_ok());
     let mut connection = Connection {
         socket,
         door,
@@ -96,7 +101,7 @@ pub(in crate::stream) async fn converse(
         subscriptions: HashMap::new(),
         names: HashMap::new(),
         mistakes: 0,
-        is_opened: first.is_some(),
+        is_opened,
     };
     let end = match first {
         Some(first) => match connection.begin(first).await {
@@ -135,8 +140,12 @@ impl Connection {
 
     /// Leases that nobody has answered for come again at once.
     async fn finish(mut self, end: End) {
+        let parting = match end {
+            End::Close(CloseReason::Restart(_)) => Parting::Agreed,
+            End::Close(_) | End::Lost => Parting::Broken,
+        };
         for subscription in std::mem::take(&mut self.subscriptions).into_values() {
-            subscription.give_back().await;
+            subscription.give_back(parting).await;
         }
         // What it reads ends before the goodbye, which may take a while.
         drop((self.session, self.seat));
@@ -218,7 +227,7 @@ impl Connection {
                     let ended = self.subscriptions.remove(&number);
                     let position = ended.as_ref().and_then(|ended| ended.position);
                     if let Some(ended) = ended {
-                        ended.give_back().await;
+                        ended.give_back(Parting::Agreed).await;
                     }
                     let position = position.map(|position| at(&self.door.streams, position));
                     let told = json!({"type": "unsubscribed", "id": id, "position": position});
@@ -321,7 +330,7 @@ impl Connection {
     fn answered(&mut self, id: &str, leases: &[String]) -> Vec<MessageToken> {
         let tokens = message::tokens(leases);
         if let Some(subscription) = self.names.get(id).and_then(|number| self.subscriptions.get_mut(number)) {
-            subscription.leased.retain(|token| !tokens.contains(token));
+            subscription.leased.answered(&tokens);
         }
         tokens
     }
@@ -349,7 +358,7 @@ impl Connection {
     ) -> Result<(), End> {
         tracing::warn!(%error, "what a subscriber answered cannot be recorded now");
         if let Some(subscription) = self.names.get(id).and_then(|number| self.subscriptions.get_mut(number)) {
-            subscription.leased.extend(tokens);
+            subscription.leased.restore(tokens);
         }
         let refused = Refused::new("unavailable", "the store is out of reach for now; the leases stand");
         self.refuse(reference, Some(id), &refused).await
@@ -413,7 +422,7 @@ impl Connection {
         let told = json!({"type": "subscribed", "id": id, "mode": mode, "position": begins});
         let number = self.session.add(inlet, credit);
         self.names.insert(id.clone(), number);
-        let leased = BTreeSet::new();
+        let leased = Leases::default();
         self.subscriptions
             .insert(number, Subscription { id, style, position, told: position, passive, leased });
         Ok(self.socket.text(message::answer(told, reference)).await?)
@@ -434,10 +443,11 @@ impl Connection {
             }
             Arrival::Messages(messages) => {
                 // All of them are the client's before the first one is sent: what it does not get comes back at once.
-                subscription.leased.extend(messages.iter().map(|message| message.token));
+                subscription.leased.add(messages.iter().map(|message| message.token));
                 for message in &messages {
                     let text = message::leased(&subscription.id, message, subscription.style);
                     self.socket.text(text).await?;
+                    subscription.leased.sent();
                 }
             }
             Arrival::Quiet(position) => {
@@ -470,7 +480,7 @@ impl Connection {
                 }
                 self.names.remove(&subscription.id);
                 if let Some(ended) = self.subscriptions.remove(&number) {
-                    ended.give_back().await;
+                    ended.give_back(Parting::Agreed).await;
                 }
                 return self.tell(&told).await;
             }
@@ -484,16 +494,16 @@ impl Connection {
         let Some(subscription) = self.subscriptions.remove(&number) else { return Ok(()) };
         self.names.remove(&subscription.id);
         let told = message::error(None, Some(&subscription.id), refused);
-        subscription.give_back().await;
+        subscription.give_back(Parting::Agreed).await;
         Ok(self.socket.text(told).await?)
     }
 }
 
 impl Subscription {
     /// It is over: what its client has leased and not answered for comes again at once.
-    async fn give_back(self) {
+    async fn give_back(self, parting: Parting) {
         if let Some(passive) = &self.passive {
-            give_back(passive, self.leased.into_iter().collect()).await;
+            self.leased.give_back(passive, parting).await;
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct Publish {
 #[derive(Deserialize)]
 struct Verbatim<'a> {
     #[serde(borrow)]
-    event: Option<&'a RawValue>,
+    event: &'a RawValue,
 }
 
 /// What a client wants to be given.
@@ -144,10 +144,9 @@ fn message(value: &Value, text: &[u8]) -> Result<ClientMessage, Refused> {
             Some(ClientMessage::Extend { id: id?, leases: leases?, lease: lease? })
         }),
         "publish" => node.table(&["type", "ref", "topic", "token", "event"]).and_then(|table| {
-            let (topic, token) = (name(&table, "topic"), token(&table));
+            let (topic, token) = (table.require("topic").and_then(|node| topic(&node)), token(&table));
             let _ = table.require("event");
-            let event = serde_json::from_slice::<Verbatim<'_>>(text).ok().and_then(|read| read.event);
-            let event = event?.get().to_owned();
+            let event = serde_json::from_slice::<Verbatim<'_>>(text).ok()?.event.get().to_owned();
             Some(ClientMessage::Publish(Box::new(Publish { topic: topic?, token, event })))
         }),
         "ping" => node.table(&["type", "ref"]).map(|_| ClientMessage::Ping),
@@ -169,7 +168,7 @@ fn subscribe(table: &Table<'_>) -> Option<ClientMessage> {
             if table.get("subscription").is_some() {
                 node.report("there is `subscription` as well; give one of them");
             }
-            node.text_up_to(LONGEST_TOPIC).map(|name| Place::Topic(name.to_owned()))
+            topic(&node).map(Place::Topic)
         }
         None => name(table, "subscription").map(Place::Subscription),
     };
@@ -217,6 +216,16 @@ fn subscribe(table: &Table<'_>) -> Option<ClientMessage> {
             None => None,
         },
     })))
+}
+
+/// A topic's name, which is not its address.
+fn topic(node: &Node<'_>) -> Option<String> {
+    let name = node.text_up_to(LONGEST_TOPIC)?;
+    if name.starts_with(TOPIC_PREFIX) {
+        node.report(format!("must be the name alone, without `{TOPIC_PREFIX}` before it"));
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 fn name(table: &Table<'_>, key: &'static str) -> Option<String> {
@@ -333,6 +342,12 @@ mod tests {
             (r#"{"type":"publish","topic":"a"}"#, "event: missing key"),
             (r#"{"type":"subscribe","topic":"a","subscription":"b"}"#, "topic: "),
             (r#"{"type":"ping","ref":1}"#, "ref: "),
+            (r#"{"type":"subscribe","topic":"/topic/a"}"#, "topic: must be the name alone"),
+            (r#"{"type":"publish","topic":"/topic/a","event":{}}"#, "topic: must be the name alone"),
+            (
+                r#"{"type":"subscribe","subscription":"a","credit":18446744073709551616}"#,
+                "credit: must be from",
+            ),
         ] {
             assert!(refused(text).contains(expected), "{text}: {}", refused(text));
         }
@@ -343,6 +358,10 @@ mod tests {
         let text = r#"{"type":"publish","topic":"chat","event":{"data":{"n": 1.00}}}"#;
         let Ok(ClientMessage::Publish(wanted)) = read(text.as_bytes()).message else { panic!("it is read") };
         assert_eq!((&*wanted.topic, &*wanted.event), ("chat", r#"{"data":{"n": 1.00}}"#));
+        // What is no event is said where events are read.
+        let text = r#"{"type":"publish","topic":"chat","event":null}"#;
+        let Ok(ClientMessage::Publish(wanted)) = read(text.as_bytes()).message else { panic!("it is read") };
+        assert_eq!(&*wanted.event, "null");
     }
 
     #[test]

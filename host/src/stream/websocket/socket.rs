@@ -3,6 +3,7 @@
 use super::close::CloseReason;
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt};
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use yawc::{CompressionLevel, DeflatePool, Frame, HttpWebSocket, OpCode, Options, WebSocketError};
@@ -135,7 +136,11 @@ impl Socket {
                     }
                     OpCode::Ping | OpCode::Pong | OpCode::Continuation => {}
                 },
-                Err(WebSocketError::ConnectionClosed | WebSocketError::IoError(_)) => return Heard::Closed,
+                // What cannot be unpacked is an error of the protocol, and the library says so with its next look.
+                Err(WebSocketError::IoError(error)) if error.kind() != ErrorKind::InvalidInput => {
+                    return Heard::Closed;
+                }
+                Err(WebSocketError::ConnectionClosed) => return Heard::Closed,
                 Err(error) => {
                     self.refuse(error).await;
                     return Heard::Closed;
