@@ -1,8 +1,10 @@
 //! `cargo xtask crates`: the packages that a registry would get, in `target/crates/package`, with the gateway component
-//! inside. A program outside of the workspace is built with them and run, without the component's source or its target.
+//! inside. A program outside of the workspace is built with them and run, without the component's source or its target. First it
+//! counts the crates that each feature of the library brings along.
 
 use crate::{command, spin, target};
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -50,8 +52,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 "#;
 
+/// The library's features, each with what it builds on.
+const FEATURES: [(&str, &str); 2] = [("sqlite", ""), ("cli", "sqlite")];
+
 pub(crate) fn run() -> Result<ExitCode> {
     target::install()?;
+    println!("{} crates without features", crates("")?.len());
+    for (feature, beside) in FEATURES {
+        let more = crates(feature)?.difference(&crates(beside)?).count();
+        println!("{more} more with `{feature}`");
+    }
     let out = command::target_directory().join("crates");
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("failed to clear {}", out.display()))?;
@@ -76,6 +86,17 @@ pub(crate) fn run() -> Result<ExitCode> {
     command::run(&mut package)?;
     outside(&out)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is compiled into a program with the library with this feature, the library among it.
+fn crates(feature: &str) -> Result<BTreeSet<String>> {
+    let mut tree = command::cargo();
+    tree.args(["tree", "--package", "anglerfish", "--edges", "normal", "--prefix", "none"]);
+    let output = tree.args(["--no-default-features", "--features", feature]).output()?;
+    ensure!(output.status.success(), "cargo tree failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let text = String::from_utf8(output.stdout)?;
+    // What was listed before is marked.
+    Ok(text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect())
 }
 
 /// Builds and runs a program that has nothing but the packages.

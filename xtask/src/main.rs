@@ -43,7 +43,7 @@ enum Command {
     Kill(kill::KillArguments),
     /// Build what is installed elsewhere: an archive, a Debian package, what a container image copies
     Package(package::PackageArguments),
-    /// Pack what a registry gets, and build and run a program outside of the workspace with it
+    /// Count the crates of each feature, pack what a registry gets, and build and run a program outside of the workspace with it
     Crates,
     /// Build the components of the Spin app into target/spin, where spin.toml looks for them
     Spin,

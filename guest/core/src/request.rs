@@ -1,8 +1,10 @@
 //! One inbound request, as a shell hands it to the component.
 
+mod connection;
 mod credential;
 mod header_block;
 
+pub use connection::is_of_connection;
 pub use credential::hide_parameters;
 pub use header_block::{header_block, read_header_block};
 
@@ -96,7 +98,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The full URL as the sender addressed it, including the query.
     pub url: &'a str,
-    /// The header fields in the order received.
+    /// The header fields in the order received, without those of the connection ([`is_of_connection`]) and with `host`,
+    /// whichever version of HTTP they came by.
     pub headers: Vec<Header<'a>>,
     /// The body, byte for byte.
     pub body: &'a [u8],

@@ -12,11 +12,13 @@ use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Acceptance, AcceptedEvent, Decision, Duplicate, RejectionCode};
 use anglerfish_core::edge::{Bucket as _, NewEvent, Unit};
 use anglerfish_core::exchange::{Accepted, Answered, Cause, Committed, Exchange, RETRY_AFTER, Step};
-use anglerfish_core::request::{Header, event_data, header_block, hide_parameters};
+use anglerfish_core::request::{Header, event_data, header_block, hide_parameters, is_of_connection};
 use anglerfish_core::verify::Verifier;
 use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
-use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use spin_sdk::http::{HeaderValue, Method, Request};
 use spin_sdk::time::sleep;
@@ -183,7 +185,7 @@ async fn read(request: Request, source: String) -> Result<types::Request, Fault>
         source,
         method: parts.method.as_str().to_owned(),
         url: parts.uri.to_string(),
-        headers: senders(&parts.headers),
+        headers: senders(&parts.headers, parts.uri.authority().map(Authority::as_str)),
         body: body.to_vec(),
         received,
         added_prefix: String::new(),
@@ -191,10 +193,13 @@ async fn read(request: Request, source: String) -> Result<types::Request, Fault>
     })
 }
 
-/// The header fields that the sender sent.
-fn senders(headers: &HeaderMap) -> Vec<u8> {
+/// The header fields that the sender sent. The host is not among WASI's: it is in the address.
+fn senders(headers: &HeaderMap, authority: Option<&str>) -> Vec<u8> {
+    let host = authority.filter(|_| !headers.contains_key(HOST));
+    let host = host.map(|host| Header { name: HOST.as_str(), value: host.as_bytes() });
     let fields = headers.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() });
-    header_block(fields.filter(|field| !field.name.starts_with(HOST_FIELDS)))
+    let fields = fields.filter(|field| !field.name.starts_with(HOST_FIELDS) && !is_of_connection(field.name));
+    header_block(fields.chain(host))
 }
 
 /// Keeps the accepted events, all of them in one write, and starts their deliveries.
@@ -336,14 +341,21 @@ fn unavailable(error: &str) -> Fault {
 
 /// The reply as an HTTP response; one that HTTP cannot carry becomes an error.
 fn response(reply: Reply) -> http::Response<Full<Bytes>> {
-    build(reply)
-        .or_else(|_| build(internal("an answer cannot be written as HTTP").reply()))
-        .unwrap_or_default()
+    build(reply).or_else(|_| build(internal("an answer cannot be written as HTTP").reply())).unwrap_or_else(
+        |_| {
+            let mut response = http::Response::default();
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        },
+    )
 }
 
 fn build(reply: Reply) -> Result<http::Response<Full<Bytes>>, http::Error> {
-    let length = HeaderValue::from(reply.body.len());
-    let mut builder = http::Response::builder().status(reply.status).header("content-length", length);
+    let mut builder = http::Response::builder().status(reply.status);
+    // RFC 9110, section 8.6: an answer that can have no body has no length either.
+    if reply.status != StatusCode::NO_CONTENT.as_u16() {
+        builder = builder.header(CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+    }
     for (name, value) in reply.headers {
         builder = builder.header(name.as_ref(), value);
     }
@@ -367,11 +379,11 @@ mod tests {
     #[test]
     fn what_the_host_adds_to_a_request_is_not_the_senders() {
         let mut headers = HeaderMap::new();
-        for name in ["spin-client-addr", "x-spin", "spin-full-url", "content-type"] {
+        for name in ["spin-client-addr", "x-spin", "spin-full-url", "te", "content-type"] {
             headers.insert(name, HeaderValue::from_static("value"));
         }
-        let block = senders(&headers);
+        let block = senders(&headers, Some("hooks.example"));
         let names: Vec<&str> = read_header_block(&block).unwrap().iter().map(|header| header.name).collect();
-        assert_eq!(names, ["x-spin", "content-type"]);
+        assert_eq!(names, ["x-spin", "content-type", "host"]);
     }
 }

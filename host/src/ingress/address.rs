@@ -1,7 +1,8 @@
 //! The URL of a request as its sender wrote it.
 
-use http::Request;
+use anglerfish_core::request::is_of_connection;
 use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -62,6 +63,22 @@ pub(super) fn url<B>(request: &Request<B>, peer: SocketAddr, config: &ForwardedC
     let has_prefix = path.strip_prefix(prefix).is_some_and(|inner| inner.starts_with('/'));
     let prefix = if has_prefix { "" } else { prefix };
     SenderUrl { url: format!("{scheme}://{authority}{prefix}{path}"), added_prefix: prefix.to_owned() }
+}
+
+/// The header fields of a request without those of its connection, and with the host that HTTP/2 has in the address: the same
+/// for all versions of HTTP.
+pub(super) fn message_fields(mut headers: HeaderMap, uri: &Uri) -> HeaderMap {
+    let of_connection: Vec<HeaderName> =
+        headers.keys().filter(|name| is_of_connection(name.as_str())).cloned().collect();
+    for name in of_connection {
+        headers.remove(name);
+    }
+    if let (false, Some(authority)) = (headers.contains_key(HOST), uri.authority())
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        headers.insert(HOST, host);
+    }
+    headers
 }
 
 /// Whether a text can stand in front of a path: segments of unreserved characters.
@@ -128,6 +145,24 @@ mod tests {
         ] {
             assert_eq!(at(path, field), (url.to_owned(), added.to_owned()), "{path} {field:?}");
         }
+    }
+
+    #[test]
+    fn a_request_has_the_same_fields_whichever_version_of_http_it_came_by() {
+        let fields = |uri: &str, fields: &[(&'static str, &'static str)]| {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            message_fields(fields.collect(), &uri.parse().unwrap())
+        };
+        let first = [
+            ("connection", "close"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("host", "h:1"),
+            ("x-a", "1"),
+        ];
+        assert_eq!(fields("/in/shop", &first), fields("http://h:1/in/shop", &[("x-a", "1")]));
     }
 
     #[test]

@@ -30,22 +30,21 @@ pub(super) fn store_fault(error: &StoreError) -> Fault {
     Fault::StoreUnavailable { retry_after: RETRY_AFTER }
 }
 
-/// Writes a reply; one that HTTP cannot carry becomes a 500.
+/// Writes a reply; one that HTTP cannot carry becomes a 500, as in every shell.
 pub(super) fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
-    let Ok(status) = StatusCode::from_u16(reply.status) else { return response_of_fault() };
-    *response.status_mut() = status;
-    for (name, value) in reply.headers {
-        match (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(value)) => response.headers_mut().append(name, value),
-            _ => return response_of_fault(),
-        };
-    }
-    response
+    written(reply).or_else(|| written(Fault::Internal.reply())).unwrap_or_else(|| {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
 }
 
-fn response_of_fault() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
+fn written(reply: Reply) -> Option<Response<Full<Bytes>>> {
+    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
+    for (name, value) in reply.headers {
+        let name = HeaderName::try_from(name.as_ref()).ok()?;
+        response.headers_mut().append(name, HeaderValue::try_from(value).ok()?);
+    }
+    Some(response)
 }

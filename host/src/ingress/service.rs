@@ -353,7 +353,7 @@ impl Ingress {
             source: source.to_owned(),
             method: parts.method,
             url,
-            headers: parts.headers,
+            headers: address::message_fields(parts.headers, &parts.uri),
             body,
             received,
             added_prefix,

@@ -1,4 +1,5 @@
-//! The Spin app: its component and the gateway component composed, under wasmtime's own WASI 0.3 HTTP host.
+//! The Spin app: its component and the gateway component composed, under wasmtime's own WASI 0.3 HTTP host; and beside it the two
+//! other shells, which answer the same.
 
 #![expect(
     clippy::expect_used,
@@ -14,11 +15,14 @@ mod build;
 mod compose;
 mod deployment;
 mod host;
-mod native;
 mod operator;
 mod outbox;
+mod real;
 mod receiver;
+mod recorded;
 mod sender;
+mod shell;
+mod table;
 
 use bytes::Bytes;
 use host::App;

@@ -27,7 +27,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) retry_after: Option<String>,
-    pub(crate) allow: Option<String>,
     pub(crate) body: String,
 }
 
@@ -40,7 +39,7 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Seconds since the Unix epoch.
-pub(crate) fn now() -> u64 {
+fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -100,7 +99,7 @@ async fn exchange(to: SocketAddr, mut request: http::Request<BoxBody<Bytes, Infa
     let response = sender.send_request(request).await.unwrap();
     let status = response.status().as_u16();
     let field = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let (content_type, retry_after, allow) = (field("content-type"), field("retry-after"), field("allow"));
+    let (content_type, retry_after) = (field("content-type"), field("retry-after"));
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    Answer { status, content_type, retry_after, allow, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer { status, content_type, retry_after, body: String::from_utf8(body.to_vec()).unwrap() }
 }
