@@ -1,8 +1,8 @@
 //! Documents that are put into the binary, each commit synced: how many a second where nobody needs telling, where one of 1, 100 and
 //! 100 000 subscriptions of the resource does (until it is told), and where the same is put again; beside a plain loop of PUTs to a
-//! bare server. And what documents and subscribers hold in memory and on disk.
+//! bare server. And what documents and subscribers hold in memory and on disk, and what it costs that there are many resources.
 //!
-//! `cargo bench -p anglerfish --bench documents`, `cargo bench -p anglerfish --bench documents -- --memory`
+//! `cargo bench -p anglerfish --bench documents`, the same with `-- --memory`, with `-- --resources`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
@@ -34,7 +34,7 @@ const BODY: usize = 256;
 fn main() {
     // `cargo test --all-targets` runs benchmarks too, to see that they work.
     let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    let (is_bench, is_memory) = (has("--bench"), has("--memory"));
+    let (is_bench, is_memory, is_resources) = (has("--bench"), has("--memory"), has("--resources"));
     let arrived = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&arrived);
     let address = receiver(move |_| {
@@ -44,6 +44,10 @@ fn main() {
     runtime.block_on(async {
         if is_memory {
             memory(address, 1_000_000, 100_000).await;
+            return;
+        }
+        if is_resources {
+            resources(address, 100_000, 20_000).await;
             return;
         }
         let (count, sizes): (usize, &[usize]) =
@@ -59,6 +63,7 @@ fn main() {
         }
         if !is_bench {
             memory(address, 100, 10).await;
+            resources(address, 10, 256).await;
         }
     });
 }
@@ -106,6 +111,45 @@ async fn memory(address: SocketAddr, documents: usize, subscribers: usize) {
         gateway.resident(),
         gateway.disk(),
         gateway.started_in
+    );
+}
+
+/// How many PUTs a second with one resource and with many, in turns: of what its subscriber has, so that little but finding the
+/// resource is done.
+async fn resources(address: SocketAddr, many: usize, count: usize) {
+    let started = [1, many].map(|size| {
+        let mut tables = subscriptions(address, 1);
+        for number in 1..size {
+            let _ = write!(
+                tables,
+                "[[resource]]\nid = \"r{number}\"\nendpoint = \"http://h/r{number}/{{id}}\"\nchange = {{ field = \"v\" }}\n"
+            );
+        }
+        (size, start(&tables))
+    });
+    let producer = Producer::new();
+    let bases =
+        started.each_ref().map(|(_, (_, listener))| format!("http://{listener}/documents/http://h/items"));
+    for base in &bases {
+        let _ = put_all(&producer, base, count, 1, -1).await;
+    }
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..5 {
+        for (rates, base) in rates.iter_mut().zip(&bases) {
+            rates.push(put_all(&producer, base, count, 1, -1).await);
+        }
+    }
+    let [one, all] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates.swap_remove(rates.len() / 2)
+    });
+    let gateways = started.map(|(size, (gateway, _))| {
+        format!("{size} resources: {:.0} MiB, ready after {:.1?}", gateway.resident(), gateway.started_in)
+    });
+    println!(
+        "{}; {one:.0} PUTs/s with the first, {all:.0} with the second: {:.2}",
+        gateways.join("; "),
+        all / one
     );
 }
 

@@ -45,6 +45,27 @@ impl Running {
         stdin.write_all(bytes).expect("stdin is not read");
     }
 
+    /// The next line of stdout.
+    ///
+    /// # Panics
+    ///
+    /// If none comes.
+    #[must_use]
+    pub fn line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("no further line comes")
+    }
+
+    /// Asks it to end, as somebody at its terminal does, and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be done.
+    pub fn interrupt(&mut self) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", self.child.id())]).status();
+        assert!(sent.expect("no shell").success(), "the signal could not be sent");
+        self.child.wait().expect("no such process");
+    }
+
     /// The next line of stdout, as JSON.
     ///
     /// # Panics
@@ -52,7 +73,7 @@ impl Running {
     /// If none comes, or it is no JSON.
     #[must_use]
     pub fn json_line(&mut self) -> Value {
-        let line = self.lines.recv_timeout(PATIENCE).expect("no further line comes");
+        let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 }

@@ -119,10 +119,13 @@ impl GuestRouter for RoutingTable {
         subscription: String,
         event: types::Event,
         data: Vec<u8>,
+        outlived: bool,
     ) -> Result<types::Notice, String> {
         let event = convert::event_in(event);
         let keys = &mut *self.keys.borrow_mut();
-        self.core.borrow_mut().document_notice(&subscription, &event, &data, keys).map(convert::notice)
+        let notice =
+            self.core.borrow_mut().document_notice(&subscription, (&event, data.as_slice()), outlived, keys);
+        notice.map(convert::notice)
     }
 
     fn doubt_document(&self, subscription: String, event: types::Event, data: Vec<u8>) -> Result<(), String> {

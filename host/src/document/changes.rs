@@ -263,8 +263,8 @@ impl Documents {
         let extensions = [("resource".to_owned(), resource.to_owned())].into_iter().collect();
         let event =
             Event { subject: Some(url.to_owned()), time: clock::now(), extensions, ..Event::default() };
-        let question =
-            DocumentQuestion::Notice { subscription: subscription.to_owned(), event, data: Bytes::new() };
+        let (subscription, data) = (subscription.to_owned(), Bytes::new());
+        let question = DocumentQuestion::Notice { subscription, event, data, outlived: false };
         match self.decider.ask(question).await? {
             (DocumentAnswer::Notice(notice), _) => notice.map_err(ChangeError::Broken),
             _ => Err(ChangeError::Broken("the component gave another answer".to_owned())),

@@ -41,6 +41,7 @@ impl DocumentNotices for Notices {
             subscription: delivery.subscription.clone(),
             event: delivery.event.clone(),
             data: delivery.data.clone(),
+            outlived: delivery.outlived,
         };
         match self.decider.ask(question).await {
             Ok((DocumentAnswer::Notice(notice), _)) => notice.map_err(RenderError::Unavailable),

@@ -41,6 +41,8 @@ pub enum DocumentQuestion {
         event: Event,
         /// Its data.
         data: Bytes,
+        /// Whether a delivery of a later change of the document has ended.
+        outlived: bool,
     },
     /// To write down that a subscription may have been told: nobody knows what came of an attempt.
     Doubt {

@@ -271,10 +271,10 @@ impl Instance {
                     convert::announcement(*why),
                 )
                 .map(|decision| DocumentAnswer::Decision(convert::document_decision(decision))),
-            DocumentQuestion::Notice { subscription, event, data } => {
+            DocumentQuestion::Notice { subscription, event, data, outlived } => {
                 let extensions = convert::extensions(event);
                 let event = convert::event_param(event, &extensions);
-                let notice = router.call_document_notice(store, own, subscription, event, data);
+                let notice = router.call_document_notice(store, own, subscription, event, data, *outlived);
                 notice.map(|notice| DocumentAnswer::Notice(notice.map(convert::notice)))
             }
             DocumentQuestion::Doubt { subscription, event, data } => {

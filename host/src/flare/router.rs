@@ -96,6 +96,10 @@ async fn answer(flare: &Flare, request: Request) -> Result<Answer, Fault> {
         let url = document::url(url, query)?;
         return match *method {
             Method::GET => document::show(flare, &url),
+            // Whether there is a resource comes first; without one nobody looks at the body.
+            Method::PUT if flare.documents.resources().of(&url).is_empty() => {
+                document::put(flare, &url, Bytes::new()).await
+            }
             Method::PUT => document::put(flare, &url, read(flare, body).await?).await,
             _ => document::delete(flare, &url).await,
         };

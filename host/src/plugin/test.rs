@@ -142,6 +142,7 @@ fn delivery() -> LeasedDelivery {
         attempts: 0,
         created: UnixMillis(0),
         interrupted: false,
+        outlived: false,
     }
 }
 

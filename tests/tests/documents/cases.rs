@@ -476,6 +476,8 @@ fn documents_are_put_read_and_deleted_as_its_clients_know_it() {
     for ask in [&put, &delete] {
         flare.play("D3", vec![get(ask, 404, error("error during resource search", nowhere))]);
     }
+    let large = "x".repeat(1001);
+    flare.play("D3", vec![step(&put, &large, 404, error("error during resource search", nowhere))]);
     for (id, detail) in [
         ("123", "missing host"),
         ("http://documents", "missing path"),

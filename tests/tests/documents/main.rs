@@ -11,6 +11,8 @@
 mod api;
 mod cases;
 mod crash;
+mod deviation;
+mod example;
 mod filter;
 mod management;
 mod notification;

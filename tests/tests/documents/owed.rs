@@ -69,6 +69,55 @@ fn what_was_given_up_of_a_document_is_told_with_its_next_put_or_delete_or_a_resy
 }
 
 #[test]
+fn what_is_tried_again_by_hand_never_goes_back_behind_what_was_told_of_every_revision() {
+    let (receiver, broken) = receiver();
+    let once = "retry = { backoff = \"exponential\", max_attempts = 1 }";
+    let subscription =
+        subscription(&receiver, once).replace("[[subscription]]", "[[subscription]]\nrevisions = \"all\"");
+    let flare = Flare::start("", &[ITEMS.to_owned(), subscription].concat());
+    broken.store(true, Ordering::SeqCst);
+    for version in 1..=2_usize {
+        flare.put("http://h/items/1", &format!("{{\"v\": {version}}}"));
+        flare.put("http://h/items/2", &format!("{{\"v\": {version}}}"));
+        dead(&flare, 2 * version);
+    }
+    let dead = flare.gateway.get("/v1/deliveries?status=dead")["items"].clone();
+    let mut dead: Vec<i64> = dead.as_array().unwrap().iter().map(|one| one["id"].as_i64().unwrap()).collect();
+    dead.sort_unstable();
+    let retry = |id: i64| {
+        let _ = flare.gateway.api("POST", &format!("/v1/deliveries/{id}/retry"), None).expect(202);
+        flare.settled();
+    };
+    broken.store(false, Ordering::SeqCst);
+    let known = receiver.requests().len();
+    // Of the first document they are tried again in their order, of the second one behind each other.
+    for place in [0, 2, 3, 1] {
+        retry(dead[place]);
+    }
+    let actions = |known: usize, count: usize| -> Vec<(String, Value)> {
+        told(&receiver, known + count).split_off(known)
+    };
+    let create = |version: u32| ("create".to_owned(), json!({"v": version}));
+    assert_eq!(actions(known, 3), [create(1), ("update".to_owned(), json!({"v": 2})), create(2)]);
+    for number in 1..=2 {
+        flare.delete(&format!("http://h/items/{number}"));
+    }
+    flare.settled();
+    assert_eq!(actions(known, 5).len(), 5);
+    // They are gone: neither another retry nor a replay tells of them once more.
+    for id in &dead {
+        retry(*id);
+    }
+    let created = flare.gateway.get("/v1/events?type=document.created");
+    for event in created["items"].as_array().unwrap() {
+        let path = format!("/v1/events/{}/replay", event["id"].as_str().unwrap());
+        let _ = flare.gateway.api("POST", &path, None).expect(202);
+    }
+    flare.settled();
+    assert_eq!(receiver.requests().len(), known + 5);
+}
+
+#[test]
 fn what_finds_no_room_in_a_backlog_is_told_once_there_is_some() {
     for full in ["pause", "refuse"] {
         let (receiver, _) = receiver();

@@ -107,8 +107,9 @@ impl DocumentDecider for Core {
                 };
                 DocumentAnswer::Decision(router.announce_document(&subscription, &change, why, &mut keys))
             }
-            DocumentQuestion::Notice { subscription, event, data } => {
-                DocumentAnswer::Notice(router.document_notice(&subscription, &event, &data, &mut keys))
+            DocumentQuestion::Notice { subscription, event, data, outlived } => {
+                let entry = (&event, &*data);
+                DocumentAnswer::Notice(router.document_notice(&subscription, entry, outlived, &mut keys))
             }
             DocumentQuestion::Doubt { subscription, event, data } => {
                 DocumentAnswer::Acknowledged(router.doubt_document(&subscription, &event, &data, &mut keys))

@@ -78,6 +78,7 @@ struct Row {
     is_ahead: bool,
     lane: Option<String>,
     parked: bool,
+    outlived: bool,
 }
 
 impl Row {
@@ -200,6 +201,15 @@ impl State {
         true
     }
 
+    /// One of a lane has arrived or was discarded: those of earlier events in it are outlived.
+    fn outlive(&mut self, subscription: &str, lane: &str, seq: EventSeq) {
+        for row in self.deliveries.values_mut() {
+            let is_same = row.delivery.subscription == subscription && row.lane.as_deref() == Some(lane);
+            let may_come = row.is_open() || row.delivery.status == DeliveryStatus::Dead;
+            row.outlived |= is_same && may_come && row.delivery.seq < seq;
+        }
+    }
+
     /// `order` is the lane of a new one, if it has one; without it the delivery is made by hand.
     fn deliver(
         &mut self,
@@ -212,6 +222,7 @@ impl State {
         let id = DeliveryId(self.last.1);
         let event = &self.events[&seq].0.event;
         let (event_id, source, kind) = (event.id.clone(), event.source.clone(), event.kind.clone());
+        let is_again = order.is_none();
         let mut reason = self.abandoned.get(subscription).cloned();
         if reason.is_none() && order.is_some() {
             let size = self.events[&seq].0.data.len() as u64;
@@ -246,6 +257,7 @@ impl State {
             is_ahead: false,
             lane,
             parked,
+            outlived: is_again,
         };
         self.deliveries.insert(id, row);
         id
@@ -269,6 +281,7 @@ impl State {
             attempts: row.tries,
             created: row.delivery.created,
             interrupted: row.attempts.iter().any(Attempt::is_interrupted),
+            outlived: row.outlived,
         }
     }
 
@@ -314,7 +327,11 @@ impl State {
             row.planned = *now;
         }
         (row.delivery.status, row.delivery.due) = (status, due);
-        let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
+        let (subscription, lane, seq) =
+            (row.delivery.subscription.clone(), row.lane.clone(), row.delivery.seq);
+        if let (DeliveryStatus::Delivered | DeliveryStatus::Discarded, Some(lane)) = (status, &lane) {
+            self.outlive(&subscription, lane, seq);
+        }
         if due.is_none() && self.free_lane(&subscription, lane, *now) {
             return Recorded::Freed;
         }

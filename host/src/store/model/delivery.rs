@@ -45,6 +45,9 @@ pub struct LeasedDelivery {
     pub created: UnixMillis,
     /// Whether an attempt of it was interrupted: nobody knows whether it arrived.
     pub interrupted: bool,
+    /// Whether it goes back behind what was settled already: it was made due again though a delivery of its lane with a later event
+    /// has arrived or was discarded, or though it had itself; or it was made by a replay.
+    pub outlived: bool,
 }
 
 impl LeasedDelivery {

@@ -3,6 +3,7 @@
 //! By subscription for whoever watches, and by stretches of their numbers so that the open ones are found among millions
 //! of others without an index that every delivery would go into and out of.
 
+use super::lane::PARKED;
 use super::open_range::OpenRanges;
 use crate::store::DeliveryId;
 use rusqlite::Connection;
@@ -29,6 +30,9 @@ pub(super) struct Backlog {
     counts: Mutex<Counts>,
     /// Hashes of the ordering keys that have deliveries which were given up; some may have none any more.
     given_up: Mutex<HashSet<u64>>,
+    /// Hashes of the subscriptions with the ordering keys of which deliveries may be outlived: some were given up, or wait though
+    /// they were made due again.
+    outlivable: Mutex<HashSet<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -53,16 +57,19 @@ impl Open {
 impl Backlog {
     /// Counts what is in the file.
     pub(super) fn count(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut given_up = HashSet::new();
-        let mut statement = connection.prepare(
-            "SELECT lane FROM deliveries WHERE status IN ('dead', 'discarded') AND status = 'dead' AND lane IS NOT NULL",
-        )?;
-        let mut rows = statement.query(())?;
-        while let Some(row) = rows.next()? {
-            given_up.insert(hash(row.get_ref(0)?.as_str()?));
-        }
+        let (mut given_up, mut outlivable) = (HashSet::new(), HashSet::new());
+        let dead = "SELECT lane, subscription FROM deliveries WHERE status = 'dead' AND lane IS NOT NULL";
+        for_each_lane(connection, dead, |lane, subscription| {
+            given_up.insert(hash(lane));
+            outlivable.insert(hash((subscription, lane)));
+        })?;
+        let parked =
+            format!("SELECT lane, subscription FROM deliveries WHERE lane IS NOT NULL AND due = {PARKED}");
+        for_each_lane(connection, &parked, |lane, subscription| {
+            outlivable.insert(hash((subscription, lane)));
+        })?;
         let counts = Mutex::new(Counts::read(connection)?);
-        Ok(Self { counts, given_up: Mutex::new(given_up) })
+        Ok(Self { counts, given_up: Mutex::new(given_up), outlivable: Mutex::new(outlivable) })
     }
 
     /// Counts anew, when it is not known how far a transaction got.
@@ -133,8 +140,34 @@ impl Backlog {
     }
 
     /// Notes that a delivery with this ordering key was given up, or is about to be.
-    pub(super) fn give_up(&self, lane: &str) {
+    pub(super) fn give_up(&self, subscription: &str, lane: &str) {
+        self.look_again(lane);
+        self.may_outlive(subscription, lane);
+    }
+
+    /// Notes that deliveries with this ordering key that were given up are to be looked for again.
+    pub(super) fn look_again(&self, lane: &str) {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(hash(lane));
+    }
+
+    /// Notes that a delivery of a subscription with this ordering key may be outlived by one that is of a later event.
+    pub(super) fn may_outlive(&self, subscription: &str, lane: &str) {
+        self.outlivable().insert(hash((subscription, lane)));
+    }
+
+    /// Whether one may be.
+    pub(super) fn is_outlivable(&self, subscription: &str, lane: &str) -> bool {
+        let outlivable = self.outlivable();
+        !outlivable.is_empty() && outlivable.contains(&hash((subscription, lane)))
+    }
+
+    /// None is.
+    pub(super) fn none_is_outlivable(&self, subscription: &str, lane: &str) {
+        self.outlivable().remove(&hash((subscription, lane)));
+    }
+
+    fn outlivable(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.outlivable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether one may have been; from now on it is as if none had.
@@ -143,10 +176,24 @@ impl Backlog {
     }
 }
 
-fn hash(lane: &str) -> u64 {
+fn hash(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    lane.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Calls for each row of ordering key and subscription.
+fn for_each_lane(
+    connection: &Connection,
+    sql: &str,
+    mut each: impl FnMut(&str, &str),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        each(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+    }
+    Ok(())
 }
 
 impl Counts {

@@ -62,11 +62,11 @@ impl<'c> Statements<'c> {
             )?,
             insert_delivery: prepare(
                 "INSERT INTO deliveries (id, seq, subscription, status, due, attempts, tries, created, reason, \
-                 ended_after, lane) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7, ?8, ?9)",
+                 ended_after, lane, outlived) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7, ?8, ?9, ?10)",
             )?,
             read_abandoned: prepare("SELECT reason FROM abandoned WHERE subscription = ?1")?,
             read_delivery: prepare(
-                "SELECT subscription, status, attempts, reason, created, ended_after, lane, due, planned \
+                "SELECT subscription, status, attempts, reason, created, ended_after, lane, due, planned, seq \
                  FROM deliveries WHERE id = ?1",
             )?,
             settle_delivery: prepare(
@@ -103,8 +103,20 @@ pub(super) enum Making<'a> {
     New(&'a [(String, String)]),
     /// By hand, of an event that is in the log: in the order that it had, and beside what a bound allows.
     Again,
-    /// By a job that has looked for room: with the ordering key that was decided anew, or in the order that the event had.
-    Bulk(Option<&'a Option<String>>),
+    /// By a job that has looked for room.
+    Bulk {
+        /// The ordering key that was decided anew; without one it is in the order that the event had.
+        lane: Option<&'a Option<String>>,
+        /// Whether the event had deliveries before, as far as that is known.
+        again: bool,
+    },
+}
+
+impl Making<'_> {
+    /// Whether what is made goes back behind what was settled already.
+    fn goes_back(self) -> bool {
+        matches!(self, Self::Again | Self::Bulk { again: true, .. })
+    }
 }
 
 /// A delivery that was made and is open.
@@ -226,8 +238,8 @@ impl<'b, 'c> Batch<'b, 'c> {
                     }
                     ordering.iter().find(|(name, _)| name == subscription).map(|(_, key)| key.clone())
                 }
-                Making::Bulk(Some(lane)) => lane.clone(),
-                Making::Again | Making::Bulk(None) => self.lane_before(seq, subscription)?,
+                Making::Bulk { lane: Some(lane), .. } => lane.clone(),
+                Making::Again | Making::Bulk { lane: None, .. } => self.lane_before(seq, subscription)?,
             };
             let is_parked = match &lane {
                 Some(lane) if dead.is_none() => self.has_open(subscription, lane)?,
@@ -246,10 +258,11 @@ impl<'b, 'c> Batch<'b, 'c> {
                 now,
                 dead,
                 ended_after,
-                lane
+                lane,
+                making.goes_back(),
             ])?;
             if let (Some(_), Some(lane)) = (&dead, &lane) {
-                self.backlog.give_up(lane);
+                self.backlog.give_up(subscription, lane);
             }
             if dead.is_none() {
                 let name = self.names.get(subscription);

@@ -351,7 +351,7 @@ impl Batch<'_, '_> {
             end.execute(params![id.0, reason, now])?;
             self.count(subscription, *id, -1)?;
             if let Some(lane) = lane {
-                self.backlog.give_up(lane);
+                self.backlog.give_up(subscription, lane);
                 let is_freed = self.free_lane(subscription, lane, now)?;
                 if is_freed && self.freed.last().is_none_or(|last| last != subscription) {
                     self.freed.push(subscription.to_owned());

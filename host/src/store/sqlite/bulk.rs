@@ -411,7 +411,9 @@ fn act(
             if !has_room(batch, subscription, *seq, step.most_open, opened)? {
                 return Ok(Acted::Full(subscription.clone()));
             }
-            let making = Making::Bulk(lane.as_ref());
+            // A replay of what there is no delivery of is none again.
+            let again = matches!(job.work, JobWork::Replay { missing: false, .. });
+            let making = Making::Bulk { lane: lane.as_ref(), again };
             let names = std::slice::from_ref(subscription);
             let made = batch.insert_deliveries(*seq, names, clamp(step.now), making)?;
             // For one that is gone it is dead from the start.

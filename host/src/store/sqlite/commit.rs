@@ -135,6 +135,7 @@ impl PreparedCommit {
                     attempts: 0,
                     created: self.created,
                     interrupted: false,
+                    outlived: false,
                 });
             }
         }

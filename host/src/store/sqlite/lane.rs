@@ -57,6 +57,28 @@ impl Batch<'_, '_> {
         Ok(true)
     }
 
+    /// A delivery of a lane has arrived or was discarded: those of earlier events in it go back behind it if they are made due
+    /// again, or were.
+    pub(super) fn outlive(&self, subscription: &str, lane: &str, seq: i64) -> rusqlite::Result<()> {
+        if !self.backlog.is_outlivable(subscription, lane) {
+            return Ok(());
+        }
+        let dead = "UPDATE deliveries INDEXED BY delivery_dead SET outlived = 1 \
+                    WHERE lane = ?1 AND subscription = ?2 AND status = 'dead' AND seq < ?3";
+        let open = "UPDATE deliveries INDEXED BY delivery_lane SET outlived = 1 \
+                    WHERE lane = ?1 AND subscription = ?2 AND due IS NOT NULL AND seq < ?3";
+        let mut found = 0;
+        for sql in [dead, open] {
+            found += self.connection.prepare_cached(sql)?.execute(params![lane, subscription, seq])?;
+        }
+        let left = "SELECT 1 FROM deliveries INDEXED BY delivery_dead \
+                    WHERE lane = ?1 AND subscription = ?2 AND status = 'dead'";
+        if found == 0 && !self.connection.prepare_cached(left)?.exists(params![lane, subscription])? {
+            self.backlog.none_is_outlivable(subscription, lane);
+        }
+        Ok(())
+    }
+
     /// The lane that an earlier delivery of an event to a subscription had.
     pub(super) fn lane_before(&self, seq: EventSeq, subscription: &str) -> rusqlite::Result<Option<String>> {
         self.connection

@@ -68,15 +68,19 @@ pub(super) fn reopen(
     if !batch.leases.give_way(id, now) {
         return Ok(Retried::Leased);
     }
-    let is_behind = match lane {
-        Some(lane) => batch.is_behind(&subscription, &lane, id.0)?,
+    let is_behind = match &lane {
+        Some(lane) => batch.is_behind(&subscription, lane, id.0)?,
         None => false,
     };
+    if let (true, Some(lane)) = (is_behind, &lane) {
+        batch.backlog.may_outlive(&subscription, lane);
+    }
     batch
         .connection
         .prepare_cached(
             "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?3, ended_after = NULL, \
-             tries = 0, reason = NULL WHERE id = ?1",
+             tries = 0, reason = NULL, \
+             outlived = CASE WHEN status IN ('delivered', 'discarded') THEN 1 ELSE outlived END WHERE id = ?1",
         )?
         .execute(params![id.0, if is_behind { PARKED } else { due }, due])?;
     batch.oldest.forget(&subscription);

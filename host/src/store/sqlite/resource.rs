@@ -324,9 +324,9 @@ impl Write for ReviveDocument {
     type Out = Vec<String>;
 
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Vec<String>> {
-        let sql = "SELECT d.subscription, max(d.id), d.lane FROM deliveries d JOIN followers f USING (subscription) \
-             JOIN events e ON e.seq = d.seq WHERE d.status IN ('dead', 'discarded') AND d.status = 'dead' \
-             AND d.lane = ?1 AND e.source = ?2 GROUP BY d.subscription";
+        let sql = "SELECT d.subscription, max(d.id), d.lane FROM deliveries d INDEXED BY delivery_dead \
+             CROSS JOIN followers f ON f.subscription = d.subscription CROSS JOIN events e ON e.seq = d.seq \
+             WHERE d.status = 'dead' AND d.lane = ?1 AND e.source = ?2 GROUP BY d.subscription";
         let parameters = params![self.lane, DOCUMENTS_SOURCE];
         revive(batch, sql, parameters, self.now)
     }

@@ -131,7 +131,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
 /// Those attempts that count for nothing are the interrupted ones, and those before a retry by hand.
 pub(super) const LEASED: &str = "d.id, d.subscription, d.seq, d.tries, d.created, e.details, e.data, \
      CASE WHEN d.attempts > d.tries THEN EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id \
-     AND a.status IS NULL AND a.error LIKE 'interrupted: %') ELSE 0 END";
+     AND a.status IS NULL AND a.error LIKE 'interrupted: %') ELSE 0 END, d.outlived";
 
 /// Reads [`EVENT`] and [`LEASED`]; whoever leases it puts the token and the deadline in.
 pub(super) fn leased(row: &Row<'_>) -> rusqlite::Result<LeasedDelivery> {
@@ -149,6 +149,7 @@ pub(super) fn leased(row: &Row<'_>) -> rusqlite::Result<LeasedDelivery> {
         created: time(row, 10)?,
         data: Bytes::from(row.get::<_, Vec<u8>>(12)?),
         interrupted: row.get(13)?,
+        outlived: row.get(14)?,
     })
 }
 

@@ -41,11 +41,12 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
                 row.get::<_, Option<i64>>(5)?,
                 row.get::<_, Option<String>>(6)?,
                 (row.get::<_, Option<i64>>(7)?, row.get::<_, Option<i64>>(8)?),
+                row.get::<_, i64>(9)?,
             ))
         })
         .optional()?;
     // A leased delivery is not deleted; it is gone only if somebody else has written to the file.
-    let Some((subscription, before, attempts, reason, created, ended_after, lane, was)) = found else {
+    let Some((subscription, before, attempts, reason, created, ended_after, lane, was, seq)) = found else {
         return Ok(Recorded::Stale);
     };
     let (open, now) = (before == DeliveryStatus::Pending, clamp(*now));
@@ -86,8 +87,12 @@ fn settle(batch: &mut Batch<'_, '_>, settlement: &Settlement) -> rusqlite::Resul
         attempt.answer,
     ])?;
     batch.count(&subscription, id, i64::from(due.is_some()) - i64::from(open))?;
-    if let (DeliveryStatus::Dead, Some(lane)) = (status, &lane) {
-        batch.backlog.give_up(lane);
+    match (status, &lane) {
+        (DeliveryStatus::Dead, Some(lane)) => batch.backlog.give_up(&subscription, lane),
+        (DeliveryStatus::Delivered | DeliveryStatus::Discarded, Some(lane)) => {
+            batch.outlive(&subscription, lane, seq)?;
+        }
+        _ => {}
     }
     let is_freed = match lane {
         Some(lane) if due.is_none() => batch.free_lane(&subscription, &lane, now)?,

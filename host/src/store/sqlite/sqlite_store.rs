@@ -505,7 +505,7 @@ impl ResourceStore for SqliteStore {
         }
         let revived = self.writer.write(resource::ReviveDocument { lane: lane.to_owned(), now }).await;
         if revived.is_err() {
-            self.backlog.give_up(lane);
+            self.backlog.look_again(lane);
         }
         revived
     }

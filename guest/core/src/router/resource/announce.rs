@@ -3,7 +3,7 @@
 
 use super::ANNOUNCED;
 use super::change::{DocumentChange, event, intent};
-use super::table::{Compared, Follower, Looked, Resources, Wish, held, stored};
+use super::table::{Compared, Follower, Looked, Resource, Resources, Wish, held, stored};
 use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection};
 use crate::event::Event;
 use crate::request::UnixMillis;
@@ -54,7 +54,8 @@ impl Resources {
         let Some(document) = kept.filter(StoredDocument::is_present) else {
             return Ok(DocumentDecision::Ignore);
         };
-        let event = event(&follower.resource, ANNOUNCED, &document, change);
+        let generation = self.resources.get(&follower.resource).map_or(0, Resource::generation);
+        let event = event((follower.resource.as_str(), generation), ANNOUNCED, &document, change);
         let subscriber = (id, follower);
         let is_told = match (why, follower.looked(&document)) {
             (Announcement::Lost, _) => self.lost(subscriber, &event, &document, change.received, keys)?,

@@ -1,8 +1,8 @@
 //! A document that is put or deleted: what is news, and to whom.
 
 use super::refilter::Formerly;
-use super::table::{Compared, Looked, Resources, Wish, held, stored};
-use super::{ANNOUNCED, CREATED, DELETED, INCARNATION, RESOURCE, REVISION, UPDATED};
+use super::table::{Compared, Looked, Resource, Resources, Wish, held, stored};
+use super::{ANNOUNCED, CREATED, DELETED, GENERATION, INCARNATION, RESOURCE, REVISION, UPDATED};
 use crate::decision::{AcceptedEvent, DocumentDecision, DocumentRejection, FilterFailure, Intent};
 use crate::event::Event;
 use crate::request::UnixMillis;
@@ -115,7 +115,7 @@ impl Resources {
             content: body.to_vec(),
         };
         let kind = if before.is_some() { UPDATED } else { CREATED };
-        let event = event(id, kind, &now, change);
+        let event = event((id, generation), kind, &now, change);
         let old = before.as_ref().map(|before| before.content.as_slice());
         let compared = Compared { resource: id, event: &event, new: body, old, now: change.received };
         let (wanted, mut failures) = self.select(&compared);
@@ -158,7 +158,7 @@ impl Resources {
         if generation <= stored.generation {
             return Ok(Changed::Nothing);
         }
-        let event = event(id, ANNOUNCED, &stored, change);
+        let event = event((id, generation), ANNOUNCED, &stored, change);
         let now = change.received;
         let (mut wanted, failures) =
             self.select(&Compared { resource: id, event: &event, new: &stored.content, old: None, now });
@@ -208,7 +208,8 @@ impl Resources {
         let Some(before) = stored(id, url.as_str(), keys)?.filter(StoredDocument::is_present) else {
             return Ok(Changed::Nothing);
         };
-        let event = event(id, DELETED, &before, change);
+        let generation = self.resources.get(id).map_or(0, Resource::generation);
+        let event = event((id, generation), DELETED, &before, change);
         let now = change.received;
         let (mut has, _) =
             self.select(&Compared { resource: id, event: &event, new: &before.content, old: None, now });
@@ -355,9 +356,9 @@ pub(super) fn intent(subscription: &str, url: &str) -> Intent {
     Intent { subscription: subscription.to_owned(), ordering_key, body: None }
 }
 
-/// The log's entry of a change.
+/// The log's entry of a change, decided by the filters of a generation.
 pub(super) fn event(
-    resource: &str,
+    (resource, generation): (&str, u64),
     kind: &str,
     document: &StoredDocument,
     change: &DocumentChange<'_>,
@@ -374,6 +375,7 @@ pub(super) fn event(
             extension(RESOURCE, resource),
             extension(REVISION, &document.revision.text()),
             extension(INCARNATION, &document.born),
+            extension(GENERATION, &generation.to_string()),
         ]
         .into_iter()
         .collect(),

@@ -37,3 +37,5 @@ pub const RESOURCE: &str = "resource";
 pub(crate) const REVISION: &str = "revision";
 /// The extension attribute that tells a document from one that had its URL before: the id of the entry that created it.
 pub(crate) const INCARNATION: &str = "incarnation";
+/// The extension attribute that says by which filters it was decided who is told: by those of this generation and of earlier ones.
+pub(crate) const GENERATION: &str = "generation";

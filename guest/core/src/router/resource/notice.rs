@@ -5,7 +5,7 @@
 
 use super::change::told_of;
 use super::table::{Compared, Follower, Looked, Resources, Wish, held, stored};
-use super::{DELETED, INCARNATION, RESOURCE, REVISION};
+use super::{DELETED, GENERATION, INCARNATION, RESOURCE, REVISION};
 use crate::event::Event;
 use crate::request::UnixMillis;
 use crate::resource::{
@@ -42,17 +42,20 @@ pub struct Telling {
 impl Router {
     /// What a delivery of a document's change has to tell its subscriber now. Nothing is written.
     ///
+    /// One that is `outlived` was tried again, or made again, though a later change of its document was told or was no news: who is
+    /// told of every revision is told nothing by it, but the end of a document that is gone.
+    ///
     /// # Errors
     ///
     /// Why the state could not be read, or what of it is none.
     pub fn document_notice(
         &mut self,
         subscription: &str,
-        event: &Event,
-        data: &[u8],
+        (event, data): (&Event, &[u8]),
+        outlived: bool,
         keys: &mut dyn Keys,
     ) -> Result<Notice, String> {
-        self.resources.notice(subscription, event, data, keys)
+        self.resources.notice(subscription, (event, data), outlived, keys)
     }
 
     /// Writes down that a subscriber may have been told of a document: an attempt was begun, and nobody knows what came of it.
@@ -209,7 +212,13 @@ struct Running<'a> {
 }
 
 impl Resources {
-    fn notice(&self, id: &str, event: &Event, data: &[u8], keys: &mut dyn Keys) -> Result<Notice, String> {
+    fn notice(
+        &self,
+        id: &str,
+        (event, data): (&Event, &[u8]),
+        outlived: bool,
+        keys: &mut dyn Keys,
+    ) -> Result<Notice, String> {
         let nothing = |reason: &str| Notice { reason: reason.to_owned(), ..Notice::default() };
         let Some(follower) = self.followers.get(id) else {
             return Ok(nothing("there is no such subscription of a resource any more"));
@@ -241,11 +250,19 @@ impl Resources {
             has.content = same.map(|current| current.content.clone());
         }
         // Without a revision the log's entry is none: whoever explains asks what there is now.
-        let entry = if follower.every { revision_of(event, data) } else { None };
+        let is_gone = current.as_ref().map(|current| &current.born) != event.extensions.get(INCARNATION);
+        // What it would be told would be older than what it was told, or nobody would tell its end.
+        let is_over = follower.every && (outlived || is_gone && is_overtaken(follower, event));
+        let entry = if follower.every && !is_over { revision_of(event, data) } else { None };
         let of_entry = entry.is_some();
         let running =
             Running { id, follower, url, event, current, head, has, was_held, compares_current, of_entry };
         let told = match (entry, &running.current) {
+            // Nor is it told of what there is now, which comes behind others that wait.
+            (None, _) if is_over && !is_gone => {
+                running.nothing("a later change of the document was told already".to_owned(), Write::Nothing)
+            }
+            (None, _) if is_over => self.without(&running, (event.kind == DELETED).then_some(data)),
             // The deletion that this delivery is about, or the document as it was then.
             (Some(_), _) if event.kind == DELETED => self.without(&running, Some(data)),
             (Some(document), _) => self.with(&running, &document),
@@ -539,6 +556,14 @@ impl Running<'_> {
 /// of those that it wants.
 fn may_wait(follower: &Follower, current: Option<&StoredDocument>) -> bool {
     current.is_some() && follower.every && follower.wish == Wish::Changes
+}
+
+/// Whether an entry was decided before its subscriber had its filter. If its document is gone, who is told of the end was decided by the
+/// filter before: what the present one takes from the entry nobody would take back.
+fn is_overtaken(follower: &Follower, event: &Event) -> bool {
+    // Entries of earlier versions do not say it.
+    let generation: Option<u64> = event.extensions.get(GENERATION).and_then(|text| text.parse().ok());
+    generation.is_some_and(|generation| generation < follower.newest())
 }
 
 fn revision_attribute(event: &Event) -> Option<Revision> {

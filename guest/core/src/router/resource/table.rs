@@ -144,8 +144,8 @@ impl Follower {
         document.is_some_and(|document| matches!(self.looked(document), Looked::Former(_)))
     }
 
-    /// Its place among the subscribers.
-    fn newest(&self) -> u64 {
+    /// Its place among the subscribers: who decided before it was in the table with its filter is of an earlier generation.
+    pub(super) fn newest(&self) -> u64 {
         self.generation.max(self.filter_since)
     }
 }

@@ -93,6 +93,10 @@ impl World {
 
     /// Gives a subscriber another filter, which has looked at no document yet.
     fn refilter(&mut self, id: &str, filter: Option<&str>, former: &[(u64, Option<&str>)]) {
+        self.refilter_for(id, filter, former, false);
+    }
+
+    fn refilter_for(&mut self, id: &str, filter: Option<&str>, former: &[(u64, Option<&str>)], every: bool) {
         self.generation += 1;
         let filter_since = self.generation;
         let former = former
@@ -101,7 +105,7 @@ impl World {
         let interest = RoutingInterest {
             resource: "items".into(),
             generation: 1,
-            every: false,
+            every,
             filter_since,
             former: former.collect(),
         };
@@ -129,9 +133,14 @@ impl World {
     }
 
     fn notice(&mut self, waiting: &Waiting) -> Notice {
+        self.notice_of(waiting, false)
+    }
+
+    fn notice_of(&mut self, waiting: &Waiting, outlived: bool) -> Notice {
         let (id, event, data) = waiting;
         let before = self.keys.0.clone();
-        let notice = self.router.document_notice(id, event, data, &mut self.keys).unwrap();
+        let notice =
+            self.router.document_notice(id, (event, data.as_slice()), outlived, &mut self.keys).unwrap();
         assert_eq!(self.keys.0, before, "a notice writes nothing");
         notice
     }
@@ -318,6 +327,69 @@ fn what_is_sent_again_by_hand_never_goes_back() {
         world.waiting = vec![dead, ended];
         assert_eq!(world.deliver(), []);
     }
+}
+
+#[test]
+fn what_is_tried_again_behind_later_revisions_is_told_to_nobody_though_each_is_told_of_all() {
+    for filter in [None, Some("new.v != 2"), Some("old == null || old.v < new.v")] {
+        let mut world = World::new(None);
+        world.subscribe("a", filter, true);
+        world.put("{\"v\": 1}");
+        let first = world.waiting.remove(0);
+        world.put("{\"v\": 2}");
+        world.put("{\"v\": 3}");
+        let told = world.deliver();
+        assert_eq!(told.last().unwrap().2, "{\"v\": 3}", "{filter:?}");
+        assert_eq!(world.notice_of(&first, true).telling, None, "{filter:?}");
+        world.change(URL, None);
+        assert_eq!(world.deliver(), [self::told("a", Action::Delete, "{\"v\": 3}")], "{filter:?}");
+        assert_eq!(world.notice_of(&first, true).telling, None, "it is gone: {filter:?}");
+        world.put("{\"v\": 1}");
+        world.deliver();
+        assert_eq!(world.notice_of(&first, true).telling, None, "it is another one: {filter:?}");
+    }
+}
+
+#[test]
+fn what_is_tried_again_and_was_followed_by_nothing_that_was_told_is_told_as_it_was() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, true);
+    world.put("{\"v\": 1}");
+    world.put("{\"v\": 2}");
+    world.change(URL, None);
+    let all = [
+        told("a", Action::Create, "{\"v\": 1}"),
+        told("a", Action::Update, "{\"v\": 2}"),
+        told("a", Action::Delete, "{\"v\": 2}"),
+    ];
+    assert_eq!(world.deliver(), all);
+    assert!(world.keys.0.is_empty());
+}
+
+#[test]
+fn revisions_of_a_document_that_is_gone_are_not_told_by_another_filter_that_would_not_tell_its_end() {
+    let mut world = World::new(None);
+    world.subscribe("a", Some("new.q > 0"), true);
+    world.put("{\"v\": 1, \"q\": 1}");
+    let first = world.waiting.remove(0);
+    let notice = world.notice(&first);
+    world.acknowledge(&first, &notice);
+    world.put("{\"v\": 2, \"q\": 2}");
+    world.put("{\"v\": 3, \"q\": 0}");
+    // Nobody has it by this filter, so that nothing tells of its end.
+    world.change(URL, None);
+    assert_eq!(world.waiting.len(), 2);
+    world.refilter_for("a", Some("new.q != 1"), &[(2, Some("new.q > 0"))], true);
+    let told = world.deliver();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].1, Action::Delete);
+    assert!(world.keys.0.is_empty(), "{:?}", world.keys.0.keys());
+    // What comes from now on is told by the new one, each.
+    world.put("{\"v\": 4, \"q\": 0}");
+    world.put("{\"v\": 5, \"q\": 2}");
+    world.change(URL, None);
+    let actions: Vec<Action> = world.deliver().into_iter().map(|told| told.1).collect();
+    assert_eq!(actions, [Action::Create, Action::Update, Action::Delete]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Resources, and who subscribed to them.
 
 use super::*;
-use crate::store::StoredResource;
+use crate::store::{Retried, StoredResource};
 use anglerfish_core::router::FormerFilter;
 
 pub(in super::super) async fn keeps_resources_and_deletes_their_documents_with_them(store: &dyn Store) {
@@ -154,6 +154,57 @@ pub(in super::super) async fn what_was_given_up_of_a_document_is_due_again_when_
     store.dismiss("a").await.unwrap();
     assert_eq!(store.revive_document("=u", NOW).await.unwrap(), [""; 0]);
     assert_eq!(store.room("a").await.unwrap(), usize::MAX);
+}
+
+pub(in super::super) async fn what_is_made_due_again_behind_a_later_event_of_its_lane_is_outlived(
+    store: &dyn Store,
+) {
+    for (id, lane) in [("e1", "=u"), ("e2", "=u"), ("e3", "=v"), ("e4", "=u"), ("e5", "=u")] {
+        let mut entry = event(id, &["a"]);
+        entry.ordering = vec![("a".into(), lane.into())];
+        store.commit(Commit { lease: None, ..commit(vec![entry]) }).await.unwrap();
+    }
+    let next = async || {
+        let leased = store.lease("a", NOW, 1, LeaseTerms::default()).await.unwrap().deliveries;
+        leased.into_iter().next().unwrap()
+    };
+    let mut ids = Vec::new();
+    let ends = [("e1", Settled::Dead), ("e2", Settled::Dead), ("e3", Settled::Delivered)];
+    for (id, settled) in ends {
+        let leased = next().await;
+        assert_eq!((leased.event.id.as_str(), leased.outlived), (id, false));
+        ids.push(leased.id);
+        settle(store, leased.lease(), settled, NOW).await;
+    }
+    // Made due again before a later one has arrived it goes on in the order of the lane.
+    let e4 = next().await;
+    assert_eq!(store.retry(ids[0], NOW).await.unwrap(), Retried::Due);
+    assert!(store.lease("a", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries.is_empty());
+    settle(store, e4.lease(), Settled::Retry(later(1)), NOW).await;
+    let e4 = store.lease("a", later(1), 9, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    assert_eq!((e4.event.id.as_str(), e4.outlived), ("e4", false));
+    settle(store, e4.lease(), Settled::Discarded, later(1)).await;
+    // From then on what was made due again and what is given up goes back behind it.
+    let e1 = next().await;
+    assert_eq!((e1.event.id.as_str(), e1.outlived), ("e1", true));
+    settle(store, e1.lease(), Settled::Dead, later(1)).await;
+    let e5 = next().await;
+    assert_eq!((e5.event.id.as_str(), e5.outlived), ("e5", false));
+    settle(store, e5.lease(), Settled::Dead, later(1)).await;
+    for (id, name, outlived) in [(ids[1], "e2", true), (ids[0], "e1", true), (e5.id, "e5", false)] {
+        assert_eq!(store.retry(id, later(1)).await.unwrap(), Retried::Due);
+        let leased = store.lease("a", later(1), 9, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+        assert_eq!((leased.event.id.as_str(), leased.outlived), (name, outlived));
+        settle(store, leased.lease(), Settled::Delivered, later(1)).await;
+    }
+    // What has arrived has been told, and so has what is replayed.
+    assert_eq!(store.retry(e5.id, later(1)).await.unwrap(), Retried::Due);
+    let e5 = store.lease("a", later(1), 9, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    assert!(e5.outlived);
+    settle(store, e5.lease(), Settled::Delivered, later(1)).await;
+    let _ = store.replay(e5.seq, &["a".to_owned()], later(1)).await.unwrap();
+    let e5 = store.lease("a", later(1), 9, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    assert!(e5.outlived);
 }
 
 /// Writes a key with an event.

@@ -111,6 +111,8 @@ impl State {
                 let bounds = std::mem::take(&mut self.bounds);
                 let id = self.deliver(*seq, subscription, step.now, lane.clone());
                 self.bounds = bounds;
+                let is_again = matches!(job.work, JobWork::Replay { missing: false, .. });
+                self.deliveries.get_mut(&id).unwrap().outlived = is_again;
                 Ok(self.deliveries[&id].is_open().then(|| subscription.clone()))
             }
         }

@@ -11,9 +11,11 @@ pub(super) struct Delivery {
     pub(super) subscription: String,
     pub(super) event: Event,
     pub(super) data: Vec<u8>,
+    /// Where its change stands in the log.
+    pub(super) place: u64,
     /// Whether it was given up; somebody may have it tried again.
     pub(super) is_dead: bool,
-    /// Whether a later one of its document ended after it was given up.
+    /// Whether one of a later change of its document has ended, or it has itself.
     pub(super) is_outlived: bool,
     /// Whether an attempt of it was begun and nobody knows its end.
     pub(super) is_interrupted: bool,
@@ -42,6 +44,8 @@ pub(super) struct Disk {
     pub(super) keys: BTreeMap<String, Vec<u8>>,
     pub(super) followers: BTreeMap<String, Follower>,
     pub(super) deliveries: BTreeMap<u64, Delivery>,
+    /// Those that have ended.
+    pub(super) ended: Vec<Delivery>,
     pub(super) generation: u64,
     number: u64,
 }
@@ -95,15 +99,32 @@ impl Disk {
         }
         for delivery in deliveries.into_iter().filter(|one| self.followers.contains_key(&one.subscription)) {
             self.number += 1;
-            self.deliveries.insert(self.number, delivery);
+            self.deliveries.insert(self.number, Delivery { place: self.number, ..delivery });
         }
         true
+    }
+
+    /// A delivery has ended: those of earlier changes of its document are outlived.
+    pub(super) fn end(&mut self, number: u64) {
+        let Some(ended) = self.deliveries.remove(&number) else { return };
+        for earlier in self.deliveries.values_mut() {
+            let is_same = earlier.subscription == ended.subscription && earlier.url() == ended.url();
+            earlier.is_outlived |= is_same && earlier.place < ended.place;
+        }
+        self.ended.push(ended);
+    }
+
+    /// Somebody has a delivery that ended made once more.
+    pub(super) fn repeat(&mut self, ended: Delivery) {
+        self.number += 1;
+        self.deliveries.insert(self.number, Delivery { is_outlived: true, is_interrupted: false, ..ended });
     }
 
     /// Forgets a subscription with all that is kept for it.
     pub(super) fn dismiss(&mut self, id: &str) {
         self.followers.remove(id);
         self.deliveries.retain(|_, delivery| delivery.subscription != id);
+        self.ended.retain(|delivery| delivery.subscription != id);
         self.keys.retain(|key, _| !key.starts_with(&format!("holding/{id}/")));
     }
 

@@ -28,10 +28,12 @@ pub(super) enum Defect {
     ForgetsInterruptions,
     /// What a subscriber has by the filter before is forgotten.
     ForgetsFilters,
+    /// What is tried again is told though a later change was told meanwhile.
+    GoesBack,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::AcknowledgesFirst,
         Self::ForgetsConflicts,
         Self::MovesPlaceFirst,
@@ -39,6 +41,7 @@ impl Defect {
         Self::IgnoresTheOrder,
         Self::ForgetsInterruptions,
         Self::ForgetsFilters,
+        Self::GoesBack,
     ];
 }
 
@@ -197,12 +200,8 @@ impl World {
     }
 
     /// A subscriber gets another filter.
-    ///
-    /// Not one that is told of every revision: those that wait are told by the new filter, and if their document is gone by then
-    /// its end is not (`docs/decisions/0045-another-filter.md`).
     fn refilter(&mut self) {
-        let ids = self.disk.followers.iter().filter(|(_, follower)| !follower.every);
-        let ids: Vec<String> = ids.map(|(id, _)| id.clone()).collect();
+        let ids: Vec<String> = self.disk.followers.keys().cloned().collect();
         let Some(id) = self.pick(&ids) else { return };
         let filter = self.pick(&[None, Some(WANTED), Some(OTHER), Some(EDGE)]).unwrap();
         self.disk.generation += 1;
@@ -320,8 +319,9 @@ impl World {
         let ready = self.disk.ready().into_iter().filter(|number| !running.contains(&places(number)));
         let ready: Vec<u64> = ready.collect();
         let Some(number) = self.pick(&ready) else { return };
-        let Delivery { subscription, event, data, is_interrupted, .. } =
+        let Delivery { subscription, event, data, is_interrupted, is_outlived, .. } =
             self.disk.deliveries[&number].clone();
+        let is_outlived = is_outlived && self.defect != Some(Defect::GoesBack);
         if is_interrupted && self.defect != Some(Defect::ForgetsInterruptions) {
             self.doubt(number);
             // It may have been told of what came after meanwhile, and is asked to take back all the same.
@@ -329,7 +329,9 @@ impl World {
             subscriber_of(&mut self.subscribers, &subscription).doubtful.insert(url);
         }
         let mut overlay = self.disk.overlay();
-        let mut notice = self.router.document_notice(&subscription, &event, &data, &mut overlay).unwrap();
+        let entry = (&event, data.as_slice());
+        let mut notice =
+            self.router.document_notice(&subscription, entry, is_outlived, &mut overlay).unwrap();
         if self.defect == Some(Defect::IgnoresTheOrder)
             && let Some(telling) = &mut notice.telling
             && telling.document.is_some()
@@ -397,11 +399,7 @@ impl World {
             "{number} of {subscription} ends: {:?}",
             notice.telling.as_ref().map(|one| one.action)
         ));
-        self.disk.deliveries.remove(&number);
-        for (_, earlier) in self.disk.deliveries.range_mut(..number) {
-            earlier.is_outlived |=
-                earlier.is_dead && earlier.subscription == subscription && earlier.url() == url;
-        }
+        self.disk.end(number);
         // Who lost what it had may be told of it by what waited, and then again by the resync.
         let follower = self.disk.followers.get(&subscription);
         let is_lost = |place: &(String, Announcement)| place.1 == Announcement::Lost;
@@ -522,20 +520,26 @@ impl World {
     }
 
     /// Deliveries that were given up are tried again.
-    ///
-    /// Who is told of every revision is told what is tried again in the order in which it is: what has been followed by later
-    /// ones stays given up (`docs/decisions/0044-what-was-given-up-of-a-document.md`).
     fn retry(&mut self) {
-        let followers = &self.disk.followers;
-        let is_every = |id: &str| followers.get(id).is_some_and(|follower| follower.every);
-        let places = |one: &Delivery| (one.subscription.clone(), one.url().to_owned());
-        let newest: BTreeMap<_, u64> =
-            self.disk.deliveries.iter().map(|(number, one)| (places(one), *number)).collect();
-        self.disk.deliveries.retain(|number, one| {
-            let is_followed = one.is_outlived || newest[&places(one)] > *number;
-            !(one.is_dead && is_followed && is_every(&one.subscription))
-        });
         self.disk.deliveries.values_mut().for_each(|delivery| delivery.is_dead = false);
+    }
+
+    /// Somebody has one delivery tried again that was given up, or made again that ended.
+    fn retry_one(&mut self) {
+        let dead = self.disk.deliveries.iter().filter(|(_, delivery)| delivery.is_dead);
+        let dead: Vec<u64> = dead.map(|(number, _)| *number).collect();
+        if self.one_in(2)
+            && let Some(number) = self.pick(&dead)
+        {
+            self.tell(format!("{number} is tried again"));
+            self.disk.deliveries.get_mut(&number).unwrap().is_dead = false;
+            return;
+        }
+        let ended = self.disk.ended.clone();
+        if let Some(ended) = self.pick(&ended) {
+            self.tell(format!("what was told to {} by {} is made again", ended.subscription, ended.event.id));
+            self.disk.repeat(ended);
+        }
     }
 
     pub(super) fn step(&mut self) -> Result<(), String> {
@@ -556,9 +560,10 @@ impl World {
             25..=33 => self.end(false)?,
             34..=35 => self.backfill(false),
             36 => self.subscribe(),
-            37 => match self.below(3) {
+            37 => match self.below(4) {
                 0 => self.unsubscribe(),
                 1 => self.retry(),
+                2 => self.retry_one(),
                 _ => self.refilter(),
             },
             38 if self.one_in(3) => self.lose(),
@@ -640,6 +645,7 @@ fn deliveries(accepted: &crate::decision::AcceptedEvent, data: Vec<u8>) -> Vec<D
             subscription: intent.subscription.clone(),
             event: accepted.event.clone(),
             data: data.clone(),
+            place: 0,
             is_dead: false,
             is_outlived: false,
             is_interrupted: false,
