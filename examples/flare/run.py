@@ -144,7 +144,8 @@ def main():
         say(f"the gateway starts, for some seconds on a busy machine: {asked.binary} serve")
         begun = time.monotonic()
         try:
-            gateway = subprocess.Popen([asked.binary, "serve", "--config", str(config)])
+            # In a session of its own: Ctrl-C ends this program, which ends the gateway.
+            gateway = subprocess.Popen([asked.binary, "serve", "--config", str(config)], start_new_session=True)
         except OSError as error:
             sys.exit(f"{asked.binary} cannot be started: {error}; give the path of the binary, target/debug/anglerfish say")
         try:

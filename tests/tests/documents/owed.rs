@@ -69,6 +69,24 @@ fn what_was_given_up_of_a_document_is_told_with_its_next_put_or_delete_or_a_resy
 }
 
 #[test]
+fn an_end_that_found_no_room_behind_another_delivery_is_told_with_the_next_delete() {
+    let (receiver, _) = receiver();
+    let bounded = "backlog = { max = 1, full = \"refuse\" }";
+    let flare = Flare::start("", &[ITEMS.to_owned(), subscription(&receiver, bounded)].concat());
+    flare.put("http://h/items/1", "{\"v\": 1}");
+    let _ = told(&receiver, 1);
+    flare.settled();
+    let _ = flare.gateway.api("POST", "/v1/subscriptions/a/pause", None).expect(200);
+    flare.put("http://h/items/1", "{\"v\": 2}");
+    // There is room for one alone, which finds the document gone.
+    flare.delete("http://h/items/1");
+    let _ = flare.gateway.api("POST", "/v1/subscriptions/a/resume", None).expect(200);
+    flare.settled();
+    flare.delete("http://h/items/1");
+    assert_eq!(told(&receiver, 2)[1], ("delete".to_owned(), json!({"v": 2})));
+}
+
+#[test]
 fn what_is_tried_again_by_hand_never_goes_back_behind_what_was_told_of_every_revision() {
     let (receiver, broken) = receiver();
     let once = "retry = { backoff = \"exponential\", max_attempts = 1 }";

@@ -364,8 +364,9 @@ fn revive(
         .collect::<rusqlite::Result<_>>()?;
     let mut revived = Vec::new();
     for (subscription, id, lane) in found {
-        // One that is open tells all that there is to tell.
+        // One that is open tells all that there is to tell, but for what there was no room for: that is looked for again.
         if batch.has_open(&subscription, &lane)? {
+            batch.backlog.look_again(&lane);
             continue;
         }
         if reopen(batch, DeliveryId(id), now, clamp(now))? == Retried::Due {

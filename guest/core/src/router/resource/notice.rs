@@ -439,10 +439,10 @@ impl Resources {
         if has.doubt || has.told.is_some() && follower.wish != Wish::Changes {
             return Ok(());
         }
-        // What it is told of the end of, where no entry of the log says it.
-        let what_it_may_have = || (event.kind != DELETED).then(|| data.to_vec());
+        // What it is told of the end of, where no entry of the log says it: also of one that ended, if another one that it does not want
+        // has its URL by then.
         let content = match follower.wish {
-            Wish::Some => has.content.or_else(what_it_may_have),
+            Wish::Some => has.content.or_else(|| Some(data.to_vec())),
             _ => has.content,
         };
         keys.set(&holding_key(id, url), &Holding { content, doubt: true, ..has }.encoded())

@@ -144,6 +144,13 @@ pub(in super::super) async fn what_was_given_up_of_a_document_is_due_again_when_
     let open = store.lease("a", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries;
     assert_eq!(open.iter().map(|one| one.event.id.as_str()).collect::<Vec<_>>(), ["d2"], "the newest");
     assert_eq!(store.revive_document("=u", NOW).await.unwrap(), [""; 0], "it is open already");
+    settle(store, open[0].lease(), Settled::Delivered, NOW).await;
+    // What was given up while another one was open is looked for again.
+    assert_eq!(store.revive_document("=u", NOW).await.unwrap(), ["a"]);
+    let before = store.lease("a", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries;
+    settle(store, before[0].lease(), Settled::Delivered, NOW).await;
+    assert_eq!(store.retry(open[0].id, NOW).await.unwrap(), Retried::Due);
+    let open = store.lease("a", NOW, 9, LeaseTerms::default()).await.unwrap().deliveries;
     settle(store, open[0].lease(), Settled::Dead, NOW).await;
     assert!(store.revive_ends("a", NOW).await.unwrap());
     assert!(!store.revive_ends("b", NOW).await.unwrap());
