@@ -364,9 +364,11 @@ impl<P> Queue<P> {
     }
 
     pub(super) fn begin_survey(&mut self) {
+        // What is being given back may come to the store after the survey, and be told of before it.
+        let is_returning = self.releasing || !self.returns.is_empty();
         for line in self.lines.both_mut() {
             line.backlog = Backlog::Surveyed;
-            line.again = false;
+            line.again = is_returning;
         }
     }
 
