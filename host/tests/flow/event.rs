@@ -189,11 +189,14 @@ async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_s
     let delivery = settled(&gateway).await.remove(0);
     let shown = ask(&gateway, "GET", format!("/v1/deliveries/{}", delivery["id"])).await;
     let flow = event_flow_id("/shop", "e1");
-    assert_eq!((&shown["status"], shown["attempts"].as_array().unwrap().len()), (&json!("delivered"), 1));
+    assert_eq!(
+        (&shown["delivery"]["status"], shown["attempts"].as_array().unwrap().len()),
+        (&json!("delivered"), 1)
+    );
     assert_eq!(shown["attempts"][0]["answer"], format!("started flow placed/{flow}"), "{shown}");
     assert_eq!(placed.get(&flow).await.unwrap().result().await.unwrap(), 1);
     // What is delivered again finds the flow of its event.
-    let event = delivery["event"].as_str().unwrap();
+    let event = delivery["event"]["id"].as_str().unwrap();
     ask(&gateway, "POST", format!("/v1/events/{event}/replay")).await;
     let deliveries = loop {
         let deliveries = settled(&gateway).await;
@@ -203,7 +206,7 @@ async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_s
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     let shown = ask(&gateway, "GET", format!("/v1/deliveries/{}", deliveries[0]["id"])).await;
-    assert_eq!(shown["status"], "delivered");
+    assert_eq!(shown["delivery"]["status"], "delivered");
     assert_eq!(shown["attempts"][0]["error"], format!("flow placed/{flow} is there already"), "{shown}");
     assert_eq!(ended(&gateway, 1).await.len(), 1);
     gateway.shutdown().await;
