@@ -1,6 +1,6 @@
 //! Flows that events start.
 
-use super::{Failure, many};
+use super::{Failure, find_compiled, many};
 use anglerfish::{
     Anglerfish, Config, Environment, FlowContext, FlowError, NewEvent, StoredFlow, Subscription,
     event_flow_id,
@@ -170,6 +170,7 @@ fn an_event_starts_one_flow_wherever_the_process_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_starts_none() {
     let directory = TempDir::new().unwrap();
+    find_compiled(directory.path()).await;
     let gateway = start(directory.path()).await;
     publish(&gateway, "e1", 1).await;
     // Its only attempt is not used up, however often it is tried in vain.
@@ -213,8 +214,9 @@ async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_says_in_code_what_starts_a_flow_and_a_dropped_gateway_lets_go_of_its_flows() {
+async fn a_program_says_in_code_what_starts_a_flow_and_what_it_starts_is_there_after_a_restart() {
     let directory = TempDir::new().unwrap();
+    find_compiled(directory.path()).await;
     for round in 0..2 {
         let gateway = Anglerfish::builder()
             .data_dir(directory.path())
@@ -237,6 +239,7 @@ async fn a_program_says_in_code_what_starts_a_flow_and_a_dropped_gateway_lets_go
         let event = run.result().await.unwrap();
         assert_eq!((&event["specversion"], &event["source"]), (&json!("1.0"), &json!("/shop")));
         assert_eq!((&event["id"], &event["data"]), (&json!(id), &json!({"number": round})));
+        assert_eq!(gateway.flows().list(true, "placed", "", 9).await.unwrap().len(), round + 1);
         gateway.shutdown().await;
     }
 }
