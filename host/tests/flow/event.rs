@@ -1,6 +1,6 @@
 //! Flows that events start.
 
-use super::{Failure, many};
+use super::{Failure, find_compiled, many};
 use anglerfish::{
     Anglerfish, Config, Environment, FlowContext, FlowError, NewEvent, StoredFlow, Subscription,
     event_flow_id,
@@ -170,6 +170,7 @@ fn an_event_starts_one_flow_wherever_the_process_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_starts_none() {
     let directory = TempDir::new().unwrap();
+    find_compiled(directory.path()).await;
     let gateway = start(directory.path()).await;
     publish(&gateway, "e1", 1).await;
     // Its only attempt is not used up, however often it is tried in vain.
@@ -189,11 +190,14 @@ async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_s
     let delivery = settled(&gateway).await.remove(0);
     let shown = ask(&gateway, "GET", format!("/v1/deliveries/{}", delivery["id"])).await;
     let flow = event_flow_id("/shop", "e1");
-    assert_eq!((&shown["status"], shown["attempts"].as_array().unwrap().len()), (&json!("delivered"), 1));
+    assert_eq!(
+        (&shown["delivery"]["status"], shown["attempts"].as_array().unwrap().len()),
+        (&json!("delivered"), 1)
+    );
     assert_eq!(shown["attempts"][0]["answer"], format!("started flow placed/{flow}"), "{shown}");
     assert_eq!(placed.get(&flow).await.unwrap().result().await.unwrap(), 1);
     // What is delivered again finds the flow of its event.
-    let event = delivery["event"].as_str().unwrap();
+    let event = delivery["event"]["id"].as_str().unwrap();
     ask(&gateway, "POST", format!("/v1/events/{event}/replay")).await;
     let deliveries = loop {
         let deliveries = settled(&gateway).await;
@@ -203,15 +207,16 @@ async fn events_wait_for_a_flow_that_is_not_known_yet_and_one_that_comes_again_s
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     let shown = ask(&gateway, "GET", format!("/v1/deliveries/{}", deliveries[0]["id"])).await;
-    assert_eq!(shown["status"], "delivered");
+    assert_eq!(shown["delivery"]["status"], "delivered");
     assert_eq!(shown["attempts"][0]["error"], format!("flow placed/{flow} is there already"), "{shown}");
     assert_eq!(ended(&gateway, 1).await.len(), 1);
     gateway.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_says_in_code_what_starts_a_flow_and_a_dropped_gateway_lets_go_of_its_flows() {
+async fn a_program_says_in_code_what_starts_a_flow_and_what_it_starts_is_there_after_a_restart() {
     let directory = TempDir::new().unwrap();
+    find_compiled(directory.path()).await;
     for round in 0..2 {
         let gateway = Anglerfish::builder()
             .data_dir(directory.path())
@@ -234,6 +239,7 @@ async fn a_program_says_in_code_what_starts_a_flow_and_a_dropped_gateway_lets_go
         let event = run.result().await.unwrap();
         assert_eq!((&event["specversion"], &event["source"]), (&json!("1.0"), &json!("/shop")));
         assert_eq!((&event["id"], &event["data"]), (&json!(id), &json!({"number": round})));
+        assert_eq!(gateway.flows().list(true, "placed", "", 9).await.unwrap().len(), round + 1);
         gateway.shutdown().await;
     }
 }

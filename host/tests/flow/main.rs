@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -41,7 +41,30 @@ fn config(directory: &Path, port: u16, api: &str) -> Config {
     Config::parse("test.toml", &text, directory, &Environment::default()).unwrap()
 }
 
+/// The directory of a gateway that has compiled the component; the others take it from there.
+static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
+
+/// Lets a gateway in this directory find the component compiled.
+async fn find_compiled(directory: &Path) {
+    let cache = directory.join("cache");
+    if cache.exists() {
+        return;
+    }
+    let compiled = COMPILED
+        .get_or_init(|| async {
+            let data = TempDir::new().unwrap();
+            Anglerfish::builder().data_dir(data.path()).build().await.unwrap().start().shutdown().await;
+            data
+        })
+        .await;
+    std::fs::create_dir_all(&cache).unwrap();
+    for file in std::fs::read_dir(compiled.path().join("cache")).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), cache.join(file.file_name())).unwrap();
+    }
+}
+
 async fn start(directory: &Path, api: &str) -> Anglerfish {
+    find_compiled(directory).await;
     let config = config(directory, 0, api);
     Anglerfish::with_config(config).build().await.unwrap().start()
 }

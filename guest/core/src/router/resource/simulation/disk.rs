@@ -46,6 +46,8 @@ pub(super) struct Disk {
     pub(super) deliveries: BTreeMap<u64, Delivery>,
     /// Those that have ended.
     pub(super) ended: Vec<Delivery>,
+    /// Of each subscription and document the delivery that is due; the others wait for its end.
+    due: BTreeMap<(String, String), u64>,
     pub(super) generation: u64,
     number: u64,
 }
@@ -128,12 +130,19 @@ impl Disk {
         self.keys.retain(|key, _| !key.starts_with(&format!("holding/{id}/")));
     }
 
-    /// The deliveries that may be attempted now: of one subscription and document the first one.
-    pub(super) fn ready(&self) -> Vec<u64> {
-        let mut first: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for (number, delivery) in self.deliveries.iter().filter(|(_, delivery)| !delivery.is_dead) {
-            first.entry((&delivery.subscription, delivery.url())).or_insert(*number);
+    /// Has one delivery of each subscription and document due: the one that was, or else the first one. What is made due again from
+    /// now on waits behind it.
+    pub(super) fn free(&mut self) {
+        let Self { deliveries, due, .. } = self;
+        due.retain(|_, number| deliveries.get(number).is_some_and(|delivery| !delivery.is_dead));
+        for (number, delivery) in deliveries.iter().filter(|(_, delivery)| !delivery.is_dead) {
+            due.entry((delivery.subscription.clone(), delivery.url().to_owned())).or_insert(*number);
         }
-        first.into_values().collect()
+    }
+
+    /// The deliveries that may be attempted now.
+    pub(super) fn ready(&mut self) -> Vec<u64> {
+        self.free();
+        self.due.values().copied().collect()
     }
 }

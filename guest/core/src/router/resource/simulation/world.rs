@@ -312,12 +312,12 @@ impl World {
     /// One attempt begins.
     fn begin(&mut self) {
         // One of a subscriber and a document runs at a time, also where an earlier one is tried again by hand.
+        let ready = self.disk.ready();
         let places = |number: &u64| {
             self.disk.deliveries.get(number).map(|one| (one.subscription.clone(), one.url().to_owned()))
         };
         let running: Vec<_> = self.flights.iter().map(|flight| places(&flight.delivery)).collect();
-        let ready = self.disk.ready().into_iter().filter(|number| !running.contains(&places(number)));
-        let ready: Vec<u64> = ready.collect();
+        let ready: Vec<u64> = ready.into_iter().filter(|number| !running.contains(&places(number))).collect();
         let Some(number) = self.pick(&ready) else { return };
         let Delivery { subscription, event, data, is_interrupted, is_outlived, .. } =
             self.disk.deliveries[&number].clone();
@@ -521,6 +521,7 @@ impl World {
 
     /// Deliveries that were given up are tried again.
     fn retry(&mut self) {
+        self.disk.free();
         self.disk.deliveries.values_mut().for_each(|delivery| delivery.is_dead = false);
     }
 
@@ -543,6 +544,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self) -> Result<(), String> {
+        self.disk.free();
         match self.below(40) {
             0..=11 => {
                 let url = self.url();
