@@ -27,6 +27,8 @@ const KEPT: usize = 100;
 
 /// The arguments of `listen`.
 #[derive(Debug, Args)]
+// What clap makes of it is wider than 80 columns.
+#[command(override_usage = "anglerfish listen --token <TOKEN> <--to <URL>|--print> <SUBSCRIPTION>")]
 #[command(group = ArgGroup::new("what").required(true).args(["to", "print"]))]
 #[command(after_help = "Examples:
   anglerfish listen orders --url https://events.example \\
