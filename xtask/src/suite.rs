@@ -74,7 +74,9 @@ impl Counts {
             eprintln!("installing cargo-deny; the first time takes some minutes");
             let mut install = command::cargo();
             // It runs for a second: to optimise it takes minutes.
-            install.args(["install", "--quiet", "--locked", "--debug", "cargo-deny@0.20.2", "--root"]).arg(&tools);
+            install
+                .args(["install", "--quiet", "--locked", "--debug", "cargo-deny@0.20.2", "--root"])
+                .arg(&tools);
             install.env("CARGO_PROFILE_DEV_DEBUG", "false");
             let began = Instant::now();
             let installed = command::run(&mut install);

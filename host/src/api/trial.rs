@@ -174,8 +174,11 @@ pub(super) async fn test(
         }
     };
     let made = trial.made()?;
-    let Verdict { outcome, reason, .. } =
-        api.subscriptions.routing().explain_with(past.clone(), &trial.sources, trial.filter.as_deref()).await?;
+    let Verdict { outcome, reason, .. } = api
+        .subscriptions
+        .routing()
+        .explain_with(past.clone(), &trial.sources, trial.filter.as_deref())
+        .await?;
     let (mut sent, mut transform_error, mut sent_text, mut data_error) = (None, None, None, None);
     if let Some(made) = made {
         let is_text = !made.data.is_empty();
