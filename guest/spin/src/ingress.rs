@@ -123,9 +123,19 @@ fn decide(table: &Table, request: &types::Request) -> Result<Decision, String> {
         Decision::Accept(acceptance) => (&acceptance.repeated, acceptance.batch),
         _ => return Ok(decision),
     };
-    let mut lost = Vec::new();
+    // A part of a body may repeat an earlier part of the same one, which nobody can have kept yet.
+    let new: HashSet<&str> = match &decision {
+        Decision::Accept(acceptance) => {
+            acceptance.events.iter().map(|accepted| accepted.event.id.as_str()).collect()
+        }
+        _ => HashSet::new(),
+    };
+    let (mut lost, mut kept) = (Vec::new(), Vec::new());
     for id in repeated {
-        if !outbox(|outbox| outbox.is_kept(&request.source, id))? {
+        let is_here = new.contains(id.as_str()) || lost.contains(id);
+        if is_here || outbox(|outbox| outbox.is_kept(&request.source, id))? {
+            kept.push(id.clone());
+        } else {
             lost.push(id.clone());
         }
     }
@@ -136,15 +146,14 @@ fn decide(table: &Table, request: &types::Request) -> Result<Decision, String> {
     if events.len() < lost.len() {
         return Ok(Decision::Other("a repetition of no event".to_owned()));
     }
-    let kept = |ids: Vec<String>| ids.into_iter().filter(|id| !lost.contains(id)).collect();
     Ok(match decision {
-        Decision::Duplicate(Duplicate { ids, answer, .. }) => {
-            Decision::Accept(Acceptance { events, repeated: kept(ids), batch, answer, secret: None })
+        Decision::Duplicate(Duplicate { answer, .. }) => {
+            Decision::Accept(Acceptance { events, repeated: kept, batch, answer, secret: None })
         }
         Decision::Accept(acceptance) => {
-            let Acceptance { events: new, repeated, answer, secret, .. } = acceptance;
+            let Acceptance { events: new, answer, secret, .. } = acceptance;
             events.splice(0..0, new);
-            Decision::Accept(Acceptance { events, repeated: kept(repeated), batch, answer, secret })
+            Decision::Accept(Acceptance { events, repeated: kept, batch, answer, secret })
         }
         other => other,
     })

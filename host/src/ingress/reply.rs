@@ -5,6 +5,7 @@ use crate::store::StoreError;
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::exchange::RETRY_AFTER;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -40,11 +41,16 @@ pub(super) fn response(reply: Reply) -> Response<Full<Bytes>> {
 }
 
 fn written(reply: Reply) -> Option<Response<Full<Bytes>>> {
+    let length = HeaderValue::from(reply.body.len());
     let mut response = Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
     for (name, value) in reply.headers {
         let name = HeaderName::try_from(name.as_ref()).ok()?;
         response.headers_mut().append(name, HeaderValue::try_from(value).ok()?);
+    }
+    // RFC 9110, section 8.6. The server would leave it out of the answer to a HEAD if there is no body anyway.
+    if response.status() != StatusCode::NO_CONTENT {
+        response.headers_mut().insert(CONTENT_LENGTH, length);
     }
     Some(response)
 }
