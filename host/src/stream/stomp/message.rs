@@ -106,7 +106,7 @@ pub(super) fn named(frame: &Frame, problems: &[Problem]) -> String {
         let prefixed = format!("{PREFIX}{name}");
         let header = match name {
             "datacontenttype" => "content-type",
-            _ if frame.header(&prefixed).is_some() => &prefixed,
+            _ if frame.header(&prefixed).is_some() => prefixed.as_str(),
             _ if frame.header(name).is_some() => name,
             _ => return problem.to_string(),
         };

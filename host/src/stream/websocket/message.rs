@@ -158,7 +158,12 @@ fn message(value: &Value, text: &[u8]) -> Result<ClientMessage, Refused> {
     let problems = problems.into_vec();
     read.filter(|_| problems.is_empty()).ok_or_else(|| {
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Refused::new("invalid-message", said.join("; "))
+        let detail = match said.is_empty() {
+            // What else there is to an event was read from its text.
+            true => "event: there is more than one".to_owned(),
+            false => said.join("; "),
+        };
+        Refused::new("invalid-message", detail)
     })
 }
 
@@ -342,6 +347,7 @@ mod tests {
             (r#"{"type":"publish","topic":"a"}"#, "event: missing key"),
             (r#"{"type":"subscribe","topic":"a","subscription":"b"}"#, "topic: "),
             (r#"{"type":"ping","ref":1}"#, "ref: "),
+            (r#"{"type":"publish","topic":"a","event":{},"event":{}}"#, "event: there is more than one"),
             (r#"{"type":"subscribe","topic":"/topic/a"}"#, "topic: must be the name alone"),
             (r#"{"type":"publish","topic":"/topic/a","event":{}}"#, "topic: must be the name alone"),
             (
