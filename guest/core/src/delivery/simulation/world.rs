@@ -39,6 +39,8 @@ const STEPS: usize = 200_000;
 enum Event {
     Action(usize),
     Heal,
+    /// Somebody lets a subscription go on.
+    Resume(usize),
     Offer(u8, Work<()>),
     Call(Call),
     Answer(Answer),
@@ -223,7 +225,7 @@ impl World {
             if self.time > (TROUBLED + BOUND) * 1000 {
                 return Err(format!("{} deliveries are open long after all is well", self.store.open()));
             }
-            let is_of_world = matches!(event, Event::Action(_) | Event::Heal);
+            let is_of_world = matches!(event, Event::Action(_) | Event::Heal | Event::Resume(_));
             if is_of_world || life == self.life {
                 if let Some(trace) = &mut self.trace {
                     trace.push(format!("{:>9.3} {event:?}", self.time as f64 / 1e6));
@@ -490,7 +492,7 @@ impl World {
             island.stood = self.time;
             if self.time >= TROUBLED * 1000 {
                 // It was asked before its trouble was over: whoever let it go on does so again.
-                self.after(ECHO, Event::Heal);
+                self.after(ECHO, Event::Resume(place));
             }
         }
     }
@@ -519,6 +521,7 @@ impl World {
                 }
             }
             Event::Heal => self.heal(),
+            Event::Resume(place) => self.resume(place),
             Event::Start => self.start(),
             Event::Abort => {
                 if let Some(engine) = &mut self.engine {

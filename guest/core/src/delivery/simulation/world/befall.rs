@@ -193,16 +193,21 @@ impl World {
     /// All is well from now on.
     pub(super) fn heal(&mut self) {
         (self.outage, self.refusal) = (0, 0);
-        self.echo = self.echo.max(self.time + ECHO);
         self.set_clock(0);
         for place in 0..self.islands.len() {
             self.islands[place].mood = Mood::Fine;
-            self.put(place);
-            self.stand(place, Standing::Active);
-            if self.engine.is_none() {
-                // Whoever lets it go on does so after the next start.
-                (self.store.standings[place], self.store.failing[place]) = (Standing::Active, None);
-            }
+            self.resume(place);
+        }
+    }
+
+    /// Somebody lets a subscription go on, and no other one.
+    pub(super) fn resume(&mut self, place: usize) {
+        self.echo = self.echo.max(self.time + ECHO);
+        self.put(place);
+        self.stand(place, Standing::Active);
+        if self.engine.is_none() {
+            // Whoever lets it go on does so after the next start.
+            (self.store.standings[place], self.store.failing[place]) = (Standing::Active, None);
         }
     }
 }
