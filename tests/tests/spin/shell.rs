@@ -104,8 +104,8 @@ impl Shell {
             assert!(known.insert((path.clone(), id.clone())), "{} sent {id} to {path} twice", self.name);
             // Moments, and what is made of them; the receiver's own address; ids that are a request's own.
             let differs = |name: &str| {
-                ["webhook-timestamp", "webhook-signature", "host"].contains(&name)
-                    || (name == "webhook-id" && recorded::is_of_request(&id))
+                ["webhook-timestamp", "webhook-signature", "ce-time", "host"].contains(&name)
+                    || (["webhook-id", "ce-id"].contains(&name) && recorded::is_of_request(&id))
             };
             let fields = { head.headers.iter() }
                 .filter(|(name, _)| !differs(name.as_str()))
