@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod compiled;
+
 use anglerfish::{
     Anglerfish, AnglerfishBuilder, Config, ConfigError, Delivery, Environment, EventError, GatewayError,
     NewEvent, PluginConfig, Source, Subscription, SubscriptionError,
@@ -16,6 +18,7 @@ use axum::Router;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use compiled::find_compiled;
 use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -26,28 +29,15 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// The directory of a gateway that has compiled the component; the others take it from there.
-static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
-
 async fn data() -> TempDir {
-    let compiled = COMPILED
-        .get_or_init(|| async {
-            let data = tempfile::tempdir().unwrap();
-            Anglerfish::builder().data_dir(data.path()).build().await.unwrap().start().shutdown().await;
-            data
-        })
-        .await;
     let data = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(data.path().join("cache")).unwrap();
-    for file in std::fs::read_dir(compiled.path().join("cache")).unwrap().map(Result::unwrap) {
-        std::fs::copy(file.path(), data.path().join("cache").join(file.file_name())).unwrap();
-    }
+    find_compiled(data.path()).await;
     data
 }
 

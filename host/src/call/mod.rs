@@ -7,6 +7,7 @@
 
 mod api;
 mod calls;
+mod configuration;
 mod driver;
 mod entry;
 mod error;

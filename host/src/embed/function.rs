@@ -42,27 +42,17 @@ where
         // Called inside, so that a panic in making the future is caught as well.
         let call = async { (self.call)(delivery).await.map_err(|error| words(&*error.into())) };
         let called = tokio::time::timeout(timeout, AssertUnwindSafe(call).catch_unwind()).await;
-        let (failure, error) = match called {
-            Ok(Ok(Ok(()))) => (None, None),
-            Ok(Ok(Err(error))) => (Some(AttemptFailure::Endpoint), Some(error)),
+        let failed = match called {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some((AttemptFailure::Endpoint, error)),
             Ok(Err(panic)) => {
                 let reason = supervision::reason(&*panic);
-                (Some(AttemptFailure::Endpoint), Some(format!("the function panicked: {reason}")))
+                Some((AttemptFailure::Endpoint, format!("the function panicked: {reason}")))
             }
-            Err(_) => (Some(AttemptFailure::Timeout), Some(format!("timed out after {timeout:?}"))),
+            Err(_) => Some((AttemptFailure::Timeout, format!("timed out after {timeout:?}"))),
         };
-        Attempted {
-            started,
-            duration: begun.elapsed(),
-            status: None,
-            retry_after: None,
-            rate_limit_reset: None,
-            is_abort: false,
-            answer: None,
-            failure,
-            error: error.map(cut),
-            is_joined: false,
-        }
+        let failed = failed.map(|(failure, reason)| (failure, cut(reason)));
+        Attempted::within(started, begun.elapsed(), failed)
     }
 }
 

@@ -48,25 +48,14 @@ enum Start {
 impl Endpoint for FlowEndpoint {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
         let (started, begun) = (clock::now(), Instant::now());
-        let (failure, answer, error) = match self.start(&delivery, timeout).await {
-            Start::New(words) => (None, Some(words), None),
-            Start::There(words) => (Some(AttemptFailure::Unneeded), None, Some(words)),
-            Start::NotNow(reason) => (Some(AttemptFailure::Local), None, Some(reason)),
-            Start::Never(reason) => (Some(AttemptFailure::Unsendable), None, Some(reason)),
-            Start::Withdrawn => (Some(AttemptFailure::Withdrawn), None, None),
+        let (answer, failed) = match self.start(&delivery, timeout).await {
+            Start::New(words) => (Some(words), None),
+            Start::There(words) => (None, Some((AttemptFailure::Unneeded, words))),
+            Start::NotNow(reason) => (None, Some((AttemptFailure::Local, reason))),
+            Start::Never(reason) => (None, Some((AttemptFailure::Unsendable, reason))),
+            Start::Withdrawn => return Attempted::withdrawn(started),
         };
-        Attempted {
-            started,
-            duration: begun.elapsed(),
-            status: None,
-            retry_after: None,
-            rate_limit_reset: None,
-            is_abort: false,
-            answer,
-            failure,
-            error,
-            is_joined: false,
-        }
+        Attempted { answer, ..Attempted::within(started, begun.elapsed(), failed) }
     }
 
     fn withdraw(&self) {

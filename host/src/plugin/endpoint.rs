@@ -8,7 +8,6 @@ use crate::clock;
 use crate::delivery::{AttemptFailure, Attempted, Endpoint};
 use crate::store::LeasedDelivery;
 use anglerfish_core::config::{OnPluginError, PluginUse};
-use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,26 +86,13 @@ impl Endpoint for FilteredEndpoint {
         let (started, begun) = (clock::now(), Instant::now());
         match self.judge(delivery, begun + timeout).await {
             Ok(delivery) => self.endpoint.attempt(delivery, timeout.saturating_sub(begun.elapsed())).await,
-            Err(refused) => attempted(started, begun.elapsed(), refused),
+            Err(Refused { failure, reason }) => {
+                Attempted::within(started, begun.elapsed(), Some((failure, reason)))
+            }
         }
     }
 
     fn withdraw(&self) {
         self.endpoint.withdraw();
-    }
-}
-
-fn attempted(started: UnixMillis, duration: Duration, refused: Refused) -> Attempted {
-    Attempted {
-        started,
-        duration,
-        status: None,
-        retry_after: None,
-        rate_limit_reset: None,
-        is_abort: false,
-        answer: None,
-        failure: Some(refused.failure),
-        error: Some(refused.reason),
-        is_joined: false,
     }
 }

@@ -9,6 +9,8 @@
 )]
 
 mod callback;
+#[path = "../compiled/mod.rs"]
+mod compiled;
 mod event;
 
 use anglerfish::{
@@ -16,6 +18,7 @@ use anglerfish::{
     NewCall, StoredFlow,
 };
 use anglerfish_tests::{Receiver, Reply, Request, free_port, header, send};
+use compiled::find_compiled;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -39,28 +42,6 @@ fn config(directory: &Path, port: u16, api: &str) -> Config {
         directory.display()
     );
     Config::parse("test.toml", &text, directory, &Environment::default()).unwrap()
-}
-
-/// The directory of a gateway that has compiled the component; the others take it from there.
-static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
-
-/// Lets a gateway in this directory find the component compiled.
-async fn find_compiled(directory: &Path) {
-    let cache = directory.join("cache");
-    if cache.exists() {
-        return;
-    }
-    let compiled = COMPILED
-        .get_or_init(|| async {
-            let data = TempDir::new().unwrap();
-            Anglerfish::builder().data_dir(data.path()).build().await.unwrap().start().shutdown().await;
-            data
-        })
-        .await;
-    std::fs::create_dir_all(&cache).unwrap();
-    for file in std::fs::read_dir(compiled.path().join("cache")).unwrap().map(Result::unwrap) {
-        std::fs::copy(file.path(), cache.join(file.file_name())).unwrap();
-    }
 }
 
 async fn start(directory: &Path, api: &str) -> Anglerfish {

@@ -92,25 +92,27 @@ fn path_fault(path: &str) -> Option<&'static str> {
     }
     let segments = read_as_any(path.split('?').next().unwrap_or_default());
     // What follows a semicolon is a parameter for some, and no part of the segment's name.
-    let name = |segment: &'_ str| segment.split(';').next().unwrap_or_default().to_owned();
-    let leaves = segments.split(['/', '\\']).map(name).any(|name| name == "." || name == "..");
+    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    let leaves = segments.split(['/', '\\']).any(is_dots);
     leaves.then_some("must not hold a segment `.` or `..`, which would lead out of the api")
 }
 
 /// A path as whoever undoes more of its percent-encoding than a URL asks for reads its separators and dots, however often it is
 /// written over.
 fn read_as_any(path: &str) -> String {
-    let mut plain = path.to_ascii_lowercase();
-    loop {
-        let mut next = plain.clone();
-        for (coded, character) in [("%2e", "."), ("%2f", "/"), ("%5c", "\\"), ("%3b", ";"), ("%25", "%")] {
-            next = next.replace(coded, character);
-        }
-        if next == plain {
-            return plain;
-        }
-        plain = next;
+    const CODED: [(&str, char); 4] = [("2e", '.'), ("2f", '/'), ("5c", '\\'), ("3b", ';')];
+    let path = path.to_ascii_lowercase();
+    let (mut plain, mut rest) = (String::with_capacity(path.len()), path.as_str());
+    while let Some((before, after)) = rest.split_once('%') {
+        // A percent sign that is written over, any number of times.
+        let after = after.trim_start_matches("25");
+        let read = CODED.iter().find_map(|(coded, character)| Some((*character, after.strip_prefix(coded)?)));
+        let (character, left) = read.unwrap_or(('%', after));
+        plain.push_str(before);
+        plain.push(character);
+        rest = left;
     }
+    plain + rest
 }
 
 /// The target below an API's URL.

@@ -76,24 +76,32 @@ pub enum AttemptFailure {
 }
 
 impl Attempted {
-    /// An attempt that broke down within this program.
-    pub(super) fn internal(started: UnixMillis) -> Self {
+    /// An attempt in which no request was made: what became of it within this program, and why if it failed.
+    #[must_use]
+    pub fn within(started: UnixMillis, duration: Duration, failed: Option<(AttemptFailure, String)>) -> Self {
+        let (failure, error) = failed.unzip();
         Self {
             started,
-            duration: Duration::ZERO,
+            duration,
             status: None,
             retry_after: None,
             rate_limit_reset: None,
             is_abort: false,
             answer: None,
-            failure: Some(AttemptFailure::Endpoint),
-            error: Some("internal error in the attempt".to_owned()),
+            failure,
+            error,
             is_joined: false,
         }
     }
 
+    /// An attempt that broke down within this program.
+    pub(super) fn internal(started: UnixMillis) -> Self {
+        let reason = "internal error in the attempt".to_owned();
+        Self::within(started, Duration::ZERO, Some((AttemptFailure::Endpoint, reason)))
+    }
+
     /// An attempt for which nothing was sent after all.
-    pub(super) fn withdrawn(started: UnixMillis) -> Self {
+    pub(crate) fn withdrawn(started: UnixMillis) -> Self {
         Self { failure: Some(AttemptFailure::Withdrawn), error: None, ..Self::internal(started) }
     }
 
