@@ -205,7 +205,7 @@ fn a_stream_gives_what_waits_and_what_comes_and_goes_on_behind_the_last_after_a_
     assert_eq!(read(&gateway, &orders, None).status, 409);
     // Once it is over the stream ends, and a browser that comes again learns that there is no more.
     let mut last = read(&gateway, &newer, Some(&event.id));
-    let _ = gateway.api("DELETE", "/v1/callbacks/orders%2Feu", None).expect(200);
+    let _ = gateway.api("POST", "/v1/callbacks/orders%2Feu/cancel", None).expect(200);
     let mut events = std::iter::from_fn(|| last.event().unwrap());
     let end = events.find(|event| event.event == "end").unwrap();
     assert!(end.data.contains("\"over\""), "{end:?}");

@@ -373,16 +373,16 @@ fn reply(
     }
 }
 
-/// Takes nothing there any more. What came in stays.
+/// Takes nothing there any more. What came in stays, and so does the callback, as long as events are kept.
 #[utoipa::path(
-    delete, path = "/v1/callbacks/{name}", operation_id = "closeCallback", tag = "callbacks",
+    post, path = "/v1/callbacks/{name}/cancel", operation_id = "cancelCallback", tag = "callbacks",
     params(("name" = String, Path, description = "Its name.")),
     responses(
         (status = 200, description = "It is closed.", body = CallbackDocument),
         (status = 404, description = "There is none of this name: `unknown-callback`."),
     )
 )]
-pub(super) async fn close(
+pub(super) async fn cancel(
     State(api): State<Api>,
     Segment(name): Segment,
     Query(NoParameters {}): Query<NoParameters>,

@@ -54,7 +54,7 @@ pub(super) async fn run(args: CallbacksArgs, output: &mut Output) -> Result<Outc
             show(&callback, output)?;
         }
         Command::Cancel(args) => {
-            let callback = args.api.client()?.delete(&["callbacks", &args.name]).await?;
+            let callback = args.api.client()?.post(&["callbacks", &args.name, "cancel"], &[], None).await?;
             show(&callback, output)?;
         }
     }
