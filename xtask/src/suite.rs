@@ -4,6 +4,7 @@ use crate::{client, command, target};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -28,16 +29,26 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     let mut counts = Counts::default();
     if !arguments.tests_only {
         counts.check("format", command::cargo().args(["fmt", "--all", "--check"]));
-        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
-        counts.check("lints", command::cargo().args(lints));
         counts.licences();
     }
     let clients = client::install()?;
     // With the tests' own dependencies, so that nothing is compiled twice with other features.
-    let build = ["build", "--workspace", "--bins", "--tests"];
-    counts.check("the binary", command::cargo().args(build));
-    let mut tests = command::cargo();
-    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    let (name, targets): (_, &[_]) = match arguments.tests_only {
+        true => ("the build", &["--bins", "--tests", "--examples"]),
+        // Not `--all-targets`: the components' crates are linked for wasm alone. Among the benchmarks are the tests of each library.
+        false => ("the build, with its lints", &["--bins", "--tests", "--examples", "--benches"]),
+    };
+    let build = |subcommand| {
+        let mut cargo = command::cargo();
+        cargo.args([subcommand, "--workspace"]);
+        if !arguments.tests_only {
+            lint(&mut cargo);
+        }
+        cargo
+    };
+    counts.check(name, build("build").args(targets));
+    let mut tests = build("test");
+    tests.arg("--no-fail-fast");
     tests.env("ANGLERFISH_TEST_BINARY", command::target_directory().join("debug/anglerfish"));
     tests.env("ANGLERFISH_TEST_PYTHON", &clients.python).env("ANGLERFISH_TEST_NODE", &clients.node);
     tests.env("ANGLERFISH_TEST_BROWSER", clients.browser);
@@ -47,6 +58,17 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
     }
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Has the workspace's own crates compiled by clippy, which compiles as rustc does: to lint them in a run of its own would need every
+/// dependency a second time, for its types alone.
+fn lint(cargo: &mut Command) {
+    let beside = std::env::var_os("CARGO").map(|cargo| Path::new(&cargo).with_file_name("clippy-driver"));
+    let driver = beside.filter(|driver| driver.is_file()).unwrap_or_else(|| "clippy-driver".into());
+    // Not by the environment, which the tests and what they build would have too.
+    cargo.arg("--config").arg(format!("build.rustc-workspace-wrapper={driver:?}"));
+    // What `cargo clippy -- --deny warnings` hands over.
+    cargo.env("CLIPPY_ARGS", "--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__");
 }
 
 impl Counts {
