@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -22,6 +23,23 @@ pub(crate) fn cargo() -> Command {
 /// Where cargo puts what it builds.
 pub(crate) fn target_directory() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))
+}
+
+/// A program of the registry, installed into the target directory unless it is there.
+pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
+    let tools = target_directory().join("tools");
+    let tool = tools.join("bin").join(name);
+    if !tool.is_file() {
+        eprintln!("installing {name}; the first time takes some minutes");
+        let began = Instant::now();
+        let mut install = cargo();
+        // It runs for seconds: to optimise it takes minutes.
+        install.args(["install", "--quiet", "--locked", "--debug", "--root"]).arg(tools);
+        install.arg(format!("{name}@{version}")).env("CARGO_PROFILE_DEV_DEBUG", "false");
+        run(&mut install).with_context(|| format!("{name} cannot be installed"))?;
+        eprintln!("{name}: {} s", began.elapsed().as_secs());
+    }
+    Ok(tool)
 }
 
 /// Runs a command and fails if it does.

@@ -1,14 +1,22 @@
 //! `cargo xtask crates`: the packages that a registry would get, in `target/crates/package`, with the gateway component
 //! inside. A program outside of the workspace is built with them and run, without the component's source or its target. First it
 //! counts the crates that each feature of the library brings along, and holds the lints over the library without them: what CI
-//! compiles has all of them.
+//! compiles has all of them. With a revision to compare with, it says what has changed since for programs that use the library.
 
 use crate::{command, spin, target};
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+
+#[derive(Args)]
+pub(crate) struct CratesArguments {
+    /// Do not pack anything: tell what has changed in the library since this revision that breaks programs, and by which version that is allowed
+    #[arg(long, value_name = "REVISION")]
+    since: Option<String>,
+}
 
 /// What a program that embeds a gateway depends on, the library last.
 const PACKAGES: [&str; 3] = ["anglerfish-filter", "anglerfish-core", "anglerfish"];
@@ -56,8 +64,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// The library's features, each with what it builds on.
 const FEATURES: [(&str, &str); 2] = [("sqlite", ""), ("cli", "sqlite")];
 
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run(arguments: &CratesArguments) -> Result<ExitCode> {
     target::install()?;
+    if let Some(revision) = &arguments.since {
+        let mut check = Command::new(command::tool("cargo-semver-checks", "0.51.0")?);
+        check.current_dir(command::root());
+        check.args(["semver-checks", "--package", "anglerfish", "--baseline-rev", revision]);
+        command::run(&mut check)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     println!("{} crates without features", crates("")?.len());
     for (feature, beside) in FEATURES {
         let more = crates(feature)?.difference(&crates(beside)?).count();

@@ -44,7 +44,7 @@ enum Command {
     /// Build what is installed elsewhere: an archive, a Debian package, what a container image copies
     Package(package::PackageArguments),
     /// Count the crates of each feature, pack what a registry gets, and build and run a program outside of the workspace with it
-    Crates,
+    Crates(crates::CratesArguments),
     /// Build the components of the Spin app into target/spin, where spin.toml looks for them
     Spin,
 }
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Kill(arguments) => kill::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
-        Command::Crates => crates::run(),
+        Command::Crates(arguments) => crates::run(&arguments),
         Command::Spin => target::install().and_then(|()| spin::build_spin()).map(|folder| {
             println!("{}", folder.display());
             ExitCode::SUCCESS

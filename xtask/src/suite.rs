@@ -90,23 +90,10 @@ impl Counts {
 
     /// Licences, duplicate versions and sources of the dependencies. The tool is installed into the target directory.
     fn licences(&mut self) {
-        let tools = command::target_directory().join("tools");
-        let tool = tools.join("bin/cargo-deny");
-        if !tool.is_file() {
-            eprintln!("installing cargo-deny; the first time takes some minutes");
-            let mut install = command::cargo();
-            // It runs for a second: to optimise it takes minutes.
-            install
-                .args(["install", "--quiet", "--locked", "--debug", "cargo-deny@0.20.2", "--root"])
-                .arg(&tools);
-            install.env("CARGO_PROFILE_DEV_DEBUG", "false");
-            let began = Instant::now();
-            let installed = command::run(&mut install);
-            eprintln!("cargo-deny: {} s", began.elapsed().as_secs());
-            if let Err(error) = installed {
-                return self.fail(format!("cargo-deny cannot be installed: {error:#}"));
-            }
-        }
+        let tool = match command::tool("cargo-deny", "0.20.2") {
+            Ok(tool) => tool,
+            Err(error) => return self.fail(format!("{error:#}")),
+        };
         let mut deny = Command::new(tool);
         deny.current_dir(command::root()).args([
             "--log-level",
