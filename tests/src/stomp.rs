@@ -58,6 +58,15 @@ impl StompClient {
         self.send(frame).expect("the connection is there");
     }
 
+    /// Takes some of what comes, as it is: how many bytes; none at the end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// If nothing comes in time, or the connection breaks.
+    pub fn take(&mut self, most: usize) -> io::Result<usize> {
+        self.stream.read(&mut vec![0; most])
+    }
+
     /// The next byte, whatever it is of.
     ///
     /// # Errors

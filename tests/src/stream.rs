@@ -2,7 +2,7 @@
 
 use crate::wait::PATIENCE;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// An answer that is being read.
 pub struct Stream {
@@ -60,6 +60,15 @@ impl Stream {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         crate::client::header(&self.headers, name)
+    }
+
+    /// Closes this side of the connection. What is answered is still read.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is gone.
+    pub fn say_no_more(&self) -> io::Result<()> {
+        self.reader.get_ref().shutdown(Shutdown::Write)
     }
 
     /// The next line of the body; `None` at its end.

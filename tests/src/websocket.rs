@@ -130,6 +130,15 @@ impl WebSocket {
         self.text(&message.to_string());
     }
 
+    /// Takes some of what comes, as it is: how many bytes; none at the end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// If nothing comes in time, or the connection breaks.
+    pub fn take(&mut self, most: usize) -> io::Result<usize> {
+        self.stream.read(&mut vec![0; most])
+    }
+
     /// The next frame: its first byte and its payload; `None` at the end of the connection.
     ///
     /// # Errors

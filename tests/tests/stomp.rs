@@ -538,3 +538,40 @@ fn what_was_leased_and_not_sent_comes_again_at_once_also_where_being_sent_is_the
         seen.insert(number(&other.read()));
     }
 }
+
+#[test]
+fn a_frame_may_take_longer_than_a_stalled_reader_is_borne_as_long_as_some_of_it_is_taken() {
+    const SLOWLY: usize = 20_000;
+    const LARGE: usize = 1_000_000;
+    let speaking = Speaking::start("heartbeat = \"1s\"\nstall_timeout = \"2s\"");
+    let text = "x".repeat(LARGE);
+    let _ = speaking.gateway.post_json("shop", json!({"text": text}).to_string().as_bytes()).expect(202);
+    let mut client = speaking.connect(FEED);
+    client.say("SUBSCRIBE\nid:0\ndestination:/subscription/feed\nfrom:earliest\n\n");
+    let mut taken = 0;
+    while taken < LARGE {
+        let length = client.take(SLOWLY).unwrap();
+        assert!(length > 0, "cut off after {taken} bytes");
+        taken += length;
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn an_escape_that_means_nothing_is_an_error_that_names_the_header() {
+    let speaking = Speaking::start("");
+    let mut client = speaking.connect(CHAT);
+    client.say("SEND\ndestination:/topic/chat.a\ncolour:a\\tb\n\nhi");
+    let error = client.error();
+    assert_eq!(error.header("code"), Some("invalid-frame"));
+    let message = error.header("message").unwrap();
+    assert!(message.contains("\"colour\"") && !message.contains('\\'), "{message}");
+}
+
+#[test]
+fn whoever_comes_when_all_connections_are_taken_is_told_so() {
+    let speaking = Speaking::start("max_connections = 1\n");
+    let _first = speaking.connect(FEED);
+    let error = speaking.open().error();
+    assert_eq!(error.header("code"), Some("too-many-connections"));
+}

@@ -14,7 +14,8 @@ use anglerfish_tests::{
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -524,6 +525,89 @@ fn a_reader_that_takes_nothing_is_cut_off_and_said_to_be_stalled_while_the_other
     drop(stalled);
     streaming.numbers(40..41);
     assert_eq!(number(&events(&mut other, 1)[0].data), 40);
+}
+
+#[test]
+fn a_reader_that_says_no_more_goes_on_reading_and_one_that_is_gone_is_let_go() {
+    // Nobody is found out by what is said every minute.
+    let work = "[[subscription]]\nid = \"work\"\nmode = \"passive\"\ntokens = [\"env:OTHER\"]\n";
+    let streaming = Streaming::start("heartbeat = \"1m\"", &format!("{FEED}{work}"));
+    let mut reader = streaming.open("/out/feed", &[]);
+    reader.say_no_more().unwrap();
+    let mut lines = streaming.open("/out/feed?format=lines", &[]);
+    lines.say_no_more().unwrap();
+    let gone = [streaming.open("/out/feed", &[]), streaming.open("/out/feed?format=lines", &[])];
+    assert_eq!(streaming.gateway.get("/v1/readers")["total"], 4);
+    drop(gone);
+    let total = |count: u64| {
+        eventually("those who are gone were let go", || {
+            (streaming.gateway.get("/v1/readers")["total"] == count).then_some(())
+        });
+    };
+    total(2);
+    streaming.numbers(0..1);
+    assert_eq!(number(&events(&mut reader, 1)[0].data), 0);
+    eventually("its line", || lines.line().unwrap()?.contains("\"n\":0").then_some(()));
+    drop((reader, lines));
+    total(0);
+
+    // Whoever waits gets what is there.
+    let said = |head: &str, token: &str, body: &str| {
+        let mut stream = TcpStream::connect(streaming.gateway.out()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let length = body.len();
+        let fields = format!("host: here\r\nauthorization: Bearer {token}\r\ncontent-length: {length}");
+        stream.write_all(format!("{head} HTTP/1.1\r\n{fields}\r\n\r\n{body}").as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = said("GET /out/feed?wait=1m", TOKEN, "");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK") && answer.contains("{\"events\":[],\"position\":"),
+        "{answer}"
+    );
+    let answer = said("GET /out/feed?wait=1m&from=earliest", TOKEN, "");
+    assert!(answer.contains("\"n\":0"), "{answer}");
+    let answer = said("POST /out/work/lease", OTHER, "{\"wait\":\"1m\"}");
+    assert!(answer.contains("\"n\":0"), "{answer}");
+    let answer = said("POST /out/work/lease", OTHER, "{\"wait\":\"1m\"}");
+    assert!(answer.contains("\"messages\":[]"), "{answer}");
+}
+
+#[test]
+fn a_position_that_is_none_is_told_to_a_browser_as_a_gap_that_it_goes_on_behind() {
+    let streaming = Streaming::start("", FEED);
+    streaming.numbers(0..1);
+    let mut stream = streaming.open("/out/feed", &[("last-event-id", "42")]);
+    assert_eq!(stream.status, 200);
+    let [gap, event] = &events(&mut stream, 2)[..] else { panic!("two events") };
+    assert_eq!(gap.event, "gap");
+    let told: Value = serde_json::from_str(&gap.data).unwrap();
+    assert_eq!((&told["code"], told["oldest"].as_str()), (&json!("position-unknown"), Some(&*gap.id)));
+    assert_eq!(number(&event.data), 0);
+    let token = format!("Bearer {TOKEN}");
+    let fields = [("authorization", token.as_str()), ("last-event-id", "42")];
+    assert_eq!(streaming.ask("/out/feed?format=json", &fields).problem(410), "position-unknown");
+    assert_eq!(streaming.ask("/out/feed?after=42", &fields[..1]).problem(400), "invalid-query");
+}
+
+#[test]
+fn whoever_comes_when_all_connections_are_taken_is_told_so() {
+    let streaming = Streaming::start("max_connections = 1", FEED);
+    let first = streaming.open("/out/feed", &[]);
+    let answer = streaming.ask("/out/feed?wait=0s", &[]);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(answer.problem(503), "too-many-connections");
+    let metrics = streaming.gateway.api("GET", "/metrics", None).expect(200).text();
+    assert!(metrics.contains("anglerfish_stream_refused_total 1"), "{metrics}");
+    assert!(streaming.gateway.log().contains("as many connections are open as there may be"));
+    drop(first);
+    let token = format!("Bearer {TOKEN}");
+    eventually("the place is free again", || {
+        (streaming.ask("/out/feed?wait=0s", &[("authorization", &token)]).status == 200).then_some(())
+    });
 }
 
 #[test]

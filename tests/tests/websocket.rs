@@ -432,3 +432,20 @@ fn whoever_is_silent_is_asked_and_then_let_go() {
     }
     assert_eq!(stranger.closed().0, 4401);
 }
+
+#[test]
+fn a_message_may_take_longer_than_a_stalled_reader_is_borne_as_long_as_some_of_it_is_taken() {
+    const SLOWLY: usize = 20_000;
+    const LARGE: usize = 1_000_000;
+    let gateway = start("heartbeat = \"1s\"\nstall_timeout = \"2s\"", "");
+    let text = "x".repeat(LARGE);
+    let _ = gateway.post_json("shop", json!({"text": text}).to_string().as_bytes()).expect(202);
+    let mut socket = read(&gateway);
+    let mut taken = 0;
+    while taken < LARGE {
+        let length = socket.take(SLOWLY).unwrap();
+        assert!(length > 0, "cut off after {taken} bytes");
+        taken += length;
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}

@@ -109,6 +109,8 @@ pub(super) async fn bind(
         per_address: usize::MAX,
         header: config.server.header_timeout,
         idle: config.server.idle_timeout,
+        half_open: true,
+        lasting: false,
     };
     let proxies = &config.server.trusted_proxies[..];
     let ingress = match binding.ingress {
@@ -118,7 +120,7 @@ pub(super) async fn bind(
     let connections = limits.connections.min(watchers);
     let admin = match binding.admin {
         true => {
-            let limits = Limits { connections, ..limits };
+            let limits = Limits { connections, half_open: false, ..limits };
             Some(bind_one(config.admin.listen, "admin.listen", limits, proxies).await?)
         }
         false => None,
@@ -132,13 +134,13 @@ pub(super) async fn bind(
             connections_per_address = per_address.min(subscribers),
             max_readers = config.out.max_readers,
             descriptors = descriptors.limit,
-            "file descriptors allow fewer connections than `out.max_connections`; further ones wait"
+            "file descriptors allow fewer connections than `out.max_connections`; further ones are refused"
         );
     }
     let out = match config.out.listen {
         Some(address) => {
             let idle = config.out.idle(limits.idle);
-            let limits = Limits { connections: subscribers, per_address, idle, ..limits };
+            let limits = Limits { connections: subscribers, per_address, idle, lasting: true, ..limits };
             Some(bind_one(address, "out.listen", limits, proxies).await?)
         }
         None => None,
@@ -153,7 +155,7 @@ pub(super) async fn bind(
     };
     let documents = match config.documents.listen {
         Some(address) => {
-            let limits = Limits { connections: producers, ..limits };
+            let limits = Limits { connections: producers, half_open: false, ..limits };
             Some(bind_one(address, "documents.listen", limits, proxies).await?)
         }
         None => None,

@@ -5,7 +5,9 @@ use super::document::{LeasedDocument, MessageDocument, ResultDocument, ResultsDo
 use super::request::{self, AckBody, ExtendBody, LeaseBody, NackBody, NamedToken};
 use crate::api::{Json, NoParameters, OptionalJson, ProblemDetails, Query, bearer, internal, wrong_token};
 use crate::delivery::{LeaseError, MessageToken, PassiveSubscription};
+use crate::server::ConnectionWatch;
 use axum::Json as Answer;
+use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -36,14 +38,24 @@ const CROWDED: Duration = Duration::from_secs(1);
 )]
 pub(super) async fn lease(
     Opened(subscription): Opened,
+    watch: Option<Extension<ConnectionWatch>>,
     headers: HeaderMap,
     Query(NoParameters {}): Query<NoParameters>,
     OptionalJson(body): OptionalJson<Value>,
 ) -> Result<Response, ProblemDetails> {
-    let (wanted, form) = request::lease(body)?;
+    let (mut wanted, form) = request::lease(body)?;
+    let watch = watch.map(|Extension(watch)| watch).unwrap_or_default();
     let may =
         |subscription: &PassiveSubscription| bearer(&headers, |token| subscription.opens(token)).is_ok();
-    let given = subscription.lease(wanted, may).await?;
+    let given = tokio::select! {
+        biased;
+        given = subscription.lease(wanted, may) => given?,
+        // Whoever says no more may be gone: nothing is kept waiting for it, and it gets what there is.
+        () = watch.half_closed() => {
+            wanted.wait = Duration::ZERO;
+            subscription.lease(wanted, may).await?
+        }
+    };
     let messages = given.messages.iter().map(|message| MessageDocument::of(message, form)).collect();
     let leased = LeasedDocument { messages, stopped: given.is_stopped };
     let text = serde_json::to_vec(&leased).map_err(|error| {

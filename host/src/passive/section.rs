@@ -23,7 +23,7 @@ pub struct OutConfig {
     pub listen: Option<SocketAddr>,
     /// Where STOMP is spoken over TCP; nowhere if that is not said.
     pub stomp: Option<SocketAddr>,
-    /// Open connections of each listener; further ones wait. Whoever waits for a message or reads a stream has one.
+    /// Open connections of each listener; further ones are told so and turned away. Whoever waits for a message or reads a stream has one.
     pub max_connections: usize,
     /// Of these, from one address that is no trusted proxy; further ones are refused. Without it half of them.
     pub max_connections_per_address: Option<usize>,

@@ -1,13 +1,14 @@
 //! One connection, from accepting it to its end.
 
-use super::activity::{Activity, IdleLimits};
+use super::activity::{Activity, ConnectionWatch, IdleLimits};
+use super::answer::AnswerBody;
 use super::framing::{Malformed, broken};
 use super::request_body::RequestBody;
 use super::tracked::Tracked;
 use crate::fault::fault_point;
 use crate::supervision::Supervisor;
 use http::header::EXPECT;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -31,17 +32,36 @@ pub(super) struct Shared<F> {
     pub(super) handle: F,
     pub(super) builder: Builder<TokioExecutor>,
     pub(super) patience: IdleLimits,
+    /// Whether those who answer requests may watch the connection.
+    pub(super) is_watched: bool,
     pub(super) supervisor: Supervisor,
     /// No further requests; those under way may end.
     pub(super) stop: CancellationToken,
 }
 
 /// Ends a request also when it is dropped half-way.
-struct RequestUnderWay(Arc<Activity>);
+struct RequestUnderWay(Option<Arc<Activity>>);
+
+impl RequestUnderWay {
+    /// A request of which the whole head is there.
+    fn begin(activity: &Arc<Activity>, request: &Request<Incoming>) -> Self {
+        activity.begin(request.version() == Version::HTTP_2, !request.body().is_end_stream());
+        Self(Some(Arc::clone(activity)))
+    }
+
+    /// It is answered, with a body that the connection sends from now on.
+    fn answer<B>(mut self, answer: Response<B>) -> Response<AnswerBody<B>> {
+        let activity = self.0.take();
+        activity.iter().for_each(|activity| activity.answer(Instant::now()));
+        answer.map(|body| AnswerBody::new(body, activity))
+    }
+}
 
 impl Drop for RequestUnderWay {
     fn drop(&mut self) {
-        self.0.end(Instant::now());
+        if let Some(activity) = &self.0 {
+            activity.drop_request(Instant::now());
+        }
     }
 }
 
@@ -49,12 +69,20 @@ impl<F, Fut, B> Shared<F>
 where
     F: Fn(Request<RequestBody>, SocketAddr) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + Unpin + 'static,
 {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<B> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        activity: &Arc<Activity>,
+    ) -> Response<B> {
         let malformed = Malformed::find(request.version(), request.uri(), request.headers());
         let waits = request.headers().contains_key(EXPECT);
-        let request = request.map(|body| RequestBody::new(body, waits));
+        let mut request = request.map(|body| RequestBody::new(body, waits, Arc::clone(activity)));
+        if self.is_watched {
+            request.extensions_mut().insert(ConnectionWatch::of(activity));
+        }
         if let Some(malformed) = malformed {
             return malformed.answer();
         }
@@ -90,13 +118,11 @@ where
         let stream = TokioIo::new(stream);
         let (shared, watched) = (Arc::clone(&self), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
-            watched.begin();
-            let underway = RequestUnderWay(Arc::clone(&watched));
-            let shared = Arc::clone(&shared);
+            let underway = RequestUnderWay::begin(&watched, &request);
+            let (shared, watched) = (Arc::clone(&shared), Arc::clone(&watched));
             async move {
-                let answer = shared.answer(request, peer).await;
-                drop(underway);
-                Ok::<_, Infallible>(answer)
+                let answer = shared.answer(request, peer, &watched).await;
+                Ok::<_, Infallible>(underway.answer(answer))
             }
         });
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));
@@ -108,7 +134,8 @@ where
                 // What it is doing may change meanwhile, and what it does then may have the shorter time.
                 Some(deadline) => deadline.min(now + self.patience.head.min(self.patience.idle)),
                 None if told == Some(TIME_IS_UP) => {
-                    tracing::debug!(%peer, "a connection that said nothing was dropped");
+                    activity.cut_off();
+                    tracing::debug!(%peer, "a connection that said or took nothing was dropped");
                     return;
                 }
                 None => {

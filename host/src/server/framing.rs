@@ -55,8 +55,20 @@ pub(super) fn broken<B: From<&'static str>>() -> Response<B> {
 /// What is said to whoever has as many connections as one address may have, before a request is read.
 pub(super) fn crowded() -> Bytes {
     let body = r#"{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"as many connections are open from this address as one may have","code":"too-many-connections"}"#;
-    let head = "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\nconnection: close";
-    Bytes::from(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+    unread("429 Too Many Requests", body)
+}
+
+/// What is said to whoever comes when as many connections are open as there may be, before a request is read.
+pub(super) fn full() -> Bytes {
+    let body = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"as many connections are open as there may be","code":"too-many-connections"}"#;
+    unread("503 Service Unavailable", body)
+}
+
+/// An answer to a request that nobody reads.
+fn unread(status: &str, body: &str) -> Bytes {
+    let fields = "content-type: application/problem+json\r\nretry-after: 5\r\nconnection: close";
+    let length = body.len();
+    Bytes::from(format!("HTTP/1.1 {status}\r\n{fields}\r\ncontent-length: {length}\r\n\r\n{body}"))
 }
 
 fn problem<B: From<&'static str>>(status: StatusCode, body: &'static str) -> Response<B> {

@@ -1,9 +1,9 @@
 //! One listening socket.
 
-use super::acceptor::{AcceptLimits, Acceptor};
+use super::acceptor::{AcceptLimits, Acceptor, Overflow};
 use super::activity::IdleLimits;
 use super::connection::{BoxError, Shared};
-use super::framing::crowded;
+use super::framing::{crowded, full};
 use super::request_body::RequestBody;
 use crate::supervision::Supervisor;
 use http::{Request, Response};
@@ -35,14 +35,19 @@ const PING: Duration = Duration::from_secs(30);
 /// What a listener bounds before a request is one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Open connections; further ones wait in the kernel's queue.
+    /// Open connections. Further ones wait in the kernel's queue; where answers are lasting ones they are answered 503.
     pub connections: usize,
     /// Of these, from one address; further ones are answered 429.
     pub per_address: usize,
     /// How long the head of a request may take: the first one from accepting the connection on.
     pub header: Duration,
-    /// How long a connection may be open between two requests.
+    /// How long a connection may be open between two requests, and how long a peer may take nothing of an answer.
     pub idle: Duration,
+    /// Whether a peer that says no more (`shutdown`) is still answered. Requests that wait for long should look out for it then
+    /// (`ConnectionWatch`), where answers are lasting ones: it may as well be gone.
+    pub half_open: bool,
+    /// Whether answers go on for long, so that a connection is not soon free for another.
+    pub lasting: bool,
 }
 
 impl Default for Limits {
@@ -52,6 +57,8 @@ impl Default for Limits {
             per_address: usize::MAX,
             header: Duration::from_secs(15),
             idle: Duration::from_secs(75),
+            half_open: false,
+            lasting: false,
         }
     }
 }
@@ -79,8 +86,9 @@ impl Listener {
     ///
     /// As the operating system says.
     pub async fn bind(address: SocketAddr, limits: Limits, proxies: &[IpNet]) -> io::Result<Self> {
-        let Limits { connections, per_address, .. } = limits;
-        let accepting = AcceptLimits { connections, per_address, proxies: proxies.into() };
+        let Limits { connections, per_address, lasting, .. } = limits;
+        let overflow = if lasting { Overflow::Refuse(full()) } else { Overflow::Wait };
+        let accepting = AcceptLimits { connections, overflow, per_address, proxies: proxies.into() };
         Ok(Self { acceptor: Acceptor::bind(address, accepting).await?, limits })
     }
 
@@ -102,11 +110,12 @@ impl Listener {
     where
         F: Fn(Request<RequestBody>, SocketAddr) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Response<B>> + Send + 'static,
-        B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + From<&'static str> + Send + Unpin + 'static,
     {
-        let patience = IdleLimits { head: self.limits.header, idle: self.limits.idle };
-        let stop = ending.stop.clone();
-        let shared = Shared { handle, builder: builder(), patience, supervisor: supervisor.clone(), stop };
+        let Limits { header: head, idle, half_open, lasting: is_watched, .. } = self.limits;
+        let patience = IdleLimits { head, idle, half_open };
+        let (stop, builder) = (ending.stop.clone(), builder());
+        let shared = Shared { handle, builder, patience, is_watched, supervisor: supervisor.clone(), stop };
         let shared = Arc::new(shared);
         let talk = |stream, peer| Arc::clone(&shared).serve(stream, peer);
         self.acceptor.serve("connection", crowded(), talk, ending, supervisor).await;
@@ -131,7 +140,7 @@ fn builder() -> Builder<TokioExecutor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::Full;
+    use http_body_util::{BodyExt, Full};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -192,6 +201,91 @@ mod tests {
     }
 
     const SHORT: Duration = Duration::from_millis(50);
+
+    /// Where the body of a request is answered with what it says, once it is whole.
+    async fn start_echo() -> (SocketAddr, Ending) {
+        let limits =
+            Limits { half_open: true, header: PATIENCE * 100, idle: PATIENCE * 100, ..Limits::default() };
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits, &[]).await.unwrap();
+        let (address, ending) = (listener.address(), Ending::default());
+        let answer = |request: Request<RequestBody>, _| async move {
+            let Ok(body) = request.into_body().collect().await else {
+                return Response::new(Full::from("half"));
+            };
+            // Later than the end of what the other side says.
+            tokio::time::sleep(SHORT).await;
+            Response::new(Full::from(body.to_bytes()))
+        };
+        tokio::spawn(Arc::new(listener).serve(answer, ending.clone(), Supervisor::default()));
+        (address, ending)
+    }
+
+    #[tokio::test]
+    async fn whoever_says_no_more_behind_whole_requests_is_answered_and_then_let_go() {
+        let (address, _ending) = start_echo().await;
+        let get = "GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+        let post = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 5\r\n\r\nhello";
+        let chunked =
+            "POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+        for (said, answers) in [
+            (get.to_owned(), 1),
+            (post.to_owned(), 1),
+            (chunked.to_owned(), 1),
+            ([get, post, chunked].concat(), 3),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut answered = String::new();
+            tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answered)).await.unwrap().unwrap();
+            assert_eq!(answered.matches("HTTP/1.1 200 OK").count(), answers, "{said}: {answered}");
+            assert_eq!(
+                answered.matches("hello").count(),
+                said.matches("hello").count(),
+                "{said}: {answered}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_says_no_more_in_the_middle_of_a_request_is_let_go() {
+        let (address, _ending) = start_echo().await;
+        for said in
+            ["POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 6\r\n\r\nhello", "GET / HTTP/1.1\r\nho"]
+        {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut answered = Vec::new();
+            let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answered)).await;
+            drop(end.expect("it is let go"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_http_2_answer_that_goes_on_is_not_cut_off_because_its_reader_says_that_it_is_there() {
+        let limits = Limits { header: SHORT, idle: PATIENCE, ..Limits::default() };
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits, &[]).await.unwrap();
+        let (address, ending) = (listener.address(), Ending::default());
+        let answer = |_, _| async move {
+            let parts = futures_util::stream::unfold(0, |part| async move {
+                tokio::time::sleep(SHORT).await;
+                (part < 40).then(|| (Ok::<_, std::convert::Infallible>(Bytes::from_static(b"x")), part + 1))
+            });
+            Response::new(axum::body::Body::from_stream(parts))
+        };
+        tokio::spawn(Arc::new(listener).serve(answer, ending, Supervisor::default()));
+        let stream = hyper_util::rt::TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let client = client.timer(TokioTimer::new()).keep_alive_interval(SHORT / 2);
+        let (mut requests, connection) =
+            client.handshake::<_, http_body_util::Empty<Bytes>>(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(format!("http://{address}/")).body(http_body_util::Empty::new()).unwrap();
+        let answer = requests.send_request(request).await.unwrap();
+        let whole = tokio::time::timeout(PATIENCE, answer.into_body().collect()).await.unwrap();
+        assert_eq!(whole.expect("the answer comes to its end").to_bytes().len(), 40);
+    }
 
     /// A connection that sent this is closed by the other side, and another one is served.
     async fn is_let_go(limits: Limits, said: &[u8]) {

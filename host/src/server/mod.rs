@@ -2,6 +2,7 @@
 
 mod acceptor;
 mod activity;
+mod answer;
 mod connection;
 mod descriptor;
 mod framing;
@@ -13,7 +14,8 @@ mod sender;
 mod tally;
 mod tracked;
 
-pub(crate) use acceptor::{AcceptLimits, Acceptor};
+pub(crate) use acceptor::{AcceptLimits, Acceptor, Overflow};
+pub(crate) use activity::ConnectionWatch;
 pub use descriptor::Descriptors;
 pub use gate::Gate;
 pub use listener::{Ending, Limits, Listener};

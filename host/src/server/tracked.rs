@@ -23,8 +23,10 @@ impl<S> Tracked<S> {
     }
 
     fn wrote(&self, result: &Poll<io::Result<usize>>) {
-        if matches!(result, Poll::Ready(Ok(length)) if *length > 0) {
-            self.activity.written(Instant::now());
+        match result {
+            Poll::Ready(Ok(length)) if *length > 0 => self.activity.written(*length, Instant::now()),
+            Poll::Ready(_) => {}
+            Poll::Pending => self.activity.full(),
         }
     }
 }
@@ -37,8 +39,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.read(Instant::now());
+        match result {
+            _ if buffer.filled().len() > before => self.activity.read(Instant::now()),
+            Poll::Ready(Ok(())) if buffer.remaining() > 0 && self.activity.holds_end(context) => {
+                return Poll::Pending;
+            }
+            _ => {}
         }
         result
     }

@@ -3,7 +3,7 @@
 use super::router::StreamOut;
 use super::session::{Refused, Target};
 use crate::api::{ProblemDetails, Segment, bearer, wrong_token};
-use crate::server::{Peer, sender};
+use crate::server::{ConnectionWatch, Peer, sender};
 use axum::extract::{FromRequestParts, Query};
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
@@ -30,6 +30,8 @@ pub(super) struct OpenedTopic(pub(super) Opened);
 pub(super) struct Sender {
     pub(super) address: IpAddr,
     pub(super) agent: Option<String>,
+    /// The connection.
+    pub(super) watch: ConnectionWatch,
 }
 
 impl FromRequestParts<StreamOut> for Sender {
@@ -40,7 +42,9 @@ impl FromRequestParts<StreamOut> for Sender {
         let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
         let address = sender(&parts.headers, peer, &out.trusted);
         let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Self { address, agent: agent.map(|agent| agent.chars().take(AGENT).collect()) })
+        let agent = agent.map(|agent| agent.chars().take(AGENT).collect());
+        let watch = parts.extensions.get::<ConnectionWatch>().cloned().unwrap_or_default();
+        Ok(Self { address, agent, watch })
     }
 }
 

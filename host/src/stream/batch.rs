@@ -44,11 +44,22 @@ pub(super) async fn answer(
     let (mut events, mut length) = (Vec::new(), 0);
     // Up to here nothing is left out.
     let mut position = reader.position;
+    let mut is_hurried = false;
     while events.len() < max && length < BYTES {
         // Only the first event is waited for.
-        let until = if events.is_empty() { begun + wait } else { begun };
+        let until = if events.is_empty() && !is_hurried { begun + wait } else { begun };
         // One time for the whole answer: where little is wanted each event would be looked for as long again.
-        match reader.next_within(max - events.len(), until, begun + LOOK).await {
+        let watch = reader.place.watch().clone();
+        let next = tokio::select! {
+            biased;
+            next = reader.next_within(max - events.len(), until, begun + LOOK) => next,
+            // Whoever says no more may be gone, and another word to find that out there is none: it gets what there is.
+            () = watch.half_closed(), if until > begun && !is_hurried => {
+                is_hurried = true;
+                continue;
+            }
+        };
+        match next {
             Next::Items(items) => {
                 position = reader.position;
                 for item in &items {

@@ -4,7 +4,6 @@ use super::access::{Opened, OpenedTopic, Sender};
 use super::gzip::{self, Gzip};
 use super::place::{TooManyReaders, Visitor};
 use super::position::Position;
-use super::reader::Reader;
 use super::registry::{OpenError, Streams};
 use super::request::{Answer, LAST_EVENT_ID, Start, StreamQuery};
 use super::router::StreamOut;
@@ -171,7 +170,8 @@ pub(super) async fn answer(
     }
     let streams = &out.streams;
     let answer = query.answer(headers)?;
-    let Opened { target: Target { readable, history }, token, sender: Sender { address, agent } } = opened;
+    let Opened { target: Target { readable, history }, token, sender: Sender { address, agent, watch } } =
+        opened;
     let beginning = begin(streams, query.start(headers)?, history).await?;
     if streams.is_stopping() {
         return Err(stopping());
@@ -181,7 +181,7 @@ pub(super) async fn answer(
     }
     let subscription = readable.id.clone();
     let token = Sha256::digest(token).into();
-    let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent };
+    let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent, watch };
     let reader = streams.open(&readable, visitor, beginning.position)?;
     let is_packed = gzip::is_accepted(headers);
     let packer = || is_packed.then(Gzip::default);
@@ -263,8 +263,12 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
         {
             (position.seq, false)
         }
-        Start::Behind(position) => {
-            let oldest = oldest(streams, position.shared(&streams.shared.identity)).await?;
+        Start::Behind(_) | Start::Nowhere => {
+            let known = match start {
+                Start::Behind(position) => position.shared(&streams.shared.identity),
+                _ => EventSeq(0),
+            };
+            let oldest = oldest(streams, known).await?;
             streams.shared.metrics.gap();
             return Ok(Beginning { position: oldest, gap: Some(Gap::Unknown) });
         }
@@ -328,8 +332,7 @@ pub(super) fn rotation(streams: &Streams) -> tokio::time::Instant {
 }
 
 /// When there is something to say, if nothing comes.
-pub(super) fn silence(streams: &Streams, reader: &Reader) -> tokio::time::Instant {
-    reader.place.asked();
+pub(super) fn silence(streams: &Streams) -> tokio::time::Instant {
     tokio::time::Instant::now() + streams.shared.options.heartbeat
 }
 

@@ -4,6 +4,7 @@ use super::gzip::{Gzip, Packed};
 use super::handler::{Gap, at, rotation, silence};
 use super::item::{DataStyle, Item};
 use super::metric::Closed;
+use super::probe::Probe;
 use super::reader::{Next, Reader};
 use super::registry::Streams;
 use crate::store::EventSeq;
@@ -22,6 +23,7 @@ struct State {
     reader: Reader,
     style: DataStyle,
     rotate: Instant,
+    probe: Probe,
     /// What the reader knows of where it is; nothing at first.
     told: Option<EventSeq>,
     is_over: bool,
@@ -39,7 +41,8 @@ enum Part {
 /// A line for each of a reader's events.
 pub(super) fn answer(streams: Streams, reader: Reader, style: DataStyle, gzip: Option<Gzip>) -> Response {
     let rotate = rotation(&streams);
-    let state = State { streams, reader, style, rotate, told: None, is_over: false, gzip };
+    let probe = Probe::of(&reader);
+    let state = State { streams, reader, style, rotate, probe, told: None, is_over: false, gzip };
     // What is dropped half-way has moved nobody: the reader is in the state, which goes with it.
     let body = stream::unfold(Box::new(state), |mut state| async move {
         let part = state.next().await?;
@@ -78,8 +81,8 @@ impl State {
         if self.told.is_none() {
             return Some(Part::Text(self.place()));
         }
-        let until = silence(&self.streams, &self.reader).min(self.rotate);
-        let next = self.reader.next(usize::MAX, until).await;
+        let until = silence(&self.streams).min(self.rotate);
+        let next = self.probe.next(&mut self.reader, until).await;
         Some(Part::Text(match next {
             Next::Items(items) => {
                 self.told = Some(self.reader.position);

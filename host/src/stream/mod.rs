@@ -20,6 +20,7 @@ mod options;
 mod place;
 mod position;
 mod presence;
+mod probe;
 mod publish;
 mod reader;
 mod registry;

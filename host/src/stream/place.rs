@@ -5,15 +5,14 @@ use super::metric::{Closed, StreamMetrics};
 use super::options::StreamOptions;
 use super::presence::ReaderRecord;
 use crate::clock;
-use crate::server::{Counted, Tally};
+use crate::server::{ConnectionWatch, Counted, Tally};
 use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +50,8 @@ pub(super) struct Visitor {
     pub(super) token: [u8; 32],
     /// How it calls itself.
     pub(super) agent: Option<String>,
+    /// The connection that it reads on.
+    pub(super) watch: ConnectionWatch,
 }
 
 /// Why somebody may not read now.
@@ -106,10 +107,6 @@ struct Occupant {
     /// Where it is in the log, if that is where it reads.
     position: Option<AtomicI64>,
     events: AtomicU64,
-    /// When it last asked for more.
-    asked: AtomicU64,
-    /// Whether it was given something since, which it has not taken until it asks again.
-    is_given: AtomicBool,
 }
 
 impl Occupant {
@@ -191,14 +188,11 @@ impl Places {
         let counted = counted().inspect_err(|_| self.metrics.refused())?;
         taken.last += 1;
         let number = taken.last;
-        let now = clock::now();
         let occupant = Arc::new(Occupant {
             visitor,
-            since: now,
+            since: clock::now(),
             position: position.map(|position| AtomicI64::new(position.0)),
             events: AtomicU64::default(),
-            asked: AtomicU64::new(now.0),
-            is_given: AtomicBool::default(),
         });
         taken.readers.insert(number, Arc::clone(&occupant));
         // Under the lock: who leaves takes the gauge of a subscription away with the last reader.
@@ -238,20 +232,14 @@ impl Places {
     }
 
     fn leave(&self, place: &Place) {
-        let Occupant { visitor, asked, is_given, .. } = &*place.occupant;
+        let visitor = &place.occupant.visitor;
         let mut taken = self.taken();
         taken.readers.remove(&place.number);
-        let silent = clock::now().0.saturating_sub(asked.load(Ordering::Relaxed));
         let closed = match place.closed {
             Some(closed) => closed,
             None if self.stopping.is_cancelled() => Closed::Stopping,
-            // It was not the reader who left: it took nothing, and was cut off. What it was given last may have been asked for
-            // later than the connection last wrote, so that less than the whole time has passed since.
-            None if is_given.load(Ordering::Relaxed)
-                && Duration::from_millis(silent) >= self.options.stall / 2 =>
-            {
-                Closed::Stalled
-            }
+            // It was not the reader who left: it took nothing, and was cut off.
+            None if visitor.watch.is_cut_off() => Closed::Stalled,
             None => Closed::Left,
         };
         self.metrics.left(&visitor.subscription, visitor.protocol, closed);
@@ -291,25 +279,22 @@ impl Seat {
 }
 
 impl Place {
-    /// The reader is here now, and asks for more.
+    /// The reader is here now.
     pub(super) fn at(&self, position: EventSeq) {
         if let Some(known) = &self.occupant.position {
             known.store(position.0, Ordering::Relaxed);
         }
-        self.asked();
     }
 
-    /// The reader asks for more.
-    pub(super) fn asked(&self) {
-        self.occupant.asked.store(clock::now().0, Ordering::Relaxed);
-        self.occupant.is_given.store(false, Ordering::Relaxed);
+    /// The connection that its reader is at.
+    pub(super) fn watch(&self) -> &ConnectionWatch {
+        &self.occupant.visitor.watch
     }
 
     /// It was given so many entries.
     pub(super) fn gave(&self, events: usize) {
         let events = u64::try_from(events).unwrap_or(u64::MAX);
         self.occupant.events.fetch_add(events, Ordering::Relaxed);
-        self.occupant.is_given.store(true, Ordering::Relaxed);
         self.places.metrics.gave(&self.occupant.visitor.subscription, self.occupant.visitor.protocol, events);
     }
 
@@ -336,6 +321,26 @@ mod tests {
             address: address.into(),
             token: [token; 32],
             agent: None,
+            watch: ConnectionWatch::default(),
+        }
+    }
+
+    #[test]
+    fn only_whoever_was_cut_off_is_said_to_have_been_stalled() {
+        let options = StreamOptions { events: true, ..StreamOptions::default() };
+        let places = Places::new(options, StreamMetrics::default(), CancellationToken::new());
+        let mut told = places.notices().unwrap();
+        for (is_cut_off, closed) in [(false, Closed::Left), (true, Closed::Stalled)] {
+            let watch = ConnectionWatch::alone();
+            let place =
+                places.take(Visitor { watch: watch.clone(), ..visitor(1, [10, 0, 0, 1]) }, None).unwrap();
+            place.gave(1);
+            if is_cut_off {
+                watch.cut_off();
+            }
+            drop(place);
+            told.try_recv().unwrap();
+            assert_eq!(told.try_recv().unwrap().closed, Some(closed));
         }
     }
 

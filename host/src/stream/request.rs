@@ -18,6 +18,10 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 const MOST: usize = 1000;
 const EVENTS: usize = 100;
 
+/// What is chosen where several formats will do.
+const STREAM_FIRST: [Format; 4] = [Format::Sse, Format::Lines, Format::Json, Format::Cloudevents];
+const BATCH_FIRST: [Format; 4] = [Format::Json, Format::Cloudevents, Format::Sse, Format::Lines];
+
 /// Proxies cut what is silent for longer.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -100,6 +104,8 @@ pub(super) struct StreamQuery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     Behind(Position),
+    /// Behind what is no position of any log.
+    Nowhere,
     Now,
     Earliest,
     At(UnixMillis),
@@ -154,7 +160,12 @@ impl StreamQuery {
             return Err(invalid(format!("`{one}` and `{other}` both say where to begin; give one of them")));
         }
         match (sent, one) {
-            (Some(sent), _) => position("Last-Event-ID", sent.to_str().unwrap_or_default()),
+            // It is not in the hand of whoever wrote the address: a browser sends what it was given last, whoever gave it. It is
+            // told as one of another log is.
+            (Some(sent), _) => {
+                let position = Position::parse(sent.to_str().unwrap_or_default());
+                Ok(position.map_or(Start::Nowhere, Start::Behind))
+            }
             (None, None) => Ok(Start::Now),
             (None, Some((name, text))) => Start::named(name, text),
         }
@@ -185,10 +196,10 @@ impl StreamQuery {
     pub(super) fn answer(&self, headers: &HeaderMap) -> Result<Answer, ProblemDetails> {
         let format = match self.format {
             Some(format) => format,
-            None => accepted(headers)?.unwrap_or(match self.wait.is_some() || self.max.is_some() {
-                true => Format::Json,
-                false => Format::Sse,
-            }),
+            None => {
+                let is_batch = self.wait.is_some() || self.max.is_some();
+                accepted(headers, if is_batch { BATCH_FIRST } else { STREAM_FIRST })?
+            }
         };
         let is_batch = matches!(format, Format::Json | Format::Cloudevents);
         if !is_batch && (self.wait.is_some() || self.max.is_some()) {
@@ -247,33 +258,85 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The format that `Accept` names first; `None` if whatever there is will do.
-fn accepted(headers: &HeaderMap) -> Result<Option<Format>, ProblemDetails> {
-    let mut is_said = false;
+/// What a media range of `Accept` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    One(Format),
+    Text,
+    Application,
+    Any,
+}
+
+impl Range {
+    fn named(essence: &str) -> Option<Self> {
+        Some(match essence {
+            "text/event-stream" => Self::One(Format::Sse),
+            "application/x-ndjson" | "application/jsonl" | "application/json-lines" => {
+                Self::One(Format::Lines)
+            }
+            "application/json" => Self::One(Format::Json),
+            "application/cloudevents-batch+json" => Self::One(Format::Cloudevents),
+            "text/*" => Self::Text,
+            "application/*" => Self::Application,
+            "*/*" => Self::Any,
+            _ => return None,
+        })
+    }
+
+    /// A narrower range counts more than a wider one.
+    fn width(self) -> u8 {
+        match self {
+            Self::One(_) => 0,
+            Self::Text | Self::Application => 1,
+            Self::Any => 2,
+        }
+    }
+
+    fn has(self, format: Format) -> bool {
+        match self {
+            Self::One(one) => one == format,
+            Self::Text => format == Format::Sse,
+            Self::Application => format != Format::Sse,
+            Self::Any => true,
+        }
+    }
+}
+
+/// The format that `Accept` names first, and of those that a range allows the first of `order`. What has the weight 0 is refused
+/// (RFC 9110, section 12.4.2), unless a narrower range allows it.
+fn accepted(headers: &HeaderMap, order: [Format; 4]) -> Result<Format, ProblemDetails> {
+    let (mut is_said, mut ranges) = (false, Vec::new());
     for value in headers.get_all(ACCEPT) {
         for range in value.to_str().unwrap_or_default().split(',') {
-            let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+            let essence = parts.next().unwrap_or_default();
             is_said |= !essence.is_empty();
-            match essence.as_str() {
-                "text/event-stream" => return Ok(Some(Format::Sse)),
-                "application/x-ndjson" | "application/jsonl" | "application/json-lines" => {
-                    return Ok(Some(Format::Lines));
-                }
-                "application/json" => return Ok(Some(Format::Json)),
-                "application/cloudevents-batch+json" => return Ok(Some(Format::Cloudevents)),
-                "*/*" | "text/*" | "application/*" => return Ok(None),
-                _ => {}
+            if let Some(range) = Range::named(&essence) {
+                let weight = parts.find_map(|part| part.strip_prefix("q=").map(str::to_owned));
+                let is_refused =
+                    weight.and_then(|weight| weight.parse::<f32>().ok()).is_some_and(|weight| weight <= 0.0);
+                ranges.push((range, is_refused));
             }
         }
     }
-    match is_said {
-        false => Ok(None),
-        true => Err(ProblemDetails::new(
+    if !is_said {
+        ranges.push((Range::Any, false));
+    }
+    let is_refused = |format: Format, allowing: Range| {
+        let refused = ranges.iter().filter(|(range, is_refused)| *is_refused && range.has(format));
+        refused.into_iter().any(|(range, _)| range.width() <= allowing.width())
+    };
+    let allowed = ranges.iter().filter(|(_, is_refused)| !is_refused);
+    let found = allowed
+        .map(|(range, _)| *range)
+        .find_map(|range| order.into_iter().find(|format| range.has(*format) && !is_refused(*format, range)));
+    found.ok_or_else(|| {
+        ProblemDetails::new(
             http::StatusCode::NOT_ACCEPTABLE,
             "not-acceptable",
             "a stream is text/event-stream, application/x-ndjson, application/json or application/cloudevents-batch+json",
-        )),
-    }
+        )
+    })
 }
 
 #[cfg(test)]
@@ -312,7 +375,7 @@ mod tests {
         for text in ["from=yesterday", "after=1", "last-event-id=", &format!("from=now&after={text}")] {
             assert_eq!(start(text, ""), refused, "{text}");
         }
-        assert_eq!(start("from=earliest", "nonsense"), refused);
+        assert_eq!(start("from=earliest", "nonsense"), Ok(Start::Nowhere));
     }
 
     #[test]
@@ -334,7 +397,18 @@ mod tests {
         assert_eq!(answer("", "application/json"), batch(100, 0, false));
         assert_eq!(answer("wait=30s&max=5", "*/*"), batch(5, 30, false));
         assert_eq!(answer("wait=1m", "application/cloudevents-batch+json"), batch(100, 60, true));
-        assert_eq!(answer("", "image/png"), Err("not-acceptable".to_owned()));
+        assert_eq!(answer("wait=30s&max=5", "application/*"), batch(5, 30, false));
+        assert_eq!(answer("", "application/*"), lines);
+        let none = Err("not-acceptable".to_owned());
+        assert_eq!(answer("", "image/png"), none);
+        assert_eq!(answer("", "text/event-stream;q=0, */*"), lines);
+        assert_eq!(answer("", "text/event-stream; Q=0.000, application/json;q=0.1"), batch(100, 0, false));
+        assert_eq!(answer("", "text/*;q=0, application/x-ndjson;q=0, */*;q=0.5"), batch(100, 0, false));
+        assert_eq!(answer("", "*/*;q=0, application/x-ndjson"), lines);
+        assert_eq!(answer("", "application/*;q=0, application/json"), batch(100, 0, false));
+        for accept in ["text/event-stream;q=0", "*/*;q=0", "text/event-stream;q=0, text/*"] {
+            assert_eq!(answer("", accept), none, "{accept}");
+        }
         for text in [
             "format=sse&wait=1s",
             "wait=61s",

@@ -4,6 +4,7 @@ use super::gzip::{Gzip, Packed};
 use super::handler::{Gap, at, rotation, silence};
 use super::item::{Item, SseStyle};
 use super::metric::Closed;
+use super::probe::Probe;
 use super::reader::{Next, Reader};
 use super::registry::Streams;
 use crate::store::EventSeq;
@@ -31,6 +32,7 @@ struct State {
     reader: Reader,
     style: SseStyle,
     rotate: Instant,
+    probe: Probe,
     /// What the reader knows of where it is.
     told: EventSeq,
     greeting: Option<Bytes>,
@@ -64,7 +66,8 @@ pub(super) fn answer(
     let greeting = Some(format!("retry: {RETRY}\n{begun}").into());
     let rotate = rotation(&streams);
     let told = reader.position;
-    let state = State { streams, reader, style, rotate, told, greeting, is_over: false, gzip };
+    let probe = Probe::of(&reader);
+    let state = State { streams, reader, style, rotate, probe, told, greeting, is_over: false, gzip };
     // What is dropped half-way has moved nobody: the reader is in the state, which goes with it.
     let body = stream::unfold(Box::new(state), |mut state| async move {
         let part = state.next().await?;
@@ -106,8 +109,8 @@ impl State {
         if self.is_over {
             return None;
         }
-        let until = silence(&self.streams, &self.reader).min(self.rotate);
-        let next = self.reader.next(usize::MAX, until).await;
+        let until = silence(&self.streams).min(self.rotate);
+        let next = self.probe.next(&mut self.reader, until).await;
         Some(Part::Text(match next {
             Next::Items(items) => {
                 self.told = self.reader.position;

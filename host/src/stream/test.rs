@@ -9,6 +9,7 @@ use super::reader::{Next, Reader};
 use super::registry::{JsonFields, Streams};
 use super::request::Start;
 use super::session::{Arrival, Inlet, Session};
+use crate::server::ConnectionWatch;
 use crate::store::{
     Commit, CommitOutcome, EventQuery, EventRecord, EventSeq, LogEntry, LogId, LogPart, LogStore, NewEvent,
     Origin, Page, RetentionStore, SqliteOptions, SqliteStore, StoreError,
@@ -82,7 +83,8 @@ fn subscription(filter: Option<&str>) -> SubscriptionConfig {
 
 /// What was received up to 50 ms after [`NOW`] is no longer kept.
 fn streams(store: Arc<dyn LogStore>, fields: JsonFields) -> Streams {
-    let retention = Duration::from_millis(crate::clock::now().0 - NOW.0 - 50);
+    // Far enough from what the tests name that it does not matter how long they take.
+    let retention = Duration::from_millis(crate::clock::now().0 - NOW.0 - 50_000);
     let retention = watch::channel(retention).1;
     Streams::new(store, fields, StreamOptions::default(), StreamMetrics::default(), retention)
 }
@@ -132,6 +134,7 @@ impl Rig {
             address: Ipv4Addr::LOCALHOST.into(),
             token: [0; 32],
             agent: None,
+            watch: ConnectionWatch::default(),
         };
         self.streams.open(&readable, visitor, EventSeq(after)).unwrap()
     }
@@ -385,15 +388,15 @@ async fn a_batch_does_not_go_past_a_gap_without_a_word() {
 async fn a_time_before_what_is_kept_is_a_gap() {
     let rig = Rig::new(None);
     rig.append(0..3, NOW).await;
-    rig.append(3..5, UnixMillis(NOW.0 + 100)).await;
-    while rig.store.expire(UnixMillis(NOW.0 + 50), 10).await.unwrap() > 0 {}
+    rig.append(3..5, UnixMillis(NOW.0 + 100_000)).await;
+    while rig.store.expire(UnixMillis(NOW.0 + 50_000), 10).await.unwrap() > 0 {}
     let begin = async |time| {
         let begun = begin(&rig.streams, Start::At(time), None).await.map_err(|_| ()).unwrap();
         (begun.position, begun.gap)
     };
     assert_eq!(begin(NOW).await, (EventSeq(3), Some(Gap::Expired)));
     // What was deleted is all older than this.
-    assert_eq!(begin(UnixMillis(NOW.0 + 90)).await, (EventSeq(3), None));
+    assert_eq!(begin(UnixMillis(NOW.0 + 90_000)).await, (EventSeq(3), None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -151,7 +151,7 @@ fn start(
     let (response, upgrading) = handshake.accept(&out.sockets.taking(largest(out)))?;
     let door = out.door.clone();
     tokio::spawn(async move {
-        let Some(socket) = upgrading.finish().await else { return };
+        let Some(socket) = upgrading.finish(sender.watch.clone()).await else { return };
         match protocol {
             Subprotocol::Json => {
                 let caller = caller(&sender, Protocol::WebSocket);
@@ -173,5 +173,6 @@ fn largest(out: &StreamOut) -> usize {
 }
 
 fn caller(sender: &Sender, protocol: Protocol) -> Caller {
-    Caller { protocol, address: sender.address, agent: sender.agent.clone() }
+    let Sender { address, agent, watch } = sender.clone();
+    Caller { protocol, address, agent, watch }
 }

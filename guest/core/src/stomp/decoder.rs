@@ -179,18 +179,22 @@ impl Decoder {
         let Some((name, value)) = colon.and_then(|at| Some((line.get(..at)?, line.get(at + 1..)?))) else {
             return Err(FrameError::NoColon(shown(&line)));
         };
-        let (name, value) = (self.unescape(frame.command, name)?, self.unescape(frame.command, value)?);
+        let unescaped = |bytes: &[u8]| {
+            let text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)?;
+            self.unescape(frame.command, text)
+                .ok_or_else(|| FrameError::UnknownEscape(shown(name).replace(char::is_control, "\u{fffd}")))
+        };
+        let (name, value) = (unescaped(name)?, unescaped(value)?);
         frame.headers.push((name, value));
         Ok(Header::Read(length + line.len()))
     }
 
-    fn unescape(&self, command: Command, bytes: &[u8]) -> Result<String, FrameError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)?;
+    /// A name or a value as it is meant; none if it has an escape sequence that means nothing.
+    fn unescape(&self, command: Command, text: &str) -> Option<String> {
         let version = self.version.unwrap_or(Version::V1_0);
         if version == Version::V1_0 || command.is_plain() || !text.contains('\\') {
-            return Ok(text.to_owned());
+            return Some(text.to_owned());
         }
-        let unknown = || FrameError::UnknownEscape(shown(bytes));
         let (mut plain, mut characters) = (String::with_capacity(text.len()), text.chars());
         while let Some(character) = characters.next() {
             plain.push(match character {
@@ -199,12 +203,12 @@ impl Decoder {
                     Some('n') => '\n',
                     Some('c') => ':',
                     Some('r') if version >= Version::V1_2 => '\r',
-                    _ => return Err(unknown()),
+                    _ => return None,
                 },
                 other => other,
             });
         }
-        Ok(plain)
+        Some(plain)
     }
 
     fn length(&self, frame: &Frame) -> Result<Option<usize>, FrameError> {

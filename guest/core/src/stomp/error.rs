@@ -9,8 +9,8 @@ pub enum FrameError {
     /// A header without a colon.
     #[error("the line {0:?} is no header: it has no colon")]
     NoColon(String),
-    /// A backslash before something that means nothing.
-    #[error("the header {0:?} has an escape sequence that means nothing")]
+    /// A backslash before something that means nothing, in the name of a header or in what it says. The name is as it was written.
+    #[error("the header \"{0}\" has an escape sequence that means nothing")]
     UnknownEscape(String),
     /// A header that is not UTF-8.
     #[error("a header is not UTF-8")]

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::delivery::{Deliveries, PassiveSubscription};
 use crate::passive::{Refusals, too_many};
 use crate::publish::{PublishError, Published, Publisher, Receipt};
+use crate::server::ConnectionWatch;
 use crate::store::EventSeq;
 use crate::stream::handler::{at, begin};
 use crate::stream::place::{Protocol, TooManyReaders, Visitor};
@@ -26,6 +27,8 @@ pub(in crate::stream) struct Caller {
     pub(in crate::stream) address: IpAddr,
     /// How it calls itself.
     pub(in crate::stream) agent: Option<String>,
+    /// The connection.
+    pub(in crate::stream) watch: ConnectionWatch,
 }
 
 /// What somebody may read.
@@ -239,6 +242,7 @@ impl Door {
             address: caller.address,
             token: Sha256::digest(shown).into(),
             agent: caller.agent.clone(),
+            watch: caller.watch.clone(),
         };
         if let Some(passive) = self.passive(readable, &request)? {
             let place = streams.shared.places.take(visitor, None)?;

@@ -54,21 +54,17 @@ impl Inlet {
     /// What comes next, up to so many. Whoever drops this has been given nothing.
     pub(super) async fn next(&mut self, most: usize, patience: Duration) -> Arrival {
         match self {
-            Self::Stream(reader) => {
-                reader.place.asked();
-                match reader.next(most, Instant::now() + patience).await {
-                    Next::Items(items) => Arrival::Events(items),
-                    Next::Nothing => Arrival::Quiet(Some(reader.position)),
-                    Next::Gap { to } => Arrival::Gap(to),
-                    Next::Ended => Arrival::Ended,
-                    Next::Failed(error) => {
-                        tracing::warn!(%error, "a subscription of a connection ends because the log cannot be read");
-                        Arrival::Failed
-                    }
+            Self::Stream(reader) => match reader.next(most, Instant::now() + patience).await {
+                Next::Items(items) => Arrival::Events(items),
+                Next::Nothing => Arrival::Quiet(Some(reader.position)),
+                Next::Gap { to } => Arrival::Gap(to),
+                Next::Ended => Arrival::Ended,
+                Next::Failed(error) => {
+                    tracing::warn!(%error, "a subscription of a connection ends because the log cannot be read");
+                    Arrival::Failed
                 }
-            }
+            },
             Self::Passive { subscription, lease, place } => {
-                place.asked();
                 let wanted = Wanted { max: most.min(LEASED_AT_ONCE), lease: *lease, wait: LEASE_WAIT };
                 match subscription.lease(wanted, |_| true).await {
                     Ok(given) if given.messages.is_empty() => Arrival::Quiet(None),

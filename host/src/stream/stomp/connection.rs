@@ -65,12 +65,12 @@ enum End {
     /// The gateway stops.
     Stopping,
     /// The other side is gone, or as good as gone.
-    Lost,
+    Lost(Lost),
 }
 
 impl From<Lost> for End {
-    fn from(_: Lost) -> Self {
-        Self::Lost
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
     }
 }
 
@@ -138,8 +138,8 @@ impl Connection {
                 biased;
                 () = stopping.cancelled() => Err(End::Stopping),
                 bytes = self.wire.receive() => match bytes {
-                    Some(bytes) => self.hear(&bytes).await,
-                    None => Err(End::Lost),
+                    Ok(bytes) => self.hear(&bytes).await,
+                    Err(lost) => Err(lost.into()),
                 },
                 (number, arrival) = self.session.next() => self.arrive(number, arrival).await,
                 _ = extend.tick() => self.extend().await,
@@ -170,7 +170,7 @@ impl Connection {
         let parting = match &end {
             End::Done | End::Stopping => Parting::Agreed,
             End::Failed(failure) if failure.is_ours() => Parting::Agreed,
-            End::Failed(_) | End::Lost => Parting::Broken,
+            End::Failed(_) | End::Lost(_) => Parting::Broken,
         };
         for subscription in self.subscriptions.values() {
             subscription.give_back(parting).await;
@@ -178,10 +178,13 @@ impl Connection {
         let mut places = self.subscriptions.values().filter_map(|one| one.position);
         let only =
             places.next().filter(|_| places.next().is_none()).map(|place| at(&self.door.streams, place));
+        if matches!(end, End::Lost(Lost::Stalled)) {
+            self.caller.watch.cut_off();
+        }
         // What it reads ends before the goodbye, which may take a while.
         drop((self.session, self.seat));
         let (frame, reason) = match end {
-            End::Lost => return,
+            End::Lost(_) => return,
             End::Done => (None, CloseReason::Done),
             End::Failed(failure) => (Some(failure.frame()), CloseReason::Policy("an ERROR frame says why")),
             End::Stopping => {

@@ -3,7 +3,7 @@
 use super::connection::{converse, turn_away};
 use super::failure::Failure;
 use super::wire::Wire;
-use crate::server::{AcceptLimits, Acceptor, Ending};
+use crate::server::{AcceptLimits, Acceptor, ConnectionWatch, Ending, Overflow};
 use crate::stream::place::Protocol;
 use crate::stream::router::StreamOut;
 use crate::stream::session::Caller;
@@ -35,7 +35,9 @@ impl StompListener {
         per_address: usize,
         proxies: &[IpNet],
     ) -> io::Result<Self> {
-        let limits = AcceptLimits { connections, per_address, proxies: proxies.into() };
+        let message = "as many connections are open as there may be";
+        let overflow = Overflow::Refuse(refusal(message));
+        let limits = AcceptLimits { connections, overflow, per_address, proxies: proxies.into() };
         Ok(Self { acceptor: Acceptor::bind(address, limits).await? })
     }
 
@@ -60,7 +62,8 @@ impl StompListener {
                 let address = peer.ip().to_canonical();
                 match door.streams.seat(address) {
                     Ok(seat) => {
-                        let caller = Caller { protocol: Protocol::Stomp, address, agent: None };
+                        let watch = ConnectionWatch::alone();
+                        let caller = Caller { protocol: Protocol::Stomp, address, agent: None, watch };
                         converse(wire, door, caller, None, seat).await;
                     }
                     Err(refused) => turn_away(wire, refused.into()).await,
@@ -68,7 +71,11 @@ impl StompListener {
             }
         };
         let message = "as many connections are open from this address as one may have";
-        let refusal = Failure::new("too-many-connections", message).frame().encode(Version::V1_2);
-        self.acceptor.serve("STOMP connection", Bytes::from(refusal), talk, ending, supervisor).await;
+        self.acceptor.serve("STOMP connection", refusal(message), talk, ending, supervisor).await;
     }
+}
+
+/// What is said to whoever is one connection too many, before a frame is read.
+fn refusal(message: &str) -> Bytes {
+    Failure::new("too-many-connections", message).frame().encode(Version::V1_2).into()
 }

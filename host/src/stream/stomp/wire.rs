@@ -4,7 +4,7 @@ use crate::stream::websocket::{CloseReason, Heard, Lost, Socket};
 use bytes::Bytes;
 use std::io::ErrorKind;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -28,13 +28,14 @@ pub(in crate::stream) enum Wire {
 }
 
 impl Wire {
-    /// The next bytes; none at the end. Whoever drops this has missed nothing.
-    pub(super) async fn receive(&mut self) -> Option<Bytes> {
+    /// The next bytes. Whoever drops this has missed nothing.
+    pub(super) async fn receive(&mut self) -> Result<Bytes, Lost> {
         match self {
-            Self::Tcp { stream, .. } => receive(stream).await,
+            Self::Tcp { stream, .. } => receive(stream).await.ok_or(Lost::Gone),
             Self::WebSocket(socket) => match socket.hear().await {
-                Heard::Text(bytes) | Heard::Binary(bytes) => Some(bytes),
-                Heard::Closed | Heard::Silent => None,
+                Heard::Text(bytes) | Heard::Binary(bytes) => Ok(bytes),
+                Heard::Closed | Heard::Silent => Err(Lost::Gone),
+                Heard::Stalled => Err(Lost::Stalled),
             },
         }
     }
@@ -42,11 +43,7 @@ impl Wire {
     /// Sends one frame, or what stands between two.
     pub(super) async fn send(&mut self, bytes: Vec<u8>) -> Result<(), Lost> {
         match self {
-            Self::Tcp { stream, patience } => match timeout(*patience, stream.write_all(&bytes)).await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(Lost::Gone),
-                Err(_) => Err(Lost::Stalled),
-            },
+            Self::Tcp { stream, patience } => write(stream, &bytes, *patience).await,
             Self::WebSocket(socket) => match String::from_utf8(bytes) {
                 Ok(text) => socket.text(text).await,
                 Err(error) => socket.binary(error.into_bytes()).await,
@@ -71,6 +68,22 @@ impl Wire {
     }
 }
 
+/// Writes all of it, as long as the other side takes any of it in time.
+async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    mut bytes: &[u8],
+    patience: Duration,
+) -> Result<(), Lost> {
+    while !bytes.is_empty() {
+        match timeout(patience, stream.write(bytes)).await {
+            Ok(Ok(0) | Err(_)) => return Err(Lost::Gone),
+            Ok(Ok(written)) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(_) => return Err(Lost::Stalled),
+        }
+    }
+    Ok(())
+}
+
 /// Memory is there for what came, not for what may come.
 async fn receive(stream: &mut TcpStream) -> Option<Bytes> {
     loop {
@@ -82,5 +95,33 @@ async fn receive(stream: &mut TcpStream) -> Option<Bytes> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn a_reader_is_stalled_that_takes_nothing_for_too_long_and_not_one_that_takes_long() {
+        let patience = Duration::from_millis(500);
+        let (mut stream, mut peer) = tokio::io::duplex(1000);
+        let reading = tokio::spawn(async move {
+            let mut part = [0; 1000];
+            for _ in 0..8 {
+                tokio::time::sleep(patience / 5).await;
+                peer.read_exact(&mut part).await.unwrap();
+            }
+            peer
+        });
+        let begun = Instant::now();
+        assert_eq!(write(&mut stream, &[0; 9000], patience).await, Ok(()));
+        assert!(begun.elapsed() > patience);
+        let peer = reading.await.unwrap();
+        assert_eq!(write(&mut stream, &[0; 1000], patience).await, Err(Lost::Stalled));
+        drop(peer);
+        assert_eq!(write(&mut stream, &[0; 1000], patience).await, Err(Lost::Gone));
     }
 }

@@ -70,12 +70,12 @@ enum End {
     /// With a reason.
     Close(CloseReason),
     /// The other side is gone, or as good as gone.
-    Lost,
+    Lost(Lost),
 }
 
 impl From<Lost> for End {
-    fn from(_: Lost) -> Self {
-        Self::Lost
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
     }
 }
 
@@ -142,10 +142,13 @@ impl Connection {
     async fn finish(mut self, end: End) {
         let parting = match end {
             End::Close(CloseReason::Restart(_)) => Parting::Agreed,
-            End::Close(_) | End::Lost => Parting::Broken,
+            End::Close(_) | End::Lost(_) => Parting::Broken,
         };
         for subscription in std::mem::take(&mut self.subscriptions).into_values() {
             subscription.give_back(parting).await;
+        }
+        if matches!(end, End::Lost(Lost::Stalled)) {
+            self.caller.watch.cut_off();
         }
         // What it reads ends before the goodbye, which may take a while.
         drop((self.session, self.seat));
@@ -213,7 +216,8 @@ impl Connection {
             Heard::Binary(_) => Err(End::Close(CloseReason::Unsupported(
                 "messages of anglerfish.v1 are texts, and this one is binary",
             ))),
-            Heard::Closed => Err(End::Lost),
+            Heard::Closed => Err(End::Lost(Lost::Gone)),
+            Heard::Stalled => Err(End::Lost(Lost::Stalled)),
             Heard::Silent => Err(End::Close(CloseReason::Silent)),
         }
     }

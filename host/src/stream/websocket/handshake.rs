@@ -3,6 +3,7 @@
 use super::deflate::{self, Deflate};
 use super::socket::{Socket, SocketOptions};
 use crate::api::ProblemDetails;
+use crate::server::ConnectionWatch;
 use crate::stream::handler::field;
 use crate::stream::router::StreamOut;
 use anglerfish_core::stomp::Version;
@@ -139,10 +140,10 @@ pub(in crate::stream) struct Upgrading {
 
 impl Upgrading {
     /// The WebSocket; `None` if the other side hung up.
-    pub(in crate::stream) async fn finish(self) -> Option<Socket> {
+    pub(in crate::stream) async fn finish(self, watch: ConnectionWatch) -> Option<Socket> {
         let socket = self.upgrade.await;
         let told = socket.inspect_err(|error| tracing::debug!(%error, "a WebSocket did not come about"));
-        told.ok().map(|socket| Socket::new(socket, &self.options))
+        told.ok().map(|socket| Socket::new(socket, &self.options, watch))
     }
 }
 

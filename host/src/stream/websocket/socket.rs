@@ -1,9 +1,11 @@
 //! One WebSocket: whole messages in and out, and whether the other side is still there.
 
 use super::close::CloseReason;
+use crate::server::ConnectionWatch;
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt};
 use std::io::ErrorKind;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use yawc::{CompressionLevel, DeflatePool, Frame, HttpWebSocket, OpCode, Options, WebSocketError};
@@ -78,6 +80,8 @@ pub(in crate::stream) enum Heard {
     Closed,
     /// Nothing came for too long, not even an answer to a ping.
     Silent,
+    /// Nothing was taken for too long, not even a ping.
+    Stalled,
 }
 
 /// The other side is gone, or takes nothing.
@@ -95,32 +99,39 @@ pub(in crate::stream) struct Socket {
     largest: usize,
     heartbeat: Duration,
     stall: Duration,
+    watch: ConnectionWatch,
     /// When something came last.
     heard: Instant,
     is_asked: bool,
 }
 
 impl Socket {
-    pub(super) fn new(inner: HttpWebSocket, options: &SocketOptions) -> Self {
+    pub(super) fn new(inner: HttpWebSocket, options: &SocketOptions, watch: ConnectionWatch) -> Self {
         let SocketOptions { largest, heartbeat, stall, .. } = *options;
-        Self { inner, largest, heartbeat, stall, heard: Instant::now(), is_asked: false }
+        Self { inner, largest, heartbeat, stall, watch, heard: Instant::now(), is_asked: false }
     }
 
     /// What comes next. Pings are answered and sent meanwhile. Whoever drops this has missed nothing.
     pub(in crate::stream) async fn hear(&mut self) -> Heard {
         loop {
-            let next = self.heard + self.heartbeat * if self.is_asked { 2 } else { 1 };
+            // Whoever takes what has waited for that is there, and comes to the ping behind it in time.
+            let relieved = self.watch.relieved().map(Instant::from_std);
+            let there = relieved.map_or(self.heard, |relieved| relieved.max(self.heard));
+            let next = there + self.heartbeat * if self.is_asked { 2 } else { 1 };
             let frame = tokio::select! {
+                // What came while something was sent counts, however late that is read.
+                biased;
                 frame = self.inner.next_frame() => frame,
                 () = sleep_until(next) => {
                     if self.is_asked {
                         return Heard::Silent;
                     }
                     self.is_asked = true;
-                    if self.send(Frame::ping("")).await.is_err() {
-                        return Heard::Closed;
+                    match self.send(Frame::ping("")).await {
+                        Ok(()) => continue,
+                        Err(Lost::Gone) => return Heard::Closed,
+                        Err(Lost::Stalled) => return Heard::Stalled,
                     }
-                    continue;
                 }
             };
             self.heard = Instant::now();
@@ -160,10 +171,21 @@ impl Socket {
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Lost> {
-        match timeout(self.stall, self.inner.send(frame)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Lost::Gone),
-            Err(_) => Err(Lost::Stalled),
+        let begun = Instant::now();
+        let mut sending = pin!(self.inner.send(frame));
+        loop {
+            // A large message may take longer, as long as any of it is taken.
+            let taken = self.watch.taken().map(Instant::from_std);
+            let until = taken.map_or(begun, |taken| taken.max(begun)) + self.stall;
+            tokio::select! {
+                biased;
+                sent = &mut sending => return sent.map_err(|_| Lost::Gone),
+                () = sleep_until(until) => {}
+            }
+            if self.watch.taken().is_none_or(|taken| Instant::from_std(taken) + self.stall <= Instant::now())
+            {
+                return Err(Lost::Stalled);
+            }
         }
     }
 
