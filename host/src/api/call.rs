@@ -182,6 +182,9 @@ fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, Probl
         }
         None => path,
     };
+    if headers.get_all(IDEMPOTENCY_KEY).iter().count() > 1 {
+        problems.push(Problem::new("external_uuid", "the field `Idempotency-Key` is there more than once"));
+    }
     // One that is no ASCII text is refused as an empty key is.
     let given = headers.get(IDEMPOTENCY_KEY).map(|value| unquoted(value.to_str().unwrap_or_default()));
     let key = match (external_uuid, given) {
@@ -209,7 +212,7 @@ fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, Probl
     if !problems.is_empty() {
         return Err(ProblemDetails::invalid(&problems));
     }
-    let request = CallRequest { method, path, headers: fields.into_iter().collect() };
+    let request = CallRequest { method, path, headers: fields.into_iter().collect(), api_method: None };
     Ok(NewCall { api, key, request, body })
 }
 
@@ -320,7 +323,7 @@ pub(super) async fn configure(
     Ok(Answer(ApiDocument::of(report, &open, api.now())))
 }
 
-/// Lets attempts to an API start again that has asked to be left alone (`throttled`).
+/// Lets attempts to an API start again that has asked to be left alone (`throttled`), also those of the calls that it told so.
 #[utoipa::path(
     post, path = "/v1/apis/{name}/resume", operation_id = "resumeApi", tag = "calls",
     params(("name" = String, Path, description = "The API's name.")),
@@ -334,8 +337,12 @@ pub(super) async fn resume(
     Segment(name): Segment,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<ApiDocument>, ProblemDetails> {
-    let resumed = api.calls.resume(&name);
-    let report = resumed.map_err(|error| ProblemDetails::not_found("unknown-api", error.to_string()))?;
+    let report = match api.calls.resume(&name).await {
+        Err(error @ CallError::UnknownApi(_)) => {
+            return Err(ProblemDetails::not_found("unknown-api", error.to_string()));
+        }
+        done => done?,
+    };
     let open = api.calls.open_calls().await?;
     Ok(Answer(ApiDocument::of(report, &open, api.now())))
 }
