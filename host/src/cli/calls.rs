@@ -445,7 +445,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
         ("policy", "/policy"),
         ("status", "/answer/status"),
         ("answer", "/answer/body"),
-        ("answer (base64)", "/answer/body_base64"),
+        ("base64 answer", "/answer/body_base64"),
     ];
     page::members(&call, &members, output)?;
     output.line("")?;
