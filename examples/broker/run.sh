@@ -11,7 +11,11 @@ calls() { echo "\$ anglerfish calls $*" >&2; "$anglerfish" calls "$@" --api http
 start() {
   "$anglerfish" serve --config "$work/anglerfish.toml" 2>>"$work/log" &
   gateway=$!
-  until "$anglerfish" events list --api http://127.0.0.1:8091 >/dev/null 2>&1; do sleep 0.1; done
+  until "$anglerfish" events list --api http://127.0.0.1:8091 >/dev/null 2>&1; do
+    # It may not start at all: another program may have its port.
+    kill -0 "$gateway" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+    sleep 0.1
+  done
 }
 
 "$anglerfish" sink --listen 127.0.0.1:9090 --failure-rate 0.5 --silent-failure-rate 0.3 \

@@ -157,6 +157,57 @@ fn a_program_chooses_the_answer_within_the_time() {
     let _ = come(&gateway, &quick, &id("a"), "{}").expect(202);
 }
 
+#[test]
+fn an_answer_that_comes_too_late_is_said_to_and_one_at_another_callback_is_refused() {
+    let gateway = Gateway::start("");
+    let held = |name: &str| hold(&gateway, &json!({"name": name, "reply_within": "10ms"}));
+    let (asked, other) = (held("asked"), held("other"));
+    let answered = |callback: &Value, position: &Value| {
+        let body =
+            json!({"holder": callback["holder"], "position": position, "status": 201, "body": "granted"});
+        let path = format!("/v1/callbacks/{}/ack", callback["name"].as_str().unwrap());
+        gateway.api("POST", &path, Some(&body))
+    };
+    let _ = come(&gateway, &asked, &id("a"), "{}").expect(202);
+    let position = next(&gateway, "asked", &asked["holder"])["position"].clone();
+    // Whoever holds the other one says nothing here, and is done with nothing there.
+    let _ = come(&gateway, &other, &id("o"), "{}").expect(202);
+    for strange in [position.clone(), json!(1_000_000), json!(-1)] {
+        let refused = answered(&other, &strange);
+        assert_eq!(refused.problem(422), "invalid-document", "{strange}");
+        assert_eq!(refused.json()["problems"][0]["path"], "position");
+    }
+    assert_eq!(gateway.get("/v1/callbacks/other")["waiting"], 1);
+    // What is too late for whoever came is done with all the same, and again.
+    for _ in 0..2 {
+        let late = answered(&asked, &position).expect(200).json();
+        assert_eq!(
+            (&late["reply"], &late["waiting"], &late["acked"]),
+            (&json!("late"), &json!(0), &position)
+        );
+    }
+    let asked = hold(&gateway, &json!({"name": "asked", "reply_within": "60s"}));
+    let (sent, refused, answer) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| come(&gateway, &asked, &id("b"), "{}"));
+        let position = next(&gateway, "asked", &asked["holder"])["position"].clone();
+        let refused = answered(&other, &position);
+        (answered(&asked, &position), refused, sender.join().unwrap())
+    });
+    assert_eq!(refused.problem(422), "invalid-document");
+    assert_eq!((&sent.expect(200).json()["reply"], answer.status), (&json!("sent"), 201));
+    let bare = json!({"holder": asked["holder"], "position": -1});
+    assert_eq!(gateway.api("POST", "/v1/callbacks/asked/ack", Some(&bare)).problem(422), "invalid-document");
+}
+
+#[test]
+fn nobody_takes_hold_of_what_a_flow_awaits() {
+    let gateway = Gateway::start("");
+    let refused = gateway.api("POST", "/v1/callbacks", Some(&json!({"name": "flow/order/7/3"})));
+    assert_eq!(refused.problem(422), "invalid-document");
+    assert_eq!(refused.json()["problems"][0]["path"], "name");
+    let _ = hold(&gateway, &json!({"name": "flows/order"}));
+}
+
 /// Reads a callback as a stream, behind a position if one is given.
 fn read(gateway: &Gateway, callback: &Value, last: Option<&str>) -> Stream {
     let name = callback["name"].as_str().unwrap().replace('/', "%2F");
@@ -206,6 +257,10 @@ fn a_stream_gives_what_waits_and_what_comes_and_goes_on_behind_the_last_after_a_
     assert_eq!((event.event.as_str(), event.data.contains("\"fenced\"")), ("end", true), "{event:?}");
     assert_eq!(again.event().unwrap(), None);
     assert_eq!(read(&gateway, &orders, None).status, 409);
+    // It begins behind a position that there is.
+    assert_eq!(read(&gateway, &newer, Some("1000000")).status, 400);
+    let before = Stream::open(gateway.admin(), "/v1/callbacks/orders%2Feu/stream?after=-1", &[]).unwrap();
+    assert_eq!(before.status, 400);
     // Once it is over the stream ends, and a browser that comes again learns that there is no more.
     let mut last = read(&gateway, &newer, Some(&event.id));
     let _ = gateway.api("POST", "/v1/callbacks/orders%2Feu/cancel", None).expect(200);

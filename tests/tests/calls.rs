@@ -303,6 +303,7 @@ fn a_call_that_cannot_be_what_it_says_is_refused_with_its_place() {
         (json!({"path": "/..;/admin"}), "path"),
         (json!({"path": "http://evil.example/"}), "path"),
         (json!({"url": "/x"}), "url"),
+        (json!({"headers": {"x-a": "ä"}}), "headers.x-a"),
     ] {
         let mut call = json!({"api": "brittle"});
         call.as_object_mut().unwrap().extend(document.as_object().unwrap().clone());
@@ -310,6 +311,21 @@ fn a_call_that_cannot_be_what_it_says_is_refused_with_its_place() {
         assert_eq!(answer.problem(422), "invalid-document", "{document}");
         assert_eq!(answer.json()["problems"][0]["path"], path, "{document}");
     }
+    // What is wrong is told also where the key is that of another request.
+    let _ = gateway
+        .api("POST", "/v1/calls", Some(&json!({"api": "brittle", "external_uuid": "used"})))
+        .expect(201);
+    let reused = |path: &str| {
+        let call = json!({"api": "brittle", "external_uuid": "used", "path": path});
+        gateway.api("POST", "/v1/calls", Some(&call)).problem(422)
+    };
+    assert_eq!(reused("/.."), "invalid-document");
+    assert_eq!(reused("/x"), "idempotency-key-reused");
+    let _ = receiver.wait(1);
+    receiver.drain();
+    let arguments = ["calls", "insert", "brittle", "--header", "x-a: 1", "--header", "X-A: 2"];
+    let twice = gateway.run(&arguments, b"").expect(2);
+    assert!(twice.stderr.contains("X-A"), "{}", twice.stderr);
     // Who says the method that the API has anyhow asks for the same; and who says who they are is heard.
     let call = json!({"api": "brittle", "external_uuid": "k", "headers": {"user-agent": "mine/1"}});
     let _ = gateway.api("POST", "/v1/calls?wait=10s", Some(&call)).expect(201);
@@ -348,7 +364,7 @@ fn an_api_that_asks_to_be_left_alone_is_called_again_when_an_operator_says_so() 
         _ => Reply::status(200),
     });
     let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), "")));
-    let _ = make(&gateway, "first");
+    let told = make(&gateway, "first");
     eventually("the api is left alone", || {
         (gateway.get("/v1/apis")["items"][0]["waits_for"] == "throttled").then_some(())
     });
@@ -356,6 +372,10 @@ fn an_api_that_asks_to_be_left_alone_is_called_again_when_an_operator_says_so() 
     let shown = gateway.run(&["calls", "resume", "brittle"], b"").expect(0).stdout;
     assert!(!shown.contains("throttled"), "{shown}");
     assert_eq!(ended(&gateway, &id)["state"], "success");
+    // So is the call that it told so, which has not used up more for that.
+    let call = ended(&gateway, &told);
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("success"), &json!(2)));
+    assert_eq!(classes(&call), ["request", "api-request", "api-failure", "api-request", "api-response"]);
     let _ = gateway.run(&["calls", "resume", "nobody"], b"").expect(1);
 }
 
@@ -438,6 +458,93 @@ fn calls_to_an_api_that_is_gone_wait_for_it() {
     let _ = gateway.run(&["calls", "cancel", &id], b"").expect(0);
     let _ = gateway.run(&["calls", "retry", &id], b"").expect(0);
     assert_eq!(ended(&gateway, &id)["state"], "success");
+}
+
+#[test]
+fn a_call_that_waits_keeps_its_method_and_waits_on_while_its_api_cannot_take_it() {
+    let receiver = Receiver::with(|_, before| match before {
+        0 => Reply::held(503),
+        _ => Reply::status(200),
+    });
+    let file = |rest: &str| with(&format!("[[api]]\nname = \"brittle\"\nallow_private = true\n{rest}\n"));
+    let retry = "retry = { delays = [\"100ms\"] }";
+    let below = |rest: &str| file(&format!("url = \"{}\"\n{retry}\n{rest}", receiver.url("/x")));
+    let gateway = Gateway::set_up(&below("concurrency = 1"));
+    let reload = |setup: &Setup| {
+        gateway.write(setup);
+        let _ = gateway.run(&["reload"], b"").expect(0);
+    };
+    let anywhere = file(&format!("any_url = true\n{retry}"));
+    reload(&anywhere);
+    let url = json!({"api": "brittle", "url": receiver.url("/y"), "external_uuid": "whole"});
+    let whole = gateway.api("POST", "/v1/calls", Some(&url)).expect(201).json();
+    let _ = receiver.wait(1);
+    // It has no url of its own any more, and then it has one again.
+    reload(&below("method = \"PUT\""));
+    receiver.release();
+    let waiting = eventually("it is due, and waits", || {
+        let call = gateway.get(&format!("/v1/calls/{}", whole["id"].as_str().unwrap()));
+        call["waits_for"].is_string().then_some(call)
+    });
+    assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("pending"), &json!(1)), "{waiting}");
+    // Others go on beside it.
+    let id = make(&gateway, "below");
+    assert_eq!(ended(&gateway, &id)["state"], "success");
+    reload(&anywhere);
+    let call = ended(&gateway, whole["id"].as_str().unwrap());
+    assert_eq!((&call["state"], &call["attempts"]), (&json!("success"), &json!(2)), "{call}");
+    let seen = receiver.requests();
+    let seen: Vec<(&str, &str)> = seen.iter().map(|one| (&*one.method, &*one.path)).collect();
+    assert_eq!(seen, [("POST", "/y"), ("PUT", "/x"), ("POST", "/y")]);
+}
+
+#[test]
+fn a_call_is_repeated_by_the_method_that_it_was_made_with() {
+    let receiver = Receiver::with(|_, before| match before {
+        0 => Reply::held(503),
+        _ => Reply::status(200),
+    });
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), "retry = { delays = [\"10ms\"] }")));
+    let id = make(&gateway, "k");
+    let _ = receiver.wait(1);
+    gateway.write(&with(&api(&receiver.url("/x"), "method = \"PUT\"")));
+    let _ = gateway.run(&["reload"], b"").expect(0);
+    receiver.release();
+    assert_eq!(ended(&gateway, &id)["method"], "POST");
+    let methods: Vec<String> = receiver.requests().iter().map(|one| one.method.clone()).collect();
+    assert_eq!(methods, ["POST", "POST"]);
+    // The same again is the same, whatever the api has by now.
+    let same = json!({"api": "brittle", "external_uuid": "k", "body": "abc"});
+    let _ = gateway.api("POST", "/v1/calls", Some(&same)).expect(200);
+}
+
+#[test]
+fn a_call_has_one_end_also_if_it_is_killed_while_two_of_its_attempts_are_out() {
+    let receiver = Receiver::with(|_, _| Reply::held(200));
+    let rest =
+        "timeout = \"100ms\"\nwait_after_timeout = \"5m\"\nretries = 1\nretry = { delays = [\"10ms\"] }";
+    let mut gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), rest)));
+    let id = make(&gateway, "k");
+    eventually("the time of both is over", || {
+        let timeouts = classes(&gateway.get(&format!("/v1/calls/{id}")));
+        (timeouts.iter().filter(|class| *class == "api-timeout").count() == 2).then_some(())
+    });
+    gateway.kill();
+    gateway.spawn();
+    assert_eq!(ended(&gateway, &id)["state"], "timeout");
+    let states = gateway.run(&["calls", "watch-requests", "--until-now"], b"").expect(0).stdout;
+    let states: Vec<&str> = states.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    assert_eq!(states, ["pending", "timeout"]);
+    receiver.release();
+}
+
+#[test]
+fn what_is_not_ascii_of_a_path_is_percent_encoded() {
+    let receiver = Receiver::start();
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/v1"), "")));
+    let body = json!({"api": "brittle", "path": "/grüße?an=zoë"});
+    let _ = gateway.api("POST", "/v1/calls?wait=20s", Some(&body)).expect(201);
+    assert_eq!(receiver.wait(1)[0].path, "/v1/gr%C3%BC%C3%9Fe?an=zo%C3%AB");
 }
 
 #[test]

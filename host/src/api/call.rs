@@ -18,9 +18,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
@@ -75,12 +77,38 @@ pub(super) struct NewCallDocument {
     /// The whole URL, of a call to an API with `any_url`.
     url: Option<String>,
     /// Header fields beside those of the API.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fields_once")]
     headers: BTreeMap<String, String>,
     /// What is sent, as text.
     body: Option<String>,
     /// What is sent, as base64.
     body_base64: Option<String>,
+}
+
+/// Reads header fields, each of which is there once: of two of one name no reader knows which one counts (RFC 8259, section 4).
+fn fields_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Fields;
+
+    impl<'de> Visitor<'de> for Fields {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object of texts")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut fields = BTreeMap::new();
+            while let Some((name, value)) = members.next_entry::<String, String>()? {
+                if fields.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                }
+                fields.insert(name, value);
+            }
+            Ok(fields)
+        }
+    }
+
+    from.deserialize_map(Fields)
 }
 
 /// Lists calls, newest first.
@@ -182,6 +210,9 @@ fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, Probl
         }
         None => path,
     };
+    if headers.get_all(IDEMPOTENCY_KEY).iter().count() > 1 {
+        problems.push(Problem::new("external_uuid", "the field `Idempotency-Key` is there more than once"));
+    }
     // One that is no ASCII text is refused as an empty key is.
     let given = headers.get(IDEMPOTENCY_KEY).map(|value| unquoted(value.to_str().unwrap_or_default()));
     let key = match (external_uuid, given) {
@@ -209,7 +240,7 @@ fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, Probl
     if !problems.is_empty() {
         return Err(ProblemDetails::invalid(&problems));
     }
-    let request = CallRequest { method, path, headers: fields.into_iter().collect() };
+    let request = CallRequest { method, path, headers: fields.into_iter().collect(), api_method: None };
     Ok(NewCall { api, key, request, body })
 }
 
@@ -320,7 +351,7 @@ pub(super) async fn configure(
     Ok(Answer(ApiDocument::of(report, &open, api.now())))
 }
 
-/// Lets attempts to an API start again that has asked to be left alone (`throttled`).
+/// Lets attempts to an API start again that has asked to be left alone (`throttled`), also those of the calls that it told so.
 #[utoipa::path(
     post, path = "/v1/apis/{name}/resume", operation_id = "resumeApi", tag = "calls",
     params(("name" = String, Path, description = "The API's name.")),
@@ -334,8 +365,12 @@ pub(super) async fn resume(
     Segment(name): Segment,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<ApiDocument>, ProblemDetails> {
-    let resumed = api.calls.resume(&name);
-    let report = resumed.map_err(|error| ProblemDetails::not_found("unknown-api", error.to_string()))?;
+    let report = match api.calls.resume(&name).await {
+        Err(error @ CallError::UnknownApi(_)) => {
+            return Err(ProblemDetails::not_found("unknown-api", error.to_string()));
+        }
+        done => done?,
+    };
     let open = api.calls.open_calls().await?;
     Ok(Answer(ApiDocument::of(report, &open, api.now())))
 }

@@ -9,7 +9,7 @@ use super::query::{NoParameters, Query, Segment, duration, limit};
 use super::{Api, Json, ProblemDetails};
 use crate::callback::{CallbackError, CallbackOptions, CallbackReply, Next, ReceivedCallback, Rules};
 use crate::store::{EventSeq, StoredCallback};
-use anglerfish_core::config::{Node, Problems};
+use anglerfish_core::config::{Node, Problems, is_header_value};
 use anglerfish_core::problem::Problem;
 use axum::Json as Answer;
 use axum::extract::State;
@@ -110,6 +110,21 @@ pub(super) struct CallbackDocument {
     /// How long whoever comes waits for the answer that is chosen.
     #[schema(required)]
     reply_within: Option<String>,
+    /// Of an acknowledgement with an answer: whether whoever came has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    reply: Option<ReplyWord>,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = CallbackReply)]
+pub(super) enum ReplyWord {
+    /// Whoever came waited, and has it.
+    Sent,
+    /// They waited no more: they had an answer already, or their time was over.
+    Late,
 }
 
 /// The callbacks.
@@ -149,6 +164,7 @@ pub(super) struct ReceivedDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct AckDocument {
     /// All up to this position.
+    #[schema(minimum = 0)]
     position: i64,
     /// Who acknowledges it.
     holder: u64,
@@ -180,6 +196,7 @@ impl CallbackDocument {
             once,
             max_waiting,
             reply_within: reply_within.map(|time| humantime::format_duration(time).to_string()),
+            reply: None,
         }
     }
 }
@@ -318,7 +335,7 @@ pub(super) async fn next(
 }
 
 /// Is done with all that came in up to a position, and answers whoever came with that one, if they wait; who came before and waits
-/// is told that it was taken.
+/// is told that it was taken. An answer that comes too late is said to be (`reply`), and the rest is done all the same.
 #[utoipa::path(
     post, path = "/v1/callbacks/{name}/ack", operation_id = "ackCallback", tag = "callbacks",
     params(("name" = String, Path, description = "Its name.")),
@@ -326,8 +343,8 @@ pub(super) async fn next(
     responses(
         (status = 200, description = "It is done with.", body = CallbackDocument),
         (status = 404, description = "There is none of this name: `unknown-callback`."),
-        (status = 409, description = "Somebody else holds it by now: `fenced`; or nobody waits for an answer: `answered`."),
-        (status = 422, description = "The status or the media type cannot be answered: `invalid-document`."),
+        (status = 409, description = "Somebody else holds it by now: `fenced`."),
+        (status = 422, description = "The status or the media type cannot be answered, or there is an answer and what is at this position did not come in there: `invalid-document`."),
     )
 )]
 pub(super) async fn ack(
@@ -336,18 +353,20 @@ pub(super) async fn ack(
     Query(NoParameters {}): Query<NoParameters>,
     Json(AckDocument { position, holder, status, content_type, body }): Json<AckDocument>,
 ) -> Result<Answer<CallbackDocument>, ProblemDetails> {
-    let position = EventSeq(position);
-    if status.is_some() || content_type.is_some() || body.is_some() {
-        let reply = reply(status, content_type, body)?;
-        // Whoever does not hold it any more answers nobody.
-        if api.callbacks.get(&name).await?.holder != holder {
-            return Err(CallbackError::Fenced(name).into());
-        }
-        api.callbacks.reply(position, reply)?;
+    if position < 0 {
+        return Err(ProblemDetails::invalid(&[Problem::new("position", "must not be negative")]));
     }
-    api.callbacks.ack(&name, holder, position).await?;
+    let position = EventSeq(position);
+    let word = if status.is_some() || content_type.is_some() || body.is_some() {
+        let reply = reply(status, content_type, body)?;
+        let is_sent = api.callbacks.ack_with(&name, holder, position, reply).await?;
+        Some(if is_sent { ReplyWord::Sent } else { ReplyWord::Late })
+    } else {
+        api.callbacks.ack(&name, holder, position).await?;
+        None
+    };
     let callback = api.callbacks.get(&name).await?;
-    Ok(Answer(CallbackDocument::of(&api, &callback)))
+    Ok(Answer(CallbackDocument { reply: word, ..CallbackDocument::of(&api, &callback) }))
 }
 
 /// Reads the answer for whoever came.
@@ -361,11 +380,8 @@ fn reply(
     if !(200..=599).contains(&status) {
         problems.push(Problem::new("status", "must be from 200 to 599"));
     }
-    if content_type
-        .as_deref()
-        .is_some_and(|kind| kind.is_empty() || http::HeaderValue::from_str(kind).is_err())
-    {
-        problems.push(Problem::new("content_type", "not the value of a header field"));
+    if content_type.as_deref().is_some_and(|kind| kind.is_empty() || !is_header_value(kind)) {
+        problems.push(Problem::new("content_type", "must be printable ASCII without spaces around it"));
     }
     match problems.is_empty() {
         true => Ok(CallbackReply { status, content_type, body: Bytes::from(body.unwrap_or_default()) }),
@@ -400,6 +416,7 @@ impl From<CallbackError> for ProblemDetails {
             CallbackError::Unknown(_) => Self::not_found("unknown-callback", detail),
             CallbackError::Fenced(_) => Self::conflict("fenced", detail),
             CallbackError::Answered(_) => Self::conflict("answered", detail),
+            CallbackError::Elsewhere(..) => Self::invalid(&[Problem::new("position", detail)]),
             CallbackError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail),
             CallbackError::NoRandomNumbers => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)

@@ -2,6 +2,7 @@
 
 use crate::delivery::Target;
 use crate::outbound::Outbound;
+use anglerfish_core::call::CallRequest;
 use anglerfish_core::config::{ApiConfig, CALL_POLICY_KEYS, CallPolicy, DeliveryConfig, read_call_policy};
 use anglerfish_core::problem::Problem;
 use http::HeaderName;
@@ -95,6 +96,11 @@ impl ReadyApi {
             }
         }
         Ok(Self { said, ..Self::try_new(definition, holds, outbound)? })
+    }
+
+    /// Whether a request says where it goes as this API asks for.
+    pub(super) fn takes(&self, request: &CallRequest) -> bool {
+        request.url().is_some() == self.definition.config.any_url
     }
 
     /// The keys of what was said at run time and does not hold.

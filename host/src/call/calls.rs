@@ -150,7 +150,15 @@ impl Calls {
             && let Some(known) = shared.ledger.store.call_of_key(&new.api, key).await?
         {
             let api = shared.lane(&new.api).and_then(|lane| lane.api());
-            return same(known, &new, api.as_deref()).map(|call| (call, false));
+            return match same(known, &new, api.as_deref()) {
+                Err(reused) => {
+                    // What is wrong with it is told first: it would not be made under another key either.
+                    let resolves = shared.outbound.proxy_resolves();
+                    let problems = api.map(|api| new.problems(&api.definition.config, resolves));
+                    Err(problems.filter(|found| !found.is_empty()).map_or(reused, CallError::Invalid))
+                }
+                known => known.map(|call| (call, false)),
+            };
         }
         let api = shared.lane(&new.api).and_then(|lane| lane.api());
         let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
@@ -160,7 +168,11 @@ impl Calls {
         }
         self.record_policies().await?;
         let now = clock::now();
-        let NewCall { api: name, key, request, body } = new.clone();
+        let NewCall { api: name, key, mut request, body } = new.clone();
+        request.api_method = match request.method {
+            Some(_) => None,
+            None => Some(api.definition.config.endpoint.method.clone()),
+        };
         let history = CallHistory::begin(api.policy.attempts(), now);
         let head = CallHead {
             seq: EventSeq(0),
@@ -171,6 +183,7 @@ impl Calls {
             state: CallState::Pending,
             created: now,
             due: Some(now),
+            planned: now,
             owner: None,
             ended: None,
             policy: api.written.clone(),
@@ -335,11 +348,22 @@ impl Calls {
 
     /// What of its API holds up a request that has not ended, in words.
     #[must_use]
-    pub fn waits_for(&self, api: &str) -> Option<String> {
+    pub fn waits_for(&self, call: &CallHead) -> Option<String> {
+        let api = &call.api;
         let lane = self.shared.lane(api);
         let Some((lane, ready)) = lane.and_then(|lane| Some((Arc::clone(&lane), lane.api()?))) else {
             return Some(format!("there is no api `{api}` in the configuration"));
         };
+        if !ready.takes(&call.request) {
+            return Some(match call.request.url() {
+                Some(_) => format!(
+                    "api `{api}` has a url of its own now, and the call names a whole one: it waits until the api is as it was"
+                ),
+                None => format!(
+                    "api `{api}` is called at whole urls now (`any_url`), and the call has none: it waits until the api is as it was"
+                ),
+            });
+        }
         let (word, left) = lane.waits(&ready)?;
         let left = left.map(|left| Duration::from_secs(left.as_secs().saturating_add(1)));
         let left = left.map(|left| humantime::format_duration(left).to_string());
@@ -395,7 +419,7 @@ pub(super) async fn to_the_end<T: Send + 'static>(
 /// The request that has the key already, if it is this one. Whoever says the method that the API has anyhow asks for the same.
 fn same(known: StoredCall, new: &NewCall, api: Option<&ReadyApi>) -> Result<StoredCall, CallError> {
     let own = api.map(|api| api.definition.config.endpoint.method.as_str());
-    let method = |request: &CallRequest| request.method.as_deref().or(own).map(str::to_owned);
+    let method = |request: &CallRequest| request.method().or(own).map(str::to_owned);
     // In which order fields of different names stand, and how the names are written, says nothing (RFC 9110, section 5.3).
     let fields = |request: &CallRequest| {
         let mut fields: Vec<(String, String)> = { request.headers.iter() }
@@ -406,8 +430,9 @@ fn same(known: StoredCall, new: &NewCall, api: Option<&ReadyApi>) -> Result<Stor
         fields
     };
     let (before, now) = (&known.head.request, &new.request);
-    let is_same = (method(before), &before.path) == (method(now), &now.path)
-        && fields(before) == fields(now)
-        && known.body == new.body;
+    // Whoever says nothing of it twice asks for the same, whatever the API has by now.
+    let is_same_method = before.method == now.method || method(before) == method(now);
+    let is_same =
+        is_same_method && before.path == now.path && fields(before) == fields(now) && known.body == new.body;
     if is_same { Ok(known) } else { Err(CallError::KeyReused(Box::new(known))) }
 }

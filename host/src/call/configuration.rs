@@ -5,12 +5,17 @@ use super::calls::{Calls, Shared, to_the_end};
 use super::lane::Lane;
 use super::{CallError, entry};
 use crate::clock;
-use crate::store::StoredApi;
+use crate::store::{CallHead, CallQuery, StoredApi};
+use anglerfish_core::call::{CallState, Happened};
+use anglerfish_core::config::ApiConfig;
 use anglerfish_core::problem::Problem;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+
+/// How many calls are looked at at once.
+const PAGE: usize = 500;
 
 /// APIs that can be gone on with.
 pub(crate) struct ReadyApis(BTreeMap<String, Arc<ReadyApi>>);
@@ -134,16 +139,56 @@ impl Calls {
         report()
     }
 
-    /// Lets attempts to an API start again that has asked to be left alone: whoever says so knows better by now.
+    /// Lets attempts to an API start again that has asked to be left alone, and with them those of the calls that it has told so:
+    /// whoever says so knows better by now.
     ///
     /// # Errors
     ///
-    /// There is no such API.
-    pub fn resume(&self, name: &str) -> Result<ApiReport, CallError> {
+    /// There is no such API, or the store cannot be used: then some of these calls may wait on.
+    pub async fn resume(&self, name: &str) -> Result<ApiReport, CallError> {
+        let (calls, name) = (self.clone(), name.to_owned());
+        to_the_end(async move { calls.resume_to_the_end(&name).await }).await
+    }
+
+    async fn resume_to_the_end(&self, name: &str) -> Result<ApiReport, CallError> {
         let unknown = || CallError::UnknownApi(name.to_owned());
-        self.shared.lane(name).ok_or_else(unknown)?.resume();
+        let lane = self.shared.lane(name).ok_or_else(unknown)?;
+        let api = lane.api().ok_or_else(unknown)?;
+        lane.resume();
+        let hastened = self.hasten(&api).await;
+        lane.wake();
         self.shared.woken.notify_one();
+        hastened?;
         self.apis().into_iter().find(|api| api.name == name).ok_or_else(unknown)
+    }
+
+    /// Has those calls wait no more whose last answer asked for that.
+    async fn hasten(&self, api: &ReadyApi) -> Result<(), CallError> {
+        let ApiConfig { name, throttle_on, .. } = &api.definition.config;
+        let store = &self.shared.ledger.store;
+        let now = clock::now();
+        let waits = |head: &CallHead| {
+            let asked = match head.records.last().map(|record| &record.happened) {
+                Some(Happened::Failure { status: Some(status), .. }) => throttle_on.contains(*status),
+                _ => false,
+            };
+            asked && head.owner.is_none() && head.due.is_some_and(|due| due > now)
+        };
+        let mut query =
+            CallQuery { state: Some(CallState::Pending), api: Some(name.clone()), cursor: None, limit: PAGE };
+        loop {
+            let page = store.calls(query.clone()).await?;
+            for head in page.items.iter().filter(|head| waits(head)) {
+                // Where something happens to it meanwhile it goes on by itself.
+                if let Some(call) = store.call(&head.id).await?.filter(|call| waits(&call.head)) {
+                    self.shared.ledger.hasten(call, now).await?;
+                }
+            }
+            query.cursor = page.items.last().filter(|_| page.more).map(|head| head.seq);
+            if query.cursor.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Writes down what is configured of APIs, where the log has not told of it: before the first call that goes by it.

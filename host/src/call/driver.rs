@@ -6,6 +6,7 @@ use super::run::run;
 use crate::clock;
 use crate::store::StoreError;
 use anglerfish_core::call::CallHistory;
+use anglerfish_core::request::UnixMillis;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ const REST: Duration = Duration::from_secs(60);
 /// How long an API is left alone whose requests cannot be read.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// By how many milliseconds the clocks of one machine differ at most without one of them being set.
+const DRIFT: i128 = 1000;
+
 /// How many requests are read at once.
 const MOST: usize = 256;
 
@@ -22,11 +26,31 @@ impl Calls {
     /// Gives the APIs their turns until it is stopped or dropped.
     pub async fn run(self) {
         let shared = &self.shared;
+        let mut wall = Wall::new();
+        // An earlier process may have had a clock that was ahead of this one.
+        let mut is_misplanned = true;
         loop {
             let mut next = Instant::now() + REST;
+            let elapsed = wall.began.elapsed();
+            is_misplanned |= wall.is_put_back(clock::now(), elapsed);
+            if is_misplanned {
+                match shared.ledger.store.replan_calls(clock::now()).await {
+                    Ok(planned) => {
+                        is_misplanned = false;
+                        if planned > 0 {
+                            tracing::warn!(calls = planned, "the clock was put back; these wait anew");
+                        }
+                        shared.lanes().iter().for_each(|lane| lane.wake());
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "calls cannot be planned anew now");
+                        next = Instant::now() + PAUSE;
+                    }
+                }
+            }
             if let Err(error) = self.record_policies().await {
                 tracing::warn!(%error, "what is configured of apis cannot be written down now");
-                next = Instant::now() + PAUSE;
+                next = next.min(Instant::now() + PAUSE);
             }
             for lane in shared.lanes() {
                 if lane.take_turn() {
@@ -50,6 +74,27 @@ impl Calls {
     }
 }
 
+/// The wall clock beside one that nobody sets.
+struct Wall {
+    began: Instant,
+    /// What the one says more than the other, in milliseconds.
+    ahead: Option<i128>,
+}
+
+impl Wall {
+    fn new() -> Self {
+        Self { began: Instant::now(), ahead: None }
+    }
+
+    /// Whether it was put back since this was asked for the last time.
+    fn is_put_back(&mut self, wall: UnixMillis, elapsed: Duration) -> bool {
+        let elapsed = i128::try_from(elapsed.as_millis()).unwrap_or(i128::MAX);
+        let ahead = i128::from(wall.0) - elapsed;
+        let before = self.ahead.replace(ahead).unwrap_or(ahead);
+        ahead < before - DRIFT
+    }
+}
+
 /// Starts what is due and has room, and says when to look again.
 async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreError> {
     let rest = Instant::now() + REST;
@@ -70,7 +115,7 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
     let most = (free + running).min(MOST) + lane.aside();
     let due = shared.ledger.store.due_calls(&lane.name, now, most).await?;
     let is_more = due.calls.len() == most;
-    let mut started = 0;
+    let (mut started, mut left) = (0, 0);
     for call in due.calls {
         if started == free {
             return Ok(rest);
@@ -78,12 +123,21 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
         if lane.is_busy(&call.head.id) {
             continue;
         }
+        let history = CallHistory::read(call.head.records.clone()).ok();
+        let is_idle =
+            |history: &CallHistory| history.pending().next().is_none() && history.awaited().next().is_none();
+        if !api.takes(&call.head.request) && history.as_ref().is_some_and(is_idle) {
+            // It waits for the API to be as it was when it was made.
+            lane.leave_to_reload(&call.head.id);
+            left += 1;
+            continue;
+        }
         let probe = match lane.start(&api) {
             Ok(probe) => probe,
             Err(opens) => return Ok(opens.unwrap_or(rest)),
         };
         // How many there are is all that tells them apart here; what cannot be read is told of when it is run.
-        let attempt = CallHistory::read(call.head.records.clone()).map_or(0, |history| history.count());
+        let attempt = history.map_or(0, |history| history.count());
         let place = lane.enter(&api, &call.head.id, attempt, probe);
         let shared = Arc::clone(shared);
         started += 1;
@@ -99,9 +153,30 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
             woken.woken.notify_one();
         });
     }
-    if is_more && started > 0 {
+    if is_more && started + left > 0 {
         return Ok(Instant::now());
     }
     let wait = due.next.map_or(REST, |next| Duration::from_millis(next.0.saturating_sub(now.0)));
     Ok(Instant::now() + wait.clamp(Duration::from_millis(1), REST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_put_back_is_noticed_once_and_one_that_goes_on_or_is_put_forward_is_not() {
+        let mut wall = Wall::new();
+        let hour = 3_600_000;
+        let seen = [
+            (2 * hour, 0),
+            (2 * hour + 5000, 5),
+            (hour, 6),
+            (hour + 4000, 10),
+            (9 * hour, 11),
+            (9 * hour - 500, 11),
+        ];
+        let seen = seen.map(|(now, elapsed)| wall.is_put_back(UnixMillis(now), Duration::from_secs(elapsed)));
+        assert_eq!(seen, [false, false, true, false, false, false]);
+    }
 }

@@ -1,7 +1,7 @@
 //! The log entries that tell of calls.
 
 use crate::store::{CallAnswer, NewEvent, Origin, StoredCall};
-use anglerfish_core::call::{CallRecord, Happened};
+use anglerfish_core::call::{CallRecord, CallState, Happened};
 use anglerfish_core::config::OPERATIONAL_SOURCE;
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -18,8 +18,8 @@ fn put_body(members: &mut Map<String, Value>, body: &Bytes) {
     };
 }
 
-/// The entry of a record; `call` is how the request stands after it, and the record is its last or one of its last.
-pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord) -> NewEvent {
+/// The entry of a record, which is one of the last of this request, and after which it stands so.
+pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord, state: CallState) -> NewEvent {
     let (head, happened) = (&call.head, &record.happened);
     let mut data = Map::new();
     data.insert("id".to_owned(), Value::from(head.id.as_str()));
@@ -32,7 +32,7 @@ pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord) ->
     match happened {
         Happened::Request { attempts } => {
             data.insert("attempts".to_owned(), Value::from(*attempts));
-            data.insert("method".to_owned(), json!(head.request.method));
+            data.insert("method".to_owned(), json!(head.request.method()));
             let place = if head.request.url().is_some() { "url" } else { "path" };
             data.insert(place.to_owned(), Value::from(head.request.path.as_str()));
             put_headers(&mut data, &head.request.headers);
@@ -69,7 +69,7 @@ pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord) ->
     let mut extensions = vec![
         ("class".to_owned(), happened.class().0.to_owned()),
         ("call".to_owned(), head.id.clone()),
-        ("callstate".to_owned(), head.state.word().to_owned()),
+        ("callstate".to_owned(), state.word().to_owned()),
     ];
     extensions.extend(happened.attempt().map(|attempt| ("attempt".to_owned(), attempt.to_string())));
     let event = Event {

@@ -144,8 +144,32 @@ fn with_body(request: Request<()>, body: Bytes) -> Request<Full<Bytes>> {
     Request::from_parts(head, Full::new(body))
 }
 
-/// What of the head is kept: all that is text, but for a cookie, which is a credential of whoever called.
+/// What of the head is kept: all but a cookie, which is a credential of whoever called.
 fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let kept = headers.iter().filter(|(name, _)| **name != SET_COOKIE);
-    kept.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect()
+    kept.map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
+}
+
+/// A field's value as text: what is no UTF-8 is Latin-1, as fields once were (RFC 9110, section 5.5), so that no byte is lost.
+fn text(value: &[u8]) -> String {
+    let latin = |_| value.iter().map(|byte| char::from(*byte)).collect();
+    std::str::from_utf8(value).map_or_else(latin, str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_an_answer_is_kept_but_a_cookie() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("x-utf8", "ä".as_bytes()), ("x-latin", b"\xe4 a"), ("set-cookie", b"s=1"), ("x-a", b"1")]
+        {
+            headers.insert(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        let kept = kept_headers(&headers);
+        let kept: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(kept, [("x-utf8", "ä"), ("x-latin", "ä a"), ("x-a", "1")]);
+    }
 }

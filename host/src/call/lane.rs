@@ -21,6 +21,8 @@ pub(super) struct Lane {
     running: Mutex<HashMap<(String, u32), Running>>,
     /// Requests that cannot be gone on with, whatever is tried.
     unreadable: Mutex<HashSet<String>>,
+    /// Requests that the API does not take as it is configured now.
+    unfitting: Mutex<HashSet<String>>,
 }
 
 /// When attempts may start.
@@ -51,6 +53,7 @@ impl Lane {
             pace: Mutex::new(Pace { gate: Gate::default(), began: now, hold: None, next: now }),
             running: Mutex::default(),
             unreadable: Mutex::default(),
+            unfitting: Mutex::default(),
         }
     }
 
@@ -61,6 +64,7 @@ impl Lane {
 
     pub(super) fn replace(&self, api: Option<Arc<ReadyApi>>) {
         *self.api.write().unwrap_or_else(PoisonError::into_inner) = api;
+        self.unfitting().clear();
         self.wake();
     }
 
@@ -159,14 +163,21 @@ impl Lane {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
     }
 
+    /// Leaves a request aside until the API is configured anew.
+    pub(super) fn leave_to_reload(&self, id: &str) {
+        self.unfitting().insert(id.to_owned());
+    }
+
     /// How many are left aside.
     pub(super) fn aside(&self) -> usize {
-        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len() + self.unfitting().len()
     }
 
     /// Whether this process is about an attempt of the request, or leaves it aside.
     pub(super) fn is_busy(&self, id: &str) -> bool {
-        if self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
+        if self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+            || self.unfitting().contains(id)
+        {
             return true;
         }
         self.running().iter().any(|((running, _), one)| running == id && !one.is_late)
@@ -193,6 +204,7 @@ impl Lane {
 
     /// Breaks off all attempts of a request.
     pub(super) fn cancel(&self, id: &str) {
+        self.unfitting().remove(id);
         for ((running, _), one) in self.running().iter() {
             if running == id {
                 one.token.cancel();
@@ -202,6 +214,10 @@ impl Lane {
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unfitting(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.unfitting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<(String, u32), Running>> {

@@ -51,7 +51,7 @@ impl Ledger {
     /// Writes a new request. `None` if another one has its key.
     pub(super) async fn insert(&self, mut call: StoredCall) -> Result<Option<StoredCall>, CallError> {
         let Some(record) = call.head.records.first().cloned() else { return Ok(None) };
-        let events = vec![entry::of_record(&call, 0, &record)];
+        let events = vec![entry::of_record(&call, 0, &record, call.head.state)];
         let write = CallWrite { call: call.clone(), expected: None };
         let Some(seqs) = self.commit(events, vec![write], Vec::new()).await? else { return Ok(None) };
         (call.head.seq, call.head.revision) = (seqs.first().copied().unwrap_or_default(), 1);
@@ -66,11 +66,14 @@ impl Ledger {
         let Change { mut call, records, answer, holder, policy } = change;
         let mut history = history(&call)?;
         let before = call.head.records.len();
+        let plan = history.due();
+        let mut states = Vec::new();
         for record in records {
             let unreadable =
                 |error: &dyn ToString| CallError::Unreadable(call.head.id.clone(), error.to_string());
             match history.take(record) {
-                Ok(Effect::Taken | Effect::Ignored) => {}
+                Ok(Effect::Taken) => states.push(history.state()),
+                Ok(Effect::Ignored) => {}
                 Err(error) => return Err(unreadable(&error)),
             }
         }
@@ -80,27 +83,31 @@ impl Ledger {
         call.head.records = history.records().to_vec();
         call.head.state = history.state();
         let is_open = call.head.state == CallState::Pending;
-        let (owner, until) = match holder {
-            Some((owner, until)) => (Some(owner), Some(until)),
-            // The attempts that are under way go on with whoever has them.
-            None if history.pending().next().is_some() => (call.head.owner.clone(), call.head.due),
-            // So does whoever waits for an answer after its time, if nothing is due before.
-            None if history.due().is_none() && history.awaited().next().is_some() => {
-                (call.head.owner.clone(), call.head.due)
+        let at = call.head.records.last().map(|record| UnixMillis(record.at));
+        let planned = at.unwrap_or_default();
+        let (owner, due, planned) = match holder {
+            Some((owner, until)) => (Some(owner), Some(until), planned),
+            // The attempts that are under way go on with whoever has them, and so does whoever waits for an answer after its time,
+            // if nothing is due before.
+            None if history.due().is_none()
+                && (history.pending().next().is_some() || history.awaited().next().is_some()) =>
+            {
+                (call.head.owner.clone(), call.head.due, call.head.planned)
             }
-            None => (None, None),
+            // What was planned stays as it was planned since: the clock may have been put back.
+            None if history.due() == plan => (None, call.head.due, call.head.planned),
+            None => (None, history.due(), planned),
         };
         call.head.owner = owner.filter(|_| is_open);
-        call.head.due = if is_open { history.due().or(until) } else { None };
-        let at = call.head.records.last().map(|record| UnixMillis(record.at));
+        (call.head.due, call.head.planned) = (due.filter(|_| is_open), planned);
         call.head.ended = if is_open { None } else { at };
         call.answer = answer.or(call.answer);
         if let Some(policy) = policy {
             call.head.policy = policy;
         }
-        let new = call.head.records.iter().enumerate().skip(before);
+        let new = call.head.records.iter().enumerate().skip(before).zip(states);
         let events: Vec<NewEvent> =
-            new.map(|(index, record)| entry::of_record(&call, index, record)).collect();
+            new.map(|((index, record), state)| entry::of_record(&call, index, record, state)).collect();
         let expected = Some(call.head.revision);
         let write = CallWrite { call: call.clone(), expected };
         let Some(seqs) = self.commit(events, vec![write], Vec::new()).await? else { return Ok(None) };
@@ -110,6 +117,14 @@ impl Ledger {
             self.metrics.record(&call.head.api, record);
         }
         Ok(Some(call))
+    }
+
+    /// Has a request wait until this time only, whatever was planned. Whether it is: not if something happened to it since it was
+    /// seen. That is no event: what happened to it stays as it was.
+    pub(super) async fn hasten(&self, mut call: StoredCall, now: UnixMillis) -> Result<bool, CallError> {
+        (call.head.due, call.head.planned) = (Some(now), now);
+        let expected = Some(call.head.revision);
+        Ok(self.commit(Vec::new(), vec![CallWrite { call, expected }], Vec::new()).await?.is_some())
     }
 
     /// Writes what is known of an API, with the entry that tells of it.

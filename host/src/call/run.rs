@@ -50,7 +50,9 @@ async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(
         shared.write(Change::new(call, records)).await?;
         return Ok(());
     }
-    let Todo::Attempt(attempt) = history.poll(now) else { return Ok(()) };
+    // It was found due. By the clock of its last record it may not be: that may have been put back since.
+    let due = history.due().unwrap_or(now).max(now);
+    let Todo::Attempt(attempt) = history.poll(due) else { return Ok(()) };
     let deadline = now.after(policy.timeout);
     let record = CallRecord { at: now.0, happened: Happened::Attempt { attempt, deadline: deadline.0 } };
     let until = deadline.after(policy.wait_after_timeout).after(GRACE);

@@ -6,12 +6,13 @@ use crate::clock;
 use crate::ingress::Fetcher;
 use crate::rejection::Rejections;
 use crate::source::SourceReader;
-use crate::store::{CallbackAcked, EventSeq, Store, StoreError, StoredCallback};
+use crate::store::{CallbackAcked, EventSeq, LogPart, Origin, Store, StoreError, StoredCallback};
 use crate::subscription::refuse_hidden_at;
 use crate::waiter::{Looks, Waiters};
 use anglerfish_core::callback::{callback_path, callback_token, is_callback_name};
 use anglerfish_core::config::SOURCE_SECRETS;
 use anglerfish_core::event::Event;
+use anglerfish_core::flow::is_flow_callback;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::check_filter;
 use bytes::Bytes;
@@ -131,8 +132,23 @@ impl Callbacks {
     ///
     /// # Errors
     ///
-    /// What is asked for makes no sense, nobody knows this gateway's address, or it cannot be written down.
+    /// What is asked for makes no sense, the name is one of a flow's own, nobody knows this gateway's address, or it cannot be
+    /// written down.
     pub async fn hold(
+        &self,
+        name: Option<String>,
+        options: &CallbackOptions,
+    ) -> Result<StoredCallback, CallbackError> {
+        if name.as_deref().is_some_and(is_flow_callback) {
+            let message =
+                "begins with `flow/`: such callbacks are those of flows, which hold them themselves";
+            return Err(CallbackError::Invalid(vec![Problem::new("name", message)]));
+        }
+        self.hold_any(name, options).await
+    }
+
+    /// The same also of those that flows hold.
+    pub(crate) async fn hold_any(
         &self,
         name: Option<String>,
         options: &CallbackOptions,
@@ -335,15 +351,77 @@ impl Callbacks {
         }
     }
 
-    /// Answers whoever came with the callback at this position, as long as they wait.
+    /// Answers whoever came to this callback with what is at this position, as long as they wait.
     ///
     /// # Errors
     ///
-    /// Nobody waits any more.
-    pub fn reply(&self, position: EventSeq, reply: CallbackReply) -> Result<(), CallbackError> {
+    /// Nobody waits any more, or it is known to have come in at another callback.
+    pub fn reply(&self, name: &str, position: EventSeq, reply: CallbackReply) -> Result<(), CallbackError> {
         let answered = || CallbackError::Answered(position.0);
-        let awaited = self.shared.replies().remove(&position).ok_or_else(answered)?;
+        let awaited = {
+            let mut replies = self.shared.replies();
+            match replies.get(&position) {
+                Some(awaited) if awaited.callback != name => {
+                    return Err(CallbackError::Elsewhere(name.to_owned(), position.0));
+                }
+                _ => replies.remove(&position).ok_or_else(answered)?,
+            }
+        };
         awaited.sender.send(reply).map_err(|_| answered())
+    }
+
+    /// Answers whoever came with what is at this position, and is done with all up to it. Says whether they have that answer: not
+    /// if they had one before, or did not wait so long.
+    ///
+    /// # Errors
+    ///
+    /// Somebody else holds it, what is at this position did not come in there, or it cannot be written down.
+    pub async fn ack_with(
+        &self,
+        name: &str,
+        holder: u64,
+        position: EventSeq,
+        reply: CallbackReply,
+    ) -> Result<bool, CallbackError> {
+        let callback = self.get(name).await?;
+        // Whoever does not hold it any more answers nobody.
+        if callback.holder != holder {
+            return Err(CallbackError::Fenced(name.to_owned()));
+        }
+        let is_sent = match self.reply(name, position, reply) {
+            Ok(()) => true,
+            Err(CallbackError::Answered(_)) => {
+                self.came_there(&callback, position).await?;
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        self.ack(name, holder, position).await?;
+        Ok(is_sent)
+    }
+
+    /// Finds out whether what is at this position came in at this callback, as far as that is known.
+    async fn came_there(&self, callback: &StoredCallback, position: EventSeq) -> Result<(), CallbackError> {
+        let (store, before) = (&self.shared.store, EventSeq(position.0.saturating_sub(1)));
+        let waits = store.waiting_callback(&callback.name, before).await?;
+        let is_there = waits.is_some_and(|waiting| waiting.seq == position)
+            || position <= callback.acked
+                && match store.read(before, 1, 1).await? {
+                    LogPart::Entries(entries) => entries.iter().any(|entry| {
+                        let is_ours =
+                            entry.origin == Origin::Callback && entry.event.source == callback.source();
+                        entry.seq == position && is_ours
+                    }),
+                    // It may be forgotten, and is done with.
+                    LogPart::Gap { .. } => true,
+                };
+        is_there.then_some(()).ok_or_else(|| CallbackError::Elsewhere(callback.name.clone(), position.0))
+    }
+
+    /// The newest position of the log.
+    #[must_use]
+    pub fn newest(&self) -> EventSeq {
+        *self.shared.store.head().borrow()
     }
 
     /// Takes nothing at this address any more. What came in stays.

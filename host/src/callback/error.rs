@@ -21,9 +21,12 @@ pub enum CallbackError {
     /// Somebody else awaits it by now.
     #[error("callback `{0}` is held by somebody else by now")]
     Fenced(String),
-    /// Nobody waits for an answer to this one any more.
-    #[error("the callback at position {0} is answered already")]
+    /// Nobody waits for an answer to this one any more: they have one, or their time was over.
+    #[error("nobody waits for an answer to the callback at position {0} any more")]
     Answered(i64),
+    /// What is at this position did not come in at this callback.
+    #[error("what is at position {1} did not come in at callback `{0}`")]
+    Elsewhere(String, i64),
     /// The gateway stops; what comes in from now on is there after its next start.
     #[error("the gateway is stopping")]
     Stopping,

@@ -159,7 +159,8 @@ impl Callback {
     ///
     /// # Errors
     ///
-    /// Nobody waits any more.
+    /// Nobody waits any more ([`CallbackError::Answered`]), or it came in at another callback
+    /// ([`CallbackError::Elsewhere`]). Neither keeps it from being done with.
     pub fn reply(
         &self,
         received: &ReceivedCallback,
@@ -167,7 +168,7 @@ impl Callback {
         body: impl Into<Bytes>,
     ) -> Result<(), CallbackError> {
         let reply = CallbackReply { status, content_type: None, body: body.into() };
-        self.callbacks.reply(received.position, reply)
+        self.callbacks.reply(&self.name, received.position, reply)
     }
 
     /// Takes nothing there any more: whoever comes from now on learns that it is over. What came in before is given by

@@ -265,7 +265,13 @@ async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Resu
         let Some((name, value)) = header.split_once(':') else {
             return Err(Failure::misuse(format_args!("--header {header}: write NAME:VALUE")));
         };
-        headers.insert(name.trim().to_owned(), Value::from(value.trim()));
+        let name = name.trim();
+        if headers.keys().any(|known: &String| known.eq_ignore_ascii_case(name)) {
+            let message = format_args!("--header {name}: is there twice");
+            return Err(Failure::misuse(message)
+                .with_hint("several values of one field are written as one, with commas"));
+        }
+        headers.insert(name.to_owned(), Value::from(value.trim()));
     }
     let data = match args.data.as_deref() {
         Some("-") => {
@@ -299,7 +305,15 @@ async fn insert(args: &InsertArgs, client: &Client, output: &mut Output) -> Resu
     let document = Value::Object(document);
     let call: Value = client.post(&["calls"], &[], Some(&document)).await?;
     if args.wait {
-        return ended(&text(&call, "/id"), client, output).await;
+        let id = text(&call, "/id");
+        let hint = format!("the call is {0}; `anglerfish calls show {0} --wait` asks again", plain(&id));
+        return tokio::select! {
+            done = ended(&id, client, output) => done,
+            // Whoever waits no longer wants to know what goes on without them.
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure::failed("interrupted; the call goes on").with_hint(hint))
+            }
+        };
     }
     match output.format() {
         Format::Json => output.json(&call)?,
@@ -328,7 +342,7 @@ async fn ended(id: &str, client: &Client, output: &mut Output) -> Result<Outcome
                 output.bytes(&bytes)?;
             }
         }
-        Format::Text => output.paragraph("", "", &summary(&call))?,
+        Format::Text => eprintln!("{}", summary(&call)),
     }
     Ok(Outcome::of(is_answered))
 }
@@ -431,7 +445,7 @@ async fn show(args: &ShowArgs, client: &Client, output: &mut Output) -> Result<O
         ("policy", "/policy"),
         ("status", "/answer/status"),
         ("answer", "/answer/body"),
-        ("answer", "/answer/body_base64"),
+        ("base64 answer", "/answer/body_base64"),
     ];
     page::members(&call, &members, output)?;
     output.line("")?;

@@ -99,7 +99,7 @@ impl Run {
         let callbacks = &self.flows.waits().callbacks;
         loop {
             let (held, name, options) = (callbacks.clone(), name.to_owned(), options.clone());
-            let hold = async move { held.hold(Some(name), &options).await };
+            let hold = async move { held.hold_any(Some(name), &options).await };
             match to_the_end(&self.writes, hold).await {
                 Ok(held) => return Ok(callbacks.url(&held)),
                 Err(CallbackError::Store(error)) => rest(&error).await,

@@ -8,6 +8,8 @@ use crate::sign::{SignInput, SignatureError, Signer};
 use http::header::{HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+use std::borrow::Cow;
 
 /// A request as its caller asked for it. The body stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +21,8 @@ pub struct CallRequest {
     pub path: String,
     /// Header fields. Those of the API go before them.
     pub headers: Vec<(String, String)>,
+    /// The method that its API had when it was made, where it names none itself: it is sent by that whatever the API has by then.
+    pub api_method: Option<String>,
 }
 
 /// Why a request cannot be sent. It never quotes a value that could be a secret.
@@ -39,6 +43,12 @@ pub enum RequestFault {
 }
 
 impl CallRequest {
+    /// The method by which it is sent; `None` if that is what the API has then.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref().or(self.api_method.as_deref())
+    }
+
     /// The whole URL that it names, if it does.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
@@ -79,15 +89,33 @@ impl CallRequest {
     }
 }
 
+/// What a URL cannot have (RFC 3986, section 2): all that is not ASCII, whose UTF-8 is sent percent-encoded as the URL Standard
+/// does (section 4.4). The rest is sent as it is written.
+const NOT_ASCII: &AsciiSet = &AsciiSet::EMPTY;
+
+/// A URL with its path and query as they are sent.
+fn sent_url(url: &str) -> Cow<'_, str> {
+    let begin = url.find("://").map_or(0, |scheme| scheme + 3);
+    let (_, rest) = url.split_at(begin);
+    // A name of a host is another matter.
+    let path = rest.find(['/', '?']).map_or(url.len(), |path| begin + path);
+    let (host, path) = url.split_at(path);
+    match path.is_ascii() {
+        true => Cow::Borrowed(url),
+        false => Cow::Owned(format!("{host}{}", utf8_percent_encode(path, NOT_ASCII))),
+    }
+}
+
 /// A path is taken as it is written: whoever reads it must not find another one.
 fn path_fault(path: &str) -> Option<&'static str> {
     if path.is_empty() {
         return None;
     }
-    if path.len() > LONGEST_URL {
-        return Some("must be at most 8000 bytes");
+    let sent = utf8_percent_encode(path, NOT_ASCII).to_string();
+    if sent.len() > LONGEST_URL {
+        return Some("must be at most 8000 bytes, with three for each byte of a character that is not ASCII");
     }
-    if path.contains('#') || path.parse::<PathAndQuery>().is_err() {
+    if path.contains('#') || sent.parse::<PathAndQuery>().is_err() {
         return Some("not the path and query of a url");
     }
     let segments = read_as_any(path.split('?').next().unwrap_or_default());
@@ -132,6 +160,7 @@ fn target(base: &Uri, path: &str) -> Result<Uri, RequestFault> {
             whole.push_str(query);
         }
     }
+    let whole = utf8_percent_encode(&whole, NOT_ASCII).to_string();
     let mut parts = base.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(whole).map_err(|_| fault.clone())?);
     Uri::from_parts(parts).map_err(|_| fault)
@@ -142,7 +171,7 @@ fn target(base: &Uri, path: &str) -> Result<Uri, RequestFault> {
 fn place(base: Option<&Uri>, request: &CallRequest) -> Result<Uri, RequestFault> {
     match (base, request.url()) {
         (Some(base), None) => target(base, &request.path),
-        (None, Some(url)) => url.parse().map_err(|_| RequestFault::Path("not a url")),
+        (None, Some(url)) => sent_url(url).parse().map_err(|_| RequestFault::Path("not a url")),
         (Some(_), Some(_)) => Err(RequestFault::Path("is a whole url, which this api does not take")),
         (None, None) => Err(RequestFault::Path("is no whole url, which this api needs")),
     }
@@ -163,7 +192,7 @@ pub fn outgoing(
     now: UnixMillis,
 ) -> Result<Request<()>, RequestFault> {
     let uri = place(base, request)?;
-    let method = match &request.method {
+    let method = match request.method() {
         Some(method) => Method::from_bytes(method.as_bytes()).map_err(|_| RequestFault::Method)?,
         None => method.clone(),
     };
@@ -228,6 +257,41 @@ mod tests {
         assert_eq!(at("https://a.example/v1?k=1", "/users?x=1"), "https://a.example/v1/users?k=1&x=1");
         assert_eq!(at("https://a.example/v1", "?x=1"), "https://a.example/v1?x=1");
         assert_eq!(at("https://a.example", "/users"), "https://a.example/users");
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_sent_percent_encoded_and_the_rest_as_it_is_written() {
+        assert_eq!(at("https://a.example/v1", "/ä?ö=ü%20x"), "https://a.example/v1/%C3%A4?%C3%B6=%C3%BC%20x");
+        let request = |path: &str| CallRequest { path: path.into(), ..CallRequest::default() };
+        let url = |url: &str| place(None, &request(url)).unwrap().to_string();
+        assert_eq!(url("https://b.example/ä?ö"), "https://b.example/%C3%A4?%C3%B6");
+        assert_eq!(url("https://b.example?ö"), "https://b.example/?%C3%B6");
+        assert_eq!(url("https://b.example/x?y=%7e"), "https://b.example/x?y=%7e");
+        assert!(request("/ä").faults().is_empty());
+        assert_eq!(request(&format!("/{}", "ä".repeat(2000))).faults().len(), 1, "12 001 bytes are sent");
+        let headers = vec![("x-a".to_owned(), "ä".to_owned())];
+        let fault = CallRequest { headers, ..CallRequest::default() }.faults().pop();
+        assert!(matches!(fault, Some(RequestFault::Header(name, _)) if name == "x-a"));
+    }
+
+    #[test]
+    fn a_request_is_sent_by_the_method_that_its_api_had() {
+        let signer = Signer::try_new(&SignatureStyle::StandardWebhooks, &[]).unwrap();
+        let fields = HeaderMap::new();
+        let base = "https://a.example/v1".parse().unwrap();
+        let field = HeaderName::from_static("idempotency-key");
+        let sent = |request: &CallRequest| {
+            let api = (Some(&base), &Method::PUT, &fields);
+            let made = outgoing(api, &signer, request, b"", (&field, "k"), UnixMillis(0)).unwrap();
+            made.method().clone()
+        };
+        let none = CallRequest::default();
+        let of_then = CallRequest { api_method: Some("POST".into()), ..none.clone() };
+        let own = CallRequest { method: Some("PATCH".into()), ..of_then.clone() };
+        assert_eq!(
+            [none, of_then, own].map(|request| sent(&request)),
+            [Method::PUT, Method::POST, Method::PATCH]
+        );
     }
 
     #[test]
@@ -297,8 +361,12 @@ mod tests {
         fields.insert("authorization", HeaderValue::from_static("Bearer theirs"));
         let headers = [("authorization", "mine"), ("x-a", "1"), ("idempotency-key", "mine")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let request =
-            CallRequest { method: Some("PUT".into()), path: "/users/7".into(), headers: headers.into() };
+        let request = CallRequest {
+            method: Some("PUT".into()),
+            path: "/users/7".into(),
+            headers: headers.into(),
+            api_method: None,
+        };
         let base = "https://a.example/v1".parse().unwrap();
         let field = HeaderName::from_static("idempotency-key");
         let now = UnixMillis(1_700_000_001_000);

@@ -37,12 +37,13 @@ pub use delivery::{DeliveryConfig, DeliveryMode};
 pub use endpoint_url::{EndpointUrl, is_token};
 pub use flow::{BacklogConfig, BreakerConfig, BreakerTrip, Overflow, RateConfig};
 pub use ordering::OrderingConfig;
+pub use read::is_header_value;
 pub use read::{
     CALL_METHODS, CALL_POLICY_KEYS, Document, LONGEST_OVERLAP, MOST_SECRETS, MOST_TOKENS, read_api,
     read_call_policy, read_call_url, read_delivery, read_document, read_endpoint, read_rate, read_resource,
     read_source, read_start, read_subscription,
 };
-pub(crate) use read::{LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_header_value, is_reserved_header};
+pub(crate) use read::{LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_reserved_header};
 pub use reference::{is_reference, refuse_references};
 pub use resource::{ActionConfig, ActionHeaders, NotificationConfig, ResourceConfig};
 pub use retry::{BackoffConfig, Growth, RetryCauses, RetryConfig, Schedule};

@@ -12,7 +12,7 @@ mod tests;
 
 pub use journal::{Asked, Difference, Journal, JournalFull, JournalLimits, kept_for_retry};
 pub use name::{
-    FLOW_KEYS, ended_key, event_flow_id, flow_callback, flow_key, is_flow_id, is_flow_name, journal_key,
-    journal_prefix,
+    FLOW_KEYS, ended_key, event_flow_id, flow_callback, flow_key, is_flow_callback, is_flow_id, is_flow_name,
+    journal_key, journal_prefix,
 };
 pub use record::{Content, FlowRecord, FlowWait, StepOutcome, WaitOutcome, WrittenRecord};

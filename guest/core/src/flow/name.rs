@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 const LONGEST_NAME: usize = 40;
 const LONGEST_ID: usize = 72;
 
+/// What the names of their callbacks begin with.
+const CALLBACKS: &str = "flow/";
+
 /// The kinds of keys that stay until they are deleted: a flow that runs, and what is in its journal.
 pub const FLOW_KEYS: [&str; 2] = ["flow", "flow-journal"];
 
@@ -51,7 +54,13 @@ pub fn event_flow_id(source: &str, id: &str) -> String {
 /// The name of the callback that the entry of this number of a journal begins.
 #[must_use]
 pub fn flow_callback(flow: &str, id: &str, number: usize) -> String {
-    format!("flow/{flow}/{id}/{number}")
+    format!("{CALLBACKS}{flow}/{id}/{number}")
+}
+
+/// Whether a text may be the name of a callback of a flow: nobody else takes hold of these.
+#[must_use]
+pub fn is_flow_callback(name: &str) -> bool {
+    name.starts_with(CALLBACKS)
 }
 
 /// The key of one that runs.

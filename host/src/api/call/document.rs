@@ -100,7 +100,7 @@ pub(in crate::api) struct CallDocument {
     /// What holds it up, if something does that is not its own.
     #[schema(required)]
     waits_for: Option<String>,
-    /// The method; `null` is the API's own.
+    /// The method by which it is sent; `null`, of one that an earlier version made, is the one that the API has then.
     #[schema(required)]
     method: Option<String>,
     path: String,
@@ -228,7 +228,7 @@ impl CallDocument {
         Self {
             attempts: attempts(&head.records),
             next: next(&head),
-            waits_for: Some(&head.api).filter(|_| is_idle).and_then(|name| api.calls.waits_for(name)),
+            waits_for: Some(&head).filter(|_| is_idle).and_then(|head| api.calls.waits_for(head)),
             history: { head.records.iter().zip(positions) }
                 .map(|(record, position)| RecordDocument::of(record, position))
                 .collect(),
@@ -241,8 +241,8 @@ impl CallDocument {
             created: head.created.rfc3339(),
             ended: head.ended.and_then(UnixMillis::rfc3339),
             url: head.request.url().map(str::to_owned),
+            method: head.request.method().map(str::to_owned),
             path: if head.request.url().is_some() { String::new() } else { head.request.path },
-            method: head.request.method,
             answer: answer.map(AnswerDocument::from),
         }
     }

@@ -68,7 +68,8 @@ pub(in crate::api) async fn stream(
     Query(StreamQuery { holder, after }): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDetails> {
-    let position = EventSeq(last(&headers)?.or(after).unwrap_or_default());
+    let said = last(&headers)?.or(after);
+    let position = EventSeq(said.unwrap_or_default());
     let callbacks = api.callbacks.clone();
     // What is wrong is answered before the stream begins.
     let first = match callbacks.next_behind(&name, holder, position, Duration::ZERO).await? {
@@ -76,6 +77,10 @@ pub(in crate::api) async fn stream(
         Next::Received(received) => Some(received),
         Next::Nothing => None,
     };
+    if said.is_some_and(|said| said < 0) || position > callbacks.newest() {
+        let detail = format!("there is no position {} in the log", position.0);
+        return Err(ProblemDetails::bad_request("invalid-query", detail));
+    }
     let greeting = Event::default().retry(RETRY).id(position.0.to_string());
     let feed = Feed { callbacks, name, holder, position, greeting: Some(greeting), first, is_over: false };
     let events = stream::unfold(feed, |mut feed| async move {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::call::{ApiDefinition, NewCall};
-use anglerfish_core::call::CallState;
+use crate::store::{CallWrite, Commit};
+use anglerfish_core::call::{CallHistory, CallRecord, CallState, Happened};
 use anglerfish_core::config::read_api;
 use anglerfish_tests::{Receiver, Reply};
 use serde_json::json;
@@ -58,6 +59,61 @@ async fn of_two_that_work_on_one_store_one_makes_each_attempt() {
     }
     assert_eq!(receiver.requests().len(), CALLS);
     running.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_a_clock_has_planned_which_was_put_back_do_not_wait_for_it() {
+    const DAY: u64 = 24 * 3_600_000;
+    let receiver = Receiver::with(|_, _| Reply::status(200));
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&directory.path().join("a.db"), SqliteOptions::default()).unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let calls = calls_on(&store, &receiver.url("/")).await;
+    let mut ids = Vec::new();
+    // One that was just made, and one that waits for its second attempt; both by a clock that is a day ahead.
+    for is_tried in [false, true] {
+        let (mut call, _) = calls.add(NewCall::new("billing", "x")).await.unwrap();
+        let at = call.head.created.0 + DAY;
+        let mut history = CallHistory::begin(2, UnixMillis(at));
+        if is_tried {
+            let failure =
+                Happened::Failure { attempt: 0, status: None, reason: "no".into(), next: Some(at + 50) };
+            for happened in [Happened::Attempt { attempt: 0, deadline: at }, failure] {
+                history.take(CallRecord { at, happened }).unwrap();
+            }
+        }
+        call.head.records = history.records().to_vec();
+        (call.head.due, call.head.planned) = (history.due(), UnixMillis(at));
+        ids.push(call.head.id.clone());
+        let write = CallWrite { expected: Some(call.head.revision), call };
+        store.commit(Commit { calls: vec![write], ..Commit::new(UnixMillis(at)) }).await.unwrap();
+    }
+    let running = tokio::spawn(calls.clone().run());
+    for (id, attempts) in ids.iter().zip([1, 2]) {
+        let call = calls.wait(id, Duration::from_secs(20)).await.unwrap();
+        assert_eq!(call.head.state, CallState::Success, "{:?}", call.head);
+        let begun = call.head.records.iter().filter(|one| matches!(one.happened, Happened::Attempt { .. }));
+        assert_eq!(begun.count(), attempts);
+    }
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_key_and_a_header_field_are_said_once() {
+    let bench = Bench::new().await;
+    let request = Request::post("/v1/calls")
+        .header("content-type", "application/json")
+        .header("idempotency-key", "a")
+        .header("idempotency-key", "a")
+        .body(Body::from(json!({"api": "billing"}).to_string()))
+        .unwrap();
+    assert_eq!(bench.send(request).await.problem(), (422, "invalid-document".to_owned()));
+    let twice = Request::post("/v1/calls")
+        .header("content-type", "application/json")
+        .body(Body::from(r#"{"api": "billing", "headers": {"a": "1", "a": "2"}}"#))
+        .unwrap();
+    let refused = bench.send(twice).await;
+    assert!(refused.status.is_client_error() && refused.json()["detail"].to_string().contains("`a` is there twice"), "{:?}", refused.json());
 }
 
 #[tokio::test]

@@ -319,6 +319,10 @@ impl CallStore for Flaky {
         self.reach()?.due_calls(api, now, limit).await
     }
 
+    async fn replan_calls(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        self.reach()?.replan_calls(now).await
+    }
+
     async fn call(&self, id: &str) -> Result<Option<StoredCall>, StoreError> {
         self.inner.call(id).await
     }

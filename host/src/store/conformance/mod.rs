@@ -122,6 +122,7 @@ macro_rules! conformance {
                 a_call_that_was_changed_meanwhile_is_not_written,
                 an_idempotency_key_is_one_request_of_its_api,
                 hands_out_calls_when_they_are_due_oldest_first,
+                calls_wait_anew_that_a_clock_had_planned_that_was_put_back,
                 lists_calls_and_forgets_those_that_ended_long_ago,
                 the_same_callback_is_held_again_and_its_holder_fences_off_the_one_before,
                 a_callback_comes_in_as_long_as_its_address_is_open_and_has_room,

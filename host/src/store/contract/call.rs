@@ -19,6 +19,14 @@ pub trait CallStore: Send + Sync + 'static {
     /// The store cannot be read.
     async fn due_calls(&self, api: &str, now: UnixMillis, limit: usize) -> Result<DueCalls, StoreError>;
 
+    /// After the clock was put back: requests of which something was planned more than a second later than `now` wait from
+    /// now on as long as they were to wait then. Says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Some may have been planned anew.
+    async fn replan_calls(&self, now: UnixMillis) -> Result<u64, StoreError>;
+
     /// One request, by its id.
     ///
     /// # Errors

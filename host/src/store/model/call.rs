@@ -25,6 +25,8 @@ pub struct CallHead {
     /// When something is to be done about it; `None` once it has ended. While attempts are under way it is when somebody
     /// else may take them over.
     pub due: Option<UnixMillis>,
+    /// When `due` was planned, by the clock of then.
+    pub planned: UnixMillis,
     /// Who makes the attempts that are under way.
     pub owner: Option<Owner>,
     /// When it ended, the last time that it did.

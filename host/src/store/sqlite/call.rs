@@ -1,7 +1,9 @@
 //! Outgoing calls.
 
 use super::batch::Batch;
+use super::job::Write;
 use super::plan::prepare;
+use super::reschedule::TOLERANCE;
 use super::row::{clamp, time};
 use crate::store::{
     CallAnswer, CallHead, CallQuery, CallWrite, DueCalls, EventSeq, Owner, Page, StoreError, StoredApi,
@@ -31,6 +33,9 @@ struct Asked {
     method: Option<String>,
     path: String,
     headers: Vec<(String, String)>,
+    /// What its API had when it was made; earlier versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api_method: Option<String>,
 }
 
 /// Of an answer what is kept beside its body.
@@ -42,7 +47,7 @@ struct AnswerHead {
 
 /// Columns for [`head`].
 const HEAD: &str = "seq, id, api, key, revision, state, created, due, owner, ended, policy, request, records, \
-     entries";
+     entries, planned";
 /// Columns behind [`HEAD`] for [`whole`].
 const REST: &str = "body, answer, answer_body";
 
@@ -52,7 +57,7 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T
 }
 
 fn head(row: &Row<'_>) -> rusqlite::Result<CallHead> {
-    let Asked { method, path, headers } = json(row, 11)?;
+    let Asked { method, path, headers, api_method } = json(row, 11)?;
     let millis = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(UnixMillis));
     Ok(CallHead {
         seq: EventSeq(row.get(0)?),
@@ -63,24 +68,25 @@ fn head(row: &Row<'_>) -> rusqlite::Result<CallHead> {
         state: row.get::<_, State>(5)?.0,
         created: time(row, 6)?,
         due: millis(7)?,
+        planned: time(row, 14)?,
         owner: row.get::<_, Option<String>>(8)?.map(Owner::new),
         ended: millis(9)?,
         policy: row.get(10)?,
-        request: CallRequest { method, path, headers },
+        request: CallRequest { method, path, headers, api_method },
         records: json(row, 12)?,
         entries: json(row, 13)?,
     })
 }
 
 fn whole(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
-    let answer = match row.get::<_, Option<Vec<u8>>>(16)? {
+    let answer = match row.get::<_, Option<Vec<u8>>>(17)? {
         None => None,
         Some(body) => {
-            let AnswerHead { status, headers } = json(row, 15)?;
+            let AnswerHead { status, headers } = json(row, 16)?;
             Some(CallAnswer { status, headers, body: Bytes::from(body) })
         }
     };
-    Ok(StoredCall { head: head(row)?, body: Bytes::from(row.get::<_, Vec<u8>>(14)?), answer })
+    Ok(StoredCall { head: head(row)?, body: Bytes::from(row.get::<_, Vec<u8>>(15)?), answer })
 }
 
 /// See [`crate::store::CallStore::due_calls`].
@@ -103,6 +109,39 @@ pub(super) fn due(
         .query_row(params![api, calls.len()], |row| row.get::<_, u64>(0))
         .optional()?;
     Ok(DueCalls { calls, next: next.map(UnixMillis) })
+}
+
+/// Those of which something was planned by a clock that has been put back since, at most so many.
+pub(super) fn misplanned(connection: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<EventSeq>> {
+    let sql = "SELECT seq FROM calls INDEXED BY call_due WHERE due IS NOT NULL AND planned > ?1 LIMIT ?2";
+    connection
+        .prepare_cached(sql)?
+        .query_map(params![now.saturating_add(TOLERANCE), limit], |row| row.get(0).map(EventSeq))?
+        .collect()
+}
+
+/// Counts their waits anew.
+#[derive(Debug)]
+pub(super) struct Replan {
+    pub(super) calls: Vec<EventSeq>,
+    pub(super) now: i64,
+}
+
+impl Write for Replan {
+    /// How many there were still.
+    type Out = usize;
+
+    fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<usize> {
+        let mut update = batch.connection.prepare_cached(
+            "UPDATE calls SET due = ?2 + max(due - planned, 0), planned = ?2 \
+             WHERE seq = ?1 AND due IS NOT NULL AND planned > ?3",
+        )?;
+        let mut planned = 0;
+        for seq in &self.calls {
+            planned += update.execute(params![seq.0, self.now, self.now.saturating_add(TOLERANCE)])?;
+        }
+        Ok(planned)
+    }
 }
 
 /// One, by its id.
@@ -170,12 +209,12 @@ impl PreparedCall {
     pub(super) fn prepare(write: CallWrite) -> Result<Self, StoreError> {
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let head = &write.call.head;
-        let CallRequest { method, path, headers } = head.request.clone();
+        let CallRequest { method, path, headers, api_method } = head.request.clone();
         let answer = write.call.answer.as_ref().map(|CallAnswer { status, headers, .. }| {
             serde_json::to_string(&AnswerHead { status: *status, headers: headers.clone() })
         });
         Ok(Self {
-            request: serde_json::to_string(&Asked { method, path, headers }).map_err(json)?,
+            request: serde_json::to_string(&Asked { method, path, headers, api_method }).map_err(json)?,
             records: serde_json::to_string(&head.records).map_err(json)?,
             answer: answer.transpose().map_err(json)?,
             write,
@@ -211,7 +250,7 @@ impl PreparedCall {
                 .connection
                 .prepare_cached(
                     "UPDATE calls SET revision = revision + 1, state = ?2, due = ?3, owner = ?4, ended = ?5, \
-                     policy = ?6, records = ?7, entries = ?8, answer = ?9, answer_body = ?10 WHERE id = ?1",
+                     policy = ?6, records = ?7, entries = ?8, answer = ?9, answer_body = ?10, planned = ?11 WHERE id = ?1",
                 )?
                 .execute(params![
                     head.id,
@@ -223,7 +262,8 @@ impl PreparedCall {
                     self.records,
                     entries,
                     self.answer,
-                    answer_body
+                    answer_body,
+                    clamp(head.planned)
                 ])
                 .map(drop);
         }
@@ -231,8 +271,8 @@ impl PreparedCall {
             .connection
             .prepare_cached(
                 "INSERT INTO calls (seq, id, api, key, revision, state, created, due, owner, ended, policy, \
-                 request, records, entries, body, answer, answer_body) \
-                 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 request, records, entries, body, answer, answer_body, planned) \
+                 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 seqs.first().map(|seq| seq.0),
@@ -250,7 +290,8 @@ impl PreparedCall {
                 entries,
                 &**body,
                 self.answer,
-                answer_body
+                answer_body,
+                clamp(head.planned)
             ])
             .map(drop)
     }

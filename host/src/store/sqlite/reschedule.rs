@@ -8,7 +8,7 @@ use anglerfish_core::request::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// By how much a plan may seem to come from the future: clocks of one machine differ a little between threads.
-const TOLERANCE: i64 = 1000;
+pub(super) const TOLERANCE: i64 = 1000;
 
 /// New deliveries of a stored event.
 #[derive(Debug)]

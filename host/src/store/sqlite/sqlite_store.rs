@@ -351,6 +351,19 @@ impl CallStore for SqliteStore {
         self.readers.read(move |connection| call::due(connection, &api, now, limit)).await
     }
 
+    async fn replan_calls(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let now = clamp(now);
+        let mut total = 0;
+        loop {
+            let find = move |connection: &rusqlite::Connection| call::misplanned(connection, now, STEP);
+            let calls = self.readers.read(find).await?;
+            if calls.is_empty() {
+                return Ok(total);
+            }
+            total += self.writer.write(call::Replan { calls, now }).await? as u64;
+        }
+    }
+
     async fn call(&self, id: &str) -> Result<Option<StoredCall>, StoreError> {
         let id = id.to_owned();
         self.readers.read(move |connection| call::one(connection, &id)).await

@@ -8,7 +8,7 @@ use crate::config::{
 };
 use crate::node::{Node, Table};
 use crate::resource::Action;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, Uri};
 use std::str::FromStr;
 
 pub(super) const KEYS: &[&str] = &[
@@ -64,8 +64,10 @@ pub(crate) fn is_reserved_header(name: &str) -> bool {
 }
 
 /// Whether a text is sent as a header field's value just as it is written.
-pub(crate) fn is_header_value(text: &str) -> bool {
-    HeaderValue::from_str(text).is_ok() && text.trim() == text
+#[must_use]
+pub fn is_header_value(text: &str) -> bool {
+    // Other bytes may be sent, and everybody reads them as something else (RFC 9110, section 5.5).
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) && text.trim() == text
 }
 
 /// What stands in a URL or a header field in the place of a value.

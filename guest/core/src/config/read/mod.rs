@@ -27,9 +27,8 @@ pub use api::{CALL_METHODS, CALL_POLICY_KEYS, read_api, read_call_policy, read_c
 pub use document::{
     Document, read_delivery, read_document, read_endpoint, read_resource, read_source, read_subscription,
 };
-pub(crate) use endpoint::{
-    LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_header_value, is_reserved_header,
-};
+pub use endpoint::is_header_value;
+pub(crate) use endpoint::{LONGEST_URL, MOST_HEADER_BYTES, MOST_HEADERS, is_reserved_header};
 pub use flow::rate as read_rate;
 pub use signature::{LONGEST_OVERLAP, MOST_SECRETS};
 pub use start::start as read_start;

@@ -14,6 +14,7 @@ fn new(id: &str, api: &str, key: &str, due: UnixMillis) -> StoredCall {
         state: CallState::Pending,
         created: NOW,
         due: Some(due),
+        planned: NOW,
         owner: None,
         ended: None,
         policy: "{}".to_owned(),
@@ -21,6 +22,7 @@ fn new(id: &str, api: &str, key: &str, due: UnixMillis) -> StoredCall {
             method: None,
             path: "/x".to_owned(),
             headers: vec![("a".to_owned(), "1".to_owned())],
+            api_method: Some("PUT".to_owned()),
         },
         records: CallHistory::begin(1, NOW).records().to_vec(),
         entries: Vec::new(),
@@ -123,6 +125,29 @@ pub(in crate::store::conformance) async fn hands_out_calls_when_they_are_due_old
     assert_eq!(due(100, 9).await, ("cab".to_owned(), Some(later(500))));
     let open = store.open_calls().await.unwrap();
     assert_eq!(open, [("billing".to_owned(), 4), ("mail".to_owned(), 1)]);
+}
+
+pub(in crate::store::conformance) async fn calls_wait_anew_that_a_clock_had_planned_that_was_put_back(
+    store: &dyn Store,
+) {
+    let month = 30 * 24 * 3_600_000;
+    for (id, due, planned) in [
+        ("waits", later(month + 5000), later(month)),
+        ("due", later(month), later(month)),
+        ("nobody's", UnixMillis(0), later(month)),
+        ("usual", later(7_200_000), NOW),
+    ] {
+        let mut call = new(id, "billing", id, due);
+        call.head.planned = planned;
+        insert(store, &call).await;
+    }
+    assert_eq!(store.replan_calls(later(month)).await.unwrap(), 0, "the clock is as it was");
+    assert_eq!(store.replan_calls(NOW).await.unwrap(), 3);
+    let due = async |id| store.call(id).await.unwrap().unwrap().head.due.unwrap();
+    assert_eq!(due("waits").await, later(5000));
+    assert_eq!((due("due").await, due("nobody's").await), (NOW, NOW));
+    assert_eq!(due("usual").await, later(7_200_000), "a long wait is no sign of a wrong clock");
+    assert_eq!(store.replan_calls(NOW).await.unwrap(), 0);
 }
 
 pub(in crate::store::conformance) async fn lists_calls_and_forgets_those_that_ended_long_ago(

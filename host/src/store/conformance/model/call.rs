@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::{CallHead, CallQuery, CallStore, CallWrite, DueCalls};
+use std::time::Duration;
 
 impl State {
     pub(super) fn fits(&self, write: &CallWrite) -> bool {
@@ -45,6 +46,20 @@ impl CallStore for ModelStore {
         let next = open.get(due).and_then(|call| call.head.due);
         open.truncate(due);
         Ok(DueCalls { calls: open, next })
+    }
+
+    async fn replan_calls(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        let mut planned = 0;
+        for call in self.state().calls.values_mut() {
+            let head = &mut call.head;
+            let Some(due) = head.due.filter(|_| head.planned > now.after(Duration::from_secs(1))) else {
+                continue;
+            };
+            let wait = due.0.saturating_sub(head.planned.0);
+            (head.due, head.planned) = (Some(now.after(Duration::from_millis(wait))), now);
+            planned += 1;
+        }
+        Ok(planned)
     }
 
     async fn call(&self, id: &str) -> Result<Option<StoredCall>, StoreError> {
