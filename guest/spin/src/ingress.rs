@@ -304,7 +304,7 @@ fn new_event(table: &Table, request: &types::Request, accepted: AcceptedEvent) -
 }
 
 /// Sends what was accepted, and then a little of what others have left. It goes on after the answer, as long as the instance lives.
-fn send(table: Rc<Table>, units: Vec<Unit>) {
+pub(crate) fn send(table: Rc<Table>, units: Vec<Unit>) {
     spin_sdk::wasip3::spawn(async move {
         join_all(units.into_iter().map(|unit| delivery::run(&table, unit))).await;
         drain_a_little(&table).await;
