@@ -56,7 +56,14 @@ pub(crate) struct Destination {
     /// What counts as delivered, and how long to wait.
     pub(crate) delivery: DeliveryConfig,
     /// How the subscriber of a resource is told, in the place of what is sent.
-    tellings: Option<(NotificationConfig, Vec<(Action, Rc<Outgoing>)>)>,
+    tellings: Option<Tellings>,
+}
+
+/// How the subscriber of a resource is told.
+struct Tellings {
+    notification: NotificationConfig,
+    /// Where each action is told.
+    targets: Vec<(Action, Rc<Outgoing>)>,
 }
 
 impl Destination {
@@ -67,7 +74,7 @@ impl Destination {
 
     /// How it is told of what became of a document, and where.
     pub(crate) fn telling(&self, action: Action) -> Option<(&NotificationConfig, Rc<Outgoing>)> {
-        let (notification, targets) = self.tellings.as_ref()?;
+        let Tellings { notification, targets } = self.tellings.as_ref()?;
         let (_, outgoing) = targets.iter().find(|(known, _)| *known == action)?;
         Some((notification, Rc::clone(outgoing)))
     }
@@ -199,7 +206,7 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
                 Some((action, Rc::new(outgoing(&notification.endpoint(&endpoint, action), &policy)?)))
             };
             let targets = Action::ALL.into_iter().map(of).collect::<Option<Vec<_>>>()?;
-            Some((*notification, targets))
+            Some(Tellings { notification: *notification, targets })
         }
         None => None,
     };
