@@ -105,6 +105,9 @@ fn an_address_that_never_was_is_404_and_one_that_is_over_410() {
     let shown = gateway.run(&["callbacks", "list"], b"").expect(0).stdout;
     assert!(shown.contains("closed") && shown.contains("once"), "{shown}");
     let _ = gateway.run(&["callbacks", "cancel", "closed"], b"").expect(0);
+    // It stays to be read, so it is not what DELETE would have taken away.
+    assert_eq!(gateway.api("GET", "/v1/callbacks/closed", None).expect(200).json()["open"], false);
+    let _ = gateway.api("DELETE", "/v1/callbacks/closed", None).expect(405);
     let _ = come(&gateway, &closed, &id("a"), "{}").expect(410);
     let over = gateway.api("GET", "/v1/callbacks/closed/next?wait=20s", None);
     assert_eq!(over.problem(410), "callback-over");

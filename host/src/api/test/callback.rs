@@ -69,7 +69,7 @@ async fn a_callback_is_held_by_name_looked_at_and_closed() {
     assert_ne!(spawned["name"], made["name"]);
     assert_eq!(bench.get("/v1/callbacks?limit=1").await.json()["more"], true);
 
-    let closed = bench.delete("/v1/callbacks/orders%2Feu").await.json();
+    let closed = bench.post("/v1/callbacks/orders%2Feu/cancel", &json!({})).await.json();
     assert_eq!(closed["open"], false);
     let over = bench.get("/v1/callbacks/orders%2Feu/next?wait=10s").await;
     assert_eq!(over.problem(), (410, "callback-over".to_owned()));
