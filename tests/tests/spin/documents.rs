@@ -19,7 +19,11 @@ fn subscription(receiver: &Receiver, id: &str, more: Value) -> Value {
     let mut subscription = json!({
         "id": id,
         "resource": "users",
-        "endpoint": { "url": format!("http://{}/{id}/{{id}}", receiver.address), "allow_private": true },
+        "endpoint": {
+            "url": format!("http://{}/{id}/{{id}}", receiver.address),
+            "method": "POST",
+            "allow_private": true,
+        },
         "delivery": { "timeout": "5s", "retry": { "delays": ["1s", "1s", "1s", "1s"] } },
     });
     subscription.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -146,7 +150,7 @@ async fn a_document_is_told_as_created_updated_and_deleted_and_what_is_no_news_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_is_told_as_its_newest_revision_and_the_rest_of_it_finds_nothing_to_tell() {
-    let mut receiver = Receiver::listen(503).await.unwrap();
+    let mut receiver = Receiver::listen(500).await.unwrap();
     let app = serve(&[subscription(&receiver, "crm", json!({}))], 128).await;
     for v in 1..=3 {
         assert_eq!(put(&app, &json!({ "v": v })).await, 202);
@@ -431,18 +435,25 @@ async fn a_put_is_three_writes_and_now_and_then_a_fourth() {
     assert_eq!(put(&app, &json!({ "v": 0 })).await, 202);
     ended(&app).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let (mut answered, mut all) = (Vec::new(), Vec::new());
+    let (mut all, mut answered) = (Vec::new(), Vec::new());
     for v in 1..=6 {
         let before = app.shared.writes.load(Ordering::SeqCst);
         assert_eq!(put(&app, &json!({ "v": v })).await, 202);
-        answered.push(app.shared.writes.load(Ordering::SeqCst) - before);
         ended(&app).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         all.push(app.shared.writes.load(Ordering::SeqCst) - before);
     }
+    // Nothing is written after an answer but that somebody is told, as long as the endpoint says nothing.
+    receiver.fall_silent();
+    for number in 2..=7 {
+        let before = app.shared.writes.load(Ordering::SeqCst);
+        let path = ONE.replace("%2F1", &format!("%2F{number}"));
+        assert_eq!(send(app.address, request("PUT", &path), r#"{"v":1}"#).await.status, 202);
+        answered.push(app.shared.writes.load(Ordering::SeqCst) - before);
+    }
     println!("writes of a PUT until its answer {answered:?}, with its delivery {all:?}");
-    // The turn is taken, all is written, the turn is given back; what is after the answer may have begun.
-    assert!(answered.iter().all(|writes| (3..=8).contains(writes)), "{answered:?}");
+    // The turn is taken, all is written, the turn is given back; now and then there are slots to be taken.
+    assert!(answered.iter().all(|writes| (3..=5).contains(writes)), "{answered:?}");
     assert!(all.iter().sum::<usize>() <= 6 * 9, "{all:?}");
     let before = app.shared.writes.load(Ordering::SeqCst);
     assert_eq!(put(&app, &json!({ "v": 1 })).await, 202);
@@ -486,8 +497,9 @@ impl Shell {
         if let Ok(Value::Object(mut shown)) = serde_json::from_str(&answer.body) {
             if shown.contains_key("updated") {
                 shown.insert("updated".to_owned(), json!("a moment"));
-                answer.body = Value::Object(shown).to_string();
             }
+            // In which order members come says nothing.
+            answer.body = Value::Object(shown).to_string();
         }
         let mut all = Vec::new();
         for _ in 0..count {
@@ -523,6 +535,7 @@ async fn the_app_answers_as_the_binary_does_and_tells_the_same() {
                     "notification": { "cloudevent": true },
                     "endpoint": {
                         "url": format!("http://{}/events/{{id}}", receiver.address),
+                        "method": "POST",
                         "allow_private": true,
                         "secret": crate::WHSEC,
                         "headers": { "x-document": "{id} {revision}" },

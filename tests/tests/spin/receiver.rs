@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+/// In the place of a status: there is no answer.
+const SILENT: u16 = 0;
+
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     pub(crate) requests: UnboundedReceiver<http::Request<Bytes>>,
@@ -34,6 +37,9 @@ impl Receiver {
                             let (parts, body) = request.into_parts();
                             let body = body.collect().await.unwrap().to_bytes();
                             let _ = sender.send(http::Request::from_parts(parts, body));
+                            if status == SILENT {
+                                std::future::pending::<()>().await;
+                            }
                             let mut response = http::Response::new(Full::new(Bytes::new()));
                             *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
                             if status == 429 {
@@ -54,5 +60,10 @@ impl Receiver {
     /// Answers with another status from now on.
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Answers nothing from now on.
+    pub(crate) fn fall_silent(&self) {
+        self.status.store(SILENT, Ordering::SeqCst);
     }
 }
