@@ -144,6 +144,15 @@ impl GuestRouter for RoutingTable {
         self.core.borrow_mut().acknowledge_document(&subscription, &url, &receipt, keys)
     }
 
+    fn hold_writes(&self) {
+        self.keys.borrow_mut().hold();
+    }
+
+    fn take_writes(&self) -> Vec<types::Write> {
+        let held = self.keys.borrow_mut().take();
+        held.into_iter().map(|(key, value)| types::Write { key, value }).collect()
+    }
+
     fn explain(&self, request: types::Request) -> types::Explanation {
         let explanation = match convert::request(&request) {
             Some(request) => self.core.borrow_mut().explain(&request, &mut *self.keys.borrow_mut()),

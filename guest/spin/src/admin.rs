@@ -1,13 +1,13 @@
 //! What an operator, or a scheduler, asks for. Nothing of it is open to who shows no token.
 
 use crate::bucket::Bucket;
-use crate::configuration::{self, Current};
+use crate::configuration::{self, Current, NotTaken, RolledBack};
 use crate::drain::drain;
 use crate::ingress::read_body;
 use crate::outbox::outbox;
 use crate::setting::{Settings, settings};
 use crate::table::{Table, build, expire, table};
-use crate::{clock, diagnostic};
+use crate::{clock, diagnostic, resource};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::config::AccessToken;
 use anglerfish_core::edge::{Deployment, split_delivery_id};
@@ -34,6 +34,7 @@ enum Ask {
     Deploy,
     RollBack,
     Delivery(String),
+    Document(resource::Ask),
 }
 
 /// Answers a request to one of the operator's paths; `None` if it is none of them.
@@ -50,11 +51,19 @@ pub(crate) async fn handle(request: Request) -> Option<Reply> {
         ("/config", _) => (Err(()), "GET, PUT"),
         ("/config/rollback", &Method::POST) => (Ok(Ask::RollBack), "POST"),
         ("/config/rollback", _) => (Err(()), "POST"),
-        (path, method) => {
-            let id = path.strip_prefix("/deliveries/")?;
-            let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
-            (if *method == Method::GET { Ok(Ask::Delivery(id)) } else { Err(()) }, "GET")
-        }
+        (path, method) => match resource::ask(path, method) {
+            Some(ask) => (ask.map(Ask::Document), "GET, PUT, DELETE"),
+            None => {
+                let id = path.strip_prefix("/deliveries/")?;
+                let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
+                (if *method == Method::GET { Ok(Ask::Delivery(id)) } else { Err(()) }, "GET")
+            }
+        },
+    };
+    let opener = match path {
+        "/drain" => Opener::Drain,
+        _ if resource::ask(path, method).is_some() => Opener::Documents,
+        _ => Opener::Admin,
     };
     let settings = match settings().await {
         Ok(settings) => settings,
@@ -63,7 +72,7 @@ pub(crate) async fn handle(request: Request) -> Option<Reply> {
             return Some(Fault::Internal.reply());
         }
     };
-    if let Err(refusal) = admit(&settings, request.headers(), matches!(ask, Ok(Ask::Drain))) {
+    if let Err(refusal) = admit(&settings, request.headers(), opener) {
         return Some(refusal);
     }
     let Ok(ask) = ask else {
@@ -80,14 +89,23 @@ pub(crate) async fn handle(request: Request) -> Option<Reply> {
     })
 }
 
+/// Which token opens something, beside the one that opens everything.
+#[derive(Clone, Copy)]
+enum Opener {
+    Admin,
+    Drain,
+    Documents,
+}
+
 /// Whether the request shows a token that opens what it asks for. Where none is set nobody is let in.
-fn admit(settings: &Settings, headers: &HeaderMap, is_drain: bool) -> Result<(), Reply> {
-    let mut tokens = settings.admin.clone();
-    if is_drain {
-        tokens.extend_from_slice(&settings.drain);
-    }
+fn admit(settings: &Settings, headers: &HeaderMap, opener: Opener) -> Result<(), Reply> {
+    let (more, variables) = match opener {
+        Opener::Admin => (&[][..], "\"admin_token\""),
+        Opener::Drain => (settings.drain.as_slice(), "\"admin_token\" or \"drain_token\""),
+        Opener::Documents => (settings.documents.as_slice(), "\"admin_token\" or \"documents_token\""),
+    };
+    let tokens = [settings.admin.as_slice(), more].concat();
     if tokens.is_empty() {
-        let variables = if is_drain { "\"admin_token\" or \"drain_token\"" } else { "\"admin_token\"" };
         let reason = format!("the variable {variables} is not set, so that nobody is let in");
         return Err(Reply::rejected(403, "forbidden", &reason, &[]));
     }
@@ -124,12 +142,20 @@ async fn answer(ask: Ask, request: Request, settings: &Settings) -> Result<Reply
         Ask::RollBack => {
             let rolled = configuration::roll_back(&Bucket::open()?)?;
             expire();
-            Ok(rolled.map_or_else(
-                || problem(409, "conflict", "there is no configuration before this one"),
-                |current| ok(&shown(&current)),
-            ))
+            Ok(match rolled {
+                RolledBack::To(current) => ok(&shown(&current)),
+                RolledBack::NoneBefore => {
+                    problem(409, "conflict", "there is no configuration before this one")
+                }
+                RolledBack::HasDocuments => problem(
+                    409,
+                    "conflict",
+                    "a configuration with resources is not gone back to, nor from: deploy the one before again",
+                ),
+            })
         }
         Ask::Delivery(id) => delivery(&id),
+        Ask::Document(ask) => Ok(resource::answer(ask, request, settings).await),
     }
 }
 
@@ -152,7 +178,11 @@ async fn deploy(request: Request, settings: &Settings) -> Result<Reply, String> 
     if let Err(problems) = build(deployment.clone(), None) {
         return Ok(refused(&problems));
     }
-    let (current, is_new) = configuration::take(&Bucket::open()?, &deployment)?;
+    let (current, is_new) = match configuration::take(&Bucket::open()?, &deployment) {
+        Ok(taken) => taken,
+        Err(NotTaken::Problems(problems)) => return Ok(refused(&problems)),
+        Err(NotTaken::Store(reason)) => return Err(reason),
+    };
     expire();
     let mut answer = shown(&current);
     if let Some(members) = answer.as_object_mut() {

@@ -6,6 +6,7 @@
 use crate::bucket::Bucket;
 use crate::clock;
 use anglerfish_core::edge::{Bucket as _, Deployment};
+use anglerfish_core::problem::Problem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -33,7 +34,7 @@ pub(crate) struct Current {
 pub(crate) struct Version {
     /// Its number.
     pub(crate) version: u64,
-    /// The SHA-256 of what is kept.
+    /// The SHA-256 of what was deployed.
     pub(crate) hash: String,
     /// When it was taken, in Unix milliseconds.
     pub(crate) deployed: u64,
@@ -67,16 +68,39 @@ pub(crate) fn load(bucket: &Bucket, version: &Version) -> Result<Deployment, Str
         .map_err(|error| format!("version {} of the configuration cannot be read: {error}", version.version))
 }
 
+/// Why a configuration was not taken.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// The store failed.
+    Store(String),
+    /// It does not go together with the one in use.
+    Problems(Vec<Problem>),
+}
+
+impl From<String> for NotTaken {
+    fn from(reason: String) -> Self {
+        Self::Store(reason)
+    }
+}
+
 /// Takes a configuration that was checked. One that is in use already stays what it is.
-pub(crate) fn take(bucket: &Bucket, deployment: &Deployment) -> Result<(Current, bool), String> {
-    let text = serde_json::to_vec(deployment)
-        .map_err(|error| format!("the configuration cannot be written as JSON: {error}"))?;
+pub(crate) fn take(bucket: &Bucket, deployment: &Deployment) -> Result<(Current, bool), NotTaken> {
+    let text = written(deployment)?;
     let hash = format!("sha256:{}", hex::encode(Sha256::digest(&text)));
     let old = current(bucket)?;
     if let Some(same) = old.as_ref().filter(|old| old.version.hash == hash) {
         return Ok((same.clone(), false));
     }
-    let number = u64::try_from(bucket.increment(NEXT, 1)?).map_err(|_| "the versions are counted wrong")?;
+    let number = u64::try_from(bucket.increment(NEXT, 1)?)
+        .map_err(|_| NotTaken::Store("the versions are counted wrong".to_owned()))?;
+    let text = match deployment.has_documents() {
+        true => {
+            let before = old.as_ref().map(|old| load(bucket, &old.version)).transpose()?;
+            let enrolled = deployment.clone().enrol(before.as_ref(), number).map_err(NotTaken::Problems)?;
+            written(&enrolled)?
+        }
+        false => text,
+    };
     let pieces: Vec<&[u8]> = text.chunks(PIECE).collect();
     let version = Version { version: number, hash, deployed: clock::now(), pieces: pieces.len() };
     bucket.set_many(version.keys().into_iter().zip(pieces.into_iter().map(<[u8]>::to_vec)).collect())?;
@@ -90,12 +114,34 @@ pub(crate) fn take(bucket: &Bucket, deployment: &Deployment) -> Result<(Current,
     Ok((current, true))
 }
 
-/// Goes back to the version before, which the one in use now becomes in its turn. `None` if there is none.
-pub(crate) fn roll_back(bucket: &Bucket) -> Result<Option<Current>, String> {
-    let Some(Current { version, previous: Some(previous) }) = current(bucket)? else { return Ok(None) };
+/// How going back went.
+pub(crate) enum RolledBack {
+    /// The version before is in use, and this one is the version before in its turn.
+    To(Current),
+    /// There is none before.
+    NoneBefore,
+    /// What subscribers of resources have is known by the filters that they have had, one after another.
+    HasDocuments,
+}
+
+/// Goes back to the version before.
+pub(crate) fn roll_back(bucket: &Bucket) -> Result<RolledBack, String> {
+    let Some(Current { version, previous: Some(previous) }) = current(bucket)? else {
+        return Ok(RolledBack::NoneBefore);
+    };
+    for version in [&version, &previous] {
+        if load(bucket, version)?.has_documents() {
+            return Ok(RolledBack::HasDocuments);
+        }
+    }
     let current = Current { version: previous, previous: Some(version) };
     set(bucket, &current)?;
-    Ok(Some(current))
+    Ok(RolledBack::To(current))
+}
+
+fn written(deployment: &Deployment) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(deployment)
+        .map_err(|error| format!("the configuration cannot be written as JSON: {error}"))
 }
 
 fn set(bucket: &Bucket, current: &Current) -> Result<(), String> {

@@ -2,11 +2,13 @@
 
 use crate::binding::types::{self, VerdictOutcome};
 use anglerfish_core::decision::{
-    Acceptance, AcceptedEvent, Answer, Decision, Duplicate, Fetch, FilterFailure, Intent, Rejection,
-    RejectionCode,
+    Acceptance, AcceptedEvent, Answer, Decision, DocumentDecision, DocumentRejection, Duplicate, Fetch,
+    FilterFailure, Intent, Rejection, RejectionCode,
 };
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
+use anglerfish_core::resource::Action;
+use anglerfish_core::router::Telling;
 
 pub(crate) fn decision(decision: types::Decision) -> Decision {
     match decision {
@@ -33,6 +35,25 @@ pub(crate) fn decision(decision: types::Decision) -> Decision {
         ),
         types::Decision::Other(name) => Decision::Other(name),
     }
+}
+
+pub(crate) fn document_decision(decision: types::DocumentDecision) -> DocumentDecision {
+    match decision {
+        types::DocumentDecision::Reject(types::DocumentRejection { status, title, detail }) => {
+            DocumentDecision::Reject(DocumentRejection { status, title, detail })
+        }
+        types::DocumentDecision::Ignore => DocumentDecision::Ignore,
+        types::DocumentDecision::Accept(accepted) => {
+            DocumentDecision::Accept(Box::new(accepted_event(accepted)))
+        }
+        types::DocumentDecision::Other(name) => DocumentDecision::Other(name),
+    }
+}
+
+/// What is told of a document; its action was read before.
+pub(crate) fn telling(action: Action, telling: types::Telling) -> Telling {
+    let types::Telling { document, updated, values, .. } = telling;
+    Telling { action, document, updated: UnixMillis(updated), values }
 }
 
 fn accepted_event(accepted: types::AcceptedEvent) -> AcceptedEvent {

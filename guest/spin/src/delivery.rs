@@ -2,7 +2,8 @@
 
 use crate::outbox::outbox;
 use crate::table::{Destination, Table};
-use crate::{clock, convert, diagnostic, pause, request};
+use crate::{clock, convert, diagnostic, pause, request, resource};
+use anglerfish_core::attempt::Outgoing;
 use anglerfish_core::edge::{AttemptRecord, DeliveryRecord, DeliveryStatus, ErrorRecord, Unit, delivery_id};
 use anglerfish_core::event::Event;
 use anglerfish_core::policy::{self, Answered, AttemptOutcome, FailureKind, Past, Settled};
@@ -14,8 +15,11 @@ use http::header::RETRY_AFTER;
 use serde::Serialize;
 use spin_sdk::http::send;
 use spin_sdk::time::sleep;
+use spin_sdk::wasip3::http::types::ErrorCode;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::pin;
+use std::time::Duration;
 
 /// How many characters of an error are kept.
 const LONGEST_ERROR: usize = 300;
@@ -65,6 +69,8 @@ struct Context<'a> {
     until: u64,
     /// Until when subscriptions are left alone.
     paused: HashMap<String, u64>,
+    /// What subscribers of resources were told.
+    told: RefCell<Vec<resource::Told>>,
 }
 
 /// Makes the attempts that are due, and writes down what came of them.
@@ -84,6 +90,7 @@ pub(crate) async fn run(table: &Table, mut unit: Unit) -> Tally {
         received: unit.event.received,
         until: unit.until,
         paused,
+        told: RefCell::default(),
     };
     let tried = join_all(unit.due(now).map(|delivery| deliver(&context, delivery))).await;
     let mut tally =
@@ -91,7 +98,12 @@ pub(crate) async fn run(table: &Table, mut unit: Unit) -> Tally {
     let errors = tried.into_iter().flatten().flatten();
     let errors = errors.map(|error| (clock::random(), error)).collect();
     unit.work.deliveries.iter().for_each(|delivery| tally.count(delivery.status));
-    if let Err(error) = outbox(|outbox| outbox.settle(&mut unit, errors)) {
+    let told = context.told.into_inner();
+    let settled = match told.is_empty() {
+        true => outbox(|outbox| outbox.settle(&mut unit, errors)),
+        false => resource::settle(&mut unit, &data, errors, told).await,
+    };
+    if let Err(error) = settled {
         diagnostic::report(&format!("how event {:?} was sent was not kept: {error}", event.id));
     }
     tally
@@ -117,10 +129,12 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
         // Somebody else may take it before this attempt has ended.
         return None;
     }
-    let rendered = render(context, &destination, &delivery.subscription, started);
-    let tried = match &rendered {
-        Ok(rendered) => attempt(&destination, context, rendered.as_ref(), UnixMillis(started)).await,
-        Err(reason) => Err(Unanswered { kind: None, reason: reason.clone() }),
+    let (tried, told) = match destination.is_told() {
+        true => match tell(context, &destination, delivery, timeout).await {
+            Some((tried, told)) => (tried, Some(told)),
+            None => return None,
+        },
+        false => (send_event(context, &destination, &delivery.subscription, started).await, None),
     };
     let ended = clock::now();
     let outcome = match &tried {
@@ -130,9 +144,24 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
             rate_limit_reset: answer.rate_limit_reset.as_deref(),
             is_abort: answer.is_abort,
         }),
-        Err(Unanswered { kind: Some(kind), .. }) => AttemptOutcome::Failed(*kind),
-        Err(Unanswered { kind: None, .. }) => AttemptOutcome::Unsendable,
+        Err(Unanswered { why: Why::Failed(kind) | Why::Unreached(kind), .. }) => {
+            AttemptOutcome::Failed(*kind)
+        }
+        Err(Unanswered { why: Why::Unsendable, .. }) => AttemptOutcome::Unsendable,
+        Err(Unanswered { why: Why::Unneeded, .. }) => AttemptOutcome::Unneeded,
     };
+    if let Some(told) = told {
+        let is_had = match &tried {
+            Ok(answer) => {
+                let policy = &destination.delivery;
+                let status = answer.status;
+                policy.success.contains(status) || policy.discard.contains(status) || answer.is_abort
+            }
+            Err(unanswered) => unanswered.why == Why::Unneeded,
+        };
+        let is_in_doubt = matches!(&tried, Err(Unanswered { why: Why::Failed(_), .. }));
+        context.told.borrow_mut().push(told.ended(resource::End::of(is_had, is_in_doubt)));
+    }
     let past = Past { before: delivery.attempts, created: UnixMillis(context.received) };
     let consequences =
         policy::classify(&destination.delivery, outcome, past, UnixMillis(ended), clock::random());
@@ -186,9 +215,67 @@ struct Received {
 
 /// Why there was no answer.
 struct Unanswered {
-    /// `None` if there was nothing to send.
-    kind: Option<FailureKind>,
+    why: Why,
     reason: String,
+}
+
+/// What kept an answer away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Something on the way; the endpoint may have acted on the request.
+    Failed(FailureKind),
+    /// The same, and no connection was made.
+    Unreached(FailureKind),
+    /// There was nothing that can be sent.
+    Unsendable,
+    /// There was nothing to tell.
+    Unneeded,
+}
+
+/// Makes an attempt to send an event.
+async fn send_event(
+    context: &Context<'_>,
+    destination: &Destination,
+    subscription: &str,
+    started: u64,
+) -> Result<Received, Unanswered> {
+    let rendered = render(context, destination, subscription, started)
+        .map_err(|reason| Unanswered { why: Why::Unsendable, reason })?;
+    let Context { event, data, .. } = context;
+    let sent = (*event, Bytes::clone(data));
+    attempt(&destination.outgoing, destination.delivery.timeout, sent, rendered.as_ref(), UnixMillis(started))
+        .await
+}
+
+/// Makes an attempt to tell the subscriber of a resource what is news to it; `None` if it is to be made later.
+async fn tell(
+    context: &Context<'_>,
+    destination: &Destination,
+    delivery: &mut DeliveryRecord,
+    timeout: u64,
+) -> Option<(Result<Received, Unanswered>, resource::Told)> {
+    let Context { table, event, data, until, .. } = context;
+    let subscription = &delivery.subscription;
+    let begun = resource::begin(table, destination, subscription, (event, data), (*until, timeout)).await;
+    let none = |why, reason| Err(Unanswered { why, reason });
+    match begun {
+        Ok(resource::Begun::Tell(telling, told)) => {
+            let resource::Telling { outgoing, event, data, values } = *telling;
+            let now = UnixMillis(clock::now());
+            let sent = (&event, data);
+            Some((attempt(&outgoing, destination.delivery.timeout, sent, Some(&values), now).await, told))
+        }
+        Ok(resource::Begun::Nothing(reason, told)) => Some((none(Why::Unneeded, reason), told)),
+        Ok(resource::Begun::Unfit(reason, told)) => Some((none(Why::Unsendable, reason), told)),
+        Ok(resource::Begun::Later(due)) => {
+            delivery.due = Some(due);
+            None
+        }
+        Err(reason) => {
+            diagnostic::report(&format!("what {subscription:?} is to be told is not known now: {reason}"));
+            None
+        }
+    }
 }
 
 /// What the subscription makes of the event, if it makes anything. The header fields that came with it are not kept here.
@@ -208,15 +295,14 @@ fn render(
 
 /// The head of the endpoint's answer, or why there was none.
 async fn attempt(
-    destination: &Destination,
-    context: &Context<'_>,
+    outgoing: &Outgoing,
+    timeout: Duration,
+    (event, data): (&Event, Bytes),
     rendered: Option<&Rendered>,
     now: UnixMillis,
 ) -> Result<Received, Unanswered> {
-    let unanswered = |kind, reason| Unanswered { kind: Some(kind), reason };
-    let request = request::build(destination, context.event, context.data.clone(), rendered, now)
-        .map_err(|error| Unanswered { kind: None, reason: error.to_string() })?;
-    let timeout = destination.delivery.timeout;
+    let request = request::build(outgoing, event, data, rendered, now)
+        .map_err(|error| Unanswered { why: Why::Unsendable, reason: error.to_string() })?;
     // The head of the answer settles an attempt; its body is not read.
     match select(pin!(send(request)), pin!(sleep(timeout))).await {
         Either::Left((Ok(response), _)) => {
@@ -231,8 +317,34 @@ async fn attempt(
             })
         }
         Either::Left((Err(error), _)) => {
-            Err(unanswered(FailureKind::Connection, format!("no answer: {error}")))
+            let why = match is_unreached(&error) {
+                true => Why::Unreached(FailureKind::Connection),
+                false => Why::Failed(FailureKind::Connection),
+            };
+            Err(Unanswered { why, reason: format!("no answer: {error}") })
         }
-        Either::Right(_) => Err(unanswered(FailureKind::Timeout, format!("no answer within {timeout:?}"))),
+        Either::Right(_) => {
+            let why = Why::Failed(FailureKind::Timeout);
+            Err(Unanswered { why, reason: format!("no answer within {timeout:?}") })
+        }
     }
+}
+
+/// Whether nothing was sent: no connection was made.
+fn is_unreached(error: &ErrorCode) -> bool {
+    matches!(
+        error,
+        ErrorCode::DnsTimeout
+            | ErrorCode::DnsError(_)
+            | ErrorCode::DestinationNotFound
+            | ErrorCode::DestinationUnavailable
+            | ErrorCode::DestinationIpProhibited
+            | ErrorCode::DestinationIpUnroutable
+            | ErrorCode::ConnectionRefused
+            | ErrorCode::ConnectionTimeout
+            | ErrorCode::TlsProtocolError
+            | ErrorCode::TlsCertificateError
+            | ErrorCode::HttpRequestDenied
+            | ErrorCode::HttpRequestUriInvalid
+    )
 }

@@ -13,6 +13,9 @@ use spin_sdk::http::send;
 use spin_sdk::time::sleep;
 use std::pin::pin;
 
+/// How they are called in the store: `document/…` are those that are put.
+const FETCHED: &str = "fetched";
+
 /// Gets each of them. One that cannot be had is in the answer without a status.
 pub(crate) async fn fetch(source: &str, fetches: Vec<Fetch>) -> Vec<types::Fetched> {
     let fetches = fetches.into_iter().take(Fetch::MOST_AT_ONCE);
@@ -57,7 +60,7 @@ fn kept(source: &str, fetch: &Fetch, now: u64) -> Option<Vec<u8>> {
     if fetch.cache_seconds == 0 {
         return None;
     }
-    let value = Bucket::open().ok()?.get(&key("document", source, &fetch.url)).ok()??;
+    let value = Bucket::open().ok()?.get(&key(FETCHED, source, &fetch.url)).ok()??;
     let (until, body) = value.split_first_chunk()?;
     (u64::from_be_bytes(*until) > now).then(|| body.to_vec())
 }
@@ -66,7 +69,7 @@ fn kept(source: &str, fetch: &Fetch, now: u64) -> Option<Vec<u8>> {
 fn keep(source: &str, fetch: &Fetch, now: u64, body: &[u8]) {
     let until = now.saturating_add(u64::from(fetch.cache_seconds).saturating_mul(1000));
     let value = [until.to_be_bytes().as_slice(), body].concat();
-    let kept = Bucket::open().and_then(|bucket| bucket.set(&key("document", source, &fetch.url), &value));
+    let kept = Bucket::open().and_then(|bucket| bucket.set(&key(FETCHED, source, &fetch.url), &value));
     if let Err(error) = kept {
         diagnostic::report(&format!("the document {:?} was not kept: {error}", fetch.shown()));
     }

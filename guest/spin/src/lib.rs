@@ -19,6 +19,7 @@ mod ingress;
 mod outbox;
 mod pause;
 mod request;
+mod resource;
 mod setting;
 mod table;
 

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) admin: Vec<AccessToken>,
     /// Who may have the outbox drained, beside those.
     pub(crate) drain: Vec<AccessToken>,
+    /// Who may put, show and delete documents, beside those who may do anything.
+    pub(crate) documents: Vec<AccessToken>,
 }
 
 /// A variable that cannot be used.
@@ -75,6 +77,7 @@ pub(crate) async fn settings() -> Result<Rc<Settings>, SettingError> {
         body_timeout: Duration::from_millis(number("body_timeout_ms", BODY_TIMEOUT).await?),
         admin: token("admin_token").await?,
         drain: token("drain_token").await?,
+        documents: token("documents_token").await?,
     });
     KEPT.set(hours * HOUR);
     SETTINGS.set(Some(Rc::clone(&settings)));

@@ -8,10 +8,11 @@ use crate::bucket::Bucket;
 use crate::configuration::{self, Current};
 use crate::setting::{self, SettingError};
 use crate::{clock, convert, diagnostic};
-use anglerfish_core::attempt::{Outgoing, made};
-use anglerfish_core::config::{DeliveryConfig, SubscriptionConfig};
+use anglerfish_core::attempt::{Outgoing, made, telling_policy};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, NotificationConfig, SubscriptionConfig};
 use anglerfish_core::edge::Deployment;
 use anglerfish_core::problem::Problem;
+use anglerfish_core::resource::Action;
 use anglerfish_core::sign::Signer;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
@@ -54,6 +55,29 @@ pub(crate) struct Destination {
     pub(crate) outgoing: Outgoing,
     /// What counts as delivered, and how long to wait.
     pub(crate) delivery: DeliveryConfig,
+    /// How the subscriber of a resource is told, in the place of what is sent.
+    tellings: Option<Tellings>,
+}
+
+/// How the subscriber of a resource is told.
+struct Tellings {
+    notification: NotificationConfig,
+    /// Where each action is told.
+    targets: Vec<(Action, Rc<Outgoing>)>,
+}
+
+impl Destination {
+    /// Whether it is told of documents.
+    pub(crate) fn is_told(&self) -> bool {
+        self.tellings.is_some()
+    }
+
+    /// How it is told of what became of a document, and where.
+    pub(crate) fn telling(&self, action: Action) -> Option<(&NotificationConfig, Rc<Outgoing>)> {
+        let Tellings { notification, targets } = self.tellings.as_ref()?;
+        let (_, outgoing) = targets.iter().find(|(known, _)| *known == action)?;
+        Some((notification, Rc::clone(outgoing)))
+    }
 }
 
 /// Why there is no table.
@@ -154,6 +178,12 @@ async fn of_variable() -> Result<Rc<Table>, TableError> {
     let text = setting::text(CONFIGURATION).await?.ok_or(TableError::Missing)?;
     let document: Value = serde_json::from_str(&text).map_err(TableError::Json)?;
     let deployment = Deployment::read(&document).map_err(TableError::Problems)?;
+    if deployment.has_documents() {
+        let message = "since when somebody subscribes is known of configurations alone that were deployed";
+        let problem =
+            Problem::new("resource", message).with_hint("deploy it with `anglerfish deploy-config`");
+        return Err(TableError::Problems(vec![problem]));
+    }
     build(deployment, None).map_err(TableError::Problems)
 }
 
@@ -167,7 +197,23 @@ pub(crate) fn build(deployment: Deployment, current: Option<Current>) -> Result<
 /// `None` where the document's reader let something through that cannot be sent; it never names a value, which may be
 /// a secret.
 fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
-    let endpoint = subscription.endpoint?;
+    let SubscriptionConfig { endpoint, notification, delivery, .. } = subscription;
+    let endpoint = endpoint?;
+    let tellings = match notification {
+        Some(notification) => {
+            let policy = telling_policy(&delivery, &notification);
+            let of = |action| {
+                Some((action, Rc::new(outgoing(&notification.endpoint(&endpoint, action), &policy)?)))
+            };
+            let targets = Action::ALL.into_iter().map(of).collect::<Option<Vec<_>>>()?;
+            Some(Tellings { notification: *notification, targets })
+        }
+        None => None,
+    };
+    Some(Destination { outgoing: outgoing(&endpoint, &delivery)?, delivery, tellings })
+}
+
+fn outgoing(endpoint: &EndpointConfig, delivery: &DeliveryConfig) -> Option<Outgoing> {
     let mut headers = HeaderMap::new();
     for (name, value) in &endpoint.headers {
         let mut value = HeaderValue::from_str(value.reveal()).ok()?;
@@ -175,17 +221,16 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
         headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
     }
     headers.entry(header::USER_AGENT).or_insert(AGENT);
-    let outgoing = Outgoing {
+    Some(Outgoing {
         uri: endpoint.url.reveal().parse().ok()?,
         method: Method::from_bytes(endpoint.method.as_bytes()).ok()?,
         headers,
-        content: subscription.delivery.content,
-        forward: subscription.delivery.forward_headers.clone(),
+        content: delivery.content,
+        forward: delivery.forward_headers.clone(),
         signer: Signer::try_new(&endpoint.signature, &endpoint.secrets).ok()?,
         templates: endpoint.templates.clone(),
-        made: made(&endpoint, &subscription.delivery),
-    };
-    Some(Destination { outgoing, delivery: subscription.delivery })
+        made: made(endpoint, delivery),
+    })
 }
 
 fn lines(problems: &[Problem]) -> String {

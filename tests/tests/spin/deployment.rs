@@ -92,10 +92,7 @@ async fn a_configuration_with_problems_changes_nothing_and_every_problem_is_told
             }),
             &["subscription[0].filter"],
         ),
-        (
-            json!({ "topic": [{ "name": "a" }], "resource": [{ "id": "b" }], "api": [{}], "plugin": [{}] }),
-            &["resource", "topic", "api", "plugin"],
-        ),
+        (json!({ "topic": [{ "name": "a" }], "api": [{}], "plugin": [{}] }), &["topic", "api", "plugin"]),
         (
             json!({ "subscription": [
                 { "id": "a", "mode": "passive", "tokens": ["a-token-of-a-subscriber"] },
@@ -185,7 +182,7 @@ async fn a_new_instance_is_measured_against_a_reused_one() {
 }
 
 /// Runs `anglerfish deploy-config` with a configuration file, and tells its exit code, its data and its talk.
-async fn deploy_config(file: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn deploy_config(file: &str, arguments: &[&str]) -> (i32, String, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("anglerfish.toml");
     std::fs::write(&path, file).unwrap();

@@ -14,6 +14,7 @@ mod binding;
 mod build;
 mod compose;
 mod deployment;
+mod documents;
 mod host;
 mod operator;
 mod outbox;

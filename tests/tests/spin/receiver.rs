@@ -1,7 +1,7 @@
 //! A local endpoint that keeps what it is sent.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// In the place of a status: there is no answer.
+const SILENT: u16 = 0;
 
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
@@ -32,8 +35,14 @@ impl Receiver {
                         let (sender, status) = (sender.clone(), answered.load(Ordering::SeqCst));
                         async move {
                             let (parts, body) = request.into_parts();
-                            let body = body.collect().await.unwrap().to_bytes();
+                            let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
+                                // Whoever sent it has ended.
+                                return std::future::pending().await;
+                            };
                             let _ = sender.send(http::Request::from_parts(parts, body));
+                            if status == SILENT {
+                                std::future::pending::<()>().await;
+                            }
                             let mut response = http::Response::new(Full::new(Bytes::new()));
                             *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
                             if status == 429 {
@@ -54,5 +63,10 @@ impl Receiver {
     /// Answers with another status from now on.
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Answers nothing from now on.
+    pub(crate) fn fall_silent(&self) {
+        self.status.store(SILENT, Ordering::SeqCst);
     }
 }

@@ -2,12 +2,14 @@
 
 mod batch;
 mod cloudevent;
+mod document;
 mod field;
 mod fill;
 mod outgoing;
 
 pub use batch::Batch;
 pub use cloudevent::{CloudEvent, DataForm, Envelope};
+pub use document::{telling_event, telling_policy};
 pub use field::HeaderError;
 pub use fill::FillError;
 pub use outgoing::{Outgoing, OutgoingError, Sending, made};

@@ -1,11 +1,14 @@
 //! A configuration in the form in which it is kept and loaded.
 
+use super::enrolment::{Enrolled, review, subscription_of};
 use super::refusal::{LONGEST_ATTEMPT, refusals};
 use crate::config::{
-    Document, SourceConfig, SubscriptionConfig, key_path, read_document, read_source, read_subscription,
+    Document, SourceConfig, SubscriptionConfig, item_path, key_path, read_document, read_source,
+    read_subscription,
 };
 use crate::problem::Problem;
-use crate::router::RoutingDocument;
+use crate::resource::{ResourcePattern, ResourceTree};
+use crate::router::{RoutingDocument, RoutingResource, RoutingSubscription};
 use crate::verify::{Verifier, catalogue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,12 +27,18 @@ pub struct Deployment {
     sources: BTreeMap<String, Box<RawValue>>,
     /// The subscriptions, by id.
     subscriptions: BTreeMap<String, Box<RawValue>>,
+    /// The resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<RoutingResource>,
+    /// Those of the subscriptions that are of resources, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    followers: BTreeMap<String, Enrolled>,
     /// The longest that anything can be put off, in milliseconds.
     pub horizon: u64,
 }
 
 impl Deployment {
-    /// Reads a document: `{"source": […], "subscription": […]}`. Whether the component loads it remains to be seen.
+    /// Reads a document: `{"source": […], "resource": […], "subscription": […]}`. Whether the component loads it remains to be seen.
     ///
     /// # Errors
     ///
@@ -39,7 +48,7 @@ impl Deployment {
         let mut known = document.clone();
         if let Some(members) = known.as_object_mut() {
             // They are refused already.
-            for table in ["resource", "topic", "api", "plugin"] {
+            for table in ["topic", "api", "plugin"] {
                 members.remove(table);
             }
         }
@@ -62,6 +71,9 @@ impl Deployment {
                 problems.push(Problem::new(path, "an attempt may take a minute at most here"));
             }
         }
+        let known: Vec<String> = problems.iter().map(|problem| problem.path.clone()).collect();
+        let of_resources = review(&read.resources, &read.subscriptions);
+        problems.extend(of_resources.into_iter().filter(|problem| !known.contains(&problem.path)));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -79,14 +91,89 @@ impl Deployment {
             // Jitter makes a wait twice as long at most.
             retry.longest_wait().saturating_mul(2).max(retry.max_retry_after)
         });
+        let followers = read
+            .subscriptions
+            .iter()
+            .filter_map(|(_, subscription)| Some((subscription.id.clone(), Enrolled::new(subscription)?)));
+        let followers: BTreeMap<String, Enrolled> = followers.collect();
+        let mut routing = RoutingDocument::from(read);
+        let subscriptions = read.subscriptions.iter().map(|(_, subscription)| subscription.into());
+        routing.subscription = subscriptions.map(|routed| enrolled(routed, &followers)).collect();
+        let resources = routing.resource.clone();
         Ok(Self {
-            routing: serde_json::value::to_raw_value(&RoutingDocument::from(read))?,
+            routing: serde_json::value::to_raw_value(&routing)?,
+            resources,
+            followers,
             sources: named("source", "name")?,
             subscriptions: named("subscription", "id")?,
             horizon: horizon
                 .max()
                 .map_or(0, |longest| u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)),
         })
+    }
+
+    /// The same as the configuration of this number, after the one that was in use before: its subscriptions of resources have
+    /// since when they are, and the filters that they had.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be changed of what was there before.
+    pub fn enrol(self, before: Option<&Self>, number: u64) -> Result<Self, Vec<Problem>> {
+        let broken = |error: serde_json::Error| vec![Problem::new("", error.to_string())];
+        let mut routing: RoutingDocument = serde_json::from_str(self.routing.get()).map_err(broken)?;
+        let mut problems = Vec::new();
+        for (index, resource) in self.resources.iter().enumerate() {
+            let old = before.and_then(|before| before.resources.iter().find(|old| old.id == resource.id));
+            if old.is_some_and(|old| shape(old) != shape(resource)) {
+                let path = key_path(&item_path("resource", index), "endpoint");
+                let problem = Problem::new(path, "the documents of a resource cannot become others");
+                problems.push(problem.with_hint("make another resource"));
+            }
+        }
+        let mut followers = BTreeMap::new();
+        for (index, routed) in routing.subscription.iter_mut().enumerate() {
+            let id = subscription_of(&routed.id).to_owned();
+            let Some(new) = self.followers.get(&id) else { continue };
+            let old = before.and_then(|before| before.followers.get(&id));
+            match new.clone().after(old, number) {
+                Ok(new) => drop(followers.insert(id.clone(), new)),
+                Err(problem) => {
+                    let path = key_path(&item_path("subscription", index), &problem.path);
+                    problems.push(Problem { path, ..problem });
+                }
+            }
+            *routed = enrolled(RoutingSubscription { id, ..routed.clone() }, &followers);
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let routing = serde_json::value::to_raw_value(&routing).map_err(broken)?;
+        Ok(Self { routing, followers, ..self })
+    }
+
+    /// Whether it has anything to do with documents: then what is kept of them depends on the configurations before.
+    #[must_use]
+    pub fn has_documents(&self) -> bool {
+        !self.resources.is_empty()
+    }
+
+    /// What the component knows a subscription of a resource by; `None` if it is none.
+    #[must_use]
+    pub fn follower(&self, id: &str) -> Option<String> {
+        Some(self.followers.get(id)?.name(id))
+    }
+
+    /// The resources by their patterns.
+    #[must_use]
+    pub fn tree(&self) -> ResourceTree {
+        let mut tree = ResourceTree::default();
+        for resource in &self.resources {
+            if let Ok(pattern) = ResourcePattern::parse(&resource.endpoint) {
+                // The document that they were read from has no two of one shape.
+                let _ = tree.insert(&pattern, &resource.id);
+            }
+        }
+        tree
     }
 
     /// The names of its sources.
@@ -114,6 +201,23 @@ impl Deployment {
     }
 }
 
+/// A subscription as the component has it.
+fn enrolled(routed: RoutingSubscription, followers: &BTreeMap<String, Enrolled>) -> RoutingSubscription {
+    match followers.get(&routed.id) {
+        Some(follower) => RoutingSubscription {
+            id: follower.name(&routed.id),
+            interest: Some(follower.interest()),
+            ..routed
+        },
+        None => routed,
+    }
+}
+
+/// Which documents are a resource's, whatever its wildcards are called.
+fn shape(resource: &RoutingResource) -> Option<String> {
+    ResourcePattern::parse(&resource.endpoint).ok().map(|pattern| pattern.shape())
+}
+
 /// The hosts that a configuration calls, as a Spin manifest lists them in `allowed_outbound_hosts`: those of the endpoints, and
 /// those that schemes fetch certificates and keys from.
 #[must_use]
@@ -121,9 +225,7 @@ pub fn outbound_hosts(document: &Value) -> BTreeSet<String> {
     let mut hosts = BTreeSet::new();
     let items = |table: &str| document.get(table).and_then(Value::as_array).into_iter().flatten();
     for subscription in items("subscription") {
-        let url =
-            subscription.get("endpoint").and_then(|endpoint| endpoint.get("url")).and_then(Value::as_str);
-        hosts.extend(url.and_then(host));
+        hosts.extend(super::refusal::urls(subscription).filter_map(|(_, url)| host(url)));
     }
     for source in items("source") {
         let scheme = source.get("scheme").and_then(Value::as_str).unwrap_or_default();

@@ -2,14 +2,16 @@
 //! request to the next.
 //!
 //! [`Outbox`] keeps what was accepted until it is settled. [`Deployment`] is a configuration in the form in which such a
-//! shell keeps and loads it, with what it could not do refused. Nothing here does I/O: the store is a [`Bucket`], the time
+//! shell keeps and loads it, with what it could not do refused; [`Turns`] keep apart those that change one document. Nothing here does I/O: the store is a [`Bucket`], the time
 //! is handed in.
 
 mod bucket;
 mod claim;
 mod deployment;
+mod enrolment;
 mod lease;
 mod outbox;
+mod owed;
 mod place;
 mod record;
 mod refusal;
@@ -17,12 +19,15 @@ mod scan;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use bucket::Bucket;
 pub use claim::Claimed;
 pub use deployment::{Deployment, outbound_hosts};
+pub use enrolment::{Enrolled, MOST_FOLLOWERS, MOST_FORMER, subscription_of};
 pub use lease::LEASE;
-pub use outbox::{NewEvent, Outbox, Unit, claim_key};
+pub use outbox::{Beside, NewEvent, Outbox, Unit, claim_key};
+pub use owed::{Owed, owed_key};
 pub use place::{Slots, Wheel};
 pub use record::{
     AttemptRecord, DeliveryRecord, DeliveryStatus, ErrorRecord, EventRecord, FailureRecord, WorkRecord,
@@ -30,3 +35,4 @@ pub use record::{
 };
 pub use refusal::{LONGEST_ATTEMPT, refusals};
 pub use survey::Survey;
+pub use turn::{Turn, Turns};

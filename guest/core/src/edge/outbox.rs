@@ -48,6 +48,15 @@ pub struct NewEvent {
     pub failures: Vec<FailureRecord>,
 }
 
+/// What is written, and deleted after that, along with something of the outbox's.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// What is set, in the same write.
+    pub set: Vec<(String, Vec<u8>)>,
+    /// What is deleted, last of all.
+    pub delete: Vec<String>,
+}
+
 /// Some deliveries of an event, to be worked on by whoever has this.
 #[derive(Debug, Clone)]
 pub struct Unit {
@@ -114,6 +123,20 @@ impl<'a> Outbox<'a> {
     ///
     /// Says why they could not be written. Then none counts as accepted, whatever a store without transactions has of them.
     pub fn keep(&self, events: Vec<NewEvent>) -> Result<Vec<Unit>, String> {
+        self.keep_with(events, Vec::new())
+    }
+
+    /// The same, with something else in the same write. A store that cannot write as a whole writes it last: what of it is there
+    /// has been accepted.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::keep`].
+    pub fn keep_with(
+        &self,
+        events: Vec<NewEvent>,
+        last: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<Unit>, String> {
         self.begin()?;
         let mut entries = Vec::new();
         let (mut records, mut units, mut places) = (Vec::new(), Vec::new(), Vec::new());
@@ -160,6 +183,7 @@ impl<'a> Outbox<'a> {
         }
         // What an event is known by comes after all that would be missed without it.
         entries.extend(records);
+        entries.extend(last);
         self.bucket.set_many(entries)?;
         for (unit, place) in units.iter_mut().zip(places) {
             if !place.is_in_time((self.clock)()) {
@@ -177,7 +201,22 @@ impl<'a> Outbox<'a> {
     ///
     /// Says why that could not be written. Then all is as before, and what was sent is sent again.
     pub fn settle(&self, unit: &mut Unit, errors: Vec<(u64, ErrorRecord)>) -> Result<(), String> {
-        let mut entries = Vec::new();
+        self.settle_with(unit, errors, Beside::default())
+    }
+
+    /// The same, with something else in the same write. A store that cannot write as a whole writes it before it is written how
+    /// the deliveries stand.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::settle`].
+    pub fn settle_with(
+        &self,
+        unit: &mut Unit,
+        errors: Vec<(u64, ErrorRecord)>,
+        beside: Beside,
+    ) -> Result<(), String> {
+        let Beside { set: mut entries, delete } = beside;
         for (number, error) in errors {
             entries.push((error_key(number), written(&error)?));
         }
@@ -193,7 +232,17 @@ impl<'a> Outbox<'a> {
             Some(due) => (Wheel::Due, due),
             None => (Wheel::Old, unit.event.received.saturating_add(self.retention)),
         };
-        self.replace(unit, wheel, time, entries)
+        self.replace(unit, wheel, time, Beside { set: entries, delete })
+    }
+
+    /// The data of an event, as long as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// Says why it could not be read.
+    pub fn data(&self, source: &str, id: &str) -> Result<Option<Vec<u8>>, String> {
+        let key = key("data", source, id);
+        Ok(self.bucket.get_many(vec![key.clone()])?.remove(&key))
     }
 
     /// Gives a unit back that was not worked on.
@@ -213,7 +262,7 @@ impl<'a> Outbox<'a> {
         let now = (self.clock)();
         if unit.work.deliveries.iter().any(DeliveryRecord::is_open) {
             // What led here was left behind by somebody who has put it off.
-            self.replace(unit, Wheel::Due, now, Vec::new())?;
+            self.replace(unit, Wheel::Due, now, Beside::default())?;
             return Ok(false);
         }
         if !self.is_old(unit.event.received) {
@@ -232,7 +281,7 @@ impl<'a> Outbox<'a> {
                     && work.is_none_or(|work| work.deliveries.iter().any(DeliveryRecord::is_open))
             };
             if others.iter().any(is_open) {
-                self.replace(unit, Wheel::Old, now.saturating_add(POSTPONED), Vec::new())?;
+                self.replace(unit, Wheel::Old, now.saturating_add(POSTPONED), Beside::default())?;
                 return Ok(false);
             }
             let Pointer { source, id, .. } = &pointer;
@@ -261,13 +310,8 @@ impl<'a> Outbox<'a> {
     }
 
     /// Writes a unit at another place, and takes it away from where it was.
-    fn replace(
-        &self,
-        unit: &mut Unit,
-        wheel: Wheel,
-        time: u64,
-        mut entries: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), String> {
+    fn replace(&self, unit: &mut Unit, wheel: Wheel, time: u64, beside: Beside) -> Result<(), String> {
+        let Beside { set: mut entries, delete } = beside;
         let pointer = unit.pointer();
         let mut old = vec![unit.work.place.clone()];
         for _ in 0..MOST_LATE {
@@ -283,6 +327,7 @@ impl<'a> Outbox<'a> {
             self.bucket.set_many(std::mem::take(&mut entries))?;
             if place.is_in_time((self.clock)()) {
                 old.extend(unit.left());
+                old.extend(delete);
                 unit.work = work;
                 unit.lease = None;
                 return self.bucket.delete_many(old);
@@ -296,7 +341,8 @@ impl<'a> Outbox<'a> {
     /// What was accepted a moment ago was written too late to be found where it is.
     fn place_again(&self, unit: &mut Unit, place: Place) -> Result<(), String> {
         let time = place.wheel.start(place.turn);
-        self.replace(unit, place.wheel, time.max((self.clock)().saturating_add(LEASE)), Vec::new())?;
+        let time = time.max((self.clock)().saturating_add(LEASE));
+        self.replace(unit, place.wheel, time, Beside::default())?;
         unit.until = (self.clock)().saturating_add(LEASE);
         Ok(())
     }

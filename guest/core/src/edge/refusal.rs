@@ -25,14 +25,22 @@ const fn refuse(key: &'static str, message: &'static str) -> Refusal {
 const HINT: &str = "leave it out, or run the native gateway";
 
 const TABLES: &[Refusal] = &[
-    refuse("resource", "documents are not taken in here"),
     refuse("topic", "nobody can be connected here, so that there are no topics"),
     refuse("api", "no calls are made on behalf of others here"),
     refuse("plugin", "there is nothing that runs plugins here"),
 ];
 
 const SUBSCRIPTION: &[Refusal] = &[
-    refuse("resource", "documents are not taken in here"),
+    Refusal {
+        key: "revisions",
+        but: &["\"last\""],
+        message: "deliveries do not wait for each other here, so that the newest revision is told and no other",
+    },
+    Refusal {
+        key: "backfill",
+        but: &["false"],
+        message: "the documents that there are cannot be listed here, so that nobody can be told of them",
+    },
     // What a plugin would not let through must not go out for want of it.
     refuse("plugins", "there is nothing that runs plugins here"),
     refuse("tokens", "there is no listener for subscribers who lease or read"),
@@ -93,7 +101,7 @@ pub fn refusals(document: &Value) -> Vec<Problem> {
                 refuse_keys(value, &key_path(&path, key), refused, &mut problems);
             }
         }
-        problems.extend(subscription.get("endpoint").and_then(|endpoint| plain_http(endpoint, &path)));
+        problems.extend(plain_http(subscription, &path));
     }
     problems
 }
@@ -108,15 +116,35 @@ fn refuse_keys(value: &Value, path: &str, refused: &[Refusal], problems: &mut Ve
     }
 }
 
+/// Where a subscription's deliveries go, each URL with its place: the endpoint's, and those of a document's actions.
+pub(super) fn urls(subscription: &Value) -> impl Iterator<Item = (String, &str)> {
+    let endpoint = subscription.get("endpoint");
+    let own = endpoint.and_then(|endpoint| endpoint.get("url")).and_then(Value::as_str);
+    let own = own.map(|url| ("endpoint.url".to_owned(), url));
+    let actions = endpoint.and_then(|endpoint| endpoint.get("actions")).and_then(Value::as_object);
+    let actions = actions.into_iter().flatten().filter_map(|(action, value)| {
+        Some((format!("endpoint.actions.{action}.url"), value.get("url")?.as_str()?))
+    });
+    own.into_iter().chain(actions)
+}
+
 /// The native gateway looks at the address that is called. Here nobody sees it, so that the word has to be given for all.
-fn plain_http(endpoint: &Value, path: &str) -> Option<Problem> {
-    let is_plain = endpoint.get("url")?.as_str()?.get(..7)?.eq_ignore_ascii_case("http://");
-    let is_allowed = |key: &str| endpoint.get(key) == Some(&Value::Bool(true));
-    (is_plain && !is_allowed("allow_http") && !is_allowed("allow_private")).then(|| {
-        let path = key_path(&key_path(path, "endpoint"), "url");
-        Problem::new(path, "anybody on the way could read and change what is sent without TLS")
-            .with_hint("write https://, or set `allow_http`, or `allow_private` for an address of your own")
-    })
+fn plain_http(subscription: &Value, path: &str) -> Vec<Problem> {
+    let endpoint = subscription.get("endpoint");
+    let is_allowed = |key: &str| endpoint.and_then(|endpoint| endpoint.get(key)) == Some(&Value::Bool(true));
+    if is_allowed("allow_http") || is_allowed("allow_private") {
+        return Vec::new();
+    }
+    let is_plain = |url: &str| url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    let plain = urls(subscription).filter(|(_, url)| is_plain(url));
+    plain
+        .map(|(place, _)| {
+            let message = "anybody on the way could read and change what is sent without TLS";
+            Problem::new(format!("{path}.{place}"), message).with_hint(
+                "write https://, or set `allow_http`, or `allow_private` for an address of your own",
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -130,7 +158,7 @@ mod tests {
     #[test]
     fn what_would_have_no_effect_is_refused_where_it_stands() {
         let document = json!({
-            "resource": [{}], "topic": [{}], "api": [{}], "plugin": [{}],
+            "topic": [{}], "api": [{}], "plugin": [{}],
             "subscription": [
                 { "id": "a", "endpoint": { "url": "https://h/", "tls": {}, "rotation_overlap": "1h" } },
                 { "mode": "passive", "flow": "order", "tokens": ["x"], "plugins": [], "start": "earliest", "when_removed": "wait" },
@@ -138,10 +166,10 @@ mod tests {
                     "ordering": "subscription", "rate": {}, "concurrency": 1, "backlog": {}, "breaker": {},
                     "disable_after": "1d", "forward_headers": ["x-*"],
                 } },
+                { "resource": "users", "revisions": "all", "backfill": true },
             ],
         });
         let expected = [
-            "resource",
             "topic",
             "api",
             "plugin",
@@ -160,6 +188,8 @@ mod tests {
             "subscription[2].delivery.breaker",
             "subscription[2].delivery.disable_after",
             "subscription[2].delivery.forward_headers",
+            "subscription[3].revisions",
+            "subscription[3].backfill",
         ];
         assert_eq!(paths(&document), expected);
     }
@@ -169,7 +199,7 @@ mod tests {
         let document = json!({
             "resource": [], "topic": [],
             "subscription": [{
-                "mode": "push", "start": "now", "when_removed": "end",
+                "mode": "push", "start": "now", "revisions": "last", "backfill": false, "when_removed": "end",
                 "endpoint": { "url": "https://h/", "allow_private": true },
                 "delivery": {
                     "ordering": "none", "breaker": false, "disable_after": false, "forward_headers": [],
@@ -178,6 +208,14 @@ mod tests {
             }],
         });
         assert_eq!(refusals(&document), []);
+    }
+
+    #[test]
+    fn a_url_of_one_action_needs_the_word_too() {
+        let document = json!({ "subscription": [{ "resource": "users", "endpoint": {
+            "url": "https://h/", "actions": { "delete": { "url": "http://h/gone" } },
+        } }] });
+        assert_eq!(paths(&document), ["subscription[0].endpoint.actions.delete.url"]);
     }
 
     #[test]

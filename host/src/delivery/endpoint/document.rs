@@ -6,12 +6,12 @@ use crate::clock::now;
 use crate::delivery::render::{DocumentNotices, RenderError};
 use crate::outbound::Outbound;
 use crate::store::LeasedDelivery;
-use anglerfish_core::config::{ContentMode, DeliveryConfig, EndpointConfig, NotificationConfig};
-use anglerfish_core::resource::{Action, Envelope, fill_data};
+use anglerfish_core::attempt::{telling_event, telling_policy};
+use anglerfish_core::config::{DeliveryConfig, EndpointConfig, NotificationConfig};
+use anglerfish_core::resource::Action;
 use anglerfish_core::router::Telling;
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,9 +99,7 @@ impl DocumentEndpoint {
         notification: &NotificationConfig,
         outbound: &Outbound,
     ) -> Result<[(Action, Target); 3], TargetError> {
-        // What is sent is made before: it goes as it is, or as an event.
-        let content = if notification.cloudevent { ContentMode::CloudEvent } else { ContentMode::Raw };
-        let delivery = DeliveryConfig { content, ..delivery.clone() };
+        let delivery = telling_policy(delivery, notification);
         let of = |action| -> Result<_, TargetError> {
             let endpoint = notification.endpoint(endpoint, action);
             Ok((action, Target::try_new(&endpoint, &delivery, outbound)?))
@@ -111,23 +109,8 @@ impl DocumentEndpoint {
 
     /// The delivery with what is said in the place of the log's entry.
     fn told(&self, mut delivery: LeasedDelivery, telling: &Telling) -> serde_json::Result<LeasedDelivery> {
-        let NotificationConfig { document, envelope, cloudevent, data, .. } = &*self.notification;
-        let content = telling.document.as_deref().filter(|_| *document);
-        let event = &mut delivery.event;
-        event.kind = format!("document.{}", telling.action.word());
-        delivery.data = match content {
-            _ if *envelope && !*cloudevent => {
-                let document = content.map(serde_json::from_slice::<&RawValue>).transpose()?;
-                let updated = telling.updated.rfc3339().unwrap_or_default();
-                let (action, id) = (telling.action, event.subject.as_deref().unwrap_or_default());
-                let data = fill_data(data, &telling.values);
-                let envelope = Envelope { action, data: &data, document, id, updated: &updated };
-                Bytes::from(serde_json::to_vec(&envelope)?)
-            }
-            Some(content) => Bytes::copy_from_slice(content),
-            None => Bytes::new(),
-        };
-        event.datacontenttype = (!delivery.data.is_empty()).then(|| "application/json".to_owned());
+        let (event, data) = telling_event(&self.notification, &delivery.event, telling)?;
+        (delivery.event, delivery.data) = (event, Bytes::from(data));
         Ok(delivery)
     }
 }
