@@ -552,7 +552,9 @@ fn a_reader_that_says_no_more_goes_on_reading_and_one_that_is_gone_is_let_go() {
         let mut stream = TcpStream::connect(streaming.gateway.out()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let length = body.len();
-        let fields = format!("host: here\r\nauthorization: Bearer {token}\r\ncontent-length: {length}");
+        let fields = format!(
+            "host: here\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}"
+        );
         stream.write_all(format!("{head} HTTP/1.1\r\n{fields}\r\n\r\n{body}").as_bytes()).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
