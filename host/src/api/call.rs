@@ -18,11 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
@@ -77,38 +75,12 @@ pub(super) struct NewCallDocument {
     /// The whole URL, of a call to an API with `any_url`.
     url: Option<String>,
     /// Header fields beside those of the API.
-    #[serde(default, deserialize_with = "fields_once")]
+    #[serde(default)]
     headers: BTreeMap<String, String>,
     /// What is sent, as text.
     body: Option<String>,
     /// What is sent, as base64.
     body_base64: Option<String>,
-}
-
-/// Reads header fields, each of which is there once: of two of one name no reader knows which one counts (RFC 8259, section 4).
-fn fields_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
-    struct Fields;
-
-    impl<'de> Visitor<'de> for Fields {
-        type Value = BTreeMap<String, String>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an object of texts")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut fields = BTreeMap::new();
-            while let Some((name, value)) = members.next_entry::<String, String>()? {
-                if fields.contains_key(&name) {
-                    return Err(A::Error::custom(format_args!("`{name}` is there twice")));
-                }
-                fields.insert(name, value);
-            }
-            Ok(fields)
-        }
-    }
-
-    from.deserialize_map(Fields)
 }
 
 /// Lists calls, newest first.

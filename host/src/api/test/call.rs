@@ -99,21 +99,15 @@ async fn calls_that_a_clock_has_planned_which_was_put_back_do_not_wait_for_it() 
 }
 
 #[tokio::test]
-async fn a_key_and_a_header_field_are_said_once() {
+async fn a_key_is_said_once() {
     let bench = Bench::new().await;
-    let request = Request::post("/v1/calls")
+    let doubled = request(Method::POST, "/v1/calls")
         .header("content-type", "application/json")
         .header("idempotency-key", "a")
         .header("idempotency-key", "a")
         .body(Body::from(json!({"api": "billing"}).to_string()))
         .unwrap();
-    assert_eq!(bench.send(request).await.problem(), (422, "invalid-document".to_owned()));
-    let twice = Request::post("/v1/calls")
-        .header("content-type", "application/json")
-        .body(Body::from(r#"{"api": "billing", "headers": {"a": "1", "a": "2"}}"#))
-        .unwrap();
-    let refused = bench.send(twice).await;
-    assert!(refused.status.is_client_error() && refused.json()["detail"].to_string().contains("`a` is there twice"), "{:?}", refused.json());
+    assert_eq!(bench.send(doubled).await.problem(), (422, "invalid-document".to_owned()));
 }
 
 #[tokio::test]
