@@ -96,21 +96,29 @@ fn an_explanation_tells_what_each_plugin_says_and_changes_nothing() {
 }
 
 /// Writes a project, builds it by its own command, and asks what came of it, within the limits that there are by default.
-fn written(gateway: &Gateway, name: &str, language: &str, packages: &Foreign, build: &[&str]) {
+fn written(
+    gateway: &Gateway,
+    name: &str,
+    language: &str,
+    file: &str,
+    prepare: impl Fn(&Path),
+    build: &mut Command,
+) {
     let told = gateway.run(&["plugin", "new", name, "--lang", language], b"").expect(0);
-    assert!(told.stdout.contains(&format!("plugin test {name}.wasm")), "{}", told.stdout);
+    assert!(told.stdout.contains(&format!("plugin test {file}")), "{}", told.stdout);
     let project = gateway.directory().join(name);
-    packages.lend(&project);
-    let _ = Ran::of(Command::new(build[0]).current_dir(&project).args(&build[1..])).expect(0);
-    let file = format!("{name}/{name}.wasm");
+    prepare(&project);
+    let _ = Ran::of(build.current_dir(&project)).expect(0);
+    let file = format!("{name}/{file}");
     let told = gateway.run(&["plugin", "inspect", &file, "--json"], b"").expect(0).json();
     assert_eq!((&told["contract"], &told["problem"]), (&json!("0.1.0"), &Value::Null), "{told}");
     std::fs::write(project.join("config.json"), r#"{"over": 200}"#).unwrap();
     let [event, config] = ["event", "config"].map(|file| format!("{name}/{file}.json"));
     // Time is not what this is about.
-    let limits = ["--timeout", "10s"];
-    let asked = ["plugin", "test", &file, "--event", &event, "--config", &config, "--json"];
-    let told = gateway.run(&[&asked[..], &limits].concat(), b"").expect(1).json();
+    let asked = ["plugin", "test", &file, "--event", &event, "--timeout", "10s", "--json"];
+    let told = gateway.run(&asked, b"").expect(0).json();
+    assert_eq!(told["verdict"], "deliver", "{told}");
+    let told = gateway.run(&[&asked[..], &["--config", &config]].concat(), b"").expect(1).json();
     assert_eq!(
         (&told["verdict"], &told["detail"]),
         (&json!("drop"), &json!("120 is not over 200")),
@@ -120,13 +128,66 @@ fn written(gateway: &Gateway, name: &str, language: &str, packages: &Foreign, bu
 }
 
 #[test]
+fn a_new_plugin_in_rust_judges_events() {
+    let gateway = Gateway::prepare(&Setup::default());
+    let file = "target/wasm32-unknown-unknown/release/in_rust.wasm";
+    // The versions that are here already.
+    let prepare = |project: &Path| {
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+        std::fs::copy(lock, project.join("Cargo.lock")).map(drop).unwrap();
+    };
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release"]).env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
+    written(&gateway, "in-rust", "rust", file, prepare, &mut build);
+}
+
+#[test]
 fn a_new_plugin_in_javascript_judges_events() {
     let Some(node) = Foreign::node() else { return };
-    written(&Gateway::prepare(&Setup::default()), "js", "js", &node, &["npm", "run", "build"]);
+    let gateway = Gateway::prepare(&Setup::default());
+    let mut build = Command::new("npm");
+    written(&gateway, "js", "js", "js.wasm", |project| node.lend(project), build.args(["run", "build"]));
 }
 
 #[test]
 fn a_new_plugin_in_python_judges_events() {
     let Some(python) = Foreign::python() else { return };
-    written(&Gateway::prepare(&Setup::default()), "py", "python", &python, &["python3", "build.py"]);
+    let gateway = Gateway::prepare(&Setup::default());
+    let mut build = Command::new("python3");
+    written(&gateway, "py", "python", "py.wasm", |project| python.lend(project), build.arg("build.py"));
+}
+
+#[test]
+fn what_is_no_plugin_is_told_in_a_line_and_what_is_out_of_bounds_is_not_tried() {
+    let gateway = Gateway::prepare(&Setup::default());
+    let at = |name: &str| gateway.directory().join(name);
+    let whole = std::fs::read(probe()).unwrap();
+    std::fs::write(at("event.json"), r#"{"specversion":"1.0","id":"a","source":"s","type":"t"}"#).unwrap();
+    std::fs::write(at("half.wasm"), whole.get(..whole.len() / 2).unwrap()).unwrap();
+    std::fs::write(at("text.wasm"), "no plugin at all").unwrap();
+    let _ = Ran::of(Command::new("mkfifo").arg(at("pipe.wasm"))).expect(0);
+    for (file, why) in [
+        ("half.wasm", "half.wasm is no plugin: "),
+        ("text.wasm", "text.wasm is no plugin: it is neither a WebAssembly component nor a module\n"),
+        ("pipe.wasm", "failed to read pipe.wasm: it is no file\n"),
+        ("/dev/zero", "failed to read /dev/zero: it is no file\n"),
+        ("missing.wasm", "failed to read missing.wasm: No such file"),
+    ] {
+        for command in
+            [vec!["plugin", "inspect", file], vec!["plugin", "test", file, "--event", "event.json"]]
+        {
+            let told = gateway.run(&command, b"").expect(2).stderr;
+            assert!(told.starts_with(&format!("error: {why}")), "{told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+    let probe = probe().display().to_string();
+    for (option, value) in [("--memory", "2GiB"), ("--timeout", "1us"), ("--state", "1TiB")] {
+        let asked = ["plugin", "test", &probe, "--event", "event.json", option, value];
+        let told = gateway.run(&asked, b"").expect(2).stderr;
+        assert!(told.starts_with(&format!("error: {option}: must be ")), "{told}");
+    }
+    std::os::unix::fs::symlink("nowhere", at("taken")).unwrap();
+    let told = gateway.run(&["plugin", "new", "taken"], b"").expect(2).stderr;
+    assert_eq!(told, "error: taken is there already\n");
 }

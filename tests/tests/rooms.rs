@@ -143,7 +143,7 @@ fn every_file_is_part_of_its_crate() {
         orphans(&root.join(part).join("src"), &mut found);
     }
     // What `plugin new` writes is compiled where it is written.
-    found.retain(|file| !file.ends_with("cli/plugin/template/filter.rs"));
+    found.retain(|file| !file.contains("cli/plugin/template/"));
     assert_eq!(found, [""; 0]);
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in [("lib.rs", "mod known;\n"), ("known.rs", ""), ("forgotten.rs", "")] {

@@ -1,6 +1,7 @@
 //! `cargo xtask crates`: the packages that a registry would get, in `target/crates/package`, with the gateway component
 //! inside. A program outside of the workspace is built with them and run, without the component's source or its target. First it
-//! counts the crates that each feature of the library brings along.
+//! counts the crates that each feature of the library brings along, and holds the lints over the library without them: what CI
+//! compiles has all of them.
 
 use crate::{command, spin, target};
 use anyhow::{Context, Result, ensure};
@@ -61,6 +62,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     for (feature, beside) in FEATURES {
         let more = crates(feature)?.difference(&crates(beside)?).count();
         println!("{more} more with `{feature}`");
+    }
+    for features in ["", "sqlite"] {
+        let mut lints = command::cargo();
+        lints.args(["clippy", "--quiet", "--package", "anglerfish", "--lib", "--no-default-features"]);
+        lints.args(["--features", features, "--", "--deny", "warnings"]);
+        command::run(&mut lints)?;
     }
     let out = command::target_directory().join("crates");
     if out.exists() {

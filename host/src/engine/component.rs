@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::SystemTime;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -29,17 +30,29 @@ const HASH: usize = 32;
 #[error("the component cannot be compiled: {0}")]
 pub struct CompileError(String);
 
-/// Compiles a component, or loads what an earlier start compiled.
+/// Compiles the gateway's component, or loads what an earlier start compiled.
+pub(super) fn load(engine: &Engine, bytes: &[u8], cache: Option<&Path>) -> Result<Component, CompileError> {
+    let compile = || Component::new(engine, bytes).map_err(|error| CompileError(format!("{error:#}")));
+    compiled(engine, "gateway", bytes, cache, compile)
+}
+
+/// Compiles a component of a file with these bytes, or loads what was compiled of the same bytes before.
 ///
 /// The cache's file name holds the hash of the component and the engine's compatibility hash, so another version of
 /// either never meets a file that is not its own; the file itself begins with the hash of what follows, so that nothing runs
 /// that a disk or a crash has changed. A cache that cannot be read or written costs time, nothing else.
-pub(super) fn load(engine: &Engine, bytes: &[u8], cache: Option<&Path>) -> Result<Component, CompileError> {
-    let path = cache.map(|directory| directory.join(file_name(engine, bytes)));
+pub(crate) fn compiled<E>(
+    engine: &Engine,
+    kind: &str,
+    bytes: &[u8],
+    cache: Option<&Path>,
+    compile: impl FnOnce() -> Result<Component, E>,
+) -> Result<Component, E> {
+    let path = cache.map(|directory| directory.join(file_name(engine, kind, bytes)));
     if let Some(component) = path.as_deref().and_then(|path| load_precompiled(engine, path)) {
         return Ok(component);
     }
-    let component = Component::new(engine, bytes).map_err(|error| CompileError(format!("{error:#}")))?;
+    let component = compile()?;
     if let Some(path) = &path
         && let Err(error) = keep(&component, path)
     {
@@ -48,21 +61,54 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], cache: Option<&Path>) -> Resul
     Ok(component)
 }
 
-fn file_name(engine: &Engine, bytes: &[u8]) -> String {
+/// Deletes what was compiled of files of this kind and was not loaded for longest, until no more than so many bytes are left.
+pub(crate) fn prune(directory: &Path, kind: &str, most: u64) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let mut files: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-')) && name.ends_with(".cwasm")
+        })
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    let mut held = 0_u64;
+    for (_, length, path) in files {
+        held = held.saturating_add(length);
+        if held > most
+            && let Err(error) = fs::remove_file(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "old compiled code could not be removed");
+        }
+    }
+}
+
+fn file_name(engine: &Engine, kind: &str, bytes: &[u8]) -> String {
     let component = hex::encode(Sha256::digest(bytes));
     let mut compatibility = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut compatibility);
-    format!("gateway-{component:.32}-{:016x}.cwasm", compatibility.finish())
+    format!("{kind}-{component:.32}-{:016x}.cwasm", compatibility.finish())
 }
 
 #[expect(unsafe_code, reason = "loading precompiled code trusts what the program itself has written")]
 fn load_precompiled(engine: &Engine, path: &Path) -> Option<Component> {
     let code = read(path)?;
     // SAFETY: these are the bytes that `keep` below wrote, since their hash is the one that it wrote before them; they
-    // come from the gateway's own data directory, which is readable and writable for its user only and as trusted as the
-    // program itself; and they are not read again from the disk.
+    // come from the gateway's own data directory or the user's own cache, which is readable and writable for its user only
+    // and as trusted as the program itself; and they are not read again from the disk.
     match unsafe { Component::deserialize(engine, &code) } {
-        Ok(component) => Some(component),
+        Ok(component) => {
+            // What is used stays for longest. Where that cannot be noted, it is compiled anew one day.
+            if let Ok(file) = File::options().append(true).open(path) {
+                let _ = file.set_modified(SystemTime::now());
+            }
+            Some(component)
+        }
         Err(error) => {
             tracing::warn!(path = %path.display(), error = %format!("{error:#}"), "the compiled component is made anew");
             None
@@ -201,7 +247,7 @@ mod tests {
         let engine = Engine::default();
         let cache = Some(directory.path());
         load(&engine, SMALL, cache).unwrap();
-        let path = directory.path().join(file_name(&engine, SMALL));
+        let path = directory.path().join(file_name(&engine, "gateway", SMALL));
         let whole = fs::read(&path).unwrap();
         for place in (0..whole.len()).step_by(whole.len() / 24) {
             let mut damaged = whole.clone();
@@ -214,10 +260,38 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_loaded_for_longest_goes_first_and_what_is_of_another_kind_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, age: u64| {
+            let path = directory.path().join(name);
+            fs::write(&path, [0; 100]).unwrap();
+            let file = File::options().append(true).open(path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000 - age)).unwrap();
+        };
+        for (name, age) in [
+            ("plugin-b.cwasm", 20),
+            ("plugin-c.cwasm", 30),
+            ("plugin-a.cwasm", 10),
+            ("gateway-a.cwasm", 90),
+            ("plugins.cwasm", 90),
+            ("plugin-a.toml", 90),
+        ] {
+            file(name, age);
+        }
+        prune(directory.path(), "plugin", 250);
+        let left = fs::read_dir(directory.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort_unstable();
+        let expected =
+            ["gateway-a.cwasm", "plugin-a.cwasm", "plugin-a.toml", "plugin-b.cwasm", "plugins.cwasm"];
+        assert_eq!(left, expected);
+    }
+
+    #[test]
     fn a_file_that_is_whole_and_no_code_is_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let engine = Engine::default();
-        let path = directory.path().join(file_name(&engine, SMALL));
+        let path = directory.path().join(file_name(&engine, "gateway", SMALL));
         write(&path, b"no code at all").unwrap();
         assert!(load_precompiled(&engine, &path).is_none());
         load(&engine, SMALL, Some(directory.path())).unwrap();

@@ -28,6 +28,7 @@ mod warm;
 mod worker;
 
 pub use component::{CompileError, GATEWAY_COMPONENT, gateway_hash};
+pub(crate) use component::{compiled, prune};
 pub use document::{DocumentAnswer, DocumentQuestion, DocumentRequest};
 pub use error::{EngineError, StartError, TableError};
 pub use job::Decided;

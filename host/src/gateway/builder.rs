@@ -271,8 +271,9 @@ impl BuiltGateway {
             config.outbound.proxy_resolves(),
         ));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
-        let plugins =
-            wiring::load_plugins(&config, Plugins::new(PluginMetrics::register(&mut registry))).await?;
+        let plugins = Plugins::new(PluginMetrics::register(&mut registry));
+        let plugins = plugins.with_cache(Some(config.server.data_dir.join("cache")));
+        let plugins = wiring::load_plugins(&config, plugins).await?;
         let filter = Some(Arc::new(plugins.clone()) as _);
         let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _);
         let outgoing = DeliveryOptions {

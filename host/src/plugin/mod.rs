@@ -24,6 +24,8 @@ pub(crate) use config::{problems, read};
 pub use error::{PluginError, PluginFailure};
 pub use explain::PluginVerdict;
 pub use metric::PluginMetrics;
+#[cfg(feature = "cli")]
+pub(crate) use pool::read as read_file;
 pub use pool::{Judged, Plugin, Question, Verdict};
-pub use sandbox::{Sandbox, imports};
+pub use sandbox::Sandbox;
 pub use set::{LoadedPlugins, Plugins, StagedPlugins};

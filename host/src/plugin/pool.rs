@@ -255,13 +255,13 @@ impl Plugin {
 }
 
 /// Reads a file that is one and is not too large.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let at = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = fs::File::open(path).map_err(at)?;
-    let metadata = file.metadata().map_err(at)?;
-    if !metadata.is_file() {
-        return Err(format!("{} is no file", path.display()));
+    // Before it is opened: that of a pipe waits for whoever writes into it.
+    if !fs::metadata(path).map_err(at)?.is_file() {
+        return Err(format!("{}: it is no file", path.display()));
     }
+    let file = fs::File::open(path).map_err(at)?;
     let mut bytes = Vec::new();
     file.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(at)?;
     if bytes.len() as u64 > LONGEST_FILE {

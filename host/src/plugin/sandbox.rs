@@ -3,13 +3,16 @@
 use super::bindings::Plugin as World;
 use super::error::PluginError;
 use super::state::Host;
+use crate::engine;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, Module};
 
 /// How long one tick of the clock is.
 pub(super) const TICK: Duration = Duration::from_millis(1);
@@ -20,6 +23,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Bytes of call stack.
 const STACK: usize = 512 * 1024;
 
+/// Bytes of compiled code that are kept on disk: that of ten large plugins.
+const KEPT: u64 = 512 << 20;
+
 /// An engine for plugins. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Sandbox {
@@ -27,6 +33,8 @@ pub struct Sandbox {
     /// How many calls run. The clock ticks only while there are some.
     calls: Arc<AtomicUsize>,
     clock: Thread,
+    /// Where compiled code is kept.
+    cache: Option<Arc<Path>>,
 }
 
 impl Sandbox {
@@ -54,11 +62,39 @@ impl Sandbox {
             }
         });
         let clock = clock.map_err(|error| failed(&error))?.thread().clone();
-        Ok(Self { engine, calls, clock })
+        Ok(Self { engine, calls, clock, cache: None })
+    }
+
+    /// Keeps what it compiles in this directory, for whoever loads the same file next. What is there is run: nobody but the
+    /// user may write there.
+    #[must_use]
+    pub fn with_cache(self, directory: Option<PathBuf>) -> Self {
+        Self { cache: directory.map(Arc::from), ..self }
     }
 
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What a plugin's file imports and exports, by name.
+    ///
+    /// # Errors
+    ///
+    /// It is neither a component nor a module that says how it becomes one.
+    pub fn imports(&self, bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), PluginError> {
+        Ok(self.names(&self.compiled(bytes)?))
+    }
+
+    fn compiled(&self, bytes: &[u8]) -> Result<Component, PluginError> {
+        let compile = || {
+            let component = Component::new(&self.engine, component(&self.engine, bytes)?);
+            component.map_err(|error| PluginError::NoPlugin(format!("{error:#}")))
+        };
+        let compiled = engine::compiled(&self.engine, KIND, bytes, self.cache.as_deref(), compile);
+        if let Some(directory) = &self.cache {
+            engine::prune(directory, KIND, KEPT);
+        }
+        compiled
     }
 
     /// What a component imports and exports, by name.
@@ -79,8 +115,7 @@ impl Sandbox {
     /// Compiles a plugin and looks whether it asks for anything that plugins do not get.
     pub(super) fn load(&self, bytes: &[u8]) -> Result<InstancePre<Host>, PluginError> {
         let refused = |error: wasmtime::Error| PluginError::NoPlugin(format!("{error:#}"));
-        let component = component(bytes)?;
-        let component = Component::new(&self.engine, &component).map_err(refused)?;
+        let component = self.compiled(bytes)?;
         let kind = component.component_type();
         let known = |name: &str| KNOWN.contains(&name);
         if let Some((name, _)) = kind.imports(&self.engine).find(|(name, _)| !known(name)) {
@@ -94,6 +129,9 @@ impl Sandbox {
         linker.instantiate_pre(&component).map_err(refused)
     }
 }
+
+/// What the names of files with compiled code begin with.
+const KIND: &str = "plugin";
 
 /// What plugins do.
 const FILTER: &str = "anglerfish:plugin/filter@0.1.0";
@@ -113,25 +151,24 @@ impl Drop for RunningCall<'_> {
 
 /// The component of a file: one as it is, or the module that `cargo build --target wasm32-unknown-unknown` makes, which says
 /// itself how it becomes one.
-fn component(bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+fn component(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    if !bytes.starts_with(MODULE) {
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    let refused = |why: String| PluginError::NoPlugin(why);
+    if bytes.starts_with(COMPONENT) {
         return Ok(bytes.to_vec());
     }
-    let encoded = wit_component::ComponentEncoder::default()
-        .module(bytes)
-        .and_then(|encoder| encoder.validate(true).encode());
-    encoded.map_err(|error| PluginError::NoPlugin(format!("{error:#}")))
-}
-
-/// What a plugin's file imports and exports, by name.
-///
-/// # Errors
-///
-/// It is neither a component nor a module that says how it becomes one.
-pub fn imports(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), PluginError> {
-    let sandbox = Sandbox::try_new()?;
-    let component = Component::new(&sandbox.engine, component(bytes)?);
-    let component = component.map_err(|error| PluginError::NoPlugin(format!("{error:#}")))?;
-    Ok(sandbox.names(&component))
+    if !bytes.starts_with(MODULE) {
+        return Err(refused("it is neither a WebAssembly component nor a module".to_owned()));
+    }
+    // The encoder takes for granted that it gets a whole one.
+    Module::validate(engine, bytes).map_err(|error| refused(format!("{error:#}")))?;
+    let encode = || {
+        let encoder = wit_component::ComponentEncoder::default().module(bytes)?;
+        encoder.validate(true).encode()
+    };
+    // What stands in the sections of its own is somebody else's text, and the encoder is no judge of that.
+    let encoded = catch_unwind(AssertUnwindSafe(encode));
+    let encoded = encoded.map_err(|_| refused("what it says of its interfaces makes no sense".to_owned()))?;
+    encoded.map_err(|error| refused(format!("{error:#}")))
 }

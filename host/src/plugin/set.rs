@@ -2,6 +2,7 @@
 
 use super::config::{PluginConfig, place};
 use super::endpoint::FilteredEndpoint;
+use super::error::PluginError;
 use super::metric::PluginMetrics;
 use super::pool::Plugin;
 use super::sandbox::Sandbox;
@@ -10,6 +11,7 @@ use anglerfish_core::config::{PluginUse, SubscriptionConfig, item_path, key_path
 use anglerfish_core::problem::Problem;
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Plugins by name.
@@ -22,6 +24,8 @@ pub struct Plugins {
     /// Those that a reload is about to use.
     staged: Arc<RwLock<Option<Arc<ByName>>>>,
     metrics: PluginMetrics,
+    /// Where compiled code is kept.
+    cache: Option<PathBuf>,
 }
 
 /// Plugins that are loaded and not in use yet.
@@ -37,7 +41,17 @@ impl Plugins {
     /// None yet.
     #[must_use]
     pub fn new(metrics: PluginMetrics) -> Self {
-        Self { by_name: Arc::default(), staged: Arc::default(), metrics }
+        Self { metrics, ..Self::default() }
+    }
+
+    /// Keeps compiled code in this directory, see [`Sandbox::with_cache`].
+    #[must_use]
+    pub fn with_cache(self, directory: Option<PathBuf>) -> Self {
+        Self { cache: directory, ..self }
+    }
+
+    fn sandbox(&self) -> Result<Sandbox, PluginError> {
+        Ok(Sandbox::try_new()?.with_cache(self.cache.clone()))
     }
 
     /// Loads all of them. One that is as it was is kept, with what it remembers. It blocks for as long as compiling takes.
@@ -53,7 +67,7 @@ impl Plugins {
             let known = before.get(&config.name).filter(|plugin| plugin.is_as(config));
             let loaded = match known {
                 Some(plugin) => Ok(Arc::clone(plugin)),
-                None => match sandbox.take().map_or_else(Sandbox::try_new, Ok) {
+                None => match sandbox.take().map_or_else(|| self.sandbox(), Ok) {
                     Ok(room) => {
                         let loaded = Plugin::load(&room, config.clone()).map(Arc::new);
                         sandbox = Some(room);

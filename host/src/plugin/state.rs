@@ -31,7 +31,13 @@ impl Held {
     fn with(&self, key: &str, value: &[u8], most: u64) -> Result<u64, String> {
         let before = self.entries.get(key).map_or(0, |value| size(key, value));
         let now = self.bytes.saturating_sub(before).saturating_add(size(key, value));
-        if now > most { Err(format!("the state is full: it may hold {most} bytes")) } else { Ok(now) }
+        match now > most {
+            true if most == 0 => {
+                Err("this plugin has no state: it gets as much as its table says".to_owned())
+            }
+            true => Err(format!("the state is full: it may hold {most} bytes")),
+            false => Ok(now),
+        }
     }
 }
 

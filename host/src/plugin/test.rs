@@ -60,6 +60,29 @@ fn a_plugin_built_for_the_first_version_says_what_it_said_then() {
 }
 
 #[test]
+fn what_was_compiled_once_is_not_compiled_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let load = || {
+        let sandbox = Sandbox::try_new().unwrap().with_cache(Some(cache.clone()));
+        Plugin::load(&sandbox, config()).map_err(|(key, error)| format!("{key}: {error}")).unwrap()
+    };
+    let files = || -> Vec<_> {
+        let entries = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap());
+        entries.map(|entry| (entry.path(), entry.metadata().unwrap().len())).collect()
+    };
+    assert_eq!(ask(&load(), "deliver"), Ok(Verdict::Deliver));
+    let kept = files();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    // What another program with the same bytes left there is what runs.
+    assert_eq!(ask(&load(), "deliver"), Ok(Verdict::Deliver));
+    assert_eq!(files(), kept);
+    std::fs::write(&kept[0].0, b"no code").unwrap();
+    assert_eq!(ask(&load(), "deliver"), Ok(Verdict::Deliver), "damaged, it is made anew");
+    assert_eq!(files(), kept);
+}
+
+#[test]
 fn whatever_a_plugin_does_it_ends_within_its_limits_and_the_next_call_is_answered() {
     let plugin = plugin(config());
     for (behaviour, failure) in [
@@ -97,6 +120,11 @@ fn what_is_no_plugin_is_refused_with_the_key_that_says_so() {
     // A module that says nothing of how it becomes a component, and a component that exports nothing.
     assert!(matches!(file(b"\0asm\x01\0\0\0"), ("path", PluginError::NoPlugin(_))));
     assert!(matches!(file(b"\0asm\x0d\0\x01\0"), ("path", PluginError::NoPlugin(_))));
+    // One that was copied half.
+    let whole = std::fs::read(probe()).unwrap();
+    for length in [9, 100, whole.len() / 2, whole.len() - 1] {
+        assert!(matches!(file(&whole[..length]), ("path", PluginError::NoPlugin(_))), "{length} bytes");
+    }
     let missing = PluginConfig::new("p", directory.path().join("missing.wasm"));
     let missing = Plugin::load(&Sandbox::try_new().unwrap(), missing).err().unwrap();
     assert!(matches!(missing, ("path", PluginError::Unreadable(_))));

@@ -38,7 +38,8 @@ impl Judges {
             .filter(|(_, subscription)| !subscription.plugins.is_empty())
             .map(|(_, subscription)| (subscription.id.clone(), subscription.plugins.clone()))
             .collect();
-        let (plugins, mut known) = (Plugins::default(), HashMap::new());
+        let cache = Some(config.server.data_dir.join("cache")).filter(|directory| directory.is_dir());
+        let (plugins, mut known) = (Plugins::default().with_cache(cache), HashMap::new());
         if !uses.is_empty() {
             let loaded = plugins.load(&config.plugins);
             plugins.replace(loaded.map_err(|problems| config.locate(problems))?);

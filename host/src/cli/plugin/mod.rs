@@ -4,7 +4,9 @@ mod new;
 
 use super::{Failure, Format, Outcome, Output, input};
 use crate::clock;
-use crate::plugin::{Judged, Plugin, PluginConfig, Question, Sandbox, Verdict, imports};
+use crate::plugin::{
+    Judged, Plugin, PluginConfig, PluginError, Question, Sandbox, Verdict, problems, read_file,
+};
 use crate::publish::{self, Message, Published, Sources, Unreadable};
 use anglerfish_core::problem::Problem;
 use bytesize::ByteSize;
@@ -13,6 +15,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,12 +97,16 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         memory: args.memory.as_u64(),
         timeout: args.timeout,
         state: args.state.as_u64(),
+        instances: 1,
         ..PluginConfig::new("test", &args.file)
     };
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::misuse(format_args!("{} {error}", args.file.display()));
-    let sandbox = Sandbox::try_new().map_err(|error| failed(&error))?;
-    let plugin = Plugin::load(&sandbox, limits).map_err(|(_, error)| failed(&error))?;
+    if let Some(problem) = problems([&limits]).first() {
+        let option = problem.path.strip_prefix("plugin[0].").unwrap_or("memory");
+        return Err(Failure::misuse(format_args!("--{option}: {}", problem.message)));
+    }
+    let failed = |error: PluginError| failure(&args.file, &error);
+    let sandbox = sandbox().map_err(failed)?;
+    let plugin = Plugin::load(&sandbox, limits).map_err(|(_, error)| failed(error))?;
     let question = Question { subscription: args.subscription.clone(), event, headers: [].into(), data };
     let first = plugin.judge(&question, &config);
     // One that keeps state may say something else later: what counts is the first answer.
@@ -114,6 +121,21 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
         Ok(Verdict::Deliver | Verdict::Replace(..)) => Outcome::Fine,
         Ok(Verdict::Drop(_)) | Err(_) => Outcome::Negative,
     })
+}
+
+/// A sandbox that keeps what it compiles where the user's programs keep such things: a second test of the same file has
+/// nothing to compile.
+fn sandbox() -> Result<Sandbox, PluginError> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    Ok(Sandbox::try_new()?.with_cache(caches.map(|caches| caches.join("anglerfish"))))
+}
+
+fn failure(file: &Path, error: &PluginError) -> Failure {
+    match error {
+        PluginError::Unreadable(why) => Failure::misuse(format_args!("failed to read {why}")),
+        error => Failure::misuse(format_args!("{} {error}", file.display())),
+    }
 }
 
 fn report(
@@ -175,19 +197,16 @@ fn event(file: &Path) -> Result<Published, Failure> {
 }
 
 fn inspect(file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| Failure::misuse(format_args!("failed to read {}: {error}", file.display())))?;
+    let bytes = read_file(file).map_err(|error| Failure::misuse(format_args!("failed to read {error}")))?;
     let hash = hex::encode(Sha256::digest(&bytes));
-    let loaded = Sandbox::try_new().map_err(|error| ("path", error)).and_then(|sandbox| {
-        // What it needs is the question, and not what it gets by default.
-        let limits = PluginConfig { memory: 1 << 30, ..PluginConfig::new("plugin", file) };
-        Plugin::load(&sandbox, limits)
-    });
+    let sandbox = sandbox().map_err(|error| failure(file, &error))?;
+    // What it needs is the question, and not what it gets by default.
+    let limits = PluginConfig { memory: 1 << 30, ..PluginConfig::new("plugin", file) };
+    let loaded = Plugin::load(&sandbox, limits);
     let (memory, (imports, exports), problem) = match loaded {
         Ok(plugin) => (Some(plugin.started_with()), plugin.names(), None),
         Err((_, error)) => {
-            let found = imports(&bytes);
-            let names = found.map_err(|error| Failure::misuse(format_args!("{} {error}", file.display())))?;
+            let names = sandbox.imports(&bytes).map_err(|error| failure(file, &error))?;
             (None, names, Some(error.to_string()))
         }
     };

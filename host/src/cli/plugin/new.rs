@@ -55,6 +55,7 @@ impl Language {
                 (".cargo/config.toml", "[build]\ntarget = \"wasm32-unknown-unknown\"\n"),
                 (".gitignore", "/target\n"),
                 ("src/lib.rs", include_str!("template/filter.rs")),
+                ("src/bindings.rs", include_str!("template/bindings.rs")),
             ],
             Self::Js => &[
                 ("package.json", include_str!("template/package.json")),
@@ -86,11 +87,12 @@ impl Language {
 pub(super) fn run(args: &NewArgs, output: &mut Output) -> Result<Outcome, Failure> {
     let NewArgs { name, lang } = args;
     if !is_name(name) || name.contains('.') || name.starts_with(|first: char| !first.is_ascii_alphabetic()) {
-        let message = "the name of a plugin begins with a letter, and has only letters, digits, `-` and `_`";
+        let message = "the name of a plugin begins with a letter, and has up to 64 letters of a to z, digits, `-` and `_`";
         return Err(Failure::misuse(message));
     }
     let folder = Path::new(name);
-    if folder.exists() {
+    // A link that leads nowhere is there too.
+    if folder.symlink_metadata().is_ok() {
         return Err(Failure::misuse(format_args!("{name} is there already")));
     }
     let shared = [("wit/plugin.wit", CONTRACT), ("event.json", EVENT)];

@@ -1,7 +1,9 @@
 //! How much may be open for a subscription, and what came of it.
 
+#[cfg(any(test, feature = "sqlite"))]
 use super::DeliveryId;
 use anglerfish_core::config::Overflow;
+#[cfg(any(test, feature = "sqlite"))]
 use std::fmt;
 
 /// What a full backlog had no room for, since the store was opened.
@@ -24,6 +26,7 @@ impl OverflowCounts {
 }
 
 /// What of a bound was reached.
+#[cfg(any(test, feature = "sqlite"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Limit {
     /// How many may be open.
@@ -32,6 +35,7 @@ pub(in crate::store) enum Limit {
     Bytes(u64),
 }
 
+#[cfg(any(test, feature = "sqlite"))]
 impl fmt::Display for Limit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,11 +48,13 @@ impl fmt::Display for Limit {
 }
 
 /// Why a delivery that found the backlog full is dead from the start.
+#[cfg(any(test, feature = "sqlite"))]
 pub(in crate::store) fn refused(limit: Limit) -> String {
     format!("refused: {limit}")
 }
 
 /// Why a delivery was ended for a newer one.
+#[cfg(any(test, feature = "sqlite"))]
 pub(in crate::store) fn dropped(limit: Limit, newer: DeliveryId) -> String {
     format!("dropped for delivery {newer}: {limit}")
 }

@@ -119,6 +119,7 @@ pub struct Delivery {
 pub(crate) const INTERRUPTED: &str = "interrupted: ";
 
 /// What a delivery says that waits for an earlier one of its lane.
+#[cfg(any(test, feature = "sqlite"))]
 pub(in crate::store) const WAITS: &str = "it waits for an earlier delivery of its ordering key";
 
 /// One try of a delivery.
@@ -146,6 +147,7 @@ impl Attempt {
     }
 
     /// Why a delivery ended with this attempt that did not arrive by it.
+    #[cfg(any(test, feature = "sqlite"))]
     pub(in crate::store) fn reason(&self) -> Option<String> {
         self.error.clone().or_else(|| self.status.map(|status| format!("answered {status}")))
     }

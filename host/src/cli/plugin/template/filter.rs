@@ -1,17 +1,23 @@
-wit_bindgen::generate!({ path: "wit", world: "plugin" });
+//! What a plugin is asked and what it may say stands in wit/plugin.wit.
 
-use exports::anglerfish::plugin::filter::{Event, Guest, Verdict};
+mod bindings;
+
+use bindings::exports::anglerfish::plugin::filter::{Event, Guest, Verdict};
+use serde_json::Value;
 
 struct Filter;
 
 impl Guest for Filter {
-    /// `config` is what the subscription says to this plugin, as JSON.
-    fn judge(event: Event, _config: String) -> Result<Verdict, String> {
-        if event.data.len() > 10 {
+    /// `config` is what the subscription says to this plugin, as JSON. An `Err` is an error in words.
+    fn judge(event: Event, config: String) -> Result<Verdict, String> {
+        let read = |json: &[u8]| serde_json::from_slice::<Value>(json).map_err(|error| error.to_string());
+        let over = read(config.as_bytes())?["over"].as_f64().unwrap_or(100.0);
+        let total = read(&event.data)?["total"].as_f64().ok_or("it has no total")?;
+        if total > over {
             return Ok(Verdict::Deliver);
         }
-        Ok(Verdict::Drop(format!("{} has hardly any data", event.id)))
+        Ok(Verdict::Drop(format!("{total} is not over {over}")))
     }
 }
 
-export!(Filter);
+bindings::export!(Filter with_types_in bindings);
