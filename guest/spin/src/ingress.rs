@@ -7,7 +7,7 @@ use crate::drain::drain_a_little;
 use crate::outbox::outbox;
 use crate::setting::settings;
 use crate::table::{Table, TableError, table};
-use crate::{admin, clock, convert, delivery, diagnostic, document};
+use crate::{admin, clock, convert, delivery, diagnostic, document, resource};
 use anglerfish_core::answer::{Fault, Reply};
 use anglerfish_core::decision::{Acceptance, AcceptedEvent, Decision, Duplicate, RejectionCode};
 use anglerfish_core::edge::{Bucket as _, NewEvent, Unit};
@@ -94,30 +94,56 @@ async fn admit(request: Request) -> Result<(Rc<Table>, types::Request), Fault> {
 async fn exchange(table: &Rc<Table>, mut request: types::Request) -> Answered {
     let mut exchange = Exchange::default();
     let mut step = Step::Decide;
+    let mut memory = Memory::default();
     loop {
         step = match step {
             Step::Decide => match decide(table, &request) {
-                Ok(decision) => exchange.handle_decision(decision),
+                Ok((decision, of_it)) => {
+                    memory = of_it;
+                    exchange.handle_decision(decision)
+                }
                 Err(error) => return unavailable(&error).into(),
             },
             Step::Fetch(wanted) => {
                 request.fetched.extend(document::fetch(&request.source, wanted).await);
                 Step::Decide
             }
-            // The component has written its keys itself.
+            // What it remembers of a request that no event came of is written already.
             Step::Commit(None) => exchange.handle_committed(Committed::Stored { deliveries: 0 }),
             Step::Commit(Some(accepted)) => {
-                exchange.handle_committed(accept(table, &request, *accepted).await)
+                let memory = std::mem::take(&mut memory);
+                exchange.handle_committed(accept(table, &request, *accepted, memory).await)
             }
             Step::Answer(answered) => return *answered,
         };
     }
 }
 
-/// The component's decision. The component remembers an event before this shell has kept it; where the shell failed in
-/// between, nobody has the event, and its repetition is the one to accept.
-fn decide(table: &Table, request: &types::Request) -> Result<Decision, String> {
+/// What the component remembers of a request, to be written with the events that come of it.
+type Memory = Vec<(String, Vec<u8>)>;
+
+/// The component's decision, and what is to be written with the events that it accepts. Where a store writes no batch as a whole, the
+/// component may remember an event that was not kept: nobody has it, and its repetition is the one to accept.
+fn decide(table: &Table, request: &types::Request) -> Result<(Decision, Memory), String> {
+    table.router.hold_writes();
     let decision = convert::decision(table.router.decide(request));
+    let (memory, deleted) = resource::written(table.router.take_writes());
+    let decision = with_lost(table, request, decision)?;
+    match decision {
+        Decision::Accept(_) if deleted.is_empty() => Ok((decision, memory)),
+        _ => {
+            if !memory.is_empty() {
+                let bucket = Bucket::open()?;
+                bucket.set_many(memory)?;
+                bucket.delete_many(deleted)?;
+            }
+            Ok((decision, Memory::new()))
+        }
+    }
+}
+
+/// The same decision, with the events accepted that are repeated and that nobody has kept.
+fn with_lost(table: &Table, request: &types::Request, decision: Decision) -> Result<Decision, String> {
     let (repeated, batch) = match &decision {
         Decision::Duplicate(duplicate) => (&duplicate.ids, duplicate.batch),
         Decision::Accept(acceptance) => (&acceptance.repeated, acceptance.batch),
@@ -212,7 +238,12 @@ fn senders(headers: &HeaderMap, authority: Option<&str>) -> Vec<u8> {
 }
 
 /// Keeps the accepted events, all of them in one write, and starts their deliveries.
-async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted) -> Committed {
+async fn accept(
+    table: &Rc<Table>,
+    request: &types::Request,
+    accepted: Accepted,
+    memory: Memory,
+) -> Committed {
     let Accepted { events, .. } = accepted;
     let claims = match claim_all(request, &events).await {
         Ok(Some(claims)) => claims,
@@ -225,10 +256,13 @@ async fn accept(table: &Rc<Table>, request: &types::Request, accepted: Accepted)
         .map(|accepted| new_event(table, request, accepted))
         .collect();
     if events.is_empty() && !claims.before.is_empty() {
-        return Committed::Repeated;
+        return match Bucket::open().and_then(|bucket| bucket.set_many(memory)) {
+            Ok(()) => Committed::Repeated,
+            Err(error) => Committed::Failed(unavailable(&error)),
+        };
     }
     let deliveries = events.iter().map(|event| event.deliveries.len()).sum();
-    match outbox(|outbox| outbox.keep(events)) {
+    match outbox(|outbox| outbox.keep_with(events, memory)) {
         Ok(units) => {
             send(Rc::clone(table), units);
             Committed::Stored { deliveries }

@@ -182,7 +182,7 @@ async fn a_new_instance_is_measured_against_a_reused_one() {
 }
 
 /// Runs `anglerfish deploy-config` with a configuration file, and tells its exit code, its data and its talk.
-async fn deploy_config(file: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn deploy_config(file: &str, arguments: &[&str]) -> (i32, String, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("anglerfish.toml");
     std::fs::write(&path, file).unwrap();

@@ -506,7 +506,7 @@ impl Shell {
             let request = timeout(SOON, self.receiver.requests.recv()).await.expect("it is told").unwrap();
             let (head, body) = request.into_parts();
             let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            for moment in ["updatedAt", "time", "id"] {
+            for moment in ["updatedAt", "time", "id", "generation", "incarnation"] {
                 if body.get(moment).is_some_and(|value| value != "http://api.example/users/1") {
                     body[moment] = json!("a moment");
                 }

@@ -1,12 +1,13 @@
 //! A real Spin, named by the variable `SPIN`: the table, and what the host in this crate can only imitate. Without the variable
 //! each test says that it was skipped.
 
+use crate::deployment::deploy_config;
 use crate::receiver::Receiver;
-use crate::sender::{send, send_nothing, standard_webhooks};
+use crate::sender::{send, send_nothing, standard_webhooks, try_send};
 use crate::shell::differences;
 use crate::table::rows;
 use crate::{ORDER, SOON, TOKEN, by_operator, configuration, problem};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
@@ -29,6 +30,7 @@ struct Spin {
     address: SocketAddr,
     state: TempDir,
     variables: Vec<(&'static str, String)>,
+    arguments: &'static [&'static str],
     process: Option<Child>,
 }
 
@@ -48,38 +50,61 @@ fn manifest() -> PathBuf {
 impl Spin {
     /// A Spin that is ready, with this configuration and these other variables.
     async fn up(spin: OsString, configuration: String, variables: &[(&'static str, &str)]) -> Self {
-        crate::build::build_spin().unwrap();
-        let mut all = vec![
-            ("CONFIGURATION", configuration),
-            ("ADMIN_TOKEN", TOKEN.to_owned()),
-            ("OUTBOUND_HOST", "http://127.0.0.1:*".to_owned()),
-        ];
+        let mut all = vec![("CONFIGURATION", configuration)];
         all.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let spin = Self::with(spin, all, &[]).await;
+        spin.ready().await;
+        spin
+    }
+
+    /// A Spin that waits for a configuration, with these arguments of its own.
+    async fn bare(spin: OsString, arguments: &'static [&'static str]) -> Self {
+        Self::with(spin, Vec::new(), arguments).await
+    }
+
+    async fn with(
+        spin: OsString,
+        mut variables: Vec<(&'static str, String)>,
+        arguments: &'static [&'static str],
+    ) -> Self {
+        crate::build::build_spin().unwrap();
+        variables.push(("ADMIN_TOKEN", TOKEN.to_owned()));
+        variables.push(("OUTBOUND_HOST", "http://127.0.0.1:*".to_owned()));
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let mut spin = Self { spin, address, state, variables: all, process: None };
+        let mut spin = Self { spin, address, state, variables, arguments, process: None };
         spin.start().await;
         spin
     }
 
     async fn start(&mut self) {
         let mut command = Command::new(&self.spin);
-        command.args(["up", "--quiet", "--listen", &self.address.to_string(), "--from"]).arg(manifest());
+        command
+            .args(["up", "--quiet", "--listen", &self.address.to_string(), "--from"])
+            .arg(manifest())
+            .args(self.arguments);
         command.arg("--state-dir").arg(self.state.path());
         for (name, value) in &self.variables {
             command.env(format!("SPIN_VARIABLE_{name}"), value);
         }
         // `spin up` serves in a process of its own, which is to end with it.
         self.process = Some(command.process_group(0).spawn().expect("SPIN names a spin"));
-        let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(120) {
-            let is_listening = tokio::net::TcpStream::connect(self.address).await.is_ok();
-            if is_listening && send(self.address, http::Request::get("/ready"), "").await.status == 200 {
-                return;
+        let listening = async {
+            while try_send(self.address, http::Request::get("/ready"), "").await.is_err() {
+                sleep(Duration::from_millis(50)).await;
             }
-            sleep(Duration::from_millis(50)).await;
-        }
-        panic!("spin does not get ready");
+        };
+        timeout(Duration::from_secs(120), listening).await.expect("spin listens");
+    }
+
+    /// Waits until its configuration is in use.
+    async fn ready(&self) {
+        let ready = async {
+            while send(self.address, http::Request::get("/ready"), "").await.status != 200 {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(SOON, ready).await.expect("spin gets ready");
     }
 
     /// Ends it as a machine does that loses its power, but for what the system still has to write.
@@ -88,6 +113,10 @@ impl Spin {
         let group = format!("-{}", process.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = process.wait();
+        // Its other process may still be about to end.
+        while std::net::TcpStream::connect(self.address).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     async fn accept(&self, id: &str) {
@@ -99,6 +128,17 @@ impl Spin {
         let answer = send(self.address, by_operator(method, path), "").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// Drains until nothing is open.
+    async fn drain_all(&self) {
+        let drained = async {
+            while self.open().await > 0 {
+                self.told("POST", "/drain").await;
+                sleep(Duration::from_secs(2)).await;
+            }
+        };
+        timeout(AT_LAST, drained).await.expect("everything is sent");
     }
 
     async fn open(&self) -> u64 {
@@ -211,30 +251,198 @@ async fn drains_of_a_real_spin_at_the_same_time_send_everything_once() {
     assert!(sent.values().all(|times| *times == 1), "{sent:?}");
 }
 
+/// Sends all of it at once, ends Spin when so many are accepted, and tells which those are.
+async fn accepted_before_the_end(spin: &mut Spin, ids: &[String], count: usize) -> HashSet<String> {
+    let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    for id in ids.iter().cloned() {
+        let (sender, address) = (sender.clone(), spin.address);
+        tokio::spawn(async move {
+            if let Ok(answer) = try_send(address, standard_webhooks(&id, PAID), PAID).await {
+                sender.send((id, answer.status)).unwrap();
+            }
+        });
+    }
+    drop(sender);
+    let mut accepted = HashSet::new();
+    while let Some((id, status)) = timeout(SOON, answers.recv()).await.expect("an answer, or an end") {
+        if status == 202 {
+            accepted.insert(id);
+        }
+        if accepted.len() == count {
+            spin.kill();
+        }
+    }
+    accepted
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_real_spin_has_accepted_is_sent_although_it_was_killed_at_once() {
+async fn what_a_real_spin_has_accepted_is_sent_although_it_was_killed_at_its_work() {
     let Some(spin) = named() else { return };
     let mut receiver = Receiver::listen(200).await.unwrap();
     let mut spin = Spin::up(spin, configuration(&receiver), &[]).await;
-    let mut accepted = HashSet::new();
-    for round in 0..3 {
-        let ids: Vec<String> = (0..8).map(|number| format!("msg_{round}_{number}")).collect();
-        futures_util::future::join_all(ids.iter().map(|id| spin.accept(id))).await;
-        accepted.extend(ids);
-        spin.kill();
+    let mut all = HashSet::new();
+    for (round, count) in [2, 9, 17].into_iter().enumerate() {
+        let ids: Vec<String> = (0..30).map(|number| format!("msg_{round}_{number}")).collect();
+        let accepted = accepted_before_the_end(&mut spin, &ids, count).await;
+        assert!(accepted.len() >= count, "{accepted:?}");
         spin.start().await;
-    }
-    let mut sent = arrived(&mut receiver);
-    let drained = async {
-        while spin.open().await > 0 {
-            spin.told("POST", "/drain").await;
-            sleep(Duration::from_secs(2)).await;
+        // Who was not told that it is accepted sends it again.
+        for id in ids.iter().filter(|id| !accepted.contains(*id)) {
+            let again = async {
+                loop {
+                    match send(spin.address, standard_webhooks(id, PAID), PAID).await.status {
+                        200 | 202 => break,
+                        503 => sleep(Duration::from_secs(1)).await,
+                        status => panic!("{id}: {status}"),
+                    }
+                }
+            };
+            timeout(SOON, again).await.expect("it is accepted");
         }
-    };
-    timeout(AT_LAST, drained).await.expect("everything is sent");
-    sent.extend(arrived(&mut receiver));
-    assert_eq!(sent.into_keys().collect::<HashSet<_>>(), accepted);
-    let again = send(spin.address, standard_webhooks("msg_0_0", PAID), PAID).await;
-    let duplicate = r#"{"id":"msg_0_0","status":"duplicate","deliveries":0}"#;
-    assert_eq!((again.status, again.body.as_str()), (200, duplicate));
+        // Who was told so is told that this is a repetition.
+        for id in &accepted {
+            let again = send(spin.address, standard_webhooks(id, PAID), PAID).await;
+            let duplicate = format!(r#"{{"id":"{id}","status":"duplicate","deliveries":0}}"#);
+            assert_eq!((again.status, again.body), (200, duplicate));
+        }
+        all.extend(ids);
+    }
+    spin.drain_all().await;
+    let sent = arrived(&mut receiver);
+    assert_eq!(sent.keys().cloned().collect::<HashSet<_>>(), all);
+    println!("{} events, {} times sent", all.len(), sent.values().sum::<usize>());
+}
+
+/// The configuration of a resource and one who wants its documents.
+fn resource(receiver: &Receiver) -> String {
+    format!(
+        "[[resource]]\nid = \"users\"\nendpoint = \"http://api.example/users/{{id}}\"\nchange = {{ field = \"v\" }}\n\
+         [[source]]\nname = \"shop\"\nscheme = \"standard-webhooks\"\nsecrets = [\"env:SHOP_KEY\"]\n\
+         [[subscription]]\nid = \"crm\"\nresource = \"users\"\nfilter = \"new.v > 0\"\n\
+         endpoint = {{ url = \"http://{}/{{id}}\", method = \"POST\", secret = \"file:key\", allow_private = true }}\n",
+        receiver.address
+    )
+}
+
+async fn put(address: SocketAddr, document: usize, v: u64) -> std::io::Result<u16> {
+    let path = format!("/v1/documents/http%3A%2F%2Fapi.example%2Fusers%2F{document}");
+    let request = by_operator("PUT", &path).header("content-type", "application/json");
+    Ok(try_send(address, request, &format!(r#"{{"v":{v}}}"#)).await?.status)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_a_real_spin_are_told_newest_last_although_it_was_killed_at_its_work() {
+    const DOCUMENTS: usize = 4;
+    let Some(spin) = named() else { return };
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let mut spin = Spin::bare(spin, &[]).await;
+    let to = format!("http://{}", spin.address);
+    let (code, out, talk) = deploy_config(&resource(&receiver), &["--to", &to]).await;
+    assert_eq!((code, out.trim()), (0, format!("version 1 is in use at {to}").as_str()), "{talk}");
+    spin.ready().await;
+    for round in 0..2_u64 {
+        let address = spin.address;
+        let changes = (0..DOCUMENTS).map(|document| async move {
+            for v in 1..=100 {
+                // It goes on until nobody is there any more.
+                match put(address, document, round * 100 + v).await {
+                    Ok(202 | 503) => {}
+                    Ok(status) => panic!("{status}"),
+                    Err(_) => return,
+                }
+            }
+        });
+        let changes = futures_util::future::join_all(changes);
+        let mut changes = std::pin::pin!(changes);
+        tokio::select! {
+            _ = &mut changes => panic!("it is killed before"),
+            () = sleep(Duration::from_millis(1500)) => spin.kill(),
+        }
+        changes.await;
+        spin.start().await;
+        for document in 0..DOCUMENTS {
+            let last = async {
+                while put(spin.address, document, round * 100 + 101).await.unwrap() != 202 {
+                    sleep(Duration::from_millis(500)).await;
+                }
+            };
+            timeout(AT_LAST, last).await.expect("it is taken, once the turn of the one that ended is over");
+        }
+    }
+    spin.drain_all().await;
+    let mut told: HashMap<String, Vec<u64>> = HashMap::new();
+    while let Ok(request) = receiver.requests.try_recv() {
+        let envelope: Value = serde_json::from_slice(request.body()).unwrap();
+        let v = envelope["document"]["v"].as_u64().unwrap();
+        told.entry(request.uri().path().to_owned()).or_default().push(v);
+    }
+    assert_eq!(told.len(), DOCUMENTS, "{told:?}");
+    for (document, told) in &told {
+        assert!(told.is_sorted(), "{document}: {told:?}");
+        assert_eq!(told.last(), Some(&201), "{document}: {told:?}");
+    }
+}
+
+fn median(mut taken: Vec<Duration>) -> Duration {
+    taken.sort();
+    taken[taken.len() / 2]
+}
+
+/// How long an event takes to be accepted, with its record on disk, against one key that is set: `/config/rollback` reads five
+/// values and sets one. And how long a request takes that is refused, in a new instance and in one that is not.
+/// `SPIN=… cargo test -p anglerfish-tests --test spin -- --ignored --nocapture a_real_spin_is_measured`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it measures"]
+async fn a_real_spin_is_measured() {
+    const EVENTS: usize = 200;
+    let Some(spin) = named() else { return };
+    let app = Spin::bare(spin.clone(), &[]).await;
+    for number in 0..2 {
+        let source = json!({ "name": "shop", "scheme": "standard-webhooks", "secrets": [crate::WHSEC] });
+        let other = json!({ "name": format!("other-{number}"), "scheme": "none" });
+        let document = json!({ "source": [source, other] }).to_string();
+        let answer = send(app.address, by_operator("PUT", "/config"), &document).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let (mut accepted, mut set) = (Vec::new(), Vec::new());
+    for number in 0..EVENTS {
+        let began = Instant::now();
+        app.accept(&format!("msg_{number}")).await;
+        accepted.push(began.elapsed());
+        let began = Instant::now();
+        app.told("POST", "/config/rollback").await;
+        set.push(began.elapsed());
+    }
+    let (accepted, set) = (median(accepted), median(set));
+    let ratio = accepted.as_secs_f64() / set.as_secs_f64();
+    println!("an accepted event {accepted:?}, a set key {set:?}: {ratio:.2} times");
+    drop(app);
+    for count in [10, 1000] {
+        let subscription = |number: usize| {
+            json!({
+                "id": format!("s{number}"), "sources": ["shop"],
+                "filter": format!("event.type == \"type.{number}\" && message.n > {number}"),
+                "endpoint": { "url": "https://hooks.example.com/", "secret": crate::WHSEC },
+            })
+        };
+        let document = json!({
+            "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [crate::WHSEC] }],
+            "subscription": (0..count).map(subscription).collect::<Vec<_>>(),
+        });
+        let document = document.to_string();
+        for (name, arguments) in [("new", &["--max-instance-reuse-count", "1"][..]), ("reused", &[][..])] {
+            let app = Spin::bare(spin.clone(), arguments).await;
+            let answer = send(app.address, by_operator("PUT", "/config"), &document).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            app.ready().await;
+            let mut taken = Vec::new();
+            for _ in 0..100 {
+                let began = Instant::now();
+                let request = http::Request::post("/in/shop");
+                assert_eq!(send(app.address, request, ORDER).await.status, 401);
+                taken.push(began.elapsed());
+            }
+            println!("{count} subscriptions, {name} instance: {:?}", median(taken));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A local endpoint that keeps what it is sent.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,7 +35,10 @@ impl Receiver {
                         let (sender, status) = (sender.clone(), answered.load(Ordering::SeqCst));
                         async move {
                             let (parts, body) = request.into_parts();
-                            let body = body.collect().await.unwrap().to_bytes();
+                            let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
+                                // Whoever sent it has ended.
+                                return std::future::pending().await;
+                            };
                             let _ = sender.send(http::Request::from_parts(parts, body));
                             if status == SILENT {
                                 std::future::pending::<()>().await;

@@ -91,15 +91,32 @@ pub(crate) async fn send_nothing(to: SocketAddr, request: http::request::Builder
     exchange(to, request.body(StreamBody::new(futures_util::stream::pending()).boxed()).unwrap()).await
 }
 
-async fn exchange(to: SocketAddr, mut request: http::Request<BoxBody<Bytes, Infallible>>) -> Answer {
+async fn exchange(to: SocketAddr, request: http::Request<BoxBody<Bytes, Infallible>>) -> Answer {
+    try_exchange(to, request).await.unwrap()
+}
+
+/// Sends a request whose body has a length to somebody who may end before the answer.
+pub(crate) async fn try_send(
+    to: SocketAddr,
+    request: http::request::Builder,
+    body: &str,
+) -> std::io::Result<Answer> {
+    try_exchange(to, request.body(Full::new(Bytes::from(body.to_owned())).boxed()).unwrap()).await
+}
+
+async fn try_exchange(
+    to: SocketAddr,
+    mut request: http::Request<BoxBody<Bytes, Infallible>>,
+) -> std::io::Result<Answer> {
     request.headers_mut().insert("host", to.to_string().parse().unwrap());
-    let stream = TcpStream::connect(to).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let stream = TcpStream::connect(to).await?;
+    let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = connected.map_err(std::io::Error::other)?;
     tokio::spawn(connection);
-    let response = sender.send_request(request).await.unwrap();
+    let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
     let status = response.status().as_u16();
     let field = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (content_type, retry_after) = (field("content-type"), field("retry-after"));
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    Answer { status, content_type, retry_after, body: String::from_utf8(body.to_vec()).unwrap() }
+    let body = response.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+    Ok(Answer { status, content_type, retry_after, body: String::from_utf8(body.to_vec()).unwrap() })
 }

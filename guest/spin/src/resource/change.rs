@@ -117,7 +117,7 @@ fn decide(
 
 /// What the component has written, as it is set, and what of it is deleted after that: a store sets and deletes nothing in one
 /// write, and what has no length is none for the component.
-pub(super) fn written(writes: Vec<types::Write>) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
+pub(crate) fn written(writes: Vec<types::Write>) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
     let deleted =
         writes.iter().filter(|write| write.value.is_none()).map(|write| write.key.clone()).collect();
     let set =

@@ -11,4 +11,5 @@ mod telling;
 mod turn;
 
 pub(crate) use api::{Ask, answer, ask};
+pub(crate) use change::written;
 pub(crate) use telling::{Begun, End, Telling, Told, begin, settle};
