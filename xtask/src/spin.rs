@@ -14,7 +14,7 @@ const PACKAGES: [(&str, &str, &str); 4] = [
     ("anglerfish-spin", "anglerfish_spin.wasm", "anglerfish_spin.wasm"),
     // What `anglerfish deploy-config --manifest` puts around each plugin.
     ("anglerfish-spin-plugin", "anglerfish_spin_plugin.wasm", "plugin.wasm"),
-    ("anglerfish-spin-plugin-host", "anglerfish_spin_plugin_host.wasm", "plugin_host.wasm"),
+    ("anglerfish-spin-plugin-host", "anglerfish_spin_plugin_host.wasm", "plugin-host.wasm"),
 ];
 
 /// Builds all components into `target/spin`, and gives that folder.

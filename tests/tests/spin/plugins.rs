@@ -30,7 +30,7 @@ pub(crate) async fn project() -> TempDir {
     component().await;
     let project = tempfile::tempdir().unwrap();
     fs::create_dir_all(project.path().join("target/spin")).unwrap();
-    for file in ["spin.toml", "target/spin/plugin.wasm", "target/spin/plugin_host.wasm"] {
+    for file in ["spin.toml", "target/spin/plugin.wasm", "target/spin/plugin-host.wasm"] {
         fs::copy(ours().join(file), project.path().join(file)).unwrap();
     }
     project

@@ -23,7 +23,7 @@ pub(crate) struct SpinParts {
 
 /// The component that is asked over HTTP, and the one that offers what plugins get.
 const FACE: &str = "plugin.wasm";
-const HOST: &str = "plugin_host.wasm";
+const HOST: &str = "plugin-host.wasm";
 
 /// Why a plugin was not put together.
 #[derive(Debug)]
