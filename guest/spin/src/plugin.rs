@@ -41,6 +41,8 @@ enum Silence {
     Absent(String),
     /// It failed.
     Failed(String),
+    /// Its instance ended, by this call or by another one of the same instance; or none was started.
+    Ended,
 }
 
 /// Asks all of them, in their order; each sees what the one before it has made of the data. Gives what is to be sent.
@@ -55,7 +57,12 @@ pub(crate) async fn judge(
         let Some(plugin) = asked.table.deployment.plugin(name) else {
             return Err(Unanswered { why: Why::Local, reason: format!("there is no plugin {name}") });
         };
-        match ask(asked, plugin, used, &event, &data).await {
+        let mut answered = ask(asked, plugin, used, &event, &data).await;
+        if matches!(answered, Err(Silence::Ended)) {
+            // An event is not to go by what another one did to the plugin.
+            answered = ask(asked, plugin, used, &event, &data).await;
+        }
+        match answered {
             Ok((PluginAnswer::Deliver, _)) => {}
             Ok((PluginAnswer::Drop(reason), _)) => {
                 let reason = format!("plugin {name} dropped it: {reason}");
@@ -67,7 +74,11 @@ pub(crate) async fn judge(
             }
             Ok((PluginAnswer::Error(reason), _)) => return Err(on_error(used, &reason)),
             Ok((PluginAnswer::Late, _)) => return Err(on_error(used, &"ran into its time limit")),
-            Err(Silence::Failed(reason)) => {
+            Err(silence @ (Silence::Ended | Silence::Failed(_))) => {
+                let reason = match silence {
+                    Silence::Failed(reason) => reason,
+                    _ => "trapped, or did not start".to_owned(),
+                };
                 let subscription = asked.subscription;
                 diagnostic::report(&format!(
                     "plugin {name} failed for {subscription:?} and event {:?}: it {reason}",
@@ -134,11 +145,10 @@ async fn exchange(request: Request<Full<Bytes>>, most: usize) -> Result<(PluginA
         false => Silence::Failed(format!("did not answer: {error}")),
     })?;
     let status = response.status();
-    if status != StatusCode::OK {
-        return Err(Silence::Failed(match status {
-            StatusCode::INTERNAL_SERVER_ERROR => "trapped, or did not start".to_owned(),
-            _ => format!("answered {status}"),
-        }));
+    match status {
+        StatusCode::OK => {}
+        StatusCode::INTERNAL_SERVER_ERROR => return Err(Silence::Ended),
+        _ => return Err(Silence::Failed(format!("answered {status}"))),
     }
     let body = Limited::new(response.into_body(), most).collect().await;
     let body =
