@@ -1,4 +1,5 @@
-//! Building the Spin app: its own component and the gateway component, where `spin.toml` looks for them.
+//! Building the Spin app: its own component and the gateway component, where `spin.toml` looks for them, and what plugins are put
+//! into.
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
@@ -8,14 +9,17 @@ use std::process::Command;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The packages, with the names that their modules have and that the components get.
-const PACKAGES: [(&str, &str, &str); 2] = [
+const PACKAGES: [(&str, &str, &str); 4] = [
     ("anglerfish-gateway", "anglerfish_gateway.wasm", "gateway.wasm"),
     ("anglerfish-spin", "anglerfish_spin.wasm", "anglerfish_spin.wasm"),
+    // What `anglerfish deploy-config --manifest` puts around each plugin.
+    ("anglerfish-spin-plugin", "anglerfish_spin_plugin.wasm", "plugin.wasm"),
+    ("anglerfish-spin-plugin-host", "anglerfish_spin_plugin_host.wasm", "plugin-host.wasm"),
 ];
 
-/// Builds both components into `target/spin`, and gives that folder.
+/// Builds all components into `target/spin`, and gives that folder.
 ///
-/// Both are compiled for `wasm32-unknown-unknown` and wrapped by `wit-component`, so that they import what their worlds
+/// They are compiled for `wasm32-unknown-unknown` and wrapped by `wit-component`, so that they import what their worlds
 /// say and nothing else; the gateway's bytes are those that the native host embeds.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::outbox::outbox;
 use crate::table::{Destination, Table};
-use crate::{clock, convert, diagnostic, pause, request, resource};
+use crate::{clock, convert, diagnostic, pause, plugin, request, resource};
 use anglerfish_core::attempt::Outgoing;
 use anglerfish_core::edge::{AttemptRecord, DeliveryRecord, DeliveryStatus, ErrorRecord, Unit, delivery_id};
 use anglerfish_core::event::Event;
@@ -23,6 +23,9 @@ use std::time::Duration;
 
 /// How many characters of an error are kept.
 const LONGEST_ERROR: usize = 300;
+
+/// How long a delivery waits whose plugin is not there, in milliseconds.
+const AWAIT_PLUGIN: u64 = 60_000;
 
 /// What came of some deliveries.
 #[derive(Debug, Default, Serialize)]
@@ -124,7 +127,7 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
             Some(AttemptRecord { started, duration_ms: 0, status: None, error: Some(error.clone()) });
         return Some(Some(failed(event, delivery, started, error)));
     };
-    let timeout = u64::try_from(destination.delivery.timeout.as_millis()).unwrap_or(u64::MAX);
+    let timeout = millis(destination.delivery.timeout);
     if started.saturating_add(timeout) > context.until {
         // Somebody else may take it before this attempt has ended.
         return None;
@@ -134,7 +137,7 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
             Some((tried, told)) => (tried, Some(told)),
             None => return None,
         },
-        false => (send_event(context, &destination, &delivery.subscription, started).await, None),
+        false => (send_judged(context, &destination, &delivery.subscription, started).await, None),
     };
     let ended = clock::now();
     let outcome = match &tried {
@@ -149,6 +152,8 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
         }
         Err(Unanswered { why: Why::Unsendable, .. }) => AttemptOutcome::Unsendable,
         Err(Unanswered { why: Why::Unneeded, .. }) => AttemptOutcome::Unneeded,
+        Err(Unanswered { why: Why::Unwanted, .. }) => AttemptOutcome::Unwanted,
+        Err(Unanswered { why: Why::Local, .. }) => AttemptOutcome::Local,
     };
     if let Some(told) = told {
         let is_had = match &tried {
@@ -165,7 +170,9 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
     let past = Past { before: delivery.attempts, created: UnixMillis(context.received) };
     let consequences =
         policy::classify(&destination.delivery, outcome, past, UnixMillis(ended), clock::random());
-    delivery.attempts = delivery.attempts.saturating_add(1);
+    if consequences.is_some() {
+        delivery.attempts = delivery.attempts.saturating_add(1);
+    }
     (delivery.status, delivery.due) = match consequences.map(|consequences| consequences.settled) {
         Some(Settled::Delivered) => (DeliveryStatus::Delivered, None),
         Some(Settled::Discarded) => (DeliveryStatus::Discarded, None),
@@ -173,8 +180,8 @@ async fn deliver(context: &Context<'_>, delivery: &mut DeliveryRecord) -> Option
         Some(Settled::Dead) => (DeliveryStatus::Dead, None),
         // Nobody breaks an attempt off here.
         Some(Settled::Interrupted) => (DeliveryStatus::Pending, None),
-        // Spin does not say whether an attempt failed on its own side, so there is none that does not count.
-        None => (DeliveryStatus::Pending, None),
+        // A plugin that is not there is the only failure that is known to be this side's: Spin tells of no other.
+        None => (DeliveryStatus::Pending, Some(ended.saturating_add(AWAIT_PLUGIN))),
     };
     let (status, error) = match tried {
         Ok(answer) => (Some(answer.status), None),
@@ -214,14 +221,14 @@ struct Received {
 }
 
 /// Why there was no answer.
-struct Unanswered {
-    why: Why,
-    reason: String,
+pub(crate) struct Unanswered {
+    pub(crate) why: Why,
+    pub(crate) reason: String,
 }
 
 /// What kept an answer away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+pub(crate) enum Why {
     /// Something on the way; the endpoint may have acted on the request.
     Failed(FailureKind),
     /// The same, and no connection was made.
@@ -230,21 +237,47 @@ enum Why {
     Unsendable,
     /// There was nothing to tell.
     Unneeded,
+    /// A plugin does not let it through.
+    Unwanted,
+    /// A plugin is not there: this side has to put that right.
+    Local,
 }
 
-/// Makes an attempt to send an event.
-async fn send_event(
+/// Asks the subscription's plugins, and makes an attempt to send what they let through.
+async fn send_judged(
     context: &Context<'_>,
     destination: &Destination,
     subscription: &str,
     started: u64,
 ) -> Result<Received, Unanswered> {
-    let rendered = render(context, destination, subscription, started)
-        .map_err(|reason| Unanswered { why: Why::Unsendable, reason })?;
-    let Context { event, data, .. } = context;
+    let Context { table, event, data, .. } = context;
+    let timeout = destination.delivery.timeout;
     let sent = (*event, Bytes::clone(data));
-    attempt(&destination.outgoing, destination.delivery.timeout, sent, rendered.as_ref(), UnixMillis(started))
-        .await
+    if destination.plugins.is_empty() {
+        return send_event(table, destination, subscription, sent, (started, timeout)).await;
+    }
+    let asked = plugin::Asked { table, subscription, until: started.saturating_add(millis(timeout)) };
+    let (event, data) = plugin::judge(&asked, &destination.plugins, sent).await?;
+    let now = clock::now();
+    let left = timeout.saturating_sub(Duration::from_millis(now.saturating_sub(started)));
+    send_event(table, destination, subscription, (&event, data), (now, left)).await
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes an attempt to send an event.
+async fn send_event(
+    table: &Table,
+    destination: &Destination,
+    subscription: &str,
+    (event, data): (&Event, Bytes),
+    (now, timeout): (u64, Duration),
+) -> Result<Received, Unanswered> {
+    let rendered = render(table, destination, subscription, (event, &data), now)
+        .map_err(|reason| Unanswered { why: Why::Unsendable, reason })?;
+    attempt(&destination.outgoing, timeout, (event, data), rendered.as_ref(), UnixMillis(now)).await
 }
 
 /// Makes an attempt to tell the subscriber of a resource what is news to it; `None` if it is to be made later.
@@ -280,16 +313,17 @@ async fn tell(
 
 /// What the subscription makes of the event, if it makes anything. The header fields that came with it are not kept here.
 fn render(
-    context: &Context<'_>,
+    table: &Table,
     destination: &Destination,
     subscription: &str,
+    (event, data): (&Event, &Bytes),
     now: u64,
 ) -> Result<Option<Rendered>, String> {
     if !destination.outgoing.needs_rendering() {
         return Ok(None);
     }
-    let event = convert::event_out(context.event);
-    let made = context.table.router.render(subscription, &event, &[], context.data, now)?;
+    let event = convert::event_out(event);
+    let made = table.router.render(subscription, &event, &[], data, now)?;
     Ok(Some(Rendered { body: made.body, values: made.values }))
 }
 
@@ -331,7 +365,7 @@ async fn attempt(
 }
 
 /// Whether nothing was sent: no connection was made.
-fn is_unreached(error: &ErrorCode) -> bool {
+pub(crate) fn is_unreached(error: &ErrorCode) -> bool {
     matches!(
         error,
         ErrorCode::DnsTimeout

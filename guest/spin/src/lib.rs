@@ -18,6 +18,7 @@ mod drain;
 mod ingress;
 mod outbox;
 mod pause;
+mod plugin;
 mod request;
 mod resource;
 mod setting;

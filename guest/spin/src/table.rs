@@ -9,7 +9,9 @@ use crate::configuration::{self, Current};
 use crate::setting::{self, SettingError};
 use crate::{clock, convert, diagnostic};
 use anglerfish_core::attempt::{Outgoing, made, telling_policy};
-use anglerfish_core::config::{DeliveryConfig, EndpointConfig, NotificationConfig, SubscriptionConfig};
+use anglerfish_core::config::{
+    DeliveryConfig, EndpointConfig, NotificationConfig, PluginUse, SubscriptionConfig,
+};
 use anglerfish_core::edge::Deployment;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::resource::Action;
@@ -55,6 +57,8 @@ pub(crate) struct Destination {
     pub(crate) outgoing: Outgoing,
     /// What counts as delivered, and how long to wait.
     pub(crate) delivery: DeliveryConfig,
+    /// The plugins that are asked before something is sent, in their order.
+    pub(crate) plugins: Vec<PluginUse>,
     /// How the subscriber of a resource is told, in the place of what is sent.
     tellings: Option<Tellings>,
 }
@@ -197,7 +201,7 @@ pub(crate) fn build(deployment: Deployment, current: Option<Current>) -> Result<
 /// `None` where the document's reader let something through that cannot be sent; it never names a value, which may be
 /// a secret.
 fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
-    let SubscriptionConfig { endpoint, notification, delivery, .. } = subscription;
+    let SubscriptionConfig { endpoint, notification, delivery, plugins, .. } = subscription;
     let endpoint = endpoint?;
     let tellings = match notification {
         Some(notification) => {
@@ -210,7 +214,7 @@ fn destination(subscription: SubscriptionConfig) -> Option<Destination> {
         }
         None => None,
     };
-    Some(Destination { outgoing: outgoing(&endpoint, &delivery)?, delivery, tellings })
+    Some(Destination { outgoing: outgoing(&endpoint, &delivery)?, delivery, plugins, tellings })
 }
 
 fn outgoing(endpoint: &EndpointConfig, delivery: &DeliveryConfig) -> Option<Outgoing> {

@@ -1,12 +1,16 @@
 //! `anglerfish deploy-config`: gives a configuration to a gateway that runs under Spin.
 
+mod manifest;
+
 use super::client::{https, innermost};
 use super::command::say;
 use super::configuration::ConfigArgs;
+use super::plugin::sandbox;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
 use crate::config::Environment;
 use crate::gateway::Config;
+use crate::plugin::{PluginConfig, SpinParts, SpinPluginError};
 use anglerfish_core::edge::{Deployment, outbound_hosts};
 use anglerfish_core::problem::Problem;
 use bytes::Bytes;
@@ -14,9 +18,9 @@ use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use manifest::{HOSTS, PLUGINS, hosts_line};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,18 +30,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of an answer is read, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
-/// The table of the manifest that says what the app may do.
-const COMPONENT: &str = "[component.anglerfish]";
-
-/// The key that says whom it may call.
-const HOSTS: &str = "allowed_outbound_hosts";
-
 /// The arguments of `deploy-config`.
 #[derive(Debug, Args)]
 #[command(after_help = "References to secrets (env:NAME, file:PATH) are resolved here, and what they
 refer to is sent. What the app cannot do is refused, with its place in the file.
 Whom the app has to call is printed as the manifest has it; the manifest has
-effect when the app is deployed, and the configuration at once.
+effect when the app is deployed, and the configuration at once. With --manifest
+each [[plugin]] becomes a component of the app, in target/spin/plugins beside it.
 
 Examples:
   anglerfish deploy-config --manifest spin.toml
@@ -57,7 +56,7 @@ pub(super) struct DeployArgs {
     /// Go back to the configuration that was in use before
     #[arg(long, requires = "to", conflicts_with = "manifest")]
     rollback: bool,
-    /// Write whom the app may call into this manifest of Spin's
+    /// Write whom the app may call, and its plugins, into this manifest of Spin's
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
@@ -95,7 +94,11 @@ pub(super) async fn run(args: DeployArgs, output: &mut Output) -> Result<Outcome
     }
     let hosts = outbound_hosts(&document);
     if let Some(manifest) = &args.manifest {
-        write_hosts(manifest, &hosts)?;
+        put_together(manifest, &config)?;
+        let names: Vec<&str> = config.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+        for gone in manifest::write(manifest, &hosts, &names)? {
+            remove(&component_of(manifest, &gone))?;
+        }
     }
     let Some(target) = target else {
         match output.format() {
@@ -142,45 +145,44 @@ fn part_for_spin(document: Value) -> (Value, Vec<String>) {
     (Value::Object(read), rest.into_iter().map(|(key, _)| key).collect())
 }
 
-fn hosts_line(hosts: &BTreeSet<String>) -> String {
-    let hosts: Vec<String> = hosts.iter().map(|host| format!("{host:?}")).collect();
-    format!("{HOSTS} = [{}]", hosts.join(", "))
+/// Where a plugin's component is, beside a manifest.
+fn component_of(manifest: &Path, name: &str) -> PathBuf {
+    manifest.with_file_name(PLUGINS).join(format!("{name}.wasm"))
 }
 
-/// Puts the hosts into a manifest, and leaves all else in it as it is.
-fn write_hosts(manifest: &Path, hosts: &BTreeSet<String>) -> Result<(), Failure> {
-    let shown = manifest.display();
-    let text = std::fs::read_to_string(manifest)
-        .map_err(|error| Failure::misuse(format_args!("failed to read {shown}: {error}")))?;
-    let written = with_hosts(&text, &hosts_line(hosts)).ok_or_else(|| {
-        Failure::misuse(format_args!("{shown} has no {HOSTS} in {COMPONENT}"))
-            .with_hint("name the app's spin.toml, which has it")
-    })?;
-    std::fs::write(manifest, written)
-        .map_err(|error| Failure::failed(format_args!("failed to write {shown}: {error}")))
-}
-
-fn with_hosts(manifest: &str, line: &str) -> Option<String> {
-    let (mut written, mut is_component, mut is_list, mut found) = (String::new(), false, false, false);
-    for old in manifest.split_inclusive('\n') {
-        let text = old.trim();
-        if is_list {
-            is_list = !text.ends_with(']');
-            continue;
-        }
-        if text.starts_with('[') {
-            is_component = text == COMPONENT;
-        }
-        if is_component && text.split(['=', ' ']).next() == Some(HOSTS) {
-            is_list = !text.ends_with(']');
-            found = true;
-            written.push_str(line);
-            written.push('\n');
-        } else {
-            written.push_str(old);
+/// Makes a component of each plugin of a configuration.
+fn put_together(manifest: &Path, config: &Config) -> Result<(), Failure> {
+    if config.plugins.is_empty() {
+        return Ok(());
+    }
+    let parts = SpinParts::of(manifest.with_file_name("target").join("spin"))
+        .map_err(|why| Failure::misuse(why).with_hint("build the app first: spin build"))?;
+    let failed =
+        |error: String| Failure::failed(format_args!("failed to make the plugins' components: {error}"));
+    std::fs::create_dir_all(manifest.with_file_name(PLUGINS)).map_err(|error| failed(error.to_string()))?;
+    let sandbox = sandbox().map_err(|error| failed(error.to_string()))?;
+    let mut problems = Vec::new();
+    for (index, plugin) in config.plugins.iter().enumerate() {
+        let PluginConfig { name, .. } = plugin;
+        match parts.put_together(&sandbox, plugin, &component_of(manifest, name)) {
+            Ok(()) => {}
+            Err(SpinPluginError::Plugin(key, error)) => {
+                problems.push(Problem::new(format!("plugin[{index}].{key}"), error.to_string()));
+            }
+            Err(SpinPluginError::Other(reason)) => return Err(failed(reason)),
         }
     }
-    found.then_some(written)
+    if problems.is_empty() { Ok(()) } else { Err(config.locate(problems).into()) }
+}
+
+/// Removes the component of a plugin that is not there any more.
+fn remove(file: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::failed(format_args!("failed to remove {}: {error}", file.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The app.
@@ -294,18 +296,6 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hosts_of_a_manifest_are_replaced_and_nothing_else() {
-        let manifest = "[component.other]\nallowed_outbound_hosts = []\n[component.anglerfish]\nsource = \"a\"\n\
-                        allowed_outbound_hosts = [\n  \"https://*:443\",\n]\n# end\n";
-        let written = with_hosts(manifest, "allowed_outbound_hosts = [\"https://h:443\"]").unwrap();
-        let expected = "[component.other]\nallowed_outbound_hosts = []\n[component.anglerfish]\nsource = \"a\"\n\
-                        allowed_outbound_hosts = [\"https://h:443\"]\n# end\n";
-        assert_eq!(written, expected);
-        assert_eq!(with_hosts(&written, "allowed_outbound_hosts = [\"https://h:443\"]").unwrap(), written);
-        assert_eq!(with_hosts("[component.other]\nallowed_outbound_hosts = []\n", "x"), None);
-    }
 
     #[test]
     fn secrets_are_sent_with_tls_or_to_this_machine_only() {

@@ -15,6 +15,8 @@ mod metric;
 mod pool;
 mod sandbox;
 mod set;
+#[cfg(feature = "cli")]
+mod spin;
 mod state;
 #[cfg(test)]
 mod test;
@@ -29,3 +31,5 @@ pub(crate) use pool::read as read_file;
 pub use pool::{Judged, Plugin, Question, Verdict};
 pub use sandbox::Sandbox;
 pub use set::{LoadedPlugins, Plugins, StagedPlugins};
+#[cfg(feature = "cli")]
+pub(crate) use spin::{SpinParts, SpinPluginError};

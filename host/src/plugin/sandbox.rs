@@ -134,7 +134,7 @@ impl Sandbox {
 const KIND: &str = "plugin";
 
 /// What plugins do.
-const FILTER: &str = "anglerfish:plugin/filter@0.1.0";
+pub(super) const FILTER: &str = "anglerfish:plugin/filter@0.1.0";
 
 /// What plugins get.
 const KNOWN: [&str; 3] =
@@ -151,7 +151,7 @@ impl Drop for RunningCall<'_> {
 
 /// The component of a file: one as it is, or the module that `cargo build --target wasm32-unknown-unknown` makes, which says
 /// itself how it becomes one.
-fn component(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+pub(super) fn component(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     let refused = |why: String| PluginError::NoPlugin(why);

@@ -92,7 +92,10 @@ async fn a_configuration_with_problems_changes_nothing_and_every_problem_is_told
             }),
             &["subscription[0].filter"],
         ),
-        (json!({ "topic": [{ "name": "a" }], "api": [{}], "plugin": [{}] }), &["topic", "api", "plugin"]),
+        (
+            json!({ "topic": [{ "name": "a" }], "api": [{}], "plugin": [{}] }),
+            &["topic", "api", "plugin[0].name"],
+        ),
         (
             json!({ "subscription": [
                 { "id": "a", "mode": "passive", "tokens": ["a-token-of-a-subscriber"] },

@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     /// Whether a number was asked of a value that is none.
     is_poisoned: AtomicBool,
     variables: Mutex<HashMap<String, String>>,
+    /// The app's other components, which are asked at `http://NAME.spin.internal`.
+    chained: Mutex<HashMap<String, ProxyHandler<Handler>>>,
 }
 
 /// The end of an instance.
@@ -108,35 +110,51 @@ impl App {
         let variables: HashMap<String, String> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let shared = Arc::new(Shared { variables: Mutex::new(variables), ..Shared::default() });
-        let (engine, component) = compiled(component)?;
-        let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-        store::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
-        atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
-        batch::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
-        variables::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
-        let pre = ServicePre::new(linker.instantiate_pre(&component)?)?;
-        let pre = Arc::new(ProxyPre::P3(pre));
-        let handler = ProxyHandler::new(Handler { engine, pre, shared: Arc::clone(&shared), reuse });
+        let handler = handler(component, &shared, reuse)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(accept(listener, handler));
         Ok(Self { address, shared })
     }
+
+    /// Puts another component into the app, which it can call.
+    pub(crate) fn chain(&self, name: &str, component: &[u8]) -> wasmtime::Result<()> {
+        // It has a store of its own, which is nothing: it is given none.
+        let alone = Arc::new(Shared { is_denied: AtomicBool::new(true), ..Shared::default() });
+        let handler = handler(component, &alone, 128)?;
+        self.shared.chained.lock().unwrap().insert(name.to_owned(), handler);
+        Ok(())
+    }
+}
+
+fn handler(component: &[u8], shared: &Arc<Shared>, reuse: usize) -> wasmtime::Result<ProxyHandler<Handler>> {
+    let (engine, component) = compiled(component)?;
+    let mut linker = Linker::new(&engine);
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    store::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    batch::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    variables::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    let pre = ServicePre::new(linker.instantiate_pre(&component)?)?;
+    let pre = Arc::new(ProxyPre::P3(pre));
+    Ok(ProxyHandler::new(Handler { engine, pre, shared: Arc::clone(shared), reuse }))
 }
 
 /// Compiled once for all tests.
 fn compiled(component: &[u8]) -> wasmtime::Result<(Engine, Component)> {
-    static COMPILED: OnceLock<(Engine, Component)> = OnceLock::new();
-    if let Some(compiled) = COMPILED.get() {
-        return Ok(compiled.clone());
-    }
+    static COMPILED: OnceLock<(Engine, Mutex<HashMap<Vec<u8>, Component>>)> = OnceLock::new();
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     let engine = Engine::new(&config)?;
-    let component = Component::new(&engine, component)?;
-    Ok(COMPILED.get_or_init(|| (engine, component)).clone())
+    let (engine, known) = COMPILED.get_or_init(|| (engine, Mutex::default()));
+    let found = known.lock().unwrap().get(component).cloned();
+    let compiled = match found {
+        Some(compiled) => compiled,
+        None => Component::new(engine, component)?,
+    };
+    known.lock().unwrap().insert(component.to_vec(), compiled.clone());
+    Ok((engine.clone(), compiled))
 }
 
 async fn accept(listener: TcpListener, handler: ProxyHandler<Handler>) {
@@ -188,7 +206,7 @@ impl HandlerState for Handler {
             table: ResourceTable::new(),
             wasi: WasiCtx::builder().inherit_stderr().wall_clock(Later(Arc::clone(&self.shared))).build(),
             http: WasiHttpCtx::new(),
-            client: Client,
+            client: Client(Arc::clone(&self.shared)),
             shared: Arc::clone(&self.shared),
         };
         let mut store = Store::new(&self.engine, state);
@@ -269,8 +287,8 @@ impl WasiHttpView for State {
     }
 }
 
-/// Outgoing requests over plain HTTP, a connection for each.
-struct Client;
+/// Outgoing requests over plain HTTP, a connection for each, and those to the app's other components.
+struct Client(Arc<Shared>);
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
@@ -281,6 +299,23 @@ impl WasiHttpHooks for Client {
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        let chained = request.uri().host().and_then(|host| host.strip_suffix(".spin.internal"));
+        if let Some(name) = chained {
+            let handler = self.0.chained.lock().unwrap().get(name).cloned();
+            return Box::new(async move {
+                // As on a real Spin, which allows the app what the manifest says.
+                let response = match handler.ok_or(Error::HttpRequestDenied)?.handle((), request).await {
+                    Ok(response) => response,
+                    Err(error) => {
+                        eprintln!("a component of the app failed: {error:?}");
+                        let mut response = http::Response::new(WasiBody::default());
+                        *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+                        response
+                    }
+                };
+                Ok((response, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
+            });
+        }
         Box::new(async move {
             let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?;
             let stream = TcpStream::connect(authority.as_str()).await.map_err(Error::Connect)?;

@@ -29,6 +29,7 @@ struct Spin {
     spin: OsString,
     address: SocketAddr,
     state: TempDir,
+    manifest: PathBuf,
     variables: Vec<(&'static str, String)>,
     arguments: &'static [&'static str],
     process: Option<Child>,
@@ -64,15 +65,25 @@ impl Spin {
 
     async fn with(
         spin: OsString,
-        mut variables: Vec<(&'static str, String)>,
+        variables: Vec<(&'static str, String)>,
         arguments: &'static [&'static str],
     ) -> Self {
         crate::build::build_spin().unwrap();
+        Self::of(spin, manifest(), variables, arguments).await
+    }
+
+    /// The app of this manifest, which was built.
+    async fn of(
+        spin: OsString,
+        manifest: PathBuf,
+        mut variables: Vec<(&'static str, String)>,
+        arguments: &'static [&'static str],
+    ) -> Self {
         variables.push(("ADMIN_TOKEN", TOKEN.to_owned()));
         variables.push(("OUTBOUND_HOST", "http://127.0.0.1:*".to_owned()));
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let mut spin = Self { spin, address, state, variables, arguments, process: None };
+        let mut spin = Self { spin, address, state, manifest, variables, arguments, process: None };
         spin.start().await;
         spin
     }
@@ -81,7 +92,7 @@ impl Spin {
         let mut command = Command::new(&self.spin);
         command
             .args(["up", "--quiet", "--listen", &self.address.to_string(), "--from"])
-            .arg(manifest())
+            .arg(&self.manifest)
             .args(self.arguments);
         command.arg("--state-dir").arg(self.state.path());
         for (name, value) in &self.variables {
@@ -445,4 +456,61 @@ async fn a_real_spin_is_measured() {
             println!("{count} subscriptions, {name} instance: {:?}", median(taken));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_spin_asks_plugins_and_outlives_what_they_do() {
+    let Some(spin) = named() else { return };
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let project = crate::plugins::project().await;
+    for file in ["anglerfish_spin.wasm", "gateway.wasm"] {
+        let file = Path::new("target/spin").join(file);
+        std::fs::copy(manifest().with_file_name(&file), project.path().join(&file)).unwrap();
+    }
+    let says = ["deliver", "drop", "replace", "error", "trap", "memory", "count", "loop"];
+    let subscription = |says: &&str| {
+        json!({
+            "id": says, "sources": ["shop"],
+            "plugins": [{ "name": if *says == "loop" { "brief" } else { "probe" }, "config": says, "on_error": "hold" }],
+            "endpoint": { "url": format!("http://{}/{says}", receiver.address), "allow_private": true },
+        })
+    };
+    let document = json!({
+        "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [crate::sender::WHSEC] }],
+        "plugin": [
+            { "name": "probe", "path": crate::plugins::probe(), "timeout": "5s", "memory": "3MiB", "state": "1KiB" },
+            { "name": "brief", "path": crate::plugins::probe(), "timeout": "1ms" },
+        ],
+        "subscription": says.iter().map(subscription).collect::<Vec<_>>(),
+    });
+    let manifest = project.path().join("spin.toml");
+    let file = toml::to_string(&document).unwrap();
+    let (code, _, talk) = deploy_config(&file, &["--manifest", manifest.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{talk}");
+    let spin = Spin::of(spin, manifest, vec![("CONFIGURATION", document.to_string())], &[]).await;
+    spin.ready().await;
+    // Nobody but the app reaches a plugin.
+    assert_eq!(send(spin.address, http::Request::post("/judge"), "").await.status, 404);
+    spin.accept("msg_1").await;
+    let at_last = async {
+        while spin.open().await > 0 {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), at_last).await.expect("each is settled at the first attempt");
+    for (says, status, why) in [
+        ("deliver", "delivered", ""),
+        ("drop", "discarded", "plugin probe dropped it: order.paid of shop is not wanted"),
+        ("replace", "delivered", ""),
+        ("error", "dead", "plugin probe failed: cannot say"),
+        ("trap", "dead", "plugin probe failed: trapped, or did not start"),
+        ("memory", "dead", "plugin probe failed: trapped, or did not start"),
+        ("loop", "dead", "plugin brief failed: trapped, or did not start"),
+    ] {
+        let delivery = spin.told("GET", &format!("/deliveries/{says}:shop:msg_1")).await;
+        assert_eq!(delivery["status"], status, "{delivery}");
+        assert!(delivery["last"]["error"].as_str().unwrap_or_default().starts_with(why), "{delivery}");
+    }
+    let sent = arrived(&mut receiver);
+    assert_eq!(sent.get("msg_1"), Some(&2), "{sent:?}");
 }

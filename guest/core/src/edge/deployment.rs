@@ -1,6 +1,7 @@
 //! A configuration in the form in which it is kept and loaded.
 
 use super::enrolment::{Enrolled, review, subscription_of};
+use super::plugin::{EdgePlugin, plugin_origin, read_plugins, unknown_plugins};
 use super::refusal::{LONGEST_ATTEMPT, refusals};
 use crate::config::{
     Document, SourceConfig, SubscriptionConfig, item_path, key_path, read_document, read_source,
@@ -27,6 +28,9 @@ pub struct Deployment {
     sources: BTreeMap<String, Box<RawValue>>,
     /// The subscriptions, by id.
     subscriptions: BTreeMap<String, Box<RawValue>>,
+    /// The plugins, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    plugins: BTreeMap<String, EdgePlugin>,
     /// The resources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<RoutingResource>,
@@ -38,7 +42,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Reads a document: `{"source": […], "resource": […], "subscription": […]}`. Whether the component loads it remains to be seen.
+    /// Reads a document: `{"source": […], "resource": […], "plugin": […], "subscription": […]}`. Whether the component loads it remains to be seen.
     ///
     /// # Errors
     ///
@@ -47,7 +51,7 @@ impl Deployment {
         let mut problems = refusals(document);
         let mut known = document.clone();
         if let Some(members) = known.as_object_mut() {
-            // They are refused already.
+            // The first two are refused already.
             for table in ["topic", "api", "plugin"] {
                 members.remove(table);
             }
@@ -61,6 +65,11 @@ impl Deployment {
                 read
             }
         };
+        let (plugins, wrong) = read_plugins(document);
+        problems.extend(wrong);
+        if problems.iter().all(|problem| !problem.path.starts_with("plugin")) {
+            problems.extend(unknown_plugins(&plugins, &read.subscriptions));
+        }
         for (path, source) in &read.sources {
             let judged = Verifier::judge(path, &source.verification).beside(&problems);
             problems.extend(judged.result.err().into_iter().flatten());
@@ -77,10 +86,14 @@ impl Deployment {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Self::of(document, &read).map_err(|error| vec![Problem::new("", error.to_string())])
+        Self::of(document, &read, plugins).map_err(|error| vec![Problem::new("", error.to_string())])
     }
 
-    fn of(document: &Value, read: &Document) -> serde_json::Result<Self> {
+    fn of(
+        document: &Value,
+        read: &Document,
+        plugins: BTreeMap<String, EdgePlugin>,
+    ) -> serde_json::Result<Self> {
         let named = |table: &str, key: &str| -> serde_json::Result<BTreeMap<String, Box<RawValue>>> {
             let items = document.get(table).and_then(Value::as_array).into_iter().flatten();
             let named = items.filter_map(|item| Some((item.get(key)?.as_str()?.to_owned(), item)));
@@ -102,6 +115,7 @@ impl Deployment {
         let resources = routing.resource.clone();
         Ok(Self {
             routing: serde_json::value::to_raw_value(&routing)?,
+            plugins,
             resources,
             followers,
             sources: named("source", "name")?,
@@ -186,6 +200,12 @@ impl Deployment {
         self.subscriptions.keys().map(String::as_str)
     }
 
+    /// A plugin, if there is one of this name.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<&EdgePlugin> {
+        self.plugins.get(name)
+    }
+
     /// A source, if there is one of this name.
     #[must_use]
     pub fn source(&self, name: &str) -> Option<SourceConfig> {
@@ -219,7 +239,7 @@ fn shape(resource: &RoutingResource) -> Option<String> {
 }
 
 /// The hosts that a configuration calls, as a Spin manifest lists them in `allowed_outbound_hosts`: those of the endpoints, and
-/// those that schemes fetch certificates and keys from.
+/// those that schemes fetch certificates and keys from, and the plugins' own.
 #[must_use]
 pub fn outbound_hosts(document: &Value) -> BTreeSet<String> {
     let mut hosts = BTreeSet::new();
@@ -227,6 +247,8 @@ pub fn outbound_hosts(document: &Value) -> BTreeSet<String> {
     for subscription in items("subscription") {
         hosts.extend(super::refusal::urls(subscription).filter_map(|(_, url)| host(url)));
     }
+    let plugins = items("plugin").filter_map(|plugin| plugin.get("name")?.as_str());
+    hosts.extend(plugins.map(plugin_origin));
     for source in items("source") {
         let scheme = source.get("scheme").and_then(Value::as_str).unwrap_or_default();
         if let Some(known) = catalogue().iter().find(|known| known.name == scheme)
@@ -294,6 +316,25 @@ mod tests {
     }
 
     #[test]
+    fn a_subscription_names_plugins_that_there_are() {
+        let mut document = document();
+        document["subscription"][0]["plugins"] = json!([{ "name": "geo", "on_error": "hold" }]);
+        document["plugin"] = json!([{ "name": "size", "path": "s.wasm" }]);
+        let problems = Deployment::read(&document).unwrap_err();
+        assert_eq!(problems[0].path, "subscription[0].plugins[0].name");
+        document["plugin"][0]["name"] = json!("geo");
+        let kept = serde_json::to_vec(&Deployment::read(&document).unwrap()).unwrap();
+        let kept: Deployment = serde_json::from_slice(&kept).unwrap();
+        assert_eq!(kept.plugin("geo").map(|plugin| plugin.timeout_ms), Some(100));
+        assert_eq!(kept.subscription("a").unwrap().plugins[0].name, "geo");
+        // What is wrong with a plugin is told once, and not again of who names it.
+        document["plugin"][0]["name"] = json!("Geo");
+        let paths: Vec<String> =
+            Deployment::read(&document).unwrap_err().into_iter().map(|problem| problem.path).collect();
+        assert_eq!(paths, ["plugin[0].name"]);
+    }
+
+    #[test]
     fn every_problem_is_told_at_once_and_none_twice() {
         let mut document = document();
         document["source"][0]["scheme"] = json!("no-such");
@@ -322,12 +363,14 @@ mod tests {
                 { "endpoint": { "url": "http://10.0.0.1:8080/x" } },
                 { "endpoint": { "url": "https://hooks.example.com/y" } },
             ],
+            "plugin": [{ "name": "geo", "path": "geo.wasm" }],
         });
         let hosts: Vec<String> = outbound_hosts(&document).into_iter().collect();
         assert_eq!(
             hosts,
             [
                 "http://10.0.0.1:8080",
+                "http://plugin-geo.spin.internal",
                 "https://*.amazonaws.com.cn:443",
                 "https://*.amazonaws.com:443",
                 "https://hooks.example.com:443"

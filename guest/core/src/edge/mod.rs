@@ -9,10 +9,12 @@ mod bucket;
 mod claim;
 mod deployment;
 mod enrolment;
+mod kept;
 mod lease;
 mod outbox;
 mod owed;
 mod place;
+mod plugin;
 mod record;
 mod refusal;
 mod scan;
@@ -25,10 +27,15 @@ pub use bucket::Bucket;
 pub use claim::Claimed;
 pub use deployment::{Deployment, outbound_hosts};
 pub use enrolment::{Enrolled, MOST_FOLLOWERS, MOST_FORMER, subscription_of};
+pub use kept::PluginKept;
 pub use lease::LEASE;
 pub use outbox::{Beside, NewEvent, Outbox, Unit, claim_key};
 pub use owed::{Owed, owed_key};
 pub use place::{Slots, Wheel};
+pub use plugin::{
+    EdgePlugin, MOST_ANSWERED, PluginAnswer, PluginQuestion, plugin_component, plugin_message, plugin_origin,
+    read_plugin_message,
+};
 pub use record::{
     AttemptRecord, DeliveryRecord, DeliveryStatus, ErrorRecord, EventRecord, FailureRecord, WorkRecord,
     delivery_id, split_delivery_id,

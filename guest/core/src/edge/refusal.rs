@@ -27,7 +27,6 @@ const HINT: &str = "leave it out, or run the native gateway";
 const TABLES: &[Refusal] = &[
     refuse("topic", "nobody can be connected here, so that there are no topics"),
     refuse("api", "no calls are made on behalf of others here"),
-    refuse("plugin", "there is nothing that runs plugins here"),
 ];
 
 const SUBSCRIPTION: &[Refusal] = &[
@@ -41,8 +40,6 @@ const SUBSCRIPTION: &[Refusal] = &[
         but: &["false"],
         message: "the documents that there are cannot be listed here, so that nobody can be told of them",
     },
-    // What a plugin would not let through must not go out for want of it.
-    refuse("plugins", "there is nothing that runs plugins here"),
     refuse("tokens", "there is no listener for subscribers who lease or read"),
     Refusal {
         key: "mode",
@@ -158,10 +155,10 @@ mod tests {
     #[test]
     fn what_would_have_no_effect_is_refused_where_it_stands() {
         let document = json!({
-            "topic": [{}], "api": [{}], "plugin": [{}],
+            "topic": [{}], "api": [{}],
             "subscription": [
                 { "id": "a", "endpoint": { "url": "https://h/", "tls": {}, "rotation_overlap": "1h" } },
-                { "mode": "passive", "flow": "order", "tokens": ["x"], "plugins": [], "start": "earliest", "when_removed": "wait" },
+                { "mode": "passive", "flow": "order", "tokens": ["x"], "start": "earliest", "when_removed": "wait" },
                 { "delivery": {
                     "ordering": "subscription", "rate": {}, "concurrency": 1, "backlog": {}, "breaker": {},
                     "disable_after": "1d", "forward_headers": ["x-*"],
@@ -172,10 +169,8 @@ mod tests {
         let expected = [
             "topic",
             "api",
-            "plugin",
             "subscription[0].endpoint.tls",
             "subscription[0].endpoint.rotation_overlap",
-            "subscription[1].plugins",
             "subscription[1].tokens",
             "subscription[1].mode",
             "subscription[1].flow",

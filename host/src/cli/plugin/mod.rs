@@ -125,7 +125,7 @@ fn test(args: &TestArgs, output: &mut Output) -> Result<Outcome, Failure> {
 
 /// A sandbox that keeps what it compiles where the user's programs keep such things: a second test of the same file has
 /// nothing to compile.
-fn sandbox() -> Result<Sandbox, PluginError> {
+pub(super) fn sandbox() -> Result<Sandbox, PluginError> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
     Ok(Sandbox::try_new()?.with_cache(caches.map(|caches| caches.join("anglerfish"))))
