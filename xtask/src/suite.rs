@@ -46,13 +46,14 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<ExitCode> {
         }
         cargo
     };
-    counts.check(name, build("build").args(targets));
-    let mut tests = build("test");
-    tests.arg("--no-fail-fast");
-    tests.env("ANGLERFISH_TEST_BINARY", command::target_directory().join("debug/anglerfish"));
-    tests.env("ANGLERFISH_TEST_PYTHON", &clients.python).env("ANGLERFISH_TEST_NODE", &clients.node);
-    tests.env("ANGLERFISH_TEST_BROWSER", clients.browser);
-    counts.tests(&mut tests)?;
+    if counts.check(name, build("build").args(targets)) {
+        let mut tests = build("test");
+        tests.arg("--no-fail-fast");
+        tests.env("ANGLERFISH_TEST_BINARY", command::target_directory().join("debug/anglerfish"));
+        tests.env("ANGLERFISH_TEST_PYTHON", &clients.python).env("ANGLERFISH_TEST_NODE", &clients.node);
+        tests.env("ANGLERFISH_TEST_BROWSER", clients.browser);
+        counts.tests(&mut tests)?;
+    }
     for failure in &counts.failures {
         eprintln!("failed: {failure}");
     }
@@ -72,15 +73,20 @@ fn lint(cargo: &mut Command) {
 }
 
 impl Counts {
-    /// A check that passes or fails as a whole.
-    fn check(&mut self, name: &str, command: &mut Command) {
+    /// A check that passes or fails as a whole; whether it has passed.
+    fn check(&mut self, name: &str, command: &mut Command) -> bool {
         eprintln!("checking {name}");
         let began = Instant::now();
-        match command::run(command) {
-            Ok(()) => self.passed += 1,
-            Err(error) => self.fail(format!("{name}: {error:#}")),
-        }
+        let ran = command::run(command);
         eprintln!("{name}: {} s", began.elapsed().as_secs());
+        match ran {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                self.fail(format!("{name}: {error:#}"));
+                return false;
+            }
+        }
+        true
     }
 
     fn fail(&mut self, failure: String) {

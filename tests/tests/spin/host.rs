@@ -141,9 +141,12 @@ fn handler(component: &[u8], shared: &Arc<Shared>, reuse: usize) -> wasmtime::Re
     Ok(ProxyHandler::new(Handler { engine, pre, shared: Arc::clone(shared), reuse }))
 }
 
+/// An engine, and what it has compiled, by its bytes.
+type Compiled = (Engine, Mutex<HashMap<Vec<u8>, Component>>);
+
 /// Compiled once for all tests.
 fn compiled(component: &[u8]) -> wasmtime::Result<(Engine, Component)> {
-    static COMPILED: OnceLock<(Engine, Mutex<HashMap<Vec<u8>, Component>>)> = OnceLock::new();
+    static COMPILED: OnceLock<Compiled> = OnceLock::new();
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     let engine = Engine::new(&config)?;
