@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(with_plugins(&two, &[]), Some((manifest.to_owned(), known)));
         // What somebody has added behind them stays.
         let more = format!("{two}[component.more]\n");
-        assert!(with_plugins(&more, &[]).unwrap().0.ends_with("x.wasm\"\n[component.more]\n"));
+        assert!(with_plugins(&more, &[]).unwrap().0.ends_with("x.wasm\"\n\n[component.more]\n"));
         assert_eq!(with_plugins(&two.replace(END, ""), &[]), None);
     }
 }
