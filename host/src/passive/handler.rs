@@ -43,19 +43,12 @@ pub(super) async fn lease(
     Query(NoParameters {}): Query<NoParameters>,
     OptionalJson(body): OptionalJson<Value>,
 ) -> Result<Response, ProblemDetails> {
-    let (mut wanted, form) = request::lease(body)?;
+    let (wanted, form) = request::lease(body)?;
     let watch = watch.map(|Extension(watch)| watch).unwrap_or_default();
     let may =
         |subscription: &PassiveSubscription| bearer(&headers, |token| subscription.opens(token)).is_ok();
-    let given = tokio::select! {
-        biased;
-        given = subscription.lease(wanted, may) => given?,
-        // Whoever says no more may be gone: nothing is kept waiting for it, and it gets what there is.
-        () = watch.half_closed() => {
-            wanted.wait = Duration::ZERO;
-            subscription.lease(wanted, may).await?
-        }
-    };
+    // Whoever says no more may be gone: nothing is kept waiting for it, and it gets what there is.
+    let given = subscription.lease_until(wanted, may, watch.half_closed()).await?;
     let messages = given.messages.iter().map(|message| MessageDocument::of(message, form)).collect();
     let leased = LeasedDocument { messages, stopped: given.is_stopped };
     let text = serde_json::to_vec(&leased).map_err(|error| {

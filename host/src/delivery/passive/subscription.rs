@@ -11,6 +11,7 @@ use anglerfish_core::config::AccessToken;
 use anglerfish_core::delivery::{Now, Standing};
 use anglerfish_core::policy::{Past, Settled, give_back};
 use anglerfish_core::request::UnixMillis;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -202,6 +203,17 @@ impl PassiveSubscription {
     ///
     /// Nothing is leased.
     pub async fn lease(&self, wanted: Wanted, may: impl Fn(&Self) -> bool) -> Result<Given, LeaseError> {
+        self.lease_until(wanted, may, std::future::pending()).await
+    }
+
+    /// The same, but it waits no more once `hurry` has ended: then it gives what there is.
+    pub(crate) async fn lease_until(
+        &self,
+        wanted: Wanted,
+        may: impl Fn(&Self) -> bool,
+        hurry: impl Future<Output = ()>,
+    ) -> Result<Given, LeaseError> {
+        let (mut hurry, mut is_hurried) = (pin!(hurry), false);
         let Self { registry, shared } = self;
         let Ok(_place) = shared.places.try_acquire() else { return Err(LeaseError::TooManyWaiting) };
         let _baton = Baton(shared);
@@ -220,7 +232,7 @@ impl PassiveSubscription {
                 false => self.take(wanted).await?,
             };
             let now = registry.clock.now();
-            if !messages.is_empty() || now.elapsed >= end || registry.stop.is_cancelled() {
+            if !messages.is_empty() || is_hurried || now.elapsed >= end || registry.stop.is_cancelled() {
                 return Ok(Given { messages, is_stopped });
             }
             let due = next.map(|next| now.elapsed + Duration::from_millis(next.0.saturating_sub(now.wall.0)));
@@ -229,6 +241,7 @@ impl PassiveSubscription {
                 () = changed => {}
                 () = registry.stop.cancelled() => {}
                 () = sleep_until(registry.clock.at(until)) => {}
+                () = &mut hurry => is_hurried = true,
             }
         }
     }
