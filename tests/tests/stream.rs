@@ -530,8 +530,8 @@ fn a_reader_that_takes_nothing_is_cut_off_and_said_to_be_stalled_while_the_other
 #[test]
 fn a_reader_that_says_no_more_goes_on_reading_and_one_that_is_gone_is_let_go() {
     // Nobody is found out by what is said every minute.
-    let work = "[[subscription]]\nid = \"work\"\nmode = \"passive\"\ntokens = [\"env:OTHER\"]\n";
-    let streaming = Streaming::start("heartbeat = \"1m\"", &format!("{FEED}{work}"));
+    let tasks = "[[subscription]]\nid = \"tasks\"\nmode = \"passive\"\ntokens = [\"env:OTHER\"]\n";
+    let streaming = Streaming::start("heartbeat = \"1m\"", &format!("{FEED}{tasks}"));
     let mut reader = streaming.open("/out/feed", &[]);
     reader.say_no_more().unwrap();
     let mut lines = streaming.open("/out/feed?format=lines", &[]);
@@ -568,9 +568,9 @@ fn a_reader_that_says_no_more_goes_on_reading_and_one_that_is_gone_is_let_go() {
     );
     let answer = said("GET /out/feed?wait=1m&from=earliest", TOKEN, "");
     assert!(answer.contains("\"n\":0"), "{answer}");
-    let answer = said("POST /out/work/lease", OTHER, "{\"wait\":\"1m\"}");
+    let answer = said("POST /out/tasks/lease", OTHER, "{\"wait\":\"1m\"}");
     assert!(answer.contains("\"n\":0"), "{answer}");
-    let answer = said("POST /out/work/lease", OTHER, "{\"wait\":\"1m\"}");
+    let answer = said("POST /out/tasks/lease", OTHER, "{\"wait\":\"1m\"}");
     assert!(answer.contains("\"messages\":[]"), "{answer}");
 }
 

@@ -11,8 +11,8 @@ use wasm_encoder::{
 };
 use wasmparser::{FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef};
 
-/// Bytes of a page of memory.
-const PAGE: u64 = 64 * 1024;
+/// How large a page of memory is that does not say so itself, as a power of two: 64 KiB.
+const PAGE_LOG2: u32 = 16;
 
 /// How many calls an instance gets at most, unless Spin is told otherwise.
 const CALLS: u64 = 128;
@@ -24,19 +24,16 @@ const STEPS: u64 = 1_000_000;
 pub(super) fn bounded(component: &[u8], memory: u64, timeout: Duration) -> Result<Vec<u8>, String> {
     let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let steps = millis.saturating_mul(STEPS).saturating_mul(CALLS);
-    let mut bound = Bound {
-        pages: memory / PAGE,
-        steps: i64::try_from(steps).unwrap_or(i64::MAX),
-        counter: 0,
-        is_counted: false,
-    };
+    let mut bound =
+        Bound { memory, steps: i64::try_from(steps).unwrap_or(i64::MAX), counter: 0, is_counted: false };
     let mut written = wasm_encoder::Component::new();
     bound.parse_component(&mut written, Parser::new(0), component).map_err(|error| error.to_string())?;
     Ok(written.finish())
 }
 
 struct Bound {
-    pages: u64,
+    /// The most bytes of each memory.
+    memory: u64,
     steps: i64,
     /// The global of the module that counts.
     counter: u32,
@@ -95,11 +92,10 @@ impl Reencode for Bound {
 
     fn memory_type(&mut self, memory: wasmparser::MemoryType) -> Result<MemoryType, Error<Self::Error>> {
         let mut memory = utils::memory_type(self, memory);
-        if !memory.memory64 && memory.page_size_log2.is_none() {
-            let most = memory.maximum.map_or(self.pages, |most| most.min(self.pages));
-            // What it begins with was looked at by the gateway's own limits.
-            memory.maximum = Some(most.max(memory.minimum));
-        }
+        let pages = self.memory.checked_shr(memory.page_size_log2.unwrap_or(PAGE_LOG2)).unwrap_or_default();
+        let most = memory.maximum.map_or(pages, |most| most.min(pages));
+        // What it begins with was looked at by the gateway's own limits.
+        memory.maximum = Some(most.max(memory.minimum));
         Ok(memory)
     }
 
