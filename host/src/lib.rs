@@ -116,7 +116,13 @@ pub mod telemetry;
 pub mod topic;
 mod waiter;
 
-pub use anglerfish_core::call::CallState;
+/// The programs of the book, which are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+mod book {}
+
+pub use anglerfish_core::call::{CallRequest, CallState};
+pub use anglerfish_core::config::{RateConfig, Secret};
 pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
 pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
@@ -124,8 +130,8 @@ pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, Reference
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use document::DocumentsConfig;
 pub use embed::{
-    Anglerfish, AnglerfishBuilder, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent, Source,
-    Subscription,
+    Anglerfish, AnglerfishBuilder, Api, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent,
+    Resource, Source, Subscription, Topic,
 };
 pub use engine::{FetchedDocument, gateway_hash};
 pub use flow::{
@@ -134,7 +140,7 @@ pub use flow::{
 };
 pub use gateway::{Config, Examination, GatewayError};
 pub use ingress::{Fetcher, ServerConfig};
-pub use outbound::OutboundConfig;
+pub use outbound::{OutboundConfig, Proxy, ProxyUrlError};
 pub use passive::OutConfig;
 pub use plugin::PluginConfig;
 pub use publish::{PublishError, Receipt};
