@@ -44,8 +44,9 @@
 //!
 //! # Features
 //!
-//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false`.
+//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false, features = ["sqlite", "tls"]`.
 //! - `sqlite`, on by default: the embedded store. Without it a program gives one: [`AnglerfishBuilder::store`].
+//! - `tls`, on by default: `https` to whom is called. Without it what needs that is refused when the gateway is built.
 //!
 //! What is re-exported here is the interface. The modules are the rooms that it is built of; they are public for this
 //! workspace's tests and benchmarks, and change as they need to.
@@ -96,6 +97,8 @@ pub mod passive;
 pub mod plugin;
 #[doc(hidden)]
 pub mod publish;
+#[doc(hidden)]
+pub mod random;
 #[doc(hidden)]
 pub mod rejection;
 #[doc(hidden)]

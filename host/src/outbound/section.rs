@@ -2,12 +2,11 @@
 
 use super::Proxy;
 use super::literal::canonical;
-use super::tls::read_roots;
+use super::tls::{Root, read_roots};
 use crate::config::section::{Keys, Kind, Section, Written, written_problems};
 use crate::config::value::count;
 use anglerfish_core::config::{Node, RateConfig, Table, key_path, read_rate};
 use anglerfish_core::problem::Problem;
-use rustls::pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -26,7 +25,7 @@ pub struct OutboundConfig {
     /// A proxy through which everything goes out.
     pub proxy: Option<Proxy>,
     /// The authorities that others' certificates may be from, in the place of the system's.
-    pub roots: Option<Vec<CertificateDer<'static>>>,
+    pub roots: Option<Vec<Root>>,
 }
 
 impl OutboundConfig {
