@@ -44,8 +44,9 @@
 //!
 //! # Features
 //!
-//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false`.
+//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false, features = ["sqlite", "tls"]`.
 //! - `sqlite`, on by default: the embedded store. Without it a program gives one: [`AnglerfishBuilder::store`].
+//! - `tls`, on by default: `https` to whom is called. Without it what needs that is refused when the gateway is built.
 //!
 //! What is re-exported here is the interface. The modules are the rooms that it is built of; they are public for this
 //! workspace's tests and benchmarks, and change as they need to.
@@ -97,6 +98,8 @@ pub mod plugin;
 #[doc(hidden)]
 pub mod publish;
 #[doc(hidden)]
+pub mod random;
+#[doc(hidden)]
 pub mod rejection;
 #[doc(hidden)]
 pub mod server;
@@ -116,7 +119,13 @@ pub mod telemetry;
 pub mod topic;
 mod waiter;
 
-pub use anglerfish_core::call::CallState;
+/// The programs of the book, which are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+mod book {}
+
+pub use anglerfish_core::call::{CallRequest, CallState};
+pub use anglerfish_core::config::{RateConfig, Secret};
 pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
 pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
@@ -124,8 +133,8 @@ pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, Reference
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use document::DocumentsConfig;
 pub use embed::{
-    Anglerfish, AnglerfishBuilder, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent, Source,
-    Subscription,
+    Anglerfish, AnglerfishBuilder, Api, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent,
+    Resource, Source, Subscription, Topic,
 };
 pub use engine::{FetchedDocument, gateway_hash};
 pub use flow::{
@@ -134,7 +143,7 @@ pub use flow::{
 };
 pub use gateway::{Config, Examination, GatewayError};
 pub use ingress::{Fetcher, ServerConfig};
-pub use outbound::OutboundConfig;
+pub use outbound::{OutboundConfig, Proxy, ProxyUrlError};
 pub use passive::OutConfig;
 pub use plugin::PluginConfig;
 pub use publish::{PublishError, Receipt};

@@ -11,8 +11,9 @@
 mod compiled;
 
 use anglerfish::{
-    Anglerfish, AnglerfishBuilder, Config, ConfigError, Delivery, Environment, EventError, GatewayError,
-    NewEvent, PluginConfig, Source, Subscription, SubscriptionError,
+    AdminConfig, Anglerfish, AnglerfishBuilder, Api, CallState, Config, ConfigError, Delivery,
+    DocumentsConfig, Environment, EventError, GatewayError, NewCall, NewEvent, OutConfig, OutboundConfig,
+    PluginConfig, RateConfig, Resource, ServerConfig, Source, Subscription, SubscriptionError, Topic,
 };
 use axum::Router;
 use base64::Engine;
@@ -315,6 +316,107 @@ async fn every_problem_of_what_was_said_is_told_with_its_key() {
     for (told, start) in told.iter().zip(starts) {
         assert!(told.starts_with(start), "{told} does not start with {start}");
     }
+}
+
+#[tokio::test]
+async fn apis_topics_and_resources_are_said_in_code() {
+    let data = data().await;
+    let answer = axum::routing::post(|headers: http::HeaderMap| async move {
+        headers["authorization"].to_str().unwrap().to_owned()
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let billing = Api::new("billing", format!("http://{}/v1", listener.local_addr().unwrap()));
+    let billing = billing.header("authorization", "env:BILLING").set("allow_private", true);
+    let served =
+        tokio::spawn(axum::serve(listener, Router::new().route("/v1/invoices", answer)).into_future());
+    let variables = [("BILLING".to_owned(), "the token of billing".into())];
+    let (subscription, mut arrivals) = taking("sink");
+    let gateway = builder(&data)
+        .environment(variables.into_iter().collect())
+        .api(billing)
+        .topic(Topic::new("chat.*").token(TOKEN))
+        .resource(Resource::new("users", "http://api.company.test/users/{id}", "revision"))
+        .subscription(subscription.source("/topic/chat.lobby"));
+    let gateway = start(gateway).await;
+
+    let call = gateway.call(NewCall::new("billing", "{}").path("/invoices"));
+    let called = in_time(call).await.unwrap();
+    assert_eq!(called.head.state, CallState::Success);
+    assert_eq!(called.answer.unwrap().body, "the token of billing");
+
+    let message = Request::post("/topic/chat.lobby").header("host", "h").header("content-type", "text/plain");
+    let message = message.header("authorization", format!("Bearer {TOKEN}")).body(whole("hello")).unwrap();
+    assert!(ask(gateway.out(), message).await.status().is_success());
+    assert_eq!(in_time(arrivals.recv()).await.unwrap().data, "hello");
+
+    let listed = manage(&gateway, "/v1/resources").await;
+    assert_eq!(listed["items"][0]["id"], "users", "{listed}");
+    gateway.shutdown().await;
+    served.abort();
+
+    let config = Config::parse("anglerfish.toml", "", Path::new(""), &Environment::default()).unwrap();
+    let with = Anglerfish::with_config(config).data_dir(data.path()).without_listeners();
+    let GatewayError::Config(error) = with.api(Api::any_url("partners")).build().await.unwrap_err() else {
+        panic!("it is no problem of the configuration")
+    };
+    assert!(
+        error.to_string().ends_with("builder: api: a gateway by a configuration has those of it"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_file_could_not_say_is_refused_in_code_too() {
+    let data = tempfile::tempdir().unwrap();
+    let rate = RateConfig { count: 0, period: Duration::from_secs(1), burst: 1 };
+    let server = ServerConfig {
+        data_dir: data.path().to_owned(),
+        body_limit: 64 << 20,
+        workers: 0,
+        public_url: Some("hooks.example".to_owned()),
+        ..ServerConfig::default()
+    };
+    let refused = Anglerfish::builder()
+        .server(server)
+        .admin(AdminConfig { references: ["ORDERS"].into_iter().collect(), ..AdminConfig::default() })
+        .out(OutConfig { heartbeat: Duration::ZERO, ..OutConfig::default() })
+        .documents_listener(DocumentsConfig {
+            listen: Some(([0, 0, 0, 0], 0).into()),
+            ..DocumentsConfig::default()
+        })
+        .outbound(OutboundConfig {
+            host_rates: [("A.example:80".to_owned(), rate)].into(),
+            ..Default::default()
+        })
+        .retention(Duration::from_secs(1))
+        .api(Api::new("billing", "nowhere"))
+        .topic(Topic::new("chat.*"))
+        .resource(Resource::new("users", "/users", "revision"))
+        .build()
+        .await
+        .unwrap_err();
+    let GatewayError::Config(ConfigError::Invalid(problems)) = refused else { panic!("{refused:?}") };
+    let mut keys: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "admin.references",
+            "admin.references[0]",
+            "api[0].url",
+            "documents.listen",
+            "out.heartbeat",
+            "outbound.host_rates.\"A.example:80\"",
+            "outbound.host_rates.\"A.example:80\"",
+            "resource[0].endpoint",
+            "server.body_memory",
+            "server.public_url",
+            "server.workers",
+            "store.retention",
+            "topic[0].tokens",
+        ],
+        "{problems:#?}"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 #[derive(Args)]
@@ -27,7 +27,7 @@ version = "0.1.0"
 edition = "2024"
 
 [dependencies]
-anglerfish = { path = "anglerfish-VERSION", default-features = false, features = ["sqlite"] }
+anglerfish = { path = "anglerfish-VERSION", default-features = false, features = ["sqlite", "tls"] }
 serde_json = "1"
 tokio = { version = "1", features = ["macros", "rt-multi-thread", "sync"] }
 
@@ -62,23 +62,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 "#;
 
 /// The library's features, each with what it builds on.
-const FEATURES: [(&str, &str); 2] = [("sqlite", ""), ("cli", "sqlite")];
+const FEATURES: [(&str, &str); 3] = [("sqlite", ""), ("tls", ""), ("cli", "sqlite,tls")];
 
 pub(crate) fn run(arguments: &CratesArguments) -> Result<ExitCode> {
     target::install()?;
     if let Some(revision) = &arguments.since {
-        let mut check = Command::new(command::tool("cargo-semver-checks", "0.51.0")?);
-        check.current_dir(command::root());
-        check.args(["semver-checks", "--package", "anglerfish", "--baseline-rev", revision]);
-        command::run(&mut check)?;
-        return Ok(ExitCode::SUCCESS);
+        return since(revision);
     }
     println!("{} crates without features", crates("")?.len());
     for (feature, beside) in FEATURES {
         let more = crates(feature)?.difference(&crates(beside)?).count();
         println!("{more} more with `{feature}`");
     }
-    for features in ["", "sqlite"] {
+    for features in ["", "sqlite,tls"] {
         let mut lints = command::cargo();
         lints.args(["clippy", "--quiet", "--package", "anglerfish", "--lib", "--no-default-features"]);
         lints.args(["--features", features, "--", "--deny", "warnings"]);
@@ -141,4 +137,81 @@ fn outside(out: &Path) -> Result<()> {
     let mut cargo = command::cargo();
     cargo.current_dir(&folder).args(["run", "--quiet", "--target-dir"]).arg(command::target_directory());
     command::run(&mut cargo)
+}
+
+/// Compares the library with what it was at a revision.
+///
+/// The tool is given what rustdoc says of both: left to itself it would compile each with the newest dependencies that there
+/// are, and with the component, instead of those that are locked.
+fn since(revision: &str) -> Result<ExitCode> {
+    let tool = command::tool("cargo-semver-checks", "0.51.0")?;
+    let mut named = Command::new("git");
+    named.current_dir(command::root()).args(["rev-parse", "--verify", "--short=12"]);
+    let output = named.arg(format!("{revision}^{{commit}}")).output().context("failed to run git")?;
+    ensure!(output.status.success(), "there is no revision {revision:?} here");
+    let hash = String::from_utf8(output.stdout)?.trim().to_owned();
+    let out = command::target_directory().join("since");
+    let source = out.join(&hash);
+    if !source.is_dir() {
+        fs::create_dir_all(&source)?;
+        let archive = out.join("source.tar");
+        let mut pack = Command::new("git");
+        pack.current_dir(command::root()).args(["archive", "--format", "tar", "--output"]);
+        command::run(pack.arg(&archive).arg(&hash))?;
+        command::run(
+            Command::new("tar").arg("--extract").arg("--directory").arg(&source).arg("--file").arg(&archive),
+        )?;
+    }
+    let before = described(&source, &out, &format!("{hash}.json"))?;
+    let now = described(&command::root(), &out, "now.json")?;
+    let mut check = Command::new(tool);
+    check.current_dir(command::root()).args(["semver-checks", "--baseline-rustdoc"]);
+    let status = check.arg(before).arg("--current-rustdoc").arg(now).status()?;
+    if status.success() {
+        println!("nothing has changed since {hash} that breaks programs");
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Any other status is the tool's own trouble, which it has told.
+    let broken = status.code() == Some(100);
+    println!(
+        "{}",
+        match broken {
+            true => format!("what has changed since {hash} breaks programs, as told above"),
+            false => format!("what has changed since {hash} cannot be told: {status}"),
+        }
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+/// What rustdoc says of the library in this folder, as JSON.
+fn described(root: &Path, out: &Path, name: &str) -> Result<PathBuf> {
+    // Nobody decides anything here.
+    let component = out.join("none.wasm");
+    if !component.is_file() {
+        fs::write(&component, [])?;
+    }
+    let (target, description) = (out.join("target"), out.join(name));
+    let fresh = target.join("doc/anglerfish.json");
+    if fresh.is_file() {
+        fs::remove_file(&fresh)?;
+    }
+    let mut document = command::cargo();
+    document.current_dir(root).env("ANGLERFISH_PREBUILT_COMPONENT", &component);
+    // The form is not stable, and the tool is of the version that knows this compiler's.
+    document.env("RUSTC_BOOTSTRAP", "1");
+    document.args(["rustdoc", "--quiet", "--package", "anglerfish", "--lib", "--target-dir"]).arg(&target);
+    document.args([
+        "--",
+        "-Zunstable-options",
+        "--output-format=json",
+        "--document-hidden-items",
+        "--cap-lints=allow",
+    ]);
+    command::run(&mut document).with_context(|| format!("{} cannot be documented", root.display()))?;
+    // Nothing is written where nothing has changed since the last time.
+    if fresh.is_file() {
+        fs::copy(&fresh, &description)?;
+    }
+    ensure!(description.is_file(), "rustdoc has written nothing about {}", root.display());
+    Ok(description)
 }

@@ -1,9 +1,10 @@
 //! The management API: `[admin]`.
 
-use crate::config::section::{Keys, Kind, Section};
+use crate::config::section::{Keys, Kind, Section, Written};
 use crate::config::value::{address, networks, set, token};
 use crate::config::{NetworkList, ReferenceList};
 use anglerfish_core::config::{Secret, Table};
+use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 
 /// The management API: `[admin]`.
@@ -61,6 +62,20 @@ impl Section for AdminConfig {
         set(&mut config.networks, table.get("networks"), |node| networks(node).map(NetworkList::new));
         config.requests = table.get("requests").and_then(|node| node.text().map(str::to_owned));
         config
+    }
+}
+
+impl Written for AdminConfig {
+    fn written(&self) -> Value {
+        let mut table = Map::new();
+        table.insert("listen".to_owned(), json!(self.listen));
+        if let Some(token) = &self.token {
+            table.insert("token".to_owned(), json!(token.reveal()));
+        }
+        if self.references != ReferenceList::default() {
+            table.insert("references".to_owned(), json!(self.references.patterns()));
+        }
+        Value::Object(table)
     }
 }
 

@@ -4,6 +4,7 @@ use super::options::{Document, Rules};
 use super::{CallbackError, CallbackMetrics, CallbackOptions, CallbackReply, requirement};
 use crate::clock;
 use crate::ingress::Fetcher;
+use crate::random;
 use crate::rejection::Rejections;
 use crate::source::SourceReader;
 use crate::store::{CallbackAcked, EventSeq, LogPart, Origin, Store, StoreError, StoredCallback};
@@ -16,7 +17,6 @@ use anglerfish_core::flow::is_flow_callback;
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::check_filter;
 use bytes::Bytes;
-use rustls::crypto::ring;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -160,14 +160,11 @@ impl Callbacks {
         let name = name.unwrap_or_else(|| clock::request_id(now));
         let document = Document::from(options);
         self.check(&name, &document)?;
-        let mut random = [0; 16];
+        let mut octets = [0; 16];
         // Who could guess it could come.
-        ring::default_provider()
-            .secure_random
-            .fill(&mut random)
-            .map_err(|_| CallbackError::NoRandomNumbers)?;
+        random::fill(&mut octets).map_err(|_| CallbackError::NoRandomNumbers)?;
         let new = StoredCallback {
-            token: callback_token(&name, random),
+            token: callback_token(&name, octets),
             document: serde_json::to_string(&document).map_err(unwritable)?,
             created: now,
             expires: options.expires.map(|expires| now.after(expires)),

@@ -6,7 +6,6 @@ use super::{Failure, Format, Output, input};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
-use rustls::crypto::ring;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -93,10 +92,7 @@ fn read(given: &str) -> Result<String, Failure> {
 
 fn random() -> Result<[u8; RANDOM], Failure> {
     let mut octets = [0; RANDOM];
-    ring::default_provider()
-        .secure_random
-        .fill(&mut octets)
-        .map_err(|_| Failure::failed("this machine gives no random numbers"))?;
+    crate::random::fill(&mut octets).map_err(Failure::failed)?;
     Ok(octets)
 }
 

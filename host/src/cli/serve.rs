@@ -120,7 +120,7 @@ fn traces(config: &Config, runtime: Handle) -> Result<Option<(TraceLayer, Traces
     let mut tls = (*tls).clone();
     // The client of the collector says itself which version of HTTP it speaks.
     tls.alpn_protocols.clear();
-    telemetry::traces(collector, tls, runtime).map(Some).map_err(|error| failed(&error))
+    telemetry::traces(collector, std::sync::Arc::new(tls), runtime).map(Some).map_err(|error| failed(&error))
 }
 
 /// Raises the limit of descriptors.

@@ -10,6 +10,13 @@ use anglerfish_core::config::Node;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReferenceList(Vec<String>);
 
+impl<T: Into<String>> FromIterator<T> for ReferenceList {
+    /// These, as a file would name them. Whether they are references is said when the gateway is built.
+    fn from_iter<I: IntoIterator<Item = T>>(patterns: I) -> Self {
+        Self(patterns.into_iter().map(Into::into).collect())
+    }
+}
+
 impl ReferenceList {
     /// Reads the list.
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
@@ -29,6 +36,11 @@ impl ReferenceList {
             }
         }
         Some(Self(patterns))
+    }
+
+    /// As they are written.
+    pub(crate) fn patterns(&self) -> &[String] {
+        &self.0
     }
 
     /// Whether a reference is named. A `*` does not reach into other directories.

@@ -1,6 +1,8 @@
 //! What a table of the configuration file is. The rooms own their tables: see `section.rs` in each of them.
 
-use anglerfish_core::config::{Node, Table};
+use anglerfish_core::config::{Node, Problems, Table};
+use anglerfish_core::problem::Problem;
+use serde_json::Value;
 
 /// How an environment variable's text becomes the value of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,4 +35,22 @@ pub(crate) trait Section: Default {
         let keys: Vec<&'static str> = Self::KEYS.iter().map(|(key, _)| *key).collect();
         node.table(&keys).map_or_else(Self::default, |table| Self::read(&table))
     }
+}
+
+/// A table that a program can set in code, too.
+pub(crate) trait Written: Section {
+    /// The table as a file would say it: all keys whose values have bounds.
+    fn written(&self) -> Value;
+
+    /// What of it a file could not say, found by the file's own reader.
+    fn problems(&self) -> Vec<Problem> {
+        written_problems(self)
+    }
+}
+
+/// What is wrong with a table as a file would say it.
+pub(crate) fn written_problems<T: Written>(table: &T) -> Vec<Problem> {
+    let (value, problems) = (table.written(), Problems::default());
+    T::of(&Node::root(&value, T::TABLE, &problems));
+    problems.into_vec()
 }

@@ -30,6 +30,11 @@ pub(crate) fn address(node: &Node<'_>) -> Option<SocketAddr> {
     address
 }
 
+/// A duration in the words of a file. Parts of a millisecond are rounded up.
+pub(crate) fn milliseconds(duration: Duration) -> String {
+    format!("{}ms", duration.as_nanos().div_ceil(1_000_000))
+}
+
 /// A number within bounds.
 pub(crate) fn count(node: &Node<'_>, bounds: RangeInclusive<u64>) -> Option<usize> {
     node.integer(bounds).and_then(|count| usize::try_from(count).ok())

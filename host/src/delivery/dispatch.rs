@@ -151,7 +151,7 @@ impl Deliveries {
         );
         let shared = Shared {
             around,
-            passive: passive.map_err(rustls::Error::from)?,
+            passive: passive?,
             outbound,
             renderer: options.renderer,
             functions: options.functions,

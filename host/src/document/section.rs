@@ -1,9 +1,10 @@
 //! The listener of documents: `[documents]`.
 
-use crate::config::section::{Keys, Kind, Section};
+use crate::config::section::{Keys, Kind, Section, Written};
 use crate::config::value::{address, count, networks, set, size, token};
 use anglerfish_core::config::{Secret, Table};
 use bytesize::ByteSize;
+use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 
 /// The longest document that may be allowed: it goes through the component, and into the store.
@@ -66,5 +67,22 @@ impl Section for DocumentsConfig {
             networks(node).map(|networks| networks.iter().map(ToString::to_string).collect())
         });
         config
+    }
+}
+
+impl Written for DocumentsConfig {
+    fn written(&self) -> Value {
+        let mut table = Map::new();
+        let mut put = |key: &str, value: Value| drop(table.insert(key.to_owned(), value));
+        if let Some(listen) = self.listen {
+            put("listen", json!(listen));
+        }
+        if let Some(token) = &self.token {
+            put("token", json!(token.reveal()));
+        }
+        put("max_connections", json!(self.max_connections));
+        put("body_limit", json!(self.body_limit));
+        put("allow_networks", json!(self.allow_networks));
+        Value::Object(table)
     }
 }

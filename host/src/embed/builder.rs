@@ -1,8 +1,9 @@
 //! What a gateway in a program is made of.
 
-use super::{Anglerfish, Delivery, Source, Subscription, function};
+use super::{Anglerfish, Api, Delivery, Resource, Source, Subscription, Topic, function};
 use crate::api::AdminConfig;
 use crate::config::place::Places;
+use crate::config::section::Written;
 use crate::config::{ConfigError, Environment};
 use crate::delivery::Functions;
 use crate::document::DocumentsConfig;
@@ -13,8 +14,9 @@ use crate::passive::OutConfig;
 use crate::plugin::{self, PluginConfig};
 use crate::server::Descriptors;
 use crate::store::{Store, StoreConfig};
-use anglerfish_core::config::{Secret, TOKEN_HINT, token_problem};
+use anglerfish_core::config::Secret;
 use anglerfish_core::problem::Problem;
+use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 #[must_use = "nothing happens until it is built"]
 pub struct AnglerfishBuilder {
     base: Base,
-    sources: Vec<Source>,
+    lists: Lists,
     subscriptions: Vec<Subscription>,
     functions: Functions,
     binding: Binding,
@@ -37,6 +39,15 @@ pub struct AnglerfishBuilder {
     store: Option<Arc<dyn Store>>,
     token: Option<CancellationToken>,
     plugins: Vec<PluginConfig>,
+}
+
+/// What there may be several of, as a file would write it.
+#[derive(Default)]
+struct Lists {
+    sources: Vec<Value>,
+    resources: Vec<Value>,
+    apis: Vec<Value>,
+    topics: Vec<Value>,
 }
 
 /// Where what it goes by comes from.
@@ -59,7 +70,7 @@ impl AnglerfishBuilder {
     fn new(base: Base, binding: Binding) -> Self {
         Self {
             base,
-            sources: Vec::new(),
+            lists: Lists::default(),
             subscriptions: Vec::new(),
             functions: Functions::with_flows(),
             binding,
@@ -123,7 +134,13 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// How long events are kept once they are delivered.
+    /// Listens for documents of resources, with a server of its own: nowhere unless this says where.
+    pub fn documents_listener(mut self, config: DocumentsConfig) -> Self {
+        *self.tables().documents = config;
+        self
+    }
+
+    /// How long events, attempts and keys are kept: from a minute to ten years, 7 days by default.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.tables().store.retention = retention;
         self
@@ -135,7 +152,7 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// How long what is under way may take when the gateway stops.
+    /// How long what is under way may take when the gateway stops: an hour at most, 10 s by default.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.tables().server.shutdown_timeout = timeout;
         self
@@ -172,7 +189,25 @@ impl AnglerfishBuilder {
 
     /// Adds a source.
     pub fn source(mut self, source: Source) -> Self {
-        self.sources.push(source);
+        self.lists.sources.push(source.into_document());
+        self
+    }
+
+    /// Adds a resource, whose documents subscriptions are told of.
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.lists.resources.push(resource.into_document());
+        self
+    }
+
+    /// Adds an API, which calls can name: see [`Anglerfish::call`].
+    pub fn api(mut self, api: Api) -> Self {
+        self.lists.apis.push(api.into_document());
+        self
+    }
+
+    /// Adds a topic. The first one that a name fits counts.
+    pub fn topic(mut self, topic: Topic) -> Self {
+        self.lists.topics.push(topic.into_document());
         self
     }
 
@@ -243,16 +278,13 @@ impl AnglerfishBuilder {
     ///
     /// Outside of a tokio runtime.
     pub async fn build(mut self) -> Result<BuiltAnglerfish, GatewayError> {
-        let listens = self.binding.admin;
-        let tables = self.tables();
-        let mut problems = bounds(tables.server);
-        problems.extend(admin_problems(tables.admin, listens));
+        let binding = self.binding;
+        let mut problems = self.tables().problems(binding);
         let known = match &self.base {
             Base::Code(_) => &[][..],
             Base::Config(config) => &config.plugins,
         };
         problems.extend(plugin::problems(known.iter().chain(&self.plugins)));
-        let sources: Vec<_> = self.sources.into_iter().map(Source::into_document).collect();
         let mut subscriptions = Vec::new();
         for subscription in self.subscriptions {
             let (id, document, function) = subscription.into_parts();
@@ -261,17 +293,20 @@ impl AnglerfishBuilder {
                 self.functions.put(id, function);
             }
         }
+        let lists = self.lists.with(subscriptions);
         let mut config = match self.base {
             Base::Code(sections) => {
                 let environment = self.environment.unwrap_or_else(Environment::of_process);
-                let read = Config::of(*sections, sources, subscriptions, &environment);
-                join(read, problems)?
+                join(Config::of(*sections, lists, &environment), problems)?
             }
             Base::Config(config) => {
-                let given = [("source", sources.len()), ("subscription", subscriptions.len())];
-                problems.extend(given.into_iter().filter(|(_, count)| *count > 0).map(|(key, _)| {
+                problems.extend(lists.keys().map(|key| {
                     let message = "a gateway by a configuration has those of it";
-                    Problem::new(key, message).with_hint("write it there, or put it once the gateway runs")
+                    let hint = match key.as_str() {
+                        "api" | "topic" => "write it there",
+                        _ => "write it there, or put it once the gateway runs",
+                    };
+                    Problem::new(key, message).with_hint(hint)
                 }));
                 join(Ok(*config), problems)?
             }
@@ -306,36 +341,36 @@ fn join(read: Result<Config, ConfigError>, problems: Vec<Problem>) -> Result<Con
     }
 }
 
-/// What a file could not say.
-fn bounds(server: &ServerConfig) -> Vec<Problem> {
-    let zeroes = [
-        ("workers", server.workers == 0),
-        ("max_requests", server.max_requests == 0),
-        ("max_queue", server.max_queue == 0),
-        ("max_connections", server.max_connections == 0),
-        ("body_limit", server.body_limit == 0),
-        ("body_memory", server.body_memory == 0),
-        ("decision_timeout", server.decision_timeout.is_zero()),
-    ];
-    let zeroes = zeroes.into_iter().filter(|(_, is_zero)| *is_zero);
-    zeroes.map(|(key, _)| Problem::new(format!("server.{key}"), "must not be zero")).collect()
+impl Lists {
+    /// All lists that have something in them, by their keys in a file.
+    fn with(self, subscriptions: Vec<Value>) -> Map<String, Value> {
+        let Self { sources, resources, apis, topics } = self;
+        let lists = [
+            ("source", sources),
+            ("resource", resources),
+            ("subscription", subscriptions),
+            ("api", apis),
+            ("topic", topics),
+        ];
+        let filled = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        filled.map(|(key, list)| (key.to_owned(), Value::Array(list))).collect()
+    }
 }
 
-fn admin_problems(admin: &AdminConfig, listens: bool) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    match &admin.token {
-        Some(token) => {
-            let problem = token_problem(token.reveal());
-            problems
-                .extend(problem.map(|problem| Problem::new("admin.token", problem).with_hint(TOKEN_HINT)));
-        }
-        None if listens && !admin.listen.ip().is_loopback() => {
-            let message = "another address than loopback needs a token beside it";
-            problems.push(Problem::new("admin.listen", message));
-        }
-        None => {}
+impl Tables<'_> {
+    /// What a file could not say.
+    fn problems(self, binding: Binding) -> Vec<Problem> {
+        let mut problems = self.server.problems();
+        problems.extend(self.admin.problems().into_iter().filter(|problem| {
+            // Where it would listen is of no account if it does not.
+            binding.admin || problem.path != "admin.listen"
+        }));
+        problems.extend(self.out.problems());
+        problems.extend(self.documents.problems());
+        problems.extend(self.outbound.problems());
+        problems.extend(self.store.problems());
+        problems
     }
-    problems
 }
 
 impl fmt::Debug for AnglerfishBuilder {

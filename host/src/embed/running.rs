@@ -311,6 +311,10 @@ impl Anglerfish {
 
     /// Takes no more requests in, lets those under way and the running attempts end within `server.shutdown_timeout`, and
     /// closes the store. It goes on if the caller stops waiting for it; calling it again waits for the same end.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub async fn shutdown(&self) {
         let running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(gateway) = running {

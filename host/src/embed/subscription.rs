@@ -2,6 +2,7 @@
 
 use super::Delivery;
 use super::function::function;
+use crate::config::value::milliseconds;
 use crate::delivery::Endpoint;
 use serde_json::{Map, Value, json};
 use std::error::Error;
@@ -191,11 +192,6 @@ impl Subscription {
     pub(super) fn into_parts(self) -> (String, Value, Option<Arc<dyn Endpoint>>) {
         (self.id, Value::Object(self.document), self.function)
     }
-}
-
-/// A duration in the words of the configuration.
-fn milliseconds(duration: Duration) -> String {
-    format!("{}ms", duration.as_nanos().div_ceil(1_000_000))
 }
 
 impl fmt::Debug for Subscription {

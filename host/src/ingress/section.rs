@@ -1,11 +1,12 @@
 //! How events are taken in and decided: `[server]`.
 
 use super::is_prefix;
-use crate::config::section::{Keys, Kind, Section};
-use crate::config::value::{HOUR, SECOND, address, count, networks, set, size};
+use crate::config::section::{Keys, Kind, Section, Written};
+use crate::config::value::{HOUR, SECOND, address, count, milliseconds, networks, set, size};
 use anglerfish_core::config::{Node, Table};
 use bytesize::ByteSize;
 use ipnet::IpNet;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -142,6 +143,31 @@ impl Section for ServerConfig {
             Some(networks(node)?.iter().map(ToString::to_string).collect())
         });
         config
+    }
+}
+
+impl Written for ServerConfig {
+    fn written(&self) -> Value {
+        let mut table = json!({
+            "body_limit": self.body_limit,
+            "body_timeout": milliseconds(self.body_timeout),
+            "body_memory": self.body_memory,
+            "header_timeout": milliseconds(self.header_timeout),
+            "idle_timeout": milliseconds(self.idle_timeout),
+            "max_connections": self.max_connections,
+            "max_requests": self.max_requests,
+            "max_queue": self.max_queue,
+            "workers": self.workers,
+            "decision_timeout": milliseconds(self.decision_timeout),
+            "memory_limit": self.memory_limit,
+            "shutdown_timeout": milliseconds(self.shutdown_timeout),
+            "path_prefix": self.path_prefix,
+            "allow_networks": self.allow_networks,
+        });
+        if let (Value::Object(table), Some(url)) = (&mut table, &self.public_url) {
+            table.insert("public_url".to_owned(), json!(url));
+        }
+        table
     }
 }
 

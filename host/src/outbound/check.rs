@@ -3,31 +3,33 @@
 use super::guard::Guard;
 use super::literal::{Host, host, is_localhost};
 use super::server::is_name;
-use super::tls::endpoint_tls;
-use anglerfish_core::config::{EndpointConfig, EndpointTls};
+use super::tls::{self, is_server_name};
+use anglerfish_core::config::EndpointConfig;
 use http::Uri;
-use rustls::RootCertStore;
-use rustls::pki_types::ServerName;
-use std::sync::Arc;
 
-/// What of TLS with an endpoint cannot be used, with its key.
+/// What of TLS with an endpoint cannot be used, with its key in the endpoint's table.
 #[must_use]
-pub fn tls_problem(tls: &EndpointTls) -> Option<(&'static str, String)> {
-    let none = Arc::new(RootCertStore::empty());
-    endpoint_tls(tls, &none, &[]).err().map(|error| (error.key(), error.to_string()))
+pub fn tls_problem(endpoint: &EndpointConfig) -> Option<(String, String)> {
+    if let Some(problem) = tls::unspoken(endpoint.url.reveal()) {
+        return Some(("url".to_owned(), problem.to_owned()));
+    }
+    tls::problem(&endpoint.tls).map(|(key, problem)| (format!("tls.{key}"), problem))
 }
 
 /// Why every attempt at an endpoint would be refused, as far as its host tells without a name server. What a secret URL
 /// holds is not named. If a proxy `resolves` names, only the rule about TLS holds for them: the proxy decides about addresses.
 #[must_use]
 pub fn endpoint_problem(endpoint: &EndpointConfig, resolves: bool) -> Option<String> {
+    if let Some(problem) = tls::unspoken(endpoint.url.reveal()) {
+        return Some(format!("every attempt would be refused: {problem}"));
+    }
     let guard = Guard::try_new(endpoint.allow_private, &endpoint.allow_networks).ok()?;
     let uri: Uri = endpoint.url.reveal().parse().ok()?;
     let named = uri.host()?;
     let is_plain = uri.scheme_str() == Some("http") && !endpoint.allow_http;
     let opens_private = endpoint.allow_private || !endpoint.allow_networks.is_empty();
     let is_tls = uri.scheme_str() == Some("https");
-    let is_no_name = || !is_name(named) || is_tls && ServerName::try_from(named).is_err();
+    let is_no_name = || !is_name(named) || is_tls && !is_server_name(named);
     let neither = || match endpoint.url.is_secret() {
         true => "its host is neither an address nor a name".to_owned(),
         false => format!("its host `{named}` is neither an address nor a name"),

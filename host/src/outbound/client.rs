@@ -3,13 +3,11 @@
 use super::Outbound;
 use super::connector::{FixedNames, GuardedConnector};
 use super::guard::Guard;
+use super::tls::{Connector, Tls, over};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as PooledClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a connection stays open without a request.
@@ -21,7 +19,7 @@ const HEAD_LIMIT: usize = 64 * 1024;
 ///
 /// Each subscription has one: connections opened under one guard never serve another, and a slow endpoint that fills
 /// an HTTP/2 connection's streams does not hold up another subscription on the same host.
-pub(crate) type Client = PooledClient<HttpsConnector<GuardedConnector>, Full<Bytes>>;
+pub(crate) type Client = PooledClient<Connector<GuardedConnector>, Full<Bytes>>;
 
 impl Outbound {
     /// A client that calls what `guard` permits and keeps up to `idle` connections open. It opens nothing before the
@@ -31,13 +29,7 @@ impl Outbound {
     }
 
     /// The same with TLS of its own.
-    pub(crate) fn client_with(
-        &self,
-        guard: Guard,
-        names: FixedNames,
-        idle: usize,
-        tls: Arc<ClientConfig>,
-    ) -> Client {
+    pub(crate) fn client_with(&self, guard: Guard, names: FixedNames, idle: usize, tls: Tls) -> Client {
         let connector = GuardedConnector::new(self.clone(), guard, names);
         PooledClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -46,6 +38,6 @@ impl Outbound {
             .pool_max_idle_per_host(idle)
             .http1_max_buf_size(HEAD_LIMIT)
             .http2_max_header_list_size(64 * 1024)
-            .build(HttpsConnector::from((connector, tls)))
+            .build(over(connector, tls))
     }
 }

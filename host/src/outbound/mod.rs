@@ -15,7 +15,6 @@ mod literal;
 mod names;
 #[expect(clippy::module_inception, reason = "the room is named after what it is about")]
 mod outbound;
-mod pinned;
 mod provider;
 mod proxy;
 mod redactor;
@@ -41,7 +40,8 @@ pub use proxy::{Proxy, ProxyUrlError};
 pub(crate) use redactor::Redactor;
 pub use section::OutboundConfig;
 pub use server::NameServers;
-pub(crate) use tls::EndpointTlsError;
 #[cfg(feature = "cli")]
 pub(crate) use tls::tls;
+pub(crate) use tls::{Connector, EndpointTlsError, Tls, over};
+pub use tls::{Root, TlsError};
 pub(crate) use waiting::Watch;

@@ -5,10 +5,9 @@ use super::guard::NetworkError;
 use super::names::{LOOK_UPS, Names};
 use super::proxy::Proxy;
 use super::server::NameServers;
-use super::tls::{EndpointTlsError, endpoint_tls, given_roots, system_roots, tls_with};
+use super::tls::{Authorities, EndpointTlsError, Root, Tls, TlsError};
+use crate::random::NoRandomNumbers;
 use anglerfish_core::config::EndpointTls;
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +18,9 @@ const DESCRIPTORS_OF_A_LOOK_UP: usize = 4;
 #[derive(Debug, Clone)]
 pub struct OutboundOptions {
     /// Authorities to trust besides those of the system.
-    pub roots: Vec<CertificateDer<'static>>,
+    pub roots: Vec<Root>,
     /// Authorities to trust in the place of all those.
-    pub only_roots: Option<Vec<CertificateDer<'static>>>,
+    pub only_roots: Option<Vec<Root>>,
     /// Who is asked for the addresses of names.
     pub name_servers: NameServers,
     /// How many names may be looked up at once; each takes up to four file descriptors for its time.
@@ -68,10 +67,13 @@ impl Default for OutboundOptions {
 pub enum OutboundError {
     /// TLS cannot be set up: an authority to trust is not a certificate.
     #[error("tls: {0}")]
-    Tls(#[from] rustls::Error),
+    Tls(#[from] TlsError),
     /// A network that may be called cannot be read.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// What subscribers name their leases by could be guessed.
+    #[error(transparent)]
+    Random(#[from] NoRandomNumbers),
 }
 
 /// What everything that leaves shares: authorities, names, connections. Cheap to clone; all clones are one.
@@ -82,11 +84,7 @@ pub struct Outbound {
 
 #[derive(Debug)]
 struct Shared {
-    roots: Arc<RootCertStore>,
-    /// Which of them the system did not have.
-    given: Vec<CertificateDer<'static>>,
-    /// Shared by all clients without rules of their own, so that sessions are resumed.
-    tls: Arc<ClientConfig>,
+    authorities: Authorities,
     names: Names,
     connections: Connections,
     proxy: Option<Proxy>,
@@ -100,14 +98,8 @@ impl Outbound {
     /// If TLS cannot be set up.
     pub fn try_new(options: OutboundOptions) -> Result<Self, OutboundError> {
         let per_host = options.max_connections_per_host.unwrap_or(options.max_connections);
-        let (roots, given) = match options.only_roots {
-            Some(given) => (given_roots(&given)?, given),
-            None => (system_roots(&options.roots)?, options.roots),
-        };
         let shared = Shared {
-            tls: tls_with(Arc::clone(&roots), &given)?,
-            roots,
-            given,
+            authorities: Authorities::try_new(options.only_roots, options.roots)?,
             names: Names::new(options.name_servers, options.max_look_ups),
             connections: Connections::new(options.max_connections, per_host, options.connection_wait),
             proxy: options.proxy,
@@ -138,15 +130,12 @@ impl Outbound {
         &self.shared.connections
     }
 
-    pub(super) fn tls(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.shared.tls)
+    pub(super) fn tls(&self) -> Tls {
+        self.shared.authorities.tls()
     }
 
     /// TLS with an endpoint: its own where it has rules of its own, else that of all others.
-    pub(crate) fn endpoint_tls(&self, tls: &EndpointTls) -> Result<Arc<ClientConfig>, EndpointTlsError> {
-        if *tls == EndpointTls::default() {
-            return Ok(self.tls());
-        }
-        endpoint_tls(tls, &self.shared.roots, &self.shared.given)
+    pub(crate) fn endpoint_tls(&self, tls: &EndpointTls) -> Result<Tls, EndpointTlsError> {
+        self.shared.authorities.endpoint(tls)
     }
 }

@@ -3,12 +3,11 @@
 use super::client::Client;
 use super::failure::words;
 use super::guard::Guard;
-use super::{Outbound, OutboundError, OutboundOptions};
+use super::{Outbound, OutboundError, OutboundOptions, Root};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use rustls::pki_types::CertificateDer;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ const CONNECTIONS: usize = 4;
 #[derive(Debug, Clone, Default)]
 pub struct ProviderOptions {
     /// Authorities to trust besides those of the system.
-    pub roots: Vec<CertificateDer<'static>>,
+    pub roots: Vec<Root>,
     /// Networks of addresses that are not public and may be called nevertheless, in CIDR notation.
     pub allow_networks: Vec<String>,
     /// Names with an address of their own, which the system's resolver is not asked for. The server's certificate is

@@ -2,11 +2,12 @@
 
 use super::Proxy;
 use super::literal::canonical;
-use super::tls::read_roots;
-use crate::config::section::{Keys, Kind, Section};
+use super::tls::{Root, read_roots};
+use crate::config::section::{Keys, Kind, Section, Written, written_problems};
 use crate::config::value::count;
-use anglerfish_core::config::{Node, RateConfig, Table, read_rate};
-use rustls::pki_types::CertificateDer;
+use anglerfish_core::config::{Node, RateConfig, Table, key_path, read_rate};
+use anglerfish_core::problem::Problem;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Hosts with a rate of their own.
@@ -24,7 +25,7 @@ pub struct OutboundConfig {
     /// A proxy through which everything goes out.
     pub proxy: Option<Proxy>,
     /// The authorities that others' certificates may be from, in the place of the system's.
-    pub roots: Option<Vec<CertificateDer<'static>>>,
+    pub roots: Option<Vec<Root>>,
 }
 
 impl OutboundConfig {
@@ -89,6 +90,39 @@ impl Section for OutboundConfig {
     }
 }
 
+impl Written for OutboundConfig {
+    fn written(&self) -> Value {
+        let mut table = Map::new();
+        let bounds = [
+            ("max_connections", self.max_connections),
+            ("max_connections_per_host", self.max_connections_per_host),
+        ];
+        for (key, connections) in bounds {
+            if let Some(connections) = connections {
+                table.insert(key.to_owned(), json!(connections));
+            }
+        }
+        Value::Object(table)
+    }
+
+    /// And what a file's reader would have made of hosts and rates, which are read already in code.
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = written_problems(self);
+        for (host, rate) in &self.host_rates {
+            let path = key_path("outbound.host_rates", host);
+            if canonical(host).as_ref() != Some(host) {
+                let hint =
+                    "write its name in lower case, or its address as the system writes it, without a port";
+                problems.push(Problem::new(&path, "not a host in its canonical form").with_hint(hint));
+            }
+            if rate.count == 0 || rate.burst == 0 || rate.period.is_zero() {
+                problems.push(Problem::new(path, "a rate of nothing, or in no time"));
+            }
+        }
+        problems
+    }
+}
+
 /// The canonical form of a host, or what is wrong with it and what would help.
 fn read_host(text: &str) -> Result<String, (&'static str, &'static str)> {
     if text.contains('*') {
@@ -101,7 +135,6 @@ fn read_host(text: &str) -> Result<String, (&'static str, &'static str)> {
 mod tests {
     use super::*;
     use anglerfish_core::config::Problems;
-    use serde_json::{Value, json};
 
     fn read(rates: &Value) -> Result<BTreeMap<String, RateConfig>, Vec<String>> {
         let (value, problems) = (json!({ "host_rates": rates }), Problems::default());

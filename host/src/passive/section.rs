@@ -1,9 +1,10 @@
 //! The listener of subscribers: `[out]`.
 
-use crate::config::section::{Keys, Kind, Section};
-use crate::config::value::{SECOND, address, count, set};
+use crate::config::section::{Keys, Kind, Section, Written};
+use crate::config::value::{SECOND, address, count, milliseconds, set};
 use anglerfish_core::config::{Node, Table};
 use http::Uri;
+use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -119,6 +120,28 @@ impl Section for OutConfig {
         set(&mut config.stall_timeout, table.get("stall_timeout"), |node| node.duration(STALLS).map(Some));
         set(&mut config.reader_events, table.get("reader_events"), |node| node.boolean());
         config
+    }
+}
+
+impl Written for OutConfig {
+    fn written(&self) -> Value {
+        let mut table = Map::new();
+        let mut put = |key: &str, value: Value| drop(table.insert(key.to_owned(), value));
+        put("max_connections", json!(self.max_connections));
+        if let Some(connections) = self.max_connections_per_address {
+            put("max_connections_per_address", json!(connections));
+        }
+        put("allowed_origins", json!(self.allowed_origins));
+        put("max_readers", json!(self.max_readers));
+        put("max_readers_per_token", json!(self.max_readers_per_token));
+        put("max_readers_per_address", json!(self.max_readers_per_address));
+        put("heartbeat", json!(milliseconds(self.heartbeat)));
+        put("rotate_after", json!(milliseconds(self.rotate_after)));
+        put("reader_buffer", json!(self.reader_buffer));
+        if let Some(stall) = self.stall_timeout {
+            put("stall_timeout", json!(milliseconds(stall)));
+        }
+        Value::Object(table)
     }
 }
 

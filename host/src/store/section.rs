@@ -1,8 +1,9 @@
 //! The store: `[store]`.
 
-use crate::config::section::{Keys, Kind, Section};
-use crate::config::value::{SECOND, YEAR, set};
+use crate::config::section::{Keys, Kind, Section, Written};
+use crate::config::value::{SECOND, YEAR, milliseconds, set};
 use anglerfish_core::config::Table;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The store: `[store]`.
@@ -26,5 +27,11 @@ impl Section for StoreConfig {
         let mut config = Self::default();
         set(&mut config.retention, table.get("retention"), |node| node.duration(SECOND * 60..=YEAR * 10));
         config
+    }
+}
+
+impl Written for StoreConfig {
+    fn written(&self) -> Value {
+        json!({"retention": milliseconds(self.retention)})
     }
 }

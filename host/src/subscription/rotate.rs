@@ -1,9 +1,9 @@
 //! Another key in the place of those that sign, another token in the place of those that are right.
 
+use crate::random::{self, NoRandomNumbers};
 use anglerfish_core::config::{AccessToken, EndpointConfig, MOST_SECRETS, MOST_TOKENS};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use rustls::crypto::{GetRandomFailed, ring};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -66,9 +66,9 @@ const RANDOM: usize = 32;
 /// # Errors
 ///
 /// This machine gives no random numbers.
-pub(super) fn new_token() -> Result<String, GetRandomFailed> {
+pub(super) fn new_token() -> Result<String, NoRandomNumbers> {
     let mut octets = [0; RANDOM];
-    ring::default_provider().secure_random.fill(&mut octets)?;
+    random::fill(&mut octets)?;
     Ok(hex::encode(octets))
 }
 

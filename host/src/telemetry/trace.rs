@@ -3,6 +3,7 @@
 //! Spans of the target [`TARGET`] are for traces alone; they never reach the log. Without a collector none is made.
 
 use super::TraceLayer;
+use crate::outbound::{Connector, Tls, over};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -17,7 +18,6 @@ use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportC
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use rustls::ClientConfig;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -60,7 +60,7 @@ impl Drop for Traces {
 /// If the URL is none.
 pub fn traces(
     collector: &str,
-    tls: ClientConfig,
+    tls: Tls,
     runtime: Handle,
 ) -> Result<(TraceLayer, Traces), ExporterBuildError> {
     let exporter = SpanExporter::builder()
@@ -148,14 +148,15 @@ impl Extractor for Carrier<'_> {
 /// The client that batches are sent with. They are made on a thread outside of the runtime, so it has a handle.
 #[derive(Debug, Clone)]
 struct Sender {
-    client: Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector<HttpConnector>, Full<Bytes>>,
     runtime: Handle,
 }
 
 impl Sender {
-    fn new(tls: ClientConfig, runtime: Handle) -> Self {
-        let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
-        let connector = builder.https_or_http().enable_http1().build();
+    fn new(tls: Tls, runtime: Handle) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        let connector = over(connector, tls);
         // Its own pool lives on the runtime, whatever thread a batch is sent from.
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Self { client, runtime }

@@ -1,6 +1,6 @@
 //! What a subscriber names a lease by.
 
-use rustls::crypto::{GetRandomFailed, ring};
+use crate::random::{self, NoRandomNumbers};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,9 +39,9 @@ pub(super) struct TokenSequence {
 
 impl TokenSequence {
     /// With a key of the system's.
-    pub(super) fn try_new() -> Result<Self, GetRandomFailed> {
+    pub(super) fn try_new() -> Result<Self, NoRandomNumbers> {
         let mut key = [0; 32];
-        ring::default_provider().secure_random.fill(&mut key)?;
+        random::fill(&mut key)?;
         Ok(Self { key, next: AtomicU64::new(0) })
     }
 

@@ -6,10 +6,10 @@ use super::subscription::{PassiveSubscription, Shared};
 use crate::delivery::clock::Clock;
 use crate::delivery::metric::DeliveryMetrics;
 use crate::delivery::roster::{Roster, Settings};
+use crate::random::NoRandomNumbers;
 use crate::store::Store;
 use crate::supervision::Supervisor;
 use anglerfish_core::config::AccessToken;
-use rustls::crypto::GetRandomFailed;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::runtime::Handle;
@@ -50,7 +50,7 @@ impl PassiveRegistry {
         roster: Arc<Roster>,
         metrics: DeliveryMetrics,
         runtime: Handle,
-    ) -> Result<Arc<Self>, GetRandomFailed> {
+    ) -> Result<Arc<Self>, NoRandomNumbers> {
         Ok(Arc::new(Self {
             store,
             clock,

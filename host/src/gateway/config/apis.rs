@@ -49,8 +49,8 @@ pub(super) fn read(
             let problem = Problem::new(format!("{path}.name"), format!("there is another {:?}", config.name));
             found.problems.push(problem);
         }
-        if let Some((key, problem)) = tls_problem(&config.endpoint.tls) {
-            found.problems.push(Problem::new(format!("{path}.tls.{key}"), problem));
+        if let Some((key, problem)) = tls_problem(&config.endpoint) {
+            found.problems.push(Problem::new(format!("{path}.{key}"), problem));
         }
         allow(&mut config.endpoint, networks);
         let url = written.pointer(&format!("/api/{index}/url")).and_then(Value::as_str);

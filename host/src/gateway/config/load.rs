@@ -23,7 +23,7 @@ use crate::telemetry::{LogConfig, TelemetryConfig};
 use anglerfish_core::config::{Document, key_path, overlap, read_document};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::verify::Verifier;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -144,18 +144,17 @@ impl Config {
         Examination { result, warnings }
     }
 
-    /// One whose tables are given, and whose sources and subscriptions are these, as a file would have them.
+    /// One whose tables are given, and whose lists (sources, subscriptions, …) are these, as a file would have them.
     ///
     /// # Errors
     ///
     /// With every problem that it has.
     pub(crate) fn of(
         tables: Sections,
-        sources: Vec<Value>,
-        subscriptions: Vec<Value>,
+        lists: Map<String, Value>,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
-        let document = json!({"source": sources, "subscription": subscriptions});
+        let document = Value::Object(lists);
         let (places, mut warnings) = (Places::new("builder", ""), Vec::new());
         let read = Self::read(Some(tables), document, places, Path::new(""), environment, &mut warnings);
         read.map(|config| Self { warnings, ..config })
@@ -246,7 +245,8 @@ impl Config {
             return Err(ConfigError::Invalid(located(&places, problems)));
         }
         odd.extend(review::filters(&routing));
-        odd.extend(review::unserved_topics(&routing, &out));
+        // A program may serve them without a listener of the gateway's.
+        odd.extend(review::unserved_topics(&routing, &out).filter(|_| !is_given));
         odd.extend(review::shadowed_topics(&routing));
         let written = match document.get_mut("subscription").map(Value::take) {
             Some(Value::Array(subscriptions)) => subscriptions,

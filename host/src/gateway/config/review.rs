@@ -46,8 +46,8 @@ pub(super) fn endpoint(path: &str, endpoint: &EndpointConfig, outbound: &Outboun
 /// What of TLS with an endpoint cannot be used.
 pub(super) fn tls(path: &str, subscription: &SubscriptionConfig) -> Option<Problem> {
     let endpoint = subscription.endpoint.as_ref()?;
-    let (key, problem) = tls_problem(&endpoint.tls)?;
-    Some(Problem::new(format!("{path}.endpoint.tls.{key}"), problem))
+    let (key, problem) = tls_problem(endpoint)?;
+    Some(Problem::new(format!("{path}.endpoint.{key}"), problem))
 }
 
 /// What is wrong with a subscription of a resource that its table alone does not say. Which resources were made at run time

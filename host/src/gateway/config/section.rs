@@ -64,3 +64,37 @@ impl Sections {
         (sections.unwrap_or_default(), problems.into_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::section::Written;
+
+    fn written<T: Written>(config: &T) -> T {
+        let (value, problems) = (config.written(), Problems::default());
+        let read = T::of(&Node::root(&value, T::TABLE, &problems));
+        assert_eq!(problems.into_vec(), []);
+        read
+    }
+
+    #[test]
+    fn tables_of_code_are_read_as_a_file_would_say_them() {
+        let server =
+            ServerConfig { max_queue: 7, public_url: Some("https://a.example".into()), ..Default::default() };
+        assert_eq!(written(&server), server);
+        let references = ["env:ORDERS_*"].into_iter().collect();
+        let token = Some(anglerfish_core::config::Secret::new("sixteen-characters"));
+        let admin = AdminConfig { token: token.clone(), references, ..AdminConfig::default() };
+        assert_eq!(written(&admin), admin);
+        let stall_timeout = Some(std::time::Duration::from_millis(1500));
+        let out = OutConfig { stall_timeout, max_connections_per_address: Some(3), ..OutConfig::default() };
+        assert_eq!(written(&out), out);
+        let listen = Some(([127, 0, 0, 1], 1).into());
+        let documents = DocumentsConfig { listen, token, max_connections: 7, ..DocumentsConfig::default() };
+        assert_eq!(written(&documents), documents);
+        let outbound = OutboundConfig { max_connections: Some(7), ..OutboundConfig::default() };
+        assert_eq!(written(&outbound), outbound);
+        let store = StoreConfig { retention: std::time::Duration::from_secs(61) };
+        assert_eq!(written(&store), store);
+    }
+}

@@ -1,6 +1,7 @@
 //! TLS with endpoints that have an authority of their own, or want to see who calls.
 
-use crate::outbound::{Client, Guard, Outbound, OutboundOptions, tls_problem, words};
+use crate::outbound::tls::problem as tls_problem;
+use crate::outbound::{Client, Guard, Outbound, OutboundOptions, words};
 use anglerfish_core::config::{ClientCertificate, EndpointTls, Secret};
 use bytes::Bytes;
 use http::Request;

@@ -1,35 +1,82 @@
-//! TLS for everything that leaves.
+//! TLS by rustls.
 
+use super::EndpointTlsError;
 use super::pinned::Pinned;
 use anglerfish_core::config::EndpointTls;
+use hyper_rustls::HttpsConnector;
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use std::sync::Arc;
 
-/// What of TLS with an endpoint cannot be used. Never names a value: it may be a key.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum EndpointTlsError {
-    /// The authorities.
-    #[error("{0}")]
-    Roots(String),
-    /// The certificate that is shown.
-    #[error("{0}")]
-    Certificate(String),
-    /// Its key.
-    #[error("{0}")]
-    Key(String),
+/// One certificate of an authority.
+pub type Root = CertificateDer<'static>;
+
+/// Why TLS cannot be spoken at all.
+pub type TlsError = rustls::Error;
+
+/// What TLS is spoken by.
+pub type Tls = Arc<ClientConfig>;
+
+/// Connections of `C`, with TLS on them where the URL asks for it.
+pub(crate) type Connector<C> = HttpsConnector<C>;
+
+/// Connects with TLS where the URL asks for it.
+pub(crate) fn over<C>(connector: C, tls: Tls) -> Connector<C> {
+    HttpsConnector::from((connector, tls))
 }
 
-impl EndpointTlsError {
-    /// The key of `endpoint.tls` that it is about.
-    pub(crate) fn key(&self) -> &'static str {
-        match self {
-            Self::Roots(_) => "roots",
-            Self::Certificate(_) => "certificate",
-            Self::Key(_) => "key",
+/// Whether a host is a name that a certificate can be for.
+pub(in crate::outbound) fn is_server_name(host: &str) -> bool {
+    ServerName::try_from(host).is_ok()
+}
+
+/// What of TLS with an endpoint cannot be used, with its key.
+pub(in crate::outbound) fn problem(tls: &EndpointTls) -> Option<(&'static str, String)> {
+    let none = Arc::new(RootCertStore::empty());
+    endpoint_tls(tls, &none, &[]).err().map(|error| (error.key(), error.to_string()))
+}
+
+/// Whom everything that leaves trusts.
+#[derive(Debug)]
+pub(in crate::outbound) struct Authorities {
+    roots: Arc<RootCertStore>,
+    /// Which of them the system did not have.
+    given: Vec<Root>,
+    /// Shared by all clients without rules of their own, so that sessions are resumed.
+    tls: Tls,
+}
+
+impl Authorities {
+    /// Those of the system and `more`, or only these.
+    ///
+    /// # Errors
+    ///
+    /// One of those that were given is not a certificate.
+    pub(in crate::outbound) fn try_new(only: Option<Vec<Root>>, more: Vec<Root>) -> Result<Self, TlsError> {
+        let (roots, given) = match only {
+            Some(given) => (given_roots(&given)?, given),
+            None => (system_roots(&more)?, more),
+        };
+        Ok(Self { tls: tls_with(Arc::clone(&roots), &given)?, roots, given })
+    }
+
+    /// TLS that holds others to them.
+    pub(in crate::outbound) fn tls(&self) -> Tls {
+        Arc::clone(&self.tls)
+    }
+
+    /// TLS with an endpoint: its own where it has rules of its own, else that of all others.
+    ///
+    /// # Errors
+    ///
+    /// What of the rules cannot be used.
+    pub(in crate::outbound) fn endpoint(&self, tls: &EndpointTls) -> Result<Tls, EndpointTlsError> {
+        if *tls == EndpointTls::default() {
+            return Ok(self.tls());
         }
+        endpoint_tls(tls, &self.roots, &self.given)
     }
 }
 
@@ -39,7 +86,7 @@ impl EndpointTlsError {
 ///
 /// The library cannot speak it.
 #[cfg(feature = "cli")]
-pub(crate) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(crate) fn tls() -> Result<Tls, TlsError> {
     tls_with(system_roots(&[])?, &[])
 }
 
@@ -50,7 +97,7 @@ pub(crate) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
 /// # Errors
 ///
 /// One of `roots` is not a certificate.
-pub(super) fn system_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
+fn system_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
     let mut store = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
@@ -72,7 +119,7 @@ pub(super) fn system_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<Root
 /// # Errors
 ///
 /// One of them is not a certificate.
-pub(super) fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
+fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone())?;
@@ -86,7 +133,7 @@ pub(super) fn given_roots(roots: &[CertificateDer<'static>]) -> Result<Arc<RootC
 /// # Errors
 ///
 /// The library cannot speak it.
-pub(super) fn tls_with(
+fn tls_with(
     roots: Arc<RootCertStore>,
     given: &[CertificateDer<'static>],
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
@@ -98,33 +145,32 @@ pub(super) fn tls_with(
 /// # Errors
 ///
 /// What of the rules cannot be used.
-pub(super) fn endpoint_tls(
+fn endpoint_tls(
     tls: &EndpointTls,
     roots: &Arc<RootCertStore>,
     given: &[CertificateDer<'static>],
 ) -> Result<Arc<ClientConfig>, EndpointTlsError> {
+    let error = EndpointTlsError::new::<String>;
     let own = match &tls.roots {
         None => None,
-        Some(pem) => Some(read_roots(pem).map_err(EndpointTlsError::Roots)?),
+        Some(pem) => Some(read_roots(pem).map_err(|problem| error("roots", problem))?),
     };
     let roots = match &own {
         None => Arc::clone(roots),
-        Some(own) => given_roots(own).map_err(|error| EndpointTlsError::Roots(unfit(&error)))?,
+        Some(own) => given_roots(own).map_err(|problem| error("roots", unfit(&problem)))?,
     };
     let builder = builder(roots, own.as_deref().unwrap_or(given))
-        .map_err(|error| EndpointTlsError::Roots(error.to_string()))?;
+        .map_err(|problem| error("roots", problem.to_string()))?;
     let Some(client) = &tls.client else { return Ok(Arc::new(with_alpn(builder.with_no_client_auth()))) };
-    let chain = certificates(&client.chain).map_err(EndpointTlsError::Certificate)?;
+    let chain = certificates(&client.chain).map_err(|problem| error("certificate", problem))?;
     let key = PrivateKeyDer::from_pem_slice(client.key.reveal().as_bytes())
-        .map_err(|_| EndpointTlsError::Key("holds no private key in PEM that can be read".to_owned()))?;
+        .map_err(|_| error("key", "holds no private key in PEM that can be read".to_owned()))?;
     let config = builder.with_client_auth_cert(chain, key);
-    let config = config.map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            EndpointTlsError::Key("is not the key of the certificate".to_owned())
-        }
-        rustls::Error::InvalidCertificate(_) => EndpointTlsError::Certificate(unfit(&error)),
+    let config = config.map_err(|problem| match problem {
+        rustls::Error::InconsistentKeys(_) => error("key", "is not the key of the certificate".to_owned()),
+        rustls::Error::InvalidCertificate(_) => error("certificate", unfit(&problem)),
         // What it says of a key does not show the key.
-        error => EndpointTlsError::Key(format!("cannot be used: {error}")),
+        problem => error("key", format!("cannot be used: {problem}")),
     })?;
     Ok(Arc::new(with_alpn(config)))
 }
@@ -134,7 +180,7 @@ pub(super) fn endpoint_tls(
 /// # Errors
 ///
 /// What is wrong with it, in words.
-pub(super) fn read_roots(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(in crate::outbound) fn read_roots(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let roots = certificates(pem)?;
     given_roots(&roots).map_err(|error| unfit(&error))?;
     Ok(roots)
