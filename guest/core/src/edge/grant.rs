@@ -52,7 +52,7 @@ pub fn opened_networks(document: &Value) -> OpenedNetworks {
                     opened.networks.extend(addresses.into_iter().filter(is_allowed).map(IpNet::from));
                 }
                 None if is_private => {
-                    opened.networks.extend([Ipv4Net::default().into(), Ipv6Net::default().into()]);
+                    opened.networks.extend([IpNet::from(Ipv4Net::default()), Ipv6Net::default().into()]);
                     let id = subscription.get("id").and_then(Value::as_str).unwrap_or_default();
                     if !opened.whole.iter().any(|known| known == id) {
                         opened.whole.push(id.to_owned());

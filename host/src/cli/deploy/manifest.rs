@@ -108,8 +108,10 @@ fn grant(edit: &mut Edit, needs: &Needs<'_>) -> Result<(), Failure> {
     let hosts: Vec<String> = needs.hosts.iter().cloned().collect();
     app.list(HOSTS, &hosts);
     app.list("key_value_stores", &[STORE.to_owned()]);
-    for key in UNUSED.into_iter().filter(|key| app.get(key).is_some_and(|item| !is_nothing(item))) {
-        app.tell_excess(key);
+    for key in UNUSED {
+        if app.get(key).is_some_and(|item| !is_nothing(item)) {
+            app.tell_excess(key);
+        }
     }
     if let Some(mut router) = app.table("dependencies").as_mut().and_then(|all| all.table(ROUTER)) {
         // `true` here is everything that the app has: its variables and the hosts that it may call.

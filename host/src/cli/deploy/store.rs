@@ -37,7 +37,7 @@ pub(super) fn is_ahead(file: &Path) -> Result<bool, Failure> {
             "it is .spin/sqlite_key_value.db beside the manifest, unless Spin is told otherwise",
         ));
     }
-    Ok(head.get(FORMAT) == Some(&[2, 2]))
+    Ok(head.get(FORMAT).is_some_and(|format| format == [2, 2]))
 }
 
 fn read_head(file: &mut File, head: &mut [u8]) -> std::io::Result<usize> {
