@@ -368,12 +368,13 @@ fn internal(reason: &str) -> Fault {
     Fault::Internal
 }
 
-/// Without a configuration nothing can be said; one that the store does not give now may be there in a second.
+/// Without a configuration nothing can be said. It may be there in a second: the sender is to try again, and why it is not there
+/// is the operator's to know, by the log and by `GET /ready`.
 fn unusable(error: &TableError) -> Fault {
     diagnostic::report(&error.to_string());
     match error {
         TableError::Store(_) => Fault::StateUnavailable { retry_after: RETRY_AFTER },
-        _ => Fault::Internal,
+        _ => Fault::NotReady { retry_after: RETRY_AFTER },
     }
 }
 

@@ -1,6 +1,9 @@
 //! `anglerfish deploy-config`: gives a configuration to a gateway that runs under Spin.
 
+mod edit;
 mod manifest;
+mod runtime;
+mod store;
 
 use super::client::{https, innermost};
 use super::command::say;
@@ -11,16 +14,18 @@ use super::{Failure, Format, Outcome, Output};
 use crate::config::Environment;
 use crate::gateway::Config;
 use crate::plugin::{PluginConfig, SpinParts, SpinPluginError};
-use anglerfish_core::edge::{Deployment, outbound_hosts};
+use anglerfish_core::edge::{Deployment, instance_memory, opened_networks, outbound_hosts};
 use anglerfish_core::problem::Problem;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use manifest::{HOSTS, PLUGINS, hosts_line};
+use manifest::{HOSTS, Manifest, Needs, PLUGINS, hosts_line};
+use runtime::{Limits, runtime};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,13 +42,17 @@ refer to is sent. What the app cannot do is refused, with its place in the file.
 Whom the app has to call is printed as the manifest has it; the manifest has
 effect when the app is deployed, and the configuration at once. With --manifest
 each [[plugin]] becomes a component of the app, in target/spin/plugins beside it.
+Both files get what the configuration needs and nothing else is changed in them;
+what was changed is told.
 
 Examples:
-  anglerfish deploy-config --manifest spin.toml
+  anglerfish deploy-config --manifest spin.toml --runtime-config runtime-config.toml
+  anglerfish deploy-config --manifest spin.toml --runtime-config runtime-config.toml --check
   anglerfish deploy-config --to https://hooks.example.com --token env:TOKEN
   anglerfish deploy-config --to https://hooks.example.com --rollback
 
-Exit codes: 0 in use, 1 it could not be given, 2 it has problems")]
+Exit codes: 0 in use, 1 it could not be given, or --check found something to
+change, 2 it has problems")]
 pub(super) struct DeployArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -56,9 +65,39 @@ pub(super) struct DeployArgs {
     /// Go back to the configuration that was in use before
     #[arg(long, requires = "to", conflicts_with = "manifest")]
     rollback: bool,
-    /// Write whom the app may call, and its plugins, into this manifest of Spin's
+    /// Write what the app is granted (whom it may call, its store, its variables), and its plugins, into this manifest of Spin's
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Write the networks that are kept from the app, and its limits, into this runtime configuration of Spin's
+    #[arg(long, value_name = "FILE", conflicts_with = "rollback")]
+    runtime_config: Option<PathBuf>,
+    /// Have Spin's own store, which is this file, written ahead of itself (WAL): what was accepted outlasts a loss of power, and is written faster
+    #[arg(long, value_name = "FILE", conflicts_with = "rollback")]
+    store: Option<PathBuf>,
+    /// Tell what would be changed in the files, and neither change them nor deploy anything
+    #[arg(long, conflicts_with = "rollback")]
+    dry_run: bool,
+    /// The same, with exit code 1 if something would be changed, or is granted that the app does not use
+    #[arg(long, conflicts_with_all = ["rollback", "to"])]
+    check: bool,
+}
+
+/// How large a body the app takes unless its manifest says it, in bytes.
+const LARGEST_BODY: u64 = 1 << 20;
+
+/// What was done to the files, or would be.
+#[derive(Default)]
+struct Files {
+    /// What is to be written where.
+    written: Vec<(PathBuf, Vec<u8>)>,
+    /// The store that is to be written ahead.
+    store: Option<PathBuf>,
+    /// What is to be removed.
+    removed: Vec<PathBuf>,
+    /// What that changes, a line for each.
+    changes: Vec<String>,
+    /// What is granted by hand and not used.
+    excess: Vec<String>,
 }
 
 /// What the app says of the configuration in use.
@@ -85,26 +124,31 @@ pub(super) async fn run(args: DeployArgs, output: &mut Output) -> Result<Outcome
         let answer = target.send(Method::POST, "/config/rollback", None).await?;
         return show(&answer, target, output);
     }
-    let (config, document) = Config::resolve(args.config.path(), &Environment::of_process())?;
-    let (document, without_effect) = part_for_spin(document);
+    let (config, resolved) = Config::resolve(args.config.path(), &Environment::of_process())?;
+    let (document, without_effect) = part_for_spin(resolved.clone());
     Deployment::read(&document).map_err(|problems| config.locate(problems))?;
     if !without_effect.is_empty() {
         let tables = without_effect.join(", ");
         say("", 0, &format!("note: under Spin these tables say nothing: {tables}"));
     }
-    let hosts = outbound_hosts(&document);
-    if let Some(manifest) = &args.manifest {
-        put_together(manifest, &config)?;
-        let names: Vec<&str> = config.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-        for gone in manifest::write(manifest, &hosts, &names)? {
-            remove(&component_of(manifest, &gone))?;
-        }
+    let is_nothing = args.manifest.is_none() && args.runtime_config.is_none() && args.store.is_none();
+    if args.check && is_nothing {
+        return Err(Failure::misuse("there is no file to check")
+            .with_hint("name one: --manifest spin.toml, --runtime-config runtime-config.toml"));
     }
+    let hosts = outbound_hosts(&document);
+    let files = files(&args, &config, &resolved, &document)?;
+    let is_tried = args.dry_run || args.check;
+    if is_tried {
+        tell(&files, "would change: ");
+        show_hosts(&hosts, &files, output)?;
+        let is_as_it_should = files.changes.is_empty() && files.excess.is_empty();
+        return Ok(if args.check && !is_as_it_should { Outcome::Negative } else { Outcome::Fine });
+    }
+    files.write()?;
+    tell(&files, "changed: ");
     let Some(target) = target else {
-        match output.format() {
-            Format::Json => output.json(&json!({ HOSTS: hosts }))?,
-            Format::Text => output.line(format_args!("{}", hosts_line(&hosts)))?,
-        }
+        show_hosts(&hosts, &files, output)?;
         return Ok(Outcome::Fine);
     };
     let answer = target.send(Method::PUT, "/config", Some(&document)).await;
@@ -116,6 +160,94 @@ pub(super) async fn run(args: DeployArgs, output: &mut Output) -> Result<Outcome
         say("", 0, &format!("note: the manifest should have {}", hosts_line(&hosts)));
     }
     show(&answer, &target, output)
+}
+
+/// What the files have to have for a configuration. `resolved` is all of it, `document` what the app gets.
+fn files(args: &DeployArgs, config: &Config, resolved: &Value, document: &Value) -> Result<Files, Failure> {
+    let mut files = Files::default();
+    let mut body = LARGEST_BODY;
+    if let Some(file) = &args.manifest {
+        let names: Vec<&str> = config.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+        let hosts = outbound_hosts(document);
+        let has_documents =
+            document.get("resource").and_then(Value::as_array).is_some_and(|resources| !resources.is_empty());
+        let manifest = Manifest::of(file, &Needs { hosts: &hosts, plugins: &names, has_documents })?;
+        body = manifest.largest_body().unwrap_or(body);
+        let shown = manifest.edit.shown();
+        files.changes.extend(manifest.edit.changes.iter().map(|change| format!("{shown}: {change}")));
+        files.excess.extend(manifest.edit.excess.iter().map(|key| format!("{shown}: {key}")));
+        // The components are there before the manifest that names them.
+        for (file, component) in put_together(file, config)? {
+            if std::fs::read(&file).ok().as_ref() != Some(&component) {
+                files.changes.push(format!("{} is made", file.display()));
+                files.written.push((file, component));
+            }
+        }
+        files.written.extend(manifest.text.map(|text| (file.clone(), text.into_bytes())));
+        files.removed.extend(manifest.gone.iter().map(|gone| component_of(file, gone)));
+    }
+    if let Some(file) = &args.runtime_config {
+        let opened = opened_networks(resolved);
+        if !opened.whole.is_empty() {
+            let ids = opened.whole.join(", ");
+            let note = format!(
+                "note: no network is kept from the app: `allow_private` of {ids} permits all of them to a host that has a name; \
+                 `allow_networks` says which"
+            );
+            say("", 0, &note);
+        }
+        let length = u64::try_from(document.to_string().len()).unwrap_or(u64::MAX);
+        let of_plugins = config.plugins.iter().map(|plugin| plugin.memory).max().unwrap_or(0);
+        let memory = instance_memory(length, body).max(of_plugins);
+        let connections = resolved.get("outbound").and_then(|outbound| outbound.get("max_connections"));
+        let limits = Limits { opened, memory, connections: connections.and_then(Value::as_u64) };
+        let edit = runtime(file, &limits)?;
+        let shown = edit.shown();
+        files.changes.extend(edit.changes.iter().map(|change| format!("{shown}: {change}")));
+        files.written.extend(edit.text().map(|text| (file.clone(), text.into_bytes())));
+    }
+    if let Some(file) = &args.store
+        && !store::is_ahead(file)?
+    {
+        files.changes.push(format!("{} is written ahead", file.display()));
+        files.store = Some(file.clone());
+    }
+    Ok(files)
+}
+
+impl Files {
+    fn write(&self) -> Result<(), Failure> {
+        for (file, content) in &self.written {
+            let failed = |error: std::io::Error| {
+                Failure::failed(format_args!("failed to write {}: {error}", file.display()))
+            };
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+            }
+            std::fs::write(file, content).map_err(failed)?;
+        }
+        self.removed.iter().try_for_each(|file| remove(file))?;
+        self.store.as_deref().map_or(Ok(()), store::write_ahead)
+    }
+}
+
+/// Tells what was changed, or would be, behind this title, and what is not used.
+fn tell(files: &Files, title: &str) {
+    files.changes.iter().for_each(|change| say(title, title.len(), change));
+    for excess in &files.excess {
+        say("", 0, &format!("note: {excess} is there and nothing of the app uses it; take it out"));
+    }
+}
+
+fn show_hosts(hosts: &BTreeSet<String>, files: &Files, output: &mut Output) -> Result<(), Failure> {
+    match output.format() {
+        Format::Json => {
+            let Files { changes, excess, .. } = files;
+            output.json(&json!({ HOSTS: hosts, "changes": changes, "unused": excess }))?;
+        }
+        Format::Text => output.line(format_args!("{}", hosts_line(hosts)))?,
+    }
+    Ok(())
 }
 
 fn show(answer: &Value, target: &Target, output: &mut Output) -> Result<Outcome, Failure> {
@@ -150,29 +282,28 @@ fn component_of(manifest: &Path, name: &str) -> PathBuf {
     manifest.with_file_name(PLUGINS).join(format!("{name}.wasm"))
 }
 
-/// Makes a component of each plugin of a configuration.
-fn put_together(manifest: &Path, config: &Config) -> Result<(), Failure> {
+/// The component of each plugin of a configuration, with the file that it belongs in.
+fn put_together(manifest: &Path, config: &Config) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
     if config.plugins.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let parts = SpinParts::of(manifest.with_file_name("target").join("spin"))
         .map_err(|why| Failure::misuse(why).with_hint("build the app first: spin build"))?;
     let failed =
         |error: String| Failure::failed(format_args!("failed to make the plugins' components: {error}"));
-    std::fs::create_dir_all(manifest.with_file_name(PLUGINS)).map_err(|error| failed(error.to_string()))?;
     let sandbox = sandbox().map_err(|error| failed(error.to_string()))?;
-    let mut problems = Vec::new();
+    let (mut problems, mut components) = (Vec::new(), Vec::new());
     for (index, plugin) in config.plugins.iter().enumerate() {
         let PluginConfig { name, .. } = plugin;
-        match parts.put_together(&sandbox, plugin, &component_of(manifest, name)) {
-            Ok(()) => {}
+        match parts.put_together(&sandbox, plugin) {
+            Ok(component) => components.push((component_of(manifest, name), component)),
             Err(SpinPluginError::Plugin(key, error)) => {
                 problems.push(Problem::new(format!("plugin[{index}].{key}"), error.to_string()));
             }
             Err(SpinPluginError::Other(reason)) => return Err(failed(reason)),
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(config.locate(problems).into()) }
+    if problems.is_empty() { Ok(components) } else { Err(config.locate(problems).into()) }
 }
 
 /// Removes the component of a plugin that is not there any more.

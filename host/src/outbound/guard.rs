@@ -60,6 +60,15 @@ const fn v6(address: [u16; 8], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
 }
 
+/// The networks that are not called unless they are allowed, as far as they have a name of their own. What is reached through 6to4
+/// is among them as a whole.
+#[cfg(feature = "cli")]
+pub(crate) fn special_networks() -> Vec<IpNet> {
+    let v4 = SPECIAL_V4.iter().map(|(network, _)| IpNet::from(*network));
+    let v6 = SPECIAL_V6.iter().map(|(network, _)| IpNet::from(*network));
+    v4.chain(v6).chain([SIX_TO_FOUR.into()]).collect()
+}
+
 /// The addresses that one subscription may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Guard {

@@ -33,6 +33,8 @@ pub(crate) use connector::FixedNames;
 pub(crate) use failure::{is_local, is_unreached, words};
 pub(crate) use guard::Guard;
 pub use guard::NetworkError;
+#[cfg(feature = "cli")]
+pub(crate) use guard::special_networks;
 pub(crate) use literal::canonical;
 pub use outbound::{Outbound, OutboundError, OutboundOptions};
 pub use provider::{ProviderClient, ProviderOptions};

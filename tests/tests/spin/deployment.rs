@@ -3,7 +3,7 @@
 use crate::host::App;
 use crate::receiver::Receiver;
 use crate::sender::{Answer, send, standard_webhooks};
-use crate::{ORDER, TOKEN, WHSEC, by_operator, component, configuration, problem, told};
+use crate::{ORDER, TOKEN, WHSEC, by_operator, component, configuration, not_ready, problem, told};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ async fn what_is_deployed_is_in_use_and_the_version_before_can_be_had_again() {
     let answer = send(app.address, http::Request::get("/ready"), "").await;
     problem(503, "Service Unavailable", "not-ready", &answer);
     problem(404, "Not Found", "not-found", &send(app.address, by_operator("GET", "/config"), "").await);
+    not_ready(&send(app.address, standard_webhooks("msg_0", ORDER), ORDER).await);
 
     let first: Value = serde_json::from_str(&configuration(&receiver)).unwrap();
     let answer = deploy(&app, &first).await;
@@ -114,6 +115,10 @@ async fn a_configuration_with_problems_changes_nothing_and_every_problem_is_told
             .map(|problem| problem["path"].as_str().unwrap())
             .collect();
         assert_eq!(found, paths, "{answer:?}");
+    }
+    for document in ["{}", r#"{"topic":[]}"#, "[]", "null", "\"source\""] {
+        let answer = send(app.address, by_operator("PUT", "/config"), document).await;
+        problem(422, "Unprocessable Content", "invalid-configuration", &answer);
     }
     let answer = send(app.address, by_operator("PUT", "/config"), "{").await;
     problem(400, "Bad Request", "invalid-request", &answer);
@@ -245,23 +250,123 @@ async fn the_command_refuses_what_the_app_cannot_do_at_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_writes_whom_the_app_may_call_into_the_projects_manifest() {
-    let directory = tempfile::tempdir().unwrap();
-    let manifest = directory.path().join("spin.toml");
-    let ours = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
-    std::fs::copy(ours, &manifest).unwrap();
-    let file = "[[source]]\nname = \"sns\"\nscheme = \"aws-sns\"\nsecrets = [\"arn:aws:sns:eu-west-1:123456789012:orders\"]\n\
-                [[subscription]]\nid = \"a\"\nendpoint = { url = \"https://h.example:8443/x\" }\n";
-    let (code, _, talk) = deploy_config(file, &["--manifest", manifest.to_str().unwrap()]).await;
+async fn what_is_no_configuration_is_not_deployed_and_an_empty_one_has_to_say_so() {
+    let app = bare().await;
+    let to = format!("http://{}", app.address);
+    for file in ["", "[server]\nlisten = \"127.0.0.1:0\"\n"] {
+        let (code, out, talk) = deploy_config(file, &["--to", &to]).await;
+        assert_eq!((code, out.as_str()), (2, ""), "{talk}");
+        assert!(talk.contains("source, resource, plugin, subscription"), "{talk}");
+    }
+    assert_eq!(app.shared.named("config/"), Vec::<String>::new());
+    let (code, _, talk) = deploy_config("source = []\n", &["--to", &to]).await;
     assert_eq!(code, 0, "{talk}");
-    let written: toml::Table = std::fs::read_to_string(&manifest).unwrap().parse().unwrap();
-    let hosts: Vec<&str> = written["component"]["anglerfish"]["allowed_outbound_hosts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|host| host.as_str().unwrap())
-        .collect();
+    a_moment(&app);
+    let answer = send(app.address, http::Request::post("/in/shop"), ORDER).await;
+    problem(404, "Not Found", "unknown-source", &answer);
+}
+
+/// A folder with the project's manifest in it.
+fn project() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let ours = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
+    std::fs::copy(ours, directory.path().join("spin.toml")).unwrap();
+    directory
+}
+
+fn read_toml(file: &std::path::Path) -> toml::Table {
+    std::fs::read_to_string(file).unwrap().parse().unwrap()
+}
+
+fn texts(list: &toml::Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_grants_what_a_configuration_needs_and_says_what_it_changed() {
+    let directory = project();
+    let [manifest, runtime] = ["spin.toml", "runtime-config.toml"].map(|name| directory.path().join(name));
+    let files = ["--manifest", manifest.to_str().unwrap(), "--runtime-config", runtime.to_str().unwrap()];
+    let with = |more: &'static str| [&files[..], &[more]].concat();
+    let sns = "[[source]]\nname = \"sns\"\nscheme = \"aws-sns\"\nsecrets = [\"arn:aws:sns:eu-west-1:123456789012:orders\"]\n\
+               [[subscription]]\nid = \"a\"\nendpoint = { url = \"https://h.example:8443/x\" }\n";
+    let before = std::fs::read_to_string(&manifest).unwrap();
+    // Whoever only wants to know changes nothing.
+    let (code, out, talk) = deploy_config(sns, &with("--dry-run")).await;
+    assert_eq!(code, 0, "{talk}");
+    assert!(out.starts_with("allowed_outbound_hosts = [") && talk.contains("would change: "), "{out}{talk}");
+    assert_eq!(deploy_config(sns, &with("--check")).await.0, 1);
+    assert_eq!((std::fs::read_to_string(&manifest).unwrap(), runtime.exists()), (before, false));
+
+    let (code, _, talk) = deploy_config(sns, &files).await;
+    assert_eq!(code, 0, "{talk}");
+    assert!(
+        talk.contains("changed: ") && talk.contains("no component.anglerfish.variables.documents_token"),
+        "{talk}"
+    );
+    let written = read_toml(&manifest);
+    let app = &written["component"]["anglerfish"];
     let expected =
         ["https://*.amazonaws.com.cn:443", "https://*.amazonaws.com:443", "https://h.example:8443"];
-    assert_eq!(hosts, expected);
+    assert_eq!(texts(&app["allowed_outbound_hosts"]), expected);
+    assert_eq!(texts(&app["key_value_stores"]), ["default"]);
+    for gone in ["outbound_host", "documents_token"] {
+        assert!(written["variables"].get(gone).is_none(), "{gone}");
+    }
+    let written = read_toml(&runtime);
+    assert_eq!(texts(&written["outbound_networking"]["block_networks"])[0], "private");
+    assert!(written["max_instance_memory"].as_integer().unwrap() > 64 << 20);
+
+    // The same again changes nothing, and that is what `--check` says.
+    for arguments in [files.to_vec(), with("--check"), with("--dry-run")] {
+        let (code, _, talk) = deploy_config(sns, &arguments).await;
+        assert_eq!((code, talk.contains("change")), (0, false), "{talk}");
+    }
+
+    // Another configuration needs something else.
+    let documents = "[[resource]]\nid = \"users\"\nendpoint = \"http://api.example/users/{id}\"\nchange = { field = \"v\" }\n\
+                     [[subscription]]\nid = \"crm\"\nresource = \"users\"\n\
+                     endpoint = { url = \"http://10.1.2.3:8080/{id}\", method = \"POST\", allow_private = true }\n";
+    let (code, _, talk) = deploy_config(documents, &files).await;
+    assert_eq!(code, 0, "{talk}");
+    let written = read_toml(&manifest);
+    assert_eq!(
+        texts(&written["component"]["anglerfish"]["allowed_outbound_hosts"]),
+        ["http://10.1.2.3:8080"]
+    );
+    assert_eq!(written["variables"]["documents_token"]["secret"].as_bool(), Some(true));
+    let runtime_written = read_toml(&runtime);
+    let blocked = texts(&runtime_written["outbound_networking"]["block_networks"]);
+    assert!(!blocked.contains(&"private") && blocked.contains(&"127.0.0.0/8"), "{blocked:?}");
+    assert!(blocked.contains(&"10.1.2.2/32") && !blocked.contains(&"10.1.2.3/32"), "{blocked:?}");
+    assert_eq!(deploy_config(documents, &with("--check")).await.0, 0);
+
+    // What somebody has granted by hand is told.
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let more = text.replacen("key_value_stores", "sqlite_databases = [\"default\"]\nkey_value_stores", 1);
+    std::fs::write(&manifest, &more).unwrap();
+    let (code, _, talk) = deploy_config(documents, &with("--check")).await;
+    assert_eq!(code, 1, "{talk}");
+    assert!(talk.contains("component.anglerfish.sqlite_databases"), "{talk}");
+    let (code, _, talk) = deploy_config(documents, &["--check"]).await;
+    assert_eq!(code, 2, "{talk}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_has_spins_store_written_ahead() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join(".spin/sqlite_key_value.db");
+    let arguments = ["--store", store.to_str().unwrap()];
+    let checked = [&arguments[..], &["--check"]].concat();
+    let file = "[[source]]\nname = \"shop\"\nscheme = \"none\"\n";
+    assert_eq!(deploy_config(file, &checked).await.0, 1);
+    assert!(!store.exists());
+    let (code, _, talk) = deploy_config(file, &arguments).await;
+    assert_eq!(code, 0, "{talk}");
+    // As Spin opens it.
+    let spins = rusqlite::Connection::open(&store).unwrap();
+    spins.execute("CREATE TABLE IF NOT EXISTS spin_key_value (key TEXT)", []).unwrap();
+    let mode: String = spins.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    assert_eq!(deploy_config(file, &checked).await.0, 0);
 }

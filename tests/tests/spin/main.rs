@@ -112,6 +112,13 @@ fn problem(status: u16, title: &str, code: &str, answer: &Answer) {
     assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
 }
 
+/// What a sender reads as long as there is nothing to decide by: to come back, and not why.
+fn not_ready(answer: &Answer) {
+    problem(503, "Service Unavailable", "not-ready", answer);
+    assert_eq!(answer.retry_after.as_deref(), Some("1"));
+    assert!(answer.body.contains("\"detail\":\"nothing can be taken in now\""), "{answer:?}");
+}
+
 /// Waits until an attempt of a delivery is written down.
 async fn tried(app: &App, subscription: &str, source: &str, id: &str) -> Value {
     let tried = async {
@@ -326,7 +333,7 @@ async fn a_reference_to_a_secret_is_refused_and_never_taken_for_one() {
             json!({ "source": [{ "name": "shop", "scheme": "bearer", place: [value] }] }).to_string();
         let app = App::serve(component().await, &[("configuration", &configuration)]).await.unwrap();
         let request = http::Request::post("/in/shop").header("authorization", format!("Bearer {value}"));
-        problem(500, "Internal Server Error", "internal", &send(app.address, request, "{}").await);
+        not_ready(&send(app.address, request, "{}").await);
         let answer = send(app.address, http::Request::get("/ready"), "").await;
         problem(503, "Service Unavailable", "not-ready", &answer);
         assert!(answer.body.contains("source[0].secrets[0]") && !answer.body.contains(value), "{answer:?}");
@@ -411,5 +418,5 @@ async fn a_configuration_with_problems_accepts_nothing() {
     );
     let app = app.await.unwrap();
     let answer = send(app.address, http::Request::post("/in/x"), "{}").await;
-    problem(500, "Internal Server Error", "internal", &answer);
+    not_ready(&answer);
 }

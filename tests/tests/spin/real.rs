@@ -7,13 +7,15 @@ use crate::sender::{send, send_nothing, standard_webhooks, try_send};
 use crate::shell::differences;
 use crate::table::rows;
 use crate::{ORDER, SOON, TOKEN, by_operator, configuration, problem};
+use anglerfish_tests::{Foreign, Gateway, Ran, Setup};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -31,7 +33,7 @@ struct Spin {
     state: TempDir,
     manifest: PathBuf,
     variables: Vec<(&'static str, String)>,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
     process: Option<Child>,
 }
 
@@ -59,15 +61,11 @@ impl Spin {
     }
 
     /// A Spin that waits for a configuration, with these arguments of its own.
-    async fn bare(spin: OsString, arguments: &'static [&'static str]) -> Self {
+    async fn bare(spin: OsString, arguments: &[&str]) -> Self {
         Self::with(spin, Vec::new(), arguments).await
     }
 
-    async fn with(
-        spin: OsString,
-        variables: Vec<(&'static str, String)>,
-        arguments: &'static [&'static str],
-    ) -> Self {
+    async fn with(spin: OsString, variables: Vec<(&'static str, String)>, arguments: &[&str]) -> Self {
         crate::build::build_spin().unwrap();
         Self::of(spin, manifest(), variables, arguments).await
     }
@@ -77,12 +75,13 @@ impl Spin {
         spin: OsString,
         manifest: PathBuf,
         mut variables: Vec<(&'static str, String)>,
-        arguments: &'static [&'static str],
+        arguments: &[&str],
     ) -> Self {
         variables.push(("ADMIN_TOKEN", TOKEN.to_owned()));
         variables.push(("OUTBOUND_HOST", "http://127.0.0.1:*".to_owned()));
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let state = tempfile::tempdir().unwrap();
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let mut spin = Self { spin, address, state, manifest, variables, arguments, process: None };
         spin.start().await;
         spin
@@ -93,7 +92,7 @@ impl Spin {
         command
             .args(["up", "--quiet", "--listen", &self.address.to_string(), "--from"])
             .arg(&self.manifest)
-            .args(self.arguments);
+            .args(&self.arguments);
         command.arg("--state-dir").arg(self.state.path());
         for (name, value) in &self.variables {
             command.env(format!("SPIN_VARIABLE_{name}"), value);
@@ -128,6 +127,31 @@ impl Spin {
         while std::net::TcpStream::connect(self.address).is_ok() {
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// What the process that serves has asked the system to write, to put on disk, to remove and to send while this was done, in its order.
+    async fn traced(&self, done: impl Future<Output = ()>) -> Vec<String> {
+        let parent = self.process.as_ref().unwrap().id();
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        let trace = tempfile::NamedTempFile::new().unwrap();
+        let calls = "trace=pwrite64,fsync,fdatasync,unlink,write,writev,sendto,sendmsg";
+        let mut strace = Command::new("strace")
+            .args(["-f", "-y", "-e", calls, "-p", children.trim(), "-o"])
+            .arg(trace.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(strace.stderr.take().unwrap());
+        let mut line = String::new();
+        told.read_line(&mut line).unwrap();
+        assert!(line.contains("attached"), "{line}");
+        // It says more than a pipe holds.
+        std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+        done.await;
+        let _ = Command::new("kill").args(["-INT", &strace.id().to_string()]).status();
+        let _ = strace.wait();
+        let trace = std::fs::read_to_string(trace.path()).unwrap();
+        trace.lines().map(str::to_owned).collect()
     }
 
     async fn accept(&self, id: &str) {
@@ -458,15 +482,100 @@ async fn a_real_spin_is_measured() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_spin_asks_plugins_and_outlives_what_they_do() {
-    let Some(spin) = named() else { return };
-    let mut receiver = Receiver::listen(200).await.unwrap();
+/// A project of its own with the app that was built.
+async fn built() -> TempDir {
     let project = crate::plugins::project().await;
     for file in ["anglerfish_spin.wasm", "gateway.wasm"] {
         let file = Path::new("target/spin").join(file);
         std::fs::copy(manifest().with_file_name(&file), project.path().join(&file)).unwrap();
     }
+    project
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_real_spin_accepts_outlasts_a_loss_of_power_where_its_store_is_written_ahead() {
+    let Some(spin) = named() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("skipped: there is no strace");
+        return;
+    }
+    let receiver = Receiver::listen(200).await.unwrap();
+    let mut spin = Spin::up(spin, configuration(&receiver), &[]).await;
+    let store = spin.state.path().join("sqlite_key_value.db");
+    for is_ahead in [false, true] {
+        if is_ahead {
+            spin.kill();
+            let (code, _, talk) = deploy_config("source = []\n", &["--store", store.to_str().unwrap()]).await;
+            assert_eq!(code, 0, "{talk}");
+            spin.start().await;
+            spin.ready().await;
+        }
+        // For nobody: what is sent afterwards is not what this is about.
+        let accept = |id: &str| {
+            let body = json!({ "items": [{ "id": id, "is": "x", "n": 0 }] }).to_string();
+            let address = spin.address;
+            async move {
+                let answer = send(address, http::Request::post("/in/bulk"), &body).await;
+                assert_eq!(answer.status, 202, "{answer:?}");
+            }
+        };
+        accept(&format!("first-{is_ahead}")).await;
+        let mut calls = spin.traced(accept(&format!("second-{is_ahead}"))).await;
+        let answered = calls.iter().position(|call| call.contains("HTTP/1.1 202"));
+        calls.truncate(answered.expect("an answer"));
+        let is_of_store = |call: &str| call.contains("sqlite_key_value.db");
+        let is_sync = |call: &str| call.contains("sync(") || call.contains("sync resumed");
+        let changed =
+            |call: &String| is_of_store(call) && (call.contains("write") || call.contains("unlink"));
+        let last = calls.iter().rposition(changed).expect("a write");
+        let is_on_disk = calls[last + 1..].iter().any(|call| is_sync(call));
+        println!("ahead {is_ahead}: {} syncs", calls.iter().filter(|call| is_sync(call)).count());
+        // Otherwise the journal's removal is what comes last, and nothing waits for it.
+        assert_eq!(is_on_disk, is_ahead, "{calls:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_spin_calls_a_private_network_that_the_command_has_opened_and_no_other() {
+    let Some(spin) = named() else { return };
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let project = built().await;
+    let [manifest, runtime] = ["spin.toml", "runtime-config.toml"].map(|name| project.path().join(name));
+    for (word, status) in [("allow_http", "pending"), ("allow_private", "delivered")] {
+        let url = format!("http://{}/all", receiver.address);
+        let document = json!({
+            "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [crate::WHSEC] }],
+            "subscription": [{ "id": "all", "sources": ["shop"], "endpoint": { "url": url, word: true } }],
+        });
+        let file = toml::to_string(&document).unwrap();
+        let files = ["--manifest", manifest.to_str().unwrap(), "--runtime-config", runtime.to_str().unwrap()];
+        let (code, _, talk) = deploy_config(&file, &files).await;
+        assert_eq!(code, 0, "{talk}");
+        let variables = vec![("CONFIGURATION", document.to_string())];
+        let arguments = ["--runtime-config-file", runtime.to_str().unwrap()];
+        let spin = Spin::of(spin.clone(), manifest.clone(), variables, &arguments).await;
+        spin.ready().await;
+        spin.accept(word).await;
+        let tried = async {
+            loop {
+                let delivery = spin.told("GET", &format!("/deliveries/all:shop:{word}")).await;
+                if delivery.get("last").is_some_and(|last| !last.is_null()) {
+                    return delivery;
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let delivery = timeout(SOON, tried).await.expect("an attempt");
+        assert_eq!(delivery["status"], status, "{delivery}");
+    }
+    assert_eq!(arrived(&mut receiver), HashMap::from([("allow_private".to_owned(), 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_spin_asks_plugins_and_outlives_what_they_do() {
+    let Some(spin) = named() else { return };
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let project = built().await;
     let says = ["deliver", "drop", "replace", "error", "trap", "memory", "count", "loop"];
     let subscription = |says: &&str| {
         json!({
@@ -513,4 +622,89 @@ async fn a_real_spin_asks_plugins_and_outlives_what_they_do() {
     }
     let sent = arrived(&mut receiver);
     assert_eq!(sent.get("msg_1"), Some(&2), "{sent:?}");
+}
+
+/// Builds a plugin that does as it is told, as `plugin new` has it built.
+fn built_in(language: &str, gateway: &Gateway, foreign: &Foreign) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/plugin");
+    let _ = gateway.run(&["plugin", "new", language, "--lang", language], b"").expect(0);
+    let project = gateway.directory().join(language);
+    foreign.lend(&project);
+    let (from, to, build) = match language {
+        "js" => ("does.js", "filter.js", ["npm", "run", "build"].as_slice()),
+        _ => ("does.py", "app.py", ["python3", "build.py"].as_slice()),
+    };
+    std::fs::copy(fixtures.join(from), project.join(to)).unwrap();
+    let _ = Ran::of(Command::new(build[0]).args(&build[1..]).current_dir(&project)).expect(0);
+    project.join(language).with_extension("wasm")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_spin_asks_plugins_in_javascript_and_python_and_ends_those_that_do_not_end() {
+    const SAYS: [&str; 5] = ["deliver", "drop", "throw", "memory", "loop"];
+    let Some(spin) = named() else { return };
+    let (Some(node), Some(python)) = (Foreign::node(), Foreign::python()) else { return };
+    let mut receiver = Receiver::listen(200).await.unwrap();
+    let project = built().await;
+    let files = tokio::task::spawn_blocking(move || {
+        let gateway = Gateway::prepare(&Setup::default());
+        [("js", &node), ("python", &python)].map(|(language, foreign)| {
+            (language, std::fs::read(built_in(language, &gateway, foreign)).unwrap())
+        })
+    });
+    let mut plugins = Vec::new();
+    for (language, bytes) in files.await.unwrap() {
+        let path = project.path().join(language).with_extension("wasm");
+        std::fs::write(&path, bytes).unwrap();
+        plugins.push(json!({ "name": language, "path": path }));
+    }
+    let subscription = |(language, says): (&str, &str)| {
+        json!({
+            "id": format!("{language}-{says}"), "sources": ["shop"],
+            "filter": format!("message.to == {says:?}"),
+            "plugins": [{ "name": language, "config": says, "on_error": "hold" }],
+            "endpoint": { "url": format!("http://{}/{language}", receiver.address), "allow_private": true },
+        })
+    };
+    let all = ["js", "python"].into_iter().flat_map(|language| SAYS.map(|says| (language, says)));
+    let document = json!({
+        "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [crate::WHSEC] }],
+        "plugin": plugins,
+        "subscription": all.clone().map(subscription).collect::<Vec<_>>(),
+    });
+    let [manifest, runtime] = ["spin.toml", "runtime-config.toml"].map(|name| project.path().join(name));
+    let file = toml::to_string(&document).unwrap();
+    let arguments = ["--manifest", manifest.to_str().unwrap(), "--runtime-config", runtime.to_str().unwrap()];
+    let (code, _, talk) = deploy_config(&file, &arguments).await;
+    assert_eq!(code, 0, "{talk}");
+    let arguments = ["--runtime-config-file", runtime.to_str().unwrap()];
+    let spin = Spin::of(spin, manifest, vec![("CONFIGURATION", document.to_string())], &arguments).await;
+    spin.ready().await;
+    // One after another: what does not end holds a processor until it is ended.
+    for says in SAYS {
+        let body = json!({ "to": says }).to_string();
+        let began = Instant::now();
+        let answer = send(spin.address, standard_webhooks(says, &body), &body).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let settled = async {
+            while spin.open().await > 0 {
+                sleep(Duration::from_millis(200)).await;
+            }
+        };
+        timeout(AT_LAST, settled).await.unwrap_or_else(|_| panic!("{says} is not settled"));
+        println!("{says}: settled after {:?}", began.elapsed());
+    }
+    for (language, says) in all {
+        let (status, why) = match says {
+            "deliver" => ("delivered", String::new()),
+            "drop" => ("discarded", format!("plugin {language} dropped it: 13 bytes are not wanted")),
+            "throw" => ("dead", format!("plugin {language} failed: cannot say")),
+            _ => ("dead", format!("plugin {language} failed: ")),
+        };
+        let delivery = spin.told("GET", &format!("/deliveries/{language}-{says}:shop:{says}")).await;
+        assert_eq!(delivery["status"], status, "{delivery}");
+        let error = delivery["last"]["error"].as_str().unwrap_or_default();
+        assert!(error.starts_with(&why), "{delivery}");
+    }
+    assert_eq!(arrived(&mut receiver), HashMap::from([("deliver".to_owned(), 2)]));
 }

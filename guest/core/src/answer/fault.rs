@@ -40,6 +40,11 @@ pub enum Fault {
         /// When to try again; rounded up to whole seconds.
         retry_after: Duration,
     },
+    /// There is nothing yet to decide by: no configuration, or none that can be used.
+    NotReady {
+        /// When to try again; rounded up to whole seconds.
+        retry_after: Duration,
+    },
     /// No decision was had: the component failed, or said something that this shell does not know.
     Internal,
 }
@@ -58,6 +63,7 @@ impl Fault {
             Self::Overloaded { .. } => "overloaded",
             Self::StoreUnavailable { .. } => "store-unavailable",
             Self::StateUnavailable { .. } => "state-unavailable",
+            Self::NotReady { .. } => "not-ready",
             Self::Internal => "internal",
         }
     }
@@ -72,7 +78,10 @@ impl Fault {
             Self::BodyTimeout => 408,
             Self::TooLarge { .. } => 413,
             Self::TooManyRequests { .. } => 429,
-            Self::Overloaded { .. } | Self::StoreUnavailable { .. } | Self::StateUnavailable { .. } => 503,
+            Self::Overloaded { .. }
+            | Self::StoreUnavailable { .. }
+            | Self::StateUnavailable { .. }
+            | Self::NotReady { .. } => 503,
             Self::Internal => 500,
         }
     }
@@ -88,7 +97,8 @@ impl Fault {
             Self::TooManyRequests { retry_after }
             | Self::Overloaded { retry_after }
             | Self::StoreUnavailable { retry_after }
-            | Self::StateUnavailable { retry_after } => {
+            | Self::StateUnavailable { retry_after }
+            | Self::NotReady { retry_after } => {
                 reply.headers.push((Cow::Borrowed("retry-after"), whole_seconds(retry_after).to_string()));
             }
             _ => {}
@@ -109,6 +119,7 @@ impl Fault {
             Self::Overloaded { .. } => "there is more work than workers".to_owned(),
             Self::StoreUnavailable { .. } => "the event could not be stored and was not accepted".to_owned(),
             Self::StateUnavailable { .. } => "the state cannot be used now".to_owned(),
+            Self::NotReady { .. } => "nothing can be taken in now".to_owned(),
             Self::Internal => "no decision could be made".to_owned(),
         }
     }

@@ -16,6 +16,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The tables that a configuration has one of at least.
+const TABLES: [&str; 4] = ["source", "resource", "plugin", "subscription"];
+
 /// A configuration that was read and checked: what the component loads, and for the shell each source and each subscription as
 /// it is written, to be read when it is needed.
 ///
@@ -46,9 +49,15 @@ impl Deployment {
     ///
     /// # Errors
     ///
-    /// Every problem of it at once.
+    /// Every problem of it at once. A document without any of these tables is none: who means to take nothing in says so with an
+    /// empty one.
     pub fn read(document: &Value) -> Result<Self, Vec<Problem>> {
         let mut problems = refusals(document);
+        if document.is_object() && TABLES.iter().all(|table| document.get(table).is_none()) {
+            let message =
+                format!("there is none of the tables of a configuration in it: {}", TABLES.join(", "));
+            problems.push(Problem::new("", message).with_hint("`source = []` says that nothing is taken in"));
+        }
         let mut known = document.clone();
         if let Some(members) = known.as_object_mut() {
             // The first two are refused already.
@@ -332,6 +341,22 @@ mod tests {
         let paths: Vec<String> =
             Deployment::read(&document).unwrap_err().into_iter().map(|problem| problem.path).collect();
         assert_eq!(paths, ["plugin[0].name"]);
+    }
+
+    #[test]
+    fn what_has_nothing_of_a_configuration_is_none() {
+        for document in [json!({}), json!({ "topic": [] })] {
+            let problems = Deployment::read(&document).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].message.contains("source, resource, plugin, subscription"), "{problems:?}");
+        }
+        for document in [json!(null), json!([]), json!("source"), json!(1)] {
+            assert!(Deployment::read(&document).is_err(), "{document}");
+        }
+        assert_eq!(Deployment::read(&json!({ "source": [] })).unwrap().sources().count(), 0);
+        // What is misspelt is told as that, too.
+        let problems = Deployment::read(&json!({ "sources": [] })).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.path == "sources"), "{problems:?}");
     }
 
     #[test]

@@ -84,7 +84,10 @@ impl From<Fault> for Conclusion {
         match fault {
             Fault::TooLarge { .. } => Self::TooLarge,
             Fault::TooManyRequests { .. } | Fault::Overloaded { .. } => Self::Overloaded,
-            Fault::StoreUnavailable { .. } | Fault::StateUnavailable { .. } | Fault::Internal => Self::Failed,
+            Fault::StoreUnavailable { .. }
+            | Fault::StateUnavailable { .. }
+            | Fault::NotReady { .. }
+            | Fault::Internal => Self::Failed,
             Fault::NotFound | Fault::MethodNotAllowed | Fault::UnreadableBody | Fault::BodyTimeout => {
                 Self::Refused
             }

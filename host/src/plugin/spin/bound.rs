@@ -167,3 +167,67 @@ impl ReencodeComponent for Bound {
         wasm_encoder::reencode::component_utils::parse_component_submodule(self, component, parser, module)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::config::PluginConfig;
+    use super::super::super::pool::{Plugin, Question, read};
+    use super::super::super::sandbox::{Sandbox, component};
+    use super::*;
+    use anglerfish_core::event::Event;
+    use bytes::Bytes;
+    use std::path::{Path, PathBuf};
+
+    fn question(data: Vec<u8>) -> Question {
+        let event =
+            Event { id: "a".to_owned(), source: "s".to_owned(), kind: "t".to_owned(), ..Event::default() };
+        Question { subscription: "all".to_owned(), event, headers: [].into(), data: Bytes::from(data) }
+    }
+
+    fn loaded(sandbox: &Sandbox, path: &Path) -> Plugin {
+        let config = PluginConfig {
+            timeout: Duration::from_secs(10),
+            memory: 64 << 20,
+            ..PluginConfig::new("probe", path)
+        };
+        Plugin::load(sandbox, config).unwrap_or_else(|(key, error)| panic!("{key}: {error}"))
+    }
+
+    /// Calls of a plugin with and without the counting, in turns. What is measured beside the project's own plugin is named by
+    /// `ANGLERFISH_TEST_PLUGINS`: `FILE=CONFIG`, with `;` between two.
+    /// `cargo test -p anglerfish --lib --release -- --ignored --nocapture what_the_counting_costs`
+    #[test]
+    #[ignore = "it measures"]
+    fn what_the_counting_costs() {
+        let probe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/plugin/probe-0.1.0.wasm");
+        let mut plugins = vec![(probe, "\"deliver\"".to_owned())];
+        let named = std::env::var("ANGLERFISH_TEST_PLUGINS").unwrap_or_default();
+        let named = named.split(';').filter_map(|named| named.split_once('='));
+        plugins.extend(named.map(|(file, config)| (PathBuf::from(file), config.to_owned())));
+        let sandbox = Sandbox::try_new().unwrap();
+        let items: Vec<String> = (0..2000).map(|number| format!("{{\"n\":{number}}}")).collect();
+        let data = format!("{{\"total\":7,\"quantity\":7,\"items\":[{}]}}", items.join(",")).into_bytes();
+        let question = question(data);
+        for (file, config) in plugins {
+            let bytes = component(sandbox.engine(), &read(&file).unwrap()).unwrap();
+            let counted = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(counted.path(), bounded(&bytes, 64 << 20, Duration::from_secs(10)).unwrap())
+                .unwrap();
+            let both = [loaded(&sandbox, &file), loaded(&sandbox, counted.path())];
+            let mut taken = [Vec::new(), Vec::new()];
+            for _ in 0..200 {
+                for (plugin, taken) in both.iter().zip(&mut taken) {
+                    let judged = plugin.judge(&question, &config);
+                    judged.result.unwrap();
+                    taken.push(judged.duration);
+                }
+            }
+            let [without, with] = taken.map(|mut taken| {
+                taken.sort();
+                taken[taken.len() / 2]
+            });
+            let ratio = with.as_secs_f64() / without.as_secs_f64();
+            println!("{}: {without:?} without, {with:?} with: {ratio:.2} times", file.display());
+        }
+    }
+}

@@ -50,13 +50,12 @@ impl SpinParts {
         Ok(Self { folder })
     }
 
-    /// Puts a plugin together and writes it to this file. It is looked at as the gateway does before it uses one.
+    /// Puts a plugin together. It is looked at as the gateway does before it uses one.
     pub(crate) fn put_together(
         &self,
         sandbox: &Sandbox,
         plugin: &PluginConfig,
-        file: &Path,
-    ) -> Result<(), SpinPluginError> {
+    ) -> Result<Vec<u8>, SpinPluginError> {
         let other = |what: &str, error: &dyn std::fmt::Display| {
             SpinPluginError::Other(format!("plugin {}: {what}: {error}", plugin.name))
         };
@@ -67,7 +66,7 @@ impl SpinParts {
             component(sandbox.engine(), &bytes).map_err(|error| SpinPluginError::Plugin("path", error))?;
         let bounded = bound::bounded(&bytes, plugin.memory, plugin.timeout)
             .map_err(|error| other("its limits cannot be written into it", &error))?;
-        let bare = file.with_extension("bare.wasm");
+        let bare = self.folder.join(format!("{}.bare.wasm", plugin.name));
         fs::write(&bare, bounded).map_err(|error| other("cannot be written", &error))?;
         let composed = self.compose(&bare);
         // It was for the composer alone.
@@ -76,7 +75,7 @@ impl SpinParts {
         Validator::new_with_features(WasmFeatures::all())
             .validate_all(&composed)
             .map_err(|error| other("does not fit", &error))?;
-        fs::write(file, composed).map_err(|error| other("cannot be written", &error))
+        Ok(composed)
     }
 
     fn compose(&self, plugin: &Path) -> Result<Vec<u8>, String> {
