@@ -1,7 +1,7 @@
 //! Where the time of a fresh instance goes: the component by itself, and the same code natively, part by part.
 
 use crate::document;
-use anglerfish_core::edge::Deployment;
+use anglerfish_core::edge::{Deployment, Directory};
 use anglerfish_core::router::{Router, RoutingDocument};
 use anglerfish_filter::Expression;
 use anglerfish_filter::table::{RuleKey, Table};
@@ -111,6 +111,48 @@ pub(crate) fn print(component: &[u8], count: usize) {
         }),
     );
 
+    let (mut store, gateway) = fresh();
+    let packed =
+        gateway.anglerfish_gateway_router().router().call_pack(&mut store, routing).unwrap().unwrap();
+    let directory = Directory::pack(&deployment).unwrap();
+    println!(
+        "  packed: {} KiB for the component, {} for the shell",
+        packed.len() >> 10,
+        directory.len() >> 10
+    );
+    let body = crate::event(count);
+    let event = gateway::exports::anglerfish::gateway::types::EventParam {
+        id: "1",
+        source: "shop",
+        kind: "order.created",
+        subject: None,
+        time: 0,
+        datacontenttype: Some("application/json"),
+        extensions: &[],
+    };
+    let mut parts = [const { Vec::new() }; 3];
+    for _ in 0..21 {
+        let (mut store, gateway) = fresh();
+        let router = gateway.anglerfish_gateway_router().router();
+        let mut table = None;
+        parts[0].push(timed(|| table = Some(router.call_load_packed(&mut store, &packed).unwrap().unwrap())));
+        let table = table.unwrap();
+        for part in &mut parts[1..] {
+            part.push(timed(|| {
+                let routing = router.call_route(&mut store, table, event.clone(), &[], body.as_bytes(), 0).unwrap();
+                assert_eq!(routing.intents.len(), 1);
+            }));
+        }
+    }
+    for (name, part) in ["load-packed", "then the first event", "then another"].into_iter().zip(&mut parts) {
+        part.sort();
+        shown(&format!("component: {name}"), part[10]);
+    }
+
+    shown(
+        "natively: what the deployment is packed into",
+        median(|| timed(|| Directory::read(directory.clone()).unwrap())),
+    );
     shown(
         "natively: the deployment's JSON",
         median(|| timed(|| serde_json::from_slice::<Deployment>(&kept).unwrap())),

@@ -124,9 +124,9 @@ impl Filters {
         self.packed.clone()
     }
 
-    /// The key of a subscription's filter.
-    pub(super) fn key(&self, id: &str) -> Option<RuleKey> {
-        self.entries.get(id).map(|entry| entry.key)
+    /// The keys of all filters, in the order of their subscriptions' ids.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, RuleKey)> {
+        self.entries.iter().map(|(id, entry)| (id.as_str(), entry.key))
     }
 
     /// What finds the filters.

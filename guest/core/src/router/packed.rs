@@ -7,10 +7,12 @@
 use super::document::{RoutingDocument, RoutingSubscription};
 use super::filters::Filters;
 use super::render::Rendering;
-use super::table::Router;
+use super::table::{Router, parse};
 use crate::problem::Problem;
 use anglerfish_filter::pack::{Catalogue, Reader, Section, Writer, open, seal};
 use anglerfish_filter::table::{RuleKey, Table};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// What is packed: another number where it is read in another way, or means something else.
 const NAME: &str = concat!("anglerfish routing 1 ", env!("CARGO_PKG_VERSION"));
@@ -54,6 +56,34 @@ impl Packed {
     }
 }
 
+/// The parts of a document as they are written: what is packed is what was read, and no type is written as JSON for it.
+#[derive(Deserialize)]
+struct Texts<'a> {
+    #[serde(borrow)]
+    source: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    resource: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    subscription: Vec<&'a RawValue>,
+}
+
+/// The subscriptions of no resource, or the others.
+fn of_no_resource<'t>(texts: &'t [&'t RawValue], ordinary: bool) -> impl Iterator<Item = &'t RawValue> {
+    let is_ordinary = |text: &&RawValue| {
+        serde_json::from_str(text.get()).is_ok_and(|one: RoutingSubscription| one.interest.is_none())
+    };
+    texts.iter().copied().filter(move |text| is_ordinary(text) == ordinary)
+}
+
+fn write_list<'t>(out: &mut String, texts: impl Iterator<Item = &'t RawValue>) {
+    for (number, text) in texts.enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        out.push_str(text.get());
+    }
+}
+
 impl Router {
     /// Builds the table from a configuration document, and packs it.
     ///
@@ -62,25 +92,30 @@ impl Router {
     /// Every problem of the document at once, each with its path.
     pub fn pack(document: &[u8]) -> Result<Vec<u8>, Vec<Problem>> {
         let router = Self::load(document)?;
-        let broken = |error: serde_json::Error| vec![Problem::new("", error.to_string())];
-        let mut head: RoutingDocument = serde_json::from_slice(document).map_err(broken)?;
-        let (head_subscriptions, mut subscriptions): (Vec<_>, Vec<_>) =
-            head.subscription.into_iter().partition(|subscription| subscription.interest.is_some());
-        head.subscription = head_subscriptions;
-        subscriptions.sort_unstable_by(|left, right| left.id.cmp(&right.id));
-        let texts =
-            subscriptions.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>().map_err(broken)?;
-        let mut places = vec![u32::MAX; subscriptions.len()];
-        for (place, subscription) in (0..).zip(&subscriptions) {
-            let known = router.filters.key(&subscription.id).and_then(|key| places.get_mut(key.0 as usize));
-            known.into_iter().for_each(|known| *known = place);
+        let texts: Texts<'_> = parse(document)?;
+        let ordinary: Vec<&RawValue> = of_no_resource(&texts.subscription, true).collect();
+        // Keys are given in the order of the document.
+        let mut places = vec![u32::MAX; ordinary.len()];
+        let mut ids = Vec::with_capacity(ordinary.len());
+        for (place, (id, key)) in (0..).zip(router.filters.keys()) {
+            if let (Some(known), Some(text)) = (places.get_mut(key.0 as usize), ordinary.get(key.0 as usize))
+            {
+                *known = place;
+                ids.push((id, text.get().as_bytes()));
+            }
         }
         let place = |key: RuleKey| places.get(key.0 as usize).copied().unwrap_or(u32::MAX);
+        let mut head = String::from("{\"source\":[");
+        write_list(&mut head, texts.source.iter().copied());
+        head.push_str("],\"resource\":[");
+        write_list(&mut head, texts.resource.iter().copied());
+        head.push_str("],\"subscription\":[");
+        write_list(&mut head, of_no_resource(&texts.subscription, false));
+        head.push_str("]}");
         let mut all = Writer::default();
-        all.bytes(&serde_json::to_vec(&head).map_err(broken)?);
+        all.bytes(head.as_bytes());
         all.bytes(&router.filters.table().pack(&place));
-        let ids = subscriptions.iter().map(|subscription| subscription.id.as_str());
-        all.bytes(&Catalogue::write(ids.zip(texts.iter().map(Vec::as_slice))));
+        all.bytes(&Catalogue::write(ids.into_iter()));
         Ok(seal(NAME, &all.finish()))
     }
 

@@ -9,7 +9,7 @@ use crate::config::is_built_in;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
 use anglerfish_filter::table::Class;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
 /// A routing table: sources with their verification, subscriptions with their filters.
@@ -219,7 +219,7 @@ pub fn named_by(source: &str, subscription: &str) -> Problem {
     Problem::new("", format!("the source {source:?} is named by the subscription {subscription:?}"))
 }
 
-fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, Vec<Problem>> {
+pub(super) fn parse<'d, T: Deserialize<'d>>(document: &'d [u8]) -> Result<T, Vec<Problem>> {
     serde_json::from_slice(document).map_err(|error| {
         let mut problem = Problem::new("", format!("not a configuration document: {error}"));
         problem.line = u32::try_from(error.line()).ok();

@@ -142,24 +142,36 @@ impl Packing<'_> {
 
 fn write_key(key: &Key<Clue<'_>>, out: &mut Writer) {
     out.u32(crate::ir::PathId::from(key.path).0);
+    let mut number = |kind: u8, value: u64| {
+        out.u8(kind);
+        out.u64(value);
+    };
     match &key.witness {
         Witness::Present => out.u8(0),
         Witness::Object => out.u8(1),
-        Witness::AtLeast(place) => (out.u8(2), out.u64(*place)).1,
-        Witness::AtMost(place) => (out.u8(3), out.u64(*place)).1,
-        Witness::Cell(size, cell) => (out.u8(4), out.u8(*size), out.u64(*cell)).2,
-        Witness::Prefix(part) => (out.u8(5), out.bytes(part)).1,
-        Witness::Suffix(part) => (out.u8(6), out.bytes(part)).1,
-        Witness::Gram(gram) => (out.u8(7), out.u32(u32::from_le_bytes(*gram))).1,
+        Witness::AtLeast(place) => number(2, *place),
+        Witness::AtMost(place) => number(3, *place),
+        Witness::Cell(size, cell) => {
+            number(4, *cell);
+            out.u8(*size);
+        }
+        Witness::Prefix(part) => text(5, part, out),
+        Witness::Suffix(part) => text(6, part, out),
+        Witness::Gram(gram) => text(7, gram, out),
         Witness::Equal(scalar) => match scalar {
             BorrowedScalar::Null => out.u8(8),
             BorrowedScalar::Bool(value) => out.u8(9 + u8::from(*value)),
-            BorrowedScalar::Int(value) => (out.u8(11), out.u64(value.cast_unsigned())).1,
-            BorrowedScalar::Uint(value) => (out.u8(12), out.u64(*value)).1,
-            BorrowedScalar::Double(bits) => (out.u8(13), out.u64(*bits)).1,
-            BorrowedScalar::Text(text) => (out.u8(14), out.bytes(text.as_bytes())).1,
+            BorrowedScalar::Int(value) => number(11, value.cast_unsigned()),
+            BorrowedScalar::Uint(value) => number(12, *value),
+            BorrowedScalar::Double(bits) => number(13, *bits),
+            BorrowedScalar::Text(part) => text(14, part.as_bytes(), out),
         },
     }
+}
+
+fn text(kind: u8, text: &[u8], out: &mut Writer) {
+    out.u8(kind);
+    out.bytes(text);
 }
 
 fn read_key<'a>(reader: &mut Reader<'a>) -> Option<Key<Clue<'a>>> {
@@ -169,10 +181,13 @@ fn read_key<'a>(reader: &mut Reader<'a>) -> Option<Key<Clue<'a>>> {
         1 => Witness::Object,
         2 => Witness::AtLeast(reader.u64()?),
         3 => Witness::AtMost(reader.u64()?),
-        4 => Witness::Cell(reader.u8()?, reader.u64()?),
+        4 => {
+            let cell = reader.u64()?;
+            Witness::Cell(reader.u8()?, cell)
+        }
         5 => Witness::Prefix(reader.bytes()?),
         6 => Witness::Suffix(reader.bytes()?),
-        7 => Witness::Gram(reader.u32()?.to_le_bytes()),
+        7 => Witness::Gram(reader.bytes()?.try_into().ok()?),
         8 => Witness::Equal(BorrowedScalar::Null),
         9 => Witness::Equal(BorrowedScalar::Bool(false)),
         10 => Witness::Equal(BorrowedScalar::Bool(true)),
@@ -222,11 +237,13 @@ pub(crate) fn pack(rules: &Rules, roots: &Roots, number: &dyn Fn(u32) -> u32) ->
     for (place, id) in (0_u64..).zip(&hashed) {
         let Some(key) = packing.key(*id) else { continue };
         order.push(u64::from(hash::short(hash::of_key(&key))) << 32 | place);
-        probes.push(probe_of(&key));
+        let probe = probe_of(&key);
+        // Few differ: they say what paths are asked for, and not for which values.
+        if !probes.contains(&probe) {
+            probes.push(probe);
+        }
     }
     order.sort_unstable();
-    probes.sort_unstable();
-    probes.dedup();
     out.count(probes.len());
     probes.iter().for_each(|probe| out.u64(*probe));
     let (mut places, mut levels) = (Writer::default(), Writer::default());
