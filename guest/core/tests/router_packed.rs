@@ -36,7 +36,8 @@ fn filter() -> impl Strategy<Value = Option<String>> {
         "!(message.flag) && event.subject == \"c#\"",
         "message.name.matches(\"^n[#-9]\")",
     ]);
-    let some = (forms, 0..6).prop_map(|(form, number)| Some(form.replace('#', &number.to_string())));
+    let some =
+        (forms, 0..6).prop_map(|(form, number): (&str, u32)| Some(form.replace('#', &number.to_string())));
     prop_oneof![12 => some, 1 => Just(None)]
 }
 
@@ -90,7 +91,8 @@ fn request() -> impl Strategy<Value = (String, String, usize)> {
         "\"flag\": true",
         "\"flag\": \"no\"",
     ]);
-    let member = (member, 0..6).prop_map(|(form, number)| form.replace('#', &number.to_string()));
+    let member =
+        (member, 0..6).prop_map(|(form, number): (&str, u32)| form.replace('#', &number.to_string()));
     let body =
         proptest::collection::vec(member, 0..9).prop_map(|members| format!("{{{}}}", members.join(", ")));
     let body = prop_oneof![15 => body, 1 => Just("no json".to_owned())];
@@ -150,7 +152,7 @@ proptest! {
             prop_assert_eq!(decided(&mut taken, request), decided(&mut loaded, request));
             if let Some(subscription) = document.subscription.first() {
                 let event = Event { source: "shop".to_owned(), ..Event::default() };
-                let mut rendered =
+                let rendered =
                     |router: &mut Router| router.render(&subscription.id, &event, &[], request.0.as_bytes(), now);
                 prop_assert_eq!(rendered(&mut taken), rendered(&mut loaded));
             }

@@ -139,7 +139,8 @@ pub(crate) fn print(component: &[u8], count: usize) {
         let table = table.unwrap();
         for part in &mut parts[1..] {
             part.push(timed(|| {
-                let routing = router.call_route(&mut store, table, event.clone(), &[], body.as_bytes(), 0).unwrap();
+                let routing =
+                    router.call_route(&mut store, table, event.clone(), &[], body.as_bytes(), 0).unwrap();
                 assert_eq!(routing.intents.len(), 1);
             }));
         }

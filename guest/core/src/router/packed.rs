@@ -67,16 +67,8 @@ struct Texts<'a> {
     subscription: Vec<&'a RawValue>,
 }
 
-/// The subscriptions of no resource, or the others.
-fn of_no_resource<'t>(texts: &'t [&'t RawValue], ordinary: bool) -> impl Iterator<Item = &'t RawValue> {
-    let is_ordinary = |text: &&RawValue| {
-        serde_json::from_str(text.get()).is_ok_and(|one: RoutingSubscription| one.interest.is_none())
-    };
-    texts.iter().copied().filter(move |text| is_ordinary(text) == ordinary)
-}
-
-fn write_list<'t>(out: &mut String, texts: impl Iterator<Item = &'t RawValue>) {
-    for (number, text) in texts.enumerate() {
+fn write_list(out: &mut String, texts: &[&RawValue]) {
+    for (number, text) in texts.iter().enumerate() {
         if number > 0 {
             out.push(',');
         }
@@ -93,7 +85,12 @@ impl Router {
     pub fn pack(document: &[u8]) -> Result<Vec<u8>, Vec<Problem>> {
         let router = Self::load(document)?;
         let texts: Texts<'_> = parse(document)?;
-        let ordinary: Vec<&RawValue> = of_no_resource(&texts.subscription, true).collect();
+        let read: RoutingDocument = parse(document)?;
+        let (mut ordinary, mut of_resources) = (Vec::new(), Vec::new());
+        for (subscription, text) in read.subscription.iter().zip(&texts.subscription) {
+            let list = if subscription.interest.is_none() { &mut ordinary } else { &mut of_resources };
+            list.push(*text);
+        }
         // Keys are given in the order of the document.
         let mut places = vec![u32::MAX; ordinary.len()];
         let mut ids = Vec::with_capacity(ordinary.len());
@@ -106,11 +103,11 @@ impl Router {
         }
         let place = |key: RuleKey| places.get(key.0 as usize).copied().unwrap_or(u32::MAX);
         let mut head = String::from("{\"source\":[");
-        write_list(&mut head, texts.source.iter().copied());
+        write_list(&mut head, &texts.source);
         head.push_str("],\"resource\":[");
-        write_list(&mut head, texts.resource.iter().copied());
+        write_list(&mut head, &texts.resource);
         head.push_str("],\"subscription\":[");
-        write_list(&mut head, of_no_resource(&texts.subscription, false));
+        write_list(&mut head, &of_resources);
         head.push_str("]}");
         let mut all = Writer::default();
         all.bytes(head.as_bytes());
