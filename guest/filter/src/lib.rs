@@ -5,6 +5,7 @@
 //! - [`ir`]: an expression after it was parsed and lowered.
 //! - [`json`]: one pass over an event's body.
 //! - [`table`]: many expressions, filed under what an event must have for them to be true.
+//! - [`pack`]: bytes that are read where they lie.
 //! - [`fact`]: what an evaluator asks an event for.
 //! - [`eval`]: the evaluator, with a budget of steps.
 //! - [`explain`]: why an expression matched, or not.
@@ -26,6 +27,7 @@ pub mod ir;
 pub mod json;
 mod limit;
 mod lower;
+pub mod pack;
 mod problem;
 mod projection;
 mod review;

@@ -25,10 +25,21 @@ struct RoutingTable {
     keys: RefCell<KeyValueStore>,
 }
 
+fn routing_table(core: Core) -> Router {
+    Router::new(RoutingTable { core: RefCell::new(core), keys: RefCell::new(KeyValueStore::default()) })
+}
+
 impl GuestRouter for RoutingTable {
     fn load(configuration: Vec<u8>) -> Result<Router, Vec<types::Problem>> {
-        let core = Core::load(&configuration).map_err(convert::problems)?;
-        Ok(Router::new(Self { core: RefCell::new(core), keys: RefCell::new(KeyValueStore::default()) }))
+        Core::load(&configuration).map(routing_table).map_err(convert::problems)
+    }
+
+    fn pack(configuration: Vec<u8>) -> Result<Vec<u8>, Vec<types::Problem>> {
+        Core::pack(&configuration).map_err(convert::problems)
+    }
+
+    fn load_packed(packed: Vec<u8>) -> Result<Router, String> {
+        Core::load_packed(packed).map(routing_table)
     }
 
     fn put_source(&self, source: Vec<u8>) -> Result<(), Vec<types::Problem>> {

@@ -1,7 +1,7 @@
 //! What an operator, or a scheduler, asks for. Nothing of it is open to who shows no token.
 
 use crate::bucket::Bucket;
-use crate::configuration::{self, Current, NotTaken, RolledBack};
+use crate::configuration::{self, Current, GATEWAY, NotTaken, RolledBack};
 use crate::drain::drain;
 use crate::ingress::read_body;
 use crate::outbox::outbox;
@@ -22,9 +22,6 @@ use std::borrow::Cow;
 
 /// The largest configuration, in bytes: tens of thousands of subscriptions.
 const LARGEST: usize = 16 * 1024 * 1024;
-
-/// The SHA-256 of the gateway component that this one was built with.
-const GATEWAY: Option<&str> = option_env!("ANGLERFISH_GATEWAY_SHA256");
 
 /// What is asked for.
 enum Ask {
@@ -175,7 +172,7 @@ async fn deploy(request: Request, settings: &Settings) -> Result<Reply, String> 
         Err(problems) => return Ok(refused(&problems)),
     };
     // What only the component can say: whether schemes, secrets and filters are usable.
-    if let Err(problems) = build(deployment.clone(), None) {
+    if let Err(problems) = build(&deployment, None) {
         return Ok(refused(&problems));
     }
     let (current, is_new) = match configuration::take(&Bucket::open()?, &deployment) {
@@ -195,7 +192,7 @@ async fn deploy(request: Request, settings: &Settings) -> Result<Reply, String> 
 
 async fn status() -> Result<Reply, String> {
     let (configuration, horizon) = match table().await {
-        Ok(table) => (in_use(&table), table.deployment.horizon),
+        Ok(table) => (in_use(&table), table.directory.horizon()),
         Err(error) => (json!({ "error": error.to_string() }), 0),
     };
     let (survey, errors) = outbox(|outbox| Ok((outbox.survey(horizon)?, outbox.errors()?)))?;
@@ -217,8 +214,8 @@ fn in_use(table: &Table) -> Value {
     if let Some(members) = shown.as_object_mut() {
         let from = if table.current.is_some() { "store" } else { "variable" };
         members.insert("from".to_owned(), json!(from));
-        members.insert("sources".to_owned(), json!(table.deployment.sources().count()));
-        members.insert("subscriptions".to_owned(), json!(table.deployment.subscriptions().count()));
+        members.insert("sources".to_owned(), json!(table.directory.sources()));
+        members.insert("subscriptions".to_owned(), json!(table.directory.subscriptions()));
     }
     shown
 }

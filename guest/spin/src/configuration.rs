@@ -1,11 +1,13 @@
 //! The configuration in the key-value store: one version in use, and the one before it.
 //!
 //! A version is written under a number of its own and never changed. Which one is in use stands under one key, so that taking
-//! one and going back are one write each.
+//! one and going back are one write each. Beside it stands what it is packed into for instances that have just started: that is made of
+//! it, and is made again where this component cannot use what it finds.
 
+use crate::binding::Router;
 use crate::bucket::Bucket;
-use crate::clock;
-use anglerfish_core::edge::{Bucket as _, Deployment};
+use crate::{clock, convert, diagnostic};
+use anglerfish_core::edge::{Bucket as _, Deployment, Directory, PackedConfiguration};
 use anglerfish_core::problem::Problem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +20,9 @@ const NEXT: &str = "config/next";
 
 /// How much of a version is in one value, in bytes: less than what every store takes.
 const PIECE: usize = 256 * 1024;
+
+/// The hash of the gateway component that this one was built with, where the build says it: what another one packed is not for it.
+pub(crate) const GATEWAY: Option<&str> = option_env!("ANGLERFISH_GATEWAY_SHA256");
 
 /// What is in use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,6 +51,27 @@ impl Version {
     fn keys(&self) -> Vec<String> {
         (0..self.pieces).map(|piece| format!("config/{}/{piece}", self.version)).collect()
     }
+
+    /// Where it is packed, in so many pieces.
+    fn packed_keys(&self, pieces: usize) -> Vec<String> {
+        (0..pieces).map(|piece| format!("config/{}/packed/{piece}", self.version)).collect()
+    }
+
+    /// How many of those there can be: what is packed is hardly larger than the document.
+    const fn most_packed(&self) -> usize {
+        self.pieces * 2 + 2
+    }
+
+    /// Reads how many there are.
+    fn packed_pieces(&self, bucket: &Bucket) -> Result<Option<(usize, Vec<u8>)>, String> {
+        let Some(first) = self.packed_keys(1).first().map(|key| bucket.get(key)).transpose()?.flatten()
+        else {
+            return Ok(None);
+        };
+        // What is no number may be anything.
+        let count = PackedConfiguration::count(&first).unwrap_or(usize::MAX).clamp(1, self.most_packed());
+        Ok(Some((count, first)))
+    }
 }
 
 /// What is in use, if any was ever taken.
@@ -66,6 +92,53 @@ pub(crate) fn load(bucket: &Bucket, version: &Version) -> Result<Deployment, Str
     }
     serde_json::from_slice(&text)
         .map_err(|error| format!("version {} of the configuration cannot be read: {error}", version.version))
+}
+
+/// Reads what a version is packed into. Within, why this component cannot use it.
+pub(crate) fn load_packed(
+    bucket: &Bucket,
+    version: &Version,
+) -> Result<Result<PackedConfiguration, String>, String> {
+    let Some(gateway) = GATEWAY else {
+        return Ok(Err("it is not known which gateway component this is".to_owned()));
+    };
+    let Some((count, first)) = version.packed_pieces(bucket)? else {
+        return Ok(Err("it was not packed before".to_owned()));
+    };
+    let keys = version.packed_keys(count).split_off(1);
+    let mut found = bucket.get_many(keys.clone())?;
+    let mut pieces = vec![first];
+    pieces.extend(keys.iter().filter_map(|key| found.remove(key)));
+    Ok(PackedConfiguration::join(gateway, &pieces))
+}
+
+/// Packs a version.
+fn pack(bucket: &Bucket, version: &Version, deployment: &Deployment) -> Result<(), String> {
+    let Some(gateway) = GATEWAY else { return Ok(()) };
+    let routing = Router::pack(deployment.routing.get().as_bytes()).map_err(|problems| {
+        problems
+            .into_iter()
+            .map(|problem| convert::problem(problem).to_string())
+            .collect::<Vec<_>>()
+            .join("; ")
+    })?;
+    let directory = Directory::pack(deployment).map_err(|error| error.to_string())?;
+    let pieces = PackedConfiguration { directory, routing }.pieces(gateway, PIECE);
+    if pieces.len() > version.most_packed() {
+        return Err(format!("it would take {} pieces", pieces.len()));
+    }
+    bucket.set_many(version.packed_keys(pieces.len()).into_iter().zip(pieces).collect())
+}
+
+/// Packs a version that is in use or was before.
+pub(crate) fn pack_again(bucket: &Bucket, version: &Version, deployment: &Deployment) -> Result<(), String> {
+    // Of one that was deleted meanwhile nothing is to be left.
+    match current(bucket)? {
+        Some(current) if current.version == *version || current.previous.as_ref() == Some(version) => {
+            pack(bucket, version, deployment)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why a configuration was not taken.
@@ -93,23 +166,28 @@ pub(crate) fn take(bucket: &Bucket, deployment: &Deployment) -> Result<(Current,
     }
     let number = u64::try_from(bucket.increment(NEXT, 1)?)
         .map_err(|_| NotTaken::Store("the versions are counted wrong".to_owned()))?;
-    let text = match deployment.has_documents() {
+    let enrolled = match deployment.has_documents() {
         true => {
             let before = old.as_ref().map(|old| load(bucket, &old.version)).transpose()?;
-            let enrolled = deployment.clone().enrol(before.as_ref(), number).map_err(NotTaken::Problems)?;
-            written(&enrolled)?
+            Some(deployment.clone().enrol(before.as_ref(), number).map_err(NotTaken::Problems)?)
         }
-        false => text,
+        false => None,
     };
+    let text = enrolled.as_ref().map(written).transpose()?.unwrap_or(text);
     let pieces: Vec<&[u8]> = text.chunks(PIECE).collect();
     let version = Version { version: number, hash, deployed: clock::now(), pieces: pieces.len() };
     bucket.set_many(version.keys().into_iter().zip(pieces.into_iter().map(<[u8]>::to_vec)).collect())?;
+    // Without it an instance that starts takes longer, and packs it.
+    if let Err(error) = pack(bucket, &version, enrolled.as_ref().unwrap_or(deployment)) {
+        diagnostic::report(&format!("version {number} of the configuration was not packed: {error}"));
+    }
     let (previous, forgotten) = old.map_or((None, None), |old| (Some(old.version), old.previous));
     let current = Current { version, previous };
     set(bucket, &current)?;
     // Whoever loads it at this moment finds that there is another one, and loads that.
     if let Some(forgotten) = forgotten {
-        bucket.delete_many(forgotten.keys())?;
+        let packed = forgotten.packed_pieces(bucket)?.map_or(0, |(count, _)| count);
+        bucket.delete_many([forgotten.keys(), forgotten.packed_keys(packed)].concat())?;
     }
     Ok((current, true))
 }

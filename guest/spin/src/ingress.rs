@@ -348,7 +348,7 @@ pub(crate) fn send(table: Rc<Table>, units: Vec<Unit>) {
 /// The event's data: the body, or of a GET the query, from which goes what the scheme compares with its secret.
 fn data(table: &Table, request: &types::Request) -> Vec<u8> {
     let verifier = match request.body.is_empty() {
-        true => table.deployment.source(&request.source),
+        true => table.directory.source(&request.source),
         false => None,
     };
     let verifier = verifier.map(|source| Verifier::try_new("source", &source.verification));

@@ -54,7 +54,7 @@ pub(crate) async fn judge(
     let mut event = event.clone();
     for used in uses {
         let name = &used.name;
-        let Some(plugin) = asked.table.deployment.plugin(name) else {
+        let Some(plugin) = asked.table.directory.plugin(name) else {
             return Err(Unanswered { why: Why::Local, reason: format!("there is no plugin {name}") });
         };
         let mut answered = ask(asked, plugin, used, &event, &data).await;

@@ -12,7 +12,7 @@ use anglerfish_core::attempt::{Outgoing, made, telling_policy};
 use anglerfish_core::config::{
     DeliveryConfig, EndpointConfig, NotificationConfig, PluginUse, SubscriptionConfig,
 };
-use anglerfish_core::edge::Deployment;
+use anglerfish_core::edge::{Deployment, Directory, PackedConfiguration};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::resource::Action;
 use anglerfish_core::sign::Signer;
@@ -45,7 +45,7 @@ pub(crate) struct Table {
     /// The gateway component's router.
     pub(crate) router: Router,
     /// The sources and subscriptions.
-    pub(crate) deployment: Deployment,
+    pub(crate) directory: Directory,
     /// Which version of the configuration it is; `None` if it is from the variable.
     pub(crate) current: Option<Current>,
     destinations: RefCell<HashMap<String, Rc<Destination>>>,
@@ -121,7 +121,7 @@ impl Table {
         if let Some(known) = self.destinations.borrow().get(subscription) {
             return Some(Rc::clone(known));
         }
-        let made = Rc::new(destination(self.deployment.subscription(subscription)?)?);
+        let made = Rc::new(destination(self.directory.subscription(subscription)?)?);
         self.destinations.borrow_mut().insert(subscription.to_owned(), Rc::clone(&made));
         Some(made)
     }
@@ -174,8 +174,28 @@ async fn newest(old: Option<&Rc<Table>>) -> Result<Rc<Table>, TableError> {
     if let Some(old) = old.filter(|old| old.version() == current.version.version) {
         return Ok(Rc::clone(old));
     }
+    let packed = configuration::load_packed(&bucket, &current.version).map_err(TableError::Store)?;
+    let why = match packed.and_then(|packed| of_packed(packed, &current)) {
+        Ok(table) => return Ok(table),
+        Err(why) => why,
+    };
+    let number = current.version.version;
+    diagnostic::report(&format!(
+        "version {number} of the configuration is loaded as a whole, and packed again: {why}"
+    ));
     let deployment = configuration::load(&bucket, &current.version).map_err(TableError::Store)?;
-    build(deployment, Some(current)).map_err(TableError::Problems)
+    let table = build(&deployment, Some(current.clone())).map_err(TableError::Problems)?;
+    if let Err(error) = configuration::pack_again(&bucket, &current.version, &deployment) {
+        diagnostic::report(&format!("version {number} of the configuration was not packed: {error}"));
+    }
+    Ok(table)
+}
+
+/// The table that was packed when the configuration was taken.
+fn of_packed(packed: PackedConfiguration, current: &Current) -> Result<Rc<Table>, String> {
+    let directory = Directory::read(packed.directory)?;
+    let router = Router::load_packed(&packed.routing)?;
+    Ok(Rc::new(Table { router, directory, current: Some(current.clone()), destinations: RefCell::default() }))
 }
 
 async fn of_variable() -> Result<Rc<Table>, TableError> {
@@ -188,14 +208,15 @@ async fn of_variable() -> Result<Rc<Table>, TableError> {
             Problem::new("resource", message).with_hint("deploy it with `anglerfish deploy-config`");
         return Err(TableError::Problems(vec![problem]));
     }
-    build(deployment, None).map_err(TableError::Problems)
+    build(&deployment, None).map_err(TableError::Problems)
 }
 
 /// Loads a configuration into the gateway component.
-pub(crate) fn build(deployment: Deployment, current: Option<Current>) -> Result<Rc<Table>, Vec<Problem>> {
+pub(crate) fn build(deployment: &Deployment, current: Option<Current>) -> Result<Rc<Table>, Vec<Problem>> {
     let router = Router::load(deployment.routing.get().as_bytes())
         .map_err(|problems| problems.into_iter().map(convert::problem).collect::<Vec<_>>())?;
-    Ok(Rc::new(Table { router, deployment, current, destinations: RefCell::default() }))
+    let directory = Directory::of(deployment).map_err(|error| vec![Problem::new("", error)])?;
+    Ok(Rc::new(Table { router, directory, current, destinations: RefCell::default() }))
 }
 
 /// `None` where the document's reader let something through that cannot be sent; it never names a value, which may be

@@ -72,7 +72,7 @@ async fn what_is_deployed_is_in_use_and_the_version_before_can_be_had_again() {
     let third = json!({ "source": [{ "name": "third", "scheme": "none" }] });
     assert_eq!(body(&deploy(&app, &third).await)["version"], 3);
     assert_eq!(app.shared.named("config/2/"), Vec::<String>::new());
-    assert_eq!(app.shared.named("config/1/").len(), 1);
+    assert_eq!(app.shared.named("config/1/"), ["config/1/0", "config/1/packed/0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,52 +141,24 @@ async fn a_large_configuration_is_kept_in_values_that_every_store_takes() {
     document["subscription"].as_array_mut().unwrap().extend(many);
     let answer = deploy(&app, &document).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+    let packed = app.shared.named("config/1/packed/");
     let pieces = app.shared.named("config/1/");
-    assert!(pieces.len() > 2, "{pieces:?}");
+    assert!(packed.len() > 2 && pieces.len() - packed.len() > 2, "{pieces:?}");
+    // Once of the document's pieces, of which it is packed again, and once of those.
+    app.shared.keys.lock().unwrap().retain(|key, _| !packed.contains(key));
     a_moment(&app);
     let answer = send(app.address, standard_webhooks("msg_1", ORDER), ORDER).await;
     assert_eq!(answer.body, r#"{"id":"msg_1","status":"accepted","deliveries":2}"#);
-}
-
-/// How long requests take that nobody accepts, in instances that are new and in one that is not, by the number of subscriptions.
-/// `cargo test -p anglerfish-tests --test spin --release -- --ignored --nocapture a_new_instance`
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "it measures"]
-async fn a_new_instance_is_measured_against_a_reused_one() {
-    for count in [10, 1000] {
-        let subscription = |number: usize| {
-            json!({
-                "id": format!("s{number}"), "sources": ["shop"],
-                "filter": format!("event.type == \"type.{number}\" && message.n > {number}"),
-                "endpoint": { "url": "https://hooks.example.com/", "secret": WHSEC },
-            })
-        };
-        let document = json!({
-            "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [WHSEC] }],
-            "subscription": (0..count).map(subscription).collect::<Vec<_>>(),
-        });
-        for (name, reuse, is_deployed) in [
-            ("new, from the variable", 1, false),
-            ("new, from what was deployed", 1, true),
-            ("reused, from what was deployed", 128, true),
-        ] {
-            let text = document.to_string();
-            let variables = [("configuration", text.as_str()), ("admin_token", TOKEN)];
-            let app = App::serve_with(component().await, &variables, reuse).await.unwrap();
-            if is_deployed {
-                assert_eq!(deploy(&app, &document).await.status, 200);
-            }
-            let mut taken = Vec::new();
-            for _ in 0..100 {
-                let request = http::Request::post("/in/shop");
-                let began = std::time::Instant::now();
-                assert_eq!(send(app.address, request, ORDER).await.status, 401);
-                taken.push(began.elapsed());
-            }
-            taken.sort();
-            println!("{count} subscriptions, {name}: median {:?}, p90 {:?}", taken[50], taken[90]);
-        }
-    }
+    assert_eq!(app.shared.named("config/1/"), pieces);
+    let other = json!({ "source": [{ "name": "other", "scheme": "none" }] });
+    assert_eq!(body(&deploy(&app, &other).await)["version"], 2);
+    a_moment(&app);
+    assert_eq!(send(app.address, standard_webhooks("msg_2", ORDER), ORDER).await.status, 404);
+    told(&app, "POST", "/config/rollback").await;
+    app.shared.keys.lock().unwrap().insert("config/1/0".to_owned(), Vec::new());
+    a_moment(&app);
+    let answer = send(app.address, standard_webhooks("msg_2", ORDER), ORDER).await;
+    assert_eq!(answer.body, r#"{"id":"msg_2","status":"accepted","deliveries":2}"#);
 }
 
 /// Runs `anglerfish deploy-config` with a configuration file, and tells its exit code, its data and its talk.

@@ -18,6 +18,7 @@ mod documents;
 mod host;
 mod operator;
 mod outbox;
+mod packed;
 mod plugins;
 mod real;
 mod receiver;

@@ -8,7 +8,7 @@ use crate::config::{
     read_subscription,
 };
 use crate::problem::Problem;
-use crate::resource::{ResourcePattern, ResourceTree};
+use crate::resource::ResourcePattern;
 use crate::router::{RoutingDocument, RoutingResource, RoutingSubscription};
 use crate::verify::{Verifier, catalogue};
 use serde::{Deserialize, Serialize};
@@ -20,26 +20,24 @@ use std::collections::{BTreeMap, BTreeSet};
 const TABLES: [&str; 4] = ["source", "resource", "plugin", "subscription"];
 
 /// A configuration that was read and checked: what the component loads, and for the shell each source and each subscription as
-/// it is written, to be read when it is needed.
-///
-/// An instance that lives for one request reads the subscriptions that the one event is for, and not all of them.
+/// it is written. What the shell looks up of it while it works is a [`Directory`](super::Directory).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deployment {
     /// The argument of the contract's `load`.
     pub routing: Box<RawValue>,
     /// The sources, by name.
-    sources: BTreeMap<String, Box<RawValue>>,
+    pub(super) sources: BTreeMap<String, Box<RawValue>>,
     /// The subscriptions, by id.
-    subscriptions: BTreeMap<String, Box<RawValue>>,
+    pub(super) subscriptions: BTreeMap<String, Box<RawValue>>,
     /// The plugins, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    plugins: BTreeMap<String, EdgePlugin>,
+    pub(super) plugins: BTreeMap<String, EdgePlugin>,
     /// The resources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<RoutingResource>,
     /// Those of the subscriptions that are of resources, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    followers: BTreeMap<String, Enrolled>,
+    pub(super) followers: BTreeMap<String, Enrolled>,
     /// The longest that anything can be put off, in milliseconds.
     pub horizon: u64,
 }
@@ -180,25 +178,6 @@ impl Deployment {
         !self.resources.is_empty()
     }
 
-    /// What the component knows a subscription of a resource by; `None` if it is none.
-    #[must_use]
-    pub fn follower(&self, id: &str) -> Option<String> {
-        Some(self.followers.get(id)?.name(id))
-    }
-
-    /// The resources by their patterns.
-    #[must_use]
-    pub fn tree(&self) -> ResourceTree {
-        let mut tree = ResourceTree::default();
-        for resource in &self.resources {
-            if let Ok(pattern) = ResourcePattern::parse(&resource.endpoint) {
-                // The document that they were read from has no two of one shape.
-                let _ = tree.insert(&pattern, &resource.id);
-            }
-        }
-        tree
-    }
-
     /// The names of its sources.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)
@@ -208,26 +187,16 @@ impl Deployment {
     pub fn subscriptions(&self) -> impl Iterator<Item = &str> {
         self.subscriptions.keys().map(String::as_str)
     }
+}
 
-    /// A plugin, if there is one of this name.
-    #[must_use]
-    pub fn plugin(&self, name: &str) -> Option<&EdgePlugin> {
-        self.plugins.get(name)
-    }
+/// A source as it is kept.
+pub(super) fn read_kept_source(text: &[u8]) -> Option<SourceConfig> {
+    read_source(&serde_json::from_slice(text).ok()?, "source").0
+}
 
-    /// A source, if there is one of this name.
-    #[must_use]
-    pub fn source(&self, name: &str) -> Option<SourceConfig> {
-        let value = serde_json::from_str(self.sources.get(name)?.get()).ok()?;
-        read_source(&value, "source").0
-    }
-
-    /// A subscription, if there is one of this id.
-    #[must_use]
-    pub fn subscription(&self, id: &str) -> Option<SubscriptionConfig> {
-        let value = serde_json::from_str(self.subscriptions.get(id)?.get()).ok()?;
-        read_subscription(&value, "subscription").ok()
-    }
+/// A subscription as it is kept.
+pub(super) fn read_kept_subscription(text: &[u8]) -> Option<SubscriptionConfig> {
+    read_subscription(&serde_json::from_slice(text).ok()?, "subscription").ok()
 }
 
 /// A subscription as the component has it.
@@ -299,6 +268,7 @@ fn pinned(definition: &Value, hosts: &mut BTreeSet<String>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Directory;
     use super::*;
     use serde_json::json;
 
@@ -317,9 +287,10 @@ mod tests {
     fn what_is_kept_gives_back_what_was_written() {
         let kept = serde_json::to_vec(&Deployment::read(&document()).unwrap()).unwrap();
         let kept: Deployment = serde_json::from_slice(&kept).unwrap();
-        assert_eq!(kept.subscription("a").unwrap().delivery.timeout.as_secs(), 5);
-        assert_eq!(kept.source("shop").unwrap().verification.scheme, "none");
-        assert!(kept.subscription("b").is_none() && kept.source("a").is_none());
+        let directory = Directory::of(&kept).unwrap();
+        assert_eq!(directory.subscription("a").unwrap().delivery.timeout.as_secs(), 5);
+        assert_eq!(directory.source("shop").unwrap().verification.scheme, "none");
+        assert!(directory.subscription("b").is_none() && directory.source("a").is_none());
         assert!(crate::router::Router::load(kept.routing.get().as_bytes()).is_ok());
         assert!(kept.horizon >= 24 * 3_600_000);
     }
@@ -334,8 +305,9 @@ mod tests {
         document["plugin"][0]["name"] = json!("geo");
         let kept = serde_json::to_vec(&Deployment::read(&document).unwrap()).unwrap();
         let kept: Deployment = serde_json::from_slice(&kept).unwrap();
-        assert_eq!(kept.plugin("geo").map(|plugin| plugin.timeout_ms), Some(100));
-        assert_eq!(kept.subscription("a").unwrap().plugins[0].name, "geo");
+        let directory = Directory::of(&kept).unwrap();
+        assert_eq!(directory.plugin("geo").map(|plugin| plugin.timeout_ms), Some(100));
+        assert_eq!(directory.subscription("a").unwrap().plugins[0].name, "geo");
         // What is wrong with a plugin is told once, and not again of who names it.
         document["plugin"][0]["name"] = json!("Geo");
         let paths: Vec<String> =

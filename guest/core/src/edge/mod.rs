@@ -2,18 +2,20 @@
 //! request to the next.
 //!
 //! [`Outbox`] keeps what was accepted until it is settled. [`Deployment`] is a configuration in the form in which such a
-//! shell keeps and loads it, with what it could not do refused; [`Turns`] keep apart those that change one document. Nothing here does I/O: the store is a [`Bucket`], the time
+//! shell keeps it, with what it could not do refused, and [`Directory`] what it looks up of it; [`Turns`] keep apart those that change one document. Nothing here does I/O: the store is a [`Bucket`], the time
 //! is handed in.
 
 mod bucket;
 mod claim;
 mod deployment;
+mod directory;
 mod enrolment;
 mod grant;
 mod kept;
 mod lease;
 mod outbox;
 mod owed;
+mod packed;
 mod place;
 mod plugin;
 mod record;
@@ -27,12 +29,14 @@ mod turn;
 pub use bucket::Bucket;
 pub use claim::Claimed;
 pub use deployment::{Deployment, outbound_hosts};
+pub use directory::Directory;
 pub use enrolment::{Enrolled, MOST_FOLLOWERS, MOST_FORMER, subscription_of};
 pub use grant::{OpenedNetworks, blocked_networks, instance_memory, opened_networks};
 pub use kept::PluginKept;
 pub use lease::LEASE;
 pub use outbox::{Beside, NewEvent, Outbox, Unit, claim_key};
 pub use owed::{Owed, owed_key};
+pub use packed::PackedConfiguration;
 pub use place::{Slots, Wheel};
 pub use plugin::{
     EdgePlugin, MOST_ANSWERED, PluginAnswer, PluginQuestion, plugin_component, plugin_message, plugin_origin,

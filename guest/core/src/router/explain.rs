@@ -2,9 +2,9 @@
 
 use super::admission::{self, Remembered};
 use super::batch;
-use super::decide::{lazily, split, unknown_source};
+use super::decide::{lazily, split, state_unavailable, unknown_source};
 use super::document::RoutingSubscription;
-use super::explanation::{Explanation, Verdict, VerificationOutcome, VerificationReport};
+use super::explanation::{Explanation, Verdict, VerdictOutcome, VerificationOutcome, VerificationReport};
 use super::filters::{FilterInput, Filters, filter_problems};
 use super::table::{Router, Source};
 use crate::decision::Answer;
@@ -18,6 +18,9 @@ use crate::verify::{Read, Verification};
 impl Router {
     /// The same decision without effects, with a reason for each scheme, secret and subscription tried.
     pub fn explain(&mut self, request: &Request<'_>, keys: &mut dyn Keys) -> Explanation {
+        if let Err(problems) = self.load_all() {
+            return Explanation::rejected(state_unavailable(&told_of(&problems)));
+        }
         let Some(source) = self.sources.get(request.source) else {
             return Explanation::rejected(unknown_source(request.source));
         };
@@ -133,6 +136,10 @@ impl Router {
         now: UnixMillis,
         only: Option<&str>,
     ) -> Vec<Verdict> {
+        if let Err(problems) = self.load_all() {
+            let (outcome, reason) = (VerdictOutcome::Error, told_of(&problems));
+            return vec![Verdict { subscription: only.unwrap_or_default().to_owned(), outcome, reason }];
+        }
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
         let message = Message::new(ReceivedBody::of_event(event, headers, data), fields);
         self.filters.explain(FilterInput { event, headers, now }, message.json(), only)
@@ -158,6 +165,10 @@ pub fn explain_once(
     let message = Message::new(ReceivedBody::of_event(event, headers, data), &[]);
     let verdicts = filters.explain(FilterInput { event, headers, now }, message.json(), None);
     verdicts.into_iter().next().ok_or_else(|| vec![Problem::new("", "it cannot be explained")])
+}
+
+fn told_of(problems: &[Problem]) -> String {
+    problems.first().map(|problem| problem.message.clone()).unwrap_or_default()
 }
 
 /// An answer as an operator reads it.

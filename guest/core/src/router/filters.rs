@@ -3,11 +3,14 @@
 use super::explanation::{Verdict, VerdictOutcome};
 use super::headers::joined_headers;
 use super::order::Order;
+use super::packed::Packed;
 use crate::decision::{FilterFailure, Intent};
 use crate::event::Event;
 use crate::problem::Problem;
 use crate::request::{Header, UnixMillis};
-use anglerfish_filter::table::{Class, EventInput, ExpressionView, Matches, Reading, RuleKey, Table};
+use anglerfish_filter::table::{
+    Class, EventInput, ExpressionView, Matches, Reading, RuleKey, Supplied, Table,
+};
 use anglerfish_filter::{CompileError, Expression, Failure, explain};
 use std::collections::BTreeMap;
 
@@ -85,6 +88,8 @@ pub(crate) struct Filters {
     orders: Vec<Option<Order>>,
     free: Vec<RuleKey>,
     matches: Matches,
+    /// Where the subscriptions are until an event comes that they may want. Then nothing else is here, and nothing is changed.
+    packed: Option<Packed>,
 }
 
 impl Default for Filters {
@@ -104,7 +109,29 @@ impl Filters {
             orders: Vec::new(),
             free: Vec::new(),
             matches: Matches::default(),
+            packed: None,
         }
+    }
+
+    /// Those of a table that was packed.
+    pub(super) fn packed(table: Table, packed: Packed) -> Self {
+        let ids = vec![String::new(); packed.len()];
+        Self { table, ids, packed: Some(packed), ..Self::default() }
+    }
+
+    /// Where subscriptions are packed, if they are.
+    pub(super) fn is_packed(&self) -> Option<Packed> {
+        self.packed.clone()
+    }
+
+    /// The keys of all filters, in the order of their subscriptions' ids.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, RuleKey)> {
+        self.entries.iter().map(|(id, entry)| (id.as_str(), entry.key))
+    }
+
+    /// What finds the filters.
+    pub(super) const fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Whether a subscription's filter is true; why not, otherwise.
@@ -165,8 +192,8 @@ impl Filters {
 
     /// The table that reads a request's body, and what tells from its reading who wants the event.
     pub(crate) fn open(&mut self) -> (&mut Table, Selection<'_>) {
-        let selection = Selection { ids: &self.ids, orders: &self.orders, matches: &mut self.matches };
-        (&mut self.table, selection)
+        let Self { compile, table, ids, orders, matches, packed, .. } = self;
+        (table, Selection { compile: *compile, ids, orders, matches, packed: packed.as_ref() })
     }
 
     /// What each subscription, or `only` one, says of an event, ordered by id.
@@ -195,9 +222,11 @@ impl Filters {
 /// Who wants an event.
 pub(crate) struct Selection<'f> {
     /// As [`Filters`] has them.
-    ids: &'f [String],
-    orders: &'f [Option<Order>],
+    ids: &'f mut [String],
+    orders: &'f mut Vec<Option<Order>>,
     matches: &'f mut Matches,
+    packed: Option<&'f Packed>,
+    compile: Compile,
 }
 
 impl Selection<'_> {
@@ -211,21 +240,44 @@ impl Selection<'_> {
     ) -> (Vec<Intent>, Vec<FilterFailure>) {
         let headers = if body.reads_headers() { input.headers } else { &[] };
         // A body that is not JSON leaves `message` without a value; what needs it does not match.
-        FilterInput { headers, ..input }.with(|seen| body.evaluate(seen, self.matches));
-        let id = |key: RuleKey| self.ids.get(key.0 as usize).cloned().unwrap_or_default();
-        let order = |key: RuleKey| self.orders.get(key.0 as usize)?.as_ref();
-        let intents = self.matches.matched.iter().map(|key| Intent {
+        let Self { ids, orders, matches, packed, compile } = self;
+        FilterInput { headers, ..input }.with(|seen| {
+            body.evaluate_with(seen, matches, &mut |key| supply(packed?, key, ids, orders, compile))
+        });
+        let id = |key: RuleKey| ids.get(key.0 as usize).cloned().unwrap_or_default();
+        let order = |key: RuleKey| orders.get(key.0 as usize)?.as_ref();
+        let intents = matches.matched.iter().map(|key| Intent {
             subscription: id(*key),
             ordering_key: order(*key).map(|order| order.key(input, data)),
             ..Intent::default()
         });
-        let failures = self
-            .matches
+        let failures = matches
             .failed
             .drain(..)
             .map(|failure| FilterFailure { subscription: id(failure.key), reason: failure.reason });
         (intents.collect(), failures.collect())
     }
+}
+
+/// What is needed of a packed subscription that an event may be for. It compiled before it was packed.
+fn supply(
+    packed: &Packed,
+    key: RuleKey,
+    ids: &mut [String],
+    orders: &mut Vec<Option<Order>>,
+    compile: Compile,
+) -> Option<Supplied> {
+    let subscription = packed.of_key(key)?;
+    let expression = compile(subscription.filter.as_deref().unwrap_or(EVERYTHING)).ok()?;
+    let place = key.0 as usize;
+    if let Some(order) = Order::compile(&subscription.ordering).ok()? {
+        if place >= orders.len() {
+            orders.resize_with(place + 1, || None);
+        }
+        *orders.get_mut(place)? = Some(order);
+    }
+    *ids.get_mut(place)? = subscription.id;
+    Some(Supplied { expression, sources: subscription.sources })
 }
 
 impl Entry {

@@ -11,6 +11,7 @@ mod filters;
 mod handshake;
 mod headers;
 mod order;
+mod packed;
 mod render;
 mod resource;
 mod review;

@@ -209,6 +209,9 @@ impl Router {
         data: &[u8],
         now: UnixMillis,
     ) -> Result<Rendered, String> {
+        if self.rendering(subscription).is_none() {
+            return Ok(Rendered::default());
+        }
         let Some(rendering) = self.renderings.get(subscription) else { return Ok(Rendered::default()) };
         let fields = self.sources.get(&event.source).map_or(&[][..], |source| source.verifier.json_fields());
         let message = Message::new(ReceivedBody::of_event(event, headers, data), fields);

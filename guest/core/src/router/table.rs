@@ -9,7 +9,7 @@ use crate::config::is_built_in;
 use crate::problem::Problem;
 use crate::verify::{Names, Verifier};
 use anglerfish_filter::table::Class;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
 /// A routing table: sources with their verification, subscriptions with their filters.
@@ -35,13 +35,21 @@ impl Router {
     ///
     /// Every problem of the document at once, each with its path.
     pub fn load(document: &[u8]) -> Result<Self, Vec<Problem>> {
-        let document: RoutingDocument = parse(document)?;
-        let mut router = Self {
+        Self::of(parse(document)?, Filters::default())
+    }
+
+    fn empty() -> Self {
+        Self {
             sources: HashMap::new(),
             filters: Filters::default(),
             renderings: HashMap::new(),
             resources: Resources::default(),
-        };
+        }
+    }
+
+    /// The table of a document, beside the filters that are there already.
+    pub(super) fn of(document: RoutingDocument, filters: Filters) -> Result<Self, Vec<Problem>> {
+        let mut router = Self { filters, ..Self::empty() };
         let mut problems = Vec::new();
         for (index, source) in document.source.into_iter().enumerate() {
             let path = format!("source[{index}]");
@@ -79,7 +87,9 @@ impl Router {
     ///
     /// Every problem of the source at once, each with its path within it.
     pub fn put_source(&mut self, source: &[u8]) -> Result<(), Vec<Problem>> {
-        self.insert_source(&parse(source)?, "")
+        let source = parse(source)?;
+        self.load_all()?;
+        self.insert_source(&source, "")
     }
 
     fn insert_source(&mut self, source: &RoutingSource, path: &str) -> Result<(), Vec<Problem>> {
@@ -98,6 +108,7 @@ impl Router {
     ///
     /// A problem for each subscription that names it: a subscription never names a source that there is not.
     pub fn delete_source(&mut self, name: &str) -> Result<(), Vec<Problem>> {
+        self.load_all()?;
         let problems: Vec<Problem> = self.filters.listening_to(name).map(|id| named_by(name, id)).collect();
         if !problems.is_empty() {
             return Err(problems);
@@ -115,6 +126,7 @@ impl Router {
     /// Every problem of the resource, each with its path within it.
     pub fn put_resource(&mut self, resource: &[u8]) -> Result<(), Vec<Problem>> {
         let resource: RoutingResource = parse(resource)?;
+        self.load_all()?;
         self.resources.put(&resource, "")
     }
 
@@ -124,6 +136,7 @@ impl Router {
     ///
     /// A problem if it has subscriptions.
     pub fn delete_resource(&mut self, id: &str) -> Result<(), Vec<Problem>> {
+        self.load_all()?;
         self.resources.delete(id)
     }
 
@@ -133,7 +146,9 @@ impl Router {
     ///
     /// Every problem of the subscription at once, each with its path within it.
     pub fn put_subscription(&mut self, subscription: &[u8]) -> Result<(), Vec<Problem>> {
-        self.put(&parse(subscription)?, "", true)
+        let subscription = parse(subscription)?;
+        self.load_all()?;
+        self.put(&subscription, "", true)
     }
 
     fn put(
@@ -181,12 +196,18 @@ impl Router {
 
     /// Removes one subscription; an unknown id is no error.
     pub fn delete_subscription(&mut self, id: &str) {
+        if self.load_all().is_err() {
+            // It must not go on, and there is no other way to be rid of it: nothing is accepted any more.
+            *self = Self::empty();
+            return;
+        }
         self.filters.remove(id);
         self.renderings.remove(id);
         self.resources.forget(id);
     }
 
-    /// How each subscription is found, ordered by id: by conditions that are indexed, or by a look at every event.
+    /// How each subscription is found, ordered by id: by conditions that are indexed, or by a look at every event. Nothing is
+    /// said of a table that was packed.
     pub fn classes(&self) -> impl Iterator<Item = (&str, Class)> {
         self.filters.classes()
     }
@@ -198,7 +219,7 @@ pub fn named_by(source: &str, subscription: &str) -> Problem {
     Problem::new("", format!("the source {source:?} is named by the subscription {subscription:?}"))
 }
 
-fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, Vec<Problem>> {
+pub(super) fn parse<'d, T: Deserialize<'d>>(document: &'d [u8]) -> Result<T, Vec<Problem>> {
     serde_json::from_slice(document).map_err(|error| {
         let mut problem = Problem::new("", format!("not a configuration document: {error}"));
         problem.line = u32::try_from(error.line()).ok();

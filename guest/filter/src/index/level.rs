@@ -3,6 +3,7 @@
 use super::blocks::Blocks;
 use super::hash;
 use super::key::{Clue, Key, Witness};
+use super::packed::Packed;
 use super::probe::grams_slot;
 use super::scalar::BorrowedScalar;
 use super::small_list::SmallList;
@@ -48,6 +49,8 @@ pub(crate) struct Index {
     /// Those whose key is found by hashing, by their keys.
     pub(super) hashed: HashTable<LevelId>,
     pub(super) paths: HashMap<NodeId, Probes, FixedState>,
+    /// Whether some of those that are found by hashing are packed still.
+    pub(super) is_packed: bool,
 }
 
 /// How an index uses a path.
@@ -87,6 +90,8 @@ pub(crate) struct Affixes {
 pub(crate) struct Levels {
     levels: Blocks<Level>,
     free: Vec<LevelId>,
+    /// Those below the root that are not unpacked yet.
+    pub(crate) packed: Option<Box<Packed>>,
 }
 
 impl Default for Levels {
@@ -102,7 +107,7 @@ impl Default for Levels {
         };
         let mut levels = Blocks::default();
         levels.push(root);
-        Self { levels, free: Vec::new() }
+        Self { levels, free: Vec::new(), packed: None }
     }
 }
 
@@ -203,6 +208,11 @@ impl Levels {
         }
     }
 
+    /// How a level's index uses a path, for levels that are packed.
+    pub(super) fn probes(&mut self, level: LevelId, path: NodeId) -> Option<&mut Probes> {
+        Some(self.get_mut(level)?.index.as_mut()?.paths.entry(path).or_default())
+    }
+
     fn link(&mut self, parent: LevelId, key: &Key<Clue<'_>>, id: LevelId) {
         self.with_index(parent, |levels, index| {
             let probes = index.paths.entry(key.path).or_default();
@@ -215,24 +225,11 @@ impl Levels {
                 Witness::AtMost(place) => {
                     probes.ranges().at_most.insert(*place, id);
                 }
-                Witness::Equal(_) => probes.equal += 1,
-                Witness::Cell(size, _) => {
-                    let ranges = probes.ranges();
-                    ranges.cell_count += 1;
-                    if let Some(count) = ranges.cells.get_mut(usize::from(*size)) {
-                        *count += 1;
-                    }
-                }
-                Witness::Prefix(text) => *probes.affixes().prefixes.entry(length(text)).or_default() += 1,
-                Witness::Suffix(text) => *probes.affixes().suffixes.entry(length(text)).or_default() += 1,
-                Witness::Gram(gram) => {
-                    let affixes = probes.affixes();
-                    affixes.gram_count += 1;
-                    let grams = affixes.grams.get_or_insert_with(|| Box::new([0; 1024]));
-                    if let Some(count) = grams.get_mut(grams_slot(*gram)) {
-                        *count += 1;
-                    }
-                }
+                Witness::Equal(_) => probes.note_equal(),
+                Witness::Cell(size, _) => probes.note_cell(usize::from(*size)),
+                Witness::Prefix(text) => probes.note_prefix(text.len()),
+                Witness::Suffix(text) => probes.note_suffix(text.len()),
+                Witness::Gram(gram) => probes.note_gram(grams_slot(*gram)),
             }
             if is_hashed(&key.witness) {
                 index.hashed.insert_unique(hash::of_key(key), id, |id| levels.rehash(*id));
@@ -265,8 +262,8 @@ impl Levels {
                         *count = count.saturating_sub(1);
                     }
                 }
-                Witness::Prefix(text) => fewer(&mut probes.affixes().prefixes, length(text)),
-                Witness::Suffix(text) => fewer(&mut probes.affixes().suffixes, length(text)),
+                Witness::Prefix(text) => fewer(&mut probes.affixes().prefixes, length(text.len())),
+                Witness::Suffix(text) => fewer(&mut probes.affixes().suffixes, length(text.len())),
                 Witness::Gram(gram) => {
                     let affixes = probes.affixes();
                     affixes.gram_count = affixes.gram_count.saturating_sub(1);
@@ -313,14 +310,7 @@ impl Levels {
     pub(super) fn below(&self, index: &Index, rules: &mut Vec<RuleId>) {
         let mut open = vec![index];
         while let Some(index) = open.pop() {
-            let tested = index.paths.values().flat_map(|probes| {
-                let ranges = probes
-                    .ranges
-                    .iter()
-                    .flat_map(|ranges| ranges.at_least.values().chain(ranges.at_most.values()).copied());
-                probes.present.into_iter().chain(probes.object).chain(ranges)
-            });
-            for level in index.hashed.iter().copied().chain(tested).filter_map(|id| self.get(id)) {
+            for level in index.children().filter_map(|id| self.get(id)) {
                 rules.extend_from_slice(level.rules.all());
                 open.extend(level.index.as_deref());
             }
@@ -377,15 +367,30 @@ impl Levels {
     }
 }
 
-const fn is_hashed(witness: &Clue<'_>) -> bool {
+impl Index {
+    /// The levels below.
+    pub(super) fn children(&self) -> impl Iterator<Item = LevelId> {
+        let tested = self.paths.values().flat_map(|probes| {
+            let ranges = probes
+                .ranges
+                .iter()
+                .flat_map(|ranges| ranges.at_least.values().chain(ranges.at_most.values()).copied());
+            probes.present.into_iter().chain(probes.object).chain(ranges)
+        });
+        self.hashed.iter().copied().chain(tested)
+    }
+}
+
+/// Whether a level for this is found by hashing its key.
+pub(super) const fn is_hashed(witness: &Clue<'_>) -> bool {
     matches!(
         witness,
         Witness::Equal(_) | Witness::Cell(..) | Witness::Prefix(_) | Witness::Suffix(_) | Witness::Gram(_)
     )
 }
 
-fn length(text: &[u8]) -> u16 {
-    u16::try_from(text.len()).unwrap_or(u16::MAX)
+fn length(length: usize) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
 }
 
 fn fewer(lengths: &mut BTreeMap<u16, u32>, length: u16) {
@@ -419,6 +424,40 @@ impl Probes {
                 gram_count: 0,
             })
         })
+    }
+
+    /// One more level for one value.
+    pub(super) fn note_equal(&mut self) {
+        self.equal += 1;
+    }
+
+    /// One more for a cell of this size.
+    pub(super) fn note_cell(&mut self, size: usize) {
+        let ranges = self.ranges();
+        ranges.cell_count += 1;
+        if let Some(count) = ranges.cells.get_mut(size) {
+            *count += 1;
+        }
+    }
+
+    /// One more for a prefix of this length.
+    pub(super) fn note_prefix(&mut self, bytes: usize) {
+        *self.affixes().prefixes.entry(length(bytes)).or_default() += 1;
+    }
+
+    /// One more for a suffix of this length.
+    pub(super) fn note_suffix(&mut self, bytes: usize) {
+        *self.affixes().suffixes.entry(length(bytes)).or_default() += 1;
+    }
+
+    /// One more for a gram in this place.
+    pub(super) fn note_gram(&mut self, slot: usize) {
+        let affixes = self.affixes();
+        affixes.gram_count += 1;
+        let grams = affixes.grams.get_or_insert_with(|| Box::new([0; 1024]));
+        if let Some(count) = grams.get_mut(slot) {
+            *count += 1;
+        }
     }
 
     fn shrink(&mut self) {

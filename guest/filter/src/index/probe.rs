@@ -78,6 +78,8 @@ pub(crate) struct Probe<'p> {
     pub(crate) open: &'p mut Vec<LevelId>,
     /// How many lookups may still be made.
     pub(crate) left: u32,
+    /// Levels that the event came to and that are packed still, by their places: with them there may be more to find.
+    pub(crate) wanted: &'p mut Vec<usize>,
 }
 
 impl Probe<'_> {
@@ -183,7 +185,9 @@ impl Probe<'_> {
         if probes.equal > 0
             && let Some(value) = seen.canonical()
         {
-            let found = index.hashed.find(hash::of_equal(path, value), |id| {
+            let hash = hash::of_equal(path, value);
+            self.seek(levels, index, hash);
+            let found = index.hashed.find(hash, |id| {
                 levels.get(*id).is_some_and(|level| {
                     level.key.path == path
                         && matches!(&level.key.witness, Witness::Equal(scalar) if scalar.seen() == value)
@@ -199,7 +203,9 @@ impl Probe<'_> {
         if ranges.has_cells() {
             for (size, _) in (0_u8..).zip(&ranges.cells).filter(|(_, count)| **count > 0) {
                 let cell = place >> size;
-                let found = index.hashed.find(hash::of_cell(path, size, cell), |id| {
+                let hash = hash::of_cell(path, size, cell);
+                self.seek(levels, index, hash);
+                let found = index.hashed.find(hash, |id| {
                     levels.get(*id).is_some_and(|level| {
                         level.key.path == path && level.key.witness == Witness::Cell(size, cell)
                     })
@@ -210,10 +216,26 @@ impl Probe<'_> {
         Some(place)
     }
 
+    /// Notes what is packed under a hash.
+    #[inline]
+    fn seek(&mut self, levels: &Levels, index: &Index, hash: u64) {
+        if index.is_packed
+            && let Some(packed) = &levels.packed
+        {
+            packed.seek(hash, self.wanted);
+        }
+    }
+
     fn affixes(&mut self, levels: &Levels, index: &Index, path: NodeId, probes: &Probes, text: &[u8]) {
         let Some(affixes) = &probes.affixes else { return };
-        let part = |kind: u64, part: &[u8]| {
-            let found = index.hashed.find(hash::of_part(path, kind, part), |id| {
+        let part = |wanted: &mut Vec<usize>, kind: u64, part: &[u8]| {
+            let hash = hash::of_part(path, kind, part);
+            if index.is_packed
+                && let Some(packed) = &levels.packed
+            {
+                packed.seek(hash, wanted);
+            }
+            let found = index.hashed.find(hash, |id| {
                 levels.get(*id).is_some_and(|level| {
                     level.key.path == path
                         && match (&level.key.witness, kind) {
@@ -232,11 +254,11 @@ impl Probe<'_> {
         }
         for length in affixes.prefixes.keys() {
             let Some(prefix) = text.get(..usize::from(*length)) else { break };
-            self.open.extend(part(0, prefix));
+            self.open.extend(part(self.wanted, 0, prefix));
         }
         for length in affixes.suffixes.keys() {
             let Some(start) = text.len().checked_sub(usize::from(*length)) else { break };
-            self.open.extend(part(1, text.get(start..).unwrap_or_default()));
+            self.open.extend(part(self.wanted, 1, text.get(start..).unwrap_or_default()));
         }
         if affixes.gram_count > 0
             && let Some(counts) = &affixes.grams
@@ -246,7 +268,7 @@ impl Probe<'_> {
                     if !self.spend(1) {
                         return;
                     }
-                    self.open.extend(part(2, gram));
+                    self.open.extend(part(self.wanted, 2, gram));
                 }
             }
         }

@@ -28,6 +28,8 @@ pub(crate) struct Rule {
     pub(crate) heavy: bool,
     /// Filed under several keys at once: what is asked must then be right for each.
     split: bool,
+    /// Whether only its place is known, and what is to be asked is not: until then it is never true.
+    pub(crate) pending: bool,
 }
 
 /// How a rule is filed.
@@ -65,7 +67,24 @@ impl Rules {
     /// Adds a rule; `gate` comes with one use.
     pub(crate) fn insert(&mut self, key: u32, gate: GateId) -> RuleId {
         let heavy = self.graph.is_heavy(gate);
-        let rule = Rule { key, rest: gate, homes: SmallList::None, seen: 0, heavy, split: false };
+        let id = self.add(Rule {
+            key,
+            rest: gate,
+            homes: SmallList::None,
+            seen: 0,
+            heavy,
+            split: false,
+            pending: false,
+        });
+        if self.scans {
+            self.put_into(id, LevelId::ROOT);
+        } else {
+            self.file(id, LevelId::ROOT);
+        }
+        id
+    }
+
+    fn add(&mut self, rule: Rule) -> RuleId {
         let id = match self.free.pop() {
             Some(id) => id,
             None => u32::try_from(self.list.len()).unwrap_or(u32::MAX),
@@ -75,12 +94,31 @@ impl Rules {
         } else {
             self.list.push(rule);
         }
-        if self.scans {
-            self.put_into(id, LevelId::ROOT);
-        } else {
-            self.file(id, LevelId::ROOT);
-        }
         id
+    }
+
+    /// Adds a rule of which only the place is known, which is for the caller to file.
+    pub(super) fn await_gate(&mut self, key: u32) -> RuleId {
+        // What is not known is an error, so that nobody can take the rule for one that is true.
+        let rest = self.graph.intern(Gate::Unknown, &mut self.trie);
+        self.add(Rule {
+            key,
+            rest,
+            homes: SmallList::None,
+            seen: 0,
+            heavy: false,
+            split: false,
+            pending: true,
+        })
+    }
+
+    /// Says what is to be asked of a rule that is filed already; `gate` comes with one use.
+    pub(crate) fn complete(&mut self, id: RuleId, gate: GateId) {
+        let heavy = self.graph.is_heavy(gate);
+        let Some(rule) = self.get_mut(id) else { return };
+        let before = std::mem::replace(&mut rule.rest, gate);
+        (rule.heavy, rule.pending) = (heavy, false);
+        self.graph.release(before, &mut self.trie);
     }
 
     /// Removes a rule.

@@ -1,7 +1,7 @@
 //! An event's body, read once.
 
 use super::store::{EVENT_STEPS, EXPRESSION_STEPS, LEAST_STEPS, RETRY_STEPS};
-use super::{EventInput, FailedRule, Matches, RuleKey, Table};
+use super::{EventInput, FailedRule, Matches, RuleKey, Supply, Table};
 use crate::index::{Blocks, EventView, Graph, Probe, Rule, Run, Truth, fill};
 use crate::json::{Found, JsonError, NodeId, Raw, items, look, reach};
 use foldhash::fast::FixedState;
@@ -113,21 +113,76 @@ impl Reading<'_, '_> {
 
     /// Which expressions are true of the event with this body and these attributes.
     pub fn evaluate(&mut self, input: &EventInput<'_>, matches: &mut Matches) {
+        self.evaluate_with(input, matches, &mut |_| None);
+    }
+
+    /// The same of a table that was packed: `supply` gives the expressions that are not here yet and that the event may make true.
+    pub fn evaluate_with(&mut self, input: &EventInput<'_>, matches: &mut Matches, supply: Supply<'_>) {
         matches.clear();
+        self.fill(input);
+        self.search(matches);
+        if self.table.rules.levels.packed.is_some() && self.table.complete(supply) {
+            // They look at places that nobody has looked at before.
+            self.table.slots.begin(self.table.rules.trie.capacity());
+            let Table { rules, roots, slots, extractor, .. } = &mut *self.table;
+            if let Some(text) = self.text
+                && let Err(error) = extractor.read(text.as_bytes(), &rules.trie, roots.message, slots)
+            {
+                slots.begin(rules.trie.capacity());
+                (self.text, self.error) = (None, Some(error));
+            }
+            self.fill(input);
+        }
+        self.judge(input, matches);
+    }
+
+    /// Puts what the event has, beside what is in the body, where it is looked up.
+    fn fill(&mut self, input: &EventInput<'_>) {
         let body = self.text.unwrap_or_default();
-        let Table { rules, roots, slots, elements, extractor, epoch, open, found, missed, lookups, .. } =
-            &mut *self.table;
+        let Table { rules, roots, slots, elements, extractor, .. } = &mut *self.table;
         fill(input, &rules.trie, roots, slots);
         elements.read(&rules.trie, slots, body, extractor);
-        if *epoch == u32::MAX {
-            rules.forget_events();
-            *epoch = 0;
+    }
+
+    /// Finds the rules that could be true.
+    fn search(&mut self, matches: &mut Matches) {
+        let body = self.text.unwrap_or_default();
+        let Table { rules, slots, elements, epoch, open, found, missed, lookups, wanted, by_key, .. } =
+            &mut *self.table;
+        loop {
+            if *epoch == u32::MAX {
+                rules.forget_events();
+                *epoch = 0;
+            }
+            *epoch += 1;
+            found.clear();
+            missed.clear();
+            wanted.clear();
+            let mut probe = Probe { slots, elements, body, epoch: *epoch, open, left: *lookups, wanted };
+            probe.search(&mut rules.levels, found, missed);
+            if probe.left == 0
+                && let Some(packed) = &rules.levels.packed
+            {
+                // What is missed is told, so that it has to be known.
+                wanted.extend(packed.all());
+            }
+            if wanted.is_empty() {
+                break;
+            }
+            // Whatever was unpacked is found in the next round.
+            if rules.unpack(wanted, by_key).is_none() {
+                // It was opened by its checksum, so that it was packed wrong. Whose filters are lost is not known any more.
+                let reason = "a part of the packed table cannot be read".to_owned();
+                matches.failed.push(FailedRule { key: RuleKey(u32::MAX), reason });
+                break;
+            }
         }
-        *epoch += 1;
-        found.clear();
-        missed.clear();
-        let mut probe = Probe { slots, elements, body, epoch: *epoch, open, left: *lookups };
-        probe.search(&mut rules.levels, found, missed);
+    }
+
+    /// Asks the rules that were found.
+    fn judge(&mut self, input: &EventInput<'_>, matches: &mut Matches) {
+        let body = self.text.unwrap_or_default();
+        let Table { rules, roots, slots, epoch, found, missed, .. } = &mut *self.table;
         rules.graph.begin();
         let view = EventView::new(&rules.trie, *roots, slots, body, input);
         let list = &mut rules.list;

@@ -2,11 +2,9 @@
 
 use super::reading::Reading;
 use super::{Class, EventInput, Matches, Pointer};
-use crate::index::{self, Elements, Key, Place, Roots, Rules, Scalar, Witness};
+use crate::index::{self, ByKey, Elements, GateId, Key, Place, Roots, Rules, Scalar, Witness};
 use crate::json::{Extractor, JsonError, NodeId, Slots, Step, index, unescaped};
 use crate::{Expression, Limits};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 /// The caller's number for an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +40,9 @@ pub struct Table {
     pub(super) missed: Vec<u32>,
     /// How many lookups one event may cause.
     pub(super) lookups: u32,
-    by_key: HashMap<u32, u32, FixedState>,
+    pub(super) by_key: ByKey,
+    /// Kept from event to event, see [`Probe`](index::Probe).
+    pub(super) wanted: Vec<usize>,
 }
 
 impl Default for Table {
@@ -60,7 +60,8 @@ impl Default for Table {
             found: Vec::new(),
             missed: Vec::new(),
             lookups: LOOKUPS,
-            by_key: HashMap::default(),
+            by_key: ByKey::default(),
+            wanted: Vec::new(),
         }
     }
 }
@@ -84,6 +85,13 @@ impl Table {
     /// it true.
     pub fn insert(&mut self, key: RuleKey, expression: &Expression, sources: Option<&[&str]>) {
         self.remove(key);
+        let gate = self.gate(expression, sources);
+        let rule = self.rules.insert(key.0, gate);
+        self.by_key.insert(key.0, rule);
+    }
+
+    /// What is to be asked of an event for an expression to be true; it comes with one use.
+    pub(super) fn gate(&mut self, expression: &Expression, sources: Option<&[&str]>) -> GateId {
         let Rules { graph, trie, .. } = &mut self.rules;
         let gate = index::Lowering {
             program: expression.program(),
@@ -93,12 +101,10 @@ impl Table {
             roots: &self.roots,
         }
         .whole();
-        let gate = match sources {
+        match sources {
             None => gate,
             Some(sources) => index::within(graph, trie, &self.roots, gate, sources),
-        };
-        let rule = self.rules.insert(key.0, gate);
-        self.by_key.insert(key.0, rule);
+        }
     }
 
     /// Removes an expression; whether there was one.
@@ -123,6 +129,9 @@ impl Table {
     /// How an expression is found; `None` if there is none under the key. It can change as others come and go.
     #[must_use]
     pub fn class(&self, key: RuleKey) -> Option<Class> {
+        if self.rules.levels.packed.is_some() {
+            return None;
+        }
         let rule = *self.by_key.get(&key.0)?;
         Some(match self.rules.place(rule) {
             Place::Never => Class::Never,

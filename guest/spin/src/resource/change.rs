@@ -166,7 +166,7 @@ fn owed(
     let Some(list) = owed_list(url.as_str())? else { return Ok(None) };
     let mut events = Vec::new();
     for Owed { subscription, event } in list {
-        if told.contains(&subscription) || table.deployment.follower(&subscription).is_none() {
+        if told.contains(&subscription) || table.directory.follower(&subscription).is_none() {
             continue;
         }
         let data = outbox(|outbox| outbox.data(&event.source, &event.id))?.unwrap_or_default();
@@ -191,7 +191,7 @@ pub(super) fn owed_list(url: &str) -> Result<Option<Vec<Owed>>, String> {
 /// A document that is there, with the resource that has it.
 pub(super) fn read(table: &Table, url: &DocumentUrl) -> Result<Option<(String, StoredDocument)>, String> {
     let bucket = Bucket::open()?;
-    for resource in table.deployment.tree().find(url) {
+    for resource in table.directory.tree().find(url) {
         let found = bucket.get(&document_key(resource, url.as_str()))?.filter(|value| !value.is_empty());
         if let Some(found) = found.map(|bytes| StoredDocument::decoded(&bytes)).transpose()?
             && found.is_present()

@@ -104,7 +104,7 @@ pub(crate) async fn begin(
     (event, data): (&Event, &Bytes),
     (until, time): (u64, u64),
 ) -> Result<Begun, String> {
-    let Some(follower) = table.deployment.follower(subscription) else {
+    let Some(follower) = table.directory.follower(subscription) else {
         return Ok(Begun::Later(clock::now().saturating_add(BUSY)));
     };
     let url = event.subject.as_deref().unwrap_or_default();
@@ -207,7 +207,7 @@ fn write_down(
     table.router.hold_writes();
     let noted = told.iter().try_for_each(|told| {
         // Of one that came in its place in the meantime nothing is known by this.
-        let is_same = table.deployment.follower(&told.subscription).as_ref() == Some(&told.follower);
+        let is_same = table.directory.follower(&told.subscription).as_ref() == Some(&told.follower);
         match told.end {
             End::Had if is_same && !told.receipt.is_empty() => {
                 table.router.acknowledge_document(&told.follower, url, &told.receipt)

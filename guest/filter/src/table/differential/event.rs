@@ -3,7 +3,7 @@
 use super::expression::TEXTS;
 use crate::Expression;
 use crate::index::Truth;
-use crate::table::{EventInput, ExpressionView, Matches, Table};
+use crate::table::{EventInput, ExpressionView, Matches, Supply, Table};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value as Json;
@@ -96,8 +96,12 @@ impl Event {
     }
 
     pub(super) fn evaluate(&self, table: &mut Table) -> Matches {
+        self.evaluate_with(table, &mut |_| None)
+    }
+
+    pub(super) fn evaluate_with(&self, table: &mut Table, supply: Supply<'_>) -> Matches {
         let mut matches = Matches::default();
-        self.with(|input, body| table.evaluate(input, body, &mut matches));
+        self.with(|input, body| table.read(body).evaluate_with(input, &mut matches, supply));
         matches.matched.sort_unstable();
         let twice = matches.matched.windows(2).any(|pair| pair[0] == pair[1]);
         assert!(!twice, "a match is told twice: {matches:?}");

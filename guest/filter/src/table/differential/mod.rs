@@ -4,9 +4,10 @@ mod event;
 mod expression;
 mod oracle;
 
-use super::{RuleKey, Table};
+use super::{RuleKey, Supplied, Table};
 use crate::Expression;
 use crate::index::Truth;
+use crate::pack::Section;
 use event::event;
 use expression::{E, TEXTS, expression};
 use oracle::Oracle;
@@ -81,6 +82,71 @@ proptest! {
             let failed: Vec<RuleKey> = told.failed.iter().map(|failure| failure.key).collect();
             prop_assert!(told.matched.iter().all(|key| truth.contains(key) && !failed.contains(key)));
             prop_assert!(truth.iter().all(|key| told.matched.contains(key) || failed.contains(key)));
+        }
+    }
+
+    #[test]
+    fn a_packed_table_says_what_the_table_says_that_was_packed(
+        expressions in proptest::collection::vec((expression(), sources()), 0..120),
+        events in proptest::collection::vec(event(), 1..8),
+        lookups in prop_oneof![4 => Just(u32::MAX), 1 => 0..60_u32],
+    ) {
+        let mut table = Table::new();
+        fill(&mut table, &expressions);
+        let last = expressions.len().saturating_sub(1);
+        let turned = |key: RuleKey| last as u32 - key.0;
+        let packed = Section::new(table.pack(&turned));
+        let mut unpacked = Table::unpack(&packed).unwrap();
+        prop_assert_eq!(unpacked.reads_headers(), table.reads_headers());
+        (table.lookups, unpacked.lookups) = (lookups, lookups);
+        let mut asked = std::collections::HashSet::new();
+        for event in &events {
+            let told = event.evaluate(&mut table);
+            let other = event.evaluate_with(&mut unpacked, &mut |key| {
+                assert!(asked.insert(key), "an expression is asked for once");
+                let (expression, sources) = &expressions[last - key.0 as usize];
+                let sources = match sources.as_deref() {
+                    // Of no source at all: there is no such subscription, and an empty list means all of them.
+                    Some([]) => vec!["no source at all".to_owned()],
+                    Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
+                    None => Vec::new(),
+                };
+                Some(Supplied { expression: expression.compile(), sources })
+            });
+            let mut matched: Vec<RuleKey> = told.matched.iter().map(|key| RuleKey(turned(*key))).collect();
+            matched.sort_unstable();
+            if lookups != u32::MAX {
+                // Which lookups are left out has no order.
+                table.lookups = u32::MAX;
+                let truth = event.evaluate(&mut table).matched.into_iter().map(|key| RuleKey(turned(key)));
+                let failed: Vec<RuleKey> = other.failed.iter().map(|failure| failure.key).collect();
+                let truth: Vec<RuleKey> = truth.collect();
+                prop_assert!(other.matched.iter().all(|key| truth.contains(key) && !failed.contains(key)));
+                prop_assert!(truth.iter().all(|key| other.matched.contains(key) || failed.contains(key)));
+                continue;
+            }
+            prop_assert_eq!(matched, other.matched);
+            let failed = |failed: &[super::FailedRule], turn: &dyn Fn(RuleKey) -> u32| {
+                let mut keys: Vec<u32> = failed.iter().map(|failure| turn(failure.key)).collect();
+                keys.sort_unstable();
+                keys
+            };
+            prop_assert_eq!(failed(&told.failed, &turned), failed(&other.failed, &|key| key.0));
+        }
+    }
+
+    #[test]
+    fn a_packed_table_that_is_cut_short_is_none(
+        expressions in proptest::collection::vec((expression(), sources()), 1..40),
+        event in event(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut table = Table::new();
+        fill(&mut table, &expressions);
+        let mut packed = table.pack(&|key| key.0);
+        packed.truncate(cut.index(packed.len()));
+        if let Some(mut unpacked) = Table::unpack(&Section::new(packed)) {
+            prop_assert_eq!(event.evaluate(&mut unpacked).matched, Vec::new());
         }
     }
 
