@@ -36,8 +36,8 @@ fn filter() -> impl Strategy<Value = Option<String>> {
         "!(message.flag) && event.subject == \"c#\"",
         "message.name.matches(\"^n[#-9]\")",
     ]);
-    let some =
-        (forms, 0..6_u32).prop_map(|(form, number): (&str, u32)| Some(form.replace('#', &number.to_string())));
+    let some = (forms, 0..6_u32)
+        .prop_map(|(form, number): (&str, u32)| Some(form.replace('#', &number.to_string())));
     prop_oneof![12 => some, 1 => Just(None)]
 }
 

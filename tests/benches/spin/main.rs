@@ -139,7 +139,7 @@ async fn native(receiver: &Receiver, count: usize) -> (SocketAddr, Box<dyn std::
     for one in document["subscription"].as_array().unwrap() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let endpoint = &one["endpoint"];
-        let mut subscription = Subscription::to_url(text(&one["id"]), &text(&endpoint["url"]));
+        let mut subscription = Subscription::to_url(text(&one["id"]), text(&endpoint["url"]));
         for key in ["sources", "filter"] {
             subscription = subscription.set(key, one[key].clone());
         }

@@ -19,11 +19,12 @@ use spoken as room;
 pub(super) use failure::{is_local, words};
 #[cfg(not(feature = "tls"))]
 pub(super) use missing::{is_local, words};
+pub(crate) use room::Tls;
 #[cfg(feature = "cli")]
 pub(crate) use room::tls;
 pub(super) use room::{Authorities, is_server_name, problem, read_roots};
 pub(crate) use room::{Connector, over};
-pub use room::{Root, Tls, TlsError};
+pub use room::{Root, TlsError};
 
 /// What of TLS with an endpoint cannot be used. Never names a value: it may be a key.
 #[derive(Debug, Clone, thiserror::Error)]

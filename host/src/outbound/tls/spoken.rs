@@ -17,7 +17,7 @@ pub type Root = CertificateDer<'static>;
 pub type TlsError = rustls::Error;
 
 /// What TLS is spoken by.
-pub type Tls = Arc<ClientConfig>;
+pub(crate) type Tls = Arc<ClientConfig>;
 
 /// Connections of `C`, with TLS on them where the URL asks for it.
 pub(crate) type Connector<C> = HttpsConnector<C>;
