@@ -1,9 +1,11 @@
 //! The calls of a gateway: made, looked at, cancelled, opened again.
 
 use super::api::{ApiDefinition, ReadyApi};
-use super::lane::Lane;
+use super::driver::start;
+use super::lane::{Lane, Place};
 use super::ledger::{Change, Ledger, history};
 use super::request::NewCall;
+use super::run::{Turn, begun};
 use super::{CallError, CallMetrics};
 use crate::clock;
 use crate::ingress::Outlet;
@@ -12,7 +14,8 @@ use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredCall};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::waiter::{Looks, Waiters};
-use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened};
+use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened, Todo};
+use anglerfish_core::request::UnixMillis;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -160,8 +163,9 @@ impl Calls {
                 known => known.map(|call| (call, false)),
             };
         }
-        let api = shared.lane(&new.api).and_then(|lane| lane.api());
-        let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
+        let lane = shared.lane(&new.api);
+        let ready = lane.and_then(|lane| Some((Arc::clone(&lane), lane.api()?)));
+        let (lane, api) = ready.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
         let problems = new.problems(&api.definition.config, shared.outbound.proxy_resolves());
         if !problems.is_empty() {
             return Err(CallError::Invalid(problems));
@@ -191,11 +195,19 @@ impl Calls {
             records: history.records().to_vec(),
             entries: Vec::new(),
         };
-        let call = StoredCall { head, body, answer: None };
+        let mut call = StoredCall { head, body, answer: None };
         let key = call.head.key.clone();
-        match shared.ledger.insert(call).await? {
+        // Whoever stops waits for what has begun by then.
+        let token = shared.tasks.token();
+        let place = self.begin(&mut call, history, &lane, &api, now);
+        let inserted = shared.ledger.insert(call).await?;
+        match inserted {
             Some(call) => {
-                shared.wake(&name);
+                match place {
+                    Some((place, attempt)) => start(shared, Turn::Begun(call.clone(), attempt), place),
+                    None => shared.wake(&name),
+                }
+                drop(token);
                 Ok((call, true))
             }
             // It was made at this moment.
@@ -204,6 +216,28 @@ impl Calls {
                 None => Err(CallError::Contended),
             },
         }
+    }
+
+    /// Has a new request begin with its first attempt where that may start at once: both are one commit then. Takes the place of
+    /// the attempt.
+    fn begin(
+        &self,
+        call: &mut StoredCall,
+        mut history: CallHistory,
+        lane: &Arc<Lane>,
+        api: &Arc<ReadyApi>,
+        now: UnixMillis,
+    ) -> Option<(Place, u32)> {
+        let Todo::Attempt(attempt) = history.poll(now) else { return None };
+        if self.shared.stop.is_cancelled() || !api.takes(&call.head.request) {
+            return None;
+        }
+        let (record, until) = begun(&api.policy, attempt, now);
+        history.take(record).ok()?;
+        let place = lane.start_at_once(api, &call.head.id, attempt)?;
+        call.head.records = history.records().to_vec();
+        (call.head.owner, call.head.due) = (Some(self.shared.owner.clone()), Some(until));
+        Some((place, attempt))
     }
 
     /// Makes a request and waits for how it ends, however long that takes. Dropping this ends the waiting, not the request.

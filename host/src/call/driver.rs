@@ -1,8 +1,8 @@
 //! Gives every API its turn.
 
 use super::calls::{Calls, Shared};
-use super::lane::Lane;
-use super::run::run;
+use super::lane::{Lane, Place};
+use super::run::{Turn, run};
 use crate::clock;
 use crate::store::StoreError;
 use anglerfish_core::call::CallHistory;
@@ -100,6 +100,8 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
     let rest = Instant::now() + REST;
     // Without it its requests wait.
     let Some(api) = lane.api() else { return Ok(rest) };
+    // Said before it is looked who runs, so that who ends from now on wakes it, and taken back where nothing is left.
+    lane.set_behind(true);
     if let Some(held) = lane.held(&api) {
         // Without a time whoever ends wakes it.
         return Ok(held.unwrap_or(rest));
@@ -132,32 +134,38 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
             left += 1;
             continue;
         }
-        let probe = match lane.start(&api) {
-            Ok(probe) => probe,
-            Err(opens) => return Ok(opens.unwrap_or(rest)),
-        };
         // How many there are is all that tells them apart here; what cannot be read is told of when it is run.
         let attempt = history.map_or(0, |history| history.count());
-        let place = lane.enter(&api, &call.head.id, attempt, probe);
-        let shared = Arc::clone(shared);
+        match lane.start(&api, &call.head.id, attempt) {
+            Ok(place) => start(shared, Turn::Due(call), place),
+            Err(opens) => return Ok(opens.unwrap_or(rest)),
+        }
         started += 1;
-        let tasks = shared.tasks.clone();
-        tasks.spawn(async move {
-            let supervisor = shared.supervisor.clone();
-            let woken = Arc::clone(&shared);
-            let stop = shared.abort.clone();
-            tokio::select! {
-                _ = supervisor.guard("a call", run(shared, call, place)) => {}
-                () = stop.cancelled() => {}
-            }
-            woken.woken.notify_one();
-        });
     }
     if is_more && started + left > 0 {
         return Ok(Instant::now());
     }
+    if !is_more {
+        lane.set_behind(false);
+    }
     let wait = due.next.map_or(REST, |next| Duration::from_millis(next.0.saturating_sub(now.0)));
     Ok(Instant::now() + wait.clamp(Duration::from_millis(1), REST))
+}
+
+/// Lets a request have its turn, beside all others.
+pub(super) fn start(shared: &Arc<Shared>, turn: Turn, place: Place) {
+    let (shared, tasks) = (Arc::clone(shared), shared.tasks.clone());
+    tasks.spawn(async move {
+        let (supervisor, stop) = (shared.supervisor.clone(), shared.abort.clone());
+        let (lane, woken) = (Arc::clone(&place.lane), Arc::clone(&shared));
+        tokio::select! {
+            _ = supervisor.guard("a call", run(shared, turn, place)) => {}
+            () = stop.cancelled() => {}
+        }
+        if lane.is_woken() {
+            woken.woken.notify_one();
+        }
+    });
 }
 
 #[cfg(test)]

@@ -48,15 +48,18 @@ pub(super) fn history(call: &StoredCall) -> Result<CallHistory, CallError> {
 }
 
 impl Ledger {
-    /// Writes a new request. `None` if another one has its key.
+    /// Writes a new request that has not ended, with all that has happened to it. `None` if another one has its key.
     pub(super) async fn insert(&self, mut call: StoredCall) -> Result<Option<StoredCall>, CallError> {
-        let Some(record) = call.head.records.first().cloned() else { return Ok(None) };
-        let events = vec![entry::of_record(&call, 0, &record, call.head.state)];
+        let records = call.head.records.iter().enumerate();
+        let events =
+            records.map(|(index, record)| entry::of_record(&call, index, record, call.head.state)).collect();
         let write = CallWrite { call: call.clone(), expected: None };
         let Some(seqs) = self.commit(events, vec![write], Vec::new()).await? else { return Ok(None) };
         (call.head.seq, call.head.revision) = (seqs.first().copied().unwrap_or_default(), 1);
         call.head.entries = seqs;
-        self.metrics.record(&call.head.api, &record);
+        for record in &call.head.records {
+            self.metrics.record(&call.head.api, record);
+        }
         Ok(Some(call))
     }
 

@@ -89,6 +89,7 @@ macro_rules! conformance {
             conformance!(@cases $make;
                 appends_several_entries_in_one_transaction_or_none,
                 keeps_what_an_entry_is_beside_its_attributes,
+                knows_that_an_entry_was_caused_by_the_first_one_of_its_commit,
                 refuses_a_commit_whose_key_has_changed,
                 refuses_a_second_event_of_one_source_and_id,
                 counts_an_event_that_came_again,

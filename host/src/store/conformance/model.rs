@@ -9,7 +9,7 @@ mod resource;
 
 use super::NOW;
 use crate::store::{
-    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
+    Attempt, Cause, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobState, KeyReader,
     KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
     LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
@@ -66,6 +66,14 @@ struct State {
     callbacks: BTreeMap<String, StoredCallback>,
     inbox: BTreeMap<EventSeq, String>,
     apis: BTreeMap<String, StoredApi>,
+}
+
+/// The entry that is a cause, where its position is known.
+fn position(cause: Cause) -> Option<EventSeq> {
+    match cause {
+        Cause::Entry(seq) => Some(seq),
+        Cause::First => None,
+    }
 }
 
 struct Row {
@@ -291,7 +299,7 @@ impl State {
             seq,
             event: new.event.clone(),
             origin: new.origin,
-            cause: new.cause,
+            cause: new.cause.and_then(position),
             request: new.request.clone(),
             secret: new.secret.clone(),
             failures: new.failures.clone(),
