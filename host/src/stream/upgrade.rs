@@ -11,8 +11,7 @@ use super::session::{Caller, Request};
 use super::stomp::{self, Wire};
 use super::websocket::{First, Handshake, MaybeWebSocket, Subprotocol, converse};
 use crate::api::{ProblemDetails, Query, bearer, wrong_token};
-use crate::passive::LEASE;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode};
@@ -120,7 +119,7 @@ pub(super) async fn read(
 ) -> Result<Response, ProblemDetails> {
     let Opened { target, token, sender } = opened;
     let style = query.message_style()?;
-    let request = Request { start: query.start_if_said(headers)?, mode: None, lease: LEASE };
+    let request = Request { start: query.start_if_said(headers)?, mode: None, lease: None };
     if let Subprotocol::Stomp(_) = handshake.protocol() {
         let detail = "STOMP names its destinations itself: connect to `/out`";
         return Err(ProblemDetails::bad_request("invalid-handshake", detail));

@@ -98,6 +98,8 @@ pub(super) struct Shared {
     settings: RwLock<Arc<PassiveSettings>>,
     table: Mutex<LeaseTable>,
     changed: Notify,
+    /// There are other tokens, or it is closed. All who wait are told; what is due is told to one of them, by `changed`.
+    altered: Notify,
     places: Semaphore,
     /// Held by the one who sends on demand.
     pub(super) sending: Arc<tokio::sync::Mutex<()>>,
@@ -113,6 +115,7 @@ impl Shared {
             settings: RwLock::new(Arc::new(settings)),
             table: Mutex::default(),
             changed: Notify::new(),
+            altered: Notify::new(),
             places: Semaphore::new(MOST_WAITING),
             sending: Arc::default(),
             all_metrics: metrics,
@@ -128,6 +131,7 @@ impl Shared {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         // Whoever waits looks whether its token has ended.
         self.changed.notify_waiters();
+        self.altered.notify_waiters();
     }
 
     pub(super) fn settings(&self) -> Arc<PassiveSettings> {
@@ -146,6 +150,7 @@ impl Shared {
         let leases = table.take_all();
         drop(table);
         self.changed.notify_waiters();
+        self.altered.notify_waiters();
         leases
     }
 

@@ -4,7 +4,7 @@ use super::Inlet;
 use crate::api::{Access, ProblemDetails, wrong_token};
 use crate::clock;
 use crate::delivery::{Deliveries, PassiveSubscription};
-use crate::passive::{Refusals, too_many};
+use crate::passive::{LEASE, Refusals, too_many};
 use crate::publish::{PublishError, Published, Publisher, Receipt};
 use crate::server::ConnectionWatch;
 use crate::store::EventSeq;
@@ -46,8 +46,8 @@ pub(in crate::stream) struct Request {
     pub(in crate::stream) start: Option<Start>,
     /// Whether to read the log although messages could be leased, or the other way round.
     pub(in crate::stream) mode: Option<Way>,
-    /// How long messages are leased.
-    pub(in crate::stream) lease: Duration,
+    /// How long messages are leased, if that was said.
+    pub(in crate::stream) lease: Option<Duration>,
 }
 
 /// How events are given.
@@ -246,7 +246,8 @@ impl Door {
         };
         if let Some(passive) = self.passive(readable, &request)? {
             let place = streams.shared.places.take(visitor, None)?;
-            let inlet = Inlet::Passive { subscription: passive, lease: request.lease, place };
+            let (token, lease) = (AccessToken::of(shown), request.lease.unwrap_or(LEASE));
+            let inlet = Inlet::Passive { subscription: passive, token, lease, place };
             return Ok(Opened { inlet, position: None });
         }
         let beginning = begin(streams, request.start.unwrap_or(Start::Now), target.history).await?;
@@ -270,6 +271,11 @@ impl Door {
             false => Way::Stream,
         });
         match way {
+            Way::Stream if request.lease.is_some() => {
+                let detail =
+                    "nothing is leased here: a reader of the log has its position, and is given no `lease`";
+                Err(Refused::new("not-passive", detail))
+            }
             Way::Stream => Ok(None),
             Way::Passive if !is_passive => Err(Refused::new(
                 "not-passive",
