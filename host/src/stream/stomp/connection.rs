@@ -367,10 +367,8 @@ impl Connection {
             .door
             .topic_to_publish(&name, self.shown(own), self.caller.address)
             .map_err(|refused| Failure::refused(frame, refused))?;
-        let attributes = message::attributes(frame).map_err(|header| {
-            let what = "cannot be passed on: names have lower-case letters and digits, up to 64";
-            Failure::header(frame, &header, what)
-        })?;
+        let attributes = message::attributes(frame)
+            .map_err(|refused| Failure::header(frame, &refused.name, &refused.why))?;
         let message = TopicMessage { attributes, data: frame.body.clone().into() };
         let event = topic.event(message, clock::now());
         event.map_err(|denied| {
