@@ -133,6 +133,10 @@ impl Connection {
         let unconnected = Instant::now() + UNCONNECTED;
         let mut extend = tokio::time::interval(EXTEND);
         let end = loop {
+            // A frame that is long on its way says all the time that somebody is there.
+            if let Some(heard) = self.wire.unfinished() {
+                self.beat.heard(heard);
+            }
             let due = self.beat.next();
             let next = tokio::select! {
                 biased;
@@ -153,6 +157,8 @@ impl Connection {
                     }
                 } => match due {
                     Due::Say => self.send(b"\n".to_vec()).await,
+                    // Looked at anew: more of it may have come since.
+                    Due::Silent if self.is_heard() => Ok(()),
                     Due::Silent => Err(Failure::new("silent", "nothing was heard for longer than heart-beats allow").into()),
                 },
                 () = sleep_until(unconnected), if !self.is_connected => {
@@ -184,6 +190,7 @@ impl Connection {
         // What it reads ends before the goodbye, which may take a while.
         drop((self.session, self.seat));
         let (frame, reason) = match end {
+            End::Lost(Lost::Silent) => (None, CloseReason::Silent),
             End::Lost(_) => return,
             End::Done => (None, CloseReason::Done),
             End::Failed(failure) => (Some(failure.frame()), CloseReason::Policy("an ERROR frame says why")),
@@ -199,6 +206,13 @@ impl Connection {
             return;
         }
         self.wire.close(&reason).await;
+    }
+
+    /// Whether part of a frame has come so lately that more of it may be on its way.
+    fn is_heard(&mut self) -> bool {
+        let Some(heard) = self.wire.unfinished() else { return false };
+        self.beat.heard(heard);
+        self.beat.is_heard(Instant::now())
     }
 
     async fn send(&mut self, bytes: Vec<u8>) -> Result<(), End> {
