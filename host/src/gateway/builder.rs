@@ -376,10 +376,12 @@ impl BuiltGateway {
             let known = sources.clone();
             let operator = (access.clone(), Arc::new(move |name: &str| known.get(name).is_some()) as _);
             let (kept, refused) = (deliveries.clone(), Arc::clone(&refusals));
+            let read = streams.clone();
+            let is_read_with = Arc::new(move |id: &str, shown: &[u8]| read.opens(id, shown));
             let streams = StreamOut::new(streams.clone(), kept, members, refused, operator, trusted);
             let stomp = stomp.map(|listener| (listener, streams.clone()));
             let streams = stream::addresses().with_state(streams);
-            let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
+            let out = Out::new(deliveries.clone(), refusals, is_read_with, &config.out.allowed_origins);
             (passive::router(out, streams), stomp)
         };
         let producers = producers.map(|listener| {

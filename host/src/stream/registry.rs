@@ -233,6 +233,15 @@ impl Streams {
         intents
     }
 
+    /// Whether somebody shows a token of a subscription. It takes as long where there is none.
+    #[must_use]
+    pub fn opens(&self, id: &str, shown: &[u8]) -> bool {
+        match self.get(id) {
+            Some(readable) => readable.opens(shown),
+            None => AccessToken::is_one_of(&[], shown),
+        }
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<Arc<Readable>> {
         self.read().get(id).cloned()
     }
