@@ -20,6 +20,7 @@ use axum::response::Response;
 use http::header::{CONTENT_ENCODING, HeaderValue, LINK, VARY};
 use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When to come again if too many read, or the gateway stops.
@@ -183,9 +184,9 @@ pub(super) async fn answer(
     if let (Some(gap), false) = (beginning.gap, matches!(answer, Answer::Sse(_))) {
         return Err(gone(streams, gap, beginning.position));
     }
-    let subscription = readable.id.clone();
+    let (subscription, label) = (Arc::clone(&readable.id), Arc::clone(&readable.label));
     let token = Sha256::digest(token).into();
-    let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent, watch };
+    let visitor = Visitor { subscription, label, protocol: answer.protocol(), address, token, agent, watch };
     let reader = streams.open(&readable, visitor, beginning.position)?;
     let is_packed = gzip::is_accepted(headers);
     let packer = || is_packed.then(Gzip::default);

@@ -13,7 +13,7 @@ use crate::stream::place::{Protocol, TooManyReaders, Visitor};
 use crate::stream::registry::{Readable, Streams};
 use crate::stream::request::Start;
 use crate::topic::{Topic, Topics};
-use anglerfish_core::config::{AccessToken, DeliveryMode};
+use anglerfish_core::config::{AccessToken, DeliveryMode, TOPIC_PREFIX};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -193,7 +193,8 @@ impl Door {
         address: IpAddr,
     ) -> Result<Target, Refused> {
         let topic = self.look(shown, address, |shown| self.topics.to_read(name, shown))?;
-        let readable = self.streams.topic(&topic.source, topic.filter.clone());
+        let label = format!("{TOPIC_PREFIX}{}", topic.config.name);
+        let readable = self.streams.topic(&topic.source, &label, topic.filter.clone());
         // Those who read a topic are let go when it is changed. Who was let in just before that, and is among them only now, is
         // found out here.
         match self.topics.to_read(name, shown.as_bytes()) {
@@ -238,6 +239,7 @@ impl Door {
         }
         let visitor = Visitor {
             subscription: Arc::clone(&readable.id),
+            label: Arc::clone(&readable.label),
             protocol: caller.protocol,
             address: caller.address,
             token: Sha256::digest(shown).into(),
