@@ -146,7 +146,16 @@ impl Lane {
         match held {
             Some(Held::Asked(until)) => Some(("throttled", Some(left(until)))),
             Some(held) => Some(("breaker", held.until().map(left))),
-            None => pace.gate.is_open(config).then_some(("breaker", Some(Duration::ZERO))),
+            None if pace.gate.is_open(config) => Some(("breaker", Some(Duration::ZERO))),
+            // These are no news where nothing waits.
+            None if !self.is_behind.load(Ordering::SeqCst) => None,
+            None => match pace.gate.rate_opens(config, now) {
+                Some(until) => Some(("rate", Some(left(until)))),
+                None => {
+                    drop(pace);
+                    (self.taken(api) >= config.concurrency).then_some(("concurrency", None))
+                }
+            },
         }
     }
 
@@ -177,7 +186,8 @@ impl Lane {
         let probe = {
             // Held until it is in: there are never more than there is room for.
             let mut running = self.running();
-            if running.len() >= api.definition.config.concurrency {
+            let most = api.definition.config.concurrency;
+            if taken(&running, most) >= most {
                 return Err(None);
             }
             let mut pace = self.pace();
@@ -210,6 +220,11 @@ impl Lane {
     /// How many attempts run.
     pub(super) fn count(&self) -> usize {
         self.running().len()
+    }
+
+    /// How many places are taken.
+    pub(super) fn taken(&self, api: &ReadyApi) -> usize {
+        taken(&self.running(), api.definition.config.concurrency)
     }
 
     /// Leaves a request aside until the next start.
@@ -265,6 +280,13 @@ impl Lane {
     }
 }
 
+/// How many places are taken of so many. An attempt whose answer still counts after its time has given its place back; of those
+/// there may be as many again, and what is more takes places, so that they are not without number where nobody ever answers.
+fn taken(running: &HashMap<(String, u32), Running>, most: usize) -> usize {
+    let late = running.values().filter(|one| one.is_late).count();
+    running.len() - late.min(most)
+}
+
 /// The place of an attempt.
 pub(super) struct Place {
     pub(super) lane: Arc<Lane>,
@@ -306,5 +328,23 @@ impl Drop for Place {
         if !self.is_last.load(Ordering::SeqCst) || self.lane.is_behind.load(Ordering::SeqCst) {
             self.lane.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_whose_answers_are_awaited_after_their_time_take_no_place_until_they_are_as_many_again() {
+        let running = |late: u32, others: u32| -> HashMap<(String, u32), Running> {
+            let one = |is_late| Running { token: CancellationToken::new(), is_late };
+            let late = (0..late).map(|n| (("late".to_owned(), n), one(true)));
+            late.chain((0..others).map(|n| (("other".to_owned(), n), one(false)))).collect()
+        };
+        assert_eq!(
+            [(0, 2), (1, 0), (3, 1), (5, 1)].map(|(late, others)| taken(&running(late, others), 3)),
+            [2, 0, 1, 3]
+        );
     }
 }

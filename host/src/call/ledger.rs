@@ -122,10 +122,15 @@ impl Ledger {
         Ok(Some(call))
     }
 
-    /// Has a request wait until this time only, whatever was planned. Whether it is: not if something happened to it since it was
+    /// Has a request wait until this time, whatever was planned. Whether it is: not if something happened to it since it was
     /// seen. That is no event: what happened to it stays as it was.
-    pub(super) async fn hasten(&self, mut call: StoredCall, now: UnixMillis) -> Result<bool, CallError> {
-        (call.head.due, call.head.planned) = (Some(now), now);
+    pub(super) async fn wait_until(
+        &self,
+        mut call: StoredCall,
+        due: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, CallError> {
+        (call.head.due, call.head.planned) = (Some(due), now);
         let expected = Some(call.head.revision);
         Ok(self.commit(Vec::new(), vec![CallWrite { call, expected }], Vec::new()).await?.is_some())
     }

@@ -114,8 +114,7 @@ impl Attempt<'_> {
         let Self { policy, api, place, .. } = self;
         let (watch, begun) = (Watch::default(), Instant::now());
         let sent = call.clone();
-        let mut exchange =
-            std::pin::pin!(watch.over(exchange(api, &sent, policy.answer_limit, clock::now())));
+        let mut exchange = std::pin::pin!(watch.over(exchange(api, &sent, policy, clock::now())));
         tokio::select! {
             biased;
             () = place.token.cancelled() => return,
@@ -252,11 +251,12 @@ impl Attempt<'_> {
             End::Waited => {
                 let outcome = AttemptOutcome::Failed(FailureKind::Connection);
                 let reason = "its time was over while it waited for a connection or a name";
-                (judged(AttemptEnd { outcome, reason }), None)
+                (judged(AttemptEnd { outcome, reason, status: None }), None)
             }
             End::Exchanged(exchanged) => {
                 let reason = exchanged.reason();
-                let end = AttemptEnd { outcome: exchanged.outcome(), reason: &reason };
+                let (outcome, status) = (exchanged.outcome(), exchanged.status());
+                let end = AttemptEnd { outcome, reason: &reason, status };
                 (judged(end), exchanged.answer.clone())
             }
         }

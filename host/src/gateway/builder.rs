@@ -326,6 +326,7 @@ impl BuiltGateway {
                 subscriptions: subscriptions.clone(),
                 outlet: Arc::clone(&outlet) as _,
                 outbound,
+                host_rates: config.outbound.host_rates.clone(),
                 supervisor: supervisor.clone(),
                 metrics: CallMetrics::register(&mut registry),
             },
