@@ -13,7 +13,7 @@ use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
-use crate::document::{Documents, Notices, Resources};
+use crate::document::{Documents, Notices, Resources, moved_from_documents};
 use crate::fetch::DocumentCache;
 use crate::flare::Flare;
 use crate::flow::{FlowMetrics, FlowParts, Flows};
@@ -258,6 +258,10 @@ impl BuiltGateway {
         let activity = FilterActivity::default();
         activity.register(&mut registry, clock::now);
         let declared: Vec<_> = document.resources.iter().map(|(_, resource)| resource.clone()).collect();
+        let moved = moved_from_documents(&document.resources, &**store).await?;
+        if !moved.is_empty() {
+            return Err(config.locate(moved).into());
+        }
         let resources = Resources::open(&declared, Arc::clone(store)).await?;
         let mut document = RoutingDocument::from(&document);
         document.resource =
