@@ -8,7 +8,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
-use anglerfish_tests::{Answer, Gateway, Request, SseEvent, Stream, eventually, github, send};
+use anglerfish_tests::{Answer, Gateway, Request, Setup, SseEvent, Stream, eventually, github, send};
 use serde_json::{Value, json};
 
 fn hold(gateway: &Gateway, document: &Value) -> Value {
@@ -424,4 +424,106 @@ fn a_full_inbox_says_so() {
     let _ = come(&gateway, &small, &id("a"), "{}").expect(202);
     let full = come(&gateway, &small, &id("b"), "{}");
     assert_eq!((full.problem(503), full.header("retry-after").is_some()), ("inbox-full".to_owned(), true));
+}
+
+#[test]
+fn whoever_is_told_that_it_was_taken_finds_it_in_the_inbox_also_where_that_is_full_and_emptied_at_the_same_time()
+ {
+    const EACH: usize = 60;
+    let gateway = Gateway::start("");
+    let tight = hold(&gateway, &json!({"name": "tight", "max_waiting": 1}));
+    let received = std::thread::scope(|scope| {
+        for sender in 0..4 {
+            let (gateway, tight) = (&gateway, &tight);
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    // Who is told to come again does so.
+                    while come(gateway, tight, &id(&format!("{sender}-{n}")), "{}").status == 503 {}
+                }
+            });
+        }
+        let mut received = std::collections::BTreeSet::new();
+        while received.len() < 4 * EACH {
+            // If one is lost nothing comes any more.
+            let answer = gateway.api("GET", "/v1/callbacks/tight/next?wait=20s&holder=1", None);
+            let next = answer.expect(200).json();
+            received.insert(next["id"].as_str().unwrap().to_owned());
+            ack(&gateway, "tight", &json!(1), &next["position"]);
+        }
+        received
+    });
+    assert_eq!(received.len(), 4 * EACH);
+}
+
+#[test]
+fn what_waits_in_a_callback_that_was_cancelled_is_there_for_who_holds_it_again() {
+    let gateway = Gateway::start("");
+    let first = hold(&gateway, &json!({"name": "job"}));
+    let _ = come(&gateway, &first, &id("a"), "{}").expect(202);
+    let _ = gateway.api("POST", "/v1/callbacks/job/cancel", None).expect(200);
+    let again = hold(&gateway, &json!({"name": "job"}));
+    assert_eq!((&again["url"], &again["waiting"], &again["open"]), (&first["url"], &json!(1), &json!(false)));
+    let received = next(&gateway, "job", &again["holder"]);
+    assert_eq!(received["id"], "a");
+    ack(&gateway, "job", &again["holder"], &received["position"]);
+    let other = hold(&gateway, &json!({"name": "job"}));
+    assert!(other["url"] != first["url"] && other["open"] == true, "{other}");
+}
+
+#[test]
+fn nobody_publishes_in_the_name_of_a_callback_and_what_would_have_no_effect_is_refused() {
+    let gateway = Gateway::start("");
+    let made = hold(&gateway, &json!({"name": "pub"}));
+    let event = json!({"specversion": "1.0", "id": "f1", "source": "callback/pub", "type": "callback"});
+    let request = Request {
+        method: "POST".into(),
+        path: "/v1/events".into(),
+        headers: vec![("content-type".into(), "application/cloudevents+json".into())],
+        body: event.to_string().into_bytes(),
+        chunked: false,
+    };
+    assert_eq!(send(gateway.admin(), &request).unwrap().problem(422), "invalid-document");
+    let _ = come(&gateway, &made, &id("f1"), "{}").expect(202);
+    for key in ["name", "deduplicate"] {
+        let mut verify = json!({"scheme": "none"});
+        verify[key] = if key == "name" { json!("x") } else { json!(false) };
+        let refused = gateway.api("POST", "/v1/callbacks", Some(&json!({"name": "v", "verify": verify})));
+        assert_eq!(refused.json()["problems"][0]["path"], format!("verify.{key}"));
+        assert_eq!(refused.problem(422), "invalid-document");
+    }
+}
+
+#[test]
+fn a_callback_whose_secret_is_gone_asks_to_come_again_and_says_why() {
+    const TOKEN: &str = "0123456789abcdef";
+    let setup = |references: &str| Setup {
+        admin: format!("token = \"{TOKEN}\"\nreferences = [{references}]"),
+        token: Some(TOKEN.to_owned()),
+        environment: vec![("HUB_SECRET".into(), "secret of the repository".into())],
+        ..Setup::default()
+    };
+    let mut gateway = Gateway::set_up(&setup("\"env:HUB_*\""));
+    let document = json!({"name": "hub", "verify": {"scheme": "github", "secrets": ["env:HUB_SECRET"]}});
+    let made = hold(&gateway, &document);
+    assert!(made["problem"].is_null(), "{made}");
+    let _ = come(&gateway, &made, &[], "{}").expect(401);
+    gateway.kill();
+    gateway.write(&setup(""));
+    gateway.spawn();
+    eventually("the log says which callback", || {
+        gateway
+            .log()
+            .lines()
+            .any(|line| line.contains("cannot be verified") && line.contains("hub"))
+            .then_some(())
+    });
+    let answer = come(&gateway, &made, &[], "{}");
+    assert_eq!(
+        (answer.problem(503), answer.header("retry-after").is_some()),
+        ("callback-unusable".to_owned(), true)
+    );
+    let shown = gateway.run(&["callbacks", "show", "hub"], b"").expect(0).stdout;
+    assert!(shown.contains("verify.secrets[0]"), "{shown}");
+    let refused = gateway.get("/v1/rejections?source=(callbacks)").to_string();
+    assert!(refused.contains("callback-unusable"), "{refused}");
 }

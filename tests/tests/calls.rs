@@ -403,6 +403,100 @@ fn no_more_attempts_run_than_may_and_a_cancelled_call_has_none() {
 }
 
 #[test]
+fn calls_of_two_apis_share_the_rate_of_their_host_and_one_to_another_host_goes_before_them() {
+    let receiver = Receiver::with(|_, _| Reply::status(200));
+    let port = receiver.url("").rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let named = format!("http://localhost:{port}");
+    let rest = format!(
+        "[outbound]\nhost_rates = {{ \"127.0.0.1\" = {{ per_hour = 1 }} }}\n\
+         [[api]]\nname = \"partners\"\nany_url = true\nallow_private = true\n{}",
+        api(&receiver.url("/own"), "")
+    );
+    let gateway = Gateway::set_up(&with(&rest));
+    let call = |document: &Value| gateway.api("POST", "/v1/calls", Some(document)).expect(201).json();
+    let first = call(&json!({"api": "brittle"}));
+    assert_eq!(ended(&gateway, first["id"].as_str().unwrap())["state"], "success");
+    let held = [json!({"api": "brittle"}), json!({"api": "partners", "url": receiver.url("/any")})];
+    for document in held.each_ref().map(&call) {
+        let id = document["id"].as_str().unwrap().to_owned();
+        let waits = eventually("it waits for its host", || {
+            gateway.get(&format!("/v1/calls/{id}"))["waits_for"].as_str().map(str::to_owned)
+        });
+        assert!(waits.contains("rate of host `127.0.0.1`"), "{waits}");
+    }
+    let other = call(&json!({"api": "partners", "url": format!("{named}/other")}));
+    assert_eq!(ended(&gateway, other["id"].as_str().unwrap())["state"], "success");
+    let paths: Vec<String> = receiver.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/own", "/other"]);
+}
+
+#[test]
+fn an_answer_that_is_awaited_after_its_time_takes_no_place_from_the_attempts_that_follow() {
+    let receiver = Receiver::with(|request, _| match request.path.as_str() {
+        "/slow" => Reply::held(200),
+        _ => Reply::status(200),
+    });
+    let rest = "timeout = \"50ms\"\nwait_after_timeout = \"1h\"\nretries = 0\nconcurrency = 1";
+    let gateway = Gateway::set_up(&with(&api(&receiver.url(""), rest)));
+    let slow = json!({"api": "brittle", "path": "/slow"});
+    let call = |document: &Value| gateway.api("POST", "/v1/calls", Some(document)).expect(201).json();
+    let _ = call(&slow);
+    let _ = receiver.wait(1);
+    let quick = call(&json!({"api": "brittle", "path": "/quick"}));
+    assert_eq!(ended(&gateway, quick["id"].as_str().unwrap())["state"], "success");
+    // There may be one such, and the next keeps its place: so the third waits, and says for what.
+    let _ = call(&slow);
+    let _ = receiver.wait(3);
+    let waiting = call(&json!({"api": "brittle", "path": "/quick"}));
+    let id = waiting["id"].as_str().unwrap();
+    let waits = eventually("it waits for a place", || {
+        gateway.get(&format!("/v1/calls/{id}"))["waits_for"].as_str().map(str::to_owned)
+    });
+    assert!(waits.contains("`concurrency`"), "{waits}");
+    assert_eq!(gateway.get("/v1/apis")["items"][0]["waits_for"], "concurrency");
+    receiver.release();
+    assert_eq!(ended(&gateway, id)["state"], "success");
+}
+
+#[test]
+fn calls_that_wait_for_the_rate_of_their_api_say_so() {
+    let receiver = Receiver::with(|_, _| Reply::status(200));
+    let rate = "rate = { per_hour = 1 }";
+    let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), rate)));
+    assert_eq!(ended(&gateway, &make(&gateway, "first"))["state"], "success");
+    let id = make(&gateway, "second");
+    let waits = eventually("it waits for the rate", || {
+        gateway.get(&format!("/v1/calls/{id}"))["waits_for"].as_str().map(str::to_owned)
+    });
+    assert!(waits.starts_with("the rate of api `brittle`"), "{waits}");
+    let shown = &gateway.get("/v1/apis")["items"][0];
+    assert_eq!((&shown["waits_for"], shown["waits_until"].is_string()), (&json!("rate"), true));
+}
+
+#[test]
+fn an_answer_that_is_too_long_is_what_its_status_says_without_its_body() {
+    let receiver = Receiver::with(|request, before| match (request.path.as_str(), before) {
+        ("/busy", 0) => Reply::status(503).header("x-why", "busy").body(&[b'x'; 2048]),
+        ("/long", _) => Reply::status(201).header("location", "/7").body(&[b'x'; 2048]),
+        _ => Reply::status(200).body(b"yes"),
+    });
+    let rest = "answer_limit = \"1KiB\"\nretry = { delays = [\"10ms\"] }";
+    let gateway = Gateway::set_up(&with(&api(&receiver.url(""), rest)));
+    let call = |path: &str| {
+        let document = json!({"api": "brittle", "path": path});
+        let made = gateway.api("POST", "/v1/calls", Some(&document)).expect(201).json();
+        ended(&gateway, made["id"].as_str().unwrap())
+    };
+    let busy = call("/busy");
+    assert_eq!((&busy["state"], &busy["attempts"]), (&json!("success"), &json!(2)), "{busy}");
+    assert_eq!(busy["history"][2]["status"], 503);
+    let long = call("/long");
+    assert_eq!((&long["state"], &long["attempts"]), (&json!("failure"), &json!(1)), "{long}");
+    assert_eq!((&long["history"][2]["status"], &long["answer"]["status"]), (&json!(201), &json!(201)));
+    assert_eq!((&long["answer"]["headers"]["location"], &long["answer"]["body"]), (&json!("/7"), &json!("")));
+}
+
+#[test]
 fn an_attempt_that_a_crash_interrupted_is_recorded_and_is_one_of_the_budget() {
     let receiver = Receiver::with(|_, before| match before {
         0 => Reply::held(200),
@@ -507,12 +601,17 @@ fn a_call_is_repeated_by_the_method_that_it_was_made_with() {
     let gateway = Gateway::set_up(&with(&api(&receiver.url("/x"), "retry = { delays = [\"10ms\"] }")));
     let id = make(&gateway, "k");
     let _ = receiver.wait(1);
-    gateway.write(&with(&api(&receiver.url("/x"), "method = \"PUT\"")));
+    let other = "method = \"PUT\"\nidempotency_header = \"x-key\"";
+    gateway.write(&with(&api(&receiver.url("/x"), other)));
     let _ = gateway.run(&["reload"], b"").expect(0);
     receiver.release();
     assert_eq!(ended(&gateway, &id)["method"], "POST");
-    let methods: Vec<String> = receiver.requests().iter().map(|one| one.method.clone()).collect();
+    let requests = receiver.requests();
+    let methods: Vec<&str> = requests.iter().map(|one| one.method.as_str()).collect();
     assert_eq!(methods, ["POST", "POST"]);
+    // So is the field that has its key.
+    let keys: Vec<Option<&str>> = requests.iter().map(|one| one.header("idempotency-key")).collect();
+    assert_eq!(keys, [Some("k"), Some("k")]);
     // The same again is the same, whatever the api has by now.
     let same = json!({"api": "brittle", "external_uuid": "k", "body": "abc"});
     let _ = gateway.api("POST", "/v1/calls", Some(&same)).expect(200);

@@ -257,6 +257,21 @@ fn without_a_right_token_nothing_is_told_not_even_whether_there_is_such_a_subscr
 }
 
 #[test]
+fn whoever_leases_from_what_is_only_read_is_told_so_and_has_not_guessed() {
+    let stream = "[[subscription]]\nid = \"feed\"\nmode = \"stream\"\ntokens = [\"0123456789abcdef-feed\"]\n";
+    let passive = Passive::start(&format!("{ORDERS}{stream}"));
+    let ask = |verb: &str, token: &str| passive.ask(&format!("/out/feed/{verb}"), Some(token), None);
+    // More often than an address may guess.
+    for _ in 0..30 {
+        assert_eq!(ask("lease", "0123456789abcdef-feed").problem(409), "not-passive");
+    }
+    assert_eq!(ask("ack", "0123456789abcdef-feed").problem(409), "not-passive");
+    assert_eq!(ask("lease", TOKEN).problem(401), "unauthorized");
+    let metrics = passive.gateway.api("GET", "/metrics", None).text();
+    assert!(metrics.contains("anglerfish_out_unauthorized_total 1\n"), "{metrics}");
+}
+
+#[test]
 fn an_address_that_guesses_tokens_is_slowed_down_and_who_shares_it_with_the_right_one_is_not() {
     let passive = Passive::start(ORDERS);
     assert!(passive.nothing());

@@ -169,6 +169,8 @@ fn a_topic_is_read_and_published_to_over_http_and_websocket_too() {
     assert_eq!(ask("POST", "/topic/chat.a", &authorized, &"x".repeat(101)).problem(413), "body-too-large");
     let named = [("authorization", token.as_str()), ("ce-source", "shop")];
     assert_eq!(ask("POST", "/topic/chat.a", &named, "x").problem(422), "invalid-document");
+    let named = [("authorization", token.as_str()), ("ce-data", "x")];
+    assert_eq!(ask("POST", "/topic/chat.a", &named, "x").problem(422), "invalid-document");
     let guest = format!("Bearer {GUEST}");
     assert_eq!(ask("POST", "/topic/chat.a", &[("authorization", &guest)], "x").problem(401), "unauthorized");
     assert_eq!(ask("POST", "/topic/other", &authorized, "x").problem(401), "unauthorized");
@@ -195,6 +197,15 @@ fn a_topic_is_read_and_published_to_over_http_and_websocket_too() {
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
     let other = ask("GET", "/topic/chat.b?format=json&from=earliest", &[("authorization", &guest)], "");
     assert_eq!(other.expect(200).json()["events"], json!([]));
+    let packed = [("authorization", token.as_str()), ("content-encoding", "gzip")];
+    let _ = ask("POST", "/topic/chat.b", &packed, "\u{1f}").expect(202);
+    let other = ask("GET", "/topic/chat.b?format=json&from=earliest", &[("authorization", &guest)], "");
+    assert_eq!(other.expect(200).json()["events"][0]["contentencoding"], "gzip");
+    // Members choose the names of topics; in the metrics stand those of the configuration.
+    let metrics = speaking.gateway.api("GET", "/metrics", None).text();
+    let given: Vec<&str> =
+        metrics.lines().filter(|line| line.starts_with("anglerfish_stream_events_total{")).collect();
+    assert!(!given.is_empty() && given.iter().all(|line| line.contains("\"/topic/chat.*\"")), "{given:?}");
 }
 
 #[test]
@@ -355,6 +366,120 @@ fn a_transaction_is_there_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn an_answer_that_comes_too_late_is_an_error_and_so_is_a_transaction_with_one() {
+    let speaking = Speaking::start("");
+    speaking.publish(0..2);
+    let lease = || {
+        let mut client = speaking.connect(WORK);
+        client.say("SUBSCRIBE\nid:w\ndestination:/subscription/work\nack:client-individual\n\n");
+        let messages = client.frames("MESSAGE", 2);
+        let acks = messages.iter().map(|message| message.header("ack").unwrap().to_owned());
+        (client, acks.collect::<Vec<_>>())
+    };
+    // Somebody else answers with the same lease.
+    let nack = |ack: &str| {
+        let (_, lease) = ack.split_once('-').unwrap();
+        let request = Request {
+            method: "POST".into(),
+            path: "/out/work/nack".into(),
+            headers: vec![
+                ("authorization".to_owned(), format!("Bearer {WORK}")),
+                ("content-type".to_owned(), "application/json".to_owned()),
+            ],
+            body: json!({"tokens": [lease], "delay": "0s"}).to_string().into_bytes(),
+            ..Request::default()
+        };
+        let _ = send(speaking.gateway.out(), &request).unwrap().expect(200);
+    };
+    let (mut client, acks) = lease();
+    nack(&acks[0]);
+    // Nobody asks what became of this one.
+    client.say("ACK\nid:1-none\n\n");
+    client.say(&format!("ACK\nid:{}\nreceipt:late\n\n", acks[0]));
+    let error = client.error();
+    assert_eq!((error.header("code"), error.header("receipt-id")), (Some("invalid-header"), Some("late")));
+    assert!(error.header("message").unwrap().contains("\"id\""), "{error:?}");
+    let transaction = |client: &mut StompClient, acks: &[String]| {
+        client.say("BEGIN\ntransaction:t\n\n");
+        client.say(&format!("SEND\ndestination:/topic/chat.t\ntransaction:t\ntoken:{CHAT}\n\nthe result"));
+        for ack in acks {
+            client.say(&format!("ACK\nid:{ack}\ntransaction:t\n\n"));
+        }
+        client.say("COMMIT\ntransaction:t\nreceipt:c\n\n");
+    };
+    let delivered = || {
+        let list = speaking.gateway.get("/v1/deliveries?subscription=work&status=delivered");
+        list["items"].as_array().unwrap().len()
+    };
+    let events = || speaking.gateway.get("/v1/events")["items"].as_array().unwrap().len();
+    let (mut client, acks) = lease();
+    nack(&acks[1]);
+    transaction(&mut client, &acks);
+    let error = client.error();
+    assert_eq!((error.header("code"), error.header("receipt-id")), (Some("invalid-header"), Some("c")));
+    assert_eq!((delivered(), events()), (0, 2), "nothing of it was done");
+    let (mut client, acks) = lease();
+    transaction(&mut client, &acks);
+    assert_eq!(client.read().header("receipt-id"), Some("c"));
+    assert_eq!((delivered(), events()), (2, 3));
+}
+
+#[test]
+fn whoever_leases_is_told_at_once_that_its_token_has_ended_or_the_subscription_is_gone() {
+    const JOBS: &str = "0123456789abcdef-jobs";
+    let speaking = Speaking::start("");
+    let api = |method: &str, path: &str, body: Option<&Value>| speaking.gateway.api(method, path, body);
+    let put = |token: &str| {
+        let document = json!({"sources": ["shop"], "mode": "passive", "tokens": [token]});
+        let answer = api("PUT", "/v1/subscriptions/jobs", Some(&document));
+        assert!(answer.status < 300, "{}", answer.text());
+    };
+    // One that may have no more, and two that wait for more.
+    let open = || {
+        let mut idle = speaking.connect(JOBS);
+        idle.say("SUBSCRIBE\nid:j\ndestination:/subscription/jobs\nack:client\nprefetch-count:1\n\n");
+        assert_eq!(idle.read().command, "MESSAGE");
+        let mut waiting = speaking.connect(JOBS);
+        waiting.say("SUBSCRIBE\nid:j\ndestination:/subscription/jobs\nack:client\nreceipt:s\n\n");
+        assert_eq!(waiting.read().command, "RECEIPT");
+        let path = format!("/out?access_token={JOBS}");
+        let mut socket = WebSocket::open(speaking.gateway.out(), &path, &[]).unwrap();
+        socket.say(&json!({"type": "subscribe", "subscription": "jobs", "credit": 0}));
+        assert_eq!(socket.next("subscribed")["mode"], "passive");
+        (idle, waiting, socket)
+    };
+    let told = |(mut idle, mut waiting, mut socket): (StompClient, StompClient, WebSocket)| {
+        for client in [&mut idle, &mut waiting] {
+            assert_eq!(client.error().header("code"), Some("changed"));
+        }
+        let end = socket.next("end");
+        assert_eq!((&end["id"], &end["reason"]), (&json!("jobs"), &json!("changed")));
+    };
+    put(JOBS);
+    speaking.publish(0..1);
+    let mut readers = open();
+    // One more token ends nothing.
+    let _ = api("POST", "/v1/subscriptions/jobs/rotate-token", Some(&json!({}))).expect(200);
+    speaking.publish(1..2);
+    assert_eq!(number(&readers.1.read()), 1);
+    let _ = api("POST", "/v1/subscriptions/jobs/rotate-token", Some(&json!({"only": true}))).expect(200);
+    told(readers);
+    put(JOBS);
+    readers = open();
+    let _ = api("DELETE", "/v1/subscriptions/jobs", None);
+    told(readers);
+}
+
+#[test]
+fn whoever_is_silent_on_a_websocket_is_told_why_the_connection_ends() {
+    let speaking = Speaking::start("heartbeat = \"1s\"");
+    let fields = [("sec-websocket-protocol", "v12.stomp")];
+    let mut socket = WebSocket::open(speaking.gateway.out(), "/out", &fields).unwrap();
+    socket.text(&format!("CONNECT\naccept-version:1.2\nhost:x\npasscode:{CHAT}\nheart-beat:0,0\n\n\0"));
+    assert_eq!(socket.closed().0, 4408);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_an_error_that_names_the_header() {
     let speaking = Speaking::start("");
     let connect = |rest: &str| {
@@ -382,6 +507,11 @@ fn what_is_wrong_is_said_in_an_error_that_names_the_header() {
         ("SEND\n\nx", "\"destination\""),
         ("SEND\ndestination:/subscription/feed\n\nx", "\"destination\""),
         ("SEND\ndestination:/topic/chat.a\nreply-to:me\n\nx", "\"reply-to\""),
+        ("SEND\ndestination:/topic/chat.a\nid:7\n\nx", "\"id\""),
+        ("SEND\ndestination:/topic/chat.a\ntype:t\n\nx", "\"type\""),
+        ("SEND\ndestination:/topic/chat.a\nposition:7\n\nx", "\"position\""),
+        ("SEND\ndestination:/topic/chat.a\nce-data:7\n\nx", "\"ce-data\""),
+        ("SUBSCRIBE\nid:0\ndestination:/topic/chat.a\nlease:5s\n\n", "\"lease\""),
         ("ACK\n\n", "\"id\""),
         ("COMMIT\ntransaction:none\n\n", "\"transaction\""),
         ("SEND\ndestination:/topic/chat.a\ntransaction:none\n\nx", "\"transaction\""),

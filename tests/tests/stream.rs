@@ -218,6 +218,7 @@ fn lines_and_batches_go_on_behind_a_position() {
     assert_eq!(batch.header("content-type"), Some("application/cloudevents-batch+json"));
     assert_eq!(batch.json().as_array().unwrap().len(), 4);
     let link = batch.header("link").unwrap();
+    assert!(link.contains("max=4") && !link.contains("earliest"), "{link}");
     let next = link.strip_prefix('<').and_then(|rest| rest.split('>').next()).unwrap();
     let rest = streaming.ask(&format!("/out/feed{next}"), &headers).expect(200).json();
     assert_eq!(

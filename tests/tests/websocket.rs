@@ -95,6 +95,10 @@ fn one_connection_holds_several_subscriptions_each_with_its_own_token() {
     assert_eq!(begun.each_ref().map(|one| one["mode"].as_str().unwrap()), ["stream", "passive"]);
     socket.say(&json!({"type": "subscribe", "id": "a", "subscription": "feed", "token": TOKEN}));
     assert_eq!(socket.next("error")["code"], "taken-id");
+    // Nothing is leased of a stream.
+    socket
+        .say(&json!({"type": "subscribe", "id": "c", "subscription": "feed", "token": TOKEN, "lease": "9s"}));
+    assert_eq!(socket.next("error")["code"], "not-passive");
     publish(&gateway, 0..1);
     let mut came = [socket.next("event"), socket.next("event")];
     came.sort_by_key(|event| event["id"].as_str().unwrap().to_owned());
@@ -431,6 +435,51 @@ fn whoever_is_silent_is_asked_and_then_let_go() {
         stranger.say(&json!({"type": "subscribe", "subscription": "feed", "token": "wrong"}));
     }
     assert_eq!(stranger.closed().0, 4401);
+}
+
+#[test]
+fn whoever_sends_a_message_slowly_is_there_as_long_as_some_of_it_comes() {
+    let topic = "[[topic]]\nname = \"up\"\ntokens = [\"0123456789abcdef-upload\"]\n";
+    let gateway = start("heartbeat = \"1s\"", topic);
+    let text = json!({"type": "publish", "topic": "up", "event": {"data": "x".repeat(1000)}, "ref": "1"});
+    let text = text.to_string();
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    let masked_by_nothing = [0x80 | TEXT, 0x80 | 126, length[0], length[1], 0, 0, 0, 0];
+    for protocol in ["anglerfish.v1", "v12.stomp"] {
+        let fields = [("sec-websocket-protocol", protocol)];
+        let path = "/out?access_token=0123456789abcdef-upload";
+        let mut socket = WebSocket::open(gateway.out(), path, &fields).unwrap();
+        let is_stomp = protocol == "v12.stomp";
+        let text = if is_stomp {
+            // More often than that it promises to say something.
+            socket.text("CONNECT\naccept-version:1.2\nhost:x\nheart-beat:200,0\n\n\0");
+            let frame = "SEND\ndestination:/topic/up\nreceipt:1\ncontent-type:text/plain\n\n";
+            format!("{frame}{}\0", "x".repeat(text.len() - frame.len() - 1))
+        } else {
+            text.clone()
+        };
+        // Far longer than a silent one is borne; no ping can be answered within a frame.
+        socket.raw(&masked_by_nothing);
+        for part in text.as_bytes().chunks(text.len() / 20) {
+            std::thread::sleep(std::time::Duration::from_millis(250));
+            socket.raw(part);
+        }
+        if !is_stomp {
+            assert_eq!(socket.next("published")["ref"], "1");
+            continue;
+        }
+        loop {
+            match socket.read().unwrap() {
+                Some((0x81, text)) if text.starts_with(b"RECEIPT\n") => break,
+                Some((CLOSE, reason)) => panic!("closed: {}", String::from_utf8_lossy(&reason)),
+                Some((0x81, text)) if text.starts_with(b"ERROR") => {
+                    panic!("{}", String::from_utf8_lossy(&text))
+                }
+                Some(_) => {}
+                None => panic!("the connection ended without a word"),
+            }
+        }
+    }
 }
 
 #[test]

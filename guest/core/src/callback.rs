@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// The longest identifier that is kept as it is, and the longest of one header field, in bytes.
 const LONGEST_ID: usize = 256;
 
+/// What the source of what comes in begins with. No source of the configuration has a slash in its name.
+const SOURCE: &str = "callback/";
+
 /// Where callbacks come in.
 const PREFIX: &str = "/callback/";
 
@@ -34,6 +37,18 @@ pub fn is_callback_name(text: &str) -> bool {
 pub fn callback_token(name: &str, random: [u8; 16]) -> String {
     let random = hex::encode(random);
     format!("{random}{}", check(name, &random))
+}
+
+/// The source of what comes in at a callback.
+#[must_use]
+pub fn callback_source(name: &str) -> String {
+    format!("{SOURCE}{name}")
+}
+
+/// Whether a source is that of a callback, whether there is one of this name or not.
+#[must_use]
+pub fn is_of_callback(source: &str) -> bool {
+    source.starts_with(SOURCE)
 }
 
 /// The path of its address.

@@ -112,9 +112,11 @@ pub(crate) fn document_decision(decision: DocumentDecision) -> wit::DocumentDeci
 
 pub(crate) fn notice(notice: Notice) -> wit::Notice {
     let telling = notice.telling.map(|telling| wit::Telling {
+        id: telling.id,
         action: telling.action.word().to_owned(),
         document: telling.document,
         updated: telling.updated.0,
+        incarnation: telling.incarnation,
         values: telling.values,
     });
     wit::Notice { telling, reason: notice.reason, receipt: notice.receipt }

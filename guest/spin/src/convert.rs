@@ -52,8 +52,8 @@ pub(crate) fn document_decision(decision: types::DocumentDecision) -> DocumentDe
 
 /// What is told of a document; its action was read before.
 pub(crate) fn telling(action: Action, telling: types::Telling) -> Telling {
-    let types::Telling { document, updated, values, .. } = telling;
-    Telling { action, document, updated: UnixMillis(updated), values }
+    let types::Telling { id, document, updated, incarnation, values, .. } = telling;
+    Telling { id, action, document, updated: UnixMillis(updated), incarnation, values }
 }
 
 fn accepted_event(accepted: types::AcceptedEvent) -> AcceptedEvent {

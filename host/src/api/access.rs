@@ -129,7 +129,7 @@ fn check_local(listen: IpAddr, request: &Request) -> Result<(), ProblemDetails> 
         if !host.is_some_and(|host| is_local(listen, host.host())) {
             return forbidden(
                 "foreign-host",
-                "without a token the management API is only for this machine: address it as 127.0.0.1 or localhost",
+                "without a token this listener is only for this machine: address it as 127.0.0.1 or localhost",
             );
         }
     }
@@ -140,7 +140,7 @@ fn check_local(listen: IpAddr, request: &Request) -> Result<(), ProblemDetails> 
         let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
         if !origin.and_then(|uri| uri.into_parts().authority).is_some_and(|own| is_local(listen, own.host()))
         {
-            return forbidden("foreign-origin", "without a token the management API is not for web pages");
+            return forbidden("foreign-origin", "without a token this listener is not for web pages");
         }
     }
     Ok(())

@@ -212,7 +212,13 @@ fn read(document: NewCallDocument, headers: &HeaderMap) -> Result<NewCall, Probl
     if !problems.is_empty() {
         return Err(ProblemDetails::invalid(&problems));
     }
-    let request = CallRequest { method, path, headers: fields.into_iter().collect(), api_method: None };
+    let request = CallRequest {
+        method,
+        path,
+        headers: fields.into_iter().collect(),
+        api_method: None,
+        key_field: None,
+    };
     Ok(NewCall { api, key, request, body })
 }
 

@@ -110,6 +110,9 @@ pub(super) struct CallbackDocument {
     /// How long whoever comes waits for the answer that is chosen.
     #[schema(required)]
     reply_within: Option<String>,
+    /// Where it is held, shown or listed: why those who come cannot be verified now, if they cannot. They are asked to come again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
     /// Of an acknowledgement with an answer: whether whoever came has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
@@ -121,7 +124,7 @@ pub(super) struct CallbackDocument {
 #[serde(rename_all = "lowercase")]
 #[schema(as = CallbackReply)]
 pub(super) enum ReplyWord {
-    /// Whoever came waited, and has it.
+    /// Whoever came waited, and it was handed to their connection. Whether it arrived there nobody knows.
     Sent,
     /// They waited no more: they had an answer already, or their time was over.
     Late,
@@ -196,8 +199,14 @@ impl CallbackDocument {
             once,
             max_waiting,
             reply_within: reply_within.map(|time| humantime::format_duration(time).to_string()),
+            problem: None,
             reply: None,
         }
+    }
+
+    /// The same with what keeps it from taking anything.
+    fn with_problem(api: &Api, callback: &StoredCallback) -> Self {
+        Self { problem: api.callbacks.problem(callback), ..Self::of(api, callback) }
     }
 }
 
@@ -240,7 +249,7 @@ pub(super) async fn hold(
     let (name, options) = options(document)?;
     let held = api.callbacks.hold(name, &options).await?;
     let status = if held.holder == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Answer(CallbackDocument::of(&api, &held))).into_response())
+    Ok((status, Answer(CallbackDocument::with_problem(&api, &held))).into_response())
 }
 
 /// Reads what is asked for.
@@ -285,7 +294,10 @@ pub(super) async fn list(
     let mut found = api.callbacks.list(after.as_deref(), most + 1).await?;
     let more = found.len() > most;
     found.truncate(most);
-    Ok(Answer(Callbacks { items: found.iter().map(|one| CallbackDocument::of(&api, one)).collect(), more }))
+    Ok(Answer(Callbacks {
+        items: found.iter().map(|one| CallbackDocument::with_problem(&api, one)).collect(),
+        more,
+    }))
 }
 
 /// Shows a callback.
@@ -303,7 +315,7 @@ pub(super) async fn show(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Answer<CallbackDocument>, ProblemDetails> {
     let callback = api.callbacks.get(&name).await?;
-    Ok(Answer(CallbackDocument::of(&api, &callback)))
+    Ok(Answer(CallbackDocument::with_problem(&api, &callback)))
 }
 
 /// The first that came in and is not done with. The same again gives the same, until it is acknowledged.

@@ -31,7 +31,7 @@ pub struct ApiReport {
     pub aside: Vec<String>,
     /// How many attempts a request has.
     pub attempts: u32,
-    /// How many attempts are under way.
+    /// How many attempts are under way, without those whose answers are awaited after their time.
     pub running: usize,
     /// How many may be.
     pub concurrency: usize,
@@ -132,7 +132,7 @@ impl ReadyApi {
 }
 
 fn target(config: &ApiConfig, outbound: &Outbound) -> Result<Target, Problem> {
-    // Of a delivery's policy only the number of connections counts here.
+    // Of a delivery's policy only the number of connections that are kept counts here.
     let connections = DeliveryConfig { concurrency: config.concurrency, ..DeliveryConfig::default() };
     Target::try_new(&config.endpoint, &connections, outbound).map_err(|error| {
         let path = error.path();

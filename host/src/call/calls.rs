@@ -1,9 +1,12 @@
 //! The calls of a gateway: made, looked at, cancelled, opened again.
 
 use super::api::{ApiDefinition, ReadyApi};
-use super::lane::Lane;
+use super::driver::start;
+use super::host::Hosts;
+use super::lane::{Lane, Place};
 use super::ledger::{Change, Ledger, history};
 use super::request::NewCall;
+use super::run::{Turn, begun};
 use super::{CallError, CallMetrics};
 use crate::clock;
 use crate::ingress::Outlet;
@@ -12,7 +15,9 @@ use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredCall};
 use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::waiter::{Looks, Waiters};
-use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened};
+use anglerfish_core::call::{CallHistory, CallRecord, CallRequest, CallState, Happened, Todo};
+use anglerfish_core::config::RateConfig;
+use anglerfish_core::request::UnixMillis;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -51,6 +56,8 @@ pub(super) struct Shared {
     /// What runs is broken off.
     pub(super) abort: CancellationToken,
     pub(super) outbound: Outbound,
+    /// The rates that they share with the calls of other APIs.
+    pub(super) hosts: Hosts,
     pub(super) lanes: RwLock<BTreeMap<String, Arc<Lane>>>,
     waiters: Waiters,
 }
@@ -65,6 +72,8 @@ pub struct CallParts {
     pub outlet: Arc<dyn Outlet>,
     /// What everything that leaves shares.
     pub outbound: Outbound,
+    /// How many attempts may start to a host in which time, over all APIs; by the host in its canonical form.
+    pub host_rates: BTreeMap<String, RateConfig>,
     /// Who notices that one breaks down.
     pub supervisor: Supervisor,
     /// What counts them.
@@ -110,7 +119,7 @@ impl Calls {
     ///
     /// If the store cannot be read, or an API cannot be used as it is configured.
     pub async fn open(parts: CallParts, apis: Vec<ApiDefinition>) -> Result<Self, CallError> {
-        let CallParts { store, subscriptions, outlet, outbound, supervisor, metrics } = parts;
+        let CallParts { store, subscriptions, outlet, outbound, host_rates, supervisor, metrics } = parts;
         let shared = Shared {
             ledger: Ledger { store, subscriptions, outlet, metrics },
             owner: Owner::new(format!("gateway-{:016x}", fastrand::u64(..))),
@@ -124,6 +133,7 @@ impl Calls {
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             outbound,
+            hosts: Hosts::new(host_rates),
             lanes: RwLock::default(),
             waiters: Waiters::default(),
         };
@@ -160,8 +170,9 @@ impl Calls {
                 known => known.map(|call| (call, false)),
             };
         }
-        let api = shared.lane(&new.api).and_then(|lane| lane.api());
-        let api = api.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
+        let lane = shared.lane(&new.api);
+        let ready = lane.and_then(|lane| Some((Arc::clone(&lane), lane.api()?)));
+        let (lane, api) = ready.ok_or_else(|| CallError::UnknownApi(new.api.clone()))?;
         let problems = new.problems(&api.definition.config, shared.outbound.proxy_resolves());
         if !problems.is_empty() {
             return Err(CallError::Invalid(problems));
@@ -173,6 +184,8 @@ impl Calls {
             Some(_) => None,
             None => Some(api.definition.config.endpoint.method.clone()),
         };
+        // An API that is told to know the key elsewhere does not know it again.
+        request.key_field = Some(api.definition.config.idempotency_header.clone());
         let history = CallHistory::begin(api.policy.attempts(), now);
         let head = CallHead {
             seq: EventSeq(0),
@@ -191,11 +204,19 @@ impl Calls {
             records: history.records().to_vec(),
             entries: Vec::new(),
         };
-        let call = StoredCall { head, body, answer: None };
+        let mut call = StoredCall { head, body, answer: None };
         let key = call.head.key.clone();
-        match shared.ledger.insert(call).await? {
+        // Whoever stops waits for what has begun by then.
+        let token = shared.tasks.token();
+        let place = self.begin(&mut call, history, &lane, &api, now);
+        let inserted = shared.ledger.insert(call).await?;
+        match inserted {
             Some(call) => {
-                shared.wake(&name);
+                match place {
+                    Some((place, attempt)) => start(shared, Turn::Begun(call.clone(), attempt), place),
+                    None => shared.wake(&name),
+                }
+                drop(token);
                 Ok((call, true))
             }
             // It was made at this moment.
@@ -204,6 +225,36 @@ impl Calls {
                 None => Err(CallError::Contended),
             },
         }
+    }
+
+    /// Has a new request begin with its first attempt where that may start at once: both are one commit then. Takes the place of
+    /// the attempt.
+    fn begin(
+        &self,
+        call: &mut StoredCall,
+        mut history: CallHistory,
+        lane: &Arc<Lane>,
+        api: &Arc<ReadyApi>,
+        now: UnixMillis,
+    ) -> Option<(Place, u32)> {
+        let Todo::Attempt(attempt) = history.poll(now) else { return None };
+        if self.shared.stop.is_cancelled() || !api.takes(&call.head.request) {
+            return None;
+        }
+        let (record, until) = begun(&api.policy, attempt, now);
+        history.take(record).ok()?;
+        let host = self.shared.hosts.of(api, &call.head.request);
+        if host.as_ref().is_some_and(|host| !self.shared.hosts.start_at_once(host)) {
+            return None;
+        }
+        let place = lane.start_at_once(api, &call.head.id, attempt);
+        if let (None, Some(host)) = (&place, &host) {
+            self.shared.hosts.give_back(host, None);
+        }
+        let place = place?;
+        call.head.records = history.records().to_vec();
+        (call.head.owner, call.head.due) = (Some(self.shared.owner.clone()), Some(until));
+        Some((place, attempt))
     }
 
     /// Makes a request and waits for how it ends, however long that takes. Dropping this ends the waiting, not the request.
@@ -298,6 +349,7 @@ impl Calls {
         if let Some(lane) = self.shared.lane(&call.head.api) {
             lane.cancel(id);
         }
+        self.shared.hosts.leave(id);
         Ok(call)
     }
 
@@ -364,10 +416,29 @@ impl Calls {
                 ),
             });
         }
-        let (word, left) = lane.waits(&ready)?;
-        let left = left.map(|left| Duration::from_secs(left.as_secs().saturating_add(1)));
-        let left = left.map(|left| humantime::format_duration(left).to_string());
-        Some(match (word, left) {
+        // What is not due yet waits for its time.
+        let is_due = call.due.is_some_and(|due| due <= clock::now());
+        let in_words = |left: Duration| {
+            let left = Duration::from_secs(left.as_secs().saturating_add(1));
+            humantime::format_duration(left).to_string()
+        };
+        let waits = lane.waits(&ready).filter(|(word, _)| is_due || !matches!(*word, "rate" | "concurrency"));
+        let Some((word, left)) = waits else {
+            let (host, left) = self.shared.hosts.waits(&call.id)?;
+            let left = in_words(left);
+            return Some(format!("the rate of host `{host}` (`outbound.host_rates`) is used up for {left}"));
+        };
+        Some(match (word, left.map(in_words)) {
+            ("concurrency", _) => {
+                let most = ready.definition.config.concurrency;
+                format!("as many attempts of api `{api}` are under way as may be (`concurrency`): {most}")
+            }
+            ("rate", left) => {
+                let left = left.unwrap_or_default();
+                format!(
+                    "the rate of api `{api}` is used up; the next of those that wait starts within {left}"
+                )
+            }
             ("breaker", Some(left)) => {
                 format!("the breaker of api `{api}` is open; an attempt finds out within {left}")
             }

@@ -92,7 +92,7 @@ impl Calls {
                 settings: api.settings.clone(),
                 aside: api.aside(),
                 attempts: api.policy.attempts(),
-                running: lane.count(),
+                running: lane.taken(&api),
                 concurrency: api.definition.config.concurrency,
                 waits: lane.waits(&api),
             })
@@ -181,7 +181,7 @@ impl Calls {
             for head in page.items.iter().filter(|head| waits(head)) {
                 // Where something happens to it meanwhile it goes on by itself.
                 if let Some(call) = store.call(&head.id).await?.filter(|call| waits(&call.head)) {
-                    self.shared.ledger.hasten(call, now).await?;
+                    self.shared.ledger.wait_until(call, now, now).await?;
                 }
             }
             query.cursor = page.items.last().filter(|_| page.more).map(|head| head.seq);

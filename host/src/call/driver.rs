@@ -1,12 +1,13 @@
 //! Gives every API its turn.
 
 use super::calls::{Calls, Shared};
-use super::lane::Lane;
-use super::run::run;
+use super::lane::{Lane, Place};
+use super::run::{Turn, run};
 use crate::clock;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoredCall};
 use anglerfish_core::call::CallHistory;
 use anglerfish_core::request::UnixMillis;
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// By how many milliseconds the clocks of one machine differ at most without one of them being set.
 const DRIFT: i128 = 1000;
+
+/// How long a request waits at most for the rate of its host before it is looked at again: a rate that is said anew should not find
+/// it planned for days.
+const LONGEST_TURN: Duration = Duration::from_secs(300);
 
 /// How many requests are read at once.
 const MOST: usize = 256;
@@ -100,12 +105,14 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
     let rest = Instant::now() + REST;
     // Without it its requests wait.
     let Some(api) = lane.api() else { return Ok(rest) };
+    // Said before it is looked who runs, so that who ends from now on wakes it, and taken back where nothing is left.
+    lane.set_behind(true);
     if let Some(held) = lane.held(&api) {
         // Without a time whoever ends wakes it.
         return Ok(held.unwrap_or(rest));
     }
     let running = lane.count();
-    let free = api.definition.config.concurrency.saturating_sub(running);
+    let free = api.definition.config.concurrency.saturating_sub(lane.taken(&api));
     if free == 0 {
         // Whoever ends wakes it.
         return Ok(rest);
@@ -115,10 +122,12 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
     let most = (free + running).min(MOST) + lane.aside();
     let due = shared.ledger.store.due_calls(&lane.name, now, most).await?;
     let is_more = due.calls.len() == most;
-    let (mut started, mut left) = (0, 0);
+    let (mut started, mut left, mut end) = (0, 0, None);
+    let mut postponed = Vec::new();
     for call in due.calls {
         if started == free {
-            return Ok(rest);
+            end = Some(rest);
+            break;
         }
         if lane.is_busy(&call.head.id) {
             continue;
@@ -132,32 +141,77 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
             left += 1;
             continue;
         }
-        let probe = match lane.start(&api) {
-            Ok(probe) => probe,
-            Err(opens) => return Ok(opens.unwrap_or(rest)),
-        };
+        // What somebody else left is only written down.
+        let begins = history.as_ref().is_some_and(|history| {
+            history.pending().next().is_none()
+                && history.awaited().all(|attempt| lane.runs(&call.head.id, attempt))
+        });
+        let host =
+            Some(&call.head.request).filter(|_| begins).and_then(|request| shared.hosts.of(&api, request));
+        if let Some(host) = &host
+            && let Err(wait) = shared.hosts.start(host, &call.head.id)
+        {
+            // Others of this API may go elsewhere meanwhile.
+            postponed.push((call, wait.clamp(Duration::from_millis(1), LONGEST_TURN)));
+            left += 1;
+            continue;
+        }
         // How many there are is all that tells them apart here; what cannot be read is told of when it is run.
         let attempt = history.map_or(0, |history| history.count());
-        let place = lane.enter(&api, &call.head.id, attempt, probe);
-        let shared = Arc::clone(shared);
-        started += 1;
-        let tasks = shared.tasks.clone();
-        tasks.spawn(async move {
-            let supervisor = shared.supervisor.clone();
-            let woken = Arc::clone(&shared);
-            let stop = shared.abort.clone();
-            tokio::select! {
-                _ = supervisor.guard("a call", run(shared, call, place)) => {}
-                () = stop.cancelled() => {}
+        let id = call.head.id.clone();
+        match lane.start(&api, &id, attempt) {
+            Ok(place) => start(shared, Turn::Due(call), place),
+            Err(opens) => {
+                if let Some(host) = &host {
+                    shared.hosts.give_back(host, Some(&id));
+                }
+                end = Some(opens.unwrap_or(rest));
+                break;
             }
-            woken.woken.notify_one();
-        });
+        }
+        started += 1;
+    }
+    let soonest = postponed.iter().map(|(_, wait)| *wait).min().unwrap_or(REST);
+    // All at once: they are one commit then.
+    join_all(postponed.into_iter().map(|(call, wait)| postpone(shared, lane, call, wait))).await;
+    if let Some(end) = end {
+        return Ok(end);
     }
     if is_more && started + left > 0 {
         return Ok(Instant::now());
     }
+    if !is_more {
+        lane.set_behind(false);
+    }
     let wait = due.next.map_or(REST, |next| Duration::from_millis(next.0.saturating_sub(now.0)));
-    Ok(Instant::now() + wait.clamp(Duration::from_millis(1), REST))
+    Ok(Instant::now() + wait.min(soonest).clamp(Duration::from_millis(1), REST))
+}
+
+/// Has a request wait for the rate of its host.
+async fn postpone(shared: &Shared, lane: &Lane, call: StoredCall, wait: Duration) {
+    let (id, now) = (call.head.id.clone(), clock::now());
+    // Rounded up: a little early it would be found due for nothing.
+    let due = now.after(wait.saturating_add(Duration::from_millis(1)));
+    if let Err(error) = shared.ledger.wait_until(call, due, now).await {
+        tracing::warn!(call = id, api = lane.name, %error, "a call cannot go on now");
+        lane.rest(PAUSE);
+    }
+}
+
+/// Lets a request have its turn, beside all others.
+pub(super) fn start(shared: &Arc<Shared>, turn: Turn, place: Place) {
+    let (shared, tasks) = (Arc::clone(shared), shared.tasks.clone());
+    tasks.spawn(async move {
+        let (supervisor, stop) = (shared.supervisor.clone(), shared.abort.clone());
+        let (lane, woken) = (Arc::clone(&place.lane), Arc::clone(&shared));
+        tokio::select! {
+            _ = supervisor.guard("a call", run(shared, turn, place)) => {}
+            () = stop.cancelled() => {}
+        }
+        if lane.is_woken() {
+            woken.woken.notify_one();
+        }
+    });
 }
 
 #[cfg(test)]

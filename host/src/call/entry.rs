@@ -1,6 +1,6 @@
 //! The log entries that tell of calls.
 
-use crate::store::{CallAnswer, NewEvent, Origin, StoredCall};
+use crate::store::{CallAnswer, Cause, NewEvent, Origin, StoredCall};
 use anglerfish_core::call::{CallRecord, CallState, Happened};
 use anglerfish_core::config::OPERATIONAL_SOURCE;
 use anglerfish_core::event::Event;
@@ -79,7 +79,9 @@ pub(super) fn of_record(call: &StoredCall, index: usize, record: &CallRecord, st
         extensions: extensions.into_iter().collect(),
         ..own(UnixMillis(record.at))
     };
-    let cause = (index > 0).then_some(head.seq);
+    // A request that is written with its first attempt has no position yet.
+    let request = if head.revision == 0 { Cause::First } else { Cause::Entry(head.seq) };
+    let cause = (index > 0).then_some(request);
     let data = Bytes::from(Value::Object(data).to_string());
     NewEvent { origin: Origin::Call, cause, ..NewEvent::new(event, data, UnixMillis(record.at)) }
 }

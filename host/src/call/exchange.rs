@@ -4,6 +4,7 @@ use super::api::ReadyApi;
 use crate::outbound::{RetryAdvice, is_local, words};
 use crate::store::{CallAnswer, StoredCall};
 use anglerfish_core::call::{CallRequest, outgoing};
+use anglerfish_core::config::CallPolicy;
 use anglerfish_core::policy::{Answered, AttemptOutcome, FailureKind};
 use anglerfish_core::request::UnixMillis;
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,8 @@ pub(super) struct Exchanged {
     pub(super) answer: Option<CallAnswer>,
     advice: RetryAdvice,
     failure: Option<(Failure, String)>,
+    /// The limit that the answer's body is longer than, if it is: then it is not kept.
+    cut: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +33,18 @@ enum Failure {
     Local,
     /// Another attempt would come to the same.
     Lasting,
+    /// It was answered as it should be, and the answer is too long to be kept.
+    TooLong,
 }
 
 impl Exchanged {
     fn failed(failure: Failure, reason: impl Into<String>) -> Self {
-        Self { answer: None, advice: RetryAdvice::default(), failure: Some((failure, reason.into())) }
+        Self {
+            answer: None,
+            advice: RetryAdvice::default(),
+            failure: Some((failure, reason.into())),
+            cut: None,
+        }
     }
 
     /// As the policy sees it.
@@ -47,9 +57,14 @@ impl Exchanged {
                 is_abort: self.advice.is_abort,
             }),
             (_, Some((Failure::Local, _))) => AttemptOutcome::Local,
-            (_, Some((Failure::Lasting, _))) => AttemptOutcome::Unsendable,
+            (_, Some((Failure::Lasting | Failure::TooLong, _))) => AttemptOutcome::Unsendable,
             (_, _) => AttemptOutcome::Failed(FailureKind::Connection),
         }
+    }
+
+    /// The status of the answer, if one came.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.answer.as_ref().map(|answer| answer.status)
     }
 
     /// The `Retry-After` field.
@@ -64,7 +79,13 @@ impl Exchanged {
             (None, Some(answer)) => {
                 let known = http::StatusCode::from_u16(answer.status).ok();
                 let phrase = known.and_then(|status| status.canonical_reason()).unwrap_or_default();
-                format!("answered {} {phrase}", answer.status).trim_end().to_owned()
+                let answered = format!("answered {} {phrase}", answer.status).trim_end().to_owned();
+                match self.cut {
+                    Some(limit) => {
+                        format!("{answered}; its body is longer than {limit} bytes and is not kept")
+                    }
+                    None => answered,
+                }
             }
             (None, None) => "no answer".to_owned(),
         }
@@ -72,7 +93,12 @@ impl Exchanged {
 }
 
 /// Sends the request and reads the whole answer. It may be dropped at any time; the connection goes with it.
-pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now: UnixMillis) -> Exchanged {
+pub(super) async fn exchange(
+    api: &ReadyApi,
+    call: &StoredCall,
+    policy: &CallPolicy,
+    now: UnixMillis,
+) -> Exchanged {
     let base = &api.target.outgoing;
     let fields = fields(api, &call.head.request);
     let request = outgoing(
@@ -96,8 +122,8 @@ pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now:
         Err(error) => return redact(&error),
     };
     let (head, mut body) = response.into_parts();
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut kept = BytesMut::new();
+    let limit = usize::try_from(policy.answer_limit).unwrap_or(usize::MAX);
+    let (mut kept, mut cut) = (BytesMut::new(), None);
     while let Some(frame) = body.frame().await {
         let frame = match frame {
             Ok(frame) => frame,
@@ -105,19 +131,25 @@ pub(super) async fn exchange(api: &ReadyApi, call: &StoredCall, limit: u64, now:
         };
         let Ok(data) = frame.into_data() else { continue };
         if kept.len() + data.len() > limit {
-            let reason = format!("the answer ({}) is longer than {limit} bytes", head.status.as_u16());
-            return Exchanged::failed(Failure::Lasting, reason);
+            // Half an answer is none. What its head says holds all the same.
+            cut = Some(limit);
+            kept.clear();
+            break;
         }
         kept.extend_from_slice(&data);
     }
+    let status = head.status.as_u16();
+    let failure = cut.filter(|_| policy.success.contains(status)).map(|limit| {
+        (
+            Failure::TooLong,
+            format!("the answer ({status}) is longer than {limit} bytes, and its body is not kept"),
+        )
+    });
     Exchanged {
         advice: RetryAdvice::read(&head.headers),
-        answer: Some(CallAnswer {
-            status: head.status.as_u16(),
-            headers: kept_headers(&head.headers),
-            body: kept.freeze(),
-        }),
-        failure: None,
+        answer: Some(CallAnswer { status, headers: kept_headers(&head.headers), body: kept.freeze() }),
+        failure,
+        cut,
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Lane {
     api: RwLock<Option<Arc<ReadyApi>>>,
     /// Something may be due.
     is_woken: AtomicBool,
+    /// Something may be due that was not started, so that who ends has to wake it, and who comes waits behind it.
+    is_behind: AtomicBool,
     /// Held by the one who says what of the API is to be otherwise: what two say at once would be what one of them says.
     pub(super) writing: tokio::sync::Mutex<()>,
     pace: Mutex<Pace>,
@@ -49,6 +51,7 @@ impl Lane {
             name: name.to_owned(),
             api: RwLock::new(None),
             is_woken: AtomicBool::new(true),
+            is_behind: AtomicBool::new(true),
             writing: tokio::sync::Mutex::default(),
             pace: Mutex::new(Pace { gate: Gate::default(), began: now, hold: None, next: now }),
             running: Mutex::default(),
@@ -77,6 +80,16 @@ impl Lane {
     pub(super) fn take_turn(&self) -> bool {
         let is_woken = self.is_woken.swap(false, Ordering::AcqRel);
         is_woken || self.pace().next <= Instant::now()
+    }
+
+    /// Whether it is to be looked at.
+    pub(super) fn is_woken(&self) -> bool {
+        self.is_woken.load(Ordering::Acquire)
+    }
+
+    /// Says whether something may be due that was not started.
+    pub(super) fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::SeqCst);
     }
 
     /// When it is looked at again.
@@ -133,17 +146,68 @@ impl Lane {
         match held {
             Some(Held::Asked(until)) => Some(("throttled", Some(left(until)))),
             Some(held) => Some(("breaker", held.until().map(left))),
-            None => pace.gate.is_open(config).then_some(("breaker", Some(Duration::ZERO))),
+            None if pace.gate.is_open(config) => Some(("breaker", Some(Duration::ZERO))),
+            // These are no news where nothing waits.
+            None if !self.is_behind.load(Ordering::SeqCst) => None,
+            None => match pace.gate.rate_opens(config, now) {
+                Some(until) => Some(("rate", Some(left(until)))),
+                None => {
+                    drop(pace);
+                    (self.taken(api) >= config.concurrency).then_some(("concurrency", None))
+                }
+            },
         }
     }
 
-    /// Starts an attempt, as the probe of an open breaker if it says so; or says when it may be tried again.
-    pub(super) fn start(&self, api: &ReadyApi) -> Result<Option<Probe>, Option<Instant>> {
-        let mut pace = self.pace();
-        let now = pace.began.elapsed();
-        let began = pace.began;
-        let started = pace.gate.start(&api.definition.config, now);
-        started.map_err(|held| held.until().map(|until| began + until))
+    /// Starts an attempt of a request that has just been made, if nothing is due before it and there is room.
+    pub(super) fn start_at_once(
+        self: &Arc<Self>,
+        api: &Arc<ReadyApi>,
+        id: &str,
+        attempt: u32,
+    ) -> Option<Place> {
+        let is_behind = self.is_behind.load(Ordering::SeqCst);
+        if is_behind || self.pace().hold.is_some_and(|hold| hold > Instant::now()) {
+            return None;
+        }
+        self.start(api, id, attempt).ok()
+    }
+
+    /// Starts an attempt, as the probe of an open breaker if it says so: takes a place, which is free again when what is returned is
+    /// dropped. Or says when it may be tried again; without a time once an attempt has ended.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        api: &Arc<ReadyApi>,
+        id: &str,
+        attempt: u32,
+    ) -> Result<Place, Option<Instant>> {
+        let token = CancellationToken::new();
+        let key = (id.to_owned(), attempt);
+        let probe = {
+            // Held until it is in: there are never more than there is room for.
+            let mut running = self.running();
+            let most = api.definition.config.concurrency;
+            if taken(&running, most) >= most {
+                return Err(None);
+            }
+            let mut pace = self.pace();
+            let now = pace.began.elapsed();
+            let began = pace.began;
+            let probe = pace
+                .gate
+                .start(&api.definition.config, now)
+                .map_err(|held| held.until().map(|until| began + until))?;
+            running.insert(key.clone(), Running { token: token.clone(), is_late: false });
+            probe
+        };
+        Ok(Place {
+            lane: Arc::clone(self),
+            api: Arc::clone(api),
+            key,
+            token,
+            probe,
+            is_last: AtomicBool::new(false),
+        })
     }
 
     /// An attempt has ended, which says so much of the API. Says whether that opened its breaker (`true`) or closed it.
@@ -156,6 +220,11 @@ impl Lane {
     /// How many attempts run.
     pub(super) fn count(&self) -> usize {
         self.running().len()
+    }
+
+    /// How many places are taken.
+    pub(super) fn taken(&self, api: &ReadyApi) -> usize {
+        taken(&self.running(), api.definition.config.concurrency)
     }
 
     /// Leaves a request aside until the next start.
@@ -188,20 +257,6 @@ impl Lane {
         self.running().contains_key(&(id.to_owned(), attempt))
     }
 
-    /// Takes a place for an attempt. It is free again when what is returned is dropped.
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        api: &Arc<ReadyApi>,
-        id: &str,
-        attempt: u32,
-        probe: Option<Probe>,
-    ) -> Place {
-        let token = CancellationToken::new();
-        let key = (id.to_owned(), attempt);
-        self.running().insert(key.clone(), Running { token: token.clone(), is_late: false });
-        Place { lane: Arc::clone(self), api: Arc::clone(api), key, token, probe }
-    }
-
     /// Breaks off all attempts of a request.
     pub(super) fn cancel(&self, id: &str) {
         self.unfitting().remove(id);
@@ -225,6 +280,13 @@ impl Lane {
     }
 }
 
+/// How many places are taken of so many. An attempt whose answer still counts after its time has given its place back; of those
+/// there may be as many again, and what is more takes places, so that they are not without number where nobody ever answers.
+fn taken(running: &HashMap<(String, u32), Running>, most: usize) -> usize {
+    let late = running.values().filter(|one| one.is_late).count();
+    running.len() - late.min(most)
+}
+
 /// The place of an attempt.
 pub(super) struct Place {
     pub(super) lane: Arc<Lane>,
@@ -234,12 +296,19 @@ pub(super) struct Place {
     probe: Option<Probe>,
     /// Told when nobody wants it any more.
     pub(super) token: CancellationToken,
+    /// Its request has ended.
+    is_last: AtomicBool,
 }
 
 impl Place {
     /// What the attempt says of the API. Says whether that opened its breaker (`true`) or closed it.
     pub(super) fn tell(&self, standing: Standing) -> Option<bool> {
         self.lane.end(&self.api, self.probe, standing)
+    }
+
+    /// Its request has ended with it: nothing of it is due any more.
+    pub(super) fn be_last(&self) {
+        self.is_last.store(true, Ordering::SeqCst);
     }
 
     /// The next attempt may begin beside it.
@@ -255,6 +324,27 @@ impl Drop for Place {
         self.lane.running().remove(&self.key);
         // Where it told of the API this says nothing more.
         let _ = self.tell(Standing::Unknown);
-        self.lane.wake();
+        // Where nothing waits for the place, nobody needs to look who does.
+        if !self.is_last.load(Ordering::SeqCst) || self.lane.is_behind.load(Ordering::SeqCst) {
+            self.lane.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_whose_answers_are_awaited_after_their_time_take_no_place_until_they_are_as_many_again() {
+        let running = |late: u32, others: u32| -> HashMap<(String, u32), Running> {
+            let one = |is_late| Running { token: CancellationToken::new(), is_late };
+            let late = (0..late).map(|n| (("late".to_owned(), n), one(true)));
+            late.chain((0..others).map(|n| (("other".to_owned(), n), one(false)))).collect()
+        };
+        assert_eq!(
+            [(0, 2), (1, 0), (3, 1), (5, 1)].map(|(late, others)| taken(&running(late, others), 3)),
+            [2, 0, 1, 3]
+        );
     }
 }

@@ -48,15 +48,18 @@ pub(super) fn history(call: &StoredCall) -> Result<CallHistory, CallError> {
 }
 
 impl Ledger {
-    /// Writes a new request. `None` if another one has its key.
+    /// Writes a new request that has not ended, with all that has happened to it. `None` if another one has its key.
     pub(super) async fn insert(&self, mut call: StoredCall) -> Result<Option<StoredCall>, CallError> {
-        let Some(record) = call.head.records.first().cloned() else { return Ok(None) };
-        let events = vec![entry::of_record(&call, 0, &record, call.head.state)];
+        let records = call.head.records.iter().enumerate();
+        let events =
+            records.map(|(index, record)| entry::of_record(&call, index, record, call.head.state)).collect();
         let write = CallWrite { call: call.clone(), expected: None };
         let Some(seqs) = self.commit(events, vec![write], Vec::new()).await? else { return Ok(None) };
         (call.head.seq, call.head.revision) = (seqs.first().copied().unwrap_or_default(), 1);
         call.head.entries = seqs;
-        self.metrics.record(&call.head.api, &record);
+        for record in &call.head.records {
+            self.metrics.record(&call.head.api, record);
+        }
         Ok(Some(call))
     }
 
@@ -119,10 +122,15 @@ impl Ledger {
         Ok(Some(call))
     }
 
-    /// Has a request wait until this time only, whatever was planned. Whether it is: not if something happened to it since it was
+    /// Has a request wait until this time, whatever was planned. Whether it is: not if something happened to it since it was
     /// seen. That is no event: what happened to it stays as it was.
-    pub(super) async fn hasten(&self, mut call: StoredCall, now: UnixMillis) -> Result<bool, CallError> {
-        (call.head.due, call.head.planned) = (Some(now), now);
+    pub(super) async fn wait_until(
+        &self,
+        mut call: StoredCall,
+        due: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, CallError> {
+        (call.head.due, call.head.planned) = (Some(due), now);
         let expected = Some(call.head.revision);
         Ok(self.commit(Vec::new(), vec![CallWrite { call, expected }], Vec::new()).await?.is_some())
     }

@@ -12,6 +12,7 @@ mod driver;
 mod entry;
 mod error;
 mod exchange;
+mod host;
 mod lane;
 mod ledger;
 mod metric;

@@ -26,10 +26,22 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long the store is left alone that cannot be written.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// A request whose turn it is.
+pub(super) enum Turn {
+    /// Something is due.
+    Due(StoredCall),
+    /// It was written with this attempt, which is to be made.
+    Begun(StoredCall, u32),
+}
+
 /// Takes a request's turn. Whatever is dropped of it half-way is found as an attempt without an end.
-pub(super) async fn run(shared: Arc<Shared>, call: StoredCall, place: Place) {
+pub(super) async fn run(shared: Arc<Shared>, turn: Turn, place: Place) {
+    let (Turn::Due(call) | Turn::Begun(call, _)) = &turn;
     let id = call.head.id.clone();
-    let taken = take_turn(&shared, call, &place).await;
+    let taken = match turn {
+        Turn::Due(call) => take_turn(&shared, call, &place).await,
+        Turn::Begun(call, attempt) => make(&shared, call, attempt, &place).await,
+    };
     if let Err(error @ CallError::Unreadable(..)) = &taken {
         tracing::error!(call = id, api = place.lane.name, %error, "a call is left aside");
         place.lane.leave_aside(&id);
@@ -53,15 +65,25 @@ async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(
     // It was found due. By the clock of its last record it may not be: that may have been put back since.
     let due = history.due().unwrap_or(now).max(now);
     let Todo::Attempt(attempt) = history.poll(due) else { return Ok(()) };
-    let deadline = now.after(policy.timeout);
-    let record = CallRecord { at: now.0, happened: Happened::Attempt { attempt, deadline: deadline.0 } };
-    let until = deadline.after(policy.wait_after_timeout).after(GRACE);
+    let (record, until) = begun(&policy, attempt, now);
     let change = Change { holder: Some((shared.owner.clone(), until)), ..Change::new(call, vec![record]) };
     // Somebody else was quicker: it is theirs.
     let Some(call) = shared.write(change).await? else { return Ok(()) };
-    let attempt = Attempt { shared, api: &place.api, policy: &policy, number: attempt, place };
-    attempt.make(call).await;
+    Attempt { shared, api: &place.api, policy: &policy, number: attempt, place }.make(call).await;
     Ok(())
+}
+
+async fn make(shared: &Shared, call: StoredCall, number: u32, place: &Place) -> Result<(), CallError> {
+    let policy = policy(&call, &place.api)?;
+    Attempt { shared, api: &place.api, policy: &policy, number, place }.make(call).await;
+    Ok(())
+}
+
+/// What is written down of an attempt before it is made, and until when it is nobody else's.
+pub(super) fn begun(policy: &CallPolicy, attempt: u32, now: UnixMillis) -> (CallRecord, UnixMillis) {
+    let deadline = now.after(policy.timeout);
+    let record = CallRecord { at: now.0, happened: Happened::Attempt { attempt, deadline: deadline.0 } };
+    (record, deadline.after(policy.wait_after_timeout).after(GRACE))
 }
 
 /// The policy that a request was made with.
@@ -92,8 +114,7 @@ impl Attempt<'_> {
         let Self { policy, api, place, .. } = self;
         let (watch, begun) = (Watch::default(), Instant::now());
         let sent = call.clone();
-        let mut exchange =
-            std::pin::pin!(watch.over(exchange(api, &sent, policy.answer_limit, clock::now())));
+        let mut exchange = std::pin::pin!(watch.over(exchange(api, &sent, policy, clock::now())));
         tokio::select! {
             biased;
             () = place.token.cancelled() => return,
@@ -215,6 +236,9 @@ impl Attempt<'_> {
             // The API does not want it: what runs beside is of no use.
             self.place.lane.cancel(&call.head.id);
         }
+        if call.head.state != CallState::Pending {
+            self.place.be_last();
+        }
         Ok(true)
     }
 
@@ -227,11 +251,12 @@ impl Attempt<'_> {
             End::Waited => {
                 let outcome = AttemptOutcome::Failed(FailureKind::Connection);
                 let reason = "its time was over while it waited for a connection or a name";
-                (judged(AttemptEnd { outcome, reason }), None)
+                (judged(AttemptEnd { outcome, reason, status: None }), None)
             }
             End::Exchanged(exchanged) => {
                 let reason = exchanged.reason();
-                let end = AttemptEnd { outcome: exchanged.outcome(), reason: &reason };
+                let (outcome, status) = (exchanged.outcome(), exchanged.status());
+                let end = AttemptEnd { outcome, reason: &reason, status };
                 (judged(end), exchanged.answer.clone())
             }
         }

@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// How many senders wait at the same time for an answer that a program chooses; the others are told that it is on disk.
 const SENDERS: usize = 4096;
 
+/// How many callbacks are looked through at once.
+const PAGE: usize = 500;
+
 /// The callbacks of a gateway. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Callbacks {
@@ -191,6 +194,7 @@ impl Callbacks {
         match document.verify.as_ref().map(|verify| refuse_hidden_at(verify, SOURCE_SECRETS)) {
             Some(hidden) if !hidden.is_empty() => problems.extend(hidden.into_iter().map(requirement::below)),
             _ => {
+                problems.extend({ document.verify.iter() }.flat_map(requirement::without_effect));
                 let verifier = requirement::verifier(document, &self.shared.reader);
                 problems.extend(verifier.err().into_iter().flatten());
             }
@@ -218,6 +222,41 @@ impl Callbacks {
         // Where it cannot be read nothing is taken either, and that is logged.
         let document: Document = serde_json::from_str(&callback.document).unwrap_or_default();
         document.into()
+    }
+
+    /// Why those who come to a callback cannot be verified now, if they cannot: a secret that it refers to may be gone.
+    #[must_use]
+    pub fn problem(&self, callback: &StoredCallback) -> Option<String> {
+        let document: Document = serde_json::from_str(&callback.document).ok()?;
+        let verifier = requirement::verifier(&document, &self.shared.reader);
+        verifier.err().map(|problems| requirement::in_words(&problems))
+    }
+
+    /// Says in the log which open callbacks take nothing because those who come cannot be verified.
+    pub(crate) async fn tell_of_unusable(&self) {
+        let mut after: Option<String> = None;
+        while !self.shared.stop.is_cancelled() {
+            let page = match self.shared.store.callbacks(after.as_deref(), PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "callbacks cannot be looked through now");
+                    return;
+                }
+            };
+            for callback in page.iter().filter(|callback| callback.is_open(clock::now())) {
+                if let Some(reason) = self.problem(callback) {
+                    tracing::error!(
+                        callback = callback.name,
+                        reason,
+                        "those who come to a callback cannot be verified: they are asked to come again"
+                    );
+                }
+            }
+            match page.last().filter(|_| page.len() == PAGE) {
+                Some(last) => after = Some(last.name.clone()),
+                None => return,
+            }
+        }
     }
 
     /// How a callback stands.

@@ -28,6 +28,9 @@ use tokio::sync::oneshot;
 /// Under which name it is told what callbacks have refused. No source can have it.
 const REFUSED: &str = "(callbacks)";
 
+/// How often a commit is tried where an inbox was full and has room when it is looked at.
+const MOST_TRIES: usize = 8;
+
 /// The longest type, as of a published event.
 const LONGEST: usize = 256;
 
@@ -78,6 +81,8 @@ impl Callbacks {
             // Who asks at an address that is over learns that first.
             Err(Refusal::Rejected(_)) if !callback.is_open(request.received) => return Ok(gone()),
             Err(Refusal::Rejected(rejection)) => return Ok(self.refuse(name, request, peer, &rejection)),
+            Err(Refusal::Unusable(_)) if !callback.is_open(request.received) => return Ok(gone()),
+            Err(Refusal::Unusable(reason)) => return Ok(self.fail(name, request, peer, &reason)),
             Err(Refusal::Answered(reply, outcome)) => return Ok((reply.into(), outcome)),
         };
         let event = match event(&callback, request, &verified.attributes) {
@@ -95,27 +100,50 @@ impl Callbacks {
         let known = event.clone();
         let answer = verified.answer.clone();
         let commit = commit(&callback, &document, event, request, verified);
-        match self.commit(name, commit, document.reply_within).await? {
-            Some(waiting) => {
+        for _ in 0..MOST_TRIES {
+            if let Some(waiting) = self.commit(name, commit.clone(), document.reply_within).await? {
                 let otherwise = Reply::accepted(&id, 0, answer);
-                Ok((self.clone().answer(waiting, document.reply_within, otherwise), "accepted"))
+                return Ok((self.clone().answer(waiting, document.reply_within, otherwise), "accepted"));
             }
-            // Something of it was there: the same request before, perhaps under another id, or what closed the address.
-            None if self.is_known(&known).await? => Ok(duplicate(&id)),
-            None => {
-                let stands = store.callback(name).await?.filter(|callback| callback.token == token);
-                Ok(match stands {
-                    Some(stands) if !stands.is_open(request.received) => gone(),
-                    Some(stands) if stands.waiting >= document.most() => full(),
-                    Some(_) => duplicate(&id),
-                    None => gone(),
-                })
+            // Only what is known to be there is a repetition: whoever is told so does not come again.
+            if self.is_known(&known).await? || self.is_marked(&commit).await? {
+                return Ok(duplicate(&id));
+            }
+            match store.callback(name).await?.filter(|callback| callback.token == token) {
+                Some(stands) if !stands.is_open(request.received) => return Ok(gone()),
+                Some(stands) if stands.waiting >= document.most() => return Ok(full()),
+                // It was full at that moment, and room was made since.
+                Some(_) => {}
+                None => return Ok(gone()),
             }
         }
+        Ok(full())
     }
 
-    /// Refuses a request, and keeps why. The last part of its address is not kept, and with it not the request.
+    /// Refuses a request, and keeps why.
     fn refuse(&self, name: &str, request: &InboundRequest, peer: IpAddr, rejection: &Rejection) -> Outcome {
+        let Rejection { status, code, reason } = rejection;
+        self.keep(name, request, peer, (*status, code.as_str(), reason));
+        (requirement::refused(rejection).into(), "refused")
+    }
+
+    /// Asks a sender to come again, whom nobody can verify now, and keeps why.
+    fn fail(&self, name: &str, request: &InboundRequest, peer: IpAddr, reason: &str) -> Outcome {
+        self.keep(name, request, peer, (503, "callback-unusable", reason));
+        (
+            later("callback-unusable", "who comes here cannot be verified now; come again later").into(),
+            "failed",
+        )
+    }
+
+    /// Keeps why a request is not taken. The last part of its address is not kept, and with it not the request.
+    fn keep(
+        &self,
+        name: &str,
+        request: &InboundRequest,
+        peer: IpAddr,
+        (status, code, reason): (u16, &str, &str),
+    ) {
         let refusal = rejection::Refusal {
             source: REFUSED,
             known: true,
@@ -124,15 +152,25 @@ impl Callbacks {
             path: &callback_path(name, "…"),
             request: None,
         };
-        let Rejection { status, code, reason } = rejection;
-        self.shared.rejections.record(&refusal, *status, code.as_str(), reason);
-        (requirement::refused(rejection).into(), "refused")
+        self.shared.rejections.record(&refusal, status, code, reason);
     }
 
     /// Whether an event of this source and id is in the log.
     async fn is_known(&self, event: &Event) -> Result<bool, StoreError> {
         let known = self.shared.store.event(&event.id).await?;
         Ok(known.iter().any(|known| known.event.source == event.source))
+    }
+
+    /// Whether one of the marks of a request that must not come twice is there: the same came before, perhaps under another id.
+    async fn is_marked(&self, commit: &Commit) -> Result<bool, StoreError> {
+        for (mark, _) in &commit.keys.writes {
+            // A key is the first of those that begin like it.
+            let found = self.shared.store.keys(mark, 1).await?;
+            if found.iter().any(|(key, _)| key == mark) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Writes it and tells who awaits it, also if its sender hangs up meanwhile. `None` if something of it was there.
@@ -293,7 +331,12 @@ fn gone() -> Outcome {
 
 /// Whoever awaits it is behind.
 fn full() -> Outcome {
-    let mut reply = Reply::problem(503, "inbox-full", "as much waits here as may; come again later");
+    (later("inbox-full", "as much waits here as may; come again later").into(), "full")
+}
+
+/// Asks to come again later.
+fn later(code: &str, reason: &str) -> Reply {
+    let mut reply = Reply::problem(503, code, reason);
     reply.headers.push(("retry-after".into(), RETRY_AFTER.as_secs().max(1).to_string()));
-    (reply.into(), "full")
+    reply
 }

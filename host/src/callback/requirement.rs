@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     Rejected(Rejection),
     /// It is none of those that are kept, or nobody can say now; with what became of it.
     Answered(Reply, &'static str),
+    /// It cannot be verified, because of this side: for this reason.
+    Unusable(String),
 }
 
 /// What is known of a request that may be kept.
@@ -54,6 +56,27 @@ pub(super) fn verifier(document: &Document, reader: &SourceReader) -> Result<Opt
     Verifier::try_new("", &source.verification).map(Some).map_err(below)
 }
 
+/// Problems of what verifies, in words.
+pub(super) fn in_words(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.path, problem.message))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What verifies at a source and has no effect at a callback.
+pub(super) fn without_effect(verify: &Value) -> Vec<Problem> {
+    const KEYS: [(&str, &str); 3] = [
+        ("name", "a callback has a name of its own"),
+        ("deduplicate", "repetitions are told by the event's id at a callback"),
+        ("split", "what comes to a callback is one event"),
+    ];
+    let said = KEYS.iter().filter(|(key, _)| verify.get(key).is_some());
+    said.map(|(key, why)| Problem::new(format!("verify.{key}"), format!("has no effect here: {why}")))
+        .collect()
+}
+
 /// A problem of what verifies as one of the callback.
 pub(super) fn below(problem: Problem) -> Problem {
     Problem { path: format!("verify.{}", problem.path.trim_start_matches('.')), ..problem }
@@ -76,9 +99,9 @@ pub(super) async fn verify(
         Ok(None) => return takes(request, &METHODS.map(str::to_owned)).map(|()| Verified::default()),
         Err(problems) => {
             // A secret that it refers to may be gone. Nothing is taken unverified.
-            let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
-            tracing::error!(callback = name, ?paths, "a callback cannot be verified");
-            return Err(Refusal::Answered(Fault::Internal.reply(), "failed"));
+            let reason = in_words(&problems);
+            tracing::error!(callback = name, reason, "those who come to a callback cannot be verified");
+            return Err(Refusal::Unusable(reason));
         }
     };
     for _ in 0..=Fetch::MOST_ROUNDS {

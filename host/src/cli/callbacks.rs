@@ -92,6 +92,7 @@ fn show(callback: &Value, output: &mut Output) -> Result<(), Failure> {
         ("name", "/name"),
         ("url", "/url"),
         ("open", "/open"),
+        ("problem", "/problem"),
         ("created", "/created"),
         ("expires", "/expires"),
         ("closed", "/closed"),

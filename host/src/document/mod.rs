@@ -15,5 +15,6 @@ pub use changes::{ChangeError, Documents};
 pub use notices::Notices;
 pub use port::DocumentDecider;
 pub use reload::ResourceReload;
+pub(crate) use resources::moved_from_documents;
 pub use resources::{ResourceEntry, ResourceError, Resources};
 pub use section::DocumentsConfig;

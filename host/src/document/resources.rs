@@ -7,7 +7,7 @@ use crate::store::{Store, StoreError, StoredResource};
 use anglerfish_core::config::{ResourceConfig, read_resource};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::resource::{DOCUMENT_KEY, DocumentUrl, ResourceTree};
+use anglerfish_core::resource::{DOCUMENT_KEY, DocumentUrl, ResourcePattern, ResourceTree};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -156,15 +156,6 @@ impl Resources {
             let created = before.map_or_else(clock::now, |before| before.created);
             let entry = ResourceEntry { config: config.clone(), created, declared: true };
             let (new, id) = (entry.stored(), &config.id);
-            if let Some(before) = before
-                && endpoint_of(before) != endpoint_of(&new)
-                && has_documents(&*store, id).await?
-            {
-                tracing::warn!(
-                    resource = id,
-                    "the configuration file gives it another endpoint; documents that this does not fit are only listed"
-                );
-            }
             if before != Some(&new) {
                 writes.push(store.put_resource(new));
             }
@@ -353,9 +344,36 @@ pub(super) async fn has_documents(store: &dyn Store, id: &str) -> Result<bool, S
     Ok(!store.keys_behind(&format!("{DOCUMENT_KEY}/{id}/"), "", 1).await?.is_empty())
 }
 
-fn endpoint_of(stored: &StoredResource) -> Option<String> {
+/// A problem for each resource of the file, with its path there, that has documents under another endpoint.
+///
+/// # Errors
+///
+/// If the store cannot be read.
+pub(crate) async fn moved_from_documents(
+    declared: &[(String, ResourceConfig)],
+    store: &dyn Store,
+) -> Result<Vec<Problem>, StoreError> {
+    let stored = store.resources().await?;
+    let mut problems = Vec::new();
+    for (path, config) in declared {
+        let before = stored.iter().find(|stored| stored.id == config.id).and_then(endpoint_of);
+        if let Some(before) = before
+            && before.shape() != config.pattern.shape()
+            && has_documents(store, &config.id).await?
+        {
+            let error = ResourceError::Inhabited(config.id.clone());
+            let message = format!("{error}; it was {:?}", before.as_str());
+            let hint = "give the new endpoint another id; or leave the resource and its subscriptions out of the file, start, \
+                        and delete it with its documents (`anglerfish resources delete`)";
+            problems.push(Problem::new(format!("{path}.endpoint"), message).with_hint(hint));
+        }
+    }
+    Ok(problems)
+}
+
+fn endpoint_of(stored: &StoredResource) -> Option<ResourcePattern> {
     let document: Value = serde_json::from_str(&stored.document).ok()?;
-    document.get("endpoint")?.as_str().map(str::to_owned)
+    Some(read_resource(&document, "").ok()?.pattern)
 }
 
 impl ResourceEntry {

@@ -153,9 +153,11 @@ pub(super) fn document_decision(decision: wit::DocumentDecision) -> DocumentDeci
 pub(super) fn notice(notice: wit::Notice) -> Notice {
     let telling = notice.telling.and_then(|telling| {
         Some(Telling {
+            id: telling.id,
             action: Action::of(&telling.action)?,
             document: telling.document,
             updated: UnixMillis(telling.updated),
+            incarnation: telling.incarnation,
             values: telling.values,
         })
     });

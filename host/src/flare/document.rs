@@ -5,7 +5,7 @@ use super::pagination::parameter;
 use super::resource;
 use super::router::{Answer, Flare, json_answer, seconds};
 use super::schema::{DocumentList, DocumentShape};
-use anglerfish_core::resource::DocumentUrl;
+use anglerfish_core::resource::{DocumentUrl, document_key};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::StatusCode;
@@ -97,6 +97,7 @@ pub(super) async fn delete(flare: &Flare, url: &DocumentUrl) -> Result<Answer, F
     ),
     responses(
         (status = 200, description = "A part of the listing.", body = DocumentList),
+        (status = 400, description = "`after` is no `next` of this resource, or the limit is none."),
         (status = 404, description = "There is no such resource."),
     )
 )]
@@ -108,6 +109,10 @@ pub(super) async fn list(flare: &Flare, id: &str, query: Option<&str>) -> Result
         Ok(limit) if (1..=MOST).contains(&limit) => Ok(limit),
         _ => Err(Fault::bad("invalid pagination", format!("invalid limit '{text}'"))),
     })?;
+    // What follows another one would begin anywhere, or nowhere.
+    if !after.is_empty() && !after.starts_with(&document_key(&entry.config.id, "")) {
+        return Err(Fault::bad("invalid pagination", format!("invalid after '{after}'")));
+    }
     let page = flare.documents.page(&entry.config.id, &after, limit).await.map_err(Fault::of_change)?;
     let (documents, next) = page;
     let shown = documents.iter().map(|document| {

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::document::ChangeError;
 use crate::store::{StoreError, StoredFollower};
 use crate::subscription::Subscription;
+use anglerfish_core::config::StatusSet;
 use anglerfish_core::resource::{Action, DocumentUrl, Part, REVISION, ResourcePattern, parts};
 use axum::response::IntoResponse;
 use http::{HeaderName, StatusCode};
@@ -216,7 +217,15 @@ fn is_credential(name: &str) -> bool {
 }
 
 fn shown(entry: &Subscription, follower: &StoredFollower) -> Value {
-    let document = entry.document();
+    let whole = entry.document();
+    let hidden;
+    // Its writer is no producer, and hides from whoever reads it what the management API hides.
+    let document = if is_own(whole) {
+        whole
+    } else {
+        hidden = entry.shown();
+        &hidden
+    };
     let target = |place: &Value| {
         let mut target = Map::new();
         for key in ["url", "method"] {
@@ -247,7 +256,7 @@ fn shown(entry: &Subscription, follower: &StoredFollower) -> Value {
         shown_endpoint.insert("actions".to_owned(), actions.into());
     }
     let list = |key: &str, default: &Value| {
-        document.pointer(&format!("/delivery/{key}")).cloned().unwrap_or_else(|| default.clone())
+        document.pointer(&format!("/delivery/{key}")).map_or_else(|| default.clone(), integers)
     };
     // What counts where a subscription of the file or of the management API says nothing.
     let taken = json!([200, 201, 202, 203, 204, 205, 206, 207, 208, 226]);
@@ -261,6 +270,31 @@ fn shown(entry: &Subscription, follower: &StoredFollower) -> Value {
     });
     let shown = with(shown, "data", document.pointer("/notification/data").cloned());
     MORE.iter().fold(shown, |shown, key| with(shown, key, document.get(*key).cloned()))
+}
+
+/// How what is not delivered is tried again: for days, since the service never gave up.
+fn retry() -> Value {
+    json!({"backoff": "exponential", "first": "1s", "max_delay": "10m", "max_attempts": 1000})
+}
+
+/// Whether a subscription was written here, as [`Written::document`] writes it, rather than in the file or through the management API.
+fn is_own(document: &Value) -> bool {
+    document.pointer("/delivery/retry") == Some(&retry())
+        && document.pointer("/delivery/disable_on") == Some(&json!([]))
+        && document.pointer("/endpoint/allow_http") == Some(&Value::Bool(true))
+}
+
+/// A list of statuses as the service's clients know them: classes and ranges one by one.
+fn integers(list: &Value) -> Value {
+    let items = list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice);
+    let each = items.iter().flat_map(|item| match item.as_str().map(str::parse::<StatusSet>) {
+        Some(Ok(set)) => {
+            (200..=599).filter(|status| set.contains(*status)).map(Value::from).collect::<Vec<_>>()
+        }
+        Some(Err(_)) => Vec::new(),
+        None => vec![item.clone()],
+    });
+    each.collect()
 }
 
 /// An object with one more member, if there is a value for it.
@@ -277,8 +311,7 @@ impl Written {
         all.map(|target| target.url.clone()).filter(|url| !url.is_empty()).collect()
     }
 
-    /// The subscription as a document of the configuration. What is not delivered is tried again for days: the service never
-    /// gave up.
+    /// The subscription as a document of the configuration.
     fn document(&self, id: &str, resource: &str) -> Value {
         let mut endpoint = self.main.document();
         // Who takes notifications without TLS is named by its subscriber here, not by an operator.
@@ -301,9 +334,7 @@ impl Written {
                 "timeout": "10s",
                 "disable_on": [],
                 "disable_after": false,
-                "retry": {
-                    "backoff": "exponential", "first": "1s", "max_delay": "10m", "max_attempts": 1000
-                },
+                "retry": retry(),
             },
             "notification": with(notification, "data", data),
         });

@@ -13,7 +13,7 @@ use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
 use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
-use crate::document::{Documents, Notices, Resources};
+use crate::document::{Documents, Notices, Resources, moved_from_documents};
 use crate::fetch::DocumentCache;
 use crate::flare::Flare;
 use crate::flow::{FlowMetrics, FlowParts, Flows};
@@ -258,6 +258,10 @@ impl BuiltGateway {
         let activity = FilterActivity::default();
         activity.register(&mut registry, clock::now);
         let declared: Vec<_> = document.resources.iter().map(|(_, resource)| resource.clone()).collect();
+        let moved = moved_from_documents(&document.resources, &**store).await?;
+        if !moved.is_empty() {
+            return Err(config.locate(moved).into());
+        }
         let resources = Resources::open(&declared, Arc::clone(store)).await?;
         let mut document = RoutingDocument::from(&document);
         document.resource =
@@ -326,6 +330,7 @@ impl BuiltGateway {
                 subscriptions: subscriptions.clone(),
                 outlet: Arc::clone(&outlet) as _,
                 outbound,
+                host_rates: config.outbound.host_rates.clone(),
                 supervisor: supervisor.clone(),
                 metrics: CallMetrics::register(&mut registry),
             },
@@ -376,10 +381,12 @@ impl BuiltGateway {
             let known = sources.clone();
             let operator = (access.clone(), Arc::new(move |name: &str| known.get(name).is_some()) as _);
             let (kept, refused) = (deliveries.clone(), Arc::clone(&refusals));
+            let read = streams.clone();
+            let is_read_with = Arc::new(move |id: &str, shown: &[u8]| read.opens(id, shown));
             let streams = StreamOut::new(streams.clone(), kept, members, refused, operator, trusted);
             let stomp = stomp.map(|listener| (listener, streams.clone()));
             let streams = stream::addresses().with_state(streams);
-            let out = Out::new(deliveries.clone(), refusals, &config.out.allowed_origins);
+            let out = Out::new(deliveries.clone(), refusals, is_read_with, &config.out.allowed_origins);
             (passive::router(out, streams), stomp)
         };
         let producers = producers.map(|listener| {

@@ -129,6 +129,12 @@ impl Gateway {
         let jobs = supervisor.spawn("jobs", move || jobs.clone().run());
         let caller = calls.clone();
         let calling = supervisor.spawn("calls", move || caller.clone().run());
+        let callbacks = handles.callbacks.clone();
+        // It ends by itself, and nothing waits for it.
+        drop(supervisor.spawn("a look at callbacks", move || {
+            let callbacks = callbacks.clone();
+            async move { callbacks.tell_of_unusable().await }
+        }));
         let ingress = ingress.map(|listener| Part::take_in(listener, &handles.ingress, &supervisor));
         let serve =
             |name, router: &Router, listener| Part::serve(name, listener, router.clone(), &supervisor);

@@ -2,11 +2,10 @@
 
 use super::Out;
 use super::guess::Guesses;
-use crate::api::{ProblemDetails, Segment, bearer, wrong_token};
+use crate::api::{ProblemDetails, Segment, bearer};
 use crate::delivery::PassiveSubscription;
 use crate::server::{Peer, sender};
 use crate::telemetry::SharedRepeated;
-use anglerfish_core::config::AccessToken;
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use http::request::Parts;
@@ -144,10 +143,13 @@ impl FromRequestParts<Out> for Opened {
         let subscription = out.deliveries.passive(&name);
         let opens = |token: &[u8]| match &subscription {
             Some(subscription) => subscription.opens(token),
-            // It takes as long.
-            None => AccessToken::is_one_of(&[], token),
+            // It is only read, or is not there: that takes as long.
+            None => (out.is_read_with)(&name, token),
         };
         out.refusals.check(parts, opens, |look| bearer(&parts.headers, look))?;
-        subscription.map(Self).ok_or_else(wrong_token)
+        subscription.map(Self).ok_or_else(|| {
+            let detail = "nothing is kept to be leased: the subscription is not passive";
+            ProblemDetails::new(StatusCode::CONFLICT, "not-passive", detail)
+        })
     }
 }

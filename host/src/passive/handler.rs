@@ -28,6 +28,7 @@ const CROWDED: Duration = Duration::from_secs(1);
     request_body(content = Option<LeaseBody>),
     responses(
         (status = 200, description = "The messages, or none.", body = LeasedDocument<'static>),
+        (status = 409, description = "Nothing is kept to be leased: the subscription is not passive: `not-passive`."),
         (
             status = 429,
             description = "Too many wait already, or too much is leased already: `too-many-waiting`, `too-many-leases`; or too many \
@@ -65,7 +66,11 @@ pub(super) async fn lease(
     request_body = AckBody,
     responses(
         (status = 200, description = "What became of each.", body = ResultsDocument),
-        (status = 409, description = "All were stale and nothing was changed: `stale-lease`, with the `results`."),
+        (
+            status = 409,
+            description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
+                passive: `not-passive`."
+        ),
     )
 )]
 pub(super) async fn ack(
@@ -88,7 +93,11 @@ pub(super) async fn ack(
     request_body = NackBody,
     responses(
         (status = 200, description = "What became of each.", body = ResultsDocument),
-        (status = 409, description = "All were stale and nothing was changed: `stale-lease`, with the `results`."),
+        (
+            status = 409,
+            description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
+                passive: `not-passive`."
+        ),
     )
 )]
 pub(super) async fn nack(
@@ -108,7 +117,11 @@ pub(super) async fn nack(
     request_body = ExtendBody,
     responses(
         (status = 200, description = "What became of each.", body = ResultsDocument),
-        (status = 409, description = "All were stale and nothing was changed: `stale-lease`, with the `results`."),
+        (
+            status = 409,
+            description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
+                passive: `not-passive`."
+        ),
     )
 )]
 pub(super) async fn extend(

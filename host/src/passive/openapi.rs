@@ -18,7 +18,7 @@ use utoipa::openapi::OpenApi;
             a listener of its own (`[out] listen`). Whoever asks shows a token of the subscription as `Authorization: Bearer`. Errors are problem \
             details (RFC 9457); programs tell them apart by `code`. Members of bodies that are not known are errors."
     ),
-    servers((url = "http://127.0.0.1:8082")),
+    servers((url = "/", description = "The listener that this document comes from.")),
     tags((name = "out", description = "Messages of passive subscriptions, and streams")),
     security(("token" = [])),
     components(schemas(ProblemBody))

@@ -11,21 +11,31 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+/// Whether a token is one of a subscription's, which need not be passive.
+type IsReadWith = Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>;
+
 /// What the addresses below `/out` look at. Cheap to clone.
 #[derive(Clone)]
 pub struct Out {
     pub(super) deliveries: Deliveries,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) is_read_with: IsReadWith,
     origins: Origins,
     /// The OpenAPI document.
     pub(super) description: Arc<str>,
 }
 
 impl Out {
-    /// What is kept in these deliveries, for programs and for web pages of these origins.
+    /// What is kept in these deliveries, for programs and for web pages of these origins. `is_read_with` says whether a token is
+    /// one of a subscription's, also of one that nothing is kept for: whoever shows it is told that, and does not guess.
     #[must_use]
-    pub fn new(deliveries: Deliveries, refusals: Arc<Refusals>, origins: &[String]) -> Self {
-        Self { deliveries, refusals, origins: Origins::new(origins), description: "".into() }
+    pub fn new(
+        deliveries: Deliveries,
+        refusals: Arc<Refusals>,
+        is_read_with: IsReadWith,
+        origins: &[String],
+    ) -> Self {
+        Self { deliveries, refusals, is_read_with, origins: Origins::new(origins), description: "".into() }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Sources: "HTTP Protocol Binding for CloudEvents" and "JSON Event Format for CloudEvents", version 1.0.2.
 
+use anglerfish_core::callback::is_of_callback;
 use anglerfish_core::config::{is_built_in, topic_of};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -352,6 +353,10 @@ fn not_theirs(source: &str, path: &str) -> Option<Problem> {
     if is_built_in(source) {
         return problem("is the source of what the gateway tells of itself", "name another one".to_owned());
     }
+    if is_of_callback(source) {
+        // One that has the id of another that comes in there would make that one a repetition.
+        return problem("is a callback's, which has an address of its own", "name another one".to_owned());
+    }
     None
 }
 
@@ -473,7 +478,7 @@ mod tests {
 
     #[test]
     fn nobody_tells_in_the_name_of_the_gateway_or_past_a_topic() {
-        for source in ["anglerfish", "anglerfish.documents", "/topic/chat"] {
+        for source in ["anglerfish", "anglerfish.documents", "/topic/chat", "callback/orders/eu"] {
             let text = format!(r#"{{"specversion":"1.0","id":"e","source":"{source}","type":"t"}}"#);
             assert_eq!(paths(read_as(&[STRUCTURED], &text)), ["source"], "{source}");
             assert_eq!(paths(read_as(&[BATCH], &format!("[{text}]"))), ["[0].source"], "{source}");
@@ -482,7 +487,7 @@ mod tests {
             // A message of a topic is read by the same rules, and an event that is only tried.
             assert!(read_event(&text, &[], NOW).is_ok(), "{source}");
         }
-        for source in ["Anglerfish", "anglerfish2", "/topic/", "/topics/chat"] {
+        for source in ["Anglerfish", "anglerfish2", "/topic/", "/topics/chat", "callback", "/callback/a"] {
             let text = format!(r#"{{"specversion":"1.0","id":"e","source":"{source}","type":"t"}}"#);
             assert!(read_as(&[STRUCTURED], &text).is_ok(), "{source}");
         }

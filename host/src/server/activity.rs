@@ -46,6 +46,8 @@ struct State {
     is_http2: bool,
     phase: Phase,
     since: Instant,
+    /// When bytes came last.
+    heard: Instant,
     /// When something of an answer was taken last.
     taken: Instant,
     /// Whether something waits to be taken, and when that last came to an end.
@@ -92,6 +94,7 @@ impl Activity {
             is_http2: false,
             phase: Phase::Head,
             since: now,
+            heard: now,
             taken: now,
             is_full: false,
             relieved: None,
@@ -104,6 +107,7 @@ impl Activity {
     /// Bytes came. Those of HTTP/2 need not be of a request: it says what it has taken, and answers pings.
     pub(super) fn read(&self, now: Instant) {
         let mut state = self.lock();
+        state.heard = now;
         let is_quiet = state.requests == 0 && state.answers == 0 && state.phase == Phase::Idle;
         if is_quiet && !state.is_http2 {
             state.phase = Phase::Head;
@@ -282,6 +286,11 @@ impl ConnectionWatch {
             Poll::Pending
         })
         .await;
+    }
+
+    /// When bytes of the peer came last, if that is known.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        self.0.as_ref().map(|activity| activity.lock().heard)
     }
 
     /// When the peer took something last, if that is known.

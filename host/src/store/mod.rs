@@ -20,14 +20,14 @@ pub use contract::{
 };
 pub(crate) use model::INTERRUPTED;
 pub use model::{
-    Attempt, CallAnswer, CallHead, CallQuery, CallWrite, CallbackAcked, CallbackWrite, Commit, CommitOutcome,
-    DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Due, DueCalls, EventQuery,
-    EventRecord, EventSeq, FailedFilter, Job, JobAction, JobId, JobItem, JobQuery, JobState, JobStep,
-    JobStepped, JobWork, KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, LogEntry, LogId,
-    LogPart, NewEvent, NewJob, Oldest, Opening, Order, Origin, OverflowCounts, Owner, Page, Recorded,
-    RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable, Settlement, StoreError,
-    StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource, StoredSource, StoredStanding,
-    StoredSubscription,
+    Attempt, CallAnswer, CallHead, CallQuery, CallWrite, CallbackAcked, CallbackWrite, Cause, Commit,
+    CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Due, DueCalls,
+    EventQuery, EventRecord, EventSeq, FailedFilter, Job, JobAction, JobId, JobItem, JobQuery, JobState,
+    JobStep, JobStepped, JobWork, KeyOverlay, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery,
+    LogEntry, LogId, LogPart, NewEvent, NewJob, Oldest, Opening, Order, Origin, OverflowCounts, Owner, Page,
+    Recorded, RemovedSubscription, Repetition, Repetitions, RequestRecord, Retried, Retryable, Settlement,
+    StoreError, StoredApi, StoredCall, StoredCallback, StoredFollower, StoredResource, StoredSource,
+    StoredStanding, StoredSubscription,
 };
 #[cfg(feature = "sqlite")]
 use model::{Limit, WAITS, dropped, refused};

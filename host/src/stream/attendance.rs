@@ -93,6 +93,8 @@ impl ReaderEvents {
             let Some(notice) = &state.1 else { return };
             match self.publish(notice).await {
                 Ok(()) => state.1 = None,
+                // When it starts nobody reads: what is not said of those who did is of no use any more.
+                Err(_) if self.streams.is_stopping() => return,
                 Err(error) => {
                     tracing::warn!(%error, "readers that come and go cannot be logged as events now");
                     tokio::time::sleep(PAUSE).await;

@@ -1,16 +1,17 @@
 //! One batch that is waited for: long poll.
 
 use super::gzip::Gzip;
-use super::handler::{Gap, at, field, gone};
+use super::handler::{Gap, at, gone};
 use super::item::DataStyle;
 use super::metric::Closed;
 use super::reader::{LOOK, Next, Reader};
 use super::registry::Streams;
 use crate::api::ProblemDetails;
+use crate::store::EventSeq;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue, LINK};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use std::time::Duration;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -30,7 +31,7 @@ pub(super) struct BatchDocument {
     position: String,
 }
 
-/// The next events: those that are there, or those that come first while it waits.
+/// The next events: those that are there, or those that come first while it waits. Also says where to go on.
 pub(super) async fn answer(
     streams: &Streams,
     mut reader: Reader,
@@ -39,7 +40,7 @@ pub(super) async fn answer(
     wait: Duration,
     is_cloudevents: bool,
     gzip: Option<Gzip>,
-) -> Result<Response, ProblemDetails> {
+) -> Result<(Response, EventSeq), ProblemDetails> {
     let begun = Instant::now();
     let (mut events, mut length) = (Vec::new(), 0);
     // Up to here nothing is left out.
@@ -86,11 +87,13 @@ pub(super) async fn answer(
         }
     }
     reader.place.close(Closed::Answered);
-    let position = at(streams, position);
     let events = events.join(",");
     let (kind, text) = match is_cloudevents {
         true => ("application/cloudevents-batch+json", format!("[{events}]")),
-        false => ("application/json", format!("{{\"events\":[{events}],\"position\":\"{position}\"}}")),
+        false => {
+            let position = at(streams, position);
+            ("application/json", format!("{{\"events\":[{events}],\"position\":\"{position}\"}}"))
+        }
     };
     let body = match gzip {
         None => Bytes::from(text),
@@ -98,6 +101,5 @@ pub(super) async fn answer(
     };
     let mut response = (StatusCode::OK, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(LINK, field(&format!("<?after={position}>; rel=\"next\"")));
-    Ok(response)
+    Ok((response, position))
 }

@@ -9,17 +9,18 @@ use super::request::{Answer, LAST_EVENT_ID, Start, StreamQuery};
 use super::router::StreamOut;
 use super::session::Target;
 use super::websocket::{Handshake, MaybeWebSocket};
-use super::{batch, lines, sse, upgrade};
+use super::{batch, lines, link, sse, upgrade};
 use crate::api::{ProblemDetails, Query, internal};
 use crate::clock;
 use crate::log::ReadError;
 use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use http::header::{CONTENT_ENCODING, HeaderValue, VARY};
+use http::header::{CONTENT_ENCODING, HeaderValue, LINK, VARY};
 use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When to come again if too many read, or the gateway stops.
@@ -119,8 +120,9 @@ pub(super) async fn read(
     MaybeWebSocket(websocket): MaybeWebSocket,
     headers: HeaderMap,
     Query(query): Query<StreamQuery>,
+    RawQuery(asked): RawQuery,
 ) -> Result<Response, ProblemDetails> {
-    answer(&out, opened, websocket, &headers, &query).await
+    answer(&out, opened, websocket, &headers, &query, asked.as_deref()).await
 }
 
 /// Reads a topic from a position on.
@@ -154,16 +156,19 @@ pub(super) async fn read_topic(
     MaybeWebSocket(websocket): MaybeWebSocket,
     headers: HeaderMap,
     Query(query): Query<StreamQuery>,
+    RawQuery(asked): RawQuery,
 ) -> Result<Response, ProblemDetails> {
-    answer(&out, opened, websocket, &headers, &query).await
+    answer(&out, opened, websocket, &headers, &query, asked.as_deref()).await
 }
 
+/// Answers a request whose address has these parameters, as they were written.
 pub(super) async fn answer(
     out: &StreamOut,
     opened: Opened,
     websocket: Option<Handshake>,
     headers: &HeaderMap,
     query: &StreamQuery,
+    asked: Option<&str>,
 ) -> Result<Response, ProblemDetails> {
     if let Some(handshake) = websocket {
         return upgrade::read(out, opened, headers, query, handshake).await;
@@ -179,21 +184,28 @@ pub(super) async fn answer(
     if let (Some(gap), false) = (beginning.gap, matches!(answer, Answer::Sse(_))) {
         return Err(gone(streams, gap, beginning.position));
     }
-    let subscription = readable.id.clone();
+    let (subscription, label) = (Arc::clone(&readable.id), Arc::clone(&readable.label));
     let token = Sha256::digest(token).into();
-    let visitor = Visitor { subscription, protocol: answer.protocol(), address, token, agent, watch };
+    let visitor = Visitor { subscription, label, protocol: answer.protocol(), address, token, agent, watch };
     let reader = streams.open(&readable, visitor, beginning.position)?;
     let is_packed = gzip::is_accepted(headers);
     let packer = || is_packed.then(Gzip::default);
+    let mut next = None;
     let mut response = match answer {
         Answer::Sse(style) => sse::answer(streams.clone(), reader, style, beginning.gap, packer()),
         Answer::Lines(style) => lines::answer(streams.clone(), reader, style, packer()),
         Answer::Batch { data, max, wait, is_cloudevents } => {
-            batch::answer(streams, reader, data, max, wait, is_cloudevents, packer()).await?
+            let (response, position) =
+                batch::answer(streams, reader, data, max, wait, is_cloudevents, packer()).await?;
+            next = Some(link::next(asked, &at(streams, position)));
+            response
         }
     };
     let fields = response.headers_mut();
     fields.insert(LAST_EVENT_ID, field(&at(streams, beginning.position)));
+    if let Some(next) = next {
+        fields.insert(LINK, field(&next));
+    }
     fields.insert(BUFFERING, HeaderValue::from_static("no"));
     fields.append(VARY, HeaderValue::from_static("accept-encoding"));
     if is_packed {

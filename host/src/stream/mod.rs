@@ -15,6 +15,7 @@ mod gzip;
 mod handler;
 mod item;
 mod lines;
+mod link;
 mod metric;
 mod options;
 mod place;

@@ -44,6 +44,8 @@ impl Protocol {
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
     pub(super) subscription: Arc<str>,
+    /// What metrics call it.
+    pub(super) label: Arc<str>,
     pub(super) protocol: Protocol,
     pub(super) address: IpAddr,
     /// What tells its token from others; the token cannot be told from it.
@@ -196,7 +198,7 @@ impl Places {
         });
         taken.readers.insert(number, Arc::clone(&occupant));
         // Under the lock: who leaves takes the gauge of a subscription away with the last reader.
-        self.metrics.came(&occupant.visitor.subscription, occupant.visitor.protocol);
+        self.metrics.came(&occupant.visitor.label, occupant.visitor.protocol);
         drop(taken);
         self.tell(number, &occupant, None);
         Ok(Place { places: Arc::clone(self), number, occupant, closed: None, _counted: counted })
@@ -242,7 +244,7 @@ impl Places {
             None if visitor.watch.is_cut_off() => Closed::Stalled,
             None => Closed::Left,
         };
-        self.metrics.left(&visitor.subscription, visitor.protocol, closed);
+        self.metrics.left(&visitor.label, visitor.protocol, closed);
         drop(taken);
         self.tell(place.number, &place.occupant, Some(closed));
     }
@@ -295,7 +297,7 @@ impl Place {
     pub(super) fn gave(&self, events: usize) {
         let events = u64::try_from(events).unwrap_or(u64::MAX);
         self.occupant.events.fetch_add(events, Ordering::Relaxed);
-        self.places.metrics.gave(&self.occupant.visitor.subscription, self.occupant.visitor.protocol, events);
+        self.places.metrics.gave(&self.occupant.visitor.label, self.occupant.visitor.protocol, events);
     }
 
     /// Why it ends, if it does not just leave.
@@ -317,6 +319,7 @@ mod tests {
     fn visitor(token: u8, address: [u8; 4]) -> Visitor {
         Visitor {
             subscription: "a".into(),
+            label: "a".into(),
             protocol: Protocol::Sse,
             address: address.into(),
             token: [token; 32],

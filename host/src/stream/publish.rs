@@ -8,7 +8,7 @@ use crate::topic::{Denied, TopicMessage};
 use axum::Json as Answer;
 use axum::extract::{FromRequestParts, Request, State};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,8 @@ pub(super) struct ReceiptDocument {
 
 /// Publishes a message to a topic.
 ///
-/// The body is its data, of the type that `Content-Type` says. Its attributes may stand in `ce-` header fields, as in
+/// The body is its data, of the type that `Content-Type` says, coded as `Content-Encoding` says: it is kept as it comes, and
+/// `contentencoding` tells readers of the coding. Its attributes may stand in `ce-` header fields, as in
 /// CloudEvents' binary mode: `ce-type` is `message` where nothing is said, and `ce-id` is one of its own. A message of an id
 /// that is there is not published again, so that sending the same twice is safe. When it is answered it is on disk.
 #[utoipa::path(
@@ -96,6 +97,15 @@ fn message(headers: &HeaderMap, data: Bytes) -> Result<TopicMessage, ProblemDeta
         }
         attributes.insert("datacontenttype".to_owned(), kind.to_owned());
     }
+    if let Some(coding) = headers.get(CONTENT_ENCODING) {
+        // The data is kept as it came: whoever reads it must know.
+        let coding = coding.to_str().map(str::trim).map_err(|_| {
+            ProblemDetails::bad_request("invalid-header", "the header field `content-encoding` is not ASCII")
+        })?;
+        if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+            attributes.insert("contentencoding".to_owned(), coding.to_owned());
+        }
+    }
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(PREFIX) else { continue };
         let text = percent_decode(value.as_bytes().trim_ascii()).decode_utf8();
@@ -113,5 +123,23 @@ impl From<Denied> for ProblemDetails {
             Denied::Size(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", denied.to_string()),
             Denied::Invalid(problems) => Self::invalid(&problems),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn the_coding_of_the_data_is_kept_beside_it() {
+        let said = |coding: &'static str| {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+            message(&headers, Bytes::from_static(b"x")).unwrap().attributes.remove("contentencoding")
+        };
+        assert_eq!(said("gzip").as_deref(), Some("gzip"));
+        assert_eq!(said("Identity"), None);
+        let odd = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_bytes(b"\xff").unwrap())]);
+        assert_eq!(message(&odd, Bytes::new()).unwrap_err().code(), "invalid-header");
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Shared {
 /// A subscription that can be read.
 pub(super) struct Readable {
     pub(super) id: Arc<str>,
+    /// What metrics call it: its id, or of a topic the name of the configuration, which is not one that members choose.
+    pub(super) label: Arc<str>,
     tokens: Vec<AccessToken>,
     pub(super) mode: DeliveryMode,
     subscription: RoutingSubscription,
@@ -75,7 +77,13 @@ impl Readable {
         subscription: RoutingSubscription,
         ended: CancellationToken,
     ) -> Self {
-        Self { id, tokens, mode, subscription, feed: Mutex::default(), ended }
+        let label = Arc::clone(&id);
+        Self { id, label, tokens, mode, subscription, feed: Mutex::default(), ended }
+    }
+
+    /// The same under another name in metrics.
+    pub(super) fn labelled(self, label: &str) -> Self {
+        Self { label: label.into(), ..self }
     }
 
     /// Whether somebody reads it now.
@@ -180,7 +188,7 @@ impl Streams {
         if let Some(old) = subscriptions.remove(id) {
             self.unlearn(&old.tokens);
             old.ended.cancel();
-            self.shared.metrics.forget(&old.id);
+            self.shared.metrics.forget(&old.label);
             self.count(&subscriptions);
         }
     }
@@ -231,6 +239,15 @@ impl Streams {
             });
         }
         intents
+    }
+
+    /// Whether somebody shows a token of a subscription. It takes as long where there is none.
+    #[must_use]
+    pub fn opens(&self, id: &str, shown: &[u8]) -> bool {
+        match self.get(id) {
+            Some(readable) => readable.opens(shown),
+            None => AccessToken::is_one_of(&[], shown),
+        }
     }
 
     pub(super) fn get(&self, id: &str) -> Option<Arc<Readable>> {

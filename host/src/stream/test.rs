@@ -130,6 +130,7 @@ impl Rig {
         let readable = self.streams.get("feed").unwrap();
         let visitor = Visitor {
             subscription: "feed".into(),
+            label: "feed".into(),
             protocol: Protocol::Sse,
             address: Ipv4Addr::LOCALHOST.into(),
             token: [0; 32],

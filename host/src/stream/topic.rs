@@ -17,20 +17,14 @@ pub(super) struct TopicFeeds {
 
 impl Streams {
     /// A topic by its source, `/topic/NAME`, or all topics of a pattern with a filter that says which. Whoever asks has shown that
-    /// they may read it.
-    pub(super) fn topic(&self, source: &str, filter: Option<String>) -> Arc<Readable> {
+    /// they may read it. Metrics call it by the label.
+    pub(super) fn topic(&self, source: &str, label: &str, filter: Option<String>) -> Arc<Readable> {
         let mut known = self.shared.topics.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = known.get(source) {
             return Arc::clone(topic);
         }
         if known.len() >= UNREAD {
-            known.retain(|source, topic| {
-                let is_read = topic.is_read();
-                if !is_read {
-                    self.shared.metrics.forget(source);
-                }
-                is_read
-            });
+            known.retain(|_, topic| topic.is_read());
         }
         let id: Arc<str> = source.into();
         let subscription = RoutingSubscription {
@@ -43,7 +37,7 @@ impl Streams {
         };
         let ended = self.shared.stop.child_token();
         let topic = Readable::new(Arc::clone(&id), Vec::new(), DeliveryMode::Stream, subscription, ended);
-        let topic = Arc::new(topic);
+        let topic = Arc::new(topic.labelled(label));
         known.insert(id, Arc::clone(&topic));
         topic
     }
@@ -51,9 +45,9 @@ impl Streams {
     /// Who may read which topic is another thing now: those who read one are let go, and come again if they may.
     pub fn end_topics(&self) {
         let mut known = self.shared.topics.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (source, topic) in known.drain() {
+        for (_, topic) in known.drain() {
             topic.ended.cancel();
-            self.shared.metrics.forget(&source);
+            self.shared.metrics.forget(&topic.label);
         }
     }
 }

@@ -11,8 +11,7 @@ use super::session::{Caller, Request};
 use super::stomp::{self, Wire};
 use super::websocket::{First, Handshake, MaybeWebSocket, Subprotocol, converse};
 use crate::api::{ProblemDetails, Query, bearer, wrong_token};
-use crate::passive::LEASE;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode};
@@ -68,9 +67,10 @@ pub(super) async fn connect(
     Shown(token): Shown,
     sender: Sender,
     Query(query): Query<AdHocQuery>,
+    RawQuery(asked): RawQuery,
 ) -> Result<Response, ProblemDetails> {
     let Some(handshake) = handshake else {
-        return read_ad_hoc(&out, &headers, token, sender, query).await;
+        return read_ad_hoc(&out, &headers, token, sender, query, asked.as_deref()).await;
     };
     if query.is_for_a_stream() {
         let detail =
@@ -89,6 +89,7 @@ async fn read_ad_hoc(
     token: Option<String>,
     sender: Sender,
     query: AdHocQuery,
+    asked: Option<&str>,
 ) -> Result<Response, ProblemDetails> {
     let is_shown = headers.contains_key(AUTHORIZATION);
     if !is_shown && !query.is_for_a_stream() {
@@ -107,7 +108,7 @@ async fn read_ad_hoc(
     let target = wanted.target(&out.streams, &*out.is_source)?;
     // When the token is changed those are let go who read by it: who was let in just before that is found out here.
     out.door.operator(&token, sender.address)?;
-    answer(out, Opened { target, token, sender }, None, headers, &query).await
+    answer(out, Opened { target, token, sender }, None, headers, &query, asked).await
 }
 
 /// The same with the subscription that the address names.
@@ -120,7 +121,7 @@ pub(super) async fn read(
 ) -> Result<Response, ProblemDetails> {
     let Opened { target, token, sender } = opened;
     let style = query.message_style()?;
-    let request = Request { start: query.start_if_said(headers)?, mode: None, lease: LEASE };
+    let request = Request { start: query.start_if_said(headers)?, mode: None, lease: None };
     if let Subprotocol::Stomp(_) = handshake.protocol() {
         let detail = "STOMP names its destinations itself: connect to `/out`";
         return Err(ProblemDetails::bad_request("invalid-handshake", detail));

@@ -33,6 +33,10 @@ impl TopicMessage {
                 format!("is not {source:?}: what is published to a topic is of it"),
             )]);
         }
+        if attributes.contains_key("data") {
+            // Section 3.1 of the specification: it would be taken for the data in the JSON format.
+            return Err(vec![Problem::new("data", "is no name of an attribute: the data is the body")]);
+        }
         for (name, value) in defaults(source, now) {
             attributes.entry(name.to_owned()).or_insert(value);
         }
@@ -106,6 +110,12 @@ mod tests {
                 .and_then(|message| message.into_event("/topic/chat", NOW))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn nothing_beside_the_data_is_called_so() {
+        let problems = message(&[("data", "7")]).into_event("/topic/chat", NOW).unwrap_err();
+        assert_eq!(problems[0].path, "data");
     }
 
     #[test]

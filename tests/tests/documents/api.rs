@@ -93,6 +93,10 @@ fn what_exists_is_told_to_who_asks_for_it_and_again_to_who_lost_it() {
     let next = page["next"].as_str().unwrap();
     let rest = flare.ask("GET", &format!("/resources/items/documents?after={next}"), "").expect(200).json();
     assert_eq!((rest["documents"].as_array().unwrap().len(), &rest["next"]), (2, &Value::Null));
+    for after in ["zz", "document/other/http://h/items/1", "http://h/items/1"] {
+        let refused = flare.ask("GET", &format!("/resources/items/documents?after={after}"), "").expect(400);
+        assert_eq!(refused.json()["error"]["title"], "invalid pagination", "{after}");
+    }
     let explained = |id: &str| {
         let path = format!("/resources/items/subscriptions/late/explain?document=http://h/items/{id}");
         flare.ask("GET", &path, "").expect(200).json()
@@ -103,6 +107,41 @@ fn what_exists_is_told_to_who_asks_for_it_and_again_to_who_lost_it() {
     assert!(resync.body.is_empty(), "{}", resync.text());
     let again = told(&late, 13);
     assert!(again[7..].iter().all(|(action, _)| action == "create"), "{again:?}");
+}
+
+#[test]
+fn producers_are_shown_of_others_subscriptions_what_the_management_api_shows_and_statuses_one_by_one() {
+    let receiver = Receiver::start();
+    let url = receiver.url("/?key=SECRET");
+    let declared = format!(
+        "[[subscription]]\nid = \"a\"\nresource = \"items\"\ndelivery = {{ success = [201, \"2xx\", \"400-402\"] }}\n\
+         endpoint = {{ url = \"{url}\", method = \"POST\", headers = {{ x-tenant = \"SECRET\" }}, \
+         actions = {{ delete = {{ url = \"{url}\" }} }} }}\n"
+    );
+    let flare = Flare::start("", &[ITEMS.to_owned(), declared].concat());
+    let shown = flare.ask("GET", "/resources/items/subscriptions/a", "").expect(200).json();
+    assert!(!shown.to_string().contains("SECRET"), "{shown}");
+    let hidden = receiver.url("/?…");
+    assert_eq!(
+        shown["endpoint"],
+        json!({
+            "url": hidden, "method": "POST", "headers": {"x-tenant": ["…"]}, "actions": {"delete": {"url": hidden}}
+        })
+    );
+    let success: Vec<u64> =
+        shown["delivery"]["success"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    let expected: Vec<u64> = [201].into_iter().chain(200..300).chain(400..=402).collect();
+    assert_eq!(success, expected);
+    // What a producer wrote itself it is shown.
+    let own = json!({
+        "endpoint": {"url": url, "method": "POST", "headers": {"X-Tenant": ["red"]}},
+        "delivery": {"success": [200], "discard": [500]}
+    });
+    let id = flare.subscribe("items", &own);
+    let shown = flare.ask("GET", &format!("/resources/items/subscriptions/{id}"), "").expect(200).json();
+    assert_eq!(shown["endpoint"]["url"], url);
+    assert!(shown["endpoint"]["headers"].to_string().contains("red"), "{shown}");
+    assert_eq!(shown["delivery"], own["delivery"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Resources and documents through the management API and the command line, and resources that change by a reload.
 
 use super::{Flare, told};
-use anglerfish_tests::{Receiver, eventually};
+use anglerfish_tests::{Gateway, Receiver, eventually};
 use serde_json::{Value, json};
 
 const ONE: &str = "/v1/documents/http%3A%2F%2Fh%2Fitems%2F1";
@@ -111,9 +111,10 @@ fn resources_change_by_a_reload_and_their_documents_and_subscribers_stay() {
     let (first, second) = (Receiver::start(), Receiver::start());
     let items = resource("items", "http://h/items/{id}", "");
     let begin = [items.clone(), subscription("first", "items", &first, "/{id}")].concat();
-    let flare = Flare::start("", &begin);
+    let mut flare = Flare::start("", &begin);
     flare.put("http://h/items/1", "{\"v\": 1}");
     let _ = told(&first, 1);
+    let moved = begin.replace("h/items", "h/others");
     let reload = |rest: &str| -> Value { flare.reload(rest).expect(200).json()["last"].clone() };
     // Another one, a rule for the first, and a subscription of the new one.
     let more = [
@@ -135,7 +136,7 @@ fn resources_change_by_a_reload_and_their_documents_and_subscribers_stay() {
     assert_eq!(told(&first, 2)[1].0, "update", "it has what it had");
     // What cannot be is refused as a whole, each with its place.
     for (rest, words) in [
-        (begin.replace("h/items", "h/others"), "has documents under its endpoint"),
+        (moved.clone(), "has documents under its endpoint"),
         (begin.replace("/{id}\", method", "/{wrong}\", method"), "wildcard 'wrong'"),
         (subscription("first", "nothing", &first, "/"), "there is no resource"),
     ] {
@@ -149,4 +150,15 @@ fn resources_change_by_a_reload_and_their_documents_and_subscribers_stay() {
     assert_eq!(flare.gateway.get("/v1/resources/users")["origin"], "api");
     let _ = flare.gateway.api("DELETE", "/v1/resources/users", None).expect(204);
     let _ = flare.ask("PUT", "/documents/http://h/users/1", "{\"v\": 2}").expect(404);
+    // A start takes no more than a reload does.
+    flare.gateway.kill();
+    flare.write(&moved);
+    let started =
+        Gateway::command().args(["serve", "--config"]).arg(flare.gateway.config()).output().unwrap();
+    let text = String::from_utf8_lossy(&started.stderr);
+    assert!(!started.status.success() && text.contains("has documents under its endpoint"), "{text}");
+    assert!(text.contains("http://h/items/{id}") && text.contains("resources delete"), "{text}");
+    flare.write(&begin.replace("{id}", "{number}"));
+    flare.gateway.spawn();
+    assert_eq!(flare.gateway.get(ONE)["content"], json!({"v": 3}));
 }

@@ -69,6 +69,66 @@ fn what_was_given_up_of_a_document_is_told_with_its_next_put_or_delete_or_a_resy
 }
 
 #[test]
+fn what_a_deleted_subscription_was_not_told_is_nothing_to_the_next_one_of_its_name() {
+    let (receiver, broken) = receiver();
+    let flare = Flare::start("", ITEMS);
+    for backfill in [false, true] {
+        let document = json!({
+            "resource": "items", "revisions": "all", "filter": "new.q < 3", "backfill": backfill,
+            "endpoint": {"url": receiver.url("/"), "method": "POST", "allow_private": true},
+            "delivery": {
+                "breaker": false, "disable_after": false, "retry": {"backoff": "exponential", "max_attempts": 1}
+            }
+        });
+        let url = format!("http://h/items/{backfill}");
+        let before = receiver.requests().len();
+        broken.store(true, Ordering::SeqCst);
+        let _ = flare.gateway.api("PUT", "/v1/subscriptions/a", Some(&document)).expect(201);
+        flare.put(&url, "{\"v\": 1, \"q\": 0}");
+        flare.settled();
+        let _ = flare.gateway.api("DELETE", "/v1/subscriptions/a", None);
+        broken.store(false, Ordering::SeqCst);
+        flare.put(&url, "{\"v\": 2, \"q\": 5}");
+        let _ = flare.gateway.api("PUT", "/v1/subscriptions/a", Some(&document)).expect(201);
+        eventually("it has been told of what was there", || {
+            let followers = flare.gateway.get("/v1/resources/items/subscriptions");
+            (followers["items"][0]["catching_up"] == false).then_some(())
+        });
+        flare.put(&url, "{\"v\": 3, \"q\": 5}");
+        flare.delete(&url);
+        flare.settled();
+        assert_eq!(receiver.requests().len(), before + 1, "backfill {backfill}");
+        let _ = flare.gateway.api("DELETE", "/v1/subscriptions/a", None);
+    }
+}
+
+#[test]
+fn what_is_told_of_a_later_revision_has_the_id_and_the_attributes_of_that() {
+    let (receiver, broken) = receiver();
+    let again = "retry = { backoff = \"fixed\", first = \"2s\", jitter = 0.0, max_attempts = 9 }";
+    let event = "notification = { cloudevent = true }\n";
+    let flare =
+        Flare::start("", &[ITEMS.to_owned(), subscription(&receiver, again), event.to_owned()].concat());
+    broken.store(true, Ordering::SeqCst);
+    flare.put("http://h/items/1", "{\"v\": 1}");
+    let _ = receiver.wait(1);
+    flare.put("http://h/items/1", "{\"v\": 2}");
+    broken.store(false, Ordering::SeqCst);
+    let all = receiver.wait(2);
+    let events: Vec<Value> = all.iter().map(|one| serde_json::from_slice(&one.body).unwrap()).collect();
+    let log = flare.gateway.get("/v1/events?source=anglerfish.documents")["items"].clone();
+    for (told, kind) in events.iter().zip(["document.created", "document.updated"]) {
+        let entry = log.as_array().unwrap().iter().find(|one| one["event"]["type"] == kind);
+        let entry = entry.unwrap_or_else(|| panic!("{kind}: {log}"));
+        assert_eq!(told["id"], entry["event"]["id"], "{told}");
+        assert_eq!(told["revision"], told["data"]["v"].to_string(), "{told}");
+    }
+    assert_ne!(all[0].header("webhook-id"), all[1].header("webhook-id"));
+    assert_eq!(events[1]["type"], "document.create");
+    assert_eq!(events[1]["incarnation"], events[0]["id"]);
+}
+
+#[test]
 fn an_end_that_found_no_room_behind_another_delivery_is_told_with_the_next_delete() {
     let (receiver, _) = receiver();
     let bounded = "backlog = { max = 1, full = \"refuse\" }";

@@ -105,6 +105,16 @@ async fn settled(app: &App, stands: impl Fn(&Value) -> bool) {
     assert!(is_settled, "{:?} {:?}", deliveries(app), app.shared.named("t"));
 }
 
+/// Waits until no instance of an app that uses each of them once is at work: time that passes for those would end their turns.
+async fn idle(app: &App) {
+    let idle = async {
+        while app.shared.instances.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, idle).await.expect("instances end with their work");
+}
+
 async fn ended(app: &App) {
     settled(app, |delivery| delivery["status"] != "pending").await;
 }
@@ -186,9 +196,12 @@ async fn of_changes_at_once_the_newest_is_told_last_and_is_what_there_is() {
             }
         });
         timeout(SOON, futures_util::future::join_all(changes)).await.expect("all are taken");
+        idle(app).await;
+        // What was left to a drain, and what waited for others then.
         for _ in 0..4 {
-            app.shared.pass(Duration::from_secs(60));
+            app.shared.pass(LONG);
             told(app, "POST", "/drain").await;
+            idle(app).await;
         }
         ended(app).await;
         let told_of: Vec<u64> = rest(&mut receiver).iter().map(|(_, v)| v.as_u64().unwrap()).collect();

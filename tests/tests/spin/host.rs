@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) writes: AtomicUsize,
     /// How often all keys were listed.
     pub(crate) listed: AtomicUsize,
+    /// How many instances there are.
+    pub(crate) instances: AtomicUsize,
     /// The end of an instance that is to come.
     crash: Mutex<Option<Crash>>,
     /// How much later it is for the app than it is, in milliseconds.
@@ -87,6 +89,23 @@ pub(crate) struct State {
     http: WasiHttpCtx,
     client: Client,
     shared: Arc<Shared>,
+    _counted: Counted,
+}
+
+/// An instance, as long as it is there.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.instances.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.instances.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The app, listening on an ephemeral port.
@@ -211,6 +230,7 @@ impl HandlerState for Handler {
             http: WasiHttpCtx::new(),
             client: Client(Arc::clone(&self.shared)),
             shared: Arc::clone(&self.shared),
+            _counted: Counted::new(&self.shared),
         };
         let mut store = Store::new(&self.engine, state);
         let proxy = self.pre.instantiate_async(&mut store).await?;

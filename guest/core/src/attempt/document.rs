@@ -2,11 +2,12 @@
 
 use crate::config::{ContentMode, DeliveryConfig, NotificationConfig};
 use crate::event::Event;
-use crate::resource::{Envelope, fill_data};
-use crate::router::Telling;
+use crate::resource::{Envelope, REVISION as REVISION_WILDCARD, fill_data};
+use crate::router::{INCARNATION, REVISION, Telling};
 use serde_json::value::RawValue;
 
-/// The event that tells something of a document, and its data.
+/// The event that tells something of a document, and its data: it is that of the revision that is told, which may be a later one than
+/// that of the log's entry.
 ///
 /// # Errors
 ///
@@ -31,7 +32,16 @@ pub fn telling_event(
     };
     let kind = format!("document.{}", telling.action.word());
     let datacontenttype = (!told.is_empty()).then(|| "application/json".to_owned());
-    Ok((Event { kind, datacontenttype, ..entry.clone() }, told))
+    let mut event =
+        Event { id: telling.id.clone(), kind, datacontenttype, time: telling.updated, ..entry.clone() };
+    let revision = telling.values.iter().find(|(name, _)| name == REVISION_WILDCARD);
+    let attributes = [(REVISION, revision.map(|(_, text)| text)), (INCARNATION, Some(&telling.incarnation))];
+    for (name, value) in attributes {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            event.extensions.insert(name.to_owned(), value.clone());
+        }
+    }
+    Ok((event, told))
 }
 
 /// The policy by which that is sent: it is made before, and goes as it is, or as an event.

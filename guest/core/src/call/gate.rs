@@ -76,6 +76,12 @@ impl Gate {
         is_open.then(|| Held::Breaker(self.breaker.until()))
     }
 
+    /// When its rate lets one start, if not now.
+    #[must_use]
+    pub fn rate_opens(&self, api: &ApiConfig, now: Duration) -> Option<Duration> {
+        api.rate.as_ref().map(|rate| self.limiter.opens(rate)).filter(|opens| *opens > now)
+    }
+
     /// Whether its breaker is open, so that only one attempt after another finds out.
     #[must_use]
     pub fn is_open(&self, api: &ApiConfig) -> bool {

@@ -13,6 +13,8 @@ pub struct AttemptEnd<'a> {
     pub outcome: AttemptOutcome<'a>,
     /// In words, why it is no answer.
     pub reason: &'a str,
+    /// The status of an answer that came and cannot be kept; one that the outcome has goes before.
+    pub status: Option<u16>,
 }
 
 /// The record of an attempt that has ended by itself. `random` places the wait within its jitter.
@@ -31,7 +33,7 @@ pub fn judge(
     };
     let status = match outcome {
         AttemptOutcome::Answered(answered) => Some(answered.status),
-        _ => None,
+        _ => end.status,
     };
     let settled = settle(policy, history, attempt, outcome, now, random);
     let happened = match (settled, status) {
@@ -78,6 +80,7 @@ pub fn interrupted(
     let end = AttemptEnd {
         outcome: AttemptOutcome::Failed(FailureKind::Connection),
         reason: "interrupted: whoever made this attempt ended before an answer came",
+        status: None,
     };
     // Nobody waits for their answers any more.
     let over = CallPolicy { wait_after_timeout: Duration::ZERO, ..policy.clone() };

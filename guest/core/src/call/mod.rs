@@ -6,6 +6,7 @@
 
 mod gate;
 mod history;
+mod host;
 mod judgement;
 mod record;
 mod request;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use gate::{Gate, Held, Standing, standing};
 pub use history::{CallHistory, CallState, Effect, Misfit, Todo};
+pub use host::HostTurns;
 pub use judgement::{AttemptEnd, expired, interrupted, judge, unanswered};
 pub use record::{CallRecord, Happened, RecordClass};
 pub use request::{CallRequest, RequestFault, outgoing};

@@ -23,6 +23,9 @@ pub struct CallRequest {
     pub headers: Vec<(String, String)>,
     /// The method that its API had when it was made, where it names none itself: it is sent by that whatever the API has by then.
     pub api_method: Option<String>,
+    /// The header field that its API had for the key when it was made: every attempt has the key in the same one, so that the API
+    /// knows it again. `None` of one that was made before this was kept.
+    pub key_field: Option<String>,
 }
 
 /// Why a request cannot be sent. It never quotes a value that could be a secret.
@@ -126,14 +129,26 @@ fn path_fault(path: &str) -> Option<&'static str> {
 }
 
 /// A path as whoever undoes more of its percent-encoding than a URL asks for reads its separators and dots, however often it is
-/// written over.
+/// written over: also who takes ASCII that is written as several bytes, which is no UTF-8 (RFC 3629, section 3), or skips a null byte.
 fn read_as_any(path: &str) -> String {
+    const OVERLONG: [(&str, &str); 6] = [
+        ("%00", ""),
+        ("%c0%ae", "."),
+        ("%c0%af", "/"),
+        ("%c1%9c", "\\"),
+        ("%e0%80%ae", "."),
+        ("%e0%80%af", "/"),
+    ];
     const CODED: [(&str, char); 4] = [("2e", '.'), ("2f", '/'), ("5c", '\\'), ("3b", ';')];
-    let path = path.to_ascii_lowercase();
+    let mut path = path.to_ascii_lowercase();
+    while path.contains("%25") {
+        path = path.replace("%25", "%");
+    }
+    for (coded, read) in OVERLONG {
+        path = path.replace(coded, read);
+    }
     let (mut plain, mut rest) = (String::with_capacity(path.len()), path.as_str());
     while let Some((before, after)) = rest.split_once('%') {
-        // A percent sign that is written over, any number of times.
-        let after = after.trim_start_matches("25");
         let read = CODED.iter().find_map(|(coded, character)| Some((*character, after.strip_prefix(coded)?)));
         let (character, left) = read.unwrap_or(('%', after));
         plain.push_str(before);
@@ -206,6 +221,12 @@ pub fn outgoing(
             headers.try_append(parsed, value).map_err(|_| fault("there are more than can be sent"))?;
         }
     }
+    let of_then = request.key_field.as_ref().map(|name| {
+        let fault = |_| RequestFault::Header(name.clone(), "not the name of a header field");
+        name.parse::<HeaderName>().map_err(fault)
+    });
+    let of_then = of_then.transpose()?;
+    let key_field = of_then.as_ref().unwrap_or(key_field);
     let fault = |reason| RequestFault::Header(key_field.to_string(), reason);
     let value = HeaderValue::from_str(key).map_err(|_| fault("the key cannot be sent"))?;
     headers.insert(key_field.clone(), value);
@@ -275,6 +296,22 @@ mod tests {
     }
 
     #[test]
+    fn a_request_has_its_key_in_the_field_that_its_api_had() {
+        let signer = Signer::try_new(&SignatureStyle::StandardWebhooks, &[]).unwrap();
+        let (fields, base) = (HeaderMap::new(), "https://a.example/v1".parse().unwrap());
+        let field = HeaderName::from_static("x-request-id");
+        let request = |key_field: Option<&str>| CallRequest {
+            key_field: key_field.map(str::to_owned),
+            ..CallRequest::default()
+        };
+        for (of_then, sent) in [(None, "x-request-id"), (Some("idempotency-key"), "idempotency-key")] {
+            let api = (Some(&base), &Method::POST, &fields);
+            let made = outgoing(api, &signer, &request(of_then), b"", (&field, "k"), UnixMillis(0)).unwrap();
+            assert_eq!((made.headers().len(), made.headers().get(sent).is_some()), (1, true), "{sent}");
+        }
+    }
+
+    #[test]
     fn a_request_is_sent_by_the_method_that_its_api_had() {
         let signer = Signer::try_new(&SignatureStyle::StandardWebhooks, &[]).unwrap();
         let fields = HeaderMap::new();
@@ -313,6 +350,12 @@ mod tests {
             "/..%3bx/y",
             "/%252e%252e/x",
             "/..%25252fx",
+            "/..%00/x",
+            "/.%00./x",
+            "/%c0%ae%c0%ae/x",
+            "/a%C0%AF..%c0%afb",
+            "/%25c0%25ae/x",
+            "/%e0%80%ae./x",
         ] {
             let request = CallRequest { path: path.into(), ..CallRequest::default() };
             assert_eq!(request.faults().len(), 1, "{path}");
@@ -366,6 +409,7 @@ mod tests {
             path: "/users/7".into(),
             headers: headers.into(),
             api_method: None,
+            key_field: None,
         };
         let base = "https://a.example/v1".parse().unwrap();
         let field = HeaderName::from_static("idempotency-key");

@@ -109,7 +109,7 @@ fn play(plan: &Plan) {
                 (false, _) if is_probe => (opened, finding) = (Some(now), None),
                 _ => {}
             }
-            let end = AttemptEnd { outcome, reason: "away" };
+            let end = AttemptEnd { outcome, reason: "away", status: None };
             let history: &mut CallHistory = &mut calls[call];
             let record = judge(&api.policy, history, number, end, UnixMillis(now), 0);
             history.take(record).unwrap();

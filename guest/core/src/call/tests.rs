@@ -178,7 +178,7 @@ fn an_attempt_that_was_interrupted_is_one_of_the_budget() {
 fn the_policy_says_what_is_an_answer_what_is_tried_again_and_what_is_not() {
     let (policy, history) = (CallPolicy::default(), history(&[attempt(0)]));
     let judged = |outcome| {
-        let end = AttemptEnd { outcome, reason: "x" };
+        let end = AttemptEnd { outcome, reason: "x", status: None };
         judge(&policy, &history, 0, end, NOW, 1 << 63).happened
     };
     let status = AttemptOutcome::status;
@@ -303,7 +303,7 @@ proptest! {
                 Step::End(which, status) => {
                     let Some(number) = running.get(which).copied() else { continue };
                     running.remove(which);
-                    let end = AttemptEnd { outcome: AttemptOutcome::status(status), reason: "x" };
+                    let end = AttemptEnd { outcome: AttemptOutcome::status(status), reason: "x", status: None };
                     history.take(judge(&policy, &history, number, end, now, 7)).unwrap();
                     let index = number as usize;
                     if status == 200 {
@@ -324,7 +324,7 @@ proptest! {
                         *word = "timeout";
                     } else {
                         let outcome = AttemptOutcome::Failed(FailureKind::Connection);
-                        let end = AttemptEnd { outcome, reason: "x" };
+                        let end = AttemptEnd { outcome, reason: "x", status: None };
                         history.take(judge(&policy, &history, number, end, now, 7)).unwrap();
                         *word = "failure";
                     }
@@ -385,14 +385,14 @@ proptest! {
         }
         // Without more trouble it comes to an end.
         for number in running {
-            let end = AttemptEnd { outcome: AttemptOutcome::status(503), reason: "x" };
+            let end = AttemptEnd { outcome: AttemptOutcome::status(503), reason: "x", status: None };
             history.take(judge(&policy, &history, number, end, now, 7)).unwrap();
         }
         for _ in 0..=attempts {
             now.0 += 10_000;
             if let Todo::Attempt(attempt) = history.poll(now) {
                 history.take(CallRecord { at: now.0, happened: Happened::Attempt { attempt, deadline: now.0 } }).unwrap();
-                let end = AttemptEnd { outcome: AttemptOutcome::status(503), reason: "x" };
+                let end = AttemptEnd { outcome: AttemptOutcome::status(503), reason: "x", status: None };
                 history.take(judge(&policy, &history, attempt, end, now, 7)).unwrap();
             }
         }

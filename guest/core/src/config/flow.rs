@@ -13,6 +13,15 @@ pub struct RateConfig {
     pub burst: u32,
 }
 
+impl RateConfig {
+    /// The time between two, rounded up: the rate is never exceeded.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        let nanos = self.period.as_nanos().div_ceil(u128::from(self.count.max(1)));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
 /// When attempts stop because they fail, until one of them is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerConfig {

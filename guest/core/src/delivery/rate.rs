@@ -19,7 +19,7 @@ pub struct Limiter {
 impl Limiter {
     /// From when on one more may start; `now` or earlier means at once.
     pub fn opens(&self, rate: &RateConfig) -> Duration {
-        self.next.saturating_sub(interval(rate).saturating_mul(rate.burst.saturating_sub(1)))
+        self.next.saturating_sub(rate.interval().saturating_mul(rate.burst.saturating_sub(1)))
     }
 
     /// When the rate is as unused as if nothing had ever started.
@@ -29,19 +29,19 @@ impl Limiter {
 
     /// An earlier process has used the rate until then. No rate is used for longer than its burst takes to come back.
     pub(super) fn resume(&mut self, rate: &RateConfig, now: Duration, rests: Duration) {
-        let latest = now.saturating_add(interval(rate).saturating_mul(rate.burst));
+        let latest = now.saturating_add(rate.interval().saturating_mul(rate.burst));
         self.next = self.next.max(rests.min(latest));
     }
 
     /// The rate is another one from now on: what the earlier one has used up is used up of this one, and no more than all of
     /// it.
     pub(super) fn change(&mut self, rate: &RateConfig, now: Duration) {
-        self.next = self.next.min(now.saturating_add(interval(rate).saturating_mul(rate.burst)));
+        self.next = self.next.min(now.saturating_add(rate.interval().saturating_mul(rate.burst)));
     }
 
     /// What was allowed to start has not.
-    pub(super) fn give_back(&mut self, rate: &RateConfig) {
-        self.next = self.next.saturating_sub(interval(rate));
+    pub(crate) fn give_back(&mut self, rate: &RateConfig) {
+        self.next = self.next.saturating_sub(rate.interval());
     }
 
     /// Somebody waits for the rate.
@@ -50,21 +50,15 @@ impl Limiter {
     }
 
     /// Nobody has anything to start any more.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.is_awaited = false;
     }
 
     /// One starts, which [`Self::opens`] has allowed.
     pub fn start(&mut self, rate: &RateConfig, now: Duration) {
         let earliest = if self.is_awaited { now.saturating_sub(LATE) } else { now };
-        self.next = self.next.max(earliest).saturating_add(interval(rate));
+        self.next = self.next.max(earliest).saturating_add(rate.interval());
     }
-}
-
-/// The time between two, rounded up: the rate is never exceeded.
-fn interval(rate: &RateConfig) -> Duration {
-    let nanos = rate.period.as_nanos().div_ceil(u128::from(rate.count.max(1)));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -31,5 +31,6 @@ pub use resource::{
     ANNOUNCED, Announcement, CREATED, DELETED, DocumentChange, FormerFilter, Notice,
     RESOURCE as RESOURCE_ATTRIBUTE, RoutingInterest, RoutingResource, Telling, UPDATED,
 };
+pub(crate) use resource::{INCARNATION, REVISION};
 pub use review::{SourceFacts, check_document_filter, check_filter, missing_fields, review_filter};
 pub use table::{Router, named_by};

@@ -174,14 +174,16 @@ pub(in crate::api) struct ApiDocument {
     /// Keys that were said at run time and do not go with what is configured now. They hold again once they do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_aside: Vec<String>,
-    /// How many attempts are under way.
+    /// How many attempts are under way, without those whose answers are awaited after their time: of these there may be as many
+    /// again.
     running: usize,
     /// How many may be.
     concurrency: usize,
     /// How many of its calls have not ended.
     open: u64,
-    /// Why no attempt starts now: `breaker` (the last ones failed, and one after another finds out), or `throttled` (the API
-    /// has asked to be left alone).
+    /// Why no attempt starts now: `breaker` (the last ones failed, and one after another finds out), `throttled` (the API
+    /// has asked to be left alone), or, while something waits, `rate` (it is used up) or `concurrency` (as many attempts run as
+    /// may).
     #[schema(required)]
     waits_for: Option<&'static str>,
     /// Until when, if that is known.

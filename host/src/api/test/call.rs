@@ -24,6 +24,7 @@ pub(super) async fn calls_on(store: &Arc<dyn Store>, url: &str) -> Calls {
         subscriptions: subscriptions.await.unwrap(),
         outlet: queues,
         outbound: Outbound::try_new(OutboundOptions::default()).unwrap(),
+        host_rates: Default::default(),
         supervisor: Supervisor::default(),
         metrics: CallMetrics::default(),
     };

@@ -117,6 +117,7 @@ impl Bench {
             subscriptions: subscriptions.clone(),
             outlet: queues.clone(),
             outbound: Outbound::try_new(OutboundOptions::default()).unwrap(),
+            host_rates: Default::default(),
             supervisor: Supervisor::default(),
             metrics: CallMetrics::default(),
         };

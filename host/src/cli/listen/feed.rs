@@ -273,7 +273,7 @@ impl Feed {
             }
             (StatusCode::UNAUTHORIZED, _) => Err(ConnectError::Permanent(
                 Failure::misuse(detail)
-                    .with_hint("`--token` or ANGLERFISH_OUT_TOKEN gives a token of the subscription"),
+                    .with_hint("`--token` or ANGLERFISH_OUT_TOKEN gives a token of the subscription, and `--url` must name `listen` of [out]"),
             )),
             (StatusCode::TOO_MANY_REQUESTS, _) => {
                 Err(ConnectError::Refused(detail, seconds.map(Duration::from_secs)))

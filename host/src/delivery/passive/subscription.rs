@@ -27,6 +27,9 @@ const GRACE: Duration = Duration::from_mins(1);
 /// How long somebody waits at most before looking again, whatever was or was not said meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long leases stand at least that are held; less than [`GRACE`], so that they stand in the store as well.
+const HOLD: Duration = Duration::from_secs(30);
+
 /// When it is looked again for an expired lease that could not be recorded.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
@@ -98,6 +101,8 @@ pub(super) struct Shared {
     settings: RwLock<Arc<PassiveSettings>>,
     table: Mutex<LeaseTable>,
     changed: Notify,
+    /// There are other tokens, or it is closed. All who wait are told; what is due is told to one of them, by `changed`.
+    altered: Notify,
     places: Semaphore,
     /// Held by the one who sends on demand.
     pub(super) sending: Arc<tokio::sync::Mutex<()>>,
@@ -113,6 +118,7 @@ impl Shared {
             settings: RwLock::new(Arc::new(settings)),
             table: Mutex::default(),
             changed: Notify::new(),
+            altered: Notify::new(),
             places: Semaphore::new(MOST_WAITING),
             sending: Arc::default(),
             all_metrics: metrics,
@@ -128,6 +134,7 @@ impl Shared {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         // Whoever waits looks whether its token has ended.
         self.changed.notify_waiters();
+        self.altered.notify_waiters();
     }
 
     pub(super) fn settings(&self) -> Arc<PassiveSettings> {
@@ -146,6 +153,7 @@ impl Shared {
         let leases = table.take_all();
         drop(table);
         self.changed.notify_waiters();
+        self.altered.notify_waiters();
         leases
     }
 
@@ -193,6 +201,41 @@ impl PassiveSubscription {
     #[must_use]
     pub fn opens(&self, shown: &[u8]) -> bool {
         AccessToken::is_one_of(&self.shared.settings().tokens, shown)
+    }
+
+    /// Whether a token is one of those that open it now.
+    pub(crate) fn has_token(&self, token: &AccessToken) -> bool {
+        self.shared.settings().tokens.contains(token)
+    }
+
+    /// Waits until nothing is leased any more to whoever has shown this token: it has ended, or the subscription is gone or not
+    /// passive any more.
+    pub(crate) async fn ended(&self, token: &AccessToken) {
+        loop {
+            // Before the look, so that what comes between it and the wait is not missed.
+            let altered = self.shared.altered.notified();
+            let is_closed = self.shared.table().is_closed;
+            if is_closed || !self.has_token(token) {
+                return;
+            }
+            altered.await;
+        }
+    }
+
+    /// Whether all of these leases stand. Then none of them runs out for [`HOLD`]: there is time for what is to be done first if
+    /// they are going to be answered for.
+    pub(crate) fn hold(&self, tokens: &[MessageToken]) -> bool {
+        let now = self.registry.clock.now().elapsed;
+        let mut table = self.shared.table();
+        let deadlines: Option<Vec<_>> = tokens
+            .iter()
+            .map(|token| table.get(*token).map(|held| held.deadline).filter(|deadline| *deadline > now))
+            .collect();
+        let Some(deadlines) = deadlines.filter(|_| !table.is_closed) else { return false };
+        for (token, deadline) in tokens.iter().zip(deadlines) {
+            table.extend(*token, deadline.max(now + HOLD));
+        }
+        true
     }
 
     /// Leases messages, those that wait longest first. If there are none it waits until one comes, the time is over or the

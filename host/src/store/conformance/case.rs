@@ -14,8 +14,8 @@ pub(super) use resource::*;
 
 use super::*;
 use crate::store::{
-    DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart, Oldest,
-    Order, Origin, RemovedSubscription, Repetition, Retried, StoredSource, StoredStanding,
+    Cause, DeclaredSubscription, DeliveryQuery, DeliveryStatus, Due, EventQuery, FailedFilter, LogPart,
+    Oldest, Order, Origin, RemovedSubscription, Repetition, Retried, StoredSource, StoredStanding,
     StoredSubscription,
 };
 use anglerfish_core::delivery::{DisableCause, Standing};
@@ -44,7 +44,7 @@ pub(super) async fn keeps_what_an_entry_is_beside_its_attributes(store: &dyn Sto
     let (first, _) = put(store, "a", &[]).await;
     let mut entry = event("b", &[]);
     entry.origin = Origin::Call;
-    entry.cause = Some(first);
+    entry.cause = Some(Cause::Entry(first));
     entry.request = None;
     entry.secret = Some("2".to_owned());
     entry.event.extensions = [("traceparent".to_owned(), "00-1".to_owned())].into();
@@ -62,6 +62,18 @@ pub(super) async fn keeps_what_an_entry_is_beside_its_attributes(store: &dyn Sto
     let record = store.event("a").await.unwrap().remove(0);
     assert_eq!((record.origin, record.cause), (Origin::Request, None));
     assert_eq!(record.request.unwrap().url, "/in/shop");
+}
+
+pub(super) async fn knows_that_an_entry_was_caused_by_the_first_one_of_its_commit(store: &dyn Store) {
+    put(store, "a", &[]).await;
+    let mut events = ["b", "c", "d"].map(|id| event(id, &[])).to_vec();
+    events[2].cause = Some(Cause::First);
+    store.commit(commit(events)).await.unwrap();
+    for (id, cause) in [("b", None), ("c", None), ("d", Some(EventSeq(2)))] {
+        assert_eq!(store.event(id).await.unwrap().remove(0).cause, cause, "{id}");
+    }
+    let LogPart::Entries(entries) = store.read(EventSeq(1), 9, 99).await.unwrap() else { panic!("a gap") };
+    assert_eq!(entries.iter().map(|entry| entry.cause).collect::<Vec<_>>(), [None, None, Some(EventSeq(2))]);
 }
 
 pub(super) async fn refuses_a_commit_whose_key_has_changed(store: &dyn Store) {

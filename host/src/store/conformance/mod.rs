@@ -89,6 +89,7 @@ macro_rules! conformance {
             conformance!(@cases $make;
                 appends_several_entries_in_one_transaction_or_none,
                 keeps_what_an_entry_is_beside_its_attributes,
+                knows_that_an_entry_was_caused_by_the_first_one_of_its_commit,
                 refuses_a_commit_whose_key_has_changed,
                 refuses_a_second_event_of_one_source_and_id,
                 counts_an_event_that_came_again,
@@ -136,6 +137,8 @@ macro_rules! conformance {
                 keeps_resources_and_deletes_their_documents_with_them,
                 what_was_given_up_of_a_document_is_due_again_when_it_is_asked_for,
                 what_is_made_due_again_behind_a_later_event_of_its_lane_is_outlived,
+                what_was_given_up_for_a_subscription_is_none_of_the_next_one_of_its_name,
+                what_a_subscriber_is_owed_of_a_document_outlives_the_retention,
                 each_subscriber_has_a_generation_of_its_own_until_it_is_gone,
                 a_subscriber_that_has_another_filter_is_to_be_told_what_that_makes_of_what_it_has,
                 documents_are_kept_for_as_long_as_they_are,

@@ -9,7 +9,7 @@ mod resource;
 
 use super::NOW;
 use crate::store::{
-    Attempt, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
+    Attempt, Cause, Commit, CommitOutcome, DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery,
     DeliveryStatus, DeliveryStore, Due, EventQuery, EventRecord, EventSeq, Job, JobId, JobState, KeyReader,
     KeyStore, LEASE_BYTES, Lease, LeaseTerms, LeaseToken, Leased, LeasedDelivery, Limit, LogEntry, LogPart,
     LogStore, NewEvent, NewJob, Oldest, Order, OverflowCounts, Page, Recorded, RemovedSubscription,
@@ -54,6 +54,8 @@ struct State {
     /// Their filters, as they were noted.
     filters: BTreeMap<String, Option<String>>,
     generation: u64,
+    /// Up to which event those before had their names.
+    since: BTreeMap<String, EventSeq>,
     subscriptions: BTreeMap<String, StoredSubscription>,
     declared: BTreeMap<String, bool>,
     abandoned: BTreeMap<String, String>,
@@ -66,6 +68,14 @@ struct State {
     callbacks: BTreeMap<String, StoredCallback>,
     inbox: BTreeMap<EventSeq, String>,
     apis: BTreeMap<String, StoredApi>,
+}
+
+/// The entry that is a cause, where its position is known.
+fn position(cause: Cause) -> Option<EventSeq> {
+    match cause {
+        Cause::Entry(seq) => Some(seq),
+        Cause::First => None,
+    }
 }
 
 struct Row {
@@ -291,7 +301,7 @@ impl State {
             seq,
             event: new.event.clone(),
             origin: new.origin,
-            cause: new.cause,
+            cause: new.cause.and_then(position),
             request: new.request.clone(),
             secret: new.secret.clone(),
             failures: new.failures.clone(),
@@ -475,6 +485,7 @@ impl RetentionStore for ModelStore {
     async fn expire(&self, before: UnixMillis, _limit: usize) -> Result<usize, StoreError> {
         let mut state = self.state();
         let last = state.awaited().unwrap_or(EventSeq(i64::MAX));
+        let owed: BTreeSet<_> = state.deliveries.keys().copied().filter(|id| state.is_owed(*id)).collect();
         let State { events, deliveries, keys, expired, jobs, calls, callbacks, inbox, .. } = &mut *state;
         jobs.retain(|_, job| job.state == JobState::Running || job.ended.is_none_or(|ended| ended >= before));
         let mut gone = calls.len();
@@ -490,8 +501,9 @@ impl RetentionStore for ModelStore {
         // What waited in the inbox of one that is forgotten goes with the next step.
         let waited: BTreeSet<_> = inbox.keys().copied().collect();
         inbox.retain(|_, name| callbacks.contains_key(name));
-        deliveries.retain(|_, row| {
+        deliveries.retain(|id, row| {
             let old = row.lease.is_none()
+                && !owed.contains(id)
                 && row.delivery.seq <= last
                 && row.delivery.ended.is_some_and(|ended| ended < before);
             gone += if old { 1 + row.attempts.len() } else { 0 };

@@ -1,6 +1,7 @@
 //! Callbacks: addresses that a program awaits.
 
 use super::EventSeq;
+use anglerfish_core::callback::callback_source;
 use anglerfish_core::request::UnixMillis;
 
 /// An address that a program awaits. What comes in is in the log, with [`StoredCallback::source`] as its source.
@@ -32,7 +33,7 @@ impl StoredCallback {
     /// The source of what comes in at a callback.
     #[must_use]
     pub fn source_of(name: &str) -> String {
-        format!("callback/{name}")
+        callback_source(name)
     }
 
     /// The source of what comes in here.
@@ -47,11 +48,10 @@ impl StoredCallback {
         self.closed.is_none() && self.expires.is_none_or(|expires| now < expires)
     }
 
-    /// Whether who takes hold of its name gets this one, and not a new one: it is open, or what came in is not done with and
-    /// nobody said that it is not wanted.
+    /// Whether who takes hold of its name gets this one, and not a new one: it is open, or what came in is not done with.
     #[must_use]
     pub fn is_held_again(&self, now: UnixMillis) -> bool {
-        self.is_open(now) || (self.waiting > 0 && !self.cancelled)
+        self.is_open(now) || self.waiting > 0
     }
 
     /// The same, asking what is asked by who takes hold of it, or what is asked already.

@@ -18,6 +18,15 @@ pub struct KeyOverlay {
     pub writes: Vec<(String, Option<Bytes>)>,
 }
 
+/// What caused an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// This entry.
+    Entry(EventSeq),
+    /// The first one of the same commit, whose position nobody knows yet.
+    First,
+}
+
 /// An entry to append to the log.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -26,7 +35,7 @@ pub struct NewEvent {
     /// Where it comes from.
     pub origin: Origin,
     /// The entry that caused it.
-    pub cause: Option<EventSeq>,
+    pub cause: Option<Cause>,
     /// The request that carried it, if one did.
     pub request: Option<RequestRecord>,
     /// Which of the source's secrets verified it: its label or its position.

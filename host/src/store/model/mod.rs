@@ -22,7 +22,7 @@ pub use bulk::{
 };
 pub use call::{CallAnswer, CallHead, CallQuery, CallWrite, DueCalls, StoredApi, StoredCall};
 pub use callback::{CallbackAcked, CallbackWrite, StoredCallback};
-pub use commit::{Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
+pub use commit::{Cause, Commit, CommitOutcome, KeyOverlay, NewEvent, Repetition};
 pub(crate) use delivery::INTERRUPTED;
 #[cfg(any(test, feature = "sqlite"))]
 pub(in crate::store) use delivery::WAITS;

@@ -36,6 +36,8 @@ struct Asked {
     /// What its API had when it was made; earlier versions did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     api_method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_field: Option<String>,
 }
 
 /// Of an answer what is kept beside its body.
@@ -57,7 +59,7 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T
 }
 
 fn head(row: &Row<'_>) -> rusqlite::Result<CallHead> {
-    let Asked { method, path, headers, api_method } = json(row, 11)?;
+    let Asked { method, path, headers, api_method, key_field } = json(row, 11)?;
     let millis = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(column)?.map(UnixMillis));
     Ok(CallHead {
         seq: EventSeq(row.get(0)?),
@@ -72,7 +74,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<CallHead> {
         owner: row.get::<_, Option<String>>(8)?.map(Owner::new),
         ended: millis(9)?,
         policy: row.get(10)?,
-        request: CallRequest { method, path, headers, api_method },
+        request: CallRequest { method, path, headers, api_method, key_field },
         records: json(row, 12)?,
         entries: json(row, 13)?,
     })
@@ -209,12 +211,13 @@ impl PreparedCall {
     pub(super) fn prepare(write: CallWrite) -> Result<Self, StoreError> {
         let json = |error: serde_json::Error| StoreError::Internal(format!("failed to write JSON: {error}"));
         let head = &write.call.head;
-        let CallRequest { method, path, headers, api_method } = head.request.clone();
+        let CallRequest { method, path, headers, api_method, key_field } = head.request.clone();
         let answer = write.call.answer.as_ref().map(|CallAnswer { status, headers, .. }| {
             serde_json::to_string(&AnswerHead { status: *status, headers: headers.clone() })
         });
         Ok(Self {
-            request: serde_json::to_string(&Asked { method, path, headers, api_method }).map_err(json)?,
+            request: serde_json::to_string(&Asked { method, path, headers, api_method, key_field })
+                .map_err(json)?,
             records: serde_json::to_string(&head.records).map_err(json)?,
             answer: answer.transpose().map_err(json)?,
             write,

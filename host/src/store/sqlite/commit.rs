@@ -70,9 +70,9 @@ impl PreparedCommit {
             false => Some(serde_json::to_string(&written).map_err(json)?),
         };
         let mut accepted = Vec::with_capacity(events.len());
-        for new in events {
+        for (index, new) in events.into_iter().enumerate() {
             accepted.push(Accepted {
-                details: serde_json::to_string(&Details::of(&new)).map_err(json)?,
+                details: serde_json::to_string(&Details::of(&new, index)).map_err(json)?,
                 keys: list.take(),
                 headers: new.request.map(|request| request.headers).unwrap_or_default().into(),
                 failed: new.failures.into_iter().map(|failure| failure.subscription).collect(),

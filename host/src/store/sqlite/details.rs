@@ -1,6 +1,6 @@
 //! What is kept of an event beside its attributes, as JSON; what is as usual is left out.
 
-use crate::store::{EventSeq, FailedFilter, NewEvent, Origin, RequestRecord};
+use crate::store::{Cause, EventSeq, FailedFilter, NewEvent, Origin, RequestRecord};
 use anglerfish_core::event::Event;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -21,6 +21,9 @@ pub(super) struct Details<'a> {
     origin: Origin,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cause: Option<EventSeq>,
+    /// How many entries before it the one is that caused it, where that is of the same commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behind: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "is_empty")]
@@ -53,8 +56,8 @@ fn is_none(extensions: &BTreeMap<String, String>) -> bool {
 }
 
 impl<'a> Details<'a> {
-    /// Those of a new event.
-    pub(super) fn of(new: &'a NewEvent) -> Self {
+    /// Those of a new event, which is at this place in its commit.
+    pub(super) fn of(new: &'a NewEvent, index: usize) -> Self {
         let request = new.request.as_ref();
         Self {
             method: request.map(|request| Cow::Borrowed(&*request.method)),
@@ -62,15 +65,19 @@ impl<'a> Details<'a> {
             added_prefix: request.map(|request| Cow::Borrowed(&*request.added_prefix)).unwrap_or_default(),
             headers: request.map(|request| Cow::Borrowed(&*request.headers)),
             origin: new.origin,
-            cause: new.cause,
+            cause: match new.cause {
+                Some(Cause::Entry(seq)) => Some(seq),
+                Some(Cause::First) | None => None,
+            },
+            behind: (new.cause == Some(Cause::First)).then(|| i64::try_from(index).unwrap_or(i64::MAX)),
             secret: new.secret.as_deref().map(Cow::Borrowed),
             failures: Cow::Borrowed(&new.failures),
             extensions: Cow::Borrowed(&new.event.extensions),
         }
     }
 
-    /// What they say; the extension attributes go into the event.
-    pub(super) fn tell(self, event: &mut Event) -> OwnedDetails {
+    /// What they say of the event at this position; the extension attributes go into it.
+    pub(super) fn tell(self, event: &mut Event, seq: EventSeq) -> OwnedDetails {
         event.extensions = self.extensions.into_owned();
         let request = match (self.method, self.url) {
             (Some(method), Some(url)) => Some(RequestRecord {
@@ -83,7 +90,7 @@ impl<'a> Details<'a> {
         };
         OwnedDetails {
             origin: self.origin,
-            cause: self.cause,
+            cause: self.cause.or_else(|| self.behind.map(|behind| EventSeq(seq.0.saturating_sub(behind)))),
             request,
             secret: self.secret.map(Cow::into_owned),
             failures: self.failures.into_owned(),

@@ -1,6 +1,7 @@
 //! Deletes what is old, in steps that are looked up beside the writer and take little of its time.
 //!
-//! A delivery goes once it has ended long ago: one that is retried by hand is as young as its new end.
+//! A delivery goes once it has ended long ago: one that is retried by hand is as young as its new end. One of a document that was
+//! given up stays for as long as it is all that is left to tell its subscriber.
 //! The log is gone through from its oldest event. An event goes, with the keys that were written with it, once it has
 //! no deliveries left and waits in no callback's inbox; so a repeated event is recognised for as long as the first one is kept. Where a full backlog leaves
 //! events in the log, nothing goes from there on.
@@ -9,7 +10,7 @@
 use super::batch::Batch;
 use super::job::Write;
 use super::row::ENDED;
-use super::{bulk, call, callback, segment, subscription};
+use super::{bulk, call, callback, resource, segment, subscription};
 use crate::store::{DeliveryId, EventSeq, FailedFilter};
 use anglerfish_core::request::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -56,7 +57,8 @@ pub(super) fn find(
     let mut events = snapshot
         .prepare_cached("SELECT seq, received FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
     let mut deliveries = snapshot.prepare_cached(&format!(
-        "SELECT d.id, d.due IS NULL AND {ENDED} < ?2 FROM deliveries d WHERE d.seq = ?1"
+        "SELECT d.id, d.due IS NULL AND {ENDED} < ?2, d.status = 'dead' AND d.lane IS NOT NULL \
+         FROM deliveries d WHERE d.seq = ?1"
     ))?;
     let mut inbox = snapshot.prepare_cached(callback::WAITS)?;
     let mut step = Step { next: behind, seen: behind, before, ..Step::default() };
@@ -76,13 +78,14 @@ pub(super) fn find(
         let mut kept = inbox.exists([seq])?;
         let mut of_event = deliveries.query(params![seq, before])?;
         while let Some(row) = of_event.next()? {
-            if !row.get::<_, bool>(1)? {
+            let id = DeliveryId(row.get(0)?);
+            if !row.get::<_, bool>(1)? || row.get::<_, bool>(2)? && resource::is_owed(&snapshot, id)? {
                 kept = true;
             } else if step.deliveries.len() + step.events.len() >= limit {
                 // The rest of this event's deliveries is left to the next step.
                 return Ok(step);
             } else {
-                step.deliveries.push(DeliveryId(row.get(0)?));
+                step.deliveries.push(id);
             }
         }
         if !kept {

@@ -80,7 +80,9 @@ pub(super) fn reopen(
         .prepare_cached(
             "UPDATE deliveries SET status = 'pending', due = ?2, planned = ?3, ended_after = NULL, \
              tries = 0, reason = NULL, \
-             outlived = CASE WHEN status IN ('delivered', 'discarded') THEN 1 ELSE outlived END WHERE id = ?1",
+             outlived = CASE WHEN status IN ('delivered', 'discarded') OR seq <= \
+             (SELECT since FROM followers f WHERE f.subscription = deliveries.subscription) \
+             THEN 1 ELSE outlived END WHERE id = ?1",
         )?
         .execute(params![id.0, if is_behind { PARKED } else { due }, due])?;
     batch.oldest.forget(&subscription);

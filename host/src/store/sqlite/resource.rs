@@ -7,7 +7,7 @@ use super::reschedule::reopen;
 use super::row::{clamp, time};
 use crate::store::{DeliveryId, Retried, StoredFollower, StoredResource};
 use anglerfish_core::request::UnixMillis;
-use anglerfish_core::resource::{DOCUMENT_KEY, DOCUMENTS_SOURCE, HOLDING_KEY};
+use anglerfish_core::resource::{DOCUMENT_KEY, DOCUMENTS_SOURCE, HOLDING_KEY, holding_key};
 use anglerfish_core::router::{DELETED, FormerFilter};
 use bytes::Bytes;
 use rusqlite::types::Type;
@@ -196,8 +196,8 @@ impl Write for Enrol {
         let filter = text(&self.filter)?;
         connection
             .prepare_cached(
-                "INSERT INTO followers (subscription, resource, generation, created, backfilled, filter) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO followers (subscription, resource, generation, created, backfilled, filter, since) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 self.subscription,
@@ -205,7 +205,8 @@ impl Write for Enrol {
                 generation,
                 clamp(self.now),
                 backfilled,
-                filter
+                filter,
+                batch.next_event().0 - 1
             ])?;
         Ok(StoredFollower {
             subscription: self.subscription.clone(),
@@ -312,6 +313,22 @@ pub(super) fn dismiss(connection: &Connection, subscription: &str) -> rusqlite::
     Ok(())
 }
 
+/// Whether a delivery that was given up is all that is left to tell its subscriber of a document: it is the newest of them, nothing of
+/// its document was told since, and what the subscriber has is written down. It stays for as long as that does.
+pub(super) fn is_owed(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<bool> {
+    let sql = "SELECT d.subscription, e.subject FROM deliveries d CROSS JOIN events e ON e.seq = d.seq \
+         CROSS JOIN followers f ON f.subscription = d.subscription \
+         WHERE d.id = ?1 AND d.status = 'dead' AND d.lane IS NOT NULL AND d.outlived = 0 \
+         AND e.source = ?2 AND e.subject IS NOT NULL AND d.seq > f.since AND NOT EXISTS \
+         (SELECT 1 FROM deliveries o INDEXED BY delivery_dead WHERE o.status = 'dead' AND o.lane = d.lane \
+         AND o.subscription = d.subscription AND o.outlived = 0 AND o.id > d.id)";
+    let found: Option<(String, String)> = prepare(connection, sql)?
+        .query_row(params![delivery.0, DOCUMENTS_SOURCE], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((subscription, url)) = found else { return Ok(false) };
+    prepare(connection, "SELECT 1 FROM keys WHERE key = ?1")?.exists([holding_key(&subscription, &url)])
+}
+
 /// Makes deliveries due again that were given up: of each subscriber of a resource the newest with this ordering key.
 #[derive(Debug)]
 pub(super) struct ReviveDocument {
@@ -326,7 +343,8 @@ impl Write for ReviveDocument {
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Vec<String>> {
         let sql = "SELECT d.subscription, max(d.id), d.lane FROM deliveries d INDEXED BY delivery_dead \
              CROSS JOIN followers f ON f.subscription = d.subscription CROSS JOIN events e ON e.seq = d.seq \
-             WHERE d.status = 'dead' AND d.lane = ?1 AND e.source = ?2 GROUP BY d.subscription";
+             WHERE d.status = 'dead' AND d.lane = ?1 AND e.source = ?2 AND d.seq > f.since \
+             GROUP BY d.subscription";
         let parameters = params![self.lane, DOCUMENTS_SOURCE];
         revive(batch, sql, parameters, self.now)
     }
@@ -345,7 +363,8 @@ impl Write for ReviveEnds {
     fn apply(&mut self, batch: &mut Batch<'_, '_>) -> rusqlite::Result<Vec<String>> {
         let sql = "SELECT d.subscription, max(d.id), d.lane FROM deliveries d JOIN events e ON e.seq = d.seq \
              WHERE d.subscription = ?1 AND d.due IS NULL AND d.status = 'dead' AND d.lane IS NOT NULL \
-             AND e.source = ?2 AND e.type = ?3 GROUP BY d.lane";
+             AND e.source = ?2 AND e.type = ?3 \
+             AND d.seq > coalesce((SELECT since FROM followers WHERE subscription = ?1), 0) GROUP BY d.lane";
         let parameters = params![self.subscription, DOCUMENTS_SOURCE, DELETED];
         revive(batch, sql, parameters, self.now)
     }

@@ -88,15 +88,15 @@ pub(super) const RECORDS: &str = "events e LEFT JOIN repetitions r ON r.seq = e.
 
 /// Reads [`EVENT`] and [`RECORD`].
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
-    let mut event = event(row)?;
-    let told = details(row, 7)?.tell(&mut event);
+    let (mut event, seq) = (event(row)?, EventSeq(row.get(6)?));
+    let told = details(row, 7)?.tell(&mut event, seq);
     let repetitions = match row.get::<_, Option<u64>>(11)? {
         Some(count) => repetition::read(count, row.get_ref(12)?.as_str()?),
         None => Default::default(),
     };
     Ok(EventRecord {
         event,
-        seq: EventSeq(row.get(6)?),
+        seq,
         origin: told.origin,
         cause: told.cause,
         request: told.request,
@@ -114,11 +114,11 @@ pub(super) const ENTRY: &str = "e.seq, e.details, e.received, e.data";
 
 /// Reads [`EVENT`] and [`ENTRY`].
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
-    let mut event = event(row)?;
-    let told = details(row, 7)?.tell(&mut event);
+    let (mut event, seq) = (event(row)?, EventSeq(row.get(6)?));
+    let told = details(row, 7)?.tell(&mut event, seq);
     Ok(LogEntry {
         event,
-        seq: EventSeq(row.get(6)?),
+        seq,
         origin: told.origin,
         cause: told.cause,
         request: told.request,
@@ -135,8 +135,8 @@ pub(super) const LEASED: &str = "d.id, d.subscription, d.seq, d.tries, d.created
 
 /// Reads [`EVENT`] and [`LEASED`]; whoever leases it puts the token and the deadline in.
 pub(super) fn leased(row: &Row<'_>) -> rusqlite::Result<LeasedDelivery> {
-    let mut event = event(row)?;
-    let told = details(row, 11)?.tell(&mut event);
+    let (mut event, seq) = (event(row)?, EventSeq(row.get(8)?));
+    let told = details(row, 11)?.tell(&mut event, seq);
     Ok(LeasedDelivery {
         headers: told.request.map(|request| request.headers).unwrap_or_default().into(),
         event,
@@ -144,7 +144,7 @@ pub(super) fn leased(row: &Row<'_>) -> rusqlite::Result<LeasedDelivery> {
         token: LeaseToken(0),
         until: UnixMillis(0),
         subscription: row.get(7)?,
-        seq: EventSeq(row.get(8)?),
+        seq,
         attempts: row.get(9)?,
         created: time(row, 10)?,
         data: Bytes::from(row.get::<_, Vec<u8>>(12)?),

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migration/0011.sql"),
     include_str!("migration/0012.sql"),
     include_str!("migration/0013.sql"),
+    include_str!("migration/0014.sql"),
 ];
 
 /// Refuses foreign files untouched, then brings ours to the newest version, one transaction for each step.

@@ -4,7 +4,7 @@ use super::Inlet;
 use crate::api::{Access, ProblemDetails, wrong_token};
 use crate::clock;
 use crate::delivery::{Deliveries, PassiveSubscription};
-use crate::passive::{Refusals, too_many};
+use crate::passive::{LEASE, Refusals, too_many};
 use crate::publish::{PublishError, Published, Publisher, Receipt};
 use crate::server::ConnectionWatch;
 use crate::store::EventSeq;
@@ -13,7 +13,7 @@ use crate::stream::place::{Protocol, TooManyReaders, Visitor};
 use crate::stream::registry::{Readable, Streams};
 use crate::stream::request::Start;
 use crate::topic::{Topic, Topics};
-use anglerfish_core::config::{AccessToken, DeliveryMode};
+use anglerfish_core::config::{AccessToken, DeliveryMode, TOPIC_PREFIX};
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -46,8 +46,8 @@ pub(in crate::stream) struct Request {
     pub(in crate::stream) start: Option<Start>,
     /// Whether to read the log although messages could be leased, or the other way round.
     pub(in crate::stream) mode: Option<Way>,
-    /// How long messages are leased.
-    pub(in crate::stream) lease: Duration,
+    /// How long messages are leased, if that was said.
+    pub(in crate::stream) lease: Option<Duration>,
 }
 
 /// How events are given.
@@ -193,7 +193,8 @@ impl Door {
         address: IpAddr,
     ) -> Result<Target, Refused> {
         let topic = self.look(shown, address, |shown| self.topics.to_read(name, shown))?;
-        let readable = self.streams.topic(&topic.source, topic.filter.clone());
+        let label = format!("{TOPIC_PREFIX}{}", topic.config.name);
+        let readable = self.streams.topic(&topic.source, &label, topic.filter.clone());
         // Those who read a topic are let go when it is changed. Who was let in just before that, and is among them only now, is
         // found out here.
         match self.topics.to_read(name, shown.as_bytes()) {
@@ -238,6 +239,7 @@ impl Door {
         }
         let visitor = Visitor {
             subscription: Arc::clone(&readable.id),
+            label: Arc::clone(&readable.label),
             protocol: caller.protocol,
             address: caller.address,
             token: Sha256::digest(shown).into(),
@@ -246,7 +248,8 @@ impl Door {
         };
         if let Some(passive) = self.passive(readable, &request)? {
             let place = streams.shared.places.take(visitor, None)?;
-            let inlet = Inlet::Passive { subscription: passive, lease: request.lease, place };
+            let (token, lease) = (AccessToken::of(shown), request.lease.unwrap_or(LEASE));
+            let inlet = Inlet::Passive { subscription: passive, token, lease, place };
             return Ok(Opened { inlet, position: None });
         }
         let beginning = begin(streams, request.start.unwrap_or(Start::Now), target.history).await?;
@@ -270,6 +273,11 @@ impl Door {
             false => Way::Stream,
         });
         match way {
+            Way::Stream if request.lease.is_some() => {
+                let detail =
+                    "nothing is leased here: a reader of the log has its position, and is given no `lease`";
+                Err(Refused::new("not-passive", detail))
+            }
             Way::Stream => Ok(None),
             Way::Passive if !is_passive => Err(Refused::new(
                 "not-passive",

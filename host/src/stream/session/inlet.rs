@@ -6,6 +6,7 @@ use crate::stream::item::Item;
 use crate::stream::metric::Closed;
 use crate::stream::place::Place;
 use crate::stream::reader::{Next, Reader};
+use anglerfish_core::config::AccessToken;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -43,6 +44,8 @@ pub(in crate::stream) enum Inlet {
     Passive {
         /// It.
         subscription: PassiveSubscription,
+        /// What its reader has shown. Whatever it was right for once, nothing is leased when it has ended.
+        token: AccessToken,
         /// How long a message is leased.
         lease: Duration,
         /// Its place among those who read.
@@ -64,9 +67,14 @@ impl Inlet {
                     Arrival::Failed
                 }
             },
-            Self::Passive { subscription, lease, place } => {
+            Self::Passive { subscription, token, lease, place } => {
                 let wanted = Wanted { max: most.min(LEASED_AT_ONCE), lease: *lease, wait: LEASE_WAIT };
-                match subscription.lease(wanted, |_| true).await {
+                let given = tokio::select! {
+                    biased;
+                    () = subscription.ended(token) => return Arrival::Ended,
+                    given = subscription.lease(wanted, |subscription| subscription.has_token(token)) => given,
+                };
+                match given {
                     Ok(given) if given.messages.is_empty() => Arrival::Quiet(None),
                     Ok(given) => {
                         place.gave(given.messages.len());
@@ -83,6 +91,14 @@ impl Inlet {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until nothing more can come, while nothing is wanted.
+    pub(super) async fn ended(&mut self) {
+        match self {
+            Self::Stream(reader) => reader.ended.cancelled().await,
+            Self::Passive { subscription, token, .. } => subscription.ended(token).await,
         }
     }
 

@@ -8,7 +8,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Subscriptions of one connection.
@@ -17,8 +19,18 @@ pub(in crate::stream) const MOST_SUBSCRIPTIONS: usize = 100;
 /// How many entries one subscription is given before the next one has its turn.
 const PART: u64 = 256;
 
-/// One that has waited: which, where it gets what it is given, and what came; nothing if it was ended meanwhile.
-type Waited = (u64, Inlet, Option<Arrival>);
+/// One that has waited: which, where it gets what it is given, and what for.
+type Waited = (u64, Inlet, Woken);
+
+/// Why one waits no longer.
+enum Woken {
+    /// Something came.
+    Came(Arrival),
+    /// Its reader wanted nothing, and wants more now.
+    Granted,
+    /// It was ended.
+    Removed,
+}
 
 /// The subscriptions of one connection. Nothing is read for one until what came before was sent, and while its reader
 /// wants no more: so a connection holds one part of each at most.
@@ -36,6 +48,8 @@ struct Member {
     inlet: Option<Inlet>,
     /// How many more its reader wants; without it as many as there are.
     credit: Option<u64>,
+    /// Told when its reader wants more.
+    granted: Arc<Notify>,
     ended: CancellationToken,
 }
 
@@ -48,7 +62,8 @@ impl Session {
     /// Adds one, and begins to wait for what comes. It is named by the number.
     pub(in crate::stream) fn add(&mut self, inlet: Inlet, credit: Option<u64>) -> u64 {
         self.last += 1;
-        let member = Member { inlet: Some(inlet), credit, ended: CancellationToken::new() };
+        let (granted, ended) = (Arc::default(), CancellationToken::new());
+        let member = Member { inlet: Some(inlet), credit, granted, ended };
         self.members.insert(self.last, member);
         self.resume(self.last);
         self.last
@@ -65,28 +80,36 @@ impl Session {
     pub(in crate::stream) fn grant(&mut self, number: u64, count: u64) {
         if let Some(member) = self.members.get_mut(&number) {
             member.credit = member.credit.map(|credit| credit.saturating_add(count));
+            member.granted.notify_one();
             self.resume(number);
         }
     }
 
-    /// What came for one was sent: it waits for more, if its reader wants more.
+    /// What came for one was sent: it waits for more; if its reader wants no more, for its end, which is told at once all the same.
     pub(in crate::stream) fn resume(&mut self, number: u64) {
         let Some(member) = self.members.get_mut(&number) else { return };
         let most = member.credit.unwrap_or(PART).min(PART);
-        if most == 0 {
-            return;
-        }
         let Some(mut inlet) = member.inlet.take() else { return };
-        let (ended, patience) = (member.ended.clone(), self.patience);
+        let (ended, granted, patience) = (member.ended.clone(), Arc::clone(&member.granted), self.patience);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         self.waiting.push(Box::pin(async move {
-            let arrival = tokio::select! {
+            let waiting = async {
+                if most > 0 {
+                    return Woken::Came(inlet.next(most, patience).await);
+                }
+                tokio::select! {
+                    biased;
+                    () = inlet.ended() => Woken::Came(Arrival::Ended),
+                    () = granted.notified() => Woken::Granted,
+                }
+            };
+            let woken = tokio::select! {
                 // First: nothing is leased for a subscription that has been ended.
                 biased;
-                () = ended.cancelled() => None,
-                arrival = inlet.next(most, patience) => Some(arrival),
+                () = ended.cancelled() => Woken::Removed,
+                woken = waiting => woken,
             };
-            (number, inlet, arrival)
+            (number, inlet, woken)
         }));
     }
 
@@ -94,11 +117,20 @@ impl Session {
     /// nothing.
     pub(in crate::stream) async fn next(&mut self) -> (u64, Arrival) {
         loop {
-            let Some((number, mut inlet, arrival)) = self.waiting.next().await else {
+            let Some((number, mut inlet, woken)) = self.waiting.next().await else {
                 // With none that waits there is nothing to come.
                 return pending().await;
             };
-            let (Some(member), Some(arrival)) = (self.members.get_mut(&number), arrival) else { continue };
+            let Some(member) = self.members.get_mut(&number) else { continue };
+            let arrival = match woken {
+                Woken::Came(arrival) => arrival,
+                Woken::Granted => {
+                    member.inlet = Some(inlet);
+                    self.resume(number);
+                    continue;
+                }
+                Woken::Removed => continue,
+            };
             let given = match &arrival {
                 Arrival::Events(items) => items.len(),
                 Arrival::Messages(messages) => messages.len(),

@@ -34,15 +34,24 @@ impl Beat {
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+        self.heard = now.max(self.heard);
+    }
+
+    /// Whether the other side was heard lately enough.
+    pub(super) fn is_heard(&self, now: Instant) -> bool {
+        self.silent().is_none_or(|silent| now < silent)
+    }
+
+    /// When the other side was silent for too long.
+    fn silent(&self) -> Option<Instant> {
+        self.agreed.expect.map(|time| self.heard + time * MARGIN + Duration::from_secs(1))
     }
 
     /// When something is due, and what.
     pub(super) fn next(&self) -> Option<(Instant, Due)> {
         // A little early: what is late by the way counts as late.
         let say = self.agreed.send.map(|time| (self.said + time * 4 / 5, Due::Say));
-        let silent =
-            self.agreed.expect.map(|time| (self.heard + time * MARGIN + Duration::from_secs(1), Due::Silent));
+        let silent = self.silent().map(|silent| (silent, Due::Silent));
         match (say, silent) {
             (Some(say), Some(silent)) => Some(if say.0 <= silent.0 { say } else { silent }),
             (one, other) => one.or(other),
@@ -61,6 +70,9 @@ mod tests {
         assert_eq!(beat.next(), Some((now + second * 7, Due::Silent)));
         beat.heard(now + second * 6);
         assert_eq!(beat.next(), Some((now + second * 8, Due::Say)));
+        assert!(beat.is_heard(now + second * 12) && !beat.is_heard(now + second * 13));
+        // What was heard before is no news.
+        beat.heard(now);
         beat.said(now + second * 8);
         assert_eq!(beat.next(), Some((now + second * 13, Due::Silent)));
         assert_eq!(Beat::new(HeartBeats::default(), now).next(), None);

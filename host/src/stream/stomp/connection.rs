@@ -133,6 +133,10 @@ impl Connection {
         let unconnected = Instant::now() + UNCONNECTED;
         let mut extend = tokio::time::interval(EXTEND);
         let end = loop {
+            // A frame that is long on its way says all the time that somebody is there.
+            if let Some(heard) = self.wire.unfinished() {
+                self.beat.heard(heard);
+            }
             let due = self.beat.next();
             let next = tokio::select! {
                 biased;
@@ -153,6 +157,8 @@ impl Connection {
                     }
                 } => match due {
                     Due::Say => self.send(b"\n".to_vec()).await,
+                    // Looked at anew: more of it may have come since.
+                    Due::Silent if self.is_heard() => Ok(()),
                     Due::Silent => Err(Failure::new("silent", "nothing was heard for longer than heart-beats allow").into()),
                 },
                 () = sleep_until(unconnected), if !self.is_connected => {
@@ -184,6 +190,7 @@ impl Connection {
         // What it reads ends before the goodbye, which may take a while.
         drop((self.session, self.seat));
         let (frame, reason) = match end {
+            End::Lost(Lost::Silent) => (None, CloseReason::Silent),
             End::Lost(_) => return,
             End::Done => (None, CloseReason::Done),
             End::Failed(failure) => (Some(failure.frame()), CloseReason::Policy("an ERROR frame says why")),
@@ -199,6 +206,13 @@ impl Connection {
             return;
         }
         self.wire.close(&reason).await;
+    }
+
+    /// Whether part of a frame has come so lately that more of it may be on its way.
+    fn is_heard(&mut self) -> bool {
+        let Some(heard) = self.wire.unfinished() else { return false };
+        self.beat.heard(heard);
+        self.beat.is_heard(Instant::now())
     }
 
     async fn send(&mut self, bytes: Vec<u8>) -> Result<(), End> {
@@ -367,10 +381,8 @@ impl Connection {
             .door
             .topic_to_publish(&name, self.shown(own), self.caller.address)
             .map_err(|refused| Failure::refused(frame, refused))?;
-        let attributes = message::attributes(frame).map_err(|header| {
-            let what = "cannot be passed on: names have lower-case letters and digits, up to 64";
-            Failure::header(frame, &header, what)
-        })?;
+        let attributes = message::attributes(frame)
+            .map_err(|refused| Failure::header(frame, &refused.name, &refused.why))?;
         let message = TopicMessage { attributes, data: frame.body.clone().into() };
         let event = topic.event(message, clock::now());
         event.map_err(|denied| {
@@ -395,7 +407,8 @@ impl Connection {
         Ok(())
     }
 
-    /// What was sent in a transaction is in the log as a whole or not at all; then what was answered is settled.
+    /// What was sent in a transaction is in the log as a whole or not at all; then what was answered is settled. If any of the
+    /// answers comes too late, nothing is done: a result is not sent whose work somebody else does again.
     async fn commit(&mut self, frame: &Frame) -> Result<(), End> {
         let frames = self.transactions.end(frame)?;
         let (mut events, mut receipts) = (Vec::new(), Vec::new());
@@ -403,11 +416,29 @@ impl Connection {
             events.push((self.topic_event(sent)?, None));
             receipts.extend(sent.header("receipt").map(str::to_owned));
         }
+        // Who commits waits for the receipt of that.
+        let named = |failure: Failure| match frame.header("receipt") {
+            Some(_) => failure.for_frame(frame),
+            None => failure,
+        };
+        let answers = frames.iter().filter(|frame| frame.command != Command::Send);
+        let answered =
+            answering::all_answered(answers, self.version, &mut self.subscriptions).map_err(named)?;
         // Only once none of them is refused: what waits here is published whatever follows.
         self.sent = events;
-        self.publish().await?;
-        for answer in frames.iter().filter(|frame| frame.command != Command::Send) {
-            self.answer(answer).await?;
+        if let Err(end) = self.publish().await {
+            // What was not answered for after all comes again at once.
+            for (_, Answered { number, messages, .. }) in answered {
+                if let Some(subscription) = self.subscriptions.get_mut(&number) {
+                    subscription.unanswered.extend(messages);
+                }
+            }
+            return Err(end);
+        }
+        for (answer, answered) in answered {
+            if !self.settle(answer, &answered).await? {
+                return Err(named(answering::too_late(answer, self.version)).into());
+            }
             receipts.extend(answer.header("receipt").map(str::to_owned));
         }
         for receipt in receipts {
@@ -474,35 +505,34 @@ impl Connection {
 
     async fn answer(&mut self, frame: &Frame) -> Result<(), End> {
         let answered = answering::answered(frame, self.version, &mut self.subscriptions)?;
-        let Some(Answered { number, messages }) = answered else {
-            // An answer that comes twice or too late changes nothing. Who wants to know asks for a receipt.
-            return match frame.header("receipt") {
-                None => Ok(()),
-                Some(_) => {
-                    let what = "names no message that waits for an answer";
-                    let header = if self.version >= Version::V1_2 { "id" } else { "message-id" };
-                    Err(Failure::header(frame, header, what).into())
-                }
-            };
+        // An answer that comes twice or too late changes nothing. Who wants to know asks for a receipt.
+        let is_asked = frame.header("receipt").is_some();
+        let problem = match answered {
+            None => Some(answering::unknown(frame, self.version)),
+            Some(answered) if self.settle(frame, &answered).await? => None,
+            Some(_) => Some(answering::too_late(frame, self.version)),
         };
-        let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
-        let passive = self.subscriptions.get(&number).and_then(|one| one.passive.clone());
-        if let Some(passive) = passive {
-            let leases: Vec<_> = messages.iter().filter_map(Unanswered::lease).collect();
-            let settled = match frame.command {
-                Command::Nack => {
-                    passive.return_messages(leases, answering::returned(frame)?).await.map(|_| ())
-                }
-                _ => passive.acknowledge(leases).await.map(|_| ()),
-            };
-            if let Err(error) = settled {
-                tracing::warn!(%error, "what a subscriber answered cannot be recorded now");
-                let message = "the store is out of reach for now; the leases stand";
-                return Err(Failure::new("unavailable", message).for_frame(frame).into());
-            }
+        match problem {
+            Some(failure) if is_asked => Err(failure.into()),
+            _ => Ok(()),
         }
-        self.session.grant(number, count);
-        Ok(())
+    }
+
+    /// Settles what a client has answered for. Says whether all of it was in time.
+    async fn settle(&mut self, frame: &Frame, answered: &Answered) -> Result<bool, End> {
+        let passive = self.subscriptions.get(&answered.number).and_then(|one| one.passive.clone());
+        let is_settled = match passive {
+            Some(passive) => answered.settle(&passive).await,
+            None => Ok(true),
+        };
+        let is_settled = is_settled.map_err(|error| {
+            tracing::warn!(%error, "what a subscriber answered cannot be recorded now");
+            let message = "the store is out of reach for now; the leases stand";
+            Failure::new("unavailable", message).for_frame(frame)
+        })?;
+        let count = u64::try_from(answered.messages.len()).unwrap_or(u64::MAX);
+        self.session.grant(answered.number, count);
+        Ok(is_settled)
     }
 
     /// Leases go on while the connection does, unless their subscriber has said how long they are.

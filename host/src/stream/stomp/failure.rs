@@ -55,6 +55,10 @@ impl Failure {
             ("position-expired" | "position-unknown" | "invalid-query", Some(header)) => {
                 format!("the header \"{header}\" of a {command} frame: {detail}")
             }
+            ("not-passive", _) => {
+                let header = if frame.header("mode") == Some("passive") { "mode" } else { "lease" };
+                format!("the header \"{header}\" of a {command} frame: {detail}")
+            }
             _ => detail.clone(),
         };
         Self { message, ..Self::from(refused) }.for_frame(frame)

@@ -30,6 +30,21 @@ const OWN: [&str; 13] = [
     "redelivered",
 ];
 
+/// Those of them that a SEND frame has for itself. The others are said of a message by whoever sends it on.
+const OF_SEND: [&str; 7] =
+    ["destination", "receipt", "transaction", "content-length", "content-type", "token", "passcode"];
+
+/// Attributes that stand in a message under their prefixed names, and `data`, which is none (CloudEvents 1.0.2, section 3.1).
+const PREFIXED: [&str; 8] =
+    ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"];
+
+/// A header that a SEND frame cannot have, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RefusedHeader {
+    pub(super) name: String,
+    pub(super) why: String,
+}
+
 /// How a subscription's messages are named.
 pub(super) struct Naming<'a> {
     /// As the client calls the subscription; 1.0 has clients that give no name.
@@ -79,19 +94,28 @@ fn frame(naming: Naming<'_>, event: &Event, data: &Bytes) -> Frame {
     frame.with_body(data.to_vec())
 }
 
-/// The CloudEvents attributes that the headers of a SEND frame say; or the header that cannot be passed on.
-pub(super) fn attributes(frame: &Frame) -> Result<BTreeMap<String, String>, String> {
+/// The CloudEvents attributes that the headers of a SEND frame say; or the header that cannot be passed on. One that would be left
+/// out, or be taken for something else than its sender may mean, is refused.
+pub(super) fn attributes(frame: &Frame) -> Result<BTreeMap<String, String>, RefusedHeader> {
     let mut attributes = BTreeMap::new();
     for (header, value) in &frame.headers {
+        let refused = |why: String| RefusedHeader { name: header.clone(), why };
         let name = match header.as_str() {
             "content-type" => "datacontenttype",
-            own if OWN.contains(&own) => continue,
+            own if OF_SEND.contains(&own) => continue,
+            "data" => return Err(refused("cannot be passed on: the data is the body".to_owned())),
+            own if OWN.contains(&own) || PREFIXED.contains(&own) => {
+                let why =
+                    format!("is no header of your own: the attribute of this name is \"{PREFIX}{own}\"");
+                return Err(refused(why));
+            }
             other => other.strip_prefix(PREFIX).unwrap_or(other),
         };
         let is_name = (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !is_name {
-            return Err(header.clone());
+            let why = "cannot be passed on: names have lower-case letters and digits, up to 64";
+            return Err(refused(why.to_owned()));
         }
         // Of several with one name the first counts.
         attributes.entry(name.to_owned()).or_insert_with(|| value.clone());
@@ -170,7 +194,26 @@ mod tests {
     #[test]
     fn a_header_that_no_attribute_can_be_is_named() {
         for header in ["reply-to", "ce-", "Room", &"a".repeat(65)] {
-            assert_eq!(attributes(&Frame::new(Command::Send).with(header, "x")), Err(header.to_owned()));
+            let refused = attributes(&Frame::new(Command::Send).with(header, "x")).unwrap_err();
+            assert_eq!(refused.name, header);
         }
+    }
+
+    #[test]
+    fn a_header_that_is_an_attribute_only_with_its_prefix_or_is_left_out_is_refused() {
+        let prefixed = PREFIXED.iter().filter(|name| **name != "data");
+        let of_messages = OWN.iter().filter(|name| !OF_SEND.contains(name));
+        assert_eq!(of_messages.clone().count(), 6);
+        for header in prefixed.chain(of_messages) {
+            let refused = attributes(&Frame::new(Command::Send).with(*header, "7")).unwrap_err();
+            assert!(
+                refused.name == *header && refused.why.contains(&format!("\"ce-{header}\"")),
+                "{refused:?}"
+            );
+        }
+        assert!(attributes(&Frame::new(Command::Send).with("data", "7")).is_err());
+        let frame = OF_SEND.iter().fold(Frame::new(Command::Send), |frame, name| frame.with(*name, "1"));
+        let said = attributes(&frame.with("ce-id", "7").with("ce-ack", "x")).unwrap();
+        assert_eq!(said.keys().collect::<Vec<_>>(), ["ack", "datacontenttype", "id"]);
     }
 }

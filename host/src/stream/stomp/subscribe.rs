@@ -2,7 +2,6 @@
 
 use super::failure::Failure;
 use crate::delivery::{MessageToken, PassiveSubscription};
-use crate::passive::LEASE;
 use crate::store::EventSeq;
 use crate::stream::request::Start;
 use crate::stream::session::{Request, Way};
@@ -103,7 +102,7 @@ impl Wanted {
             text: text.to_owned(),
             destination,
             ack,
-            request: Request { start, mode, lease: lease.unwrap_or(LEASE) },
+            request: Request { start, mode, lease },
             is_extended: lease.is_none(),
             prefetch,
             token: token.map(str::to_owned),

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How much is read at once, in bytes.
 const PART: usize = 8 << 10;
@@ -34,9 +34,19 @@ impl Wire {
             Self::Tcp { stream, .. } => receive(stream).await.ok_or(Lost::Gone),
             Self::WebSocket(socket) => match socket.hear().await {
                 Heard::Text(bytes) | Heard::Binary(bytes) => Ok(bytes),
-                Heard::Closed | Heard::Silent => Err(Lost::Gone),
+                Heard::Closed => Err(Lost::Gone),
+                Heard::Silent => Err(Lost::Silent),
                 Heard::Stalled => Err(Lost::Stalled),
             },
+        }
+    }
+
+    /// When the last bytes came of something that is not whole yet, if there are such. Of a connection of its own all bytes are
+    /// handed on as they come.
+    pub(super) fn unfinished(&self) -> Option<Instant> {
+        match self {
+            Self::Tcp { .. } => None,
+            Self::WebSocket(socket) => socket.unfinished(),
         }
     }
 
@@ -101,7 +111,6 @@ async fn receive(stream: &mut TcpStream) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
     use tokio::io::AsyncReadExt;
 
     #[tokio::test]

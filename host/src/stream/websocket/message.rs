@@ -200,7 +200,7 @@ fn subscribe(table: &Table<'_>) -> Option<ClientMessage> {
         },
         None => None,
     };
-    let lease = table.get("lease").map_or(Some(LEASE), |node| node.duration(LEASES));
+    let lease = table.get("lease").map(|node| node.duration(LEASES));
     let style = table.get("data").map_or(Some(DataStyle::CloudEvent), |node| match node.string()? {
         "cloudevent" => Some(DataStyle::CloudEvent),
         "base64" => Some(DataStyle::Base64),
@@ -214,7 +214,14 @@ fn subscribe(table: &Table<'_>) -> Option<ClientMessage> {
         id: id?,
         from: from?,
         token,
-        request: Request { start: after.or(since), mode, lease: lease? },
+        request: Request {
+            start: after.or(since),
+            mode,
+            lease: match lease {
+                Some(lease) => Some(lease?),
+                None => None,
+            },
+        },
         style: style?,
         credit: match credit {
             Some(credit) => Some(credit?),
@@ -320,7 +327,7 @@ mod tests {
         assert_eq!(read.reference.as_deref(), Some("1"));
         let Ok(ClientMessage::Subscribe(wanted)) = read.message else { panic!("{:?}", read.message) };
         assert_eq!((wanted.id.as_str(), wanted.token, wanted.credit), ("feed", None, None));
-        assert_eq!(wanted.request.lease, Duration::from_secs(30));
+        assert_eq!(wanted.request.lease, None);
         assert!(wanted.request.start.is_none() && wanted.request.mode.is_none());
     }
 

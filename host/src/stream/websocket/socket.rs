@@ -13,9 +13,6 @@ use yawc::{CompressionLevel, DeflatePool, Frame, HttpWebSocket, OpCode, Options,
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How long the frames of one message may take to come.
-const FRAGMENTS: Duration = Duration::from_secs(30);
-
 /// What a connection keeps ready for reading and writing, in bytes; larger messages get room while they pass.
 const BUFFER: usize = 1024;
 
@@ -63,7 +60,6 @@ impl SocketOptions {
             // Beyond the threshold nothing is: what comes may be compressed all the same.
             .with_compression_threshold(if compresses { WORTH_COMPRESSING } else { usize::MAX })
             .with_utf8()
-            .with_fragment_timeout(FRAGMENTS)
             .with_read_buffer_capacity(BUFFER)
             .with_write_buffer_capacity(BUFFER)
     }
@@ -91,6 +87,8 @@ pub(in crate::stream) enum Lost {
     Gone,
     /// It took nothing for too long.
     Stalled,
+    /// It said nothing for too long, not even an answer to a ping.
+    Silent,
 }
 
 /// One WebSocket.
@@ -111,25 +109,39 @@ impl Socket {
         Self { inner, largest, heartbeat, stall, watch, heard: Instant::now(), is_asked: false }
     }
 
+    /// When the last bytes came of a message that is not whole yet, if there are such: it may take long, and nothing else can be
+    /// said meanwhile, not even the answer to a ping.
+    pub(in crate::stream) fn unfinished(&self) -> Option<Instant> {
+        self.watch.heard().map(Instant::from_std).filter(|heard| *heard > self.heard)
+    }
+
+    /// When the other side is silent for too long.
+    fn patience(&self) -> Instant {
+        // Whoever takes what has waited for that is there, and comes to the ping behind it in time.
+        let relieved = self.watch.relieved().map(Instant::from_std);
+        let there = [relieved, self.unfinished()].into_iter().flatten().fold(self.heard, Instant::max);
+        there + self.heartbeat * if self.is_asked { 2 } else { 1 }
+    }
+
     /// What comes next. Pings are answered and sent meanwhile. Whoever drops this has missed nothing.
     pub(in crate::stream) async fn hear(&mut self) -> Heard {
         loop {
-            // Whoever takes what has waited for that is there, and comes to the ping behind it in time.
-            let relieved = self.watch.relieved().map(Instant::from_std);
-            let there = relieved.map_or(self.heard, |relieved| relieved.max(self.heard));
-            let next = there + self.heartbeat * if self.is_asked { 2 } else { 1 };
+            let next = self.patience();
             let frame = tokio::select! {
                 // What came while something was sent counts, however late that is read.
                 biased;
                 frame = self.inner.next_frame() => frame,
                 () = sleep_until(next) => {
+                    if self.patience() > Instant::now() {
+                        continue;
+                    }
                     if self.is_asked {
                         return Heard::Silent;
                     }
                     self.is_asked = true;
                     match self.send(Frame::ping("")).await {
                         Ok(()) => continue,
-                        Err(Lost::Gone) => return Heard::Closed,
+                        Err(Lost::Gone | Lost::Silent) => return Heard::Closed,
                         Err(Lost::Stalled) => return Heard::Stalled,
                     }
                 }

@@ -185,6 +185,20 @@ const OF_CONTENT: &[&str] = &[
     "user-agent",
 ];
 
+/// Fields that intermediaries and servers read for themselves: a key there would be read as something else.
+const OF_OTHERS: &[&str] = &[
+    "baggage",
+    "date",
+    "forwarded",
+    "if-match",
+    "if-none-match",
+    "origin",
+    "range",
+    "referer",
+    "traceparent",
+    "tracestate",
+];
+
 /// The field of draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -194,7 +208,10 @@ fn key_header(node: &Node<'_>) -> Option<String> {
         node.report("not the name of a header field");
         return None;
     };
-    if is_reserved_header(name.as_str()) || OF_CONTENT.contains(&name.as_str()) {
+    if is_reserved_header(name.as_str())
+        || OF_CONTENT.contains(&name.as_str())
+        || OF_OTHERS.contains(&name.as_str())
+    {
         node.report("this header field says something else");
         return None;
     }
@@ -331,6 +348,8 @@ mod tests {
             "Content-Type",
             "webhook-signature",
             "webhook-id",
+            "traceparent",
+            "date",
             "authorization",
             "user-agent",
         ] {

@@ -110,6 +110,7 @@ impl Resources {
             state: DocumentState::Present,
             revision,
             born: before.as_ref().map_or_else(|| change.id.to_owned(), |before| before.born.clone()),
+            entry: change.id.to_owned(),
             generation: before.as_ref().map_or(generation, |before| before.generation.max(generation)),
             updated: change.received,
             content: body.to_vec(),

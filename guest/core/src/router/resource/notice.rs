@@ -29,12 +29,17 @@ pub struct Notice {
 /// What is told of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telling {
+    /// The id of what is told: the same as often as this is told, and another one for anything else. Of a revision it is that of the
+    /// log's entry which has it; of an end that no entry is about that of the entry with `-delete` behind.
+    pub id: String,
     /// What became of it.
     pub action: Action,
     /// Its content, or the last one of a document that is gone, as far as that is known.
     pub document: Option<Vec<u8>>,
     /// When that came.
     pub updated: UnixMillis,
+    /// What tells it from another document that had its URL before.
+    pub incarnation: String,
     /// What stands in the place of wildcards, the revision among them.
     pub values: Vec<(String, String)>,
 }
@@ -197,6 +202,8 @@ struct Running<'a> {
     follower: &'a Follower,
     url: DocumentUrl,
     event: &'a Event,
+    /// The content that the log's entry has.
+    data: &'a [u8],
     /// The document as it is kept, if it is there.
     current: Option<StoredDocument>,
     /// The line of what is kept of it, there or not.
@@ -255,8 +262,19 @@ impl Resources {
         let is_over = follower.every && (outlived || is_gone && is_overtaken(follower, event));
         let entry = if follower.every && !is_over { revision_of(event, data) } else { None };
         let of_entry = entry.is_some();
-        let running =
-            Running { id, follower, url, event, current, head, has, was_held, compares_current, of_entry };
+        let running = Running {
+            id,
+            follower,
+            url,
+            event,
+            data,
+            current,
+            head,
+            has,
+            was_held,
+            compares_current,
+            of_entry,
+        };
         let told = match (entry, &running.current) {
             // Nor is it told of what there is now, which comes behind others that wait.
             (None, _) if is_over && !is_gone => {
@@ -332,7 +350,9 @@ impl Resources {
             return match follower.wish {
                 Wish::Some if has.told.is_some() || has.doubt => {
                     let values = self.values(running, revision);
-                    running.delete(has.content.clone(), values, reason, self.has_nothing(running))
+                    // Who was told without a filter has a content that nobody kept.
+                    let content = has.content.clone().unwrap_or_else(|| document.content.clone());
+                    running.delete(Some(content), values, reason, self.has_nothing(running))
                 }
                 // What it has is gone, and that there is another one is no news to it.
                 Wish::Changes if is_another => {
@@ -389,9 +409,11 @@ impl Resources {
         let same = if running.is_current(document) && running.is_implied() { same } else { other.clone() };
         Notice {
             telling: Some(Telling {
+                id: running.id_of(document).to_owned(),
                 action,
                 document: Some(document.content.clone()),
                 updated: document.updated,
+                incarnation: document.born.clone(),
                 values: self.values(running, document.revision),
             }),
             reason: format!("it has not got the revision {}", document.revision.text()),
@@ -412,7 +434,10 @@ impl Resources {
         if is_another && told.is_some_and(|told| running.is_born(&told.born)) {
             return Notice { reason: "it has a later document of this URL".to_owned(), ..Notice::default() };
         }
-        let content = last.map(<[u8]>::to_vec).or_else(|| running.has.content.clone());
+        let kept = last.map(<[u8]>::to_vec).or_else(|| running.has.content.clone());
+        // Who was told without a filter, and has one now, has a content that nobody kept.
+        let of_entry = Some(running.data.to_vec()).filter(|data| !data.is_empty() && !is_another);
+        let content = kept.or_else(|| of_entry.filter(|_| running.follower.wish == Wish::Some));
         if content.is_none() && running.follower.wish != Wish::Some {
             // The delivery of the deletion, which has the last content, waits behind this one.
             let reason = "the document is gone, which the next delivery tells".to_owned();
@@ -494,6 +519,15 @@ impl Running<'_> {
         self.current.as_ref().is_some_and(is_same)
     }
 
+    /// The id of the entry that has a revision: of this one, if that is what it has.
+    fn id_of<'d>(&'d self, document: &'d StoredDocument) -> &'d str {
+        let Event { id, kind, extensions, .. } = self.event;
+        let is_own = kind != DELETED
+            && revision_attribute(self.event) == Some(document.revision)
+            && extensions.get(INCARNATION) == Some(&document.born);
+        if is_own || document.entry.is_empty() { id } else { &document.entry }
+    }
+
     /// Whether the document that is kept is this incarnation of it.
     fn is_born(&self, born: &str) -> bool {
         self.current.as_ref().is_some_and(|current| current.born == born)
@@ -544,8 +578,20 @@ impl Running<'_> {
     ) -> Notice {
         let has_nothing = Write::put(&Holding::default());
         let same = if is_implied { Write::Delete } else { has_nothing.clone() };
+        let Event { id, kind, extensions, time, .. } = self.event;
+        // By the id of the entry alone a revision may have been told before, the answer to which was lost.
+        let id = if kind == DELETED { id.clone() } else { format!("{id}-delete") };
+        let told = self.has.told.as_ref().map(|told| &told.born);
+        let incarnation = told.or_else(|| extensions.get(INCARNATION)).cloned().unwrap_or_default();
         Notice {
-            telling: Some(Telling { action: Action::Delete, document, updated: self.event.time, values }),
+            telling: Some(Telling {
+                id,
+                action: Action::Delete,
+                document,
+                updated: *time,
+                incarnation,
+                values,
+            }),
             reason,
             receipt: self.receipt(same, has_nothing),
         }
@@ -577,6 +623,7 @@ fn revision_of(event: &Event, data: &[u8]) -> Option<StoredDocument> {
         state: DocumentState::Present,
         revision: revision_attribute(event)?,
         born: event.extensions.get(INCARNATION)?.clone(),
+        entry: event.id.clone(),
         generation: 0,
         updated: event.time,
         content: data.to_vec(),

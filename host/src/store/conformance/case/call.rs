@@ -23,6 +23,7 @@ fn new(id: &str, api: &str, key: &str, due: UnixMillis) -> StoredCall {
             path: "/x".to_owned(),
             headers: vec![("a".to_owned(), "1".to_owned())],
             api_method: Some("PUT".to_owned()),
+            key_field: Some("x-key".to_owned()),
         },
         records: CallHistory::begin(1, NOW).records().to_vec(),
         entries: Vec::new(),

@@ -127,10 +127,14 @@ pub(in crate::store::conformance) async fn what_waits_in_an_inbox_outlives_the_r
     while store.expire(later(4000), 100).await.unwrap() > 0 {}
     assert!(store.event("a").await.unwrap().is_empty(), "it is done with and old");
     assert_eq!(waiting(store, "orders").await.as_deref(), Some("b"));
-    // Who closes it does not want it any more.
+    // Also who closes it finds what came in before, as long as it waits.
     store.close_callback("orders", later(7000)).await.unwrap();
+    let again = store.hold_callback(other(), false, later(7500)).await.unwrap();
+    assert_eq!((&again.token[..], again.waiting, again.holder), ("token of orders", 1, 3));
+    assert!(!again.is_open(later(7500)));
+    assert_eq!(store.ack_callback("orders", 3, EventSeq(2)).await.unwrap(), CallbackAcked::Done);
     let new = store.hold_callback(other(), false, later(8000)).await.unwrap();
-    assert_eq!((&new.token[..], new.waiting, new.holder), ("another", 0, 3));
+    assert_eq!((&new.token[..], new.waiting, new.holder), ("another", 0, 4));
     assert!(waiting(store, "orders").await.is_none());
     // One that is over for long is forgotten with what waits.
     let write = CallbackWrite { name: "orders".into(), token: "another".into(), closes: true, most: 9 };

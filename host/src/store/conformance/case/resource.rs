@@ -1,7 +1,8 @@
 //! Resources, and who subscribed to them.
 
 use super::*;
-use crate::store::{Retried, StoredResource};
+use crate::store::{DeliveryId, DeliveryQuery, NewEvent, Retried, StoredResource, StoredSubscription};
+use anglerfish_core::resource::holding_key;
 use anglerfish_core::router::FormerFilter;
 
 pub(in super::super) async fn keeps_resources_and_deletes_their_documents_with_them(store: &dyn Store) {
@@ -212,6 +213,85 @@ pub(in super::super) async fn what_is_made_due_again_behind_a_later_event_of_its
     let _ = store.replay(e5.seq, &["a".to_owned()], later(1)).await.unwrap();
     let e5 = store.lease("a", later(1), 9, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
     assert!(e5.outlived);
+}
+
+/// An entry about a document, for `a` alone.
+fn of_document(id: &str, kind: &str, url: &str) -> NewEvent {
+    let mut entry = event(id, &["a"]);
+    (entry.event.source, entry.event.kind) = ("anglerfish.documents".into(), kind.into());
+    entry.event.subject = Some(url.into());
+    entry.ordering = vec![("a".into(), format!("={url}"))];
+    entry
+}
+
+/// Commits an entry, and gives up what was made of it.
+async fn give_up(store: &dyn Store, entry: NewEvent) -> DeliveryId {
+    store.commit(Commit { lease: None, ..commit(vec![entry]) }).await.unwrap();
+    let leased = store.lease("a", NOW, 1, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    settle(store, leased.lease(), Settled::Dead, NOW).await;
+    leased.id
+}
+
+pub(in super::super) async fn what_was_given_up_for_a_subscription_is_none_of_the_next_one_of_its_name(
+    store: &dyn Store,
+) {
+    store.enrol("a", "r", false, None, NOW).await.unwrap();
+    let first = give_up(store, of_document("d1", "document.deleted", "u")).await;
+    store.abandon("a", "gone", NOW).await.unwrap();
+    store
+        .put_subscription(StoredSubscription { id: "a".into(), document: "{}".into(), updated: NOW })
+        .await
+        .unwrap();
+    store.enrol("a", "r", false, None, NOW).await.unwrap();
+    assert_eq!(store.revive_document("=u", NOW).await.unwrap(), [""; 0]);
+    assert!(!store.revive_ends("a", NOW).await.unwrap());
+    // By hand it can be tried again, and goes back behind what the new one has.
+    assert_eq!(store.retry(first, NOW).await.unwrap(), Retried::Due);
+    let again = store.lease("a", NOW, 1, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    assert!(again.outlived);
+    settle(store, again.lease(), Settled::Delivered, NOW).await;
+    // What is given up of its own is.
+    give_up(store, of_document("d2", "document.updated", "u")).await;
+    assert_eq!(store.revive_document("=u", NOW).await.unwrap(), ["a"]);
+    let own = store.lease("a", NOW, 1, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    assert_eq!((own.event.id.as_str(), own.outlived), ("d2", false));
+}
+
+pub(in super::super) async fn what_a_subscriber_is_owed_of_a_document_outlives_the_retention(
+    store: &dyn Store,
+) {
+    store.enrol("a", "r", false, None, NOW).await.unwrap();
+    for url in ["u", "v"] {
+        let key = holding_key("a", url);
+        let writes = vec![(key, Some(Bytes::from_static(b"1 - -\n")))];
+        let keys = KeyOverlay { writes, ..KeyOverlay::default() };
+        store.commit(Commit { keys, ..Commit::new(NOW) }).await.unwrap();
+    }
+    give_up(store, of_document("u1", "document.created", "u")).await;
+    give_up(store, of_document("u2", "document.deleted", "u")).await;
+    give_up(store, of_document("v1", "document.created", "v")).await;
+    // Of this one nothing is owed.
+    give_up(store, of_document("w1", "document.created", "w")).await;
+    // The subscriber has been told of `v` since.
+    store
+        .commit(Commit { lease: None, ..commit(vec![of_document("v2", "document.updated", "v")]) })
+        .await
+        .unwrap();
+    let told = store.lease("a", NOW, 1, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    settle(store, told.lease(), Settled::Delivered, NOW).await;
+    while store.expire(later(1_000_000), 3).await.unwrap() > 0 {}
+    let query = || DeliveryQuery { limit: 9, ..DeliveryQuery::default() };
+    let kept = store.deliveries(query()).await.unwrap().items;
+    assert_eq!(kept.iter().map(|one| one.event_id.as_str()).collect::<Vec<_>>(), ["u2"]);
+    assert_eq!(store.revive_document("=u", later(1_000_000)).await.unwrap(), ["a"]);
+    let end =
+        store.lease("a", later(1_000_000), 1, LeaseTerms::default()).await.unwrap().deliveries.remove(0);
+    assert_eq!(end.event.id, "u2");
+    settle(store, end.lease(), Settled::Dead, later(1_000_000)).await;
+    // With the subscription it goes.
+    store.dismiss("a").await.unwrap();
+    while store.expire(later(3_000_000), 3).await.unwrap() > 0 {}
+    assert!(store.deliveries(query()).await.unwrap().items.is_empty());
 }
 
 /// Writes a key with an event.

@@ -11,8 +11,10 @@ impl State {
         row.lease = None;
         let (subscription, lane) = (row.delivery.subscription.clone(), row.lane.clone());
         let parked = self.is_taken(&subscription, lane.as_ref(), Some(id));
+        let is_of_another = self.is_of_another(&self.deliveries[&id]);
         let row = self.deliveries.get_mut(&id).unwrap();
-        row.outlived |= matches!(row.delivery.status, DeliveryStatus::Delivered | DeliveryStatus::Discarded);
+        row.outlived |= is_of_another
+            || matches!(row.delivery.status, DeliveryStatus::Delivered | DeliveryStatus::Discarded);
         (row.tries, row.planned, row.parked) = (0, now, parked);
         row.delivery = Delivery {
             status: DeliveryStatus::Pending,

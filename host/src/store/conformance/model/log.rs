@@ -30,7 +30,9 @@ impl LogStore for ModelStore {
             state.last.0 += 1;
             let seq = EventSeq(state.last.0);
             let (subscriptions, ordering) = (new.subscriptions.clone(), new.ordering.clone());
-            state.events.insert(seq, (new, Repetitions::default()));
+            let first = seqs.first().copied().unwrap_or(seq);
+            let cause = new.cause.map(|cause| Cause::Entry(position(cause).unwrap_or(first)));
+            state.events.insert(seq, (NewEvent { cause, ..new }, Repetitions::default()));
             for subscription in subscriptions {
                 if state.holds_back(&subscription, seq, commit.now) {
                     continue;
@@ -97,7 +99,7 @@ impl LogStore for ModelStore {
                 seq: *seq,
                 event: new.event.clone(),
                 origin: new.origin,
-                cause: new.cause,
+                cause: new.cause.and_then(position),
                 request: new.request.clone(),
                 received: new.received,
                 data: new.data.clone(),

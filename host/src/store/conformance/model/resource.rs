@@ -1,6 +1,7 @@
 //! Resources, and who subscribed to them.
 
 use super::*;
+use anglerfish_core::resource::holding_key;
 use anglerfish_core::router::FormerFilter;
 
 impl State {
@@ -12,6 +13,28 @@ impl State {
 }
 
 impl State {
+    /// Whether a delivery is of another one that had its subscriber's name before.
+    pub(super) fn is_of_another(&self, row: &Row) -> bool {
+        self.since.get(&row.delivery.subscription).is_some_and(|since| row.delivery.seq <= *since)
+    }
+
+    /// Whether a delivery that was given up is all that is left to tell its subscriber of a document.
+    pub(super) fn is_owed(&self, id: DeliveryId) -> bool {
+        let row = &self.deliveries[&id];
+        let (name, event) = (&row.delivery.subscription, &self.events[&row.delivery.seq].0.event);
+        let is_dead = |row: &Row| row.delivery.status == DeliveryStatus::Dead && !row.outlived;
+        let mut newer = self.deliveries.range(id..).skip(1).map(|(_, other)| other);
+        let holding = event.subject.as_deref().map(|url| holding_key(name, url));
+        is_dead(row)
+            && row.lane.is_some()
+            && event.source == "anglerfish.documents"
+            && self.followers.contains_key(name)
+            && !self.is_of_another(row)
+            && !newer
+                .any(|other| is_dead(other) && other.lane == row.lane && other.delivery.subscription == *name)
+            && holding.is_some_and(|key| self.keys.contains_key(&key))
+    }
+
     /// Reopens the newest of each subscription and lane that was given up, unless one is open.
     fn revive(&mut self, now: UnixMillis, wanted: impl Fn(&Row, &str) -> bool) -> Vec<String> {
         let mut newest: BTreeMap<(String, String), DeliveryId> = BTreeMap::new();
@@ -19,6 +42,7 @@ impl State {
             let event = &self.events[&row.delivery.seq].0.event;
             let is_one =
                 row.delivery.status == DeliveryStatus::Dead && event.source == "anglerfish.documents";
+            let is_one = is_one && !self.is_of_another(row);
             if let Some(lane) = row.lane.clone().filter(|_| is_one && wanted(row, &event.kind)) {
                 newest.insert((row.delivery.subscription.clone(), lane), *id);
             }
@@ -83,6 +107,8 @@ impl ResourceStore for ModelStore {
             _ => state.dismiss(subscription),
         }
         state.generation += 1;
+        let last = EventSeq(state.last.0);
+        state.since.insert(subscription.to_owned(), last);
         state.filters.insert(subscription.to_owned(), filter);
         let follower = StoredFollower {
             subscription: subscription.to_owned(),

@@ -23,6 +23,8 @@ pub(super) struct Subscriber {
     pub(super) held: BTreeMap<String, Seen>,
     /// The newest that it was told, by document.
     newest: BTreeMap<String, u64>,
+    /// What it was told by which id: a delete, or the document. Whoever keeps them takes nothing twice.
+    told: BTreeMap<String, Option<Seen>>,
     /// Documents of which an answer of it was lost, or of which it lost what it had.
     pub(super) doubtful: BTreeSet<String>,
 }
@@ -37,6 +39,11 @@ impl Subscriber {
         let doubtful = self.doubtful.contains(url);
         let had = self.held.get(url).copied();
         let wrong = |what: &str| Err(format!("{what} {url}: it has {had:?}, and is told {telling:?}"));
+        let document =
+            telling.document.as_deref().filter(|_| telling.action != Action::Delete).map(Seen::read);
+        if self.told.insert(telling.id.clone(), document).is_some_and(|before| before != document) {
+            return wrong("told something else by an id that it knows:");
+        }
         if telling.action == Action::Delete {
             if had.is_none() && !doubtful {
                 return wrong("told the end of what it has not:");

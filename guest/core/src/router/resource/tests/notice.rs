@@ -78,6 +78,100 @@ fn a_record_moves_only_when_the_subscriber_has_it() {
 }
 
 #[test]
+fn what_is_told_has_the_id_of_the_entry_whose_content_it_is() {
+    let mut world = World::new(None);
+    world.subscribe("a", Some("new.q > 0"), false);
+    let ids = |world: &mut World, waiting: &Waiting| {
+        let telling = world.notice(waiting).telling.unwrap();
+        (telling.action, telling.id, telling.incarnation)
+    };
+    let known = |action, id: &str| (action, id.to_owned(), "c1".to_owned());
+    world.put("{\"v\": 1, \"q\": 1}");
+    let first = world.waiting[0].clone();
+    assert_eq!(ids(&mut world, &first), known(Action::Create, "c1"));
+    // Its answer is lost, and it is tried again when there is a newer one.
+    world.doubt(&first);
+    world.put("{\"v\": 2, \"q\": 1}");
+    assert_eq!(ids(&mut world, &first), known(Action::Create, "c2"));
+    let second = world.waiting[1].clone();
+    assert_eq!(ids(&mut world, &second), known(Action::Create, "c2"));
+    // Kept by a version that did not note the entry, it has that of the delivery.
+    let mut earlier =
+        crate::resource::StoredDocument::decoded(&world.keys.0["document/items/http://h/items/1"]).unwrap();
+    earlier.entry.clear();
+    let noted = world.keys.0.insert("document/items/http://h/items/1".into(), earlier.encoded()).unwrap();
+    assert_eq!(ids(&mut world, &first), known(Action::Create, "c1"));
+    world.keys.0.insert("document/items/http://h/items/1".into(), noted);
+    // It leaves the filter: that is no revision which was told by the entry's id.
+    world.put("{\"v\": 3, \"q\": 0}");
+    assert_eq!(ids(&mut world, &first), known(Action::Delete, "c1-delete"));
+    world.put("{\"v\": 4, \"q\": 1}");
+    world.change(URL, None);
+    let end = world.waiting.last().unwrap().clone();
+    assert_eq!(ids(&mut world, &end), known(Action::Delete, "c5"));
+    // One that is told anew is another telling.
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    world.deliver();
+    world.announce("a", URL, true);
+    let again = world.waiting[0].clone();
+    assert_eq!(ids(&mut world, &again), known(Action::Create, "c2"));
+}
+
+#[test]
+fn the_event_that_tells_is_that_of_the_revision_that_is_told() {
+    let mut world = World::new(None);
+    world.subscribe("a", None, false);
+    world.put("{\"v\": 1}");
+    let first = world.waiting.remove(0);
+    world.put("{\"v\": 2}");
+    let notification = crate::config::NotificationConfig {
+        resource: "items".into(),
+        every: false,
+        backfill: false,
+        envelope: true,
+        document: true,
+        cloudevent: true,
+        data: serde_json::Map::new(),
+        has_url: true,
+        actions: Vec::new(),
+    };
+    let telling = world.notice(&first).telling.unwrap();
+    let (event, data) = crate::attempt::telling_event(&notification, &first.1, &telling).unwrap();
+    assert_eq!(data, b"{\"v\": 2}");
+    assert_eq!((event.id.as_str(), event.time.0, event.kind.as_str()), ("c2", world.now, "document.create"));
+    let extension = |name: &str| event.extensions.get(name).map(String::as_str);
+    assert_eq!((extension(REVISION), extension(INCARNATION)), (Some("2"), Some("c1")));
+}
+
+#[test]
+fn who_was_told_without_a_filter_is_told_with_a_document_that_the_new_one_does_not_want_it() {
+    for every in [false, true] {
+        let mut world = World::new(None);
+        world.subscribe("a", None, every);
+        world.put("{\"v\": 1, \"q\": 1}");
+        world.deliver();
+        world.put("{\"v\": 2, \"q\": 2}");
+        let given_up = world.waiting.remove(0);
+        world.refilter_for("a", Some("new.q < 1"), &[(2, None)], every);
+        world.announce_for("a", URL, Announcement::Refiltered);
+        assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 2, \"q\": 2}")], "{every}");
+        // The same where it is gone by then.
+        let mut world = World::new(None);
+        world.subscribe("a", None, false);
+        world.put("{\"v\": 1, \"q\": 1}");
+        world.deliver();
+        world.put("{\"v\": 2, \"q\": 2}");
+        world.waiting.clear();
+        world.refilter("a", Some("new.q < 1"), &[]);
+        world.change(URL, None);
+        world.waiting = vec![given_up];
+        assert_eq!(world.deliver(), [told("a", Action::Delete, "{\"v\": 2, \"q\": 2}")]);
+    }
+}
+
+#[test]
 fn what_was_never_told_needs_no_delete() {
     let mut world = World::new(None);
     world.subscribe("a", None, false);
