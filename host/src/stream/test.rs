@@ -368,7 +368,7 @@ async fn batch(rig: &Rig, max: usize) -> serde_json::Value {
         None,
     )
     .await;
-    let response = response.map_err(|_| ()).unwrap();
+    let (response, _) = response.map_err(|_| ()).unwrap();
     let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
