@@ -36,8 +36,8 @@ fn filter() -> impl Strategy<Value = Option<String>> {
         "!(message.flag) && event.subject == \"c#\"",
         "message.name.matches(\"^n[#-9]\")",
     ]);
-    let some =
-        (forms, 0..6).prop_map(|(form, number): (&str, u32)| Some(form.replace('#', &number.to_string())));
+    let some = (forms, 0..6_u32)
+        .prop_map(|(form, number): (&str, u32)| Some(form.replace('#', &number.to_string())));
     prop_oneof![12 => some, 1 => Just(None)]
 }
 
@@ -92,7 +92,7 @@ fn request() -> impl Strategy<Value = (String, String, usize)> {
         "\"flag\": \"no\"",
     ]);
     let member =
-        (member, 0..6).prop_map(|(form, number): (&str, u32)| form.replace('#', &number.to_string()));
+        (member, 0..6_u32).prop_map(|(form, number): (&str, u32)| form.replace('#', &number.to_string()));
     let body =
         proptest::collection::vec(member, 0..9).prop_map(|members| format!("{{{}}}", members.join(", ")));
     let body = prop_oneof![15 => body, 1 => Just("no json".to_owned())];
