@@ -94,6 +94,9 @@ impl Client {
         let request = request.header("host", self.to.to_string()).header("content-type", "application/json");
         let request = request.header("authorization", format!("Bearer {TOKEN}"));
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        if self.sender.ready().await.is_err() {
+            *self = Self::connect(self.to).await;
+        }
         let response = self.sender.send_request(request).await.unwrap();
         let status = response.status().as_u16();
         (status, response.into_body().collect().await.unwrap().to_bytes())
