@@ -35,7 +35,7 @@ struct Unspoken;
 
 /// What TLS would be spoken by.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tls;
+pub struct Tls;
 
 /// Whom everything that leaves would trust.
 #[derive(Debug)]
