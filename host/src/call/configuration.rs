@@ -210,11 +210,20 @@ impl Calls {
     }
 
     async fn try_record_policies(&self) -> Result<(), CallError> {
-        let stored = self.shared.ledger.store.apis().await?;
-        for api in self.shared.lanes().iter().filter_map(|lane| lane.api()) {
+        let store = &self.shared.ledger.store;
+        let is_recorded = |stored: &[StoredApi], api: &ReadyApi| {
             let known = stored.iter().find(|known| known.name == api.definition.config.name);
-            let recorded = known.map(|known| settings_of(&known.recorded));
-            if recorded.as_ref() != Some(&api.document) {
+            known.is_some_and(|known| settings_of(&known.recorded) == api.document)
+        };
+        let stored = store.apis().await?;
+        for lane in self.shared.lanes() {
+            if lane.api().is_none_or(|api| is_recorded(&stored, &api)) {
+                continue;
+            }
+            // What somebody says of it meanwhile would be written over with what held before.
+            let _writing = lane.writing.lock().await;
+            let Some(api) = lane.api() else { continue };
+            if !is_recorded(&store.apis().await?, &api) {
                 self.write_policy(&api).await?;
             }
         }
