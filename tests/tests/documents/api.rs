@@ -133,6 +133,7 @@ fn producers_are_shown_of_others_subscriptions_what_the_management_api_shows_and
     let expected: Vec<u64> = [201].into_iter().chain(200..300).chain(400..=402).collect();
     assert_eq!(success, expected);
     // What a producer wrote itself it is shown.
+    let url = receiver.url("/own?key=SECRET");
     let own = json!({
         "endpoint": {"url": url, "method": "POST", "headers": {"X-Tenant": ["red"]}},
         "delivery": {"success": [200], "discard": [500]}
