@@ -22,7 +22,7 @@ mod section;
 mod server;
 mod stream;
 #[cfg(test)]
-mod test;
+pub(crate) mod test;
 mod tls;
 mod waiting;
 

@@ -41,7 +41,7 @@ use tokio::time::timeout;
 
 const ORDER: &str = r#"{"type":"order.created","quantity":3}"#;
 const LIMIT: usize = 1024 * 1024;
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// What opens the operator's paths.
 const TOKEN: &str = "a-token-that-nobody-guesses";
 

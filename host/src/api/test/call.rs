@@ -91,7 +91,7 @@ async fn calls_that_a_clock_has_planned_which_was_put_back_do_not_wait_for_it() 
     }
     let running = tokio::spawn(calls.clone().run());
     for (id, attempts) in ids.iter().zip([1, 2]) {
-        let call = calls.wait(id, Duration::from_secs(20)).await.unwrap();
+        let call = calls.wait(id, Duration::from_secs(60)).await.unwrap();
         assert_eq!(call.head.state, CallState::Success, "{:?}", call.head);
         let begun = call.head.records.iter().filter(|one| matches!(one.happened, Happened::Attempt { .. }));
         assert_eq!(begun.count(), attempts);

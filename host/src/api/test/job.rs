@@ -27,7 +27,7 @@ impl Bench {
         };
         tokio::select! {
             () = self.jobs.clone().run() => unreachable!("it runs for ever"),
-            job = tokio::time::timeout(Duration::from_secs(20), ended) => job.unwrap(),
+            job = tokio::time::timeout(Duration::from_secs(60), ended) => job.unwrap(),
         }
     }
 
@@ -157,7 +157,7 @@ async fn a_job_is_watched_and_cancelled() {
     };
     let (held, reason) = tokio::select! {
         () = bench.jobs.clone().run() => unreachable!("it runs for ever"),
-        held = tokio::time::timeout(Duration::from_secs(20), waits) => held.unwrap(),
+        held = tokio::time::timeout(Duration::from_secs(60), waits) => held.unwrap(),
     };
     assert_eq!((&held["done"], &held["position"], &held["last"]), (&json!(1000), &json!(1000), &json!(1010)));
     assert!(reason.contains("`a` has as many open deliveries as it may"), "{reason}");

@@ -2,6 +2,9 @@
 
 use super::receiver::Receiver;
 use super::rig::{Rig, event, subscription};
+use crate::delivery::DeliveryOptions;
+use crate::outbound::test::name_server::NameServer;
+use crate::outbound::{NameServers, Outbound, OutboundOptions};
 use crate::store::DeliveryStatus;
 use anglerfish_core::config::{Schedule, Secret, SigningKeyConfig, StatusSet};
 use axum::body::Body;
@@ -10,7 +13,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 #[tokio::test]
 async fn a_delivery_arrives_as_it_was_received() {
@@ -189,13 +192,17 @@ async fn a_connection_of_one_subscription_never_serves_another() {
 
 #[tokio::test]
 async fn errors_say_what_happened() {
-    let rig = Rig::new();
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let names = NameServer::start(&[]).await;
+    let name_servers = NameServers::At(vec![names.address]);
+    let outbound = Outbound::try_new(OutboundOptions { name_servers, ..OutboundOptions::default() }).unwrap();
+    let rig = Rig::with(DeliveryOptions { outbound: Some(outbound), ..DeliveryOptions::default() });
+    // Bound and not listened at, so that nothing else in this process gets the port meanwhile.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = closed.local_addr().unwrap().port();
-    drop(closed);
     for (host, words) in [
         (format!("127.0.0.1:{port}"), "connection refused"),
-        ("nowhere.invalid".to_owned(), "dns: nowhere.invalid: "),
+        ("nowhere.test".to_owned(), "dns: nowhere.test: no such name"),
         (format!("127.0.0.1:{}", answering("nonsense\r\n\r\n").await), "the answer is not http: "),
         (format!("127.0.0.1:{}", answering("").await), "connection closed"),
         (format!("127.0.0.1:{}", resetting().await), "connection reset"),
@@ -252,8 +259,7 @@ async fn resetting() -> u16 {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
+            read_whole(&mut stream).await;
             stream.set_zero_linger().unwrap();
         }
     });
@@ -266,12 +272,17 @@ async fn answering(bytes: &'static str) -> u16 {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
+            read_whole(&mut stream).await;
             let _ = stream.write_all(bytes.as_bytes()).await;
         }
     });
     port
+}
+
+/// Reads a request to its end: a connection that is closed before is reset.
+async fn read_whole(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n{}") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
 }
 
 #[tokio::test]

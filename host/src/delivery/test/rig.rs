@@ -159,7 +159,7 @@ pub(super) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     assert!(
-        tokio::time::timeout(Duration::from_secs(20), waited).await.is_ok(),
+        tokio::time::timeout(Duration::from_secs(60), waited).await.is_ok(),
         "waited too long for {what}"
     );
 }

@@ -3,5 +3,5 @@
 mod address;
 mod certificate;
 mod name;
-mod name_server;
+pub(crate) mod name_server;
 mod proxy;

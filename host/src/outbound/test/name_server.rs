@@ -22,14 +22,14 @@ struct Zone {
 }
 
 /// Runs until it is dropped. Names under `silent.` get no answer, those under `broken.` a failure.
-pub(super) struct NameServer {
-    pub(super) address: SocketAddr,
+pub(crate) struct NameServer {
+    pub(crate) address: SocketAddr,
     zone: Arc<Zone>,
     task: JoinHandle<()>,
 }
 
 impl NameServer {
-    pub(super) async fn start(names: &[(&str, &[&str])]) -> Self {
+    pub(crate) async fn start(names: &[(&str, &[&str])]) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let zone = Arc::new(Zone::default());
