@@ -208,9 +208,13 @@ impl Calls {
         let key = call.head.key.clone();
         // Whoever stops waits for what has begun by then.
         let token = shared.tasks.token();
-        let place = self.begin(&mut call, history, &lane, &api, now);
-        let inserted = shared.ledger.insert(call).await?;
-        match inserted {
+        let host = shared.hosts.of(&api, &call.head.request);
+        let place = self.begin(&mut call, history, &lane, &api, host.as_ref());
+        let inserted = shared.ledger.insert(call).await;
+        if let (Some(_), Some(host), Err(_) | Ok(None)) = (&place, &host, &inserted) {
+            shared.hosts.give_back(host, None);
+        }
+        match inserted? {
             Some(call) => {
                 match place {
                     Some((place, attempt)) => start(shared, Turn::Begun(call.clone(), attempt), place),
@@ -235,20 +239,20 @@ impl Calls {
         mut history: CallHistory,
         lane: &Arc<Lane>,
         api: &Arc<ReadyApi>,
-        now: UnixMillis,
+        host: Option<&(String, RateConfig)>,
     ) -> Option<(Place, u32)> {
+        let now = call.head.created;
         let Todo::Attempt(attempt) = history.poll(now) else { return None };
         if self.shared.stop.is_cancelled() || !api.takes(&call.head.request) {
             return None;
         }
         let (record, until) = begun(&api.policy, attempt, now);
         history.take(record).ok()?;
-        let host = self.shared.hosts.of(api, &call.head.request);
-        if host.as_ref().is_some_and(|host| !self.shared.hosts.start_at_once(host)) {
+        if host.is_some_and(|host| !self.shared.hosts.start_at_once(host)) {
             return None;
         }
         let place = lane.start_at_once(api, &call.head.id, attempt);
-        if let (None, Some(host)) = (&place, &host) {
+        if let (None, Some(host)) = (&place, host) {
             self.shared.hosts.give_back(host, None);
         }
         let place = place?;

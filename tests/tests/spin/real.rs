@@ -26,6 +26,9 @@ const PAID: &str = r#"{"type":"order.paid"}"#;
 /// Longer than what was accepted waits for somebody who drains: a lease of two windows, a turn, and the clocks' difference.
 const AT_LAST: Duration = Duration::from_secs(240);
 
+/// A Spin that was built without optimizations takes minutes over a component with a whole Python in it.
+const TO_COMPILE: Duration = Duration::from_secs(900);
+
 /// The app under a real Spin, with a store of its own.
 struct Spin {
     spin: OsString,
@@ -104,7 +107,7 @@ impl Spin {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        timeout(Duration::from_secs(120), listening).await.expect("spin listens");
+        timeout(TO_COMPILE, listening).await.expect("spin listens");
     }
 
     /// Waits until its configuration is in use.
