@@ -101,11 +101,10 @@ pub(super) async fn list(
             let detail = "`external_uuid` is one of an API: `api` says which";
             return Err(ProblemDetails::bad_request("invalid-query", detail));
         };
-        let found = api.store.call_of_key(&name, &key).await?;
-        return Ok(Answer(Listing {
-            items: found.map(|call| call.head.into()).into_iter().collect(),
-            next: None,
-        }));
+        let found = api.store.call_of_key(&name, &key).await?.map(|call| call.head);
+        let state = state.map(CallState::from);
+        let items = found.filter(|head| state.is_none_or(|state| state == head.state)).map(Summary::from);
+        return Ok(Answer(Listing { items: items.into_iter().collect(), next: None }));
     }
     let cursor = cursor.as_deref().map(|cursor| cursor::read(Kind::Call, cursor)).transpose()?;
     let query =

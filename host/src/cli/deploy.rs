@@ -46,8 +46,9 @@ Both files get what the configuration needs and nothing else is changed in them;
 what was changed is told.
 
 Examples:
-  anglerfish deploy-config --manifest spin.toml --runtime-config runtime-config.toml
-  anglerfish deploy-config --manifest spin.toml --runtime-config runtime-config.toml --check
+  anglerfish deploy-config --manifest spin.toml
+  anglerfish deploy-config --manifest spin.toml --runtime-config spin-runtime.toml
+  anglerfish deploy-config --manifest spin.toml --check
   anglerfish deploy-config --to https://hooks.example.com --token env:TOKEN
   anglerfish deploy-config --to https://hooks.example.com --rollback
 
@@ -84,6 +85,9 @@ pub(super) struct DeployArgs {
 
 /// How large a body the app takes unless its manifest says it, in bytes.
 const LARGEST_BODY: u64 = 1 << 20;
+
+/// Spin's own store beside a manifest, unless it is told another place.
+const STORE: &str = ".spin/sqlite_key_value.db";
 
 /// What was done to the files, or would be.
 #[derive(Default)]
@@ -125,8 +129,13 @@ pub(super) async fn run(args: DeployArgs, output: &mut Output) -> Result<Outcome
         return show(&answer, target, output);
     }
     let (config, resolved) = Config::resolve(args.config.path(), &Environment::of_process())?;
-    let (document, without_effect) = part_for_spin(resolved.clone());
+    let (document, mut without_effect) = part_for_spin(resolved.clone());
     Deployment::read(&document).map_err(|problems| config.locate(problems))?;
+    if args.runtime_config.is_some() {
+        let says = |table: &str, key: &str| resolved.get(table).and_then(|table| table.get(key)).is_some();
+        let is_read = [("server", "allow_networks"), ("outbound", "max_connections")];
+        without_effect.retain(|name| !is_read.iter().any(|(table, key)| table == name && says(table, key)));
+    }
     if !without_effect.is_empty() {
         let tables = without_effect.join(", ");
         say("", 0, &format!("note: under Spin these tables say nothing: {tables}"));
@@ -200,7 +209,9 @@ fn files(args: &DeployArgs, config: &Config, resolved: &Value, document: &Value)
         let of_plugins = config.plugins.iter().map(|plugin| plugin.memory).max().unwrap_or(0);
         let memory = instance_memory(length, body).max(of_plugins);
         let connections = resolved.get("outbound").and_then(|outbound| outbound.get("max_connections"));
-        let limits = Limits { opened, memory, connections: connections.and_then(Value::as_u64) };
+        let connections = connections.and_then(Value::as_u64);
+        let beside = args.manifest.as_deref().map(|manifest| manifest.with_file_name(STORE));
+        let limits = Limits { opened, memory, connections, store: args.store.clone().or(beside) };
         let edit = runtime(file, &limits)?;
         let shown = edit.shown();
         files.changes.extend(edit.changes.iter().map(|change| format!("{shown}: {change}")));

@@ -5,6 +5,7 @@ use super::router::StreamOut;
 use crate::api::{ProblemDetails, Query, Segment, read_body};
 use crate::clock;
 use crate::topic::{Denied, TopicMessage};
+use anglerfish_core::problem::Problem;
 use axum::Json as Answer;
 use axum::extract::{FromRequestParts, Request, State};
 use bytes::Bytes;
@@ -108,6 +109,10 @@ fn message(headers: &HeaderMap, data: Bytes) -> Result<TopicMessage, ProblemDeta
     }
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(PREFIX) else { continue };
+        if attribute == "datacontenttype" {
+            let problem = "is the `content-type` header field in binary mode";
+            return Err(ProblemDetails::invalid(&[Problem::new("datacontenttype", problem)]));
+        }
         let text = percent_decode(value.as_bytes().trim_ascii()).decode_utf8();
         let text = text.map_err(|_| {
             ProblemDetails::bad_request("invalid-header", format!("the header field `{name}` is not UTF-8"))
@@ -129,7 +134,7 @@ impl From<Denied> for ProblemDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn the_coding_of_the_data_is_kept_beside_it() {
@@ -141,5 +146,12 @@ mod tests {
         assert_eq!(said("Identity"), None);
         let odd = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_bytes(b"\xff").unwrap())]);
         assert_eq!(message(&odd, Bytes::new()).unwrap_err().code(), "invalid-header");
+    }
+
+    #[test]
+    fn the_type_of_the_data_is_said_once() {
+        let other = HeaderName::from_static("ce-datacontenttype");
+        let headers = HeaderMap::from_iter([(other, HeaderValue::from_static("text/plain"))]);
+        assert_eq!(message(&headers, Bytes::new()).unwrap_err().code(), "invalid-document");
     }
 }

@@ -133,8 +133,10 @@ async fn a_call_is_made_once_for_its_key_and_looked_at() {
     );
     let listed = bench.get("/v1/calls?state=pending&api=billing").await.json();
     assert_eq!(listed["items"][0]["id"], call["id"]);
-    let listed = bench.get("/v1/calls?api=billing&external_uuid=k").await.json();
-    assert_eq!(listed["items"][0]["id"], call["id"]);
+    let of_key = "/v1/calls?api=billing&external_uuid=k";
+    assert_eq!(bench.get(of_key).await.json()["items"][0]["id"], call["id"]);
+    assert_eq!(bench.get(&format!("{of_key}&state=pending")).await.json()["items"][0]["id"], call["id"]);
+    assert_eq!(bench.get(&format!("{of_key}&state=success")).await.json()["items"], json!([]));
     assert_eq!(bench.get("/v1/calls?state=success").await.json()["items"], json!([]));
     // The log tells of it.
     let event = bench.get(&format!("/v1/events/{id}")).await.json();

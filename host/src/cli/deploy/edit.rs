@@ -52,6 +52,11 @@ impl Edit {
         &self.shown
     }
 
+    /// Whether the file is not there yet.
+    pub(super) fn is_new(&self) -> bool {
+        !self.header.is_empty()
+    }
+
     /// What is to stand in the file; `None` if it stands there already.
     pub(super) fn text(&self) -> Option<String> {
         let text = self.document.to_string();

@@ -6,7 +6,7 @@ use super::edit::{Edit, Place, texts};
 use crate::outbound::special_networks;
 use anglerfish_core::edge::{OpenedNetworks, blocked_networks};
 use ipnet::IpNet;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use toml_edit::{Item, Value};
 
 /// What a file begins with that is made here.
@@ -36,13 +36,16 @@ pub(super) struct Limits {
     pub(super) memory: u64,
     /// How many connections may go out, where it says so.
     pub(super) connections: Option<u64>,
+    /// The file of Spin's own store, where it is known. A file that is made here names it: one without another's path would have the
+    /// app find another store than it does without the file.
+    pub(super) store: Option<PathBuf>,
 }
 
 /// A runtime configuration as these limits need it.
 pub(super) fn runtime(file: &Path, limits: &Limits) -> Result<Edit, Failure> {
     let mut edit = Edit::of_or(file, NEW)?;
     check_store(&edit)?;
-    let blocked = blocked(&limits.opened);
+    let (blocked, is_new) = (blocked(&limits.opened), edit.is_new());
     let wrong = |key: &str| Failure::misuse(format_args!("{}: {key} is not what Spin takes", file.display()));
     let mut root = Place::root(&mut edit);
     // A limit by hand that is large enough stays: how tight it can be is for whoever measures it to say.
@@ -51,6 +54,13 @@ pub(super) fn runtime(file: &Path, limits: &Limits) -> Result<Edit, Failure> {
         Some(Some(Ok(memory))) if memory >= limits.memory => {}
         Some(None | Some(Err(_))) => return Err(wrong("max_instance_memory")),
         _ => root.set("max_instance_memory", integer(limits.memory)),
+    }
+    if let (true, Some(store)) = (is_new, &limits.store) {
+        let store = seen_from(file.parent().unwrap_or(Path::new("")), store)?;
+        let mut stores = root.made_table("key_value_store").ok_or_else(|| wrong("key_value_store"))?;
+        let mut default = stores.made_table("default").ok_or_else(|| wrong("key_value_store.default"))?;
+        default.set("type", Value::from("spin"));
+        default.set("path", Value::from(store));
     }
     {
         let mut networking =
@@ -79,6 +89,21 @@ pub(super) fn runtime(file: &Path, limits: &Limits) -> Result<Edit, Failure> {
         }
     }
     Ok(edit)
+}
+
+/// A file's path as Spin takes it from a file in this folder.
+fn seen_from(folder: &Path, file: &Path) -> Result<String, Failure> {
+    let absolute = |path: &Path| {
+        // The folder of a file that is named without one.
+        std::path::absolute(Path::new(".").join(path))
+            .map_err(|error| Failure::failed(format_args!("failed to find {}: {error}", path.display())))
+    };
+    let (folder, file) = (absolute(folder)?, absolute(file)?);
+    let shared = folder.components().zip(file.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    let path: PathBuf = up.chain(file.components().skip(shared)).collect();
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Failure::misuse(format_args!("{} is not UTF-8, as TOML is", path.display())))
 }
 
 fn integer(number: u64) -> Value {
@@ -148,7 +173,7 @@ mod tests {
     fn limits(networks: &[&str]) -> Limits {
         let networks = networks.iter().map(|text| text.parse().unwrap()).collect();
         let opened = OpenedNetworks { networks, whole: Vec::new() };
-        Limits { opened, memory: 1 << 27, connections: None }
+        Limits { opened, memory: 1 << 27, connections: None, store: None }
     }
 
     fn written(text: &str, limits: &Limits) -> Result<(String, Vec<String>), Failure> {
@@ -237,6 +262,23 @@ mod tests {
         assert_eq!(memory("max_instance_memory = 1000\n"), 1 << 27);
         assert_eq!(memory("max_instance_memory = 999999999\n"), 999_999_999);
         assert!(written("max_instance_memory = \"1MiB\"\n", &limits(&[])).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_made_names_the_store_that_the_app_has_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Some(folder.path().join(".spin/kv.db"));
+        let limits = Limits { store, ..limits(&[]) };
+        let path = |file: &str| {
+            let edit = runtime(&folder.path().join(file), &limits).unwrap();
+            let read: toml::Table = edit.text().unwrap().parse().unwrap();
+            read.get("key_value_store").map(|stores| stores["default"]["path"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(path("runtime-config.toml").as_deref(), Some(".spin/kv.db"));
+        assert_eq!(path("deploy/edge/runtime-config.toml").as_deref(), Some("../../.spin/kv.db"));
+        // Where there is one already, it says itself which store it means.
+        std::fs::write(folder.path().join("mine.toml"), "").unwrap();
+        assert_eq!(path("mine.toml"), None);
     }
 
     #[test]
