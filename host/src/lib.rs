@@ -39,8 +39,8 @@
 //! # What it does not do to its program
 //!
 //! There is no global state: several gateways run side by side, each with a data directory of its own. No logger is set up
-//! (it writes with `tracing`, whoever listens), no panic hook, no metrics recorder ([`Anglerfish::metrics`] has its own
-//! registry's text), no signal handler, no default of a TLS library, and no limit of the process is changed.
+//! (it writes with `tracing`, whoever listens), no panic hook, no metrics recorder ([`Anglerfish::metrics`] is a text, and
+//! [`AnglerfishBuilder::registry`] takes the program's registry), no signal handler, no default of a TLS library, and no limit of the process is changed.
 //!
 //! # Features
 //!
@@ -131,10 +131,10 @@ pub use call::{CallError, Calls, NewCall};
 pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
-pub use document::DocumentsConfig;
+pub use document::{ChangeError, DocumentsConfig};
 pub use embed::{
-    Anglerfish, AnglerfishBuilder, Api, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent,
-    Resource, Source, Subscription, Topic,
+    Anglerfish, AnglerfishBuilder, Api, BuiltAnglerfish, Delivery, DocumentError, EventError, IngressService,
+    NewEvent, Resource, Source, Subscription, Topic,
 };
 pub use engine::{FetchedDocument, gateway_hash};
 pub use flow::{
@@ -152,6 +152,8 @@ pub use source::SourceError;
 pub use store::{CallAnswer, LeasedDelivery, StoreConfig, StoredCall};
 pub use subscription::{Deletion, SubscriptionError};
 pub use telemetry::{LogConfig, LogFormat, TelemetryConfig};
+
+pub use prometheus_client;
 
 pub use anglerfish_core::decision::Fetch;
 pub use anglerfish_core::event::Event;

@@ -16,6 +16,7 @@ use crate::server::Descriptors;
 use crate::store::{Store, StoreConfig};
 use anglerfish_core::config::Secret;
 use anglerfish_core::problem::Problem;
+use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt;
@@ -39,6 +40,7 @@ pub struct AnglerfishBuilder {
     store: Option<Arc<dyn Store>>,
     token: Option<CancellationToken>,
     plugins: Vec<PluginConfig>,
+    registry: Registry,
 }
 
 /// What there may be several of, as a file would write it.
@@ -80,6 +82,7 @@ impl AnglerfishBuilder {
             store: None,
             token: None,
             plugins: Vec::new(),
+            registry: Registry::default(),
         }
     }
 
@@ -261,6 +264,19 @@ impl AnglerfishBuilder {
         self
     }
 
+    /// Adds the gateway's metrics to this registry of the program's own, so that [`Anglerfish::metrics`] and `GET /metrics` of the
+    /// management API show what is in it, too. Each name of the gateway's begins with `anglerfish_`, behind the registry's own prefix, and
+    /// has the registry's labels.
+    ///
+    /// What the program registers has to be there before; a [`Collector`](prometheus_client::collector::Collector) among it can tell
+    /// more later. Metrics themselves are handles, which the program keeps.
+    ///
+    /// The crate is `anglerfish::prometheus_client`, of the version that fits.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
     /// Shuts down gracefully when this token is cancelled; [`Anglerfish::ended`] tells when that is done.
     pub fn shutdown_on(mut self, token: CancellationToken) -> Self {
         self.token = Some(token);
@@ -315,7 +331,8 @@ impl AnglerfishBuilder {
         let mut builder = GatewayBuilder::new(config)
             .descriptors(self.descriptors)
             .binding(self.binding)
-            .functions(self.functions);
+            .functions(self.functions)
+            .registry(self.registry);
         if let Some(documents) = self.documents {
             builder = builder.documents(documents);
         }

@@ -16,18 +16,37 @@ pub(super) fn classic(openmetrics: &str) -> String {
             help = Some(rest);
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap_or((rest, "unknown"));
-            let suffix = if kind == "counter" { "_total" } else { "" };
-            let kind = if kind == "unknown" { "untyped" } else { kind };
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", kind),
+                "info" => ("_info", "gauge"),
+                "unknown" => ("", "untyped"),
+                _ => ("", kind),
+            };
             if let Some((_, said)) = help.take().and_then(|help| help.split_once(' ')) {
                 text.push_str(&format!("# HELP {name}{suffix} {said}\n"));
             }
             text.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
         } else if !line.starts_with('#') {
-            text.push_str(line);
+            text.push_str(without_exemplar(line));
             text.push('\n');
         }
     }
     text
+}
+
+/// A sample without what stands behind its value.
+fn without_exemplar(sample: &str) -> &str {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, letter) in sample.char_indices() {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '#' if !is_quoted => return sample.get(..at).unwrap_or(sample).trim_end(),
+            _ => {}
+        }
+    }
+    sample
 }
 
 /// Whether a scraper that accepts this is to be given `OpenMetrics`: it names it, and prefers the classic text by no greater
@@ -52,8 +71,10 @@ mod tests {
     use super::*;
     use prometheus_client::encoding::text::encode;
     use prometheus_client::metrics::counter::Counter;
+    use prometheus_client::metrics::exemplar::CounterWithExemplar;
     use prometheus_client::metrics::gauge::Gauge;
     use prometheus_client::metrics::histogram::Histogram;
+    use prometheus_client::metrics::info::Info;
     use prometheus_client::registry::{Registry, Unit};
 
     #[test]
@@ -76,6 +97,27 @@ mod tests {
             # HELP a_took_seconds How long.\n# TYPE a_took_seconds histogram\na_took_seconds_sum 0.25\n\
             a_took_seconds_count 1\na_took_seconds_bucket{le=\"0.5\"} 1\na_took_seconds_bucket{le=\"+Inf\"} 1\n";
         assert_eq!(classic, expected);
+    }
+
+    #[test]
+    fn what_a_program_has_of_its_own_is_taken_by_scrapers_of_the_classic_format() {
+        let mut registry = Registry::default();
+        registry.register("build", "Build", Info::new([("sign", "a # {b} \\\" # c")]));
+        let counter = CounterWithExemplar::<[(&str, &str); 1]>::default();
+        registry.register("things", "Things", counter.clone());
+        counter.inc_by(2, Some([("trace", "x")]), None);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(
+            text.contains("# TYPE build info\n") && text.contains("things_total 2 # {trace=\"x\"} 2"),
+            "{text}"
+        );
+        let told = text.lines().find_map(|line| line.strip_prefix("build_info")).unwrap();
+        let expected = format!(
+            "# HELP build_info Build.\n# TYPE build_info gauge\nbuild_info{told}\n\
+            # HELP things_total Things.\n# TYPE things_total counter\nthings_total 2\n"
+        );
+        assert_eq!(classic(&text), expected);
     }
 
     #[test]

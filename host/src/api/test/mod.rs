@@ -45,6 +45,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
 use rooms::{Nobody, Queues, Table, read};
 use serde_json::Value;
 use std::path::Path;
@@ -143,7 +144,7 @@ impl Bench {
             plugins: Plugins::default(),
             explainer: table.clone(),
             readiness: readiness.clone(),
-            scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone(), crate::clock::now)),
+            scrape: Arc::new(Scrape::new(Registry::default(), store.clone(), crate::clock::now)),
             clock: Arc::new(|| NOW),
             configuration: Arc::new(rooms::Fixed),
         };
