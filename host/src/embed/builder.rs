@@ -1,7 +1,6 @@
 //! What a gateway in a program is made of.
 
 use super::{Anglerfish, Api, Delivery, Resource, Source, Subscription, Topic, function};
-use crate::api::AdminConfig;
 use crate::config::place::Places;
 use crate::config::section::Written;
 use crate::config::{ConfigError, Environment};
@@ -14,6 +13,7 @@ use crate::passive::OutConfig;
 use crate::plugin::{self, PluginConfig};
 use crate::server::Descriptors;
 use crate::store::{Store, StoreConfig};
+use crate::web::AdminConfig;
 use anglerfish_core::config::Secret;
 use anglerfish_core::problem::Problem;
 use prometheus_client::registry::Registry;
@@ -131,13 +131,13 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// The management API.
+    /// The management API, and what is written at run time. Where it would be served without the feature `api`, `build` refuses it.
     pub fn admin(mut self, config: AdminConfig) -> Self {
         *self.tables().admin = config;
         self
     }
 
-    /// Listens for documents of resources, with a server of its own: nowhere unless this says where.
+    /// Listens for documents of resources, with a server of its own: nowhere unless this says where. Needs the feature `api`.
     pub fn documents_listener(mut self, config: DocumentsConfig) -> Self {
         *self.tables().documents = config;
         self
@@ -168,7 +168,7 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// Listens at this address with the management API, with a server of its own.
+    /// Listens at this address with the management API, with a server of its own. Needs the feature `api`.
     pub fn listen_admin(mut self, address: SocketAddr) -> Self {
         self.tables().admin.listen = address;
         self.binding.admin = true;

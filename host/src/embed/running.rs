@@ -108,6 +108,7 @@ impl Anglerfish {
     /// The management API, to be mounted below any path. Without a token ([`AnglerfishBuilder::admin_token`]) it answers
     /// only programs that address this machine by a loopback address or `localhost`, so behind a public name a token has to
     /// be given.
+    #[cfg(feature = "api")]
     pub fn management(&self) -> Router {
         self.shared.handles.api.clone()
     }

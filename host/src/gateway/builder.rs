@@ -2,12 +2,12 @@
 
 use super::GatewayError;
 use super::exits::{self, Exits};
+use super::management;
 use super::reload::{Loader, ReloadTargets, Reloader};
 use super::routing::EngineRouting;
 use super::running::Gateway;
 use super::source_table::GatewaySources;
 use super::wiring::{self, Binding, Listeners, SharedReader};
-use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
@@ -15,7 +15,6 @@ use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::document::{Documents, Notices, Resources, moved_from_documents};
 use crate::fetch::DocumentCache;
-use crate::flare::Flare;
 use crate::flow::{FlowMetrics, FlowParts, Flows};
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
@@ -32,6 +31,7 @@ use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use crate::topic::Topics;
+use crate::web::Access;
 use anglerfish_core::router::{RoutingDocument, RoutingResource};
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -221,7 +221,7 @@ pub struct BuiltGateway {
     /// The documents.
     pub(super) documents: Documents,
     /// Where documents come in, if anywhere.
-    pub(super) producers: Option<(Arc<Listener>, Flare)>,
+    pub(super) producers: Option<(Arc<Listener>, Router)>,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
@@ -418,16 +418,14 @@ impl BuiltGateway {
             let is_read_with = Arc::new(move |id: &str, shown: &[u8]| read.opens(id, shown));
             let streams = StreamOut::new(streams.clone(), kept, members, refused, operator, trusted);
             let stomp = stomp.map(|listener| (listener, streams.clone()));
-            let streams = stream::addresses().with_state(streams);
+            let streams = stream::addresses().with_state(streams).merge(management::description());
             let out = Out::new(deliveries.clone(), refusals, is_read_with, &config.out.allowed_origins);
             (passive::router(out, streams), stomp)
         };
         let producers = producers.map(|listener| {
-            let access = Access::new(config.documents.token.as_ref(), listener.address());
-            let body_limit = usize::try_from(config.documents.body_limit).unwrap_or(usize::MAX);
-            let flare =
-                Flare::new(changes.clone(), subscriptions.clone(), Arc::clone(store), access, body_limit);
-            (listener, flare)
+            let parts = (changes.clone(), subscriptions.clone(), Arc::clone(store));
+            let router = management::documents(&config.documents, listener.address(), parts);
+            (listener, router)
         });
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
         let rooms = ReloadTargets {
@@ -457,30 +455,10 @@ impl BuiltGateway {
         let scrape =
             Scrape::new(metrics_of_all, Arc::clone(store), clock::now).with_names(move || listed.names());
         let scrape = Arc::new(scrape);
-        let api = Api {
-            store: Arc::clone(store),
-            subscriptions: subscriptions.clone(),
-            sources: sources.clone(),
-            publisher: publisher.clone(),
-            readers: Arc::new(streams.clone()),
-            rejections,
-            plugins,
-            explainer: routing,
-            readiness: readiness.clone(),
-            scrape: Arc::clone(&scrape),
-            clock: Arc::new(clock::now),
-            jobs: jobs.clone(),
-            calls: calls.clone(),
-            callbacks: callbacks.clone(),
-            documents: changes.clone(),
-            flows: flows.clone(),
-            requests: config_of_requests,
-            configuration: Arc::new(reloader.clone()),
-        };
         let handles = Handles {
             ingress: service,
             gate: Gate::new(supervisor.clone()),
-            api: api::router(api, access),
+            api: Router::new(),
             out: out_router,
             publisher,
             calls: calls.clone(),
@@ -492,7 +470,7 @@ impl BuiltGateway {
             functions,
             scrape,
         };
-        Ok(Self {
+        let mut built = Self {
             ingress,
             admin,
             out,
@@ -512,7 +490,10 @@ impl BuiltGateway {
             reloader,
             retention,
             shutdown_timeout,
-        })
+        };
+        let shown = (rejections, plugins, routing);
+        built.handles.api = management::router(&built, access, shown, config_of_requests);
+        Ok(built)
     }
 
     /// Where events will be taken in, if the gateway listens for them.

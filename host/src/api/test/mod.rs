@@ -17,7 +17,7 @@ mod rooms;
 mod source;
 mod subscription;
 
-use super::{Access, Api, router};
+use super::{Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::Callbacks;
@@ -36,6 +36,7 @@ use crate::store::{
 use crate::subscription::{Declared, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::{Readiness, Scrape};
+use crate::web::Access;
 use anglerfish_core::config::{Document, Secret, read_document};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
