@@ -39,12 +39,14 @@
 //! # What it does not do to its program
 //!
 //! There is no global state: several gateways run side by side, each with a data directory of its own. No logger is set up
-//! (it writes with `tracing`, whoever listens), no panic hook, no metrics recorder ([`Anglerfish::metrics`] has its own
-//! registry's text), no signal handler, no default of a TLS library, and no limit of the process is changed.
+//! (it writes with `tracing`, whoever listens), no panic hook, no metrics recorder ([`Anglerfish::metrics`] is a text, and
+//! [`AnglerfishBuilder::registry`] takes the program's registry), no signal handler, no default of a TLS library, and no limit of the process is changed.
 //!
 //! # Features
 //!
-//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false, features = ["sqlite", "tls"]`.
+//! - `cli`, on by default: the command line. A program that embeds a gateway does without it: `default-features = false, features = ["api", "sqlite", "tls"]`.
+//! - `api`, on by default: the management API, the listener of documents, and the descriptions of addresses (`OpenAPI`). Without it a
+//!   configuration that asks for one of them is refused.
 //! - `sqlite`, on by default: the embedded store. Without it a program gives one: [`AnglerfishBuilder::store`].
 //! - `tls`, on by default: `https` to whom is called. Without it what needs that is refused when the gateway is built.
 //!
@@ -53,6 +55,7 @@
 
 #![deny(missing_docs)]
 
+#[cfg(feature = "api")]
 #[doc(hidden)]
 pub mod api;
 #[doc(hidden)]
@@ -79,6 +82,7 @@ pub mod engine;
 mod fault;
 #[doc(hidden)]
 pub mod fetch;
+#[cfg(feature = "api")]
 #[doc(hidden)]
 pub mod flare;
 #[doc(hidden)]
@@ -118,6 +122,8 @@ pub mod telemetry;
 #[doc(hidden)]
 pub mod topic;
 mod waiter;
+#[doc(hidden)]
+pub mod web;
 
 /// The programs of the book, which are compiled and run with the tests.
 #[cfg(doctest)]
@@ -126,15 +132,14 @@ mod book {}
 
 pub use anglerfish_core::call::{CallRequest, CallState};
 pub use anglerfish_core::config::{RateConfig, Secret};
-pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
 pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
-pub use document::DocumentsConfig;
+pub use document::{ChangeError, DocumentsConfig};
 pub use embed::{
-    Anglerfish, AnglerfishBuilder, Api, BuiltAnglerfish, Delivery, EventError, IngressService, NewEvent,
-    Resource, Source, Subscription, Topic,
+    Anglerfish, AnglerfishBuilder, Api, BuiltAnglerfish, Delivery, DocumentError, EventError, IngressService,
+    NewEvent, Resource, Source, Subscription, Topic,
 };
 pub use engine::{FetchedDocument, gateway_hash};
 pub use flow::{
@@ -152,6 +157,9 @@ pub use source::SourceError;
 pub use store::{CallAnswer, LeasedDelivery, StoreConfig, StoredCall};
 pub use subscription::{Deletion, SubscriptionError};
 pub use telemetry::{LogConfig, LogFormat, TelemetryConfig};
+pub use web::AdminConfig;
+
+pub use prometheus_client;
 
 pub use anglerfish_core::decision::Fetch;
 pub use anglerfish_core::event::Event;

@@ -10,8 +10,10 @@
 
 mod compiled;
 
+use anglerfish::prometheus_client::metrics::counter::Counter;
+use anglerfish::prometheus_client::registry::Registry;
 use anglerfish::{
-    AdminConfig, Anglerfish, AnglerfishBuilder, Api, CallState, Config, ConfigError, Delivery,
+    AdminConfig, Anglerfish, AnglerfishBuilder, Api, CallState, Config, ConfigError, Delivery, DocumentError,
     DocumentsConfig, Environment, EventError, GatewayError, NewCall, NewEvent, OutConfig, OutboundConfig,
     PluginConfig, RateConfig, Resource, ServerConfig, Source, Subscription, SubscriptionError, Topic,
 };
@@ -25,7 +27,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
@@ -241,6 +243,76 @@ async fn a_token_ends_it_and_requests_that_come_later_are_told_so() {
     assert_eq!((late.status().as_u16(), late.headers()["retry-after"].to_str().unwrap()), (503, "1"));
     let refused = gateway.publish(NewEvent::new("/test", "test.made")).await.unwrap_err();
     assert!(matches!(refused, EventError::Unpublished(_)), "{refused:?}");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_document_that_a_program_puts_is_told_to_its_function_as_far_as_it_is_news() {
+    let data = data().await;
+    let (subscription, mut arrivals) = taking("copies");
+    let users = Resource::new("users", "http://api.company.test/users/{id}", "revision");
+    let gateway =
+        start(builder(&data).resource(users).subscription(subscription.set("resource", "users"))).await;
+    let url = "http://api.company.test/users/1";
+    gateway.put_document(url, &json!({"id": "1", "revision": 2, "name": "Ada"})).await.unwrap();
+    let told: Value = in_time(arrivals.recv()).await.unwrap().json().unwrap();
+    assert_eq!(told["name"], "Ada", "{told}");
+    // Older than what it has: no news.
+    gateway.put_document(url, &json!({"id": "1", "revision": 1, "name": "Ida"})).await.unwrap();
+    gateway.put_document(url, &json!({"id": "1", "revision": 3, "name": "Eda"})).await.unwrap();
+    let told: Value = in_time(arrivals.recv()).await.unwrap().json().unwrap();
+    assert_eq!(told["name"], "Eda", "{told}");
+    gateway.delete_document(url).await.unwrap();
+    in_time(arrivals.recv()).await.unwrap();
+    let nowhere = gateway.put_document("http://other.test/1", &json!({"revision": 1})).await.unwrap_err();
+    assert!(matches!(nowhere, DocumentError::Unchanged(_)), "{nowhere:?}");
+    let no_object = gateway.put_document(url, &[1, 2]).await.unwrap_err();
+    assert!(matches!(no_object, DocumentError::Unchanged(_)), "{no_object:?}");
+    let no_url = gateway.delete_document("users/1").await.unwrap_err();
+    assert!(matches!(no_url, DocumentError::Url(_)), "{no_url:?}");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_program_counts_itself_stands_beside_the_metrics_of_its_gateway() {
+    let data = data().await;
+    let mut registry = Registry::with_labels([("shop".into(), "fish".into())].into_iter());
+    let (baskets, coupons) = (Counter::<u64>::default(), Counter::<u64>::default());
+    registry.register("baskets", "Baskets that were filled", baskets.clone());
+    registry.sub_registry_with_prefix("till").register("coupons", "Coupons that were taken", coupons.clone());
+    let gateway = start(builder(&data).source(shop()).registry(registry)).await;
+    baskets.inc_by(7);
+    coupons.inc();
+    let taken = gateway.ingress().oneshot(order("/in/shop").body(whole("{}")).unwrap()).await.unwrap();
+    assert_eq!(taken.status(), 202);
+    let mut open = "# first\n".to_owned();
+    gateway.encode_metrics(&mut open).await.unwrap();
+    assert!(open.starts_with("# first\n") && !open.contains("# EOF"), "{open}");
+    let scrape = |accept: &'static str| {
+        let asked = Request::get("/metrics").header("authorization", format!("Bearer {TOKEN}"));
+        let asked = asked.header("accept", accept).body(whole("")).unwrap();
+        let answer = ask(gateway.management(), asked);
+        async move {
+            let text = answer.await.into_body().collect().await.unwrap().to_bytes();
+            String::from_utf8(text.to_vec()).unwrap()
+        }
+    };
+    let texts = [
+        gateway.metrics().await.unwrap(),
+        scrape("application/openmetrics-text").await,
+        scrape("text/plain").await,
+    ];
+    for text in &texts {
+        let has = |line: &str| assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+        has("baskets_total{shop=\"fish\"} 7");
+        has("till_coupons_total{shop=\"fish\"} 1");
+        has("anglerfish_oldest_delivery_age_seconds{shop=\"fish\"} 0.0");
+        assert!(text.contains("\nanglerfish_ingress_requests_total{shop=\"fish\",source=\"shop\""), "{text}");
+        let types: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+        let named: HashSet<&str> = types.iter().copied().collect();
+        assert_eq!(types.len(), named.len(), "a family is there twice: {text}");
+    }
+    assert!(texts[0].ends_with("# EOF\n") && texts[1].ends_with("# EOF\n") && !texts[2].contains("# EOF"));
     gateway.shutdown().await;
 }
 

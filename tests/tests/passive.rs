@@ -319,6 +319,26 @@ fn bodies_that_are_wrong_are_told_with_every_problem() {
 }
 
 #[test]
+fn every_address_takes_the_methods_that_its_description_says_and_no_others() {
+    let passive = Passive::start(ORDERS);
+    let ask = |method: &str, path: &str| {
+        let request = Request { method: method.into(), path: path.into(), ..Request::default() };
+        send(passive.gateway.out(), &request).unwrap()
+    };
+    let described = ask("GET", "/out/openapi.json").expect(200).json();
+    let paths = described["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 8, "{paths:?}");
+    for (path, operations) in paths {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let told = operations.get(method.to_lowercase()).is_some();
+            let answer = ask(method, &path.replace("{subscription}", "orders").replace("{topic}", "news"));
+            assert!(answer.status != 404, "{method} {path}");
+            assert_eq!(answer.status != 405, told, "{method} {path}: {}", answer.status);
+        }
+    }
+}
+
+#[test]
 fn tokens_are_rotated_without_a_moment_in_which_none_is_right() {
     let both = ORDERS.replace("\"env:ORDERS_TOKEN\"", "\"env:ORDERS_TOKEN\", \"env:NEXT\"");
     let passive = Passive::start(ORDERS);

@@ -40,6 +40,12 @@ anglerfish-filter = { path = "anglerfish-filter-VERSION" }
 
 const PROGRAM: &str = r#"use anglerfish::{Anglerfish, Delivery, NewEvent, Subscription};
 
+/// What is said where the API is asked for, which was not built in.
+async fn refusal() -> String {
+    let asking = Anglerfish::builder().data_dir("refused").listen_admin(([127, 0, 0, 1], 0).into());
+    asking.build().await.err().map(|error| error.to_string()).unwrap_or_default()
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (arrived, mut arrivals) = tokio::sync::mpsc::channel(1);
@@ -57,12 +63,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     gateway.publish(NewEvent::new("/orders", "order.created").json(&order)?).await?;
     println!("delivered {:?} by {}", arrivals.recv().await, anglerfish::gateway_hash());
     gateway.shutdown().await;
+    let refusal = refusal().await;
+    assert!(refusal.contains("admin.listen") && refusal.contains("feature `api`"), "{refusal}");
     Ok(())
 }
 "#;
 
 /// The library's features, each with what it builds on.
-const FEATURES: [(&str, &str); 3] = [("sqlite", ""), ("tls", ""), ("cli", "sqlite,tls")];
+const FEATURES: [(&str, &str); 4] = [("sqlite", ""), ("tls", ""), ("api", ""), ("cli", "api,sqlite,tls")];
 
 pub(crate) fn run(arguments: &CratesArguments) -> Result<ExitCode> {
     target::install()?;
@@ -74,7 +82,7 @@ pub(crate) fn run(arguments: &CratesArguments) -> Result<ExitCode> {
         let more = crates(feature)?.difference(&crates(beside)?).count();
         println!("{more} more with `{feature}`");
     }
-    for features in ["", "sqlite,tls"] {
+    for features in ["", "sqlite,tls", "api,sqlite,tls"] {
         let mut lints = command::cargo();
         lints.args(["clippy", "--quiet", "--package", "anglerfish", "--lib", "--no-default-features"]);
         lints.args(["--features", features, "--", "--deny", "warnings"]);

@@ -8,6 +8,7 @@ use crate::store::{
 use crate::subscription::{
     LeaseReport, Origin, QueueReport, Subscription, SubscriptionStanding, Subscriptions, WaitReason,
 };
+use crate::web::DocumentProblem;
 use anglerfish_core::delivery::Standing;
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;
@@ -339,32 +340,6 @@ impl From<QueueReport> for QueueDocument {
             next_due: report.next.and_then(UnixMillis::rfc3339),
             failing_since: report.failing.and_then(UnixMillis::rfc3339),
         }
-    }
-}
-
-/// One problem of a document.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DocumentProblem {
-    /// The place as keys and indexes, such as `endpoint.headers.x`; empty for the whole.
-    path: String,
-    /// What is wrong.
-    message: String,
-    /// The line within the value, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
-    /// The column within the line, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<u32>,
-    /// What would help.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-impl From<Problem> for DocumentProblem {
-    fn from(problem: Problem) -> Self {
-        let Problem { path, message, line, column, hint } = problem;
-        Self { path, message, line, column, hint }
     }
 }
 

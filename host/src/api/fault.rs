@@ -3,25 +3,11 @@
 use super::ProblemDetails;
 use crate::document::{ChangeError, ResourceError};
 use crate::source::SourceError;
-use crate::store::StoreError;
 use crate::subscription::{RoutingError, SubscriptionError};
 use anglerfish_core::problem::Problem;
 use http::StatusCode;
-use std::time::Duration;
 
-/// When to try again what is out of reach for now.
-const RETRY: Duration = Duration::from_secs(1);
-
-impl From<StoreError> for ProblemDetails {
-    fn from(error: StoreError) -> Self {
-        tracing::warn!("the management API could not use the store: {error}");
-        if error.is_unreachable() {
-            unavailable(error.to_string())
-        } else {
-            internal("the store failed; see the log")
-        }
-    }
-}
+pub(super) use crate::web::fault::{internal, unavailable};
 
 impl From<RoutingError> for ProblemDetails {
     fn from(error: RoutingError) -> Self {
@@ -96,15 +82,7 @@ impl From<ChangeError> for ProblemDetails {
     }
 }
 
-pub(super) fn unavailable(detail: impl Into<String>) -> ProblemDetails {
-    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY)
-}
-
 /// What does not fit now may fit when something else is deleted.
 fn full(detail: impl Into<String>) -> ProblemDetails {
     ProblemDetails::new(StatusCode::INSUFFICIENT_STORAGE, "table-full", detail)
-}
-
-pub(crate) fn internal(detail: impl Into<String>) -> ProblemDetails {
-    ProblemDetails::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }

@@ -2,7 +2,7 @@
 
 use super::query::{NoParameters, Query};
 use super::{Api, ProblemDetails, fault};
-use crate::telemetry::{CLASSIC_TEXT, OPENMETRICS_TEXT, wants_openmetrics};
+use crate::telemetry::{CLASSIC_TEXT, OPENMETRICS_TEXT};
 use axum::Json as Answer;
 use axum::extract::State;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -83,5 +83,38 @@ pub(super) async fn metrics(
     match text {
         Ok(text) => Ok(([(CONTENT_TYPE, kind)], text)),
         Err(_) => Err(fault::internal("a metric could not be written out")),
+    }
+}
+
+/// Whether a scraper that accepts this is to be given `OpenMetrics`: it names it, and prefers the classic text by no greater
+/// weight (RFC 9110, section 12.5.1).
+fn wants_openmetrics(accept: &str) -> bool {
+    let weight = |wanted: &str| {
+        let kinds = accept.split(',').filter_map(|kind| {
+            let mut parts = kind.split(';').map(str::trim);
+            let essence = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            let weight = weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0));
+            essence.eq_ignore_ascii_case(wanted).then_some(weight)
+        });
+        kinds.fold(0.0, f32::max)
+    };
+    let openmetrics = weight("application/openmetrics-text");
+    openmetrics > 0.0 && openmetrics >= weight("text/plain")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_asks_for_it_gets_openmetrics() {
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        assert!(wants_openmetrics(prometheus));
+        let classic_first = "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5";
+        for accept in ["", "*/*", "text/plain", "text/html,application/openmetrics-text;q=0", classic_first] {
+            assert!(!wants_openmetrics(accept), "{accept}");
+        }
     }
 }

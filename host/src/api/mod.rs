@@ -2,7 +2,6 @@
 //!
 //! [`router`] makes the whole of it from an [`Api`], which is what it looks at, and an [`Access`], which says who may.
 
-mod access;
 mod activity;
 mod body;
 mod call;
@@ -19,7 +18,6 @@ mod health;
 mod job;
 mod kept;
 mod openapi;
-mod problem;
 mod publish;
 mod query;
 mod reader;
@@ -29,7 +27,6 @@ mod resource;
 mod router;
 mod schedule;
 mod schema;
-mod section;
 mod sending;
 mod source;
 mod status;
@@ -39,17 +36,9 @@ mod telling;
 pub(crate) mod test;
 mod trial;
 
-pub use access::Access;
-pub(crate) use access::{bearer, wrong_token};
-pub(crate) use body::{Json, OptionalJson, read as read_body};
+use crate::web::{Json, ProblemDetails, internal};
 pub use config::Configuration;
-pub(crate) use fault::internal;
-pub(crate) use problem::ProblemBody;
-pub use problem::{PROBLEM_JSON, ProblemDetails};
-pub(crate) use query::{NoParameters, Query, Segment};
 pub use reader::{Presence, ReaderDocument};
 pub use router::{Api, Clock, router};
-pub(crate) use router::{not_stored, unknown_address, unknown_method};
 #[cfg(feature = "cli")]
 pub(crate) use schedule::ScheduleDocument;
-pub use section::AdminConfig;

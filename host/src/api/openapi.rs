@@ -1,7 +1,8 @@
 //! `/openapi.json`: the API as an `OpenAPI` 3.1 document, made of what the handlers and their types say.
 
 use super::query::{NoParameters, Query};
-use super::{ProblemDetails, problem, router, trial};
+use super::{ProblemDetails, router, trial};
+use crate::web::{PROBLEM_JSON, ProblemBody};
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
@@ -37,7 +38,7 @@ use utoipa::OpenApi;
     ),
     security(("token" = []), ()),
     paths(trial::test),
-    components(schemas(problem::ProblemBody))
+    components(schemas(ProblemBody))
 )]
 struct Description;
 
@@ -203,7 +204,7 @@ fn complete(operation: &mut Value) {
 }
 
 fn problem_content() -> Value {
-    json!({(problem::PROBLEM_JSON): {"schema": {"$ref": "#/components/schemas/Problem"}}})
+    json!({(PROBLEM_JSON): {"schema": {"$ref": "#/components/schemas/Problem"}}})
 }
 
 #[cfg(test)]

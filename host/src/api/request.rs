@@ -2,10 +2,10 @@
 //! names an API for it (`admin.requests`).
 
 use super::query::{NoParameters, Query, Segment};
-use super::router::unknown_address;
 use super::{Api, Json, ProblemDetails};
 use crate::call::{CallError, NewCall};
 use crate::store::StoredCall;
+use crate::web::unknown_address;
 use axum::Json as Answer;
 use axum::extract::State;
 use http::{StatusCode, Uri};

@@ -1,10 +1,9 @@
 //! The addresses of the management API.
 
-use super::access::{Access, guard};
 use super::{
-    Configuration, Presence, ProblemDetails, activity, call, callback, config, delivery, event, explain,
-    flow, health, job, kept, openapi, publish, reader, rejection, request, resource, schedule, sending,
-    source, status, subscription, telling, trial,
+    Configuration, Presence, activity, call, callback, config, delivery, event, explain, flow, health, job,
+    kept, openapi, publish, reader, rejection, request, resource, schedule, sending, source, status,
+    subscription, telling, trial,
 };
 use crate::bulk::Jobs;
 use crate::call::Calls;
@@ -18,10 +17,12 @@ use crate::source::Sources;
 use crate::store::Store;
 use crate::subscription::Subscriptions;
 use crate::telemetry::{Readiness, Scrape};
+use crate::web::{Access, not_stored, unknown_address, unknown_method};
 use anglerfish_core::request::UnixMillis;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
-use http::header::{CACHE_CONTROL, HeaderValue};
-use http::{Method, StatusCode, Uri};
 use std::fmt;
 use std::sync::Arc;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -166,20 +167,10 @@ pub fn router(api: Api, access: Access) -> Router {
         .with_state(api)
 }
 
-pub(crate) async fn unknown_address(uri: Uri) -> ProblemDetails {
-    ProblemDetails::not_found("unknown-address", format!("there is nothing at `{}`", uri.path()))
-}
-
-pub(crate) async fn unknown_method(method: Method) -> ProblemDetails {
-    ProblemDetails::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method-not-allowed",
-        format!("`{method}` is not for this address"),
-    )
-}
-
-/// Answers tell how things are at this moment, and may hold what others must not read from a cache.
-pub(crate) async fn not_stored<B>(mut response: http::Response<B>) -> http::Response<B> {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// Lets a request through or answers it.
+async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
+    match access.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }

@@ -2,12 +2,12 @@
 
 use super::body::JsonText;
 use super::cursor::Listing;
-use super::document::DocumentProblem;
 use super::query::{NoParameters, Query, Segment};
 use super::schema::SourceBody;
 use super::{Api, ProblemDetails};
 use crate::source::{Source, SourceError};
 use crate::subscription::Origin;
+use crate::web::DocumentProblem;
 use anglerfish_core::request::UnixMillis;
 use axum::Json as Answer;
 use axum::extract::State;

@@ -3,10 +3,10 @@
 use anglerfish_core::problem::Problem;
 use serde::Serialize;
 use std::fmt;
-use utoipa::ToSchema;
 
 /// One problem with its place. Its `Display` form is one line, `file:line:column: key: message`, without the hint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConfigProblem {
     /// The configuration file as it was named, or the environment variable that a value came from.

@@ -54,3 +54,13 @@ pub(crate) fn written_problems<T: Written>(table: &T) -> Vec<Problem> {
     T::of(&Node::root(&value, T::TABLE, &problems));
     problems.into_vec()
 }
+
+/// Refuses what asks for addresses that only the feature `api` has, in a program that was built without it.
+pub(crate) fn check_served(node: Option<Node<'_>>) {
+    if let Some(node) = node.filter(|_| !cfg!(feature = "api")) {
+        node.report(UNSERVED);
+    }
+}
+
+/// What is said where an address would be served that was not built in.
+const UNSERVED: &str = "nothing is served for it: this program was built without the feature `api`";

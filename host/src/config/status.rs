@@ -3,7 +3,6 @@
 use super::error::ConfigProblem;
 use anglerfish_core::request::UnixMillis;
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
 
 /// An instant as all of the API writes it.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
@@ -12,7 +11,8 @@ fn rfc3339<S: Serializer>(instant: &UnixMillis, serializer: S) -> Result<S::Ok, 
 }
 
 /// Why the configuration is read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadCause {
     /// The process got SIGHUP.
@@ -24,7 +24,8 @@ pub enum ReloadCause {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadOutcome {
     /// The new configuration is in use.
@@ -36,12 +37,13 @@ pub enum ReloadOutcome {
 }
 
 /// One attempt to read the configuration again.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReloadReport {
     /// When.
     #[serde(serialize_with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "api", schema(value_type = String, format = DateTime))]
     pub at: UnixMillis,
     /// Why.
     pub cause: ReloadCause,
@@ -59,7 +61,8 @@ pub struct ReloadReport {
 }
 
 /// What `GET /v1/config/status` says.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConfigStatus {
     /// The configuration's file as it was named.
@@ -68,7 +71,7 @@ pub struct ConfigStatus {
     pub generation: u64,
     /// When the one in use was put in use.
     #[serde(serialize_with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "api", schema(value_type = String, format = DateTime))]
     pub since: UnixMillis,
     /// Keys that read otherwise in the file than the process uses them, because they are only read at a start.
     pub needs_restart: Vec<String>,

@@ -1,6 +1,6 @@
 //! The listener of documents: `[documents]`.
 
-use crate::config::section::{Keys, Kind, Section, Written};
+use crate::config::section::{Keys, Kind, Section, Written, check_served};
 use crate::config::value::{address, count, networks, set, size, token};
 use anglerfish_core::config::{Secret, Table};
 use bytesize::ByteSize;
@@ -51,6 +51,7 @@ impl Section for DocumentsConfig {
     fn read(table: &Table<'_>) -> Self {
         let mut config = Self::default();
         set(&mut config.listen, table.get("listen"), |node| address(node).map(Some));
+        check_served(table.get("listen"));
         config.token = table.get("token").and_then(|node| token(&node));
         if let (Some(listen), Some(node)) = (config.listen, table.get("listen"))
             && !listen.ip().is_loopback()

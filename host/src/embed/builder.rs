@@ -1,7 +1,6 @@
 //! What a gateway in a program is made of.
 
 use super::{Anglerfish, Api, Delivery, Resource, Source, Subscription, Topic, function};
-use crate::api::AdminConfig;
 use crate::config::place::Places;
 use crate::config::section::Written;
 use crate::config::{ConfigError, Environment};
@@ -14,8 +13,10 @@ use crate::passive::OutConfig;
 use crate::plugin::{self, PluginConfig};
 use crate::server::Descriptors;
 use crate::store::{Store, StoreConfig};
+use crate::web::AdminConfig;
 use anglerfish_core::config::Secret;
 use anglerfish_core::problem::Problem;
+use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt;
@@ -39,6 +40,7 @@ pub struct AnglerfishBuilder {
     store: Option<Arc<dyn Store>>,
     token: Option<CancellationToken>,
     plugins: Vec<PluginConfig>,
+    registry: Registry,
 }
 
 /// What there may be several of, as a file would write it.
@@ -80,6 +82,7 @@ impl AnglerfishBuilder {
             store: None,
             token: None,
             plugins: Vec::new(),
+            registry: Registry::default(),
         }
     }
 
@@ -128,13 +131,13 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// The management API.
+    /// The management API, and what is written at run time. Where it would be served without the feature `api`, `build` refuses it.
     pub fn admin(mut self, config: AdminConfig) -> Self {
         *self.tables().admin = config;
         self
     }
 
-    /// Listens for documents of resources, with a server of its own: nowhere unless this says where.
+    /// Listens for documents of resources, with a server of its own: nowhere unless this says where. Needs the feature `api`.
     pub fn documents_listener(mut self, config: DocumentsConfig) -> Self {
         *self.tables().documents = config;
         self
@@ -165,7 +168,7 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// Listens at this address with the management API, with a server of its own.
+    /// Listens at this address with the management API, with a server of its own. Needs the feature `api`.
     pub fn listen_admin(mut self, address: SocketAddr) -> Self {
         self.tables().admin.listen = address;
         self.binding.admin = true;
@@ -261,6 +264,19 @@ impl AnglerfishBuilder {
         self
     }
 
+    /// Adds the gateway's metrics to this registry of the program's own, so that [`Anglerfish::metrics`] and `GET /metrics` of the
+    /// management API show what is in it, too. Each name of the gateway's begins with `anglerfish_`, behind the registry's own prefix, and
+    /// has the registry's labels.
+    ///
+    /// What the program registers has to be there before; a [`Collector`](prometheus_client::collector::Collector) among it can tell
+    /// more later. Metrics themselves are handles, which the program keeps.
+    ///
+    /// The crate is `anglerfish::prometheus_client`, of the version that fits.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
     /// Shuts down gracefully when this token is cancelled; [`Anglerfish::ended`] tells when that is done.
     pub fn shutdown_on(mut self, token: CancellationToken) -> Self {
         self.token = Some(token);
@@ -315,7 +331,8 @@ impl AnglerfishBuilder {
         let mut builder = GatewayBuilder::new(config)
             .descriptors(self.descriptors)
             .binding(self.binding)
-            .functions(self.functions);
+            .functions(self.functions)
+            .registry(self.registry);
         if let Some(documents) = self.documents {
             builder = builder.documents(documents);
         }

@@ -6,6 +6,7 @@
 mod api;
 mod builder;
 mod delivery;
+mod document;
 mod event;
 mod function;
 mod resource;
@@ -18,6 +19,7 @@ mod topic;
 pub use api::Api;
 pub use builder::{AnglerfishBuilder, BuiltAnglerfish};
 pub use delivery::Delivery;
+pub use document::DocumentError;
 pub use event::{EventError, NewEvent};
 pub use resource::Resource;
 pub use running::Anglerfish;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 /// Whose documents subscribers are told of, in code.
 ///
 /// It has the keys of `[[resource]]` in a configuration file, with the same meaning, bounds and checks. A subscription names it by
-/// `.set("resource", "users")`; producers put documents through [`super::Anglerfish::management`] or the listener of
-/// [`super::AnglerfishBuilder::documents_listener`].
+/// `.set("resource", "users")`; documents are put by [`super::Anglerfish::put_document`], through the management API,
+/// or at the listener of [`super::AnglerfishBuilder::documents_listener`].
 ///
 /// ```
 /// use anglerfish::Resource;

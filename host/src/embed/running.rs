@@ -1,6 +1,7 @@
 //! The running gateway as the program uses it.
 
-use super::{AnglerfishBuilder, EventError, IngressService, NewEvent, Source, Subscription};
+use super::document;
+use super::{AnglerfishBuilder, DocumentError, EventError, IngressService, NewEvent, Source, Subscription};
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::{CallbackBuilder, Callbacks};
 use crate::clock;
@@ -107,6 +108,7 @@ impl Anglerfish {
     /// The management API, to be mounted below any path. Without a token ([`AnglerfishBuilder::admin_token`]) it answers
     /// only programs that address this machine by a loopback address or `localhost`, so behind a public name a token has to
     /// be given.
+    #[cfg(feature = "api")]
     pub fn management(&self) -> Router {
         self.shared.handles.api.clone()
     }
@@ -218,6 +220,30 @@ impl Anglerfish {
         Ok(self.shared.handles.publisher.publish(published, now).await?)
     }
 
+    /// Puts a document, a JSON object, under its own URL. Its resource's subscribers are told of it as far as it is news to them. When
+    /// this returns that is on disk; where nobody subscribes nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// It fits no resource, is no document of its resource, or cannot be written down. Nothing is changed.
+    pub async fn put_document<T: Serialize + ?Sized>(
+        &self,
+        url: &str,
+        document: &T,
+    ) -> Result<(), DocumentError> {
+        let (url, body) = (document::url(url)?, serde_json::to_vec(document)?);
+        Ok(self.shared.handles.documents.change(&url, Some(body.into())).await?)
+    }
+
+    /// Deletes a document, and tells those who have it. One that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// It fits no resource, or that cannot be written down. Nothing is changed.
+    pub async fn delete_document(&self, url: &str) -> Result<(), DocumentError> {
+        Ok(self.shared.handles.documents.change(&document::url(url)?, None).await?)
+    }
+
     /// Adds or replaces a source, and keeps it in the store. References to secrets in it have to be named by
     /// `admin.references`, as with all that is written at run time.
     ///
@@ -275,14 +301,24 @@ impl Anglerfish {
         Ok(deleted)
     }
 
-    /// All its metrics in the `OpenMetrics` text format: every name begins with `anglerfish_`, and no other registry knows of
-    /// them.
+    /// All its metrics in the `OpenMetrics` text format, and those of the program's registry
+    /// ([`AnglerfishBuilder::registry`]), if it has one. Every name of the gateway's begins with `anglerfish_`.
     ///
     /// # Errors
     ///
     /// A metric cannot be written out.
     pub async fn metrics(&self) -> Result<String, fmt::Error> {
         self.shared.handles.scrape.text().await
+    }
+
+    /// Adds the same to a text that goes on: without the last line, `# EOF`, as
+    /// [`encode_registry`](prometheus_client::encoding::text::encode_registry) does for a registry that the gateway is not given.
+    ///
+    /// # Errors
+    ///
+    /// A metric cannot be written out.
+    pub async fn encode_metrics(&self, text: &mut String) -> Result<(), fmt::Error> {
+        self.shared.handles.scrape.encode(text).await
     }
 
     /// What holds it back; nothing if it is ready.

@@ -2,12 +2,12 @@
 
 use super::GatewayError;
 use super::exits::{self, Exits};
+use super::management;
 use super::reload::{Loader, ReloadTargets, Reloader};
 use super::routing::EngineRouting;
 use super::running::Gateway;
 use super::source_table::GatewaySources;
 use super::wiring::{self, Binding, Listeners, SharedReader};
-use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
@@ -15,7 +15,6 @@ use crate::clock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::document::{Documents, Notices, Resources, moved_from_documents};
 use crate::fetch::DocumentCache;
-use crate::flare::Flare;
 use crate::flow::{FlowMetrics, FlowParts, Flows};
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
@@ -32,8 +31,10 @@ use crate::subscription::Subscriptions;
 use crate::supervision::Supervisor;
 use crate::telemetry::{self, FilterActivity, IngressMetrics, LogControl, Readiness, Scrape};
 use crate::topic::Topics;
+use crate::web::Access;
 use anglerfish_core::router::{RoutingDocument, RoutingResource};
 use axum::Router;
+use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub struct GatewayBuilder {
     binding: Binding,
     functions: Functions,
     store: Option<Arc<dyn Store>>,
+    registry: Registry,
 }
 
 impl GatewayBuilder {
@@ -67,6 +69,7 @@ impl GatewayBuilder {
             binding: Binding::default(),
             functions: Functions::default(),
             store: None,
+            registry: Registry::default(),
         }
     }
 
@@ -120,6 +123,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Adds its metrics to this registry, and shows all that is in it.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
     /// Binds the addresses, opens the store and loads the component.
     ///
     /// # Errors
@@ -127,7 +137,8 @@ impl GatewayBuilder {
     /// If the configuration has problems that only the component sees, the store cannot be opened, or an address is
     /// taken. Nothing is left behind: no queue, no thread, no lock.
     pub async fn build(self) -> Result<BuiltGateway, GatewayError> {
-        let Self { config, documents, descriptors, file, loader, log, binding, functions, store } = self;
+        let Self { config, documents, descriptors, file, loader, log, binding, functions, store, registry } =
+            self;
         // Addresses first: a second gateway by mistake should not get as far as the data.
         let listeners = wiring::bind(&config, binding, descriptors).await?;
         let outbound = wiring::outbound(&config, descriptors)?;
@@ -141,8 +152,18 @@ impl GatewayBuilder {
             Some(store) => store,
             None => wiring::open_store(&config, &supervisor)?,
         };
-        let made =
-            Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions };
+        let made = Prepared {
+            file,
+            loader,
+            log,
+            readiness,
+            supervisor,
+            outbound,
+            documents,
+            listeners,
+            functions,
+            registry,
+        };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -165,6 +186,7 @@ struct Prepared {
     documents: Arc<dyn Fetcher>,
     listeners: Listeners,
     functions: Functions,
+    registry: Registry,
 }
 
 /// What a program that the gateway is part of uses of it. Cheap to clone.
@@ -179,6 +201,7 @@ pub(crate) struct Handles {
     pub(crate) calls: Calls,
     pub(crate) callbacks: Callbacks,
     pub(crate) flows: Flows,
+    pub(crate) documents: Documents,
     pub(crate) sources: Sources,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) functions: Functions,
@@ -198,7 +221,7 @@ pub struct BuiltGateway {
     /// The documents.
     pub(super) documents: Documents,
     /// Where documents come in, if anywhere.
-    pub(super) producers: Option<(Arc<Listener>, Flare)>,
+    pub(super) producers: Option<(Arc<Listener>, Router)>,
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) store: Arc<dyn Store>,
@@ -229,20 +252,30 @@ async fn forget_followers(store: &dyn Store, subscriptions: &Subscriptions) -> R
 
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
-        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions } =
-            made;
+        let Prepared {
+            file,
+            loader,
+            log,
+            readiness,
+            supervisor,
+            outbound,
+            documents,
+            listeners,
+            functions,
+            registry: mut metrics_of_all,
+        } = made;
         let Listeners { ingress, admin, out, stomp, documents: producers } = listeners;
-        let mut registry = Scrape::registry();
-        supervisor.register(&mut registry);
-        telemetry::register_log(&mut registry);
-        let metrics = IngressMetrics::register(&mut registry);
+        let registry = Scrape::registry(&mut metrics_of_all);
+        supervisor.register(registry);
+        telemetry::register_log(registry);
+        let metrics = IngressMetrics::register(registry);
         // An attempt that runs and has no connection only waits, and who waits there is not told apart by what it had before:
         // places are shared out where they are.
         let attempts = DeliveryOptions::default().attempts.min(outbound.max_connections());
         let outgoing = DeliveryOptions {
             outbound: Some(outbound.clone()),
             attempts,
-            metrics: DeliveryMetrics::register(&mut registry),
+            metrics: DeliveryMetrics::register(registry),
             supervisor: supervisor.clone(),
             host_rates: config.outbound.host_rates.clone(),
             renderer: None,
@@ -256,7 +289,7 @@ impl BuiltGateway {
         let document = stored.added_to(&config.document);
         let settings = wiring::ingress_config(&config, &document)?;
         let activity = FilterActivity::default();
-        activity.register(&mut registry, clock::now);
+        activity.register(registry, clock::now);
         let declared: Vec<_> = document.resources.iter().map(|(_, resource)| resource.clone()).collect();
         let moved = moved_from_documents(&document.resources, &**store).await?;
         if !moved.is_empty() {
@@ -275,7 +308,7 @@ impl BuiltGateway {
             config.outbound.proxy_resolves(),
         ));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
-        let plugins = Plugins::new(PluginMetrics::register(&mut registry));
+        let plugins = Plugins::new(PluginMetrics::register(registry));
         let plugins = plugins.with_cache(Some(config.server.data_dir.join("cache")));
         let plugins = wiring::load_plugins(&config, plugins).await?;
         let filter = Some(Arc::new(plugins.clone()) as _);
@@ -288,7 +321,7 @@ impl BuiltGateway {
         };
         let deliveries = Deliveries::try_new(Arc::clone(store), outgoing)?;
         let reader = SharedReader::new(wiring::reader(&config));
-        let metrics_of_streams = StreamMetrics::register(&mut registry);
+        let metrics_of_streams = StreamMetrics::register(registry);
         if let Some(out) = &out {
             out.count_refusals(metrics_of_streams.refusals());
         }
@@ -298,7 +331,7 @@ impl BuiltGateway {
         let (retention, kept) = watch::channel(config.store.retention);
         let proxies = &config.server.trusted_proxies;
         let streams = exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, kept);
-        streams.register(&mut registry);
+        streams.register(registry);
         let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
         let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;
         let subscriptions = match opened {
@@ -312,7 +345,7 @@ impl BuiltGateway {
             deliveries.shutdown(Duration::ZERO).await;
             return Err(error.into());
         }
-        let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
+        let rejections = Rejections::new(RejectionMetrics::register(registry));
         let outlet = Arc::new(exits);
         let publisher =
             Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
@@ -332,7 +365,7 @@ impl BuiltGateway {
                 outbound,
                 host_rates: config.outbound.host_rates.clone(),
                 supervisor: supervisor.clone(),
-                metrics: CallMetrics::register(&mut registry),
+                metrics: CallMetrics::register(registry),
             },
         );
         let calls = match calls.await {
@@ -351,7 +384,7 @@ impl BuiltGateway {
             fetcher: Arc::clone(&documents),
             base,
             rejections: rejections.clone(),
-            metrics: CallbackMetrics::register(&mut registry),
+            metrics: CallbackMetrics::register(registry),
         });
         let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());
         let flows = Flows::new(FlowParts {
@@ -359,7 +392,7 @@ impl BuiltGateway {
             calls: calls.clone(),
             callbacks: callbacks.clone(),
             retention: retention.subscribe(),
-            metrics: FlowMetrics::register(&mut registry),
+            metrics: FlowMetrics::register(registry),
         });
         functions.start_flows_by(flows.endpoints());
         let service =
@@ -376,7 +409,7 @@ impl BuiltGateway {
         let topics = Topics::new(config.document.topics.iter().map(|(_, topic)| topic.clone()));
         let (out_router, stomp) = {
             let trusted = &config.server.trusted_proxies;
-            let refusals = Refusals::new(OutMetrics::register(&mut registry), trusted);
+            let refusals = Refusals::new(OutMetrics::register(registry), trusted);
             let members = (topics.clone(), publisher.clone());
             let known = sources.clone();
             let operator = (access.clone(), Arc::new(move |name: &str| known.get(name).is_some()) as _);
@@ -385,16 +418,14 @@ impl BuiltGateway {
             let is_read_with = Arc::new(move |id: &str, shown: &[u8]| read.opens(id, shown));
             let streams = StreamOut::new(streams.clone(), kept, members, refused, operator, trusted);
             let stomp = stomp.map(|listener| (listener, streams.clone()));
-            let streams = stream::addresses().with_state(streams);
+            let streams = stream::addresses().with_state(streams).merge(management::description());
             let out = Out::new(deliveries.clone(), refusals, is_read_with, &config.out.allowed_origins);
             (passive::router(out, streams), stomp)
         };
         let producers = producers.map(|listener| {
-            let access = Access::new(config.documents.token.as_ref(), listener.address());
-            let body_limit = usize::try_from(config.documents.body_limit).unwrap_or(usize::MAX);
-            let flare =
-                Flare::new(changes.clone(), subscriptions.clone(), Arc::clone(store), access, body_limit);
-            (listener, flare)
+            let parts = (changes.clone(), subscriptions.clone(), Arc::clone(store));
+            let router = management::documents(&config.documents, listener.address(), parts);
+            (listener, router)
         });
         let (set_timeout, shutdown_timeout) = watch::channel(config.server.shutdown_timeout);
         let rooms = ReloadTargets {
@@ -419,45 +450,27 @@ impl BuiltGateway {
         let config_of_requests = config.admin.requests.clone();
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
-        let job_metrics = JobMetrics::register(&mut registry);
+        let job_metrics = JobMetrics::register(registry);
         let jobs = Jobs::new(Arc::clone(store), subscriptions.clone(), job_metrics);
-        let scrape = Scrape::new(registry, Arc::clone(store), clock::now).with_names(move || listed.names());
+        let scrape =
+            Scrape::new(metrics_of_all, Arc::clone(store), clock::now).with_names(move || listed.names());
         let scrape = Arc::new(scrape);
-        let api = Api {
-            store: Arc::clone(store),
-            subscriptions: subscriptions.clone(),
-            sources: sources.clone(),
-            publisher: publisher.clone(),
-            readers: Arc::new(streams.clone()),
-            rejections,
-            plugins,
-            explainer: routing,
-            readiness: readiness.clone(),
-            scrape: Arc::clone(&scrape),
-            clock: Arc::new(clock::now),
-            jobs: jobs.clone(),
-            calls: calls.clone(),
-            callbacks: callbacks.clone(),
-            documents: changes.clone(),
-            flows: flows.clone(),
-            requests: config_of_requests,
-            configuration: Arc::new(reloader.clone()),
-        };
         let handles = Handles {
             ingress: service,
             gate: Gate::new(supervisor.clone()),
-            api: api::router(api, access),
+            api: Router::new(),
             out: out_router,
             publisher,
             calls: calls.clone(),
             callbacks,
             flows,
+            documents: changes.clone(),
             sources,
             subscriptions,
             functions,
             scrape,
         };
-        Ok(Self {
+        let mut built = Self {
             ingress,
             admin,
             out,
@@ -477,7 +490,10 @@ impl BuiltGateway {
             reloader,
             retention,
             shutdown_timeout,
-        })
+        };
+        let shown = (rejections, plugins, routing);
+        built.handles.api = management::router(&built, access, shown, config_of_requests);
+        Ok(built)
     }
 
     /// Where events will be taken in, if the gateway listens for them.

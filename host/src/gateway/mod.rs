@@ -8,6 +8,10 @@ mod config;
 mod difference;
 mod error;
 mod exits;
+#[cfg(feature = "api")]
+mod management;
+#[cfg(not(feature = "api"))]
+mod missing;
 mod reload;
 mod retention;
 mod routing;
@@ -21,6 +25,8 @@ pub use builder::{BuiltGateway, GatewayBuilder};
 pub(crate) use config::Sections;
 pub use config::{Config, Examination};
 pub use error::GatewayError;
+#[cfg(not(feature = "api"))]
+use missing as management;
 pub use reload::{Loader, Reloader};
 pub use running::Gateway;
 pub(crate) use wiring::Binding;

@@ -7,7 +7,6 @@ use super::difference::Difference;
 use super::routing::EngineRouting;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
-use crate::api::{Access, Configuration};
 use crate::call::Calls;
 use crate::clock;
 use crate::config::{ConfigError, ConfigStatus, ReloadCause, ReloadReport};
@@ -24,10 +23,10 @@ use crate::subscription::{Reload, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::LogControl;
 use crate::topic::Topics;
+use crate::web::Access;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{self, RoutingDocument, RoutingResource, RoutingSubscription};
-use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -279,17 +278,6 @@ impl Reloader {
             };
             supervisor.guard("the old engine's end", ended).await;
         });
-    }
-}
-
-#[async_trait]
-impl Configuration for Reloader {
-    fn status(&self) -> ConfigStatus {
-        Self::status(self)
-    }
-
-    async fn reload(&self) -> ConfigStatus {
-        Self::reload(self, ReloadCause::Api).await
     }
 }
 

@@ -5,7 +5,6 @@ use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::Callbacks;
 use crate::delivery::Deliveries;
-use crate::flare;
 use crate::flow::Flows;
 use crate::gateway::Config;
 use crate::ingress::{Fetcher, Ingress};
@@ -143,9 +142,8 @@ impl Gateway {
         let stomp_address = stomp.as_ref().map(|(listener, _)| listener.address());
         let stomp = stomp.map(|(listener, out)| Part::serve_stomp(listener, out, &supervisor));
         let backfill = supervisor.spawn("backfill", move || documents.clone().backfill());
-        let producers = producers.map(|(listener, flare)| {
-            Part::serve("listener of documents", listener, flare::router(flare), &supervisor)
-        });
+        let producers = producers
+            .map(|(listener, router)| Part::serve("listener of documents", listener, router, &supervisor));
         let stop_retention = CancellationToken::new();
         let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
         Self {

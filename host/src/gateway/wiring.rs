@@ -72,9 +72,9 @@ pub(crate) struct Binding {
 }
 
 impl Default for Binding {
-    /// All that the configuration names.
+    /// All that the configuration names, and that there is.
     fn default() -> Self {
-        Self { ingress: true, admin: true }
+        Self { ingress: true, admin: cfg!(feature = "api") }
     }
 }
 

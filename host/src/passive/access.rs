@@ -2,10 +2,10 @@
 
 use super::Out;
 use super::guess::Guesses;
-use crate::api::{ProblemDetails, Segment, bearer};
 use crate::delivery::PassiveSubscription;
 use crate::server::{Peer, sender};
 use crate::telemetry::SharedRepeated;
+use crate::web::{ProblemDetails, Segment, bearer};
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use http::request::Parts;

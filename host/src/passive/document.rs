@@ -1,19 +1,18 @@
 //! What subscribers are answered.
 
 use super::request::NamedToken;
-use crate::api::ProblemDetails;
 use crate::delivery::LeasedMessage;
+use crate::web::ProblemDetails;
 use anglerfish_core::attempt::{CloudEvent, DataForm};
 use anglerfish_core::policy::Settled;
 use anglerfish_core::request::UnixMillis;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
 /// Messages that are leased.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Leased)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Leased))]
 pub(super) struct LeasedDocument<'a> {
     /// The messages, those that wait longest first; none if nothing came in time.
     pub(super) messages: Vec<MessageDocument<'a>>,
@@ -22,8 +21,8 @@ pub(super) struct LeasedDocument<'a> {
 }
 
 /// A message that is leased.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Message)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Message))]
 pub(super) struct MessageDocument<'a> {
     /// The delivery's number, as the management API names it. It stays the same when the message comes again.
     delivery: i64,
@@ -32,10 +31,10 @@ pub(super) struct MessageDocument<'a> {
     /// What the lease is named by.
     token: String,
     /// When the lease ends.
-    #[schema(required, format = DateTime)]
+    #[cfg_attr(feature = "api", schema(required, format = DateTime))]
     deadline: Option<String>,
     /// The event in CloudEvents' JSON format, with its data in `data` or `data_base64`.
-    #[schema(value_type = Object)]
+    #[cfg_attr(feature = "api", schema(value_type = Object))]
     event: CloudEvent<'a>,
 }
 
@@ -53,32 +52,33 @@ impl<'a> MessageDocument<'a> {
 }
 
 /// What became of each lease.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Results)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Results))]
 pub(super) struct ResultsDocument {
     /// In the order of the request.
     results: Vec<ResultDocument>,
 }
 
 /// What became of one lease.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Result)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Result))]
 pub(super) struct ResultDocument {
     /// The lease's token, as it was sent.
     token: String,
     outcome: Outcome,
     /// When the message comes again, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
+    #[cfg_attr(feature = "api", schema(format = DateTime))]
     due: Option<String>,
     /// When the lease ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
+    #[cfg_attr(feature = "api", schema(format = DateTime))]
     deadline: Option<String>,
 }
 
 /// What became of a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outcome {
     /// The message is delivered.

@@ -2,10 +2,10 @@
 
 use super::access::Opened;
 use super::document::{LeasedDocument, MessageDocument, ResultDocument, ResultsDocument};
-use super::request::{self, AckBody, ExtendBody, LeaseBody, NackBody, NamedToken};
-use crate::api::{Json, NoParameters, OptionalJson, ProblemDetails, Query, bearer, internal, wrong_token};
+use super::request::{self, NamedToken};
 use crate::delivery::{LeaseError, MessageToken, PassiveSubscription};
 use crate::server::ConnectionWatch;
+use crate::web::{Json, NoParameters, OptionalJson, ProblemDetails, Query, bearer, internal, wrong_token};
 use axum::Json as Answer;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
@@ -22,19 +22,22 @@ const CROWDED: Duration = Duration::from_secs(1);
 /// If there are none, it waits for one as long as the request says. Whoever has leased a message answers for it before the
 /// lease ends: `ack`, `nack`, or `extend`. Otherwise it comes again, and that was an attempt. One answer has about 1 MiB of
 /// data at most, or one message that is larger.
-#[utoipa::path(
-    post, path = "/out/{subscription}/lease", operation_id = "lease", tag = "out",
-    params(("subscription" = String, Path, description = "The subscription's id.")),
-    request_body(content = Option<LeaseBody>),
-    responses(
-        (status = 200, description = "The messages, or none.", body = LeasedDocument<'static>),
-        (status = 409, description = "Nothing is kept to be leased: the subscription is not passive: `not-passive`."),
-        (
-            status = 429,
-            description = "Too many wait already, or too much is leased already: `too-many-waiting`, `too-many-leases`; or too many \
-                tokens that are not right came from this address: `too-many-wrong-tokens`.",
-            headers(("Retry-After" = String, description = "When to come again, in seconds."))
-        ),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        post, path = "/out/{subscription}/lease", operation_id = "lease", tag = "out",
+        params(("subscription" = String, Path, description = "The subscription's id.")),
+        request_body(content = Option<super::body::LeaseBody>),
+        responses(
+            (status = 200, description = "The messages, or none.", body = LeasedDocument<'static>),
+            (status = 409, description = "Nothing is kept to be leased: the subscription is not passive: `not-passive`."),
+            (
+                status = 429,
+                description = "Too many wait already, or too much is leased already: `too-many-waiting`, `too-many-leases`; or too many \
+                    tokens that are not right came from this address: `too-many-wrong-tokens`.",
+                headers(("Retry-After" = String, description = "When to come again, in seconds."))
+            ),
+        )
     )
 )]
 pub(super) async fn lease(
@@ -60,17 +63,20 @@ pub(super) async fn lease(
 }
 
 /// Says that messages arrived: they are delivered, and do not come again.
-#[utoipa::path(
-    post, path = "/out/{subscription}/ack", operation_id = "ack", tag = "out",
-    params(("subscription" = String, Path, description = "The subscription's id.")),
-    request_body = AckBody,
-    responses(
-        (status = 200, description = "What became of each.", body = ResultsDocument),
-        (
-            status = 409,
-            description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
-                passive: `not-passive`."
-        ),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        post, path = "/out/{subscription}/ack", operation_id = "ack", tag = "out",
+        params(("subscription" = String, Path, description = "The subscription's id.")),
+        request_body = super::body::AckBody,
+        responses(
+            (status = 200, description = "What became of each.", body = ResultsDocument),
+            (
+                status = 409,
+                description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
+                    passive: `not-passive`."
+            ),
+        )
     )
 )]
 pub(super) async fn ack(
@@ -87,17 +93,20 @@ pub(super) async fn ack(
 ///
 /// They come again after `delay`, or when the subscription's retry policy has the next attempt; and not at all once its
 /// attempts are used up.
-#[utoipa::path(
-    post, path = "/out/{subscription}/nack", operation_id = "nack", tag = "out",
-    params(("subscription" = String, Path, description = "The subscription's id.")),
-    request_body = NackBody,
-    responses(
-        (status = 200, description = "What became of each.", body = ResultsDocument),
-        (
-            status = 409,
-            description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
-                passive: `not-passive`."
-        ),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        post, path = "/out/{subscription}/nack", operation_id = "nack", tag = "out",
+        params(("subscription" = String, Path, description = "The subscription's id.")),
+        request_body = super::body::NackBody,
+        responses(
+            (status = 200, description = "What became of each.", body = ResultsDocument),
+            (
+                status = 409,
+                description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
+                    passive: `not-passive`."
+            ),
+        )
     )
 )]
 pub(super) async fn nack(
@@ -111,17 +120,20 @@ pub(super) async fn nack(
 }
 
 /// Moves the ends of leases.
-#[utoipa::path(
-    post, path = "/out/{subscription}/extend", operation_id = "extend", tag = "out",
-    params(("subscription" = String, Path, description = "The subscription's id.")),
-    request_body = ExtendBody,
-    responses(
-        (status = 200, description = "What became of each.", body = ResultsDocument),
-        (
-            status = 409,
-            description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
-                passive: `not-passive`."
-        ),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        post, path = "/out/{subscription}/extend", operation_id = "extend", tag = "out",
+        params(("subscription" = String, Path, description = "The subscription's id.")),
+        request_body = super::body::ExtendBody,
+        responses(
+            (status = 200, description = "What became of each.", body = ResultsDocument),
+            (
+                status = 409,
+                description = "All were stale and nothing was changed: `stale-lease`, with the `results`. Or the subscription is not \
+                    passive: `not-passive`."
+            ),
+        )
     )
 )]
 pub(super) async fn extend(

@@ -1,11 +1,14 @@
 //! `/out/openapi.json`: the addresses below `/out` as an `OpenAPI` 3.1 document.
 
-use super::router::{self, Out};
-use crate::api::{NoParameters, PROBLEM_JSON, ProblemBody, ProblemDetails, Query};
+use super::handler;
+use crate::web::{NoParameters, PROBLEM_JSON, ProblemBody, ProblemDetails, Query};
+use axum::Router;
 use axum::extract::State;
+use axum::routing::get;
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
@@ -21,6 +24,7 @@ use utoipa::openapi::OpenApi;
     servers((url = "/", description = "The listener that this document comes from.")),
     tags((name = "out", description = "Messages of passive subscriptions, and streams")),
     security(("token" = [])),
+    paths(handler::lease, handler::ack, handler::nack, handler::extend, serve),
     components(schemas(ProblemBody))
 )]
 struct Description;
@@ -30,11 +34,17 @@ struct Description;
     get, path = "/out/openapi.json", operation_id = "openapi", tag = "out", security(()),
     responses((status = 200, description = "This document.", body = serde_json::Value))
 )]
-pub(super) async fn serve(
-    State(out): State<Out>,
+async fn serve(
+    State(text): State<Arc<str>>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<([(HeaderName, &'static str); 1], String), ProblemDetails> {
-    Ok(([(CONTENT_TYPE, "application/json")], (*out.description).to_owned()))
+    Ok(([(CONTENT_TYPE, "application/json")], text.to_string()))
+}
+
+/// The address of the document, with what is described beside the addresses of this room.
+pub(crate) fn description(others: OpenApi) -> Router {
+    let text: Arc<str> = document(others).to_string().into();
+    Router::new().route("/out/openapi.json", get(serve)).with_state(text)
 }
 
 /// Errors that every address with a subscription answers with.
@@ -58,10 +68,9 @@ const COMMON: [(&str, &str); 10] = [
     ("503", "The store is out of reach for now: `unavailable`. Leases stand as they did."),
 ];
 
-/// The whole document, with what is described beside the addresses of this room.
-pub(super) fn document(others: OpenApi) -> Value {
+/// The whole document.
+fn document(others: OpenApi) -> Value {
     let mut described = Description::openapi();
-    described.merge(router::addresses().into_openapi());
     described.merge(others);
     let mut document = json!(described);
     let problem = json!({(PROBLEM_JSON): {"schema": {"$ref": "#/components/schemas/Problem"}}});

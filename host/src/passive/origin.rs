@@ -1,6 +1,6 @@
 //! Which web pages may read: CORS, as "Fetch" has it, by a list.
 
-use crate::api::ProblemDetails;
+use crate::web::ProblemDetails;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};

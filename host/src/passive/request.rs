@@ -1,13 +1,12 @@
 //! What subscribers ask for. All problems of a body are told at once, each with its place.
 
-use crate::api::ProblemDetails;
 use crate::delivery::{MessageToken, Returned, Wanted};
+use crate::web::ProblemDetails;
 use anglerfish_core::attempt::DataForm;
 use anglerfish_core::config::{Node, Problems, Table};
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
 use std::time::Duration;
-use utoipa::ToSchema;
 
 /// Messages of one answer.
 const MOST_MESSAGES: u64 = 100;
@@ -21,71 +20,6 @@ pub(crate) const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Dur
 const WAITS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
 const DELAYS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24 * 7);
 const LONGEST_REASON: usize = 1024;
-
-/// How many messages, for how long, and how long to wait for one. Every member may be left out, and the whole body too.
-#[derive(ToSchema)]
-#[schema(as = Lease)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it only describes what is read")]
-pub(super) struct LeaseBody {
-    /// How many messages at most.
-    #[schema(required = false, minimum = 1, maximum = 100, default = 10)]
-    max: u64,
-    /// How long they are leased, from `1s` to `12h`.
-    #[schema(required = false, default = "30s")]
-    lease: String,
-    /// How long to wait for the first one, up to `1m`; not at all by default.
-    #[schema(required = false, default = "0s")]
-    wait: String,
-    /// How data is written: `plain`, or `base64` for all of it.
-    #[schema(required = false, default = "plain")]
-    data: String,
-}
-
-/// Leases by their tokens.
-#[derive(ToSchema)]
-#[schema(as = Acknowledgement)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it only describes what is read")]
-pub(super) struct AckBody {
-    /// The tokens of the leases.
-    #[schema(min_items = 1, max_items = 1000)]
-    tokens: Vec<String>,
-}
-
-/// Leases by their tokens, and what is to happen to the messages.
-#[derive(ToSchema)]
-#[schema(as = Return)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it only describes what is read")]
-pub(super) struct NackBody {
-    /// The tokens of the leases.
-    #[schema(min_items = 1, max_items = 1000)]
-    tokens: Vec<String>,
-    /// When the messages come again, up to `7d` from now; left out, as the subscription's retry policy says.
-    #[schema(required = false)]
-    delay: String,
-    /// Whether they do not come again at all.
-    #[schema(required = false, default = false)]
-    dead: bool,
-    /// Why, for whoever looks at the attempts.
-    #[schema(required = false, max_length = 1024)]
-    reason: String,
-}
-
-/// Leases by their tokens, and how long they go on.
-#[derive(ToSchema)]
-#[schema(as = Extension)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it only describes what is read")]
-pub(super) struct ExtendBody {
-    /// The tokens of the leases.
-    #[schema(min_items = 1, max_items = 1000)]
-    tokens: Vec<String>,
-    /// How long they go on from now, from `1s` to `12h`.
-    #[schema(required = false, default = "30s")]
-    lease: String,
-}
 
 /// A token as it was sent, so that the answer can name it, and what it is; what is none is as stale as one of long ago.
 #[derive(Debug, Clone, PartialEq, Eq)]

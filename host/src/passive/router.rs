@@ -1,15 +1,14 @@
 //! The addresses below `/out`.
 
 use super::access::Refusals;
+use super::handler;
 use super::origin::{self, Origins};
-use super::{handler, openapi};
-use crate::api::{not_stored, unknown_address, unknown_method};
 use crate::delivery::Deliveries;
+use crate::web::{not_stored, unknown_address, unknown_method};
+use axum::routing::post;
 use axum::{Router, middleware};
 use std::fmt;
 use std::sync::Arc;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// Whether a token is one of a subscription's, which need not be passive.
 type IsReadWith = Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>;
@@ -21,8 +20,6 @@ pub struct Out {
     pub(super) refusals: Arc<Refusals>,
     pub(super) is_read_with: IsReadWith,
     origins: Origins,
-    /// The OpenAPI document.
-    pub(super) description: Arc<str>,
 }
 
 impl Out {
@@ -35,7 +32,7 @@ impl Out {
         is_read_with: IsReadWith,
         origins: &[String],
     ) -> Self {
-        Self { deliveries, refusals, is_read_with, origins: Origins::new(origins), description: "".into() }
+        Self { deliveries, refusals, is_read_with, origins: Origins::new(origins) }
     }
 }
 
@@ -45,22 +42,14 @@ impl fmt::Debug for Out {
     }
 }
 
-/// Those of passive subscriptions, as they are described too.
-pub(super) fn addresses() -> OpenApiRouter<Out> {
-    OpenApiRouter::default()
-        .routes(routes!(handler::lease))
-        .routes(routes!(handler::ack))
-        .routes(routes!(handler::nack))
-        .routes(routes!(handler::extend))
-        .routes(routes!(openapi::serve))
-}
-
 /// The addresses below `/out` and `others` beside them, each of which asks for a token of its subscription.
-pub fn router(mut out: Out, others: OpenApiRouter) -> Router {
-    let (others, described) = others.split_for_parts();
-    out.description = openapi::document(described).to_string().into();
+pub fn router(out: Out, others: Router) -> Router {
     let origins = out.origins.clone();
-    Router::from(addresses())
+    Router::new()
+        .route("/out/{subscription}/lease", post(handler::lease))
+        .route("/out/{subscription}/ack", post(handler::ack))
+        .route("/out/{subscription}/nack", post(handler::nack))
+        .route("/out/{subscription}/extend", post(handler::extend))
         .with_state(out)
         .merge(others)
         .fallback(unknown_address)

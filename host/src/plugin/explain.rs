@@ -6,13 +6,13 @@ use super::set::Plugins;
 use anglerfish_core::config::PluginUse;
 use serde::Serialize;
 use std::time::{Duration, Instant};
-use utoipa::ToSchema;
 
 /// How long an explanation waits for places among the plugins' calls.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a plugin says of an event that the filter wants.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PluginVerdict {
     /// The plugin.

@@ -2,9 +2,13 @@
 //! of itself.
 
 mod cloudevent;
+#[cfg(feature = "api")]
+mod message;
 mod operational;
 mod publisher;
 
-pub(crate) use cloudevent::{Message, Published, Sources, Unreadable, checked, event_of, read, read_event};
+pub(crate) use cloudevent::{Published, Sources, checked, event_of, read_event};
+#[cfg(feature = "api")]
+pub(crate) use message::{Message, Unreadable, read};
 pub(crate) use operational::OperationalEvents;
 pub use publisher::{PublishError, Publisher, Receipt};

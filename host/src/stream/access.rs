@@ -2,8 +2,8 @@
 
 use super::router::StreamOut;
 use super::session::{Refused, Target};
-use crate::api::{ProblemDetails, Segment, bearer, wrong_token};
 use crate::server::{ConnectionWatch, Peer, sender};
+use crate::web::{ProblemDetails, Segment, bearer, wrong_token};
 use axum::extract::{FromRequestParts, Query};
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;

@@ -3,13 +3,12 @@
 use super::registry::{Readable, Streams};
 use super::request::{Data, EventName, Format, StreamQuery};
 use super::session::Target;
-use crate::api::ProblemDetails;
+use crate::web::ProblemDetails;
 use anglerfish_core::config::{DeliveryMode, OrderingConfig, is_built_in, topic_of};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::router::{FilterTable, RenderConfig, RoutingSubscription};
 use serde::Deserialize;
 use std::sync::{Arc, PoisonError};
-use utoipa::IntoParams;
 
 /// What such a stream is called among those that are read. No subscription has such an id.
 pub(super) const NAME: &str = "/out";
@@ -18,43 +17,43 @@ pub(super) const NAME: &str = "/out";
 const MOST_SOURCES: usize = 100;
 
 /// The parameters of a stream of no subscription.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub(super) struct AdHocQuery {
     /// The token of a WebSocket, where no `Authorization` can be sent: browsers send none with one.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     access_token: Option<String>,
     /// Sources with commas between them, `/topic/NAME` among them; without it all of them.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     source: Option<String>,
     /// A CEL expression as subscriptions have one; without it everything of the sources.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     filter: Option<String>,
     /// Where to begin: `now`, `earliest`, or a time such as `2026-01-31T12:00:00Z`.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     from: Option<String>,
     /// The position to begin behind.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     after: Option<String>,
     /// The same, as `EventSource` sends it in its header field, which counts more.
     #[serde(rename = "last-event-id")]
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     last_event_id: Option<String>,
     /// How the answer is written, if `Accept` does not say it.
-    #[param(required = false, inline)]
+    #[cfg_attr(feature = "api", param(required = false, inline))]
     format: Option<Format>,
     /// How data is written.
-    #[param(required = false, inline)]
+    #[cfg_attr(feature = "api", param(required = false, inline))]
     data: Option<Data>,
     /// What `event` says in Server-Sent Events.
-    #[param(required = false, inline)]
+    #[cfg_attr(feature = "api", param(required = false, inline))]
     event: Option<EventName>,
     /// How long a batch waits for its first event, up to `60s`; not at all by default.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     wait: Option<String>,
     /// How many events a batch has at most, up to 1000.
-    #[param(required = false, minimum = 1, maximum = 1000)]
+    #[cfg_attr(feature = "api", param(required = false, minimum = 1, maximum = 1000))]
     max: Option<usize>,
 }
 

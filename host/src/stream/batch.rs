@@ -6,30 +6,17 @@ use super::item::DataStyle;
 use super::metric::Closed;
 use super::reader::{LOOK, Next, Reader};
 use super::registry::Streams;
-use crate::api::ProblemDetails;
 use crate::store::EventSeq;
+use crate::web::ProblemDetails;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use std::time::Duration;
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
 /// How much text an answer has, in bytes; its last events may go beyond.
 const BYTES: usize = 1 << 20;
-
-/// Events, and where to go on.
-#[derive(ToSchema)]
-#[schema(as = Batch)]
-#[expect(dead_code, reason = "it only describes what is written")]
-pub(super) struct BatchDocument {
-    /// The events in CloudEvents' JSON format, in the order of the log; none if nothing came in time.
-    #[schema(value_type = Vec<Object>)]
-    events: Vec<String>,
-    /// The position to go on behind (`after`). It moves also where the subscription wants nothing.
-    position: String,
-}
 
 /// The next events: those that are there, or those that come first while it waits. Also says where to go on.
 pub(super) async fn answer(

@@ -10,10 +10,10 @@ use super::router::StreamOut;
 use super::session::Target;
 use super::websocket::{Handshake, MaybeWebSocket};
 use super::{batch, lines, link, sse, upgrade};
-use crate::api::{ProblemDetails, Query, internal};
 use crate::clock;
 use crate::log::ReadError;
 use crate::store::EventSeq;
+use crate::web::{ProblemDetails, Query, internal};
 use anglerfish_core::request::UnixMillis;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -78,40 +78,43 @@ impl Gap {
 /// and any number of them read the same.
 ///
 /// A request that asks for a WebSocket gets one, with this subscription begun.
-#[utoipa::path(
-    get, path = "/out/{subscription}", operation_id = "read", tag = "out",
-    params(("subscription" = String, Path, description = "The subscription's id."), StreamQuery),
-    responses(
-        (
-            status = 200,
-            description = "The events. `Last-Event-ID` says which position it begins behind.",
-            content(
-                (String = "text/event-stream"),
-                (String = "application/x-ndjson"),
-                (batch::BatchDocument = "application/json"),
-                (Vec<Object> = "application/cloudevents-batch+json"),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        get, path = "/out/{subscription}", operation_id = "read", tag = "out",
+        params(("subscription" = String, Path, description = "The subscription's id."), StreamQuery),
+        responses(
+            (
+                status = 200,
+                description = "The events. `Last-Event-ID` says which position it begins behind.",
+                content(
+                    (String = "text/event-stream"),
+                    (String = "application/x-ndjson"),
+                    (super::openapi::BatchDocument = "application/json"),
+                    (Vec<Object> = "application/cloudevents-batch+json"),
+                ),
+                headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
             ),
-            headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
-        ),
-        (status = 101, description = "A WebSocket, where the request asks for one; see `/out`."),
-        (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
-        (
-            status = 410,
-            description = "What was asked for is no longer there: `position-expired`, or `position-unknown` for a position of \
-                another log. `oldest` is the position from which on nothing is missing. Server-Sent Events say so in an event \
-                `gap` and go on from there."
-        ),
-        (
-            status = 429,
-            description = "Too many read already, with this token or from this address: `too-many-readers`; or too many tokens that are \
-                not right came from there: `too-many-wrong-tokens`.",
-            headers(("Retry-After" = String, description = "When to come again, in seconds."))
-        ),
-        (
-            status = 503,
-            description = "Too many read already: `too-many-readers`. Or the gateway stops, or the store is out of reach for now: \
-                `unavailable`."
-        ),
+            (status = 101, description = "A WebSocket, where the request asks for one; see `/out`."),
+            (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
+            (
+                status = 410,
+                description = "What was asked for is no longer there: `position-expired`, or `position-unknown` for a position of \
+                    another log. `oldest` is the position from which on nothing is missing. Server-Sent Events say so in an event \
+                    `gap` and go on from there."
+            ),
+            (
+                status = 429,
+                description = "Too many read already, with this token or from this address: `too-many-readers`; or too many tokens that are \
+                    not right came from there: `too-many-wrong-tokens`.",
+                headers(("Retry-After" = String, description = "When to come again, in seconds."))
+            ),
+            (
+                status = 503,
+                description = "Too many read already: `too-many-readers`. Or the gateway stops, or the store is out of reach for now: \
+                    `unavailable`."
+            ),
+        )
     )
 )]
 pub(super) async fn read(
@@ -128,26 +131,29 @@ pub(super) async fn read(
 /// Reads a topic from a position on.
 ///
 /// All that is said of a subscription holds for a topic. How far back it goes is the topic's `history`.
-#[utoipa::path(
-    get, path = "/topic/{topic}", operation_id = "readTopic", tag = "topic",
-    params(("topic" = String, Path, description = "The topic's name."), StreamQuery),
-    responses(
-        (
-            status = 200,
-            description = "The messages. `Last-Event-ID` says which position it begins behind.",
-            content(
-                (String = "text/event-stream"),
-                (String = "application/x-ndjson"),
-                (batch::BatchDocument = "application/json"),
-                (Vec<Object> = "application/cloudevents-batch+json"),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        get, path = "/topic/{topic}", operation_id = "readTopic", tag = "topic",
+        params(("topic" = String, Path, description = "The topic's name."), StreamQuery),
+        responses(
+            (
+                status = 200,
+                description = "The messages. `Last-Event-ID` says which position it begins behind.",
+                content(
+                    (String = "text/event-stream"),
+                    (String = "application/x-ndjson"),
+                    (super::openapi::BatchDocument = "application/json"),
+                    (Vec<Object> = "application/cloudevents-batch+json"),
+                ),
+                headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
             ),
-            headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
-        ),
-        (status = 101, description = "A WebSocket, where the request asks for one; see `/out`."),
-        (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
-        (status = 410, description = "What was asked for is no longer there: `position-expired`, `position-unknown`."),
-        (status = 429, description = "Too many read already, or too many wrong tokens came from there."),
-        (status = 503, description = "Too many read already, or the gateway stops."),
+            (status = 101, description = "A WebSocket, where the request asks for one; see `/out`."),
+            (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
+            (status = 410, description = "What was asked for is no longer there: `position-expired`, `position-unknown`."),
+            (status = 429, description = "Too many read already, or too many wrong tokens came from there."),
+            (status = 503, description = "Too many read already, or the gateway stops."),
+        )
     )
 )]
 pub(super) async fn read_topic(

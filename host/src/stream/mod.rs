@@ -16,7 +16,11 @@ mod handler;
 mod item;
 mod lines;
 mod link;
+#[cfg(feature = "api")]
+mod listing;
 mod metric;
+#[cfg(feature = "api")]
+mod openapi;
 mod options;
 mod place;
 mod position;
@@ -39,7 +43,10 @@ mod websocket;
 
 pub use attendance::ReaderEvents;
 pub use metric::StreamMetrics;
+#[cfg(feature = "api")]
+pub(crate) use openapi::description;
 pub use options::StreamOptions;
+pub use presence::ReaderRecord;
 pub use registry::{JsonFields, Streams};
 pub use router::StreamOut;
 pub(crate) use router::addresses;

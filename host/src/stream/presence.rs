@@ -1,8 +1,6 @@
 //! Who reads, as operators are told.
 
-use super::handler::at;
 use super::registry::Streams;
-use crate::api::{Presence, ReaderDocument};
 use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
 use prometheus_client::collector::Collector;
@@ -17,23 +15,28 @@ use std::sync::Arc;
 
 /// One who reads.
 #[derive(Debug, Clone)]
-pub(super) struct ReaderRecord {
+pub struct ReaderRecord {
     /// What it is named by as long as the process runs.
-    pub(super) number: u64,
-    pub(super) subscription: Arc<str>,
-    pub(super) protocol: &'static str,
-    pub(super) address: IpAddr,
-    pub(super) agent: Option<String>,
-    pub(super) since: UnixMillis,
+    pub number: u64,
+    /// The subscription that it reads, or the topic.
+    pub subscription: Arc<str>,
+    /// How.
+    pub protocol: &'static str,
+    /// The address it reads from.
+    pub address: IpAddr,
+    /// How it calls itself.
+    pub agent: Option<String>,
+    /// Since when.
+    pub since: UnixMillis,
     /// Up to where it was given the log, if that is what it reads.
-    pub(super) position: Option<EventSeq>,
+    pub position: Option<EventSeq>,
     /// How many events it was given.
-    pub(super) events: u64,
+    pub events: u64,
 }
 
 impl ReaderRecord {
     /// How many entries there are behind its position.
-    fn behind(&self, head: EventSeq) -> Option<u64> {
+    pub(super) fn behind(&self, head: EventSeq) -> Option<u64> {
         self.position.map(|position| u64::try_from(head.0.saturating_sub(position.0)).unwrap_or_default())
     }
 }
@@ -44,7 +47,7 @@ impl Streams {
         registry.register_collector(Box::new(Behind(self.clone())));
     }
 
-    fn head(&self) -> EventSeq {
+    pub(super) fn head(&self) -> EventSeq {
         *self.shared.log.head().borrow()
     }
 }
@@ -74,25 +77,5 @@ impl Collector for Behind {
             gauge.encode(metric.encode_family(&[("subscription", &**subscription)])?)?;
         }
         Ok(())
-    }
-}
-
-impl Presence for Streams {
-    fn readers(&self, subscription: Option<&str>) -> Vec<ReaderDocument> {
-        let head = self.head();
-        let records = self.shared.places.readers(subscription).into_iter();
-        records
-            .map(|record| ReaderDocument {
-                behind: record.behind(head),
-                id: record.number,
-                subscription: (*record.subscription).to_owned(),
-                protocol: record.protocol,
-                address: record.address.to_string(),
-                user_agent: record.agent,
-                since: record.since.rfc3339(),
-                position: record.position.map(|position| at(self, position)),
-                events: record.events,
-            })
-            .collect()
     }
 }

@@ -2,9 +2,9 @@
 
 use super::access::{Sender, Shown};
 use super::router::StreamOut;
-use crate::api::{ProblemDetails, Query, Segment, read_body};
 use crate::clock;
 use crate::topic::{Denied, TopicMessage};
+use crate::web::{ProblemDetails, Query, Segment, read_body};
 use anglerfish_core::problem::Problem;
 use axum::Json as Answer;
 use axum::extract::{FromRequestParts, Request, State};
@@ -14,26 +14,25 @@ use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::{IntoParams, ToSchema};
 
 /// What stands in front of attributes in header fields.
 const PREFIX: &str = "ce-";
 
 /// The parameters of a message for a topic.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub(super) struct PublishQuery {
     /// The token, where no `Authorization` can be sent.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     #[expect(dead_code, reason = "it is read before the others")]
     access_token: Option<String>,
 }
 
 /// What became of a message for a topic.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = TopicReceipt))]
 #[serde(deny_unknown_fields)]
-#[schema(as = TopicReceipt)]
 pub(super) struct ReceiptDocument {
     id: String,
     source: String,
@@ -47,20 +46,23 @@ pub(super) struct ReceiptDocument {
 /// `contentencoding` tells readers of the coding. Its attributes may stand in `ce-` header fields, as in
 /// CloudEvents' binary mode: `ce-type` is `message` where nothing is said, and `ce-id` is one of its own. A message of an id
 /// that is there is not published again, so that sending the same twice is safe. When it is answered it is on disk.
-#[utoipa::path(
-    post, path = "/topic/{topic}", operation_id = "publishToTopic", tag = "topic",
-    params(("topic" = String, Path, description = "The topic's name."), PublishQuery),
-    request_body(content = String, content_type = "*/*", description = "The message's data."),
-    responses(
-        (status = 202, description = "It is in the log.", body = ReceiptDocument),
-        (status = 200, description = "It was there before.", body = ReceiptDocument),
-        (status = 413, description = "It is larger than the topic's `max_size`: `body-too-large`."),
-        (
-            status = 415,
-            description = "CloudEvents' structured and batched modes are not taken here: `unsupported-media-type`."
-        ),
-        (status = 422, description = "Its attributes have problems: `invalid-document`."),
-        (status = 429, description = "Too many tokens that are not right came from there: `too-many-wrong-tokens`."),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        post, path = "/topic/{topic}", operation_id = "publishToTopic", tag = "topic",
+        params(("topic" = String, Path, description = "The topic's name."), PublishQuery),
+        request_body(content = String, content_type = "*/*", description = "The message's data."),
+        responses(
+            (status = 202, description = "It is in the log.", body = ReceiptDocument),
+            (status = 200, description = "It was there before.", body = ReceiptDocument),
+            (status = 413, description = "It is larger than the topic's `max_size`: `body-too-large`."),
+            (
+                status = 415,
+                description = "CloudEvents' structured and batched modes are not taken here: `unsupported-media-type`."
+            ),
+            (status = 422, description = "Its attributes have problems: `invalid-document`."),
+            (status = 429, description = "Too many tokens that are not right came from there: `too-many-wrong-tokens`."),
+        )
     )
 )]
 pub(super) async fn publish(
@@ -76,7 +78,7 @@ pub(super) async fn publish(
     let data = read_body(body).await?;
     let event = topic.event(message(&parts.headers, data)?, clock::now())?;
     let receipts = out.door.publish(vec![event]).await?;
-    let receipt = receipts.into_iter().next().ok_or_else(|| crate::api::internal("nothing was published"))?;
+    let receipt = receipts.into_iter().next().ok_or_else(|| crate::web::internal("nothing was published"))?;
     let (status, word) = match receipt.deliveries {
         Some(_) => (StatusCode::ACCEPTED, "accepted"),
         None => (StatusCode::OK, "duplicate"),

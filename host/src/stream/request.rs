@@ -3,13 +3,12 @@
 use super::item::{DataStyle, SseStyle};
 use super::place::Protocol;
 use super::position::Position;
-use crate::api::ProblemDetails;
+use crate::web::ProblemDetails;
 use anglerfish_core::request::UnixMillis;
 use http::HeaderMap;
 use http::header::{ACCEPT, HeaderName};
 use serde::Deserialize;
 use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
 
 /// The header field of `EventSource` that says up to where it has read; answers say in it where they begin.
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -26,9 +25,9 @@ const BATCH_FIRST: [Format; 4] = [Format::Json, Format::Cloudevents, Format::Sse
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How a stream is written, where `Accept` cannot say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = StreamFormat))]
 #[serde(rename_all = "lowercase")]
-#[schema(as = StreamFormat)]
 pub(super) enum Format {
     /// Server-Sent Events, without end.
     Sse,
@@ -41,9 +40,9 @@ pub(super) enum Format {
 }
 
 /// How an event's data is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = StreamData))]
 #[serde(rename_all = "lowercase")]
-#[schema(as = StreamData)]
 pub(super) enum Data {
     /// CloudEvents' JSON format: JSON data as it is, other text as a string, all else in base64.
     Cloudevent,
@@ -54,9 +53,9 @@ pub(super) enum Data {
 }
 
 /// What `event` says in a stream of Server-Sent Events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = StreamEventName))]
 #[serde(rename_all = "lowercase")]
-#[schema(as = StreamEventName)]
 pub(super) enum EventName {
     /// The event's type.
     Type,
@@ -65,38 +64,38 @@ pub(super) enum EventName {
 }
 
 /// The parameters of a stream.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub(super) struct StreamQuery {
     /// The token, where no `Authorization` can be sent: `EventSource` of browsers sends none.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     #[expect(dead_code, reason = "it is read before the others, which are for whoever may read")]
     pub(super) access_token: Option<String>,
     /// Where to begin: `now`, `earliest`, or a time such as `2026-01-31T12:00:00Z`.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     pub(super) from: Option<String>,
     /// The position to begin behind.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     pub(super) after: Option<String>,
     /// The same, as `EventSource` sends it in its header field, which counts more.
     #[serde(rename = "last-event-id")]
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     pub(super) last_event_id: Option<String>,
     /// How the answer is written, if `Accept` does not say it.
-    #[param(required = false, inline)]
+    #[cfg_attr(feature = "api", param(required = false, inline))]
     pub(super) format: Option<Format>,
     /// How data is written.
-    #[param(required = false, inline)]
+    #[cfg_attr(feature = "api", param(required = false, inline))]
     pub(super) data: Option<Data>,
     /// What `event` says in Server-Sent Events.
-    #[param(required = false, inline)]
+    #[cfg_attr(feature = "api", param(required = false, inline))]
     pub(super) event: Option<EventName>,
     /// How long a batch waits for its first event, up to `60s`; not at all by default.
-    #[param(required = false)]
+    #[cfg_attr(feature = "api", param(required = false))]
     pub(super) wait: Option<String>,
     /// How many events a batch has at most, up to 1000.
-    #[param(required = false, minimum = 1, maximum = 1000)]
+    #[cfg_attr(feature = "api", param(required = false, minimum = 1, maximum = 1000))]
     pub(super) max: Option<usize>,
 }
 

@@ -4,16 +4,16 @@ use super::registry::Streams;
 use super::session::Door;
 use super::websocket::SocketOptions;
 use super::{handler, publish, upgrade};
-use crate::api::Access;
 use crate::delivery::Deliveries;
 use crate::passive::Refusals;
 use crate::publish::Publisher;
 use crate::topic::Topics;
+use crate::web::Access;
+use axum::Router;
+use axum::routing::get;
 use ipnet::IpNet;
 use std::fmt;
 use std::sync::Arc;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// Whether there is a source of a name.
 pub(crate) type KnowsSource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -56,9 +56,9 @@ impl fmt::Debug for StreamOut {
 }
 
 /// What is added to the addresses below `/out`.
-pub(crate) fn addresses() -> OpenApiRouter<StreamOut> {
-    OpenApiRouter::default()
-        .routes(routes!(handler::read))
-        .routes(routes!(upgrade::connect))
-        .routes(routes!(handler::read_topic, publish::publish))
+pub(crate) fn addresses() -> Router<StreamOut> {
+    Router::new()
+        .route("/out/{subscription}", get(handler::read))
+        .route("/out", get(upgrade::connect))
+        .route("/topic/{topic}", get(handler::read_topic).post(publish::publish))
 }

@@ -2,7 +2,6 @@
 
 use super::access::{Opened, Sender, Shown};
 use super::ad_hoc::AdHocQuery;
-use super::batch::BatchDocument;
 use super::handler::{answer, at, field, stopping};
 use super::place::Protocol;
 use super::request::{LAST_EVENT_ID, StreamQuery};
@@ -10,7 +9,7 @@ use super::router::StreamOut;
 use super::session::{Caller, Request};
 use super::stomp::{self, Wire};
 use super::websocket::{First, Handshake, MaybeWebSocket, Subprotocol, converse};
-use crate::api::{ProblemDetails, Query, bearer, wrong_token};
+use crate::web::{ProblemDetails, Query, bearer, wrong_token};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
@@ -27,37 +26,40 @@ const AROUND: usize = 64 << 10;
 /// Without a WebSocket it is a stream of the sources and the filter that the request names, as `/out/{subscription}` is one of
 /// a subscription. It is for whoever shows the token of the management API, in `Authorization`; where there is no such token, for
 /// nobody.
-#[utoipa::path(
-    get, path = "/out", operation_id = "connect", tag = "out",
-    params(AdHocQuery),
-    responses(
-        (
-            status = 200,
-            description = "The events. `Last-Event-ID` says which position it begins behind.",
-            content(
-                (String = "text/event-stream"),
-                (String = "application/x-ndjson"),
-                (BatchDocument = "application/json"),
-                (Vec<Object> = "application/cloudevents-batch+json"),
+#[cfg_attr(
+    feature = "api",
+    utoipa::path(
+        get, path = "/out", operation_id = "connect", tag = "out",
+        params(AdHocQuery),
+        responses(
+            (
+                status = 200,
+                description = "The events. `Last-Event-ID` says which position it begins behind.",
+                content(
+                    (String = "text/event-stream"),
+                    (String = "application/x-ndjson"),
+                    (super::openapi::BatchDocument = "application/json"),
+                    (Vec<Object> = "application/cloudevents-batch+json"),
+                ),
+                headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
             ),
-            headers(("Last-Event-ID" = String, description = "The position that it begins behind."))
-        ),
-        (status = 101, description = "The connection is a WebSocket now."),
-        (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
-        (status = 410, description = "What was asked for is no longer there: `position-expired`, `position-unknown`."),
-        (status = 422, description = "There is no such source, or the filter does not compile: `invalid-document`."),
-        (
-            status = 426,
-            description = "The request asks neither for a WebSocket nor for a stream, or for another version of the protocol: \
-                `upgrade-required`, `unknown-version`."
-        ),
-        (
-            status = 429,
-            description = "Too many read or are connected already, with this token or from this address: `too-many-readers`; or too \
-                many tokens that are not right came from there: `too-many-wrong-tokens`.",
-            headers(("Retry-After" = String, description = "When to come again, in seconds."))
-        ),
-        (status = 503, description = "Too many read already: `too-many-readers`. Or the gateway stops: `unavailable`."),
+            (status = 101, description = "The connection is a WebSocket now."),
+            (status = 406, description = "None of these formats is accepted: `not-acceptable`."),
+            (status = 410, description = "What was asked for is no longer there: `position-expired`, `position-unknown`."),
+            (status = 422, description = "There is no such source, or the filter does not compile: `invalid-document`."),
+            (
+                status = 426,
+                description = "The request asks neither for a WebSocket nor for a stream, or for another version of the protocol: \
+                    `upgrade-required`, `unknown-version`."
+            ),
+            (
+                status = 429,
+                description = "Too many read or are connected already, with this token or from this address: `too-many-readers`; or too \
+                    many tokens that are not right came from there: `too-many-wrong-tokens`.",
+                headers(("Retry-After" = String, description = "When to come again, in seconds."))
+            ),
+            (status = 503, description = "Too many read already: `too-many-readers`. Or the gateway stops: `unavailable`."),
+        )
     )
 )]
 pub(super) async fn connect(

@@ -25,5 +25,6 @@ pub use registry::{Declared, Origin, Subscription, Subscriptions};
 pub use reload::{Reload, SubscriptionChanges};
 pub use start::position;
 pub(crate) use start::{future as future_start, problem as start_problem};
+#[cfg(feature = "api")]
 pub(crate) use strict::parse as parse_strictly;
 pub use write::Deletion;

@@ -13,7 +13,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// Turns a subscription's document (JSON) into a valid one with its secrets resolved, or tells all its problems.
 pub type Reader = Arc<dyn Fn(&[u8]) -> Result<SubscriptionConfig, Vec<Problem>> + Send + Sync>;
@@ -46,7 +45,8 @@ pub struct PastEvent {
 }
 
 /// What a filter says of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum VerdictOutcome {
     /// The subscription wants it.
@@ -97,7 +97,8 @@ pub struct LeaseReport {
 }
 
 /// Why deliveries that are due wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum WaitReason {
     /// The subscription is paused or disabled.
@@ -171,7 +172,8 @@ pub enum SendError {
 }
 
 /// What one subscription says of an event, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
     /// The subscription.

@@ -21,13 +21,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
-use utoipa::ToSchema;
 
 /// How many deliveries are read at once.
 const PAGE: usize = 500;
 
 /// Where a subscription was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// In the configuration file; it cannot be changed at run time.
@@ -75,7 +75,8 @@ impl Subscription {
     }
 
     /// Its document as it is kept, with what must not be shown.
-    pub(crate) const fn document(&self) -> &Value {
+    #[must_use]
+    pub const fn document(&self) -> &Value {
         &self.document
     }
 

@@ -16,35 +16,37 @@ pub(super) fn classic(openmetrics: &str) -> String {
             help = Some(rest);
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap_or((rest, "unknown"));
-            let suffix = if kind == "counter" { "_total" } else { "" };
-            let kind = if kind == "unknown" { "untyped" } else { kind };
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", kind),
+                "info" => ("_info", "gauge"),
+                "unknown" => ("", "untyped"),
+                _ => ("", kind),
+            };
             if let Some((_, said)) = help.take().and_then(|help| help.split_once(' ')) {
                 text.push_str(&format!("# HELP {name}{suffix} {said}\n"));
             }
             text.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
         } else if !line.starts_with('#') {
-            text.push_str(line);
+            text.push_str(without_exemplar(line));
             text.push('\n');
         }
     }
     text
 }
 
-/// Whether a scraper that accepts this is to be given `OpenMetrics`: it names it, and prefers the classic text by no greater
-/// weight (RFC 9110, section 12.5.1).
-pub(crate) fn wants_openmetrics(accept: &str) -> bool {
-    let weight = |wanted: &str| {
-        let kinds = accept.split(',').filter_map(|kind| {
-            let mut parts = kind.split(';').map(str::trim);
-            let essence = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            let weight = weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0));
-            essence.eq_ignore_ascii_case(wanted).then_some(weight)
-        });
-        kinds.fold(0.0, f32::max)
-    };
-    let openmetrics = weight("application/openmetrics-text");
-    openmetrics > 0.0 && openmetrics >= weight("text/plain")
+/// A sample without what stands behind its value.
+fn without_exemplar(sample: &str) -> &str {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, letter) in sample.char_indices() {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '#' if !is_quoted => return sample.get(..at).unwrap_or(sample).trim_end(),
+            _ => {}
+        }
+    }
+    sample
 }
 
 #[cfg(test)]
@@ -52,8 +54,10 @@ mod tests {
     use super::*;
     use prometheus_client::encoding::text::encode;
     use prometheus_client::metrics::counter::Counter;
+    use prometheus_client::metrics::exemplar::CounterWithExemplar;
     use prometheus_client::metrics::gauge::Gauge;
     use prometheus_client::metrics::histogram::Histogram;
+    use prometheus_client::metrics::info::Info;
     use prometheus_client::registry::{Registry, Unit};
 
     #[test]
@@ -79,13 +83,23 @@ mod tests {
     }
 
     #[test]
-    fn only_who_asks_for_it_gets_openmetrics() {
-        let prometheus =
-            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
-        assert!(wants_openmetrics(prometheus));
-        let classic_first = "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5";
-        for accept in ["", "*/*", "text/plain", "text/html,application/openmetrics-text;q=0", classic_first] {
-            assert!(!wants_openmetrics(accept), "{accept}");
-        }
+    fn what_a_program_has_of_its_own_is_taken_by_scrapers_of_the_classic_format() {
+        let mut registry = Registry::default();
+        registry.register("build", "Build", Info::new([("sign", "a # {b} \\\" # c")]));
+        let counter = CounterWithExemplar::<[(&str, &str); 1]>::default();
+        registry.register("things", "Things", counter.clone());
+        counter.inc_by(2, Some([("trace", "x")]), None);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(
+            text.contains("# TYPE build info\n") && text.contains("things_total 2 # {trace=\"x\"} 2"),
+            "{text}"
+        );
+        let told = text.lines().find_map(|line| line.strip_prefix("build_info")).unwrap();
+        let expected = format!(
+            "# HELP build_info Build.\n# TYPE build_info gauge\nbuild_info{told}\n\
+            # HELP things_total Things.\n# TYPE things_total counter\nthings_total 2\n"
+        );
+        assert_eq!(classic(&text), expected);
     }
 }

@@ -13,7 +13,6 @@ mod trace;
 
 pub use crate::supervision::{Latch, Readiness};
 pub use classic::CLASSIC_TEXT;
-pub(crate) use classic::wants_openmetrics;
 pub use filter::{Activity, FilterActivity, SILENCE};
 pub use ingress::{IngressMetrics, SourceMetrics};
 pub use log::{Log, LogControl, LogError, LogFormat, TraceLayer, init, seconds};

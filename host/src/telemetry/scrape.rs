@@ -4,7 +4,7 @@ use super::backlog::{Backlog, BacklogMetrics, chosen};
 use super::classic::classic;
 use crate::store::{Store, StoreError};
 use anglerfish_core::request::UnixMillis;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 /// The media type of [`Scrape::text`].
 pub const OPENMETRICS_TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A registry with all metrics in it.
+/// A registry with all metrics in it, those of the program that the gateway is part of among them.
 pub struct Scrape {
     registry: Registry,
     backlog: BacklogMetrics,
@@ -34,16 +34,17 @@ impl fmt::Debug for Scrape {
 }
 
 impl Scrape {
-    /// A registry to which the rooms add their metrics; every name begins with `anglerfish_`.
+    /// The part of a registry to which the rooms add their metrics: every name begins with `anglerfish_`, behind the
+    /// prefix of the whole, and has its labels.
     #[must_use]
-    pub fn registry() -> Registry {
-        Registry::with_prefix("anglerfish")
+    pub fn registry(whole: &mut Registry) -> &mut Registry {
+        whole.sub_registry_with_prefix("anglerfish")
     }
 
     /// Takes a registry that is complete and adds what is read from the store.
     #[must_use]
     pub fn new(mut registry: Registry, store: Arc<dyn Store>, now: fn() -> UnixMillis) -> Self {
-        let backlog = BacklogMetrics::register(&mut registry);
+        let backlog = BacklogMetrics::register(Self::registry(&mut registry));
         Self { registry, backlog, store, names: Box::new(Vec::new), now, turn: Mutex::new(()) }
     }
 
@@ -67,14 +68,24 @@ impl Scrape {
     /// All metrics in the `OpenMetrics` text format. A store that is out of reach leaves a gap and no error, since
     /// that is when the other metrics are wanted most.
     pub async fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        self.encode(&mut text).await?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+
+    /// Adds all metrics to a text in the `OpenMetrics` format, without its end.
+    ///
+    /// # Errors
+    ///
+    /// If a metric cannot be written out.
+    pub async fn encode(&self, text: &mut String) -> Result<(), fmt::Error> {
         let _turn = self.turn.lock().await;
         if let Err(error) = self.read_backlog().await {
             tracing::warn!("metrics go out without backlogs: {error}");
             self.backlog.unknown();
         }
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(text, &self.registry)
     }
 
     /// Asks only for what is shown: beside very many subscriptions the scrape stays as quick as it is.
@@ -111,11 +122,12 @@ fn with_zeroes(backlog: Vec<(String, u64)>, names: Vec<String>) -> Vec<(String, 
 mod tests {
     use super::super::backlog::LABELS;
     use super::*;
+    use prometheus_client::encoding::text::encode;
 
     #[test]
     fn backlogs_beyond_the_labels_are_summed_up_and_old_ones_go() {
-        let mut registry = Scrape::registry();
-        let metrics = BacklogMetrics::register(&mut registry);
+        let mut registry = Registry::default();
+        let metrics = BacklogMetrics::register(Scrape::registry(&mut registry));
         let set = |backlog| {
             let (listed, others) = chosen(backlog);
             let backlogs = listed.into_iter().map(|(subscription, open)| Backlog {

@@ -17,7 +17,7 @@ mod rooms;
 mod source;
 mod subscription;
 
-use super::{Access, Api, router};
+use super::{Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::Callbacks;
@@ -36,6 +36,7 @@ use crate::store::{
 use crate::subscription::{Declared, Subscriptions};
 use crate::supervision::Supervisor;
 use crate::telemetry::{Readiness, Scrape};
+use crate::web::Access;
 use anglerfish_core::config::{Document, Secret, read_document};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;
@@ -45,6 +46,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
 use rooms::{Nobody, Queues, Table, read};
 use serde_json::Value;
 use std::path::Path;
@@ -143,7 +145,7 @@ impl Bench {
             plugins: Plugins::default(),
             explainer: table.clone(),
             readiness: readiness.clone(),
-            scrape: Arc::new(Scrape::new(Scrape::registry(), store.clone(), crate::clock::now)),
+            scrape: Arc::new(Scrape::new(Registry::default(), store.clone(), crate::clock::now)),
             clock: Arc::new(|| NOW),
             configuration: Arc::new(rooms::Fixed),
         };

@@ -1,12 +1,12 @@
 //! Keys, defaults and their documentation agree.
 
 use super::section::TABLES;
-use crate::api::AdminConfig;
 use crate::config::section::{Kind, Section};
 use crate::ingress::ServerConfig;
 use crate::outbound::OutboundConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::LogConfig;
+use crate::web::AdminConfig;
 use anglerfish_core::config::{Node, Problems};
 use serde_json::json;
 

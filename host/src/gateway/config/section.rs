@@ -1,6 +1,5 @@
 //! The tables of all rooms.
 
-use crate::api::AdminConfig;
 use crate::config::section::{Keys, Section};
 use crate::document::DocumentsConfig;
 use crate::ingress::ServerConfig;
@@ -8,6 +7,7 @@ use crate::outbound::OutboundConfig;
 use crate::passive::OutConfig;
 use crate::store::StoreConfig;
 use crate::telemetry::{LogConfig, TelemetryConfig};
+use crate::web::AdminConfig;
 use anglerfish_core::config::{Node, Problems, Table};
 use anglerfish_core::problem::Problem;
 use serde_json::Value;

@@ -1,7 +1,6 @@
 //! Who may have what on a connection.
 
 use super::Inlet;
-use crate::api::{Access, ProblemDetails, wrong_token};
 use crate::clock;
 use crate::delivery::{Deliveries, PassiveSubscription};
 use crate::passive::{LEASE, Refusals, too_many};
@@ -13,6 +12,7 @@ use crate::stream::place::{Protocol, TooManyReaders, Visitor};
 use crate::stream::registry::{Readable, Streams};
 use crate::stream::request::Start;
 use crate::topic::{Topic, Topics};
+use crate::web::{Access, ProblemDetails, wrong_token};
 use anglerfish_core::config::{AccessToken, DeliveryMode, TOPIC_PREFIX};
 use http::StatusCode;
 use sha2::{Digest, Sha256};

@@ -2,10 +2,10 @@
 
 use super::deflate::{self, Deflate};
 use super::socket::{Socket, SocketOptions};
-use crate::api::ProblemDetails;
 use crate::server::ConnectionWatch;
 use crate::stream::handler::field;
 use crate::stream::router::StreamOut;
+use crate::web::ProblemDetails;
 use anglerfish_core::stomp::Version;
 use axum::body::Body;
 use axum::extract::FromRequestParts;

@@ -1,14 +1,13 @@
-//! Errors as HTTP answers: `application/problem+json` of RFC 9457, for the ingress and the management API alike.
+//! Errors as HTTP answers: `application/problem+json` of RFC 9457.
 
-use super::document::DocumentProblem;
 use anglerfish_core::answer::title;
 use anglerfish_core::problem::Problem;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
-use utoipa::ToSchema;
 
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -26,36 +25,31 @@ pub struct ProblemDetails {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What is wrong, as problem details (RFC 9457). Programs tell problems apart by `code`.
-#[derive(ToSchema)]
-#[schema(as = Problem)]
-#[expect(dead_code, reason = "it only describes what `ProblemDetails` writes")]
-pub(crate) struct ProblemBody {
-    /// Always `about:blank`.
-    r#type: String,
-    /// The status's own phrase.
-    title: String,
-    /// The status.
-    status: u16,
-    /// A stable word for programs.
-    code: String,
-    /// A sentence for people.
-    detail: String,
-    /// With `invalid-document` and `invalid-configuration`: everything that is wrong with it.
-    #[schema(required = false)]
-    problems: Vec<DocumentProblem>,
-    /// With `ambiguous-event`: the sources that have an event of this id.
-    #[schema(required = false)]
-    sources: Vec<String>,
-    /// With `stale-lease`: what became of each.
-    #[schema(required = false)]
-    results: Vec<Value>,
-    /// With `not-ready`: what holds the gateway back.
-    #[schema(required = false)]
-    reasons: Vec<String>,
-    /// With `nothing-to-replay`: subscriptions that are gone.
-    #[schema(required = false)]
-    gone: Vec<String>,
+/// One problem of a document.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DocumentProblem {
+    /// The place as keys and indexes, such as `endpoint.headers.x`; empty for the whole.
+    path: String,
+    /// What is wrong.
+    message: String,
+    /// The line within the value, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    /// The column within the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    /// What would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl From<Problem> for DocumentProblem {
+    fn from(problem: Problem) -> Self {
+        let Problem { path, message, line, column, hint } = problem;
+        Self { path, message, line, column, hint }
+    }
 }
 
 impl ProblemDetails {
@@ -95,7 +89,7 @@ impl ProblemDetails {
 
     /// Adds all that is wrong.
     #[must_use]
-    pub(super) fn problems(self, problems: &[Problem]) -> Self {
+    pub(crate) fn problems(self, problems: &[Problem]) -> Self {
         let problems = problems.iter().cloned().map(DocumentProblem::from);
         let list = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect::<Vec<_>>();
         self.member("problems", list)

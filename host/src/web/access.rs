@@ -2,9 +2,7 @@
 
 use super::ProblemDetails;
 use anglerfish_core::config::Secret;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
@@ -63,19 +61,15 @@ impl Access {
     }
 
     /// Whether a request may be answered.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), ProblemDetails> {
+    ///
+    /// # Errors
+    ///
+    /// It may not, with what it is answered.
+    pub fn check(&self, request: &Request) -> Result<(), ProblemDetails> {
         match &*self.rule.read().unwrap_or_else(PoisonError::into_inner) {
             Rule::Token(expected) => check_token(expected, request),
             Rule::Local(listen) => check_local(*listen, request),
         }
-    }
-}
-
-/// Lets a request through or answers it.
-pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    match access.check(&request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
     }
 }
 

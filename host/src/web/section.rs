@@ -1,6 +1,6 @@
 //! The management API: `[admin]`.
 
-use crate::config::section::{Keys, Kind, Section, Written};
+use crate::config::section::{Keys, Kind, Section, Written, check_served};
 use crate::config::value::{address, networks, set, token};
 use crate::config::{NetworkList, ReferenceList};
 use anglerfish_core::config::{Secret, Table};
@@ -47,6 +47,7 @@ impl Section for AdminConfig {
     fn read(table: &Table<'_>) -> Self {
         let mut config = Self::default();
         set(&mut config.listen, table.get("listen"), address);
+        check_served(table.get("listen"));
         let token = table.get("token");
         config.token = token.and_then(|node| self::token(&node));
         if !config.listen.ip().is_loopback() && token.is_none() {
@@ -60,6 +61,7 @@ impl Section for AdminConfig {
             }
         }
         set(&mut config.networks, table.get("networks"), |node| networks(node).map(NetworkList::new));
+        check_served(table.get("requests"));
         config.requests = table.get("requests").and_then(|node| node.text().map(str::to_owned));
         config
     }
@@ -74,6 +76,9 @@ impl Written for AdminConfig {
         }
         if self.references != ReferenceList::default() {
             table.insert("references".to_owned(), json!(self.references.patterns()));
+        }
+        if let Some(requests) = &self.requests {
+            table.insert("requests".to_owned(), json!(requests));
         }
         Value::Object(table)
     }
