@@ -129,6 +129,7 @@ pub use anglerfish_core::config::{RateConfig, Secret};
 pub use api::AdminConfig;
 pub use call::{CallError, Calls, NewCall};
 pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
+pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use document::DocumentsConfig;

@@ -48,7 +48,7 @@ pub(crate) use problem::ProblemBody;
 pub use problem::{PROBLEM_JSON, ProblemDetails};
 pub(crate) use query::{NoParameters, Query, Segment};
 pub use reader::{Presence, ReaderDocument};
-pub use router::{Api, Clock, router};
+pub use router::{Api, router};
 pub(crate) use router::{not_stored, unknown_address, unknown_method};
 #[cfg(feature = "cli")]
 pub(crate) use schedule::ScheduleDocument;

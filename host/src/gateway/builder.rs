@@ -11,7 +11,7 @@ use crate::api::{self, Access, Api};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::document::{Documents, Notices, Resources, moved_from_documents};
 use crate::fetch::DocumentCache;
@@ -51,6 +51,7 @@ pub struct GatewayBuilder {
     binding: Binding,
     functions: Functions,
     store: Option<Arc<dyn Store>>,
+    clock: WallClock,
 }
 
 impl GatewayBuilder {
@@ -67,6 +68,7 @@ impl GatewayBuilder {
             binding: Binding::default(),
             functions: Functions::default(),
             store: None,
+            clock: WallClock::default(),
         }
     }
 
@@ -120,6 +122,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Goes by this clock, in the place of the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: WallClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Binds the addresses, opens the store and loads the component.
     ///
     /// # Errors
@@ -127,7 +136,8 @@ impl GatewayBuilder {
     /// If the configuration has problems that only the component sees, the store cannot be opened, or an address is
     /// taken. Nothing is left behind: no queue, no thread, no lock.
     pub async fn build(self) -> Result<BuiltGateway, GatewayError> {
-        let Self { config, documents, descriptors, file, loader, log, binding, functions, store } = self;
+        let Self { config, documents, descriptors, file, loader, log, binding, functions, store, clock } =
+            self;
         // Addresses first: a second gateway by mistake should not get as far as the data.
         let listeners = wiring::bind(&config, binding, descriptors).await?;
         let outbound = wiring::outbound(&config, descriptors)?;
@@ -139,10 +149,20 @@ impl GatewayBuilder {
         let supervisor = Supervisor::new(readiness.clone());
         let store = match store {
             Some(store) => store,
-            None => wiring::open_store(&config, &supervisor)?,
+            None => wiring::open_store(&config, &supervisor, &clock)?,
         };
-        let made =
-            Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions };
+        let made = Prepared {
+            file,
+            loader,
+            log,
+            readiness,
+            supervisor,
+            outbound,
+            documents,
+            listeners,
+            functions,
+            clock,
+        };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
             Err(error) => {
@@ -165,6 +185,7 @@ struct Prepared {
     documents: Arc<dyn Fetcher>,
     listeners: Listeners,
     functions: Functions,
+    clock: WallClock,
 }
 
 /// What a program that the gateway is part of uses of it. Cheap to clone.
@@ -183,6 +204,7 @@ pub(crate) struct Handles {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) functions: Functions,
     pub(crate) scrape: Arc<Scrape>,
+    pub(crate) clock: WallClock,
 }
 
 /// A gateway that is complete and does nothing yet: no request is taken in, no delivery attempted.
@@ -212,6 +234,7 @@ pub struct BuiltGateway {
     pub(super) reloader: Reloader,
     pub(super) retention: watch::Sender<Duration>,
     pub(super) shutdown_timeout: watch::Receiver<Duration>,
+    pub(super) clock: WallClock,
 }
 
 /// What is noted of subscriptions of resources that do not run is forgotten: nobody notes what they would be told, so that they
@@ -229,8 +252,18 @@ async fn forget_followers(store: &dyn Store, subscriptions: &Subscriptions) -> R
 
 impl BuiltGateway {
     async fn load(config: Config, store: &Arc<dyn Store>, made: Prepared) -> Result<Self, GatewayError> {
-        let Prepared { file, loader, log, readiness, supervisor, outbound, documents, listeners, functions } =
-            made;
+        let Prepared {
+            file,
+            loader,
+            log,
+            readiness,
+            supervisor,
+            outbound,
+            documents,
+            listeners,
+            functions,
+            clock,
+        } = made;
         let Listeners { ingress, admin, out, stomp, documents: producers } = listeners;
         let mut registry = Scrape::registry();
         supervisor.register(&mut registry);
@@ -249,6 +282,7 @@ impl BuiltGateway {
             functions: functions.clone(),
             documents: None,
             filter: None,
+            clock: clock.clone(),
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));
@@ -256,30 +290,31 @@ impl BuiltGateway {
         let document = stored.added_to(&config.document);
         let settings = wiring::ingress_config(&config, &document)?;
         let activity = FilterActivity::default();
-        activity.register(&mut registry, clock::now);
+        activity.register(&mut registry, clock.clone());
         let declared: Vec<_> = document.resources.iter().map(|(_, resource)| resource.clone()).collect();
         let moved = moved_from_documents(&document.resources, &**store).await?;
         if !moved.is_empty() {
             return Err(config.locate(moved).into());
         }
-        let resources = Resources::open(&declared, Arc::clone(store)).await?;
+        let resources = Resources::open(&declared, Arc::clone(store), clock.clone()).await?;
         let mut document = RoutingDocument::from(&document);
         document.resource =
             resources.list().iter().map(|entry| RoutingResource::from(&entry.config)).collect();
-        document.subscription.extend(wiring::followers(&config, &resources, &**store).await?);
-        let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
+        document.subscription.extend(wiring::followers(&config, &resources, &**store, clock.now()).await?);
+        let engine = wiring::start_engine(&config, document, store, &supervisor, &activity, &clock).await?;
         let routing = Arc::new(EngineRouting::new(
             Arc::clone(&engine),
             Arc::clone(store),
             config.out.listen,
             config.outbound.proxy_resolves(),
+            clock.clone(),
         ));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
-        let plugins = Plugins::new(PluginMetrics::register(&mut registry));
+        let plugins = Plugins::new(PluginMetrics::register(&mut registry), clock.clone());
         let plugins = plugins.with_cache(Some(config.server.data_dir.join("cache")));
         let plugins = wiring::load_plugins(&config, plugins).await?;
         let filter = Some(Arc::new(plugins.clone()) as _);
-        let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _);
+        let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _, clock.clone());
         let outgoing = DeliveryOptions {
             renderer: Some(renderer),
             documents: Some(Arc::new(notices)),
@@ -297,11 +332,13 @@ impl BuiltGateway {
         }
         let (retention, kept) = watch::channel(config.store.retention);
         let proxies = &config.server.trusted_proxies;
-        let streams = exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, kept);
+        let streams =
+            exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, (kept, clock.clone()));
         streams.register(&mut registry);
         let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
-        let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;
-        let subscriptions = match opened {
+        let opened =
+            wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader, &clock);
+        let subscriptions = match opened.await {
             Ok(subscriptions) => subscriptions,
             Err(error) => {
                 deliveries.shutdown(Duration::ZERO).await;
@@ -312,10 +349,14 @@ impl BuiltGateway {
             deliveries.shutdown(Duration::ZERO).await;
             return Err(error.into());
         }
-        let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
+        let rejections = Rejections::new(RejectionMetrics::register(&mut registry), clock.clone());
         let outlet = Arc::new(exits);
-        let publisher =
-            Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
+        let publisher = Publisher::new(
+            Arc::clone(store),
+            Arc::clone(&routing) as _,
+            Arc::clone(&outlet) as _,
+            clock.clone(),
+        );
         let changes = Documents::new(
             Arc::clone(store),
             Arc::clone(&routing) as _,
@@ -333,6 +374,7 @@ impl BuiltGateway {
                 host_rates: config.outbound.host_rates.clone(),
                 supervisor: supervisor.clone(),
                 metrics: CallMetrics::register(&mut registry),
+                clock: clock.clone(),
             },
         );
         let calls = match calls.await {
@@ -352,6 +394,7 @@ impl BuiltGateway {
             base,
             rejections: rejections.clone(),
             metrics: CallbackMetrics::register(&mut registry),
+            clock: clock.clone(),
         });
         let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());
         let flows = Flows::new(FlowParts {
@@ -360,12 +403,13 @@ impl BuiltGateway {
             callbacks: callbacks.clone(),
             retention: retention.subscribe(),
             metrics: FlowMetrics::register(&mut registry),
+            clock: clock.clone(),
         });
         functions.start_flows_by(flows.endpoints());
-        let service =
-            Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
-                .with_rejections(rejections.clone())
-                .with_callbacks(Arc::new(callbacks.clone()));
+        let (kept, taken) = (Arc::clone(store), Arc::clone(&outlet) as _);
+        let service = Ingress::new(settings, engine, kept, taken, documents, metrics, clock.clone())
+            .with_rejections(rejections.clone())
+            .with_callbacks(Arc::new(callbacks.clone()));
         let service = Arc::new(service);
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
@@ -415,14 +459,15 @@ impl BuiltGateway {
             retention: retention.clone(),
             shutdown_timeout: set_timeout,
             supervisor: supervisor.clone(),
+            clock: clock.clone(),
         };
         let config_of_requests = config.admin.requests.clone();
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
         let job_metrics = JobMetrics::register(&mut registry);
-        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone(), job_metrics);
-        let scrape = Scrape::new(registry, Arc::clone(store), clock::now).with_names(move || listed.names());
-        let scrape = Arc::new(scrape);
+        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone(), job_metrics, clock.clone());
+        let scrape = Scrape::new(registry, Arc::clone(store), clock.clone());
+        let scrape = Arc::new(scrape.with_names(move || listed.names()));
         let api = Api {
             store: Arc::clone(store),
             subscriptions: subscriptions.clone(),
@@ -434,7 +479,7 @@ impl BuiltGateway {
             explainer: routing,
             readiness: readiness.clone(),
             scrape: Arc::clone(&scrape),
-            clock: Arc::new(clock::now),
+            clock: clock.clone(),
             jobs: jobs.clone(),
             calls: calls.clone(),
             callbacks: callbacks.clone(),
@@ -456,6 +501,7 @@ impl BuiltGateway {
             subscriptions,
             functions,
             scrape,
+            clock: clock.clone(),
         };
         Ok(Self {
             ingress,
@@ -477,6 +523,7 @@ impl BuiltGateway {
             reloader,
             retention,
             shutdown_timeout,
+            clock,
         })
     }
 

@@ -282,7 +282,9 @@ async fn answering(bytes: &'static str) -> u16 {
 /// Reads a request to its end: a connection that is closed before is reset.
 async fn read_whole(stream: &mut TcpStream) {
     let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n{}") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
+    while !request.ends_with(b"\r\n\r\n{}") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0)
+    {
+    }
 }
 
 #[tokio::test]
