@@ -8,7 +8,7 @@
 mod loopback;
 mod plain;
 
-use anglerfish::clock::now;
+use anglerfish::clock::WallClock;
 use anglerfish::delivery::{Deliveries, DeliveryOptions};
 use anglerfish::store::{
     Commit, CommitOutcome, DeliveryStore, LeasedDelivery, LogStore, NewEvent, RequestRecord, SqliteOptions,
@@ -112,12 +112,13 @@ impl Gateway {
     }
 
     async fn commit(&self, number: usize) -> Vec<LeasedDelivery> {
+        let now = WallClock::default().now();
         let event = Event {
             id: format!("evt_{number}"),
             source: "shop".into(),
             kind: "order.created".into(),
             subject: None,
-            time: now(),
+            time: now,
             datacontenttype: Some("application/json".into()),
             ..Event::default()
         };
@@ -127,9 +128,9 @@ impl Gateway {
         let event = NewEvent {
             request: Some(request),
             subscriptions: vec!["bench".into()],
-            ..NewEvent::new(event, data, now())
+            ..NewEvent::new(event, data, now)
         };
-        let commit = Commit { events: vec![event], ..Commit::new(now()) };
+        let commit = Commit { events: vec![event], ..Commit::new(now) };
         match self.store.commit(commit).await.unwrap() {
             CommitOutcome::Committed { deliveries, .. } => deliveries,
             CommitOutcome::Conflict => unreachable!("no key was read"),

@@ -104,7 +104,7 @@ fn request(url: &str, id: &str) -> Request<Full<Bytes>> {
         secrets: vec![SecretConfig::new(SECRET)],
         ..VerificationConfig::default()
     };
-    let timestamp = anglerfish::clock::now();
+    let timestamp = anglerfish::clock::WallClock::default().now();
     let input = SignInput { method: "POST", url, headers: &[], body: &body, id, timestamp, kind: None };
     let signed = sign(&config, &input).unwrap();
     let mut request = Request::post(url).header("content-type", "application/json");

@@ -134,6 +134,7 @@ pub use anglerfish_core::call::{CallRequest, CallState};
 pub use anglerfish_core::config::{RateConfig, Secret};
 pub use call::{CallError, Calls, NewCall};
 pub use callback::{Callback, CallbackBuilder, CallbackError, CallbackOptions, Callbacks, ReceivedCallback};
+pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, ConfigProblem, Environment, NetworkList, ReferenceList};
 pub use delivery::{AttemptFailure, Attempted, Endpoint};
 pub use document::{ChangeError, DocumentsConfig};

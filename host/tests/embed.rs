@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod clock;
 mod compiled;
 
 use anglerfish::prometheus_client::metrics::counter::Counter;

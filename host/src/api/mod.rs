@@ -39,6 +39,6 @@ mod trial;
 use crate::web::{Json, ProblemDetails, internal};
 pub use config::Configuration;
 pub use reader::{Presence, ReaderDocument};
-pub use router::{Api, Clock, router};
+pub use router::{Api, router};
 #[cfg(feature = "cli")]
 pub(crate) use schedule::ScheduleDocument;

@@ -8,6 +8,7 @@ use super::{
 use crate::bulk::Jobs;
 use crate::call::Calls;
 use crate::callback::Callbacks;
+use crate::clock::WallClock;
 use crate::document::Documents;
 use crate::flow::Flows;
 use crate::plugin::Plugins;
@@ -27,9 +28,6 @@ use std::fmt;
 use std::sync::Arc;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
-
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
 
 /// What the management API looks at and changes. Cheap to clone.
 #[derive(Clone)]
@@ -54,8 +52,8 @@ pub struct Api {
     pub readiness: Readiness,
     /// The metrics.
     pub scrape: Arc<Scrape>,
-    /// The clock.
-    pub clock: Clock,
+    /// The clock of the gateway.
+    pub clock: WallClock,
     /// Work on many deliveries.
     pub jobs: Jobs,
     /// Requests to other systems' APIs.
@@ -80,7 +78,7 @@ impl fmt::Debug for Api {
 
 impl Api {
     pub(super) fn now(&self) -> UnixMillis {
-        (self.clock)()
+        self.clock.now()
     }
 }
 

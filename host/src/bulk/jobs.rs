@@ -2,7 +2,7 @@
 
 use super::step::{Halt, Stepper};
 use super::{JobError, JobMetrics};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::store::{Job, JobId, JobQuery, JobState, JobStepped, JobWork, NewJob, Store, StoreError};
 use crate::subscription::Subscriptions;
 use anglerfish_core::request::UnixMillis;
@@ -41,6 +41,7 @@ struct Shared {
     store: Arc<dyn Store>,
     subscriptions: Subscriptions,
     metrics: JobMetrics,
+    clock: WallClock,
     made: Notify,
     /// What the jobs wait for that can do nothing now.
     waits: Mutex<BTreeMap<JobId, String>>,
@@ -62,8 +63,14 @@ impl fmt::Debug for Jobs {
 impl Jobs {
     /// Those of this store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, subscriptions: Subscriptions, metrics: JobMetrics) -> Self {
-        let shared = Shared { store, subscriptions, metrics, made: Notify::new(), waits: Mutex::default() };
+    pub fn new(
+        store: Arc<dyn Store>,
+        subscriptions: Subscriptions,
+        metrics: JobMetrics,
+        clock: WallClock,
+    ) -> Self {
+        let (made, waits) = (Notify::new(), Mutex::default());
+        let shared = Shared { store, subscriptions, metrics, clock, made, waits };
         Self { shared: Arc::new(shared) }
     }
 
@@ -196,14 +203,14 @@ impl Jobs {
     /// One step, a short one where the last one was held up. Says what holds the job up, if something does, and whether
     /// something was done all the same.
     async fn step(&self, job: Job, is_short: bool) -> Result<Option<(String, bool)>, StoreError> {
-        let Shared { store, subscriptions, .. } = &*self.shared;
+        let Shared { store, subscriptions, clock, .. } = &*self.shared;
         let stepper = Stepper { store: &**store, subscriptions, is_short };
-        let step = match stepper.prepare(&job, clock::now()).await {
+        let step = match stepper.prepare(&job, clock.now()).await {
             Ok(step) => step,
             Err(Halt::Wait(reason)) => return Ok(Some((reason, false))),
             Err(Halt::End(reason)) => {
                 tracing::warn!(job = %job.id, reason, "a job cannot go on");
-                store.end_job(job.id, JobState::Failed, &reason, clock::now()).await?;
+                store.end_job(job.id, JobState::Failed, &reason, clock.now()).await?;
                 self.shared.metrics.end(&job.work, JobState::Failed);
                 return Ok(None);
             }

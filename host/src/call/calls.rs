@@ -8,7 +8,7 @@ use super::ledger::{Change, Ledger, history};
 use super::request::NewCall;
 use super::run::{Turn, begun};
 use super::{CallError, CallMetrics};
-use crate::clock;
+use crate::clock::{self, WallClock};
 use crate::ingress::Outlet;
 use crate::outbound::Outbound;
 use crate::store::{CallHead, EventSeq, Owner, Store, StoreError, StoredCall};
@@ -78,6 +78,8 @@ pub struct CallParts {
     pub supervisor: Supervisor,
     /// What counts them.
     pub metrics: CallMetrics,
+    /// The clock of the gateway.
+    pub clock: WallClock,
 }
 
 impl fmt::Debug for Calls {
@@ -87,6 +89,10 @@ impl fmt::Debug for Calls {
 }
 
 impl Shared {
+    pub(super) fn now(&self) -> UnixMillis {
+        self.ledger.clock.now()
+    }
+
     pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -119,9 +125,10 @@ impl Calls {
     ///
     /// If the store cannot be read, or an API cannot be used as it is configured.
     pub async fn open(parts: CallParts, apis: Vec<ApiDefinition>) -> Result<Self, CallError> {
-        let CallParts { store, subscriptions, outlet, outbound, host_rates, supervisor, metrics } = parts;
+        let CallParts { store, subscriptions, outlet, outbound, host_rates, supervisor, metrics, clock } =
+            parts;
         let shared = Shared {
-            ledger: Ledger { store, subscriptions, outlet, metrics },
+            ledger: Ledger { store, subscriptions, outlet, metrics, clock },
             owner: Owner::new(format!("gateway-{:016x}", fastrand::u64(..))),
             supervisor,
             changes: AtomicU64::new(1),
@@ -178,7 +185,7 @@ impl Calls {
             return Err(CallError::Invalid(problems));
         }
         self.record_policies().await?;
-        let now = clock::now();
+        let now = shared.now();
         let NewCall { api: name, key, mut request, body } = new.clone();
         request.api_method = match request.method {
             Some(_) => None,
@@ -390,7 +397,7 @@ impl Calls {
         for _ in 0..MOST_CONFLICTS {
             let call = self.get(id).await?;
             let (happened, policy) = happened(&call);
-            let record = CallRecord { at: clock::now().0, happened };
+            let record = CallRecord { at: self.shared.now().0, happened };
             if history(&call)?.take(record.clone()).is_err() {
                 return Err(CallError::State(Box::new(call), what));
             }
@@ -421,7 +428,7 @@ impl Calls {
             });
         }
         // What is not due yet waits for its time.
-        let is_due = call.due.is_some_and(|due| due <= clock::now());
+        let is_due = call.due.is_some_and(|due| due <= self.shared.now());
         let in_words = |left: Duration| {
             let left = Duration::from_secs(left.as_secs().saturating_add(1));
             humantime::format_duration(left).to_string()

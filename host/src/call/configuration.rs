@@ -166,7 +166,7 @@ impl Calls {
     async fn hasten(&self, api: &ReadyApi) -> Result<(), CallError> {
         let ApiConfig { name, throttle_on, .. } = &api.definition.config;
         let store = &self.shared.ledger.store;
-        let now = clock::now();
+        let now = self.shared.now();
         let waits = |head: &CallHead| {
             let asked = match head.records.last().map(|record| &record.happened) {
                 Some(Happened::Failure { status: Some(status), .. }) => throttle_on.contains(*status),
@@ -231,7 +231,7 @@ impl Calls {
     }
 
     async fn write_policy(&self, api: &ReadyApi) -> Result<(), CallError> {
-        let (name, now) = (&api.definition.config.name, clock::now());
+        let (name, now) = (&api.definition.config.name, self.shared.now());
         let shown = (api.policy.attempts().saturating_sub(1), api.policy.timeout.as_secs_f64());
         let id = format!("{name}.configuration.{}", clock::request_id(now));
         let entry = entry::of_policy(name, &api.document, shown, id, now);

@@ -3,7 +3,6 @@
 use super::calls::{Calls, Shared};
 use super::lane::{Lane, Place};
 use super::run::{Turn, run};
-use crate::clock;
 use crate::store::{StoreError, StoredCall};
 use anglerfish_core::call::CallHistory;
 use anglerfish_core::request::UnixMillis;
@@ -37,9 +36,9 @@ impl Calls {
         loop {
             let mut next = Instant::now() + REST;
             let elapsed = wall.began.elapsed();
-            is_misplanned |= wall.is_put_back(clock::now(), elapsed);
+            is_misplanned |= wall.is_put_back(shared.now(), elapsed);
             if is_misplanned {
-                match shared.ledger.store.replan_calls(clock::now()).await {
+                match shared.ledger.store.replan_calls(shared.now()).await {
                     Ok(planned) => {
                         is_misplanned = false;
                         if planned > 0 {
@@ -117,7 +116,7 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
         // Whoever ends wakes it.
         return Ok(rest);
     }
-    let now = clock::now();
+    let now = shared.now();
     // Those that run are due again only if the clock was put forward: they are left out here.
     let most = (free + running).min(MOST) + lane.aside();
     let due = shared.ledger.store.due_calls(&lane.name, now, most).await?;
@@ -189,7 +188,7 @@ async fn step(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Instant, StoreEr
 
 /// Has a request wait for the rate of its host.
 async fn postpone(shared: &Shared, lane: &Lane, call: StoredCall, wait: Duration) {
-    let (id, now) = (call.head.id.clone(), clock::now());
+    let (id, now) = (call.head.id.clone(), shared.now());
     // Rounded up: a little early it would be found due for nothing.
     let due = now.after(wait.saturating_add(Duration::from_millis(1)));
     if let Err(error) = shared.ledger.wait_until(call, due, now).await {

@@ -2,7 +2,7 @@
 //! transaction.
 
 use super::{CallError, CallMetrics, entry};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::ingress::Outlet;
 use crate::store::{
     CallAnswer, CallWrite, Commit, CommitOutcome, EventSeq, FailedFilter, NewEvent, Owner, Store, StoredApi,
@@ -19,6 +19,7 @@ pub(super) struct Ledger {
     pub(super) subscriptions: Subscriptions,
     pub(super) outlet: Arc<dyn Outlet>,
     pub(super) metrics: CallMetrics,
+    pub(super) clock: WallClock,
 }
 
 /// What is to become of a request.
@@ -151,7 +152,7 @@ impl Ledger {
                 self.route(event).await?;
             }
         }
-        let commit = Commit { events, calls, apis, ..Commit::new(clock::now()) };
+        let commit = Commit { events, calls, apis, ..Commit::new(self.clock.now()) };
         match self.store.commit(commit).await? {
             CommitOutcome::Conflict => Ok(None),
             CommitOutcome::Committed { seqs, deliveries, freed, .. } => {

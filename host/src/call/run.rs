@@ -6,7 +6,6 @@ use super::calls::Shared;
 use super::exchange::{Exchanged, exchange};
 use super::lane::Place;
 use super::ledger::{Change, history};
-use crate::clock;
 use crate::outbound::Watch;
 use crate::store::{CallAnswer, StoredCall};
 use anglerfish_core::call::{
@@ -54,7 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>, turn: Turn, place: Place) {
 async fn take_turn(shared: &Shared, call: StoredCall, place: &Place) -> Result<(), CallError> {
     let policy = policy(&call, &place.api)?;
     let history = history(&call)?;
-    let now = clock::now();
+    let now = shared.now();
     let is_ours = |attempt| place.lane.runs(&call.head.id, attempt);
     if history.pending().next().is_some() || history.awaited().any(|attempt| !is_ours(attempt)) {
         // Whoever made these is gone.
@@ -114,7 +113,7 @@ impl Attempt<'_> {
         let Self { policy, api, place, .. } = self;
         let (watch, begun) = (Watch::default(), Instant::now());
         let sent = call.clone();
-        let mut exchange = std::pin::pin!(watch.over(exchange(api, &sent, policy, clock::now())));
+        let mut exchange = std::pin::pin!(watch.over(exchange(api, &sent, policy, self.shared.now())));
         tokio::select! {
             biased;
             () = place.token.cancelled() => return,
@@ -164,7 +163,8 @@ impl Attempt<'_> {
         }
         if self.api.definition.config.throttle_on.contains(answer.status) {
             let longest = self.policy.retry.max_retry_after;
-            let asked = exchanged.retry_after().and_then(|text| retry_after(text, clock::now(), longest));
+            let asked =
+                exchanged.retry_after().and_then(|text| retry_after(text, self.shared.now(), longest));
             self.place.lane.throttle(asked.unwrap_or_default());
         }
     }
@@ -243,7 +243,7 @@ impl Attempt<'_> {
     }
 
     fn end(&self, history: &CallHistory, end: &End<'_>) -> (CallRecord, Option<CallAnswer>) {
-        let (now, random): (UnixMillis, u64) = (clock::now(), fastrand::u64(..));
+        let (now, random): (UnixMillis, u64) = (self.shared.now(), fastrand::u64(..));
         let judged = |end| judge(self.policy, history, self.number, end, now, random);
         match end {
             End::Expired => (expired(self.policy, history, self.number, now, random), None),

@@ -2,7 +2,7 @@
 
 use super::options::{Document, Rules};
 use super::{CallbackError, CallbackMetrics, CallbackOptions, CallbackReply, requirement};
-use crate::clock;
+use crate::clock::{self, WallClock};
 use crate::ingress::Fetcher;
 use crate::random;
 use crate::rejection::Rejections;
@@ -48,6 +48,7 @@ pub(super) struct Shared {
     pub(super) reader: SourceReader,
     /// Where it is told what was refused.
     pub(super) rejections: Rejections,
+    clock: WallClock,
     base: Option<String>,
     replies: Mutex<HashMap<EventSeq, Awaited>>,
 }
@@ -73,6 +74,8 @@ pub struct CallbackParts {
     pub rejections: Rejections,
     /// Where they are counted.
     pub metrics: CallbackMetrics,
+    /// The clock of the gateway.
+    pub clock: WallClock,
 }
 
 /// Something that came in at a callback.
@@ -109,7 +112,7 @@ impl Callbacks {
     /// Those of these parts.
     #[must_use]
     pub fn new(parts: CallbackParts) -> Self {
-        let CallbackParts { store, reader, fetcher, base, rejections, metrics } = parts;
+        let CallbackParts { store, reader, fetcher, base, rejections, metrics, clock } = parts;
         let shared = Shared {
             store,
             fetcher,
@@ -119,6 +122,7 @@ impl Callbacks {
             stop: CancellationToken::new(),
             reader,
             rejections,
+            clock,
             base,
             replies: Mutex::default(),
         };
@@ -159,7 +163,7 @@ impl Callbacks {
         if self.shared.base.is_none() {
             return Err(CallbackError::NoAddress);
         }
-        let now = clock::now();
+        let now = self.shared.clock.now();
         let name = name.unwrap_or_else(|| clock::request_id(now));
         let document = Document::from(options);
         self.check(&name, &document)?;
@@ -243,7 +247,7 @@ impl Callbacks {
                     return;
                 }
             };
-            for callback in page.iter().filter(|callback| callback.is_open(clock::now())) {
+            for callback in page.iter().filter(|callback| callback.is_open(self.shared.clock.now())) {
                 if let Some(reason) = self.problem(callback) {
                     tracing::error!(
                         callback = callback.name,
@@ -317,7 +321,7 @@ impl Callbacks {
             }
             // Its own end is looked at when it comes.
             let over = callback.expires.map_or(Duration::MAX, |expires| {
-                Duration::from_millis(expires.0.saturating_sub(clock::now().0))
+                Duration::from_millis(expires.0.saturating_sub(self.shared.clock.now().0))
             });
             let until = end.min(now + looks.next().min(over.max(Duration::from_millis(1))));
             tokio::select! {
@@ -339,7 +343,7 @@ impl Callbacks {
             return Err(CallbackError::Fenced(name.to_owned()));
         }
         // Asked in this order: what came in before it was closed is found.
-        let now = clock::now();
+        let now = self.shared.clock.now();
         let store = &self.shared.store;
         let Some(record) = store.waiting_callback(name, after).await? else {
             return Ok((if callback.is_open(now) { Next::Nothing } else { Next::Over }, callback));
@@ -466,7 +470,7 @@ impl Callbacks {
     ///
     /// There is none, or it cannot be written down.
     pub async fn close(&self, name: &str) -> Result<StoredCallback, CallbackError> {
-        let closed = self.shared.store.close_callback(name, clock::now()).await?;
+        let closed = self.shared.store.close_callback(name, self.shared.clock.now()).await?;
         self.shared.waiters.tell(name);
         closed.ok_or_else(|| CallbackError::Unknown(name.to_owned()))
     }

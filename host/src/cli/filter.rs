@@ -2,7 +2,7 @@
 
 use super::command::say;
 use super::{Failure, Format, Outcome, Output, input};
-use crate::clock;
+use crate::cli::clock;
 use anglerfish_core::config::{DataTemplate, Node, OrderingConfig, Problems};
 use anglerfish_core::event::Event;
 use anglerfish_core::problem::Problem;

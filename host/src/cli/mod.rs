@@ -10,6 +10,7 @@ mod callbacks;
 mod calls;
 mod check;
 mod client;
+mod clock;
 mod command;
 mod completions;
 mod configuration;

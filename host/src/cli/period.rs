@@ -1,6 +1,6 @@
 //! A stretch of time, as options name it.
 
-use crate::clock;
+use crate::cli::clock;
 use anglerfish_core::request::UnixMillis;
 use clap::Args;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use super::client::https;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
-use crate::clock;
+use crate::cli::clock;
 use crate::config::Environment;
 use anglerfish_core::sign::{SignError, SignInput, Signed, sign};
 use anglerfish_core::verify::{SecretConfig, VerificationConfig};

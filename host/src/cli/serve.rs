@@ -3,7 +3,7 @@
 use super::configuration::ConfigArgs;
 use super::watch::FileWatch;
 use super::{Failure, Outcome};
-use crate::clock;
+use crate::cli::clock;
 use crate::config::ReloadCause;
 use crate::gateway::Config;
 use crate::gateway::{GatewayBuilder, GatewayError, Reloader};

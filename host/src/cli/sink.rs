@@ -3,7 +3,7 @@
 use super::brittle::{Brittle, BrittleArgs};
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output, brittle};
-use crate::clock;
+use crate::cli::clock;
 use crate::config::Environment;
 use anglerfish_core::request::{Header, Request as Inbound};
 use anglerfish_core::verify::{SecretConfig, Verification, VerificationConfig, Verifier};

@@ -12,6 +12,7 @@ use super::passive::{self, PassiveRegistry, PassiveSettings, PassiveSubscription
 use super::render::{DocumentNotices, Renderer};
 use super::report;
 use super::roster::{Settings, StandingRecord};
+use crate::clock::WallClock;
 use crate::outbound::{Outbound, OutboundError, OutboundOptions, canonical};
 use crate::store::{LeasedDelivery, Store, StoredStanding};
 use crate::subscription::{
@@ -62,6 +63,8 @@ pub struct DeliveryOptions {
     pub documents: Option<Arc<dyn DocumentNotices>>,
     /// What puts plugins in front of endpoints; without it a subscription that uses any is refused.
     pub filter: Option<Arc<dyn EndpointFilter>>,
+    /// The clock of the gateway.
+    pub clock: WallClock,
 }
 
 impl Default for DeliveryOptions {
@@ -77,6 +80,7 @@ impl Default for DeliveryOptions {
             functions: Functions::default(),
             documents: None,
             filter: None,
+            clock: WallClock::default(),
         }
     }
 }
@@ -95,6 +99,7 @@ struct Shared {
     functions: Functions,
     documents: Option<Arc<dyn DocumentNotices>>,
     filter: Option<Arc<dyn EndpointFilter>>,
+    clock: WallClock,
     host_rates: BTreeMap<String, RateConfig>,
     /// The policy that was put last.
     policy: Mutex<Arc<DeliveryConfig>>,
@@ -134,7 +139,7 @@ impl Deliveries {
             roster: Arc::default(),
             metrics: options.metrics,
             notices: Notices::default(),
-            clock: Clock::system(),
+            clock: Clock::new(options.clock.clone()),
             config: EngineConfig {
                 seed: seed(),
                 attempts: options.attempts.max(1),
@@ -157,6 +162,7 @@ impl Deliveries {
             functions: options.functions,
             documents: options.documents,
             filter: options.filter,
+            clock: options.clock,
             host_rates: options.host_rates,
             policy: Mutex::default(),
             runtime,
@@ -227,6 +233,7 @@ impl Deliveries {
         let flow = { subscription.flow.clone() }.map(|name| Box::new((self.shared.functions.clone(), name)));
         let notification = subscription.notification.as_deref().cloned().map(Arc::new);
         let documents = self.shared.documents.clone();
+        let clock = self.shared.clock.clone();
         let (filter, uses) = (self.shared.filter.clone(), subscription.plugins.clone());
         let filtered = move |endpoint: Arc<dyn Endpoint>| match &filter {
             Some(filter) if !uses.is_empty() => filter.filtered(uses.clone(), endpoint),
@@ -241,11 +248,12 @@ impl Deliveries {
             }
             if let Some(notification) = &notification {
                 let (kept, documents) = (kept.as_deref()?, documents.clone()?);
-                let endpoint = DocumentEndpoint::try_new(kept, &its, notification, &outbound, documents);
+                let around = (documents, clock.clone());
+                let endpoint = DocumentEndpoint::try_new(kept, &its, notification, &outbound, around);
                 return endpoint.ok().map(|endpoint| Arc::new(endpoint) as Arc<dyn Endpoint>);
             }
             let target = Target::try_new(kept.as_deref()?, &its, &outbound).ok()?;
-            let http = HttpEndpoint { target, renderer: renderer.clone() };
+            let http = HttpEndpoint { target, renderer: renderer.clone(), clock: clock.clone() };
             // Plugins judge each event, before it is put beside others.
             Some(match its.batch {
                 Some(batch) => filtered(Arc::new(BatchEndpoint::new(http, batch, its.concurrency))),

@@ -2,7 +2,6 @@
 //! makes of what they have, in small steps.
 
 use super::changes::{ChangeError, Documents};
-use crate::clock;
 use crate::store::StoredFollower;
 use anglerfish_core::router::Announcement;
 use std::time::Duration;
@@ -61,7 +60,7 @@ impl Documents {
     pub async fn resync(&self, subscription: &str) -> Result<(), ChangeError> {
         let _step = self.backfill.step.lock().await;
         // The end of what is gone was given up, if it was not told: nothing that exists tells it.
-        if self.store.revive_ends(subscription, clock::now()).await? {
+        if self.store.revive_ends(subscription, self.now()).await? {
             self.wake(subscription);
         }
         // Until it is noted with the filter that it has by then.

@@ -8,6 +8,7 @@ use crate::ingress::Outlet;
 use crate::store::{Commit, CommitOutcome, FailedFilter, KeyOverlay, NewEvent, Origin, Store, StoreError};
 use anglerfish_core::decision::{DocumentDecision, DocumentRejection};
 use anglerfish_core::event::Event;
+use anglerfish_core::request::UnixMillis;
 use anglerfish_core::resource::{DOCUMENT_KEY, DocumentUrl, StoredDocument, document_key};
 use anglerfish_core::router::{Announcement, Notice, document_lane};
 use bytes::Bytes;
@@ -80,6 +81,11 @@ impl Documents {
         Self { store, decider, outlet, resources, under_way: Arc::default(), backfill }
     }
 
+    /// The present time, by the clock of the gateway.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.resources.now()
+    }
+
     /// Who decides about them.
     #[must_use]
     pub fn decider(&self) -> &dyn DocumentDecider {
@@ -118,7 +124,7 @@ impl Documents {
 
     /// What was given up of a document is tried again with every change of it, news or not: its subscriber has not got it.
     async fn revive(&self, lane: &str) {
-        match self.store.revive_document(lane, clock::now()).await {
+        match self.store.revive_document(lane, self.now()).await {
             Ok(subscriptions) => subscriptions.iter().for_each(|subscription| self.outlet.wake(subscription)),
             // What was changed is on disk, and the next change finds it.
             Err(error) => tracing::warn!(%error, "deliveries that were given up cannot be tried again now"),
@@ -152,7 +158,7 @@ impl Documents {
         body: Option<Bytes>,
     ) -> Result<bool, ChangeError> {
         for _ in 0..MOST_CONFLICTS {
-            let received = clock::now();
+            let received = self.now();
             let id = clock::request_id(received);
             let request = DocumentRequest { id, url: url.clone(), body: body.clone(), received };
             let (answer, keys) = self.decider.ask(ask(request)).await?;
@@ -164,7 +170,7 @@ impl Documents {
                 // What nobody follows any more may be forgotten all the same.
                 DocumentDecision::Ignore if keys.writes.is_empty() => return Ok(false),
                 DocumentDecision::Ignore => {
-                    let commit = Commit { keys, ..Commit::new(clock::now()) };
+                    let commit = Commit { keys, ..Commit::new(self.now()) };
                     match self.store.commit(commit).await? {
                         CommitOutcome::Committed { .. } => return Ok(false),
                         CommitOutcome::Conflict => continue,
@@ -195,7 +201,7 @@ impl Documents {
 
     /// `false` if another change came first.
     async fn commit(&self, keys: KeyOverlay, new: NewEvent) -> Result<bool, StoreError> {
-        let commit = Commit { keys, events: vec![new], ..Commit::new(clock::now()) };
+        let commit = Commit { keys, events: vec![new], ..Commit::new(self.now()) };
         match self.store.commit(commit).await? {
             CommitOutcome::Committed { deliveries, freed, .. } => {
                 self.outlet.take(deliveries, &freed);
@@ -261,8 +267,7 @@ impl Documents {
         url: &str,
     ) -> Result<Notice, ChangeError> {
         let extensions = [("resource".to_owned(), resource.to_owned())].into_iter().collect();
-        let event =
-            Event { subject: Some(url.to_owned()), time: clock::now(), extensions, ..Event::default() };
+        let event = Event { subject: Some(url.to_owned()), time: self.now(), extensions, ..Event::default() };
         let (subscription, data) = (subscription.to_owned(), Bytes::new());
         let question = DocumentQuestion::Notice { subscription, event, data, outlived: false };
         match self.decider.ask(question).await? {

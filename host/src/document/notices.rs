@@ -1,7 +1,7 @@
 //! What a delivery has to tell its subscriber, and what that has from then on.
 
 use super::port::DocumentDecider;
-use crate::clock;
+use crate::clock::WallClock;
 use crate::delivery::{DocumentNotices, RenderError};
 use crate::engine::{DocumentAnswer, DocumentQuestion};
 use crate::store::{Commit, CommitOutcome, LeasedDelivery, Store};
@@ -18,13 +18,14 @@ const MOST_CONFLICTS: usize = 32;
 pub struct Notices {
     store: Arc<dyn Store>,
     decider: Arc<dyn DocumentDecider>,
+    clock: WallClock,
 }
 
 impl Notices {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, decider: Arc<dyn DocumentDecider>) -> Self {
-        Self { store, decider }
+    pub fn new(store: Arc<dyn Store>, decider: Arc<dyn DocumentDecider>, clock: WallClock) -> Self {
+        Self { store, decider, clock }
     }
 }
 
@@ -82,7 +83,7 @@ impl Notices {
                 }
                 Err(error) => return Err(RenderError::Unavailable(error.to_string())),
             };
-            let commit = Commit { keys, ..Commit::new(clock::now()) };
+            let commit = Commit { keys, ..Commit::new(self.clock.now()) };
             if commit.is_empty() {
                 return Ok(());
             }

@@ -1,7 +1,6 @@
 //! A configuration that is read again: other resources in its file.
 
 use super::resources::{Known, ResourceEntry, ResourceError, Resources, has_documents};
-use crate::clock;
 use crate::store::{StoreError, StoredResource};
 use anglerfish_core::config::ResourceConfig;
 use anglerfish_core::problem::Problem;
@@ -53,7 +52,7 @@ impl Resources {
             let _ = known.put(entry);
         }
         for ((path, config), old) in declared.iter().zip(before) {
-            let created = old.as_ref().map_or_else(clock::now, |old| old.created);
+            let created = old.as_ref().map_or_else(|| self.now(), |old| old.created);
             let entry = ResourceEntry { config: config.clone(), created, declared: true };
             if old.as_deref() != Some(&entry) {
                 writes.push(entry.stored());

@@ -1,7 +1,7 @@
 //! Which resources there are: those of the configuration file, and those that were made through an API.
 
 use super::port::DocumentDecider;
-use crate::clock;
+use crate::clock::WallClock;
 use crate::engine::TableError;
 use crate::store::{Store, StoreError, StoredResource};
 use anglerfish_core::config::{ResourceConfig, read_resource};
@@ -87,6 +87,7 @@ pub(super) struct Shared {
     known: RwLock<Known>,
     /// Held by the one who writes.
     pub(super) writer: Arc<Mutex<()>>,
+    clock: WallClock,
 }
 
 /// The resources, and the ways to find them.
@@ -146,14 +147,18 @@ impl Resources {
     /// # Errors
     ///
     /// If the store cannot be read or written.
-    pub async fn open(declared: &[ResourceConfig], store: Arc<dyn Store>) -> Result<Self, StoreError> {
+    pub async fn open(
+        declared: &[ResourceConfig],
+        store: Arc<dyn Store>,
+        clock: WallClock,
+    ) -> Result<Self, StoreError> {
         let mut known = Known::default();
         let stored: HashMap<String, StoredResource> =
             store.resources().await?.into_iter().map(|stored| (stored.id.clone(), stored)).collect();
         let mut writes = Vec::new();
         for config in declared {
             let before = stored.get(&config.id);
-            let created = before.map_or_else(clock::now, |before| before.created);
+            let created = before.map_or_else(|| clock.now(), |before| before.created);
             let entry = ResourceEntry { config: config.clone(), created, declared: true };
             let (new, id) = (entry.stored(), &config.id);
             if before != Some(&new) {
@@ -187,8 +192,12 @@ impl Resources {
         }
         // At once, so that many share a commit.
         drop(try_join_all(writes).await?);
-        let shared = Shared { store, known: RwLock::new(known), writer: Arc::default() };
+        let shared = Shared { store, known: RwLock::new(known), writer: Arc::default(), clock };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    pub(super) fn now(&self) -> UnixMillis {
+        self.shared.clock.now()
     }
 
     pub(super) fn known(&self) -> RwLockReadGuard<'_, Known> {
@@ -299,7 +308,7 @@ impl Resources {
         if let Some(other) = taken.filter(|other| *other != id) {
             return Err(ResourceError::Taken(other));
         }
-        let created = before.as_ref().map_or_else(clock::now, |before| before.created);
+        let created = before.as_ref().map_or_else(|| self.now(), |before| before.created);
         let entry = ResourceEntry { config, created, declared: false };
         decider.put_resource(&entry.config).await?;
         if let Err(error) = self.shared.store.put_resource(entry.stored()).await {

@@ -1,6 +1,8 @@
 //! What a gateway in a program is made of.
 
-use super::{Anglerfish, Api, Delivery, Resource, Source, Subscription, Topic, function};
+use super::function::{MakeEndpoint, function};
+use super::{Anglerfish, Api, Delivery, Resource, Source, Subscription, Topic};
+use crate::clock::{Clock, SystemClock, WallClock};
 use crate::config::place::Places;
 use crate::config::section::Written;
 use crate::config::{ConfigError, Environment};
@@ -32,12 +34,13 @@ pub struct AnglerfishBuilder {
     base: Base,
     lists: Lists,
     subscriptions: Vec<Subscription>,
-    functions: Functions,
+    functions: Vec<(String, MakeEndpoint)>,
     binding: Binding,
     environment: Option<Environment>,
     documents: Option<Arc<dyn Fetcher>>,
     descriptors: Descriptors,
     store: Option<Arc<dyn Store>>,
+    clock: Arc<dyn Clock>,
     token: Option<CancellationToken>,
     plugins: Vec<PluginConfig>,
     registry: Registry,
@@ -74,12 +77,13 @@ impl AnglerfishBuilder {
             base,
             lists: Lists::default(),
             subscriptions: Vec::new(),
-            functions: Functions::with_flows(),
+            functions: Vec::new(),
             binding,
             environment: None,
             documents: None,
             descriptors: Descriptors::default(),
             store: None,
+            clock: Arc::new(SystemClock),
             token: None,
             plugins: Vec::new(),
             registry: Registry::default(),
@@ -229,13 +233,13 @@ impl AnglerfishBuilder {
 
     /// Gives a function to the subscription of this id that has `mode = "function"`, in the configuration or in the store:
     /// see [`Subscription::to_function`].
-    pub fn function<F, R, E>(self, id: impl Into<String>, call: F) -> Self
+    pub fn function<F, R, E>(mut self, id: impl Into<String>, call: F) -> Self
     where
         F: Fn(Delivery) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        self.functions.put(id, function::function(call));
+        self.functions.push((id.into(), function(call)));
         self
     }
 
@@ -277,6 +281,14 @@ impl AnglerfishBuilder {
         self
     }
 
+    /// Goes by this clock, in the place of the system's: see [`Clock`] for what that is. It is this gateway's alone; a store of the
+    /// program's own that reads a clock should read this one. A configuration that was read has been judged by the clock that
+    /// read it: see [`Config::load_by`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Shuts down gracefully when this token is cancelled; [`Anglerfish::ended`] tells when that is done.
     pub fn shutdown_on(mut self, token: CancellationToken) -> Self {
         self.token = Some(token);
@@ -301,19 +313,23 @@ impl AnglerfishBuilder {
             Base::Config(config) => &config.plugins,
         };
         problems.extend(plugin::problems(known.iter().chain(&self.plugins)));
+        let (clock, functions) = (WallClock::new(Arc::clone(&self.clock)), Functions::with_flows());
+        for (id, make) in self.functions {
+            functions.put(id, make(&clock));
+        }
         let mut subscriptions = Vec::new();
         for subscription in self.subscriptions {
-            let (id, document, function) = subscription.into_parts();
+            let (id, document, function) = subscription.into_parts(&clock);
             subscriptions.push(document);
             if let Some(function) = function {
-                self.functions.put(id, function);
+                functions.put(id, function);
             }
         }
         let lists = self.lists.with(subscriptions);
         let mut config = match self.base {
             Base::Code(sections) => {
                 let environment = self.environment.unwrap_or_else(Environment::of_process);
-                join(Config::of(*sections, lists, &environment), problems)?
+                join(Config::of(*sections, lists, &environment, &*self.clock), problems)?
             }
             Base::Config(config) => {
                 problems.extend(lists.keys().map(|key| {
@@ -331,8 +347,9 @@ impl AnglerfishBuilder {
         let mut builder = GatewayBuilder::new(config)
             .descriptors(self.descriptors)
             .binding(self.binding)
-            .functions(self.functions)
-            .registry(self.registry);
+            .functions(functions)
+            .registry(self.registry)
+            .clock(clock);
         if let Some(documents) = self.documents {
             builder = builder.documents(documents);
         }

@@ -7,7 +7,7 @@ use anglerfish_core::request::UnixMillis;
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// An event to publish, with the attributes of CloudEvents 1.0.
 ///
@@ -60,8 +60,7 @@ impl NewEvent {
     /// Says when it happened, in milliseconds: from 1970 to 9999. A time before that is taken for 1970.
     #[must_use]
     pub fn time(self, time: SystemTime) -> Self {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let text = UnixMillis(u64::try_from(since).unwrap_or(u64::MAX)).rfc3339();
+        let text = clock::millis(time).rfc3339();
         // It is refused as no time.
         self.attribute("time", text.unwrap_or_else(|| "behind the year 9999".to_owned()))
     }

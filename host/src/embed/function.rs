@@ -1,7 +1,7 @@
 //! Functions of the program as endpoints.
 
 use super::Delivery;
-use crate::clock;
+use crate::clock::WallClock;
 use crate::delivery::{AttemptFailure, Attempted, Endpoint};
 use crate::store::LeasedDelivery;
 use crate::supervision;
@@ -15,18 +15,23 @@ use std::time::{Duration, Instant};
 /// How much of an error's text is recorded, in bytes: as much as of an endpoint's answer.
 const LONGEST_ERROR: usize = 4096;
 
+/// Makes what takes deliveries, with the clock of the gateway that it is for.
+pub(super) type MakeEndpoint = Arc<dyn Fn(&WallClock) -> Arc<dyn Endpoint> + Send + Sync>;
+
 /// An endpoint that calls this function.
-pub(super) fn function<F, R, E>(call: F) -> Arc<dyn Endpoint>
+pub(super) fn function<F, R, E>(call: F) -> MakeEndpoint
 where
     F: Fn(Delivery) -> R + Send + Sync + 'static,
     R: Future<Output = Result<(), E>> + Send + 'static,
     E: Into<Box<dyn Error + Send + Sync>> + 'static,
 {
-    Arc::new(Function { call })
+    let call = Arc::new(call);
+    Arc::new(move |clock| Arc::new(Function { call: Arc::clone(&call), clock: clock.clone() }))
 }
 
 struct Function<F> {
-    call: F,
+    call: Arc<F>,
+    clock: WallClock,
 }
 
 #[async_trait]
@@ -37,7 +42,7 @@ where
     E: Into<Box<dyn Error + Send + Sync>> + 'static,
 {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
-        let (started, begun) = (clock::now(), Instant::now());
+        let (started, begun) = (self.clock.now(), Instant::now());
         let delivery = Delivery::from(delivery);
         // Called inside, so that a panic in making the future is caught as well.
         let call = async { (self.call)(delivery).await.map_err(|error| words(&*error.into())) };

@@ -4,7 +4,6 @@ use super::document;
 use super::{AnglerfishBuilder, DocumentError, EventError, IngressService, NewEvent, Source, Subscription};
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::{CallbackBuilder, Callbacks};
-use crate::clock;
 use crate::flow::{FlowBuilder, FlowContext, Flows};
 use crate::gateway::{Config, Gateway, Handles};
 use crate::publish::Receipt;
@@ -13,6 +12,7 @@ use crate::source::SourceError;
 use crate::store::StoredCall;
 use crate::subscription::{Deletion, SubscriptionError};
 use crate::supervision::Readiness;
+use anglerfish_core::request::UnixMillis;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::map_request;
@@ -118,13 +118,17 @@ impl Anglerfish {
         self.shared.handles.out.clone().layer(map_request(name_peer))
     }
 
+    fn now(&self) -> UnixMillis {
+        self.shared.handles.clock.now()
+    }
+
     /// Publishes an event. When this returns it is on disk with its deliveries.
     ///
     /// # Errors
     ///
     /// It was not published.
     pub async fn publish(&self, event: NewEvent) -> Result<Receipt, EventError> {
-        let now = clock::now();
+        let now = self.now();
         let published = event.into_published("", now).map_err(EventError::Invalid)?;
         let mut receipts = self.shared.handles.publisher.publish(vec![published], now).await?.into_iter();
         receipts.next().ok_or_else(|| EventError::Invalid(Vec::new()))
@@ -206,7 +210,7 @@ impl Anglerfish {
         &self,
         events: impl IntoIterator<Item = NewEvent>,
     ) -> Result<Vec<Receipt>, EventError> {
-        let now = clock::now();
+        let now = self.now();
         let (mut published, mut problems) = (Vec::new(), Vec::new());
         for (index, event) in events.into_iter().enumerate() {
             match event.into_published(&format!("[{index}]."), now) {
@@ -252,7 +256,7 @@ impl Anglerfish {
     /// Nothing is changed, unless the error says so. One that was given to the builder cannot be replaced.
     pub async fn put_source(&self, source: Source) -> Result<(), SourceError> {
         let (name, document) = (source.name().to_owned(), source.into_document().to_string());
-        self.shared.handles.sources.put(name, document, clock::now()).await.map(drop)
+        self.shared.handles.sources.put(name, document, self.now()).await.map(drop)
     }
 
     /// Deletes a source that no subscription names.
@@ -272,14 +276,14 @@ impl Anglerfish {
     ///
     /// Nothing is changed, unless the error says so. One that was given to the builder cannot be replaced.
     pub async fn put_subscription(&self, subscription: Subscription) -> Result<(), SubscriptionError> {
-        let (id, document, function) = subscription.into_parts();
+        let (id, document, function) = subscription.into_parts(&self.shared.handles.clock);
         let functions = &self.shared.handles.functions;
         let before = functions.get(&id);
         if let Some(function) = function {
             functions.put(id.clone(), function);
         }
         let subscriptions = &self.shared.handles.subscriptions;
-        let put = subscriptions.replace(id.clone(), document.to_string(), clock::now()).await;
+        let put = subscriptions.replace(id.clone(), document.to_string(), self.now()).await;
         if put.is_err() {
             match before {
                 Some(before) => functions.put(id, before),
@@ -296,7 +300,7 @@ impl Anglerfish {
     /// Nothing is changed, unless the error says so.
     pub async fn delete_subscription(&self, id: &str) -> Result<Deletion, SubscriptionError> {
         let handles = &self.shared.handles;
-        let deleted = handles.subscriptions.delete(id.to_owned(), clock::now()).await?;
+        let deleted = handles.subscriptions.delete(id.to_owned(), self.now()).await?;
         handles.functions.remove(id);
         Ok(deleted)
     }

@@ -1,7 +1,8 @@
 //! A subscription in code.
 
 use super::Delivery;
-use super::function::function;
+use super::function::{MakeEndpoint, function};
+use crate::clock::WallClock;
 use crate::config::value::milliseconds;
 use crate::delivery::Endpoint;
 use serde_json::{Map, Value, json};
@@ -29,7 +30,7 @@ use std::time::Duration;
 pub struct Subscription {
     id: String,
     document: Map<String, Value>,
-    function: Option<Arc<dyn Endpoint>>,
+    function: Option<MakeEndpoint>,
 }
 
 impl Subscription {
@@ -62,14 +63,18 @@ impl Subscription {
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        Self::to_endpoint(id, function(call))
+        Self::to_made(id, function(call))
     }
 
     /// Has its deliveries attempted by an endpoint of the program's own.
     #[must_use]
     pub fn to_endpoint(id: impl Into<String>, endpoint: Arc<dyn Endpoint>) -> Self {
+        Self::to_made(id, Arc::new(move |_| Arc::clone(&endpoint)))
+    }
+
+    fn to_made(id: impl Into<String>, make: MakeEndpoint) -> Self {
         let mut subscription = Self::new(id).set("mode", "function");
-        subscription.function = Some(endpoint);
+        subscription.function = Some(make);
         subscription
     }
 
@@ -188,9 +193,9 @@ impl Subscription {
         &self.id
     }
 
-    /// Its document, and what takes its deliveries.
-    pub(super) fn into_parts(self) -> (String, Value, Option<Arc<dyn Endpoint>>) {
-        (self.id, Value::Object(self.document), self.function)
+    /// Its document, and what takes its deliveries in a gateway with this clock.
+    pub(super) fn into_parts(self, clock: &WallClock) -> (String, Value, Option<Arc<dyn Endpoint>>) {
+        (self.id, Value::Object(self.document), self.function.map(|make| make(clock)))
     }
 }
 

@@ -18,7 +18,7 @@ use super::slot::Slots;
 use super::table::{Change, Table};
 use super::warm::WarmInstance;
 use super::worker;
-use crate::clock;
+use crate::clock::WallClock;
 use crate::store::{KeyOverlay, KeyReader, Store, StoreError};
 use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
@@ -62,6 +62,8 @@ pub struct EngineConfig {
     pub supervisor: Supervisor,
     /// Where it is counted what filters match; the same for an engine that takes the place of another.
     pub activity: FilterActivity,
+    /// The clock of the gateway, which says since when it is counted.
+    pub clock: WallClock,
 }
 
 impl Default for EngineConfig {
@@ -75,6 +77,7 @@ impl Default for EngineConfig {
             cache: None,
             supervisor: Supervisor::default(),
             activity: FilterActivity::default(),
+            clock: WallClock::default(),
         }
     }
 }
@@ -226,7 +229,7 @@ impl Engine {
         drop(thread.map_err(internal_io)?);
         config.activity.retain(&subscriptions.iter().map(|subscription| subscription.id.as_str()).collect());
         for RoutingSubscription { id, sources, filter, .. } in &subscriptions {
-            config.activity.put(id, sources, filter.as_deref(), clock::now());
+            config.activity.put(id, sources, filter.as_deref(), config.clock.now());
         }
         Ok(engine)
     }

@@ -95,7 +95,7 @@ pub(super) async fn show(flare: &Flare, resource: &str, id: &str) -> Result<Answ
 )]
 pub(super) async fn delete(flare: &Flare, resource: &str, id: &str) -> Result<Answer, Fault> {
     find(flare, resource, id, DELETE).await?;
-    let deleted = flare.subscriptions.delete(id.to_owned(), clock::now()).await;
+    let deleted = flare.subscriptions.delete(id.to_owned(), flare.documents.now()).await;
     deleted.map_err(|error| Fault::of_subscription(DELETE, &error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -171,7 +171,7 @@ pub(super) async fn create(flare: &Flare, resource: &str, bytes: &[u8]) -> Resul
     }
     let id = clock::uuid();
     let document = written.document(&id, resource).to_string();
-    let made = flare.subscriptions.create(document, clock::now()).await;
+    let made = flare.subscriptions.create(document, flare.documents.now()).await;
     let made = made.map_err(|error| Fault::of_subscription(CREATE, &error))?;
     table.add(&flare.subscriptions, &made);
     drop(table);

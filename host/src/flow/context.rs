@@ -4,7 +4,6 @@ use super::waiting::{FlowAnswer, FlowOutcome, content};
 use super::{FlowError, run::Run};
 use crate::call::NewCall;
 use crate::callback::{CallbackError, CallbackOptions};
-use crate::clock;
 use anglerfish_core::flow::{Asked, FlowRecord, FlowWait, StepOutcome, flow_callback};
 use anglerfish_core::request::UnixMillis;
 use futures_util::future::select_all;
@@ -176,7 +175,7 @@ impl FlowContext {
 
     /// A timer that ends after this time, whatever happens meanwhile.
     pub async fn timer(&mut self, after: Duration) -> Pending {
-        let until = clock::now().after(after).0;
+        let until = self.run.flows.clock().now().after(after).0;
         let asked = FlowWait::Timer { until };
         let (number, wait) = match self.run.asked(Asked::Begin(&asked)).await {
             Some((number, FlowRecord::Begun { wait })) => (number, wait),
@@ -254,7 +253,7 @@ impl FlowContext {
         match self.run.asked(Asked::Now).await {
             Some((_, FlowRecord::Now { at })) => UnixMillis(at),
             _ => {
-                let at = clock::now();
+                let at = self.run.flows.clock().now();
                 self.run.write(FlowRecord::Now { at: at.0 }).await;
                 at
             }

@@ -2,7 +2,7 @@
 
 use super::flows::{Code, Shared};
 use super::{FlowError, Flows};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::delivery::{AttemptFailure, Attempted, Endpoint, FlowEndpoints};
 use crate::store::LeasedDelivery;
 use anglerfish_core::attempt::{CloudEvent, DataForm};
@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 impl Flows {
     /// Makes what starts flows by deliveries. It does not keep them: they stand on what deliveries are part of.
     pub(crate) fn endpoints(&self) -> Box<FlowEndpoints> {
-        let shared = Arc::downgrade(&self.shared);
+        let (shared, clock) = (Arc::downgrade(&self.shared), self.clock().clone());
         Box::new(move |flow: &str| -> Arc<dyn Endpoint> {
-            let (shared, flow) = (Weak::clone(&shared), flow.to_owned());
-            Arc::new(FlowEndpoint { shared, flow, withdrawn: Notify::new() })
+            let (shared, flow, clock) = (Weak::clone(&shared), flow.to_owned(), clock.clone());
+            Arc::new(FlowEndpoint { shared, flow, clock, withdrawn: Notify::new() })
         })
     }
 }
@@ -27,6 +27,7 @@ impl Flows {
 struct FlowEndpoint {
     shared: Weak<Shared>,
     flow: String,
+    clock: WallClock,
     withdrawn: Notify,
 }
 
@@ -47,7 +48,7 @@ enum Start {
 #[async_trait]
 impl Endpoint for FlowEndpoint {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
-        let (started, begun) = (clock::now(), Instant::now());
+        let (started, begun) = (self.clock.now(), Instant::now());
         let (answer, failed) = match self.start(&delivery, timeout).await {
             Start::New(words) => (Some(words), None),
             Start::There(words) => (None, Some((AttemptFailure::Unneeded, words))),

@@ -6,7 +6,7 @@ use super::waiting::Waits;
 use super::{FlowContext, FlowEnd, FlowError, FlowMetrics, FlowState, StoredFlow};
 use crate::call::Calls;
 use crate::callback::Callbacks;
-use crate::clock;
+use crate::clock::WallClock;
 use crate::store::{Store, StoreError};
 use crate::waiter::{Looks, Waiters};
 use anglerfish_core::flow::{JournalLimits, WrittenRecord, is_flow_id, is_flow_name, kept_for_retry};
@@ -66,6 +66,8 @@ pub struct FlowParts {
     pub retention: watch::Receiver<Duration>,
     /// Where they are counted.
     pub metrics: FlowMetrics,
+    /// The clock of the gateway.
+    pub clock: WallClock,
 }
 
 type Call = dyn Fn(FlowContext, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
@@ -101,10 +103,10 @@ impl Flows {
     /// Those of these parts. None runs before its code is there.
     #[must_use]
     pub fn new(parts: FlowParts) -> Self {
-        let FlowParts { store, calls, callbacks, retention, metrics } = parts;
+        let FlowParts { store, calls, callbacks, retention, metrics, clock } = parts;
         let shared = Shared {
-            ledger: Ledger::new(Arc::clone(&store)),
-            waits: Waits { store, calls, callbacks, retention },
+            ledger: Ledger::new(Arc::clone(&store), clock.clone()),
+            waits: Waits { store, calls, callbacks, retention, clock },
             metrics,
             code: Mutex::default(),
             running: Mutex::default(),
@@ -122,6 +124,10 @@ impl Flows {
 
     pub(super) fn waits(&self) -> &Waits {
         &self.shared.waits
+    }
+
+    pub(super) fn clock(&self) -> &WallClock {
+        &self.shared.waits.clock
     }
 
     pub(super) fn metrics(&self) -> &FlowMetrics {
@@ -250,7 +256,7 @@ impl Flows {
             id: id.to_owned(),
             version,
             input,
-            created: clock::now().0,
+            created: self.clock().now().0,
             revision: 1,
             end: None,
         };
@@ -404,7 +410,7 @@ impl Flows {
         }
         let end = FlowEnd {
             state: FlowState::Cancelled,
-            at: clock::now().0,
+            at: self.clock().now().0,
             result: None,
             reason: Some("somebody cancelled it".to_owned()),
             journal: Vec::new(),

@@ -6,7 +6,7 @@
 //! by somebody else is left alone by whoever ran it.
 
 use super::{FlowEnd, StoredFlow};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::fault::fault_kill;
 use crate::store::{Commit, CommitOutcome, KeyOverlay, Store, StoreError};
 use anglerfish_core::flow::{FlowRecord, WrittenRecord, ended_key, flow_key, journal_key, journal_prefix};
@@ -25,6 +25,7 @@ const LISTED: usize = 10;
 #[derive(Clone)]
 pub(super) struct Ledger {
     store: Arc<dyn Store>,
+    clock: WallClock,
 }
 
 /// A flow that runs, with the bytes that it is written as.
@@ -45,8 +46,8 @@ fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, StoreError> {
 }
 
 impl Ledger {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub(super) fn new(store: Arc<dyn Store>, clock: WallClock) -> Self {
+        Self { store, clock }
     }
 
     async fn one(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
@@ -56,7 +57,7 @@ impl Ledger {
 
     /// Writes, if what was read is as it was.
     async fn commit(&self, keys: KeyOverlay) -> Result<bool, StoreError> {
-        let outcome = self.store.commit(Commit { keys, ..Commit::new(clock::now()) }).await?;
+        let outcome = self.store.commit(Commit { keys, ..Commit::new(self.clock.now()) }).await?;
         Ok(matches!(outcome, CommitOutcome::Committed { .. }))
     }
 
@@ -191,8 +192,8 @@ impl Ledger {
     }
 
     /// What an entry is written as.
-    pub(super) fn entry(record: FlowRecord) -> Result<Bytes, StoreError> {
-        write(&WrittenRecord { at: clock::now().0, record })
+    pub(super) fn entry(&self, record: FlowRecord) -> Result<Bytes, StoreError> {
+        write(&WrittenRecord { at: self.clock.now().0, record })
     }
 
     /// Adds an entry to the journal of one that runs. `false` if it is not what it was.

@@ -1,14 +1,15 @@
 //! One flow while its code runs.
 
 use super::flows::{Code, Flows, json_size};
-use super::ledger::{Ledger, Open};
+use super::ledger::Open;
 use super::waiting::{AGAIN, rest};
 use super::{FlowContext, FlowEnd, FlowState};
 use crate::callback::{CallbackError, CallbackOptions};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::store::StoreError;
 use crate::supervision;
 use anglerfish_core::flow::{Asked, FlowRecord, Journal, flow_callback};
+use anglerfish_core::request::UnixMillis;
 use futures_util::FutureExt;
 use std::fmt;
 use std::future::pending;
@@ -70,7 +71,7 @@ impl Run {
     /// Writes what was done, however long that takes; returns its number. Where it has no room, or somebody else has ended the
     /// flow, this does not return.
     pub(super) async fn write(&self, record: FlowRecord) -> usize {
-        let entry = match Ledger::entry(record.clone()) {
+        let entry = match self.flows.ledger().entry(record.clone()) {
             Ok(entry) => entry,
             Err(error) => return self.halt(Halt::Failed(error.to_string())).await,
         };
@@ -146,8 +147,8 @@ pub(super) async fn to_the_end<T: Send + 'static>(
     }
 }
 
-fn ended(state: FlowState, reason: String) -> FlowEnd {
-    FlowEnd { state, at: clock::now().0, result: None, reason: Some(reason), journal: Vec::new() }
+fn ended(at: UnixMillis, state: FlowState, reason: String) -> FlowEnd {
+    FlowEnd { state, at: at.0, result: None, reason: Some(reason), journal: Vec::new() }
 }
 
 /// Runs the code of a flow from its beginning, with what is in its journal, until it ends, the gateway stops, or somebody
@@ -184,6 +185,7 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
     let input = flow.input.clone();
     // Called inside, so that a panic in making the future is caught as well.
     let work = AssertUnwindSafe(async { (code.call)(context, input).await }).catch_unwind();
+    let ended = |state, reason| ended(flows.clock().now(), state, reason);
     let end = tokio::select! {
         biased;
         () = flows.stopped() => None,
@@ -193,7 +195,7 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
             Halt::Failed(reason) => Some(ended(FlowState::Failure, reason)),
             Halt::Fenced => None,
         },
-        () = too_old(&code, flow.created) => {
+        () = too_old(&code, flow.created, flows.clock()) => {
             let age = humantime::format_duration(code.max_age.unwrap_or_default());
             Some(ended(FlowState::Failure, format!("it was older than {age}")))
         }
@@ -205,7 +207,7 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
             }
             (_, Ok(Ok(result))) => FlowEnd {
                 state: FlowState::Success,
-                at: clock::now().0,
+                at: flows.clock().now().0,
                 result: Some(result),
                 reason: None,
                 journal: Vec::new(),
@@ -221,11 +223,11 @@ pub(super) async fn run(flows: Flows, code: Arc<Code>, open: Open, cancelled: Ca
     end_to_the_end(&flows, &run.open, end).await;
 }
 
-async fn too_old(code: &Code, created: u64) {
+async fn too_old(code: &Code, created: u64, clock: &WallClock) {
     let Some(age) = code.max_age else { return pending().await };
     let end = created.saturating_add(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     loop {
-        let left = Duration::from_millis(end.saturating_sub(clock::now().0));
+        let left = Duration::from_millis(end.saturating_sub(clock.now().0));
         if left.is_zero() {
             return;
         }

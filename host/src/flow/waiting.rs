@@ -2,7 +2,7 @@
 
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::{CallbackError, Callbacks, Next};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::flow::StoredFlow;
 use crate::flow::run::to_the_end;
 use crate::store::{CallAnswer, EventSeq, Store, StoreError, StoredCall};
@@ -140,12 +140,13 @@ pub(super) struct Waits {
     pub(super) calls: Calls,
     pub(super) callbacks: Callbacks,
     pub(super) retention: watch::Receiver<Duration>,
+    pub(super) clock: WallClock,
 }
 
 impl Waits {
     /// Whether a request that this flow has made may be forgotten by now, as all that has ended is.
     pub(super) fn may_be_forgotten(&self, flow: &StoredFlow) -> bool {
-        flow.started().after(*self.retention.borrow()) <= clock::now()
+        flow.started().after(*self.retention.borrow()) <= self.clock.now()
     }
 
     /// Makes a request, if it is not made; it goes on by itself. `Err` is how it ended without being made.
@@ -188,7 +189,7 @@ impl Waits {
             (FlowWait::Timer { until }, _) => {
                 // The clock is looked at again: it may have been set, and the machine may have slept.
                 loop {
-                    let left = Duration::from_millis(until.saturating_sub(clock::now().0));
+                    let left = Duration::from_millis(until.saturating_sub(self.clock.now().0));
                     if left.is_zero() {
                         return WaitOutcome::Time;
                     }

@@ -11,7 +11,7 @@ use super::wiring::{self, Binding, Listeners, SharedReader};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::{CallbackMetrics, CallbackParts, Callbacks};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::delivery::{Deliveries, DeliveryMetrics, DeliveryOptions, Functions, Renderer};
 use crate::document::{Documents, Notices, Resources, moved_from_documents};
 use crate::fetch::DocumentCache;
@@ -53,6 +53,7 @@ pub struct GatewayBuilder {
     functions: Functions,
     store: Option<Arc<dyn Store>>,
     registry: Registry,
+    clock: WallClock,
 }
 
 impl GatewayBuilder {
@@ -70,6 +71,7 @@ impl GatewayBuilder {
             functions: Functions::default(),
             store: None,
             registry: Registry::default(),
+            clock: WallClock::default(),
         }
     }
 
@@ -130,6 +132,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Goes by this clock, in the place of the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: WallClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Binds the addresses, opens the store and loads the component.
     ///
     /// # Errors
@@ -137,8 +146,19 @@ impl GatewayBuilder {
     /// If the configuration has problems that only the component sees, the store cannot be opened, or an address is
     /// taken. Nothing is left behind: no queue, no thread, no lock.
     pub async fn build(self) -> Result<BuiltGateway, GatewayError> {
-        let Self { config, documents, descriptors, file, loader, log, binding, functions, store, registry } =
-            self;
+        let Self {
+            config,
+            documents,
+            descriptors,
+            file,
+            loader,
+            log,
+            binding,
+            functions,
+            store,
+            registry,
+            clock,
+        } = self;
         // Addresses first: a second gateway by mistake should not get as far as the data.
         let listeners = wiring::bind(&config, binding, descriptors).await?;
         let outbound = wiring::outbound(&config, descriptors)?;
@@ -150,7 +170,7 @@ impl GatewayBuilder {
         let supervisor = Supervisor::new(readiness.clone());
         let store = match store {
             Some(store) => store,
-            None => wiring::open_store(&config, &supervisor)?,
+            None => wiring::open_store(&config, &supervisor, &clock)?,
         };
         let made = Prepared {
             file,
@@ -163,6 +183,7 @@ impl GatewayBuilder {
             listeners,
             functions,
             registry,
+            clock,
         };
         match BuiltGateway::load(config, &store, made).await {
             Ok(built) => Ok(built),
@@ -187,6 +208,7 @@ struct Prepared {
     listeners: Listeners,
     functions: Functions,
     registry: Registry,
+    clock: WallClock,
 }
 
 /// What a program that the gateway is part of uses of it. Cheap to clone.
@@ -206,6 +228,7 @@ pub(crate) struct Handles {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) functions: Functions,
     pub(crate) scrape: Arc<Scrape>,
+    pub(crate) clock: WallClock,
 }
 
 /// A gateway that is complete and does nothing yet: no request is taken in, no delivery attempted.
@@ -235,6 +258,7 @@ pub struct BuiltGateway {
     pub(super) reloader: Reloader,
     pub(super) retention: watch::Sender<Duration>,
     pub(super) shutdown_timeout: watch::Receiver<Duration>,
+    pub(super) clock: WallClock,
 }
 
 /// What is noted of subscriptions of resources that do not run is forgotten: nobody notes what they would be told, so that they
@@ -263,6 +287,7 @@ impl BuiltGateway {
             listeners,
             functions,
             registry: mut metrics_of_all,
+            clock,
         } = made;
         let Listeners { ingress, admin, out, stomp, documents: producers } = listeners;
         let registry = Scrape::registry(&mut metrics_of_all);
@@ -282,6 +307,7 @@ impl BuiltGateway {
             functions: functions.clone(),
             documents: None,
             filter: None,
+            clock: clock.clone(),
         };
 
         let source_reader = SharedReader::new(wiring::source_reader(&config));
@@ -289,30 +315,31 @@ impl BuiltGateway {
         let document = stored.added_to(&config.document);
         let settings = wiring::ingress_config(&config, &document)?;
         let activity = FilterActivity::default();
-        activity.register(registry, clock::now);
+        activity.register(registry, clock.clone());
         let declared: Vec<_> = document.resources.iter().map(|(_, resource)| resource.clone()).collect();
         let moved = moved_from_documents(&document.resources, &**store).await?;
         if !moved.is_empty() {
             return Err(config.locate(moved).into());
         }
-        let resources = Resources::open(&declared, Arc::clone(store)).await?;
+        let resources = Resources::open(&declared, Arc::clone(store), clock.clone()).await?;
         let mut document = RoutingDocument::from(&document);
         document.resource =
             resources.list().iter().map(|entry| RoutingResource::from(&entry.config)).collect();
-        document.subscription.extend(wiring::followers(&config, &resources, &**store).await?);
-        let engine = wiring::start_engine(&config, document, store, &supervisor, &activity).await?;
+        document.subscription.extend(wiring::followers(&config, &resources, &**store, clock.now()).await?);
+        let engine = wiring::start_engine(&config, document, store, &supervisor, &activity, &clock).await?;
         let routing = Arc::new(EngineRouting::new(
             Arc::clone(&engine),
             Arc::clone(store),
             config.out.listen,
             config.outbound.proxy_resolves(),
+            clock.clone(),
         ));
         let renderer = Arc::clone(&routing) as Arc<dyn Renderer>;
-        let plugins = Plugins::new(PluginMetrics::register(registry));
+        let plugins = Plugins::new(PluginMetrics::register(registry), clock.clone());
         let plugins = plugins.with_cache(Some(config.server.data_dir.join("cache")));
         let plugins = wiring::load_plugins(&config, plugins).await?;
         let filter = Some(Arc::new(plugins.clone()) as _);
-        let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _);
+        let notices = Notices::new(Arc::clone(store), Arc::clone(&routing) as _, clock.clone());
         let outgoing = DeliveryOptions {
             renderer: Some(renderer),
             documents: Some(Arc::new(notices)),
@@ -330,11 +357,13 @@ impl BuiltGateway {
         }
         let (retention, kept) = watch::channel(config.store.retention);
         let proxies = &config.server.trusted_proxies;
-        let streams = exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, kept);
+        let streams =
+            exits::streams(&config.out, proxies, store, &routing, metrics_of_streams, (kept, clock.clone()));
         streams.register(registry);
         let exits = Exits { deliveries: deliveries.clone(), streams: streams.clone() };
-        let opened = wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader).await;
-        let subscriptions = match opened {
+        let opened =
+            wiring::open_subscriptions(&config, store, Arc::clone(&routing), &exits, &reader, &clock);
+        let subscriptions = match opened.await {
             Ok(subscriptions) => subscriptions,
             Err(error) => {
                 deliveries.shutdown(Duration::ZERO).await;
@@ -345,10 +374,14 @@ impl BuiltGateway {
             deliveries.shutdown(Duration::ZERO).await;
             return Err(error.into());
         }
-        let rejections = Rejections::new(RejectionMetrics::register(registry));
+        let rejections = Rejections::new(RejectionMetrics::register(registry), clock.clone());
         let outlet = Arc::new(exits);
-        let publisher =
-            Publisher::new(Arc::clone(store), Arc::clone(&routing) as _, Arc::clone(&outlet) as _);
+        let publisher = Publisher::new(
+            Arc::clone(store),
+            Arc::clone(&routing) as _,
+            Arc::clone(&outlet) as _,
+            clock.clone(),
+        );
         let changes = Documents::new(
             Arc::clone(store),
             Arc::clone(&routing) as _,
@@ -366,6 +399,7 @@ impl BuiltGateway {
                 host_rates: config.outbound.host_rates.clone(),
                 supervisor: supervisor.clone(),
                 metrics: CallMetrics::register(registry),
+                clock: clock.clone(),
             },
         );
         let calls = match calls.await {
@@ -385,6 +419,7 @@ impl BuiltGateway {
             base,
             rejections: rejections.clone(),
             metrics: CallbackMetrics::register(registry),
+            clock: clock.clone(),
         });
         let attendance = ReaderEvents::of(&streams, publisher.clone(), subscriptions.clone());
         let flows = Flows::new(FlowParts {
@@ -393,12 +428,13 @@ impl BuiltGateway {
             callbacks: callbacks.clone(),
             retention: retention.subscribe(),
             metrics: FlowMetrics::register(registry),
+            clock: clock.clone(),
         });
         functions.start_flows_by(flows.endpoints());
-        let service =
-            Ingress::new(settings, engine, Arc::clone(store), Arc::clone(&outlet) as _, documents, metrics)
-                .with_rejections(rejections.clone())
-                .with_callbacks(Arc::new(callbacks.clone()));
+        let (kept, taken) = (Arc::clone(store), Arc::clone(&outlet) as _);
+        let service = Ingress::new(settings, engine, kept, taken, documents, metrics, clock.clone())
+            .with_rejections(rejections.clone())
+            .with_callbacks(Arc::new(callbacks.clone()));
         let service = Arc::new(service);
         let table = GatewaySources { routing: Arc::clone(&routing), ingress: Arc::clone(&service) };
         let sources = Sources::new(stored, source_reader.reader(), Arc::clone(store), Arc::new(table));
@@ -446,15 +482,15 @@ impl BuiltGateway {
             retention: retention.clone(),
             shutdown_timeout: set_timeout,
             supervisor: supervisor.clone(),
+            clock: clock.clone(),
         };
         let config_of_requests = config.admin.requests.clone();
         let reloader = Reloader::new(config, file, loader, log, rooms);
         let listed = subscriptions.clone();
         let job_metrics = JobMetrics::register(registry);
-        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone(), job_metrics);
-        let scrape =
-            Scrape::new(metrics_of_all, Arc::clone(store), clock::now).with_names(move || listed.names());
-        let scrape = Arc::new(scrape);
+        let jobs = Jobs::new(Arc::clone(store), subscriptions.clone(), job_metrics, clock.clone());
+        let scrape = Scrape::new(metrics_of_all, Arc::clone(store), clock.clone());
+        let scrape = Arc::new(scrape.with_names(move || listed.names()));
         let handles = Handles {
             ingress: service,
             gate: Gate::new(supervisor.clone()),
@@ -469,6 +505,7 @@ impl BuiltGateway {
             subscriptions,
             functions,
             scrape,
+            clock: clock.clone(),
         };
         let mut built = Self {
             ingress,
@@ -490,6 +527,7 @@ impl BuiltGateway {
             reloader,
             retention,
             shutdown_timeout,
+            clock,
         };
         let shown = (rejections, plugins, routing);
         built.handles.api = management::router(&built, access, shown, config_of_requests);

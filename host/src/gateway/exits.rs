@@ -1,6 +1,7 @@
 //! All ways out of the gateway, as the rooms see them that events come in through.
 
 use super::routing::EngineRouting;
+use crate::clock::WallClock;
 use crate::delivery::Deliveries;
 use crate::ingress::Outlet;
 use crate::passive::OutConfig;
@@ -41,7 +42,7 @@ pub(super) fn streams(
     store: &Arc<dyn Store>,
     routing: &Arc<EngineRouting>,
     metrics: StreamMetrics,
-    retention: watch::Receiver<Duration>,
+    (retention, clock): (watch::Receiver<Duration>, WallClock),
 ) -> Streams {
     let options = StreamOptions {
         readers: config.max_readers,
@@ -53,6 +54,7 @@ pub(super) fn streams(
         buffer: usize::try_from(config.reader_buffer).unwrap_or(usize::MAX),
         stall: config.stall(),
         events: config.reader_events,
+        clock,
     };
     let routing = Arc::clone(routing);
     let fields = Arc::new(move |source: &str| routing.json_fields(source));

@@ -4,7 +4,6 @@
 use super::routing::EngineRouting;
 use super::{BuiltGateway, Reloader};
 use crate::api::{self, Api, Configuration};
-use crate::clock;
 use crate::config::{ConfigStatus, ReloadCause};
 use crate::document::{Documents, DocumentsConfig};
 use crate::flare::{self, Flare};
@@ -39,7 +38,7 @@ pub(super) fn router(
         explainer,
         readiness: built.readiness.clone(),
         scrape: Arc::clone(&handles.scrape),
-        clock: Arc::new(clock::now),
+        clock: handles.clock.clone(),
         jobs: built.jobs.clone(),
         calls: handles.calls.clone(),
         callbacks: handles.callbacks.clone(),

@@ -8,7 +8,7 @@ use super::routing::EngineRouting;
 use super::status::{self, Refusal};
 use super::wiring::{self, SharedReader};
 use crate::call::Calls;
-use crate::clock;
+use crate::clock::WallClock;
 use crate::config::{ConfigError, ConfigStatus, ReloadCause, ReloadReport};
 use crate::delivery::Deliveries;
 use crate::document::{ResourceReload, Resources};
@@ -26,6 +26,7 @@ use crate::topic::Topics;
 use crate::web::Access;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig, TopicConfig, is_built_in};
 use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
 use anglerfish_core::router::{self, RoutingDocument, RoutingResource, RoutingSubscription};
 use futures_util::future::try_join_all;
 use std::collections::HashSet;
@@ -76,6 +77,7 @@ pub(super) struct ReloadTargets {
     pub(super) retention: watch::Sender<Duration>,
     pub(super) shutdown_timeout: watch::Sender<Duration>,
     pub(super) supervisor: Supervisor,
+    pub(super) clock: WallClock,
 }
 
 impl Reloader {
@@ -86,7 +88,7 @@ impl Reloader {
         log: Option<LogControl>,
         rooms: ReloadTargets,
     ) -> Self {
-        let since = clock::now();
+        let since = rooms.clock.now();
         let first = ConfigStatus { file, generation: 1, since, needs_restart: Vec::new(), last: None };
         let inner = Inner { loader, log, rooms, current: Mutex::new(config), status: RwLock::new(first) };
         Self { inner: Arc::new(inner) }
@@ -113,13 +115,13 @@ impl Reloader {
         if let Err(error) = task.await {
             tracing::error!(%error, "a reload broke down");
             let refusal = Refusal::Other("the reload broke down; the log says where".to_owned());
-            self.report(status::refused(clock::now(), cause, refusal));
+            self.report(status::refused(self.now(), cause, refusal));
         }
         self.status()
     }
 
     async fn attempt(&self, current: &mut Config, cause: ReloadCause) {
-        let at = clock::now();
+        let at = self.now();
         match self.replace(current).await {
             Ok((changes, needs_restart)) => {
                 for key in &needs_restart {
@@ -128,7 +130,7 @@ impl Reloader {
                 tracing::info!(?cause, changes = changes.join(", "), "the configuration was reloaded");
                 let mut told = self.inner.status.write().unwrap_or_else(PoisonError::into_inner);
                 told.generation += 1;
-                told.since = clock::now();
+                told.since = self.now();
                 told.needs_restart = needs_restart;
                 told.last = Some(status::applied(at, cause, changes));
             }
@@ -142,6 +144,10 @@ impl Reloader {
                 self.report(status::refused(at, cause, refusal));
             }
         }
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.inner.rooms.clock.now()
     }
 
     fn report(&self, report: ReloadReport) {
@@ -177,7 +183,7 @@ impl Reloader {
                 .check(subscription)
                 .map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
         }
-        wiring::check_starts(&new, &*rooms.store)?;
+        wiring::check_starts(&new, &*rooms.store, rooms.clock.now())?;
         for (path, api) in &new.apis {
             rooms.calls.check(api).map_err(|problem| new.locate(vec![wiring::below(path, problem)]))?;
         }
@@ -210,7 +216,8 @@ impl Reloader {
             let document = routing_document(&whole, &subscriptions, &rooms.routing, &resources).await?;
             let counts = rooms.routing.counts();
             let engine =
-                wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &counts).await?;
+                wiring::start_engine(&new, document, &rooms.store, &rooms.supervisor, &counts, &rooms.clock)
+                    .await?;
             let apis = new.apis.iter().map(|(_, api)| api.clone()).collect();
             let apis = rooms.calls.prepare(apis).await.map_err(|error| Refusal::Other(error.to_string()))?;
             resources.write().await.map_err(|error| Refusal::Other(error.to_string()))?;
@@ -239,7 +246,7 @@ impl Reloader {
             rooms.ingress.delete_source(&gone);
         }
         rooms.calls.replace(apis);
-        let changes = subscriptions.apply(clock::now()).await;
+        let changes = subscriptions.apply(rooms.clock.now()).await;
         wiring::warn(&new, &rooms.sources, &rooms.subscriptions);
         if !difference.needs_restart.iter().any(|key| key == "admin.token") {
             rooms.access.replace(new.admin.token.as_ref());

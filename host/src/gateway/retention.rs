@@ -1,6 +1,6 @@
 //! Letting go of what is older than the retention, in small steps between the commits of ingest.
 
-use crate::clock;
+use crate::clock::WallClock;
 use crate::store::Store;
 use anglerfish_core::request::UnixMillis;
 use std::sync::Arc;
@@ -21,13 +21,14 @@ const REST: Duration = Duration::from_secs(60);
 pub(super) async fn run(
     store: Arc<dyn Store>,
     mut retention: watch::Receiver<Duration>,
+    clock: WallClock,
     stop: CancellationToken,
 ) {
     loop {
         let time = *retention.borrow_and_update();
         let kept = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let rest = REST.min(time / 10).max(BREATH);
-        let before = UnixMillis(clock::now().0.saturating_sub(kept));
+        let before = UnixMillis(clock.now().0.saturating_sub(kept));
         let pause = match store.expire(before, STEP).await {
             Ok(0) => rest,
             Ok(rows) => {

@@ -1,7 +1,7 @@
 //! The routing table as the subscriptions' registry sees it.
 
 use super::config::{inert, unknown_wildcards, unserved, unsigned};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::delivery::{RenderError, Renderer};
 use crate::document::DocumentDecider;
 use crate::engine::{DocumentAnswer, DocumentQuestion, Engine, EngineError, InboundRequest, TableError};
@@ -40,6 +40,7 @@ pub(super) struct EngineRouting {
     out: Option<SocketAddr>,
     /// Whether a proxy is given the names of endpoints.
     proxy_resolves: bool,
+    clock: WallClock,
     /// What is known of sources that somebody asked for; forgotten when any of them is another one.
     json_fields: RwLock<HashMap<String, Arc<[String]>>>,
 }
@@ -58,6 +59,7 @@ impl EngineRouting {
         store: Arc<dyn Store>,
         out: Option<SocketAddr>,
         proxy_resolves: bool,
+        clock: WallClock,
     ) -> Self {
         Self {
             store,
@@ -66,6 +68,7 @@ impl EngineRouting {
             left_out: Mutex::default(),
             out,
             proxy_resolves,
+            clock,
             json_fields: RwLock::default(),
         }
     }
@@ -153,7 +156,7 @@ impl EngineRouting {
         &self,
         subscription: &SubscriptionConfig,
     ) -> Result<RoutingSubscription, RoutingError> {
-        let (routing, is_told) = interested(&*self.store, subscription)
+        let (routing, is_told) = interested(&*self.store, subscription, self.clock.now())
             .await
             .map_err(|error| RoutingError::Unavailable(error.to_string()))?;
         if is_told {
@@ -173,7 +176,7 @@ impl EngineRouting {
                 continue;
             }
             let filter = known.filter.as_deref();
-            let enrolled = self.store.enrol(&known.id, &before.resource, false, filter, clock::now());
+            let enrolled = self.store.enrol(&known.id, &before.resource, false, filter, self.clock.now());
             known.interest = Some(interest(enrolled.await.map_err(unavailable)?, before.every));
             engine.put_subscription(known).await?;
             self.backfill.notify_one();
@@ -218,12 +221,13 @@ impl EngineRouting {
 pub(super) async fn interested(
     store: &dyn Store,
     subscription: &SubscriptionConfig,
+    now: UnixMillis,
 ) -> Result<(RoutingSubscription, bool), StoreError> {
     let mut routing = RoutingSubscription::from(subscription);
     let Some(notification) = &subscription.notification else { return Ok((routing, false)) };
     let NotificationConfig { resource, backfill, every, .. } = &**notification;
     let filter = subscription.filter.as_deref();
-    let noted = store.enrol(&subscription.id, resource, *backfill, filter, clock::now()).await?;
+    let noted = store.enrol(&subscription.id, resource, *backfill, filter, now).await?;
     let is_told = noted.backfilled.is_some();
     routing.interest = Some(interest(noted, *every));
     Ok((routing, is_told))
@@ -317,7 +321,7 @@ impl Routing for EngineRouting {
         warnings.extend(refused.map(|reason| Problem::new("endpoint.url", reason)));
         warnings.extend(unserved(subscription, self.out));
         warnings.extend(inert(subscription));
-        warnings.extend(unsigned(subscription, clock::now()));
+        warnings.extend(unsigned(subscription, self.clock.now()));
         warnings
     }
 
@@ -340,7 +344,7 @@ impl Routing for EngineRouting {
             return Ok(());
         }
         let SubscriptionConfig { id, sources, filter, .. } = subscription;
-        self.engine().activity().put(id, sources, filter.as_deref(), clock::now());
+        self.engine().activity().put(id, sources, filter.as_deref(), self.clock.now());
         self.leave_out(|ids| ids.remove(&subscription.id));
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::builder::Handles;
 use super::{BuiltGateway, GatewayBuilder, GatewayError, Reloader, retention};
 use crate::call::{CallError, Calls, NewCall};
 use crate::callback::Callbacks;
+use crate::clock::WallClock;
 use crate::delivery::Deliveries;
 use crate::flow::Flows;
 use crate::gateway::Config;
@@ -115,6 +116,7 @@ impl Gateway {
             reloader,
             retention,
             shutdown_timeout,
+            clock,
         } = built;
         let address = |listener: &Option<Arc<Listener>>| listener.as_ref().map(|listener| listener.address());
         let (ingress_address, admin_address, out_address) =
@@ -145,7 +147,7 @@ impl Gateway {
         let producers = producers
             .map(|(listener, router)| Part::serve("listener of documents", listener, router, &supervisor));
         let stop_retention = CancellationToken::new();
-        let retention = spawn_retention(&supervisor, &store, retention, &stop_retention);
+        let retention = spawn_retention(&supervisor, &store, retention, clock, &stop_retention);
         Self {
             ingress_address,
             admin_address,
@@ -417,8 +419,11 @@ fn spawn_retention(
     supervisor: &Supervisor,
     store: &Arc<dyn Store>,
     kept: watch::Sender<Duration>,
+    clock: WallClock,
     stop: &CancellationToken,
 ) -> JoinHandle<()> {
     let (store, stop) = (Arc::clone(store), stop.clone());
-    supervisor.spawn("retention", move || retention::run(Arc::clone(&store), kept.subscribe(), stop.clone()))
+    supervisor.spawn("retention", move || {
+        retention::run(Arc::clone(&store), kept.subscribe(), clock.clone(), stop.clone())
+    })
 }

@@ -5,6 +5,7 @@ use super::config::unknown_wildcards;
 use super::exits::Exits;
 use super::routing::{self, EngineRouting};
 use crate::call::{CallError, CallParts, Calls};
+use crate::clock::WallClock;
 use crate::config::ConfigError;
 use crate::document::Resources;
 use crate::engine::{Engine, EngineConfig, StartError};
@@ -23,6 +24,7 @@ use crate::supervision::Supervisor;
 use crate::telemetry::FilterActivity;
 use anglerfish_core::config::{Document, SourceConfig, SubscriptionConfig};
 use anglerfish_core::problem::Problem;
+use anglerfish_core::request::UnixMillis;
 use anglerfish_core::resource::ResourcePattern;
 use anglerfish_core::router::{RoutingDocument, RoutingSubscription};
 use anglerfish_core::verify::Verifier;
@@ -180,6 +182,7 @@ pub(super) async fn start_engine(
     store: &Arc<dyn Store>,
     supervisor: &Supervisor,
     activity: &FilterActivity,
+    clock: &WallClock,
 ) -> Result<Arc<Engine>, GatewayError> {
     let settings = EngineConfig {
         workers: config.server.workers,
@@ -189,6 +192,7 @@ pub(super) async fn start_engine(
         cache: Some(config.server.data_dir.join("cache")),
         supervisor: supervisor.clone(),
         activity: activity.clone(),
+        clock: clock.clone(),
         ..EngineConfig::default()
     };
     let store = Arc::clone(store);
@@ -204,16 +208,20 @@ pub(super) async fn start_engine(
 
 /// Opens the store in the data directory.
 #[cfg(feature = "sqlite")]
-pub(super) fn open_store(config: &Config, supervisor: &Supervisor) -> Result<Arc<dyn Store>, GatewayError> {
+pub(super) fn open_store(
+    config: &Config,
+    supervisor: &Supervisor,
+    clock: &WallClock,
+) -> Result<Arc<dyn Store>, GatewayError> {
     /// Its file there.
     const FILE: &str = "anglerfish.db";
     let (path, options) = (config.server.data_dir.join(FILE), SqliteOptions::default());
-    Ok(Arc::new(SqliteStore::open_supervised(&path, options, supervisor.clone())?))
+    Ok(Arc::new(SqliteStore::open_supervised(&path, options, supervisor.clone(), clock.clone())?))
 }
 
 /// There is none in the data directory.
 #[cfg(not(feature = "sqlite"))]
-pub(super) fn open_store(_: &Config, _: &Supervisor) -> Result<Arc<dyn Store>, GatewayError> {
+pub(super) fn open_store(_: &Config, _: &Supervisor, _: &WallClock) -> Result<Arc<dyn Store>, GatewayError> {
     Err(GatewayError::NoStore)
 }
 
@@ -248,8 +256,7 @@ pub(super) fn declared(config: &Config) -> Vec<Declared> {
 }
 
 /// What is wrong with where the file's subscriptions begin: beginning in the future is beginning now.
-pub(super) fn check_starts(config: &Config, store: &dyn Store) -> Result<(), ConfigError> {
-    let now = crate::clock::now();
+pub(super) fn check_starts(config: &Config, store: &dyn Store, now: UnixMillis) -> Result<(), ConfigError> {
     let starts = config.document.subscriptions.iter();
     let problems: Vec<_> = starts
         .filter_map(|(path, subscription)| Some(below(path, start_problem(store, subscription.start, now)?)))
@@ -264,14 +271,16 @@ pub(super) async fn open_subscriptions(
     routing: Arc<EngineRouting>,
     exits: &Exits,
     reader: &SharedReader<SubscriptionConfig>,
+    clock: &WallClock,
 ) -> Result<Subscriptions, GatewayError> {
-    check_starts(config, &**store)?;
+    check_starts(config, &**store, clock.now())?;
     exits.deliveries.restore(store.standings().await?);
     for (path, subscription) in &config.document.subscriptions {
         exits.put(subscription).map_err(|problem| config.locate(vec![below(path, problem)]))?;
     }
     let dispatch = Arc::new(exits.clone());
-    Ok(Subscriptions::open(declared(config), reader.reader(), Arc::clone(store), routing, dispatch).await?)
+    let (declared, reader, clock) = (declared(config), reader.reader(), clock.clone());
+    Ok(Subscriptions::open(declared, reader, Arc::clone(store), routing, dispatch, clock).await?)
 }
 
 /// What the addresses of callbacks begin with: what the configuration says, or where the gateway listens, if others can know
@@ -290,6 +299,7 @@ pub(super) async fn followers(
     config: &Config,
     resources: &Resources,
     store: &dyn Store,
+    now: UnixMillis,
 ) -> Result<Vec<RoutingSubscription>, GatewayError> {
     let known = |id: &str| resources.get(id).map(|entry| entry.config.pattern.clone());
     let all = config.document.subscriptions.iter();
@@ -309,7 +319,7 @@ pub(super) async fn followers(
     for some in noted.chunks(NOTED) {
         let mut noted = Vec::with_capacity(some.len());
         for subscription in some {
-            noted.push(routing::interested(store, subscription));
+            noted.push(routing::interested(store, subscription, now));
         }
         followers.extend(try_join_all(noted).await?.into_iter().map(|(subscription, _)| subscription));
     }

@@ -7,6 +7,7 @@ use super::notice::{Told, copies, is_json_as_form, log, tell, tell_json_as_form}
 use super::record::Credentials;
 use super::reply::{engine_fault, response, store_fault};
 use super::{body, record};
+use crate::clock::{self, WallClock};
 use crate::engine::{Decided, Engine, FetchedDocument, InboundRequest};
 use crate::rejection::{Refusal, Rejections};
 use crate::server::sender;
@@ -114,6 +115,7 @@ pub struct Ingress {
     outlet: Arc<dyn Outlet>,
     fetcher: Arc<dyn Fetcher>,
     metrics: IngressMetrics,
+    clock: WallClock,
     /// By name; sources come and go at run time.
     sources: RwLock<HashMap<String, Arc<KnownSource>>>,
     unknown: Arc<KnownSource>,
@@ -146,6 +148,7 @@ impl Ingress {
         outlet: Arc<dyn Outlet>,
         fetcher: Arc<dyn Fetcher>,
         metrics: IngressMetrics,
+        clock: WallClock,
     ) -> Self {
         let budget = BodyBudget::new(config.body_memory);
         let credentials = config.credentials.clone();
@@ -161,6 +164,7 @@ impl Ingress {
             outlet,
             fetcher,
             metrics,
+            clock,
             sources: RwLock::default(),
             unknown: Arc::new(unknown),
             budget,
@@ -347,9 +351,9 @@ impl Ingress {
         let Ok(place) = live.room.try_acquire() else {
             return Err(Fault::Overloaded { retry_after: RETRY_AFTER });
         };
-        let received = crate::clock::now();
+        let received = self.clock.now();
         let inbound = InboundRequest {
-            id: crate::clock::request_id(received),
+            id: clock::request_id(received),
             source: source.to_owned(),
             method: parts.method,
             url,

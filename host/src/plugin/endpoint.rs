@@ -4,7 +4,6 @@ use super::ask::ask;
 use super::error::PluginFailure;
 use super::pool::{Question, Verdict};
 use super::set::Plugins;
-use crate::clock;
 use crate::delivery::{AttemptFailure, Attempted, Endpoint};
 use crate::store::LeasedDelivery;
 use anglerfish_core::config::{OnPluginError, PluginUse};
@@ -83,7 +82,7 @@ fn on_error(used: &PluginUse, failure: &dyn std::fmt::Display) -> Refused {
 #[async_trait]
 impl Endpoint for FilteredEndpoint {
     async fn attempt(&self, delivery: LeasedDelivery, timeout: Duration) -> Attempted {
-        let (started, begun) = (clock::now(), Instant::now());
+        let (started, begun) = (self.plugins.clock.now(), Instant::now());
         match self.judge(delivery, begun + timeout).await {
             Ok(delivery) => self.endpoint.attempt(delivery, timeout.saturating_sub(begun.elapsed())).await,
             Err(Refused { failure, reason }) => {

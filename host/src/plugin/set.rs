@@ -6,6 +6,7 @@ use super::error::PluginError;
 use super::metric::PluginMetrics;
 use super::pool::Plugin;
 use super::sandbox::Sandbox;
+use crate::clock::WallClock;
 use crate::delivery::{Endpoint, EndpointFilter};
 use anglerfish_core::config::{PluginUse, SubscriptionConfig, item_path, key_path};
 use anglerfish_core::problem::Problem;
@@ -24,6 +25,7 @@ pub struct Plugins {
     /// Those that a reload is about to use.
     staged: Arc<RwLock<Option<Arc<ByName>>>>,
     metrics: PluginMetrics,
+    pub(super) clock: WallClock,
     /// Where compiled code is kept.
     cache: Option<PathBuf>,
 }
@@ -38,10 +40,10 @@ pub struct StagedPlugins {
 }
 
 impl Plugins {
-    /// None yet.
+    /// None yet, in a gateway with this clock.
     #[must_use]
-    pub fn new(metrics: PluginMetrics) -> Self {
-        Self { metrics, ..Self::default() }
+    pub fn new(metrics: PluginMetrics, clock: WallClock) -> Self {
+        Self { metrics, clock, ..Self::default() }
     }
 
     /// Keeps compiled code in this directory, see [`Sandbox::with_cache`].

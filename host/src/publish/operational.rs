@@ -1,7 +1,6 @@
 //! What the gateway tells of itself: subscriptions that stop and go on, as events of the log.
 
 use super::{Published, Publisher};
-use crate::clock;
 use crate::delivery::StandingNotice;
 use crate::subscription::Subscriptions;
 use anglerfish_core::config::OPERATIONAL_SOURCE;
@@ -58,7 +57,7 @@ impl OperationalEvents {
             let config = entry.as_ref().and_then(|entry| entry.config());
             config.is_some_and(|config| config.sources.iter().any(|source| source == OPERATIONAL_SOURCE))
         };
-        self.publisher.publish_operational(event(notice), clock::now(), &wants).await
+        self.publisher.publish_operational(event(notice), self.publisher.now(), &wants).await
     }
 }
 

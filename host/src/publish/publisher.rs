@@ -1,6 +1,7 @@
 //! From events to the log.
 
 use super::Published;
+use crate::clock::WallClock;
 use crate::ingress::Outlet;
 use crate::store::{Commit, CommitOutcome, FailedFilter, NewEvent, Origin, Store, StoreError};
 use crate::subscription::{PastEvent, Routing, RoutingError};
@@ -18,6 +19,7 @@ pub struct Publisher {
     store: Arc<dyn Store>,
     routing: Arc<dyn Routing>,
     outlet: Arc<dyn Outlet>,
+    clock: WallClock,
 }
 
 /// What became of one event.
@@ -54,8 +56,18 @@ impl fmt::Debug for Publisher {
 impl Publisher {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, routing: Arc<dyn Routing>, outlet: Arc<dyn Outlet>) -> Self {
-        Self { store, routing, outlet }
+    pub fn new(
+        store: Arc<dyn Store>,
+        routing: Arc<dyn Routing>,
+        outlet: Arc<dyn Outlet>,
+        clock: WallClock,
+    ) -> Self {
+        Self { store, routing, outlet, clock }
+    }
+
+    /// The present time, by the clock of the gateway.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
     }
 
     /// Publishes events in one transaction, in their order. One whose source and id are in the log already is not

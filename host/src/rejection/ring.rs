@@ -2,6 +2,7 @@
 
 use super::record::Reason;
 use super::{Refusal, Rejection, RejectionMetrics};
+use crate::clock::WallClock;
 use anglerfish_core::request::UnixMillis;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ const UNKNOWN: &str = "(unknown)";
 pub struct Rejections {
     inner: Arc<Mutex<Inner>>,
     metrics: RejectionMetrics,
+    clock: WallClock,
 }
 
 #[derive(Debug, Default)]
@@ -59,16 +61,16 @@ pub struct Wanted<'a> {
 }
 
 impl Rejections {
-    /// An empty one that counts in these metrics.
+    /// An empty one that counts in these metrics, with the clock of the gateway.
     #[must_use]
-    pub fn new(metrics: RejectionMetrics) -> Self {
-        Self { inner: Arc::default(), metrics }
+    pub fn new(metrics: RejectionMetrics, clock: WallClock) -> Self {
+        Self { inner: Arc::default(), metrics, clock }
     }
 
     /// Keeps a refused request with the answer's status, its code and the reason, counts it, and logs it unless one of
     /// the same source was logged a moment ago.
     pub fn record(&self, refusal: &Refusal<'_>, status: u16, code: &str, reason: &str) {
-        let received = refusal.request.as_ref().map_or_else(crate::clock::now, |request| request.received);
+        let received = refusal.request.as_ref().map_or_else(|| self.clock.now(), |request| request.received);
         self.metrics.refused(refusal.source, refusal.known, code);
         let name = if refusal.known { refusal.source } else { UNKNOWN };
         let mut inner = self.lock();
@@ -254,7 +256,7 @@ mod tests {
     #[test]
     fn a_flood_is_counted_and_not_kept() {
         let mut registry = prometheus_client::registry::Registry::with_prefix("anglerfish");
-        let rejections = Rejections::new(RejectionMetrics::register(&mut registry));
+        let rejections = Rejections::new(RejectionMetrics::register(&mut registry), WallClock::default());
         for _ in 0..1000 {
             refuse(&rejections, "nowhere", 7, 1);
         }

@@ -4,7 +4,6 @@ use super::handler::at;
 use super::metric::Closed;
 use super::place::Visitor;
 use super::registry::Streams;
-use crate::clock;
 use crate::publish::{PublishError, Published, Publisher};
 use crate::store::EventSeq;
 use crate::subscription::Subscriptions;
@@ -109,7 +108,7 @@ impl ReaderEvents {
             let config = entry.as_ref().and_then(|entry| entry.config());
             config.is_some_and(|config| config.sources.iter().any(|source| source == OPERATIONAL_SOURCE))
         };
-        self.publisher.publish_operational(self.event(notice), clock::now(), &wants).await
+        self.publisher.publish_operational(self.event(notice), self.publisher.now(), &wants).await
     }
 
     /// The event of a notice. The same notice is the same event, however often it is published.

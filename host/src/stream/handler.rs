@@ -10,7 +10,6 @@ use super::router::StreamOut;
 use super::session::Target;
 use super::websocket::{Handshake, MaybeWebSocket};
 use super::{batch, lines, link, sse, upgrade};
-use crate::clock;
 use crate::log::ReadError;
 use crate::store::EventSeq;
 use crate::web::{ProblemDetails, Query, internal};
@@ -235,7 +234,7 @@ pub(super) async fn begin(
 ) -> Result<Beginning, ProblemDetails> {
     let beginning = begin_in_log(streams, start).await?;
     let Some(history) = history else { return Ok(beginning) };
-    let oldest = streams.shared.log.at(ago(history)).await.map_err(unreadable)?;
+    let oldest = streams.shared.log.at(ago(streams, history)).await.map_err(unreadable)?;
     if oldest <= beginning.position {
         return Ok(beginning);
     }
@@ -246,9 +245,9 @@ pub(super) async fn begin(
     Ok(Beginning { position: oldest, gap: beginning.gap.or(gap) })
 }
 
-fn ago(time: Duration) -> UnixMillis {
+fn ago(streams: &Streams, time: Duration) -> UnixMillis {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    UnixMillis(clock::now().0.saturating_sub(millis))
+    UnixMillis(streams.shared.options.clock.now().0.saturating_sub(millis))
 }
 
 async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, ProblemDetails> {
@@ -258,7 +257,7 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
     let (wanted, is_earliest) = match start {
         Start::Now => return Ok(whole(head)),
         Start::Earliest => (EventSeq(0), true),
-        Start::At(time) if time > clock::now().after(AHEAD) => {
+        Start::At(time) if time > streams.shared.options.clock.now().after(AHEAD) => {
             let detail = "`from` is in the future; leave it out to begin with what comes";
             return Err(ProblemDetails::bad_request("invalid-query", detail));
         }
@@ -266,7 +265,10 @@ async fn begin_in_log(streams: &Streams, start: Start) -> Result<Beginning, Prob
             let position = log.at(time).await.map_err(unreadable)?;
             let kept = oldest(streams, EventSeq(0)).await?;
             // What was deleted is not known by its time, only that it was older than what is kept.
-            if kept > EventSeq(0) && position <= kept && time < ago(*streams.shared.retention.borrow()) {
+            if kept > EventSeq(0)
+                && position <= kept
+                && time < ago(streams, *streams.shared.retention.borrow())
+            {
                 streams.shared.metrics.gap();
                 return Ok(Beginning { position: kept, gap: Some(Gap::Expired) });
             }

@@ -1,10 +1,11 @@
 //! What is held to of readers.
 
+use crate::clock::WallClock;
 use ipnet::IpNet;
 use std::time::Duration;
 
 /// What is held to of readers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StreamOptions {
     /// How many may read at once.
     pub readers: usize,
@@ -24,6 +25,8 @@ pub struct StreamOptions {
     pub stall: Duration,
     /// Whether readers that come and go are events of the log.
     pub events: bool,
+    /// The clock of the gateway.
+    pub clock: WallClock,
 }
 
 impl Default for StreamOptions {
@@ -38,6 +41,7 @@ impl Default for StreamOptions {
             buffer: 256 << 10,
             stall: Duration::from_secs(30),
             events: false,
+            clock: WallClock::default(),
         }
     }
 }

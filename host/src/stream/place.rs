@@ -4,7 +4,6 @@ use super::attendance::{Notice, Notices};
 use super::metric::{Closed, StreamMetrics};
 use super::options::StreamOptions;
 use super::presence::ReaderRecord;
-use crate::clock;
 use crate::server::{ConnectionWatch, Counted, Tally};
 use crate::store::EventSeq;
 use anglerfish_core::request::UnixMillis;
@@ -151,7 +150,7 @@ impl Places {
             number,
             visitor: occupant.visitor.clone(),
             since: occupant.since,
-            at: clock::now(),
+            at: self.options.clock.now(),
             position: occupant.position(),
             events: occupant.events.load(Ordering::Relaxed),
             closed,
@@ -192,7 +191,7 @@ impl Places {
         let number = taken.last;
         let occupant = Arc::new(Occupant {
             visitor,
-            since: clock::now(),
+            since: self.options.clock.now(),
             position: position.map(|position| AtomicI64::new(position.0)),
             events: AtomicU64::default(),
         });

@@ -2,7 +2,6 @@
 
 use super::access::{Sender, Shown};
 use super::router::StreamOut;
-use crate::clock;
 use crate::topic::{Denied, TopicMessage};
 use crate::web::{ProblemDetails, Query, Segment, read_body};
 use anglerfish_core::problem::Problem;
@@ -76,7 +75,7 @@ pub(super) async fn publish(
     let topic = out.door.topic_to_publish(&name, &token, address)?;
     let Query(PublishQuery { .. }) = Query::from_request_parts(&mut parts, &out).await?;
     let data = read_body(body).await?;
-    let event = topic.event(message(&parts.headers, data)?, clock::now())?;
+    let event = topic.event(message(&parts.headers, data)?, out.door.now())?;
     let receipts = out.door.publish(vec![event]).await?;
     let receipt = receipts.into_iter().next().ok_or_else(|| crate::web::internal("nothing was published"))?;
     let (status, word) = match receipt.deliveries {

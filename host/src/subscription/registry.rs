@@ -4,6 +4,7 @@ use super::{
     Dispatch, LeaseReport, QueueReport, Reader, Routing, RoutingError, SendError, SendReport, StandingError,
     SubscriptionError, SubscriptionStanding, document, removal,
 };
+use crate::clock::WallClock;
 use crate::config::secret;
 use crate::store::{DeliveryQuery, EventSeq, Store, StoreError, StoredSubscription};
 use anglerfish_core::config::{
@@ -133,6 +134,7 @@ pub(super) struct Shared {
     pub(super) routing: Arc<dyn Routing>,
     pub(super) dispatch: Arc<dyn Dispatch>,
     pub(super) reader: Reader,
+    pub(super) clock: WallClock,
     /// Told when one may have begun that has a job.
     pub(super) begun: Notify,
     /// How often one was written.
@@ -154,6 +156,7 @@ impl Subscriptions {
         store: Arc<dyn Store>,
         routing: Arc<dyn Routing>,
         dispatch: Arc<dyn Dispatch>,
+        clock: WallClock,
     ) -> Result<Self, StoreError> {
         let mut entries = BTreeMap::new();
         for Declared { config, document } in declared {
@@ -187,7 +190,7 @@ impl Subscriptions {
             }
             entries.insert(entry.id.clone(), Arc::new(entry));
         }
-        removal::reconcile(&*store, &*dispatch, &entries, crate::clock::now()).await?;
+        removal::reconcile(&*store, &*dispatch, &entries, clock.now()).await?;
         for (id, open) in store.backlog().await? {
             if !entries.contains_key(&id) {
                 removal::warn_of_waiting(&id, open);
@@ -200,6 +203,7 @@ impl Subscriptions {
             routing,
             dispatch,
             reader,
+            clock,
             begun: Notify::new(),
             written: AtomicU64::new(0),
         };

@@ -117,7 +117,7 @@ impl Reload {
 
     async fn declare(&self) -> Result<(), StoreError> {
         let store = &*self.shared.store;
-        let declared = removal::declared(store, &self.entries, crate::clock::now()).await?;
+        let declared = removal::declared(store, &self.entries, self.shared.clock.now()).await?;
         store.declare(declared).await.map(drop)
     }
 

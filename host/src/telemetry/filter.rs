@@ -1,5 +1,6 @@
 //! What the filters of subscriptions have matched: so that one which matches nothing is seen.
 
+use crate::clock::WallClock;
 use anglerfish_core::request::UnixMillis;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -79,8 +80,8 @@ pub struct Activity {
 
 impl FilterActivity {
     /// Adds its metrics to the registry.
-    pub fn register(&self, registry: &mut Registry, now: fn() -> UnixMillis) {
-        registry.register_collector(Box::new(Scraped { activity: self.clone(), now }));
+    pub fn register(&self, registry: &mut Registry, clock: WallClock) {
+        registry.register_collector(Box::new(Scraped { activity: self.clone(), clock }));
     }
 
     /// A subscription was put into the routing table. Its counts begin anew, unless it asks for the same events as before. No
@@ -178,12 +179,12 @@ impl FilterActivity {
 #[derive(Debug)]
 struct Scraped {
     activity: FilterActivity,
-    now: fn() -> UnixMillis,
+    clock: WallClock,
 }
 
 impl Collector for Scraped {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let now = (self.now)();
+        let now = self.clock.now();
         let all: Vec<(String, Activity)> = read(&self.activity.shared.subscriptions)
             .iter()
             .map(|(id, counts)| (id.clone(), self.activity.activity(counts, now)))
@@ -295,7 +296,7 @@ mod tests {
         }
         record(&activity, "shop", &["s0"], &["s1"], 1);
         let mut registry = Registry::with_prefix("anglerfish");
-        activity.register(&mut registry, || UnixMillis(START));
+        activity.register(&mut registry, crate::clock::standing(UnixMillis(START)));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(text.contains("anglerfish_subscription_matches_total{subscription=\"s0\"} 2\n"), "{text}");

@@ -2,6 +2,7 @@
 
 use super::backlog::{Backlog, BacklogMetrics, chosen};
 use super::classic::classic;
+use crate::clock::WallClock;
 use crate::store::{Store, StoreError};
 use anglerfish_core::request::UnixMillis;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -22,7 +23,7 @@ pub struct Scrape {
     store: Arc<dyn Store>,
     /// The subscriptions that there are.
     names: Box<dyn Fn() -> Vec<String> + Send + Sync>,
-    now: fn() -> UnixMillis,
+    clock: WallClock,
     /// One at a time: what is read from the store is set before it is written out.
     turn: Mutex<()>,
 }
@@ -43,9 +44,9 @@ impl Scrape {
 
     /// Takes a registry that is complete and adds what is read from the store.
     #[must_use]
-    pub fn new(mut registry: Registry, store: Arc<dyn Store>, now: fn() -> UnixMillis) -> Self {
+    pub fn new(mut registry: Registry, store: Arc<dyn Store>, clock: WallClock) -> Self {
         let backlog = BacklogMetrics::register(Self::registry(&mut registry));
-        Self { registry, backlog, store, names: Box::new(Vec::new), now, turn: Mutex::new(()) }
+        Self { registry, backlog, store, names: Box::new(Vec::new), clock, turn: Mutex::new(()) }
     }
 
     /// Shows a backlog of 0 for those that have none, of the subscriptions that there are at a scrape: a rule that looks
@@ -95,7 +96,7 @@ impl Scrape {
         let (listed, others) = chosen(with_zeroes(self.store.backlog().await?, (self.names)()));
         let names: Vec<String> = listed.iter().map(|(subscription, _)| subscription.clone()).collect();
         let oldest = self.store.oldest(&names).await?;
-        let now = (self.now)();
+        let now = self.clock.now();
         let age = |made: Option<UnixMillis>| made.map_or(Duration::ZERO, |made| age(made, now));
         let backlogs = listed.into_iter().zip(oldest.of_each).map(|((subscription, open), made)| Backlog {
             subscription,

@@ -280,7 +280,7 @@ async fn code_that_takes_another_way_is_stopped_with_what_differs_and_goes_on_wi
     let flow = gateway.flow("wait", waits).await.unwrap();
     gateway.flows().retry("wait", "a").await.unwrap();
     let url = gateway.callbacks().list(None, 9).await.unwrap().remove(0);
-    assert!(url.is_open(anglerfish::clock::now()));
+    assert!(url.is_open(anglerfish::clock::WallClock::default().now()));
     let url = gateway.callbacks().url(&url);
     assert!(serde_json::to_string(&journal).unwrap().contains(url.rsplit('/').next().unwrap()));
     tokio::task::spawn_blocking(move || come(&url)).await.unwrap();

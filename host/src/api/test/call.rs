@@ -17,8 +17,14 @@ pub(super) fn api() -> ApiDefinition {
 /// The calls of a gateway on this store, to an API at `url`.
 pub(super) async fn calls_on(store: &Arc<dyn Store>, url: &str) -> Calls {
     let (table, queues) = (Arc::new(Table::default()), Arc::new(Queues::default()));
-    let subscriptions =
-        Subscriptions::open(Vec::new(), Arc::new(read), store.clone(), table.clone(), queues.clone());
+    let subscriptions = Subscriptions::open(
+        Vec::new(),
+        Arc::new(read),
+        store.clone(),
+        table.clone(),
+        queues.clone(),
+        WallClock::default(),
+    );
     let parts = CallParts {
         store: store.clone(),
         subscriptions: subscriptions.await.unwrap(),
@@ -27,6 +33,7 @@ pub(super) async fn calls_on(store: &Arc<dyn Store>, url: &str) -> Calls {
         host_rates: Default::default(),
         supervisor: Supervisor::default(),
         metrics: CallMetrics::default(),
+        clock: WallClock::default(),
     };
     let document =
         json!({"name": "billing", "url": url, "allow_private": true, "allow_ports": [9], "concurrency": 20});

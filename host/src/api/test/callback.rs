@@ -37,6 +37,7 @@ pub(super) fn callbacks_on(store: Arc<dyn Store>) -> Callbacks {
         base: Some("https://hooks.example.com".into()),
         rejections: Rejections::default(),
         metrics: CallbackMetrics::default(),
+        clock: WallClock::default(),
     })
 }
 

@@ -17,7 +17,8 @@ pub(super) fn flows_on(store: Arc<dyn Store>, calls: Calls, callbacks: Callbacks
 
 fn flows_kept(store: Arc<dyn Store>, calls: Calls, callbacks: Callbacks, retention: Duration) -> Flows {
     let (_, retention) = tokio::sync::watch::channel(retention);
-    Flows::new(FlowParts { store, calls, callbacks, retention, metrics: FlowMetrics::default() })
+    let (metrics, clock) = (FlowMetrics::default(), WallClock::default());
+    Flows::new(FlowParts { store, calls, callbacks, retention, metrics, clock })
 }
 
 /// Flows on a store that can be out of reach.

@@ -21,6 +21,7 @@ use super::{Api, router};
 use crate::bulk::{JobMetrics, Jobs};
 use crate::call::{CallMetrics, CallParts, Calls};
 use crate::callback::Callbacks;
+use crate::clock::{WallClock, standing};
 use crate::document::{Documents, Resources};
 use crate::flow::Flows;
 use crate::gateway::Config;
@@ -110,10 +111,12 @@ impl Bench {
             store.clone() as Arc<dyn Store>,
             table.clone(),
             queues.clone(),
+            WallClock::default(),
         );
         let (readiness, rejections) = (Readiness::new(), Rejections::default());
         let subscriptions = subscriptions.await.unwrap();
-        let jobs = Jobs::new(store.clone(), subscriptions.clone(), JobMetrics::default());
+        let jobs =
+            Jobs::new(store.clone(), subscriptions.clone(), JobMetrics::default(), WallClock::default());
         let parts = CallParts {
             store: store.clone(),
             subscriptions: subscriptions.clone(),
@@ -122,9 +125,11 @@ impl Bench {
             host_rates: Default::default(),
             supervisor: Supervisor::default(),
             metrics: CallMetrics::default(),
+            clock: WallClock::default(),
         };
         let calls = Calls::open(parts, vec![call::api()]).await.unwrap();
-        let resources = Resources::open(&[decider::declared()], store.clone()).await.unwrap();
+        let resources =
+            Resources::open(&[decider::declared()], store.clone(), WallClock::default()).await.unwrap();
         let decider = Arc::new(decider::Core::new(store.clone()).await);
         let documents = Documents::new(store.clone(), decider, queues.clone(), resources, Arc::default());
         let callbacks = callback::callbacks_on(store.clone());
@@ -139,14 +144,19 @@ impl Bench {
             subscriptions,
             jobs: jobs.clone(),
             sources: sources_of(store.clone(), table.clone()).await,
-            publisher: Publisher::new(store.clone() as Arc<dyn Store>, table.clone(), queues.clone()),
+            publisher: Publisher::new(
+                store.clone() as Arc<dyn Store>,
+                table.clone(),
+                queues.clone(),
+                WallClock::default(),
+            ),
             readers: Arc::new(Nobody),
             rejections: rejections.clone(),
             plugins: Plugins::default(),
             explainer: table.clone(),
             readiness: readiness.clone(),
-            scrape: Arc::new(Scrape::new(Registry::default(), store.clone(), crate::clock::now)),
-            clock: Arc::new(|| NOW),
+            scrape: Arc::new(Scrape::new(Registry::default(), store.clone(), WallClock::default())),
+            clock: standing(NOW),
             configuration: Arc::new(rooms::Fixed),
         };
         let access = Access::new(token.map(Secret::new).as_ref(), "127.0.0.1:8081".parse().unwrap());

@@ -6,7 +6,7 @@ use super::configuration::ConfigArgs;
 use super::request_file::{self, Defaults};
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output, input};
-use crate::clock;
+use crate::cli::clock;
 use crate::engine::{Engine, EngineConfig, InboundRequest, StartError};
 use crate::gateway::Config;
 use crate::plugin::PluginVerdict;

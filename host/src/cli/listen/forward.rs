@@ -2,7 +2,7 @@
 
 use super::super::Failure;
 use super::super::client::{HttpsClient, innermost};
-use crate::clock;
+use crate::cli::clock;
 use crate::config::Environment;
 use anglerfish_core::attempt::{Outgoing, Sending};
 use anglerfish_core::config::{ContentMode, ForwardHeaders, SignatureStyle, SigningKeyConfig};

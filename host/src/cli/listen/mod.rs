@@ -10,7 +10,7 @@ use self::forward::{Forwarder, Posted};
 use super::client::https;
 use super::table::plain;
 use super::{Failure, Format, Outcome, Output};
-use crate::clock;
+use crate::cli::clock;
 use anglerfish_core::attempt::{CloudEvent, DataForm};
 use anglerfish_core::event::Event;
 use anglerfish_core::request::UnixMillis;

@@ -3,7 +3,7 @@
 mod new;
 
 use super::{Failure, Format, Outcome, Output, input};
-use crate::clock;
+use crate::cli::clock;
 use crate::plugin::{
     Judged, Plugin, PluginConfig, PluginError, Question, Sandbox, Verdict, problems, read_file,
 };

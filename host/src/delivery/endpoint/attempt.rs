@@ -4,7 +4,7 @@ use super::http::HttpEndpoint;
 use super::request::{batch_request, request};
 use super::secret::EndpointSecrets;
 use super::target::Target;
-use crate::clock::now;
+use crate::clock::WallClock;
 use crate::delivery::render::RenderError;
 use crate::outbound::{Redactor, RetryAdvice, Watch, is_local, is_unreached, words};
 use crate::store::{Attempt, LeasedDelivery};
@@ -69,9 +69,9 @@ pub(in crate::delivery) enum NoAnswer {
 }
 
 impl HttpAttempt {
-    fn begun() -> Self {
+    fn begun(started: UnixMillis) -> Self {
         Self {
-            started: now(),
+            started,
             duration: Duration::ZERO,
             status: None,
             advice: RetryAdvice::default(),
@@ -82,8 +82,8 @@ impl HttpAttempt {
     }
 
     /// An attempt that failed before a request was sent.
-    pub(in crate::delivery) fn failed(failure: NoAnswer) -> Self {
-        Self { failure: Some(failure), ..Self::begun() }
+    pub(in crate::delivery) fn failed(failure: NoAnswer, now: UnixMillis) -> Self {
+        Self { failure: Some(failure), ..Self::begun(now) }
     }
 
     /// The attempt as the policy sees it.
@@ -179,8 +179,8 @@ pub(in crate::delivery) async fn attempt(
     timeout: Duration,
 ) -> HttpAttempt {
     match rendered(endpoint, &delivery).await {
-        Ok(rendered) => attempt_at(&endpoint.target, delivery, rendered, timeout).await,
-        Err(failure) => HttpAttempt::failed(failure),
+        Ok(rendered) => attempt_at(&endpoint.target, delivery, rendered, timeout, &endpoint.clock).await,
+        Err(failure) => HttpAttempt::failed(failure, endpoint.clock.now()),
     }
 }
 
@@ -190,8 +190,9 @@ pub(super) async fn notify(
     delivery: LeasedDelivery,
     values: Vec<(String, String)>,
     timeout: Duration,
+    clock: &WallClock,
 ) -> HttpAttempt {
-    attempt_at(target, delivery, Some(Rendered { body: None, values }), timeout).await
+    attempt_at(target, delivery, Some(Rendered { body: None, values }), timeout, clock).await
 }
 
 async fn attempt_at(
@@ -199,23 +200,29 @@ async fn attempt_at(
     delivery: LeasedDelivery,
     rendered: Option<Rendered>,
     timeout: Duration,
+    clock: &WallClock,
 ) -> HttpAttempt {
-    let tried = HttpAttempt::begun();
+    let tried = HttpAttempt::begun(clock.now());
     match request(target, &delivery, rendered.as_ref(), tried.started) {
         Ok(request) => {
             drop(delivery);
             send(target, request, tried, timeout).await
         }
-        Err(error) => HttpAttempt::failed(error.into()),
+        Err(error) => HttpAttempt::failed(error.into(), clock.now()),
     }
 }
 
 /// Makes one attempt with several events in one request.
-pub(super) async fn attempt_batch(target: &Target, batch: Batch, timeout: Duration) -> HttpAttempt {
-    let tried = HttpAttempt::begun();
+pub(super) async fn attempt_batch(
+    target: &Target,
+    batch: Batch,
+    timeout: Duration,
+    clock: &WallClock,
+) -> HttpAttempt {
+    let tried = HttpAttempt::begun(clock.now());
     match batch_request(target, batch, tried.started) {
         Ok(request) => send(target, request, tried, timeout).await,
-        Err(error) => HttpAttempt::failed(error.into()),
+        Err(error) => HttpAttempt::failed(error.into(), clock.now()),
     }
 }
 
@@ -322,7 +329,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        let mut tried = HttpAttempt::begun();
+        let mut tried = HttpAttempt::begun(UnixMillis(0));
         tried.read_head(StatusCode::from_u16(status).unwrap(), &map);
         tried
     }

@@ -6,11 +6,11 @@
 use super::attempt::{HttpAttempt, NoAnswer, attempt_batch, rendered};
 use super::http::HttpEndpoint;
 use super::{Attempted, Endpoint};
-use crate::clock::now;
 use crate::store::LeasedDelivery;
 use crate::telemetry::TRACE;
 use anglerfish_core::attempt::Batch;
 use anglerfish_core::config::BatchConfig;
+use anglerfish_core::request::UnixMillis;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -85,16 +85,16 @@ impl Endpoint for BatchEndpoint {
         let element = match self.shared.element(&delivery).await {
             Ok(element) => element,
             // It is of this event alone, and must not hold up the others.
-            Err(failure) => return HttpAttempt::failed(failure).into(),
+            Err(failure) => return HttpAttempt::failed(failure, self.shared.now()).into(),
         };
         let (done, answer) = oneshot::channel();
         let id = delivery.event.id.clone();
         drop(delivery);
         if !self.shared.add(Entry { id, element, timeout, since: Instant::now(), done }, withdrawals) {
-            return Attempted::withdrawn(now());
+            return Attempted::withdrawn(self.shared.now());
         }
         // It is dropped unanswered only if the request broke down within this program.
-        answer.await.unwrap_or_else(|_| Attempted::internal(now()))
+        answer.await.unwrap_or_else(|_| Attempted::internal(self.shared.now()))
     }
 
     fn withdraw(&self) {
@@ -106,12 +106,16 @@ impl Endpoint for BatchEndpoint {
         };
         for entry in entries {
             // Who waited may be gone.
-            let _ = entry.done.send(Attempted::withdrawn(now()));
+            let _ = entry.done.send(Attempted::withdrawn(self.shared.now()));
         }
     }
 }
 
 impl Shared {
+    fn now(&self) -> UnixMillis {
+        self.http.clock.now()
+    }
+
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,7 +223,7 @@ impl Shared {
             part.iter().for_each(|entry| body.add(&entry.id, &entry.element));
             let count = part.len();
             let span = tracing::trace_span!(target: TRACE, "attempt", events = count);
-            let attempt = attempt_batch(&self.http.target, body, timeout).instrument(span);
+            let attempt = attempt_batch(&self.http.target, body, timeout, &self.http.clock).instrument(span);
             let attempted = {
                 // Nobody may be left who waits: then nobody would settle what comes of it.
                 let gone = join_all(part.iter_mut().map(|entry| entry.done.closed()));

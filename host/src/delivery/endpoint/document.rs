@@ -2,7 +2,7 @@
 
 use super::attempt::notify;
 use super::{AttemptFailure, Attempted, Endpoint, Target, TargetError};
-use crate::clock::now;
+use crate::clock::WallClock;
 use crate::delivery::render::{DocumentNotices, RenderError};
 use crate::outbound::Outbound;
 use crate::store::LeasedDelivery;
@@ -25,6 +25,7 @@ pub(in crate::delivery) struct DocumentEndpoint {
     policy: Arc<DeliveryConfig>,
     /// What is news to the subscriber.
     notices: Arc<dyn DocumentNotices>,
+    clock: WallClock,
 }
 
 #[async_trait]
@@ -34,35 +35,35 @@ impl Endpoint for DocumentEndpoint {
         if delivery.interrupted
             && let Err(error) = self.notices.doubt(&delivery).await
         {
-            return undecided(error);
+            return self.undecided(error);
         }
         let notice = match self.notices.notice(&delivery).await {
             Ok(notice) => notice,
-            Err(error) => return undecided(error),
+            Err(error) => return self.undecided(error),
         };
         let (subscription, url) =
             (delivery.subscription.clone(), delivery.event.subject.clone().unwrap_or_default());
         let Some(telling) = notice.telling else {
             return match self.notices.acknowledge(&subscription, &url, notice.receipt).await {
-                Ok(()) => none(AttemptFailure::Unneeded, notice.reason),
-                Err(error) => undecided(error),
+                Ok(()) => self.none(AttemptFailure::Unneeded, notice.reason),
+                Err(error) => self.undecided(error),
             };
         };
         let target = self.targets.iter().find(|(action, _)| *action == telling.action);
         let Some((_, target)) = target else {
-            return none(AttemptFailure::Unsendable, "there is no endpoint for this".to_owned());
+            return self.none(AttemptFailure::Unsendable, "there is no endpoint for this".to_owned());
         };
         let untold = delivery.clone();
         let delivery = match self.told(delivery, &telling) {
             Ok(delivery) => delivery,
-            Err(error) => return none(AttemptFailure::Unsendable, error.to_string()),
+            Err(error) => return self.none(AttemptFailure::Unsendable, error.to_string()),
         };
-        let tried = notify(target, delivery, telling.values, timeout).await;
+        let tried = notify(target, delivery, telling.values, timeout, &self.clock).await;
         let is_in_doubt = tried.is_in_doubt();
         let attempted: Attempted = tried.into();
         // The attempt failed in any case; only what is written down of it is not lost with this program.
         if is_in_doubt && let Err(error) = self.notices.doubt(&untold).await {
-            return undecided(error);
+            return self.undecided(error);
         }
         let is_settled = |status: u16| {
             self.policy.success.contains(status) || self.policy.discard.contains(status) || attempted.is_abort
@@ -73,7 +74,7 @@ impl Endpoint for DocumentEndpoint {
         // What it has is written down before the delivery ends: if that is lost, the next attempt finds that it has it.
         match self.notices.acknowledge(&subscription, &url, notice.receipt).await {
             Ok(()) => attempted,
-            Err(error) => undecided(error),
+            Err(error) => self.undecided(error),
         }
     }
 }
@@ -85,11 +86,11 @@ impl DocumentEndpoint {
         policy: &Arc<DeliveryConfig>,
         notification: &Arc<NotificationConfig>,
         outbound: &Outbound,
-        notices: Arc<dyn DocumentNotices>,
+        (notices, clock): (Arc<dyn DocumentNotices>, WallClock),
     ) -> Result<Self, TargetError> {
         let targets = Self::targets(endpoint, policy, notification, outbound)?;
         let (policy, notification) = (Arc::clone(policy), Arc::clone(notification));
-        Ok(Self { targets, notification, policy, notices })
+        Ok(Self { targets, notification, policy, notices, clock })
     }
 
     /// Where each action is told.
@@ -107,22 +108,22 @@ impl DocumentEndpoint {
         Ok([of(Action::Create)?, of(Action::Update)?, of(Action::Delete)?])
     }
 
+    fn undecided(&self, error: RenderError) -> Attempted {
+        match error {
+            RenderError::Unfit(reason) => self.none(AttemptFailure::Unsendable, reason),
+            RenderError::Unavailable(reason) => self.none(AttemptFailure::Local, reason),
+        }
+    }
+
+    /// An attempt that sent nothing, and why.
+    fn none(&self, failure: AttemptFailure, reason: String) -> Attempted {
+        Attempted { failure: Some(failure), error: Some(reason), ..Attempted::internal(self.clock.now()) }
+    }
+
     /// The delivery with what is said in the place of the log's entry.
     fn told(&self, mut delivery: LeasedDelivery, telling: &Telling) -> serde_json::Result<LeasedDelivery> {
         let (event, data) = telling_event(&self.notification, &delivery.event, telling)?;
         (delivery.event, delivery.data) = (event, Bytes::from(data));
         Ok(delivery)
     }
-}
-
-fn undecided(error: RenderError) -> Attempted {
-    match error {
-        RenderError::Unfit(reason) => none(AttemptFailure::Unsendable, reason),
-        RenderError::Unavailable(reason) => none(AttemptFailure::Local, reason),
-    }
-}
-
-/// An attempt that sent nothing, and why.
-fn none(failure: AttemptFailure, reason: String) -> Attempted {
-    Attempted { failure: Some(failure), error: Some(reason), ..Attempted::internal(now()) }
 }

@@ -3,6 +3,7 @@
 use super::attempt::{HttpAttempt, attempt};
 use super::target::Target;
 use super::{AttemptFailure, Attempted, Endpoint};
+use crate::clock::WallClock;
 use crate::delivery::render::Renderer;
 use crate::store::LeasedDelivery;
 use crate::telemetry::{self, TRACE};
@@ -19,6 +20,8 @@ pub(in crate::delivery) struct HttpEndpoint {
     pub(in crate::delivery) target: Target,
     /// What makes of events what the subscription asks for.
     pub(in crate::delivery) renderer: Option<Arc<dyn Renderer>>,
+    /// By which requests are signed and attempts dated.
+    pub(in crate::delivery) clock: WallClock,
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use super::inert::inert;
 use super::review::{self, filter_problems, forgetful};
 use super::section::{self, Sections};
 use crate::call::ApiDefinition;
-use crate::clock;
+use crate::clock::{Clock, SystemClock, millis};
 use crate::config::environment::{self, Environment};
 use crate::config::file::read_text;
 use crate::config::place::{Place, Places};
@@ -83,13 +83,26 @@ impl Config {
         Self::examine(file, environment).result
     }
 
+    /// The same where another clock says what is in the future, and what is in use no more.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Config::load`].
+    pub fn load_by(file: &Path, environment: &Environment, clock: &dyn Clock) -> Result<Self, ConfigError> {
+        Self::examine_by(file, environment, clock).result
+    }
+
     /// Reads a configuration file, and says what is odd in it also where it has problems.
     #[must_use]
     pub fn examine(file: &Path, environment: &Environment) -> Examination {
+        Self::examine_by(file, environment, &SystemClock)
+    }
+
+    fn examine_by(file: &Path, environment: &Environment, clock: &dyn Clock) -> Examination {
         let shown = file.display().to_string();
         let directory = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         match read_text(file, LONGEST) {
-            Ok(text) => Self::examine_text(&shown, &text, &directory, environment),
+            Ok(text) => Self::examine_text(&shown, &text, &directory, environment, clock),
             Err(error) => {
                 let error = ConfigError::Unreadable { file: shown, reason: error.to_string() };
                 Examination { result: Err(error), warnings: Vec::new() }
@@ -126,10 +139,16 @@ impl Config {
         directory: &Path,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
-        Self::examine_text(file, text, directory, environment).result
+        Self::examine_text(file, text, directory, environment, &SystemClock).result
     }
 
-    fn examine_text(file: &str, text: &str, directory: &Path, environment: &Environment) -> Examination {
+    fn examine_text(
+        file: &str,
+        text: &str,
+        directory: &Path,
+        environment: &Environment,
+        clock: &dyn Clock,
+    ) -> Examination {
         let (document, places) = match syntax::parse(file, text) {
             Ok(parsed) => parsed,
             Err(problems) => {
@@ -137,7 +156,8 @@ impl Config {
             }
         };
         let mut warnings = Vec::new();
-        let mut result = Self::read(None, document, places, directory, environment, &mut warnings);
+        let around = (environment, clock);
+        let mut result = Self::read(None, document, places, directory, around, &mut warnings);
         if let Ok(config) = &mut result {
             config.warnings.clone_from(&warnings);
         }
@@ -153,10 +173,12 @@ impl Config {
         tables: Sections,
         lists: Map<String, Value>,
         environment: &Environment,
+        clock: &dyn Clock,
     ) -> Result<Self, ConfigError> {
         let document = Value::Object(lists);
         let (places, mut warnings) = (Places::new("builder", ""), Vec::new());
-        let read = Self::read(Some(tables), document, places, Path::new(""), environment, &mut warnings);
+        let around = (environment, clock);
+        let read = Self::read(Some(tables), document, places, Path::new(""), around, &mut warnings);
         read.map(|config| Self { warnings, ..config })
     }
 
@@ -165,7 +187,7 @@ impl Config {
         mut document: Value,
         mut places: Places,
         directory: &Path,
-        environment: &Environment,
+        (environment, clock): (&Environment, &dyn Clock),
         warnings: &mut Vec<ConfigProblem>,
     ) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
@@ -211,7 +233,7 @@ impl Config {
         // What stands behind a reference that leads nowhere is not known, so nothing else is said of it.
         problems.retain(|problem| !unresolved.iter().any(|other| overlap(&problem.path, &other.path)));
         problems.extend(unresolved);
-        let now = clock::now();
+        let now = millis(clock.now());
         for (path, source) in &routing.sources {
             let judged = Verifier::judge(path, &source.verification);
             let written = places.get("store.retention").is_some();

@@ -28,6 +28,7 @@ use super::standing::{self, Stand};
 use super::subscription::{self, Abandon};
 use super::writer::{Shared, Writer};
 use super::{lane, leasing, listing, private, reading};
+use crate::clock::WallClock;
 use crate::store::{
     Attempt, CallHead, CallQuery, CallStore, CallbackAcked, CallbackStore, Commit, CommitOutcome,
     DeclaredSubscription, Delivery, DeliveryId, DeliveryQuery, DeliveryStore, Due, DueCalls, EventQuery,
@@ -65,6 +66,7 @@ pub struct SqliteStore {
     head: watch::Receiver<EventSeq>,
     made_jobs: watch::Receiver<u64>,
     identity: LogId,
+    clock: WallClock,
     /// How far in the log the present round of expiry has come.
     expired: AtomicI64,
 }
@@ -77,10 +79,10 @@ impl SqliteStore {
     /// schema or is used by another gateway; [`StoreError::Unavailable`] if it is locked, out of reach or the disk is
     /// full.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        Self::open_supervised(path, options, Supervisor::default())
+        Self::open_supervised(path, options, Supervisor::default(), WallClock::default())
     }
 
-    /// The same for a gateway whose supervisor is told when the writer breaks down.
+    /// The same for a gateway with this clock, whose supervisor is told when the writer breaks down.
     ///
     /// # Errors
     /// Like [`SqliteStore::open`].
@@ -88,6 +90,7 @@ impl SqliteStore {
         path: &Path,
         options: SqliteOptions,
         supervisor: Supervisor,
+        clock: WallClock,
     ) -> Result<Self, StoreError> {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             private::make_directory(directory).map_err(|error| {
@@ -142,6 +145,7 @@ impl SqliteStore {
             head,
             made_jobs,
             identity,
+            clock,
             expired: AtomicI64::new(0),
         })
     }
@@ -567,7 +571,7 @@ impl SubscriptionStore for SqliteStore {
     }
 
     async fn delete_subscription(&self, id: &str) -> Result<bool, StoreError> {
-        let now = clamp(crate::clock::now());
+        let now = clamp(self.clock.now());
         self.writer.write(subscription::Delete { id: id.to_owned(), now }).await
     }
 
@@ -575,7 +579,7 @@ impl SubscriptionStore for SqliteStore {
         &self,
         declared: Vec<DeclaredSubscription>,
     ) -> Result<Vec<RemovedSubscription>, StoreError> {
-        let now = clamp(crate::clock::now());
+        let now = clamp(self.clock.now());
         self.writer.write(subscription::Declare { declared, now }).await
     }
 

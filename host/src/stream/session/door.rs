@@ -1,7 +1,6 @@
 //! Who may have what on a connection.
 
 use super::Inlet;
-use crate::clock;
 use crate::delivery::{Deliveries, PassiveSubscription};
 use crate::passive::{LEASE, Refusals, too_many};
 use crate::publish::{PublishError, Published, Publisher, Receipt};
@@ -14,6 +13,7 @@ use crate::stream::request::Start;
 use crate::topic::{Topic, Topics};
 use crate::web::{Access, ProblemDetails, wrong_token};
 use anglerfish_core::config::{AccessToken, DeliveryMode, TOPIC_PREFIX};
+use anglerfish_core::request::UnixMillis;
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -220,9 +220,14 @@ impl Door {
         })
     }
 
+    /// The present time, by the clock of the gateway.
+    pub(in crate::stream) fn now(&self) -> UnixMillis {
+        self.publisher.now()
+    }
+
     /// Puts events into the log, in their order, all of them or none. They are on disk when this returns.
     pub(in crate::stream) async fn publish(&self, events: Vec<Published>) -> Result<Vec<Receipt>, Refused> {
-        Ok(self.publisher.publish(events, clock::now()).await?)
+        Ok(self.publisher.publish(events, self.now()).await?)
     }
 
     /// Opens a subscription for somebody who may have it.

@@ -7,7 +7,6 @@ use super::message::{self, Naming};
 use super::subscribe::{AckMode, Destination, Sent, Subscription, Unanswered, Wanted};
 use super::transaction::Transactions;
 use super::wire::Wire;
-use crate::clock;
 use crate::passive::LEASE;
 use crate::publish::Published;
 use crate::stream::handler::{Gap, at};
@@ -384,7 +383,7 @@ impl Connection {
         let attributes = message::attributes(frame)
             .map_err(|refused| Failure::header(frame, &refused.name, &refused.why))?;
         let message = TopicMessage { attributes, data: frame.body.clone().into() };
-        let event = topic.event(message, clock::now());
+        let event = topic.event(message, self.door.now());
         event.map_err(|denied| {
             let said = match &denied {
                 Denied::Size(_) => denied.to_string(),

@@ -3,7 +3,6 @@
 use super::close::CloseReason;
 use super::message::{self, ClientMessage, Place, Publish, Read, Subscribe};
 use super::socket::{Heard, Lost, Socket};
-use crate::clock;
 use crate::delivery::{MessageToken, PassiveSubscription};
 use crate::publish::Receipt;
 use crate::store::EventSeq;
@@ -384,7 +383,7 @@ impl Connection {
         let shown = token.as_ref().or(self.token.as_ref()).map(String::as_str).unwrap_or_default();
         let topic = self.door.topic_to_publish(&topic, shown, self.caller.address)?;
         self.seat.show(shown)?;
-        let now = clock::now();
+        let now = self.door.now();
         let invalid = |denied: Denied| Refused::new("invalid-message", denied.to_string());
         let message = TopicMessage::structured(&event, &topic.source, now);
         let message = message.map_err(Denied::Invalid).map_err(invalid)?;
