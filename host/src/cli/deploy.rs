@@ -47,7 +47,7 @@ what was changed is told.
 
 Examples:
   anglerfish deploy-config --manifest spin.toml
-  anglerfish deploy-config --manifest spin.toml --runtime-config spin-runtime.toml
+  anglerfish deploy-config --manifest spin.toml --runtime-config runtime.toml
   anglerfish deploy-config --manifest spin.toml --check
   anglerfish deploy-config --to https://hooks.example.com --token env:TOKEN
   anglerfish deploy-config --to https://hooks.example.com --rollback
