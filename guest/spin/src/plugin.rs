@@ -26,6 +26,10 @@ const START: Duration = Duration::from_secs(5);
 /// How many calls Spin gives one instance at once: the last of them waits for all others.
 const AT_ONCE: u32 = 16;
 
+/// How often a call is made again whose instance has ended, and how long it waits at most before, in milliseconds: calls that end
+/// their instances one after another are not to meet the same others each time.
+const AGAIN: [u64; 3] = [0, 200, 1000];
+
 /// What is asked for, and until when.
 pub(crate) struct Asked<'a> {
     pub(crate) table: &'a Table,
@@ -57,12 +61,7 @@ pub(crate) async fn judge(
         let Some(plugin) = asked.table.directory.plugin(name) else {
             return Err(Unanswered { why: Why::Local, reason: format!("there is no plugin {name}") });
         };
-        let mut answered = ask(asked, plugin, used, &event, &data).await;
-        if matches!(answered, Err(Silence::Ended)) {
-            // An event is not to go by what another one did to the plugin.
-            answered = ask(asked, plugin, used, &event, &data).await;
-        }
-        match answered {
+        match ask_until_answered(asked, plugin, used, &event, &data).await {
             Ok((PluginAnswer::Deliver, _)) => {}
             Ok((PluginAnswer::Drop(reason), _)) => {
                 let reason = format!("plugin {name} dropped it: {reason}");
@@ -104,6 +103,30 @@ fn on_error(used: &PluginUse, failure: &dyn Display) -> Unanswered {
         OnPluginError::Hold => Why::Unsendable,
     };
     Unanswered { why, reason: format!("plugin {} failed: {failure}", used.name) }
+}
+
+/// Asks one, again where its instance has ended: an event is not to go by what another one did to the plugin.
+async fn ask_until_answered(
+    asked: &Asked<'_>,
+    plugin: &EdgePlugin,
+    used: &PluginUse,
+    event: &Event,
+    data: &Bytes,
+) -> Result<(PluginAnswer, Bytes), Silence> {
+    let mut began = clock::now();
+    let mut answered = ask(asked, plugin, used, event, data).await;
+    for (times, pause) in AGAIN.into_iter().enumerate() {
+        let now = clock::now();
+        // What does not end by itself holds a processor each time.
+        let is_slow = times > 0 && now.saturating_sub(began) > plugin.timeout_ms;
+        if !matches!(answered, Err(Silence::Ended)) || is_slow || now.saturating_add(pause) >= asked.until {
+            break;
+        }
+        sleep(Duration::from_millis(clock::random() % (pause + 1))).await;
+        began = clock::now();
+        answered = ask(asked, plugin, used, event, data).await;
+    }
+    answered
 }
 
 /// Asks one.
