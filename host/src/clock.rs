@@ -48,7 +48,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(60));
 /// ```
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The present time. It is asked often, from many threads, and must not block.
+    /// The present time. It is asked often, from many threads, and must not block, nor panic: what asks ends with it.
     fn now(&self) -> SystemTime;
 }
 

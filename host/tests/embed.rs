@@ -370,6 +370,29 @@ async fn a_directory_that_another_gateway_uses_is_refused_and_a_dropped_gateway_
 }
 
 #[tokio::test]
+async fn a_token_in_code_may_be_a_reference_and_is_never_taken_as_it_is_written() {
+    let data = tempfile::tempdir().unwrap();
+    let with = |variables: Environment| {
+        Anglerfish::builder()
+            .data_dir(data.path())
+            .admin_token("env:MANAGEMENT_TOKEN")
+            .environment(variables)
+            .build()
+    };
+    for (value, problem) in [
+        (None, "environment variable MANAGEMENT_TOKEN is not set"),
+        (Some("short"), "must have 16 to 512 characters"),
+    ] {
+        let variables =
+            value.map(|value| ("MANAGEMENT_TOKEN".to_owned(), value.into())).into_iter().collect();
+        let told = with(variables).await.unwrap_err().to_string();
+        assert!(told.contains(&format!("admin.token: {problem}")), "{told}");
+    }
+    let variables = [("MANAGEMENT_TOKEN".to_owned(), "the-operators-own-token".into())].into_iter().collect();
+    with(variables).await.unwrap().start().shutdown().await;
+}
+
+#[tokio::test]
 async fn every_problem_of_what_was_said_is_told_with_its_key() {
     let data = tempfile::tempdir().unwrap();
     let refused = Anglerfish::builder()

@@ -22,11 +22,11 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use manifest::{HOSTS, Manifest, Needs, PLUGINS, hosts_line};
-use runtime::{Limits, runtime};
+use runtime::{Limits, named_store, runtime};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 /// How long the app may take to check a configuration and to keep it.
@@ -145,6 +145,7 @@ pub(super) async fn run(args: DeployArgs, output: &mut Output) -> Result<Outcome
         return Err(Failure::misuse("there is no file to check")
             .with_hint("name one: --manifest spin.toml, --runtime-config runtime-config.toml"));
     }
+    distinct(&args)?;
     let hosts = outbound_hosts(&document);
     let files = files(&args, &config, &resolved, &document)?;
     let is_tried = args.dry_run || args.check;
@@ -213,6 +214,17 @@ fn files(args: &DeployArgs, config: &Config, resolved: &Value, document: &Value)
         let beside = args.manifest.as_deref().map(|manifest| manifest.with_file_name(STORE));
         let limits = Limits { opened, memory, connections, store: args.store.clone().or(beside) };
         let edit = runtime(file, &limits)?;
+        if let Some(store) = &args.store
+            && named_store(&edit, file)
+                .is_some_and(|named| !named.is_some_and(|named| is_same(&named, store)))
+        {
+            return Err(Failure::misuse(format_args!(
+                "{} names another store than {}, which the app would not use",
+                edit.shown(),
+                store.display()
+            ))
+            .with_hint("name the file of [key_value_store.default], or leave --store out"));
+        }
         let shown = edit.shown();
         files.changes.extend(edit.changes.iter().map(|change| format!("{shown}: {change}")));
         files.written.extend(edit.text().map(|text| (file.clone(), text.into_bytes())));
@@ -226,16 +238,61 @@ fn files(args: &DeployArgs, config: &Config, resolved: &Value, document: &Value)
     Ok(files)
 }
 
+/// Refuses one file for two purposes.
+fn distinct(args: &DeployArgs) -> Result<(), Failure> {
+    let named = [
+        ("--manifest", &args.manifest),
+        ("--runtime-config", &args.runtime_config),
+        ("--store", &args.store),
+    ];
+    let named: Vec<_> = named.iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?))).collect();
+    for (index, (flag, file)) in named.iter().enumerate() {
+        if let Some((other, _)) = named.iter().take(index).find(|(_, other)| is_same(other, file)) {
+            return Err(Failure::misuse(format_args!(
+                "{other} and {flag} name the same file: {}",
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two paths lead to one file; one that is not there yet is what it is called.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => plainly(one) == plainly(other),
+    }
+}
+
+/// An absolute path without steps back.
+fn plainly(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 impl Files {
     fn write(&self) -> Result<(), Failure> {
+        let mut done = Vec::new();
         for (file, content) in &self.written {
             let failed = |error: std::io::Error| {
-                Failure::failed(format_args!("failed to write {}: {error}", file.display()))
+                let failure = Failure::failed(format_args!("failed to write {}: {error}", file.display()));
+                match done.is_empty() {
+                    true => failure,
+                    false => failure.with_hint(format!("{} is written already", done.join(", "))),
+                }
             };
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }
             std::fs::write(file, content).map_err(failed)?;
+            done.push(file.display().to_string());
         }
         self.removed.iter().try_for_each(|file| remove(file))?;
         self.store.as_deref().map_or(Ok(()), store::write_ahead)

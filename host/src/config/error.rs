@@ -57,8 +57,13 @@ pub enum ConfigError {
         reason: String,
     },
     /// It was read and has problems, ordered by their places.
-    #[error("{} problem(s) in the configuration, the first: {}", .0.len(), .0.first().map(ToString::to_string).unwrap_or_default())]
+    #[error("{} problem(s) in the configuration: {}", .0.len(), listed(.0))]
     Invalid(Vec<ConfigProblem>),
+}
+
+/// All of these in one line.
+pub(crate) fn listed(problems: &[impl fmt::Display]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl ConfigProblem {

@@ -19,6 +19,7 @@ pub(crate) mod syntax;
 pub(crate) mod value;
 
 pub use environment::Environment;
+pub(crate) use error::listed;
 pub use error::{ConfigError, ConfigProblem};
 pub use network::NetworkList;
 pub use reference::ReferenceList;

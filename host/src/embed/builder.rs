@@ -111,6 +111,22 @@ impl AnglerfishBuilder {
         }
     }
 
+    /// Puts in the place of tokens what they refer to. What cannot be found is no token, and a problem.
+    fn resolve_tokens(&mut self) -> Vec<Problem> {
+        let environment = self.environment.clone().unwrap_or_else(Environment::of_process);
+        let Tables { admin, documents, .. } = self.tables();
+        let tokens = [("admin.token", &mut admin.token), ("documents.token", &mut documents.token)];
+        let mut problems = Vec::new();
+        for (key, token) in tokens {
+            let Some(written) = token.take() else { continue };
+            match environment.resolve(written.reveal()) {
+                Ok(text) => *token = Some(Secret::new(text)),
+                Err(reason) => problems.push(Problem::new(key, reason)),
+            }
+        }
+        problems
+    }
+
     /// Keeps the store and the compiled component in this directory; `data` of the working directory by default.
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.tables().server.data_dir = directory.into();
@@ -153,7 +169,8 @@ impl AnglerfishBuilder {
         self
     }
 
-    /// What clients of the management API have to show: at least 16 printable ASCII characters.
+    /// What clients of the management API have to show: at least 16 printable ASCII characters, or a reference to them (`env:NAME`,
+    /// `file:PATH`).
     pub fn admin_token(mut self, token: impl Into<String>) -> Self {
         self.tables().admin.token = Some(Secret::new(token));
         self
@@ -307,7 +324,9 @@ impl AnglerfishBuilder {
     /// Outside of a tokio runtime.
     pub async fn build(mut self) -> Result<BuiltAnglerfish, GatewayError> {
         let binding = self.binding;
+        let unresolved = self.resolve_tokens();
         let mut problems = self.tables().problems(binding);
+        problems.extend(unresolved);
         let known = match &self.base {
             Base::Code(_) => &[][..],
             Base::Config(config) => &config.plugins,

@@ -1,6 +1,7 @@
 //! Events that the program publishes.
 
 use crate::clock;
+use crate::config::listed;
 use crate::publish::{self, PublishError, Published, Sources};
 use anglerfish_core::problem::Problem;
 use anglerfish_core::request::UnixMillis;
@@ -27,7 +28,7 @@ pub struct NewEvent {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EventError {
     /// They have these problems, each with the place of its event and its attribute.
-    #[error("the event has {} problem(s), the first: {}", .0.len(), .0.first().map(ToString::to_string).unwrap_or_default())]
+    #[error("the event has {} problem(s): {}", .0.len(), listed(.0))]
     Invalid(Vec<Problem>),
     /// They cannot be published now.
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! Why a source could not be written.
 
+use crate::config::listed;
 use crate::store::StoreError;
 use crate::subscription::RoutingError;
 use anglerfish_core::problem::Problem;
@@ -8,13 +9,13 @@ use anglerfish_core::problem::Problem;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SourceError {
     /// The document has problems.
-    #[error("the document has {} problem(s)", .0.len())]
+    #[error("the document has {} problem(s): {}", .0.len(), listed(.0))]
     Invalid(Vec<Problem>),
     /// There is none of this name.
     #[error("there is no source `{0}`")]
     Unknown(String),
     /// It stands in the configuration file.
-    #[error("source `{0}` comes from the configuration file; change it there")]
+    #[error("source `{0}` comes from the configuration; change it there")]
     FromFile(String),
     /// Subscriptions name it.
     #[error("source `{0}` cannot go: {1}")]

@@ -1,6 +1,7 @@
 //! Why a subscription could not be written.
 
 use super::RoutingError;
+use crate::config::listed;
 use crate::store::StoreError;
 use anglerfish_core::problem::Problem;
 
@@ -8,7 +9,7 @@ use anglerfish_core::problem::Problem;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SubscriptionError {
     /// The document has problems.
-    #[error("the document has {} problem(s)", .0.len())]
+    #[error("the document has {} problem(s): {}", .0.len(), listed(.0))]
     Invalid(Vec<Problem>),
     /// There is one with this id.
     #[error("a subscription `{0}` exists; replace it with PUT")]
@@ -17,7 +18,7 @@ pub enum SubscriptionError {
     #[error("there is no subscription `{0}`")]
     Unknown(String),
     /// It stands in the configuration file.
-    #[error("subscription `{0}` comes from the configuration file; change it there")]
+    #[error("subscription `{0}` comes from the configuration; change it there")]
     FromFile(String),
     /// It cannot be used as it is stored.
     #[error("subscription `{0}` is invalid and gets no events; replace it first")]

@@ -66,6 +66,28 @@ async fn what_an_endpoint_refused_is_sent_again_when_it_is_due_and_somebody_asks
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_drain_tells_what_came_of_its_own_attempts_and_of_no_others() {
+    let (well, ill) = (Receiver::listen(200).await.unwrap(), Receiver::listen(503).await.unwrap());
+    let app = serve(&well).await;
+    let subscription = |id: &str, receiver: &Receiver| {
+        let url = format!("http://{}/{id}", receiver.address);
+        json!({ "id": id, "sources": ["shop"], "endpoint": { "url": url, "allow_private": true } })
+    };
+    let document = json!({
+        "source": [{ "name": "shop", "scheme": "standard-webhooks", "secrets": [crate::WHSEC] }],
+        "subscription": [subscription("well", &well), subscription("ill", &ill)],
+    });
+    app.shared.set_variable("configuration", &document.to_string());
+    assert_eq!(send(app.address, standard_webhooks("msg_1", PAID), PAID).await.status, 202);
+    assert_eq!(tried(&app, "well", "shop", "msg_1").await["status"], "delivered");
+    assert_eq!(tried(&app, "ill", "shop", "msg_1").await["status"], "pending");
+    app.shared.pass(Duration::from_secs(60));
+    let drained = told(&app, "POST", "/drain").await;
+    let counts = ["attempted", "delivered", "pending"].map(|count| drained[count].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 1], "{drained}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_request_takes_along_what_is_due() {
     let mut receiver = Receiver::listen(500).await.unwrap();
     let app = serve(&receiver).await;

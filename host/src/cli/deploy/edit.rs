@@ -4,6 +4,9 @@ use super::super::Failure;
 use std::path::Path;
 use toml_edit::{Array, DocumentMut, Item, RawString, TableLike, Value};
 
+/// What may stand in front of UTF-8.
+const MARK: &str = "\u{feff}";
+
 /// A file that is being changed.
 pub(super) struct Edit {
     /// What it is called in messages.
@@ -59,8 +62,20 @@ impl Edit {
 
     /// What is to stand in the file; `None` if it stands there already.
     pub(super) fn text(&self) -> Option<String> {
-        let text = self.document.to_string();
-        (text != self.before).then(|| format!("{}{text}", self.header))
+        if self.changes.is_empty() {
+            return None;
+        }
+        Some(self.as_before(&self.document.to_string()))
+    }
+
+    /// This text with what the parser does not keep of the file: what says that it is UTF-8, and the line ends of Windows.
+    pub(super) fn as_before(&self, text: &str) -> String {
+        let mark = self.before.strip_prefix(MARK).map_or("", |_| MARK);
+        let text = match self.before.contains("\r\n") {
+            true => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+            false => text.to_owned(),
+        };
+        format!("{mark}{}{text}", self.header)
     }
 }
 
@@ -190,23 +205,59 @@ fn has_comments(list: &Array) -> bool {
     is_comment(Some(list.trailing())) || list.iter().any(has)
 }
 
-/// Takes out what is not wanted and puts what is missing behind the rest.
+/// Takes out what is not wanted and puts what is missing behind the rest. A comment behind a value goes and stays with it, and so do
+/// the lines of comments above it.
 fn amend(list: &mut Array, wanted: &[String]) {
-    list.retain(|value| value.as_str().is_some_and(|text| wanted.iter().any(|wanted| wanted == text)));
-    let there = texts(list);
-    let before = list.iter().last().and_then(|last| last.decor().prefix().cloned());
-    for text in wanted.iter().filter(|text| !there.contains(text)) {
-        let mut value = Value::from(text.as_str());
-        if let Some(before) = before.as_ref().and_then(|before| before.as_str()) {
-            // Indented as the one before it is, and without its comment.
-            let indent = before.rsplit_once('\n').map_or(before, |(_, indent)| indent);
-            value.decor_mut().set_prefix(if before.contains('\n') {
-                format!("\n{indent}")
-            } else {
-                indent.to_owned()
-            });
-        }
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut head = String::new();
+    for value in list.iter() {
+        let (behind, above) = split(value.decor().prefix());
+        entries.last_mut().map_or(&mut head, |last| &mut last.behind).push_str(behind);
+        entries.push(Entry { above: above.to_owned(), value: value.clone(), behind: String::new() });
+    }
+    let (behind, tail) = split(Some(list.trailing()));
+    entries.last_mut().map_or(&mut head, |last| &mut last.behind).push_str(behind);
+    let tail = tail.to_owned();
+    // As the last of them is indented.
+    let indent = entries
+        .last()
+        .map_or("", |last| last.above.rsplit_once('\n').map_or(&*last.above, |(_, indent)| indent));
+    let above = match entries.last() {
+        Some(last) if last.above.contains('\n') => format!("\n{indent}"),
+        _ => indent.to_owned(),
+    };
+    entries
+        .retain(|entry| entry.value.as_str().is_some_and(|text| wanted.iter().any(|wanted| wanted == text)));
+    let there: Vec<String> =
+        entries.iter().filter_map(|entry| entry.value.as_str().map(str::to_owned)).collect();
+    entries.extend(wanted.iter().filter(|text| !there.contains(text)).map(|text| Entry {
+        above: above.clone(),
+        value: Value::from(text.as_str()),
+        behind: String::new(),
+    }));
+    list.clear();
+    let mut before = head;
+    for Entry { above, mut value, behind } in entries {
+        value.decor_mut().set_prefix(format!("{before}{above}"));
         list.push_formatted(value);
+        before = behind;
+    }
+    list.set_trailing(format!("{before}{tail}"));
+}
+
+/// A value of a list, with what stands above it and what stands behind it in its line.
+struct Entry {
+    above: String,
+    value: Value,
+    behind: String,
+}
+
+/// What is between two values: what belongs to the line of the first one, and the rest.
+fn split(between: Option<&RawString>) -> (&str, &str) {
+    let text = between.and_then(RawString::as_str).unwrap_or_default();
+    match text.find('\n') {
+        Some(end) if text[..end].contains('#') => text.split_at(end),
+        _ => ("", text),
     }
 }
 
@@ -242,6 +293,20 @@ mod tests {
         assert_eq!(written, "a = [\n  # the shop\n  \"x\",\n  \"y\",\n]\n");
         let (again, changes) = edited(&written, |root| root.list("a", &wanted(&["x", "y"])));
         assert_eq!((again, changes), (written, Vec::<String>::new()));
+        let text = "a = [ # all\n  \"old\", # the old one\n  # new\n  \"x\", # the shop\n  # no more\n]\n";
+        let (written, _) = edited(text, |root| root.list("a", &wanted(&["x", "y"])));
+        assert_eq!(written, "a = [ # all\n  # new\n  \"x\", # the shop\n  \"y\",\n  # no more\n]\n");
+    }
+
+    #[test]
+    fn a_file_keeps_its_line_ends_and_its_mark_of_utf_8() {
+        let mut edit =
+            Edit::of_text("file".to_owned(), "\u{feff}# mine\r\na = 1\r\nb = 2\r\n".to_owned()).unwrap();
+        Place::root(&mut edit).set("a", Value::from(3));
+        assert_eq!(edit.text().as_deref(), Some("\u{feff}# mine\r\na = 3\r\nb = 2\r\n"));
+        let mut same = Edit::of_text("file".to_owned(), "\u{feff}a = 1\r\n".to_owned()).unwrap();
+        Place::root(&mut same).set("a", Value::from(1));
+        assert_eq!(same.text(), None);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Manifest {
         let gone: Vec<String> =
             before.iter().filter(|name| !needs.plugins.contains(&name.as_str())).cloned().collect();
         edit.changes.extend(gone.iter().map(|name| format!("no component.{}", plugin_component(name))));
-        let text = if written == text { edit.text() } else { Some(written) };
+        let text = if written == text { edit.text() } else { Some(edit.as_before(&written)) };
         Ok(Self { edit, text, gone })
     }
 

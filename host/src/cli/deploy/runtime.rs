@@ -12,6 +12,10 @@ use toml_edit::{Item, Value};
 /// What a file begins with that is made here.
 const NEW: &str = "# For `spin up --runtime-config-file`: what `anglerfish deploy-config` writes here is as tight as the configuration allows.\n";
 
+/// What a manifest has, or a configuration of the gateway, and no runtime configuration.
+const FOREIGN: [&str; 6] =
+    ["application", "component", "source", "spin_manifest_version", "subscription", "trigger"];
+
 /// Spin's word for what is not global by the registries of IANA.
 const PRIVATE: &str = "private";
 
@@ -44,6 +48,13 @@ pub(super) struct Limits {
 /// A runtime configuration as these limits need it.
 pub(super) fn runtime(file: &Path, limits: &Limits) -> Result<Edit, Failure> {
     let mut edit = Edit::of_or(file, NEW)?;
+    if let Some(key) = FOREIGN.iter().find(|key| edit.document.contains_key(key)) {
+        return Err(Failure::misuse(format_args!(
+            "{} is no runtime configuration of Spin's: it has `{key}`",
+            edit.shown()
+        ))
+        .with_hint("name another file; it is made if it is not there"));
+    }
     check_store(&edit)?;
     let (blocked, is_new) = (blocked(&limits.opened), edit.is_new());
     let wrong = |key: &str| Failure::misuse(format_args!("{}: {key} is not what Spin takes", file.display()));
@@ -89,6 +100,14 @@ pub(super) fn runtime(file: &Path, limits: &Limits) -> Result<Edit, Failure> {
         }
     }
     Ok(edit)
+}
+
+/// The store that the file names: its own file, or none where it is another type of store. `None` if it names no store.
+pub(super) fn named_store(edit: &Edit, file: &Path) -> Option<Option<PathBuf>> {
+    let store = edit.document.get("key_value_store")?.get("default")?;
+    let text = |key: &str| store.get(key).and_then(Item::as_str);
+    let path = text("path").filter(|_| text("type") == Some("spin"));
+    Some(path.map(|path| file.parent().unwrap_or(Path::new("")).join(path)))
 }
 
 /// A file's path as Spin takes it from a file in this folder.
@@ -298,6 +317,8 @@ mod tests {
             "[outbound_networking]\nblock_networks = [\"everything\"]\n",
             "[outbound_networking]\nblock_networks = \"private\"\n",
             "outbound_networking = 1\n",
+            "[[source]]\nname = \"shop\"\n",
+            "spin_manifest_version = 2\n",
         ] {
             assert_eq!(written(text, &limits(&[])).err().map(|failure| failure.code()), Some(2), "{text}");
         }
