@@ -42,7 +42,7 @@ pub enum ResourceError {
     #[error("there are subscriptions associated with this resource '{0}'")]
     Followed(String),
     /// It stands in the configuration file.
-    #[error("resource '{0}' comes from the configuration file; change it there")]
+    #[error("resource '{0}' comes from the configuration file, or from the program; change it there")]
     Declared(String),
     /// It has documents that another endpoint would not have.
     #[error(

@@ -15,7 +15,7 @@ pub enum SourceError {
     #[error("there is no source `{0}`")]
     Unknown(String),
     /// It stands in the configuration file.
-    #[error("source `{0}` comes from the configuration; change it there")]
+    #[error("source `{0}` comes from the configuration file, or from the program; change it there")]
     FromFile(String),
     /// Subscriptions name it.
     #[error("source `{0}` cannot go: {1}")]

@@ -18,7 +18,7 @@ pub enum SubscriptionError {
     #[error("there is no subscription `{0}`")]
     Unknown(String),
     /// It stands in the configuration file.
-    #[error("subscription `{0}` comes from the configuration; change it there")]
+    #[error("subscription `{0}` comes from the configuration file, or from the program; change it there")]
     FromFile(String),
     /// It cannot be used as it is stored.
     #[error("subscription `{0}` is invalid and gets no events; replace it first")]
